@@ -1,0 +1,11 @@
+"""The CDK app: one stack, checked by cdk-nag's AwsSolutions rules whenever it is synthesized."""
+
+from aws_cdk import App, Validations
+from cdk_nag import AwsSolutionsChecks
+
+from stacks.fanfold_stack import FanfoldStack
+
+app = App()
+FanfoldStack(app, "Fanfold", description="Massively parallel word counts on Lambda, S3 and DynamoDB")
+Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+app.synth()

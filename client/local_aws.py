@@ -1,0 +1,203 @@
+"""A local AWS for one run: MiniStack on loopback, with IAM enforced, TLS, and credentials of its own."""
+
+import datetime
+import ipaddress
+import os
+import resource
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+REGION = "us-east-1"
+ACCOUNT = "000000000000"
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 10.0
+
+
+class LocalAwsError(Exception):
+    """The local AWS did not start."""
+
+
+class LocalAws(NamedTuple):
+    """A running local AWS. ``environment`` makes every AWS client, the CDK CLI's included, talk to it."""
+
+    environment: Mapping[str, str]
+    process_id: int
+    log: Path
+
+
+@contextmanager
+def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
+    """Start a local AWS on a free loopback port, and end it with everything that it started.
+
+    Its log stays in ``folder``. ``server_variables`` are set in its environment, for instance
+    ``LAMBDA_ACCOUNT_CONCURRENCY``. Raises LocalAwsError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Short, for the system's own: everything in here is gone when the block ends.
+    private = Path(tempfile.mkdtemp(prefix="fanfold-"))
+    log = folder / "local-aws.log"
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log.open("wb") as log_file:
+        port = listener.getsockname()[1]
+        certificates = _Certificates(private)
+        environment = _client_environment(f"https://127.0.0.1:{port}", certificates.authority)
+        _raise_open_files_limit()
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "hypercorn", "ministack.app:app", "--workers", "0"),
+                *("--bind", f"fd://{listener.fileno()}", "--keep-alive", "75", "--log-level", "WARNING"),
+                *("--certfile", str(certificates.certificate), "--keyfile", str(certificates.key)),
+            ],
+            env={
+                **environment,
+                "AUTH": "true",
+                "USE_SSL": "1",
+                "MINISTACK_SSL_CERT": str(certificates.certificate),
+                "MINISTACK_SSL_KEY": str(certificates.key),
+                "BIND_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(port),
+                "IOT_MTLS_ENABLED": "0",
+                "SFTP_ENABLED": "0",
+                "LOG_LEVEL": "WARNING",
+                "TMPDIR": str(private),
+                **server_variables,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=log_file,
+            stderr=subprocess.STDOUT,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+    try:
+        _wait_until_ready(process, environment, log)
+        yield LocalAws(environment, process.pid, log)
+    finally:
+        _stop(process)
+        shutil.rmtree(private, ignore_errors=True)
+
+
+class _Certificates:
+    """A certificate authority of one run, and the server certificate that it signed for loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self.authority, self.certificate, self.key = (
+            folder / name for name in ("authority.pem", "server.pem", "server.key")
+        )
+        authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fanfold local AWS authority")])
+        server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fanfold local AWS")])
+        now = datetime.datetime.now(datetime.UTC)
+
+        def builder(name: x509.Name, key: ec.EllipticCurvePrivateKey, is_authority: bool) -> x509.CertificateBuilder:
+            return (
+                x509.CertificateBuilder()
+                .subject_name(name)
+                .issuer_name(authority_name)
+                .public_key(key.public_key())
+                .serial_number(x509.random_serial_number())
+                .not_valid_before(now - datetime.timedelta(hours=1))
+                .not_valid_after(now + datetime.timedelta(days=7))
+                .add_extension(x509.BasicConstraints(is_authority, path_length=None), critical=True)
+                .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+                .add_extension(
+                    x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()),
+                    critical=False,
+                )
+            )
+
+        authority = builder(authority_name, authority_key, True).add_extension(
+            x509.KeyUsage(
+                digital_signature=True,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=True,
+                crl_sign=True,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+        loopback = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        server = builder(server_name, server_key, False).add_extension(
+            x509.SubjectAlternativeName(loopback), critical=False
+        )
+        pem = serialization.Encoding.PEM
+        self.authority.write_bytes(authority.sign(authority_key, hashes.SHA256()).public_bytes(pem))
+        self.certificate.write_bytes(server.sign(authority_key, hashes.SHA256()).public_bytes(pem))
+        self.key.touch(mode=0o600)
+        self.key.write_bytes(
+            server_key.private_bytes(
+                pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+
+
+def _client_environment(endpoint: str, authority: Path) -> dict[str, str]:
+    """This process's environment, without any other AWS account's settings and without proxies."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "CDK_")) and not name.lower().endswith("_proxy")
+    }
+    return {
+        **inherited,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": f"AKIA{secrets.token_hex(8).upper()}",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CA_BUNDLE": str(authority),
+        "SSL_CERT_FILE": str(authority),
+        "NODE_EXTRA_CA_CERTS": str(authority),
+    }
+
+
+def _raise_open_files_limit() -> None:
+    """250 Lambdas at once are more connections than the usual soft limit of 1,024 files."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str, str], log: Path) -> None:
+    trusted = ssl.create_default_context(cafile=environment["AWS_CA_BUNDLE"])
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted))
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with suppress(OSError), opener.open(environment["AWS_ENDPOINT_URL"] + "/_ministack/health", timeout=5):
+            return
+        time.sleep(0.1)
+    raise LocalAwsError(f"The local AWS did not start; its last words are in {log}.")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the server and the Lambdas that it started: they share its process group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_TIMEOUT_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,75 @@
+"""What can go wrong, by name.
+
+Each error's text is one sentence for a person. ``Transient`` errors are worth another attempt, every other
+is not: trying again would bring the same answer.
+"""
+
+
+class FanfoldError(Exception):
+    """Any failure that Fanfold foresees."""
+
+
+class InvalidRequest(FanfoldError):
+    """A field of a request is missing, unknown, of the wrong type or out of range."""
+
+
+class SourceNotFound(FanfoldError):
+    """The input object or its bucket does not exist."""
+
+
+class SourceChanged(FanfoldError):
+    """The input object was replaced while a run read it."""
+
+
+class SourceNotText(FanfoldError):
+    """The input is compressed, binary or UTF-16, or holds a run too long to be a word."""
+
+
+class AccessDenied(FanfoldError):
+    """A role lacks a permission; the text names the service's own words."""
+
+
+class BlobDamaged(FanfoldError):
+    """An intermediate object is missing, shorter than recorded or not what was written."""
+
+
+class ConservationBroken(FanfoldError):
+    """A byte or a word would have been lost or counted twice; the run refuses to answer."""
+
+
+class RunConflict(FanfoldError):
+    """The run id is in use by another invocation, or belongs to another input."""
+
+
+class FunctionFailed(FanfoldError):
+    """A function's answer cannot be used, and another attempt would not help."""
+
+
+class FanOutFailed(FanfoldError):
+    """At least one task of a fan-out failed; ``failures`` names each."""
+
+    def __init__(self, message: str, failures: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.failures = failures
+
+
+class Transient(FanfoldError):
+    """A passing fault: a server error, a lost connection, a crashed or timed-out function."""
+
+
+class Throttled(Transient):
+    """Too many requests; ``retry_after_s`` is the service's own wish, if it gave one."""
+
+    def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+def by_name(name: str, message: str) -> FanfoldError:
+    """The error of that name, as another Lambda reported it."""
+    known = {cls.__name__: cls for cls in _all_errors(FanfoldError)}
+    return known.get(name, FunctionFailed)(message)
+
+
+def _all_errors(cls: type[FanfoldError]) -> list[type[FanfoldError]]:
+    return [cls, *(deeper for child in cls.__subclasses__() for deeper in _all_errors(child))]

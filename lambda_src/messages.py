@@ -1,0 +1,218 @@
+"""The payloads between Lambdas, and the records they leave.
+
+A worker answers its own report or a ``Failure``: what a caller has to act on is part of the answer, so that
+a raised exception always means a crash.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from lambda_src.errors import FanfoldError, FanOutFailed, InvalidRequest, Throttled, by_name
+
+T = TypeVar("T")
+
+DEFAULT_BLOCK_BYTES = 5 * 1024 * 1024
+DEFAULT_MAX_CONCURRENCY = 250
+
+Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+RunId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+Positive = Annotated[int, Meta(ge=1)]
+Concurrency = Annotated[int, Meta(ge=1, le=1000)]
+Count = Annotated[int, Meta(ge=0)]
+Length = Annotated[int, Meta(ge=1, le=20)]
+
+
+class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a person asks for: the words of the object ``key``, by default of the stack's own bucket."""
+
+    key: Text
+    bucket: Text | None = None
+    run_id: RunId | None = None
+    block_bytes: Positive = DEFAULT_BLOCK_BYTES
+    max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY
+
+
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
+    """The input object, pinned: every read of a run names this ETag. ``version_id`` is kept for the
+    record."""
+
+    bucket: Text
+    key: Text
+    etag: Text
+    bytes: Count
+    version_id: str | None = None
+
+
+class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Count the words of block ``block``, nominally bytes ``[start, end)`` of ``source``."""
+
+    run_id: RunId
+    source: Source
+    block: Count
+    start: Count
+    end: Positive
+
+
+class BlockReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+    """What became of one block: the bytes ``[start, end)`` that it owned, and of its blob the size in bytes
+    and the words counted in each line (``line_bytes[n - 1]`` and ``words[n - 1]`` for length ``n``)."""
+
+    block: Count
+    start: Count
+    end: Count
+    line_bytes: list[Count]
+    words: list[Count]
+    longer_words: Count
+
+
+class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Every block's report, in block order: what the reducers need to read and have to arrive at."""
+
+    run_id: RunId
+    source: Source
+    blocks: list[BlockReport]
+
+
+class GetAllOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reduce every length of a run whose manifest is written."""
+
+    run_id: RunId
+    max_concurrency: Concurrency
+
+
+class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Reduce one length."""
+
+    run_id: RunId
+    length: Length
+
+
+class TopWord(Struct, frozen=True, forbid_unknown_fields=True):
+    """A word and how often it occurs."""
+
+    word: str
+    count: Positive
+
+
+class LengthReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+    """What one reducer read and found: ``words`` is the sum over all words of ``length``."""
+
+    length: Length
+    blobs_read: Count
+    words: Count
+    top_words: list[TopWord]
+
+
+class AllLengthsReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+    """The reports of all reducers, by length."""
+
+    lengths: list[LengthReport]
+
+
+class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Log the results of a run."""
+
+    run_id: RunId
+
+
+class LogResultsReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+    """How many lengths were logged."""
+
+    lengths: Count
+
+
+class Failure(Struct, frozen=True, forbid_unknown_fields=True, tag="failure", tag_field="outcome"):
+    """A foreseen failure on its way between Lambdas: ``error`` is the name of a class of ``errors``."""
+
+    error: str
+    message: str
+    retry_after_s: float = 0.0
+
+
+Status = Literal["RUNNING", "SUCCEEDED", "FAILED"]
+Stage = Literal["parse", "reduce", "log", "done"]
+
+
+class RunRecord(Struct, kw_only=True):
+    """The run as the results table shows it. Times are seconds since the epoch, ``seconds`` is per stage."""
+
+    run_id: str
+    status: Status = "RUNNING"
+    stage: Stage = "parse"
+    bucket: str = ""
+    key: str = ""
+    etag: str = ""
+    version_id: str = ""
+    bytes: int = 0
+    block_bytes: int = 0
+    blocks: int = 0
+    blocks_done: int = 0
+    max_concurrency: int = 0
+    words: int = 0
+    longer_words: int = 0
+    error: str = ""
+    failures: list[str] = []
+    started_at: float
+    finished_at: float = 0.0
+    seconds: dict[str, float] = {}
+
+    def fail(self, error: Exception) -> None:
+        """Note that ``error`` ended the run, now."""
+        self.status = "FAILED"
+        self.error = f"{type(error).__name__}: {error}"
+        self.failures = list(error.failures) if isinstance(error, FanOutFailed) else []
+        self.finished_at = time.time()
+
+
+class RunSummary(Struct, frozen=True):
+    """What ``parse_file`` answers. ``words`` counts the words of length 1 to 20; ``top_words`` has every
+    length as a key, ``[]`` where there is no such word."""
+
+    run_id: str
+    status: Status
+    bytes: int
+    block_bytes: int
+    blocks: int
+    words: int
+    longer_words: int
+    top_words: dict[str, list[TopWord]]
+    seconds: dict[str, float]
+
+
+def decode_event(event: object, kind: type[T]) -> T:
+    """The event as a message. Raises InvalidRequest, naming the field."""
+    try:
+        return msgspec.convert(event, kind)
+    except msgspec.ValidationError as error:
+        fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
+        raise InvalidRequest(f"Not a {kind.__name__}: {error}. Its fields are: {fields}.") from None
+
+
+def decode_answer(payload: bytes, kind: type[T]) -> T:
+    """A worker's answer. Raises the failure that it reports."""
+    answer: T | Failure = msgspec.json.decode(payload, type=kind | Failure)  # type: ignore[arg-type]
+    if not isinstance(answer, Failure):
+        return answer
+    if answer.error == Throttled.__name__:
+        raise Throttled(answer.message, answer.retry_after_s)
+    raise by_name(answer.error, answer.message)
+
+
+def failure(error: FanfoldError) -> Failure:
+    """``error`` as a payload."""
+    return Failure(type(error).__name__, str(error), getattr(error, "retry_after_s", 0.0))
+
+
+def encode(message: Struct) -> bytes:
+    """``message`` as JSON."""
+    return msgspec.json.encode(message)
+
+
+def to_plain(message: Struct) -> Mapping[str, Any]:
+    """``message`` as the plain dict that a Lambda handler returns."""
+    plain: Mapping[str, Any] = msgspec.to_builtins(message)
+    return plain

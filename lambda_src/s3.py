@@ -1,0 +1,45 @@
+"""The S3 client that ``source`` and ``blob_store`` share, and its errors as ours."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from obstore.exceptions import (
+    BaseError,
+    InvalidPathError,
+    NotFoundError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import S3Store
+
+from lambda_src.errors import AccessDenied, InvalidRequest, SourceChanged, SourceNotFound, Transient
+
+
+def open_bucket(bucket: str) -> S3Store:
+    """A client for ``bucket``, with the region and the credentials of the environment. It retries server
+    errors and lost connections by itself, up to ten times within three minutes (obstore's defaults)."""
+    return S3Store(bucket, region=os.environ.get("AWS_REGION", "us-east-1"))
+
+
+@contextmanager
+def translated(bucket: str, key: str) -> Iterator[None]:
+    """Raise obstore's errors as ours, each naming the object and what to do."""
+    name = f"s3://{bucket}/{key}"
+    try:
+        yield
+    except NotFoundError as error:
+        if "NoSuchBucket" in str(error):
+            raise SourceNotFound(f"The bucket {bucket} does not exist: check its name and region.") from error
+        raise SourceNotFound(f"{name} does not exist: upload it, or check the key.") from error
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise AccessDenied(
+            f"AccessDenied by S3 for {name}: it does not exist, or this function's role lacks the permission."
+        ) from error
+    except PreconditionError as error:
+        raise SourceChanged(f"{name} was replaced while the run read it: start a new run.") from error
+    except InvalidPathError as error:
+        raise InvalidRequest(f"key: {key!r} has an empty, '.' or '..' segment, which is not supported.") from error
+    except BaseError as error:
+        raise Transient(f"S3 did not serve {name}: {error}") from error

@@ -1,0 +1,66 @@
+"""Bytes to words to counts per length.
+
+A word is a letter, then letters and combining marks (``\\p{L}[\\p{L}\\p{M}]*``), as long as possible, then
+lower case, then NFC. Its length is its number of code points after that. An invalid UTF-8 byte is a
+separator. What is a letter comes from the ``regex`` package, not from the running Python's older tables, so
+that the same words are counted on every machine (docs/decisions/0001).
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import regex
+
+LONGEST = 20
+"""Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
+
+_SEPARATOR = 0x20
+_FOLD = bytes(
+    byte if byte >= 0x80 else ord(chr(byte).lower()) if chr(byte).isalpha() else _SEPARATOR
+    for byte in range(256)
+)
+_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
+
+
+class WordCounts(NamedTuple):
+    """``by_length[n - 1]`` counts each word of ``n`` code points; ``longer_words`` all words above
+    ``LONGEST``."""
+
+    by_length: list[dict[str, int]]
+    longer_words: int
+
+
+def count_runs(chunk: bytes, runs: Counter[bytes]) -> None:
+    """Add the runs of ``chunk``, which cuts none, to ``runs``, ASCII letters in lower case.
+
+    Stays on bytes: splitting and counting run in C. Lower case first is safe, for it changes neither what
+    is a letter nor how the other letters of a word are lowered.
+    """
+    runs.update(chunk.translate(_FOLD).split())
+
+
+def count_words(runs: Mapping[bytes, int]) -> WordCounts:
+    """The words of ``runs``, each counted as often as its run: Unicode's rules are applied once per
+    distinct run, and only to those with a byte >= 0x80."""
+    by_length: list[dict[str, int]] = [{} for _ in range(LONGEST)]
+    longer_words = 0
+    for run, count in runs.items():
+        for word in (run.decode("ascii"),) if run.isascii() else words_of(run):
+            if len(word) > LONGEST:
+                longer_words += count
+            else:
+                counts = by_length[len(word) - 1]
+                counts[word] = counts.get(word, 0) + count
+    return WordCounts(by_length, longer_words)
+
+
+def words_of(run: bytes) -> list[str]:
+    """The words of one run, in order.
+
+    >>> words_of("naïve—Œuvre".encode())
+    ['naïve', 'œuvre']
+    """
+    words = _WORD.findall(run.decode("utf-8", errors="replace"))
+    return [unicodedata.normalize("NFC", word.lower()) for word in words]

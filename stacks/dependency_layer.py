@@ -1,0 +1,68 @@
+"""Builds the Lambdas' dependency layer for the platform that runs them, without Docker.
+
+The layer holds the wheels of ``lambda_src/requirements.txt``, checked against its hashes. What differs from
+machine to machine or from installation to installation (bytecode, scripts, pip's own notes) is left out, so
+that the same lock gives the same asset hash everywhere.
+"""
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / "lambda_src" / "requirements.txt"
+BUILT = ROOT / ".build" / "layers"
+
+RUNTIME_PYTHON = "3.13"
+_MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+_GLIBC_OF_RUNTIME = 34
+"""python3.13 runs on Amazon Linux 2023, which has glibc 2.34: any older manylinux wheel runs there."""
+
+_NOT_NEEDED = ("bin", "**/__pycache__", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
+
+
+class LayerNotBuilt(Exception):
+    """pip could not install the layer's packages."""
+
+
+def host_architecture() -> str:
+    """This machine's architecture, in Lambda's words."""
+    return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+
+
+def build_layer(architecture: str) -> Path:
+    """The folder of the layer for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host`` for running
+    on this machine with this Python. Built once for a lock. Raises LayerNotBuilt."""
+    identity = hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes())
+    identity.update(f"{sys.implementation.cache_tag} {platform.machine()}".encode() if architecture == "host" else b"")
+    layer = BUILT / f"{architecture}-{identity.hexdigest()[:16]}"
+    if not layer.exists():
+        BUILT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILT) as building:
+            _install(Path(building) / "python", architecture)
+            # Renamed as a whole: a second build at the same time, or a broken one, leaves no half layer.
+            Path(building).chmod(0o755)
+            shutil.copytree(building, layer, dirs_exist_ok=True)
+    return layer
+
+
+def _install(target: Path, architecture: str) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-compile", "--require-hashes", "--only-binary=:all:"]
+    command += ["--target", str(target), "--requirement", str(LOCK)]
+    if architecture != "host":
+        machine = _MACHINES[architecture]
+        command += ["--implementation", "cp", "--python-version", RUNTIME_PYTHON]
+        command += ["--platform", f"manylinux2014_{machine}"]
+        for minor in range(17, _GLIBC_OF_RUNTIME + 1):
+            command += ["--platform", f"manylinux_2_{minor}_{machine}"]
+    installed = subprocess.run(command, capture_output=True, text=True, check=False)
+    if installed.returncode:
+        raise LayerNotBuilt(f"pip could not build the {architecture} layer:\n{installed.stderr}")
+    for pattern in _NOT_NEEDED:
+        for path in target.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,66 @@
+"""The bucket of inputs and intermediates, and the results table."""
+
+from aws_cdk import Acknowledgment, CfnResource, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
+
+INTERMEDIATES_KEPT = Duration.days(7)
+"""Long enough to resume a failed run after a weekend."""
+
+
+class Storage(Construct):
+    """``retain_data`` keeps bucket and table when the stack is destroyed; without it, all data go."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, retain_data: bool) -> None:
+        super().__init__(scope, construct_id)
+        removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[
+                *(
+                    s3.LifecycleRule(id=f"Expire-{prefix[:-1]}", prefix=prefix, expiration=INTERMEDIATES_KEPT)
+                    for prefix in (BLOBS_PREFIX, RUNS_PREFIX)
+                ),
+                s3.LifecycleRule(
+                    id="Abort-unfinished-uploads", abort_incomplete_multipart_upload_after=Duration.days(1)
+                ),
+            ],
+            removal_policy=removal,
+            auto_delete_objects=False,
+        )
+        Validations.of(self.bucket).acknowledge(
+            Acknowledgment(
+                id="AwsSolutions::AwsSolutions-S1",
+                reason="One bucket by design: access logs would need a second one. Where an account wants "
+                "them, CloudTrail data events say the same.",
+            )
+        )
+        self.table = dynamodb.TableV2(
+            self,
+            "Results",
+            partition_key=dynamodb.Attribute(name="run_id", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="item", type=dynamodb.AttributeType.STRING),
+            billing=dynamodb.Billing.on_demand(),
+            encryption=dynamodb.TableEncryptionV2.aws_managed_key(),
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=retain_data,
+            removal_policy=removal,
+        )
+
+    @property
+    def bucket_in_findings(self) -> str:
+        """The bucket's ARN as cdk-nag writes it."""
+        resource = self.bucket.node.default_child
+        assert isinstance(resource, CfnResource)
+        return f"<{Stack.of(self).get_logical_id(resource)}.Arn>"
