@@ -1,6 +1,6 @@
 """A local AWS for one run: MiniStack on loopback, with IAM enforced, TLS, and credentials of its own."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 import resource
@@ -102,17 +102,19 @@ class _Certificates:
         authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fanfold local AWS authority")])
         server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fanfold local AWS")])
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
 
-        def builder(name: x509.Name, key: ec.EllipticCurvePrivateKey, is_authority: bool) -> x509.CertificateBuilder:
+        def builder(
+            name: x509.Name, key: ec.EllipticCurvePrivateKey, is_authority: bool
+        ) -> x509.CertificateBuilder:
             return (
                 x509.CertificateBuilder()
                 .subject_name(name)
                 .issuer_name(authority_name)
                 .public_key(key.public_key())
                 .serial_number(x509.random_serial_number())
-                .not_valid_before(now - datetime.timedelta(hours=1))
-                .not_valid_after(now + datetime.timedelta(days=7))
+                .not_valid_before(now - dt.timedelta(hours=1))
+                .not_valid_after(now + dt.timedelta(days=7))
                 .add_extension(x509.BasicConstraints(is_authority, path_length=None), critical=True)
                 .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
                 .add_extension(
@@ -144,9 +146,7 @@ class _Certificates:
         self.certificate.write_bytes(server.sign(authority_key, hashes.SHA256()).public_bytes(pem))
         self.key.touch(mode=0o600)
         self.key.write_bytes(
-            server_key.private_bytes(
-                pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            server_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
 
 
@@ -181,12 +181,17 @@ def _raise_open_files_limit() -> None:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str, str], log: Path) -> None:
     trusted = ssl.create_default_context(cafile=environment["AWS_CA_BUNDLE"])
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted))
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
+    )
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with suppress(OSError), opener.open(environment["AWS_ENDPOINT_URL"] + "/_ministack/health", timeout=5):
+        with (
+            suppress(OSError),
+            opener.open(environment["AWS_ENDPOINT_URL"] + "/_ministack/health", timeout=5),
+        ):
             return
         time.sleep(0.1)
     raise LocalAwsError(f"The local AWS did not start; its last words are in {log}.")

@@ -32,9 +32,9 @@ class Span(NamedTuple):
 
 
 class Block(NamedTuple):
-    """The ``index``-th block, nominally bytes ``[start, end)``."""
+    """Block ``number`` (from 0), nominally bytes ``[start, end)``."""
 
-    index: int
+    number: int
     start: int
     end: int
 
@@ -54,12 +54,14 @@ def partition(object_bytes: int, block_bytes: int) -> list[Block]:
     """Cut ``object_bytes`` into blocks of ``block_bytes``, the last one shorter.
 
     >>> partition(5, 2)
-    [Block(index=0, start=0, end=2), Block(index=1, start=2, end=4), Block(index=2, start=4, end=5)]
+    [Block(number=0, start=0, end=2), Block(number=1, start=2, end=4), Block(number=2, start=4, end=5)]
     >>> partition(0, 2)
     []
     """
     starts = range(0, object_bytes, block_bytes)
-    return [Block(index, start, min(start + block_bytes, object_bytes)) for index, start in enumerate(starts)]
+    return [
+        Block(number, start, min(start + block_bytes, object_bytes)) for number, start in enumerate(starts)
+    ]
 
 
 def feed_owned(
@@ -78,7 +80,7 @@ def feed_owned(
     Raises SourceNotText for a run of more than ``MAX_RUN_BYTES``.
     """
     position = max(block.start - 1, 0)
-    step = OVER_READ_BYTES
+    step = min(OVER_READ_BYTES, window_bytes)
     pending = b""  # read, not fed yet; begins at offset `base`
     base = position
     owned_from = 0 if block.start == 0 else None
@@ -122,11 +124,11 @@ def check_chain(spans: Iterable[Span], object_bytes: int) -> None:
     """Raise ConservationBroken unless ``spans``, in block order, run from 0 to ``object_bytes``
     with no gap and no overlap."""
     reached = 0
-    for index, span in enumerate(spans):
+    for number, span in enumerate(spans):
         if span.start != reached or span.end < span.start:
             fault = "overlaps" if span.start < reached else "leaves a gap after"
             raise ConservationBroken(
-                f"Block {index} owned bytes {span.start} to {span.end}, which {fault} byte {reached}, "
+                f"Block {number} owned bytes {span.start} to {span.end}, which {fault} byte {reached}, "
                 "where the block before it ended."
             )
         reached = span.end

@@ -1,14 +1,15 @@
 """Invoking a Lambda and waiting for its answer."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import boto3
 import msgspec
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import Struct
 
 from lambda_src.errors import AccessDenied, FunctionFailed, Throttled, Transient
 from lambda_src.messages import decode_answer, encode
-
-if TYPE_CHECKING:
-    from msgspec import Struct
 
 T = TypeVar("T")
 
@@ -22,9 +23,6 @@ def open_functions(read_timeout_s: int) -> Any:
     The wait must exceed the time-out of the invoked function: botocore answers its own read time-out by
     invoking again. Trying again is the fan-out's job.
     """
-    import boto3
-    from botocore.config import Config
-
     config = Config(
         max_pool_connections=MAX_CONNECTIONS,
         connect_timeout=10,
@@ -35,14 +33,12 @@ def open_functions(read_timeout_s: int) -> Any:
     return boto3.client("lambda", config=config)
 
 
-def invoke(client: Any, function: str, request: "Struct", answer: type[T]) -> T:
+def invoke(client: Any, function: str, request: Struct, answer: type[T]) -> T:
     """Invoke ``function`` and wait for its ``answer``.
 
     Raises the failure that the function reports; Throttled, AccessDenied, FunctionFailed; Transient for a
     server error, a lost connection, a crash or a time-out.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         response = client.invoke(FunctionName=function, Payload=encode(request))
         payload: bytes = response["Payload"].read()

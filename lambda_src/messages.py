@@ -4,8 +4,9 @@ A worker answers its own report or a ``Failure``: what a caller has to act on is
 a raised exception always means a crash.
 """
 
+import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import Meta, Struct
 from lambda_src.errors import FanfoldError, FanOutFailed, InvalidRequest, Throttled, by_name
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
 
 DEFAULT_BLOCK_BYTES = 5 * 1024 * 1024
 DEFAULT_MAX_CONCURRENCY = 250
@@ -183,7 +185,27 @@ class RunSummary(Struct, frozen=True):
     seconds: dict[str, float]
 
 
-def decode_event(event: object, kind: type[T]) -> T:
+def new_run_id() -> str:
+    """A run id that sorts by time and does not repeat."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+
+
+def summarize(record: RunRecord, lengths: Sequence[LengthReport]) -> RunSummary:
+    """The answer of a finished run, from what the results table holds of it."""
+    return RunSummary(
+        run_id=record.run_id,
+        status=record.status,
+        bytes=record.bytes,
+        block_bytes=record.block_bytes,
+        blocks=record.blocks,
+        words=record.words,
+        longer_words=record.longer_words,
+        top_words={str(report.length): report.top_words for report in lengths},
+        seconds=record.seconds,
+    )
+
+
+def decode_event(event: object, kind: type[S]) -> S:
     """The event as a message. Raises InvalidRequest, naming the field."""
     try:
         return msgspec.convert(event, kind)
@@ -194,7 +216,7 @@ def decode_event(event: object, kind: type[T]) -> T:
 
 def decode_answer(payload: bytes, kind: type[T]) -> T:
     """A worker's answer. Raises the failure that it reports."""
-    answer: T | Failure = msgspec.json.decode(payload, type=kind | Failure)  # type: ignore[arg-type]
+    answer: T | Failure = msgspec.json.decode(payload, type=kind | Failure)
     if not isinstance(answer, Failure):
         return answer
     if answer.error == Throttled.__name__:

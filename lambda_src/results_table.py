@@ -1,7 +1,7 @@
 """The results table in DynamoDB: the run records and the top words.
 
-Partition key ``run_id``, sort key ``item``: ``run`` is the run record, ``length#01`` to ``length#20`` hold the
-top words. Every write is a plain idempotent put.
+Partition key ``run_id``, sort key ``item``: ``run`` is the run record, ``length#01`` to ``length#20`` hold
+the top words. Every write is a plain idempotent put.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,11 @@ from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
+import boto3
 import msgspec
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_src.errors import AccessDenied, FanfoldError, RunConflict, Throttled, Transient
 from lambda_src.messages import LengthReport, RunRecord
@@ -19,9 +23,6 @@ RUN_ITEM = "run"
 
 def open_table(name: str) -> Any:
     """The DynamoDB table ``name``; its client tries a request up to five times, with backoff."""
-    import boto3
-    from botocore.config import Config
-
     config = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 5})
     return boto3.resource("dynamodb", config=config).Table(name)
 
@@ -39,8 +40,6 @@ class ResultsTable:
 
     def put_new_run(self, record: RunRecord) -> None:
         """Store the run record unless the run has one already."""
-        from boto3.dynamodb.conditions import Attr
-
         with suppress(RunConflict):
             self._put(RUN_ITEM, record, ConditionExpression=Attr("run_id").not_exists())
 
@@ -57,8 +56,6 @@ class ResultsTable:
 
     def get_lengths(self) -> list[LengthReport]:
         """The stored top words, by length."""
-        from boto3.dynamodb.conditions import Key
-
         with _translated(self._table.name):
             condition = Key("run_id").eq(self._run_id) & Key("item").begins_with("length#")
             # At most 20 items of well under 50 KB in all: one page.
@@ -73,7 +70,9 @@ class ResultsTable:
 
     def _put(self, item: str, content: msgspec.Struct, **condition: Any) -> None:
         with _translated(self._table.name):
-            self._table.put_item(Item={**_to_item(content), "run_id": self._run_id, "item": item}, **condition)
+            self._table.put_item(
+                Item={**_to_item(content), "run_id": self._run_id, "item": item}, **condition
+            )
 
 
 def _length_item(length: int) -> str:
@@ -107,8 +106,6 @@ def _without_decimals(value: Any) -> Any:
 
 @contextmanager
 def _translated(table: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         yield
     except ClientError as error:

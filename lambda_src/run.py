@@ -1,8 +1,7 @@
 """One run, from the request to the summary: the orchestration behind ``parse_file``."""
 
-import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from lambda_src.messages import (
     RunSummary,
     Source,
     Stage,
+    summarize,
 )
 from lambda_src.results_table import ResultsTable
 from lambda_src.words import LONGEST
@@ -36,11 +36,6 @@ class Services(NamedTuple):
     parse_block: Callable[[ParseBlockRequest], BlockReport]
     get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllLengthsReport]
     log_results: Callable[[LogResultsRequest], LogResultsReport]
-
-
-def new_run_id() -> str:
-    """A run id that sorts by time and does not repeat."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
 
 
 def execute(record: RunRecord, services: Services) -> RunSummary:
@@ -68,22 +63,7 @@ def execute(record: RunRecord, services: Services) -> RunSummary:
         raise
     record.status, record.stage, record.finished_at = "SUCCEEDED", "done", time.time()
     table.put_run(record)
-    return summary(record, lengths)
-
-
-def summary(record: RunRecord, lengths: Sequence[LengthReport]) -> RunSummary:
-    """The answer of a finished run."""
-    return RunSummary(
-        run_id=record.run_id,
-        status=record.status,
-        bytes=record.bytes,
-        block_bytes=record.block_bytes,
-        blocks=record.blocks,
-        words=record.words,
-        longer_words=record.longer_words,
-        top_words={str(report.length): report.top_words for report in lengths},
-        seconds=record.seconds,
-    )
+    return summarize(record, lengths)
 
 
 @contextmanager
@@ -116,7 +96,7 @@ def _parse(record: RunRecord, services: Services) -> Manifest:
         max_concurrency=record.max_concurrency,
         tick=lambda: services.table.put_run(record),
     )
-    in_order = [reports[block.index] for block in blocks]
+    in_order = [reports[block.number] for block in blocks]
     check_chain((Span(report.start, report.end) for report in in_order), source.bytes)
     record.words = sum(sum(report.words) for report in in_order)
     record.longer_words = sum(report.longer_words for report in in_order)

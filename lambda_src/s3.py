@@ -4,14 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from obstore.exceptions import (
-    BaseError,
-    InvalidPathError,
-    NotFoundError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
+from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
 
 from lambda_src.errors import AccessDenied, InvalidRequest, SourceChanged, SourceNotFound, Transient
@@ -29,7 +22,7 @@ def translated(bucket: str, key: str) -> Iterator[None]:
     name = f"s3://{bucket}/{key}"
     try:
         yield
-    except NotFoundError as error:
+    except FileNotFoundError as error:  # what obstore raises for 404
         if "NoSuchBucket" in str(error):
             raise SourceNotFound(f"The bucket {bucket} does not exist: check its name and region.") from error
         raise SourceNotFound(f"{name} does not exist: upload it, or check the key.") from error
@@ -39,7 +32,10 @@ def translated(bucket: str, key: str) -> Iterator[None]:
         ) from error
     except PreconditionError as error:
         raise SourceChanged(f"{name} was replaced while the run read it: start a new run.") from error
-    except InvalidPathError as error:
-        raise InvalidRequest(f"key: {key!r} has an empty, '.' or '..' segment, which is not supported.") from error
+    except ValueError as error:  # what obstore raises for a path that it cannot parse
+        raise InvalidRequest(
+            f"key: {key!r} has an empty, '.' or '..' segment, which is not supported."
+        ) from error
     except BaseError as error:
-        raise Transient(f"S3 did not serve {name}: {error}") from error
+        cause = str(error).partition("\n")[0]  # the rest is a dump for debugging
+        raise Transient(f"S3 did not serve {name}: {cause}") from error

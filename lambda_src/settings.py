@@ -66,7 +66,9 @@ def to_environment(settings: Struct) -> dict[str, str]:
     >>> to_environment(ParseBlockSettings(bucket="b"))
     {'FANFOLD_BUCKET': 'b'}
     """
-    return {_VARIABLE_PREFIX + name.upper(): value for name, value in msgspec.structs.asdict(settings).items()}
+    return {
+        _VARIABLE_PREFIX + name.upper(): value for name, value in msgspec.structs.asdict(settings).items()
+    }
 
 
 def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:

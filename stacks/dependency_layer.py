@@ -22,7 +22,13 @@ _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 _GLIBC_OF_RUNTIME = 34
 """python3.13 runs on Amazon Linux 2023, which has glibc 2.34: any older manylinux wheel runs there."""
 
-_NOT_NEEDED = ("bin", "**/__pycache__", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED")
+_NOT_NEEDED = (
+    "bin",
+    "**/__pycache__",
+    "*.dist-info/RECORD",
+    "*.dist-info/INSTALLER",
+    "*.dist-info/REQUESTED",
+)
 
 
 class LayerNotBuilt(Exception):
@@ -38,15 +44,21 @@ def build_layer(architecture: str) -> Path:
     """The folder of the layer for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host`` for running
     on this machine with this Python. Built once for a lock. Raises LayerNotBuilt."""
     identity = hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes())
-    identity.update(f"{sys.implementation.cache_tag} {platform.machine()}".encode() if architecture == "host" else b"")
+    identity.update(
+        f"{sys.implementation.cache_tag} {platform.machine()}".encode() if architecture == "host" else b""
+    )
     layer = BUILT / f"{architecture}-{identity.hexdigest()[:16]}"
     if not layer.exists():
         BUILT.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILT) as building:
-            _install(Path(building) / "python", architecture)
+            built = Path(building) / "layer"
+            _install(built / "python", architecture)
             # Renamed as a whole: a second build at the same time, or a broken one, leaves no half layer.
-            Path(building).chmod(0o755)
-            shutil.copytree(building, layer, dirs_exist_ok=True)
+            try:
+                built.rename(layer)
+            except OSError:
+                if not layer.exists():
+                    raise
     return layer
 
 

@@ -125,7 +125,9 @@ class FanfoldStack(Stack):
 
     def _choice(self, name: str, choices: tuple[str, ...]) -> str:
         """The context setting ``name``: one of ``choices``, by default the first."""
-        value = str(self.node.try_get_context(name) or choices[0]).lower()
+        given = self.node.try_get_context(name)
+        # Not just "or": a false in cdk.json is a value, only nothing and "" stand for the default.
+        value = str(choices[0] if given in (None, "") else given).lower()
         if value not in choices:
             raise InvalidContext(f"-c {name}={value}: choose one of {', '.join(choices)}.")
         return value
@@ -146,7 +148,8 @@ def _allow(function: lambda_.Function, actions: list[str], resources: list[str])
 
 def _allow_objects(function: lambda_.Function, action: str, objects: Objects) -> None:
     _allow(function, [action], [objects.bucket.arn_for_objects(f"{objects.prefix}*")])
-    Validations.of(function.node.scope).acknowledge(
+    assert function.role is not None, "Functions gives every function a role of its own"
+    Validations.of(function.role).acknowledge(
         Acknowledgment(
             id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects.finding}/{objects.prefix}*]",
             reason="The wildcard stands for objects only, and for no other prefix than the function's own.",

@@ -1,6 +1,6 @@
 """The five Lambdas: one code asset, one dependency layer, one helper."""
 
-from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, Duration, IgnoreMode, RemovalPolicy, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -31,7 +31,10 @@ class Functions(Construct):
         self._runtime = lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)
         self._code = lambda_.Code.from_asset(
             str(ROOT),
-            exclude=["**", "!lambda_src", "!lambda_src/**", "**/__pycache__", "lambda_src/requirements.txt"],
+            # Only what git's own patterns let through: CDK's default ones miss files that begin with a dot,
+            # and caches of tools then change the asset's hash.
+            ignore_mode=IgnoreMode.GIT,
+            exclude=["*", "!/lambda_src/", "!/lambda_src/**/", "!/lambda_src/**/*.py", "__pycache__/", ".*/"],
         )
         self._layer = lambda_.LayerVersion(
             self,
@@ -42,7 +45,9 @@ class Functions(Construct):
             description="The packages of lambda_src/requirements.txt",
         )
 
-    def function(self, handler: str, environment: Struct, *, memory_mb: int, timeout_s: int) -> lambda_.Function:
+    def function(
+        self, handler: str, environment: Struct, *, memory_mb: int, timeout_s: int
+    ) -> lambda_.Function:
         """The function of ``lambda_src/handlers/<handler>.py``, with a role that may write its own log and
         nothing else yet."""
         name = "".join(word.capitalize() for word in handler.split("_"))

@@ -25,12 +25,16 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         request = decode_event(event, ParseBlockRequest)
         blobs = BlobStore(open_bucket(settings.bucket), settings.bucket, request.run_id)
         objects = open_bucket(request.source.bucket)
-        return parse_block(request, lambda start, end: source.read(objects, request.source, start, end), blobs)
+        return parse_block(
+            request, lambda start, end: source.read(objects, request.source, start, end), blobs
+        )
 
     return answer(work)
 
 
-def parse_block(request: ParseBlockRequest, read: Callable[[int, int], bytes], blobs: BlobStore) -> BlockReport:
+def parse_block(
+    request: ParseBlockRequest, read: Callable[[int, int], bytes], blobs: BlobStore
+) -> BlockReport:
     """Count what the block owns of the object that ``read(start, end)`` reads; store it in ``blobs``."""
     runs: Counter[bytes] = Counter()
     block = Block(request.block, request.start, request.end)

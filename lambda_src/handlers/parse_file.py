@@ -21,10 +21,11 @@ from lambda_src.messages import (
     RunRecord,
     decode_event,
     encode,
+    new_run_id,
     to_plain,
 )
 from lambda_src.results_table import ResultsTable, open_table
-from lambda_src.run import Services, execute, new_run_id
+from lambda_src.run import Services, execute
 from lambda_src.s3 import open_bucket
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
@@ -70,7 +71,9 @@ def _request(event: object, settings: ParseFileSettings) -> ParseFileRequest:
             f"to change that, deploy with -c source_bucket={request.bucket}."
         )
     if readable == settings.bucket and not request.key.startswith(INPUT_PREFIX):
-        raise InvalidRequest(f"key: the inputs in {readable} begin with {INPUT_PREFIX}, {request.key!r} does not.")
+        raise InvalidRequest(
+            f"key: the inputs in {readable} begin with {INPUT_PREFIX}, {request.key!r} does not."
+        )
     return request
 
 
@@ -85,7 +88,9 @@ def _services(record: RunRecord, table: ResultsTable, settings: ParseFileSetting
         get_all_occurrences=lambda request: invoke(
             functions, settings.get_all_occurrences_function, request, AllLengthsReport
         ),
-        log_results=lambda request: invoke(functions, settings.log_results_function, request, LogResultsReport),
+        log_results=lambda request: invoke(
+            functions, settings.log_results_function, request, LogResultsReport
+        ),
     )
 
 

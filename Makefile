@@ -1,0 +1,73 @@
+# `make run` and `make test` work on a fresh machine with Python 3.11 to 3.14, make and a C library.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+FILE ?=
+JSON ?=
+BLOCK_BYTES ?=
+CONCURRENCY ?=
+CONTEXT ?=
+LEVEL ?=
+
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE := 1
+export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
+
+CHECKED := app.py stacks lambda_src client tests benchmarks
+cdk_context := $(foreach setting,$(CONTEXT),-c $(setting))
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: .installed ## Run the job in a local AWS: [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
+	@python -m client local $(if $(FILE),--file '$(FILE)') $(if $(JSON),--json '$(JSON)') \
+		$(if $(BLOCK_BYTES),--block-bytes '$(BLOCK_BYTES)') $(if $(CONCURRENCY),--concurrency '$(CONCURRENCY)')
+
+.PHONY: test
+test: .installed lint ## Lint, types, and all tests: unit, integration, stack, end to end
+	python -m pytest
+
+.PHONY: lint
+lint: .installed ## Check style and types
+	ruff check $(CHECKED)
+	ruff format --check $(CHECKED)
+	mypy $(CHECKED)
+
+.PHONY: synth
+synth: .installed ## Write the CloudFormation template to cdk.out: [CONTEXT="name=value ..."]
+	cdk synth --quiet $(cdk_context)
+
+.PHONY: deploy
+deploy: .installed ## Deploy to the AWS account of your credentials: [CONTEXT="name=value ..."]
+	cdk bootstrap
+	cdk deploy $(cdk_context)
+
+.PHONY: destroy
+destroy: .installed ## Remove the stack from that account; data stay unless deployed with retain_data=false
+	cdk destroy $(cdk_context)
+
+.PHONY: lock
+lock: ## Write the hashed locks anew from pyproject.toml
+	$(PYTHON) -m venv .build/lock && .build/lock/bin/pip install --quiet 'uv==0.13.9'
+	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --output-file requirements.txt
+	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --group dev --output-file requirements-dev.txt
+	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:lambda --output-file lambda_src/requirements.txt
+lock_options := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock'
+
+.PHONY: clean
+clean: ## Remove everything that make has made
+	rm -rf .venv .installed .build node_modules cdk.out
+
+.installed: requirements-dev.txt package-lock.json
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+		{ echo 'Fanfold needs Python 3.11 to 3.14: make PYTHON=python3.13 ...'; exit 1; }
+	@echo 'Installing into .venv and node_modules (about a minute, once) ...'
+	@$(PYTHON) -m venv --clear .venv
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@npm ci --silent --no-audit --no-fund
+	@touch .installed

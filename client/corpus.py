@@ -1,0 +1,569 @@
+"""A corpus that looks like a Wikipedia dump, written together with its exact word counts.
+
+The generator counts each word as it emits it and never reads its own text, so the counts owe nothing to the
+code that they check. Two rules make that exact: a template names the words of its own markup by hand, and no
+slot for a word touches a letter or another slot.
+
+Vocabularies grow as a Simon process: each word is mostly a copy of one drawn from all words so far, which
+gives Zipf's skew, and sometimes a new one, which gives Heaps' growth.
+
+The bytes depend on seed and size alone. Of ``random`` only ``random()`` is used, the one method whose
+sequence Python promises to keep, and of ``math`` only ``sqrt``, which IEEE 754 rounds alike everywhere.
+"""
+
+import math
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from random import Random
+from typing import NamedTuple, TypeVar
+
+LONGEST = 20
+"""Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
+
+TOP = 10
+"""At most so many words of each length are ranked."""
+
+PROGRESS_BYTES = 1 << 20
+"""Progress is told about this often."""
+
+_T = TypeVar("_T")
+
+
+class ExpectedCounts(NamedTuple):
+    """What a right count of the corpus finds, each word in lower case and NFC.
+
+    ``words`` is how many words have 1 to ``LONGEST`` code points, ``longer_words`` how many have more.
+    ``top_words`` has the keys "1" to "20", by count descending, then by code point. ``counts`` holds every
+    word of 1 to ``LONGEST`` code points.
+    """
+
+    bytes: int
+    words: int
+    longer_words: int
+    top_words: dict[str, list[tuple[str, int]]]
+    counts: dict[str, int]
+
+
+def _tell_nobody(_written_bytes: int) -> None:
+    pass
+
+
+def write_corpus(
+    path: Path, corpus_bytes: int, seed: int, progress: Callable[[int], None] = _tell_nobody
+) -> ExpectedCounts:
+    """Write a corpus of at least ``corpus_bytes`` bytes, and less than one page more, to ``path``.
+
+    Pages differ in size, most have some KB; the frame around them is written even for 0 bytes. ``progress``
+    is told the bytes written so far. The file appears under its name only when it is complete.
+    Raises OSError, and whatever ``progress`` raises.
+    """
+    tally = _Tally()
+    pages = _Pages(Random(seed), tally)  # noqa: S311 -- a corpus that can be made again keeps no secret
+    head, foot = _HEAD.text.encode(), _FOOT.text.encode()
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb", buffering=PROGRESS_BYTES) as file:
+            tally.add(_HEAD.words)
+            written_bytes = file.write(head)
+            told_bytes = 0
+            while written_bytes + len(foot) < corpus_bytes:
+                written_bytes += file.write(pages.next_page().encode())
+                if written_bytes - told_bytes >= PROGRESS_BYTES:
+                    progress(written_bytes)
+                    told_bytes = written_bytes
+            tally.add(_FOOT.words)
+            written_bytes += file.write(foot)
+        progress(written_bytes)
+        expected = tally.expected(written_bytes)
+        partial.replace(path)
+        return expected
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+class _Tally:
+    """Counts what is emitted, by spelling: case and normal form are settled once for each spelling."""
+
+    def __init__(self) -> None:
+        self._spellings: Counter[str] = Counter()
+        self._longer_words = 0
+
+    def __contains__(self, spelling: str) -> bool:
+        return spelling in self._spellings
+
+    def add(self, spellings: Iterable[str]) -> None:
+        self._spellings.update(spellings)
+
+    def add_longer(self, words: int) -> None:
+        """Count words known to be longer than ``LONGEST`` without keeping them."""
+        self._longer_words += words
+
+    def expected(self, corpus_bytes: int) -> ExpectedCounts:
+        """The counts by word. Empties the tally, for a big corpus's spellings would not fit twice."""
+        counts: dict[str, int] = {}
+        longer_words = self._longer_words
+        while self._spellings:
+            spelling, count = self._spellings.popitem()
+            word = unicodedata.normalize("NFC", spelling.lower())
+            if len(word) > LONGEST:
+                longer_words += count
+            else:
+                counts[word] = counts.get(word, 0) + count
+
+        by_length: list[list[tuple[str, int]]] = [[] for _ in range(LONGEST)]
+        for word, count in counts.items():
+            by_length[len(word) - 1].append((word, count))
+        for ranked in by_length:
+            ranked.sort(key=lambda entry: (-entry[1], entry[0]))
+            del ranked[TOP:]
+        top_words = {str(length): ranked for length, ranked in enumerate(by_length, start=1)}
+        return ExpectedCounts(corpus_bytes, sum(counts.values()), longer_words, top_words, counts)
+
+
+class _Spelling(NamedTuple):
+    """How a language looks. Words are made of ``onsets``, ``nuclei`` and ``codas``, each a list of parts in
+    one string, in which "-" stands for no part; ``syllables`` says how many. ``common`` are its most
+    frequent words, in order. ``share`` is the percentage of pages."""
+
+    code: str
+    share: int
+    common: str
+    onsets: str
+    nuclei: str
+    codas: str
+    syllables: tuple[int, ...] = (1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8)
+    ending: str = ""
+    """A part that may only end a word."""
+    joiner: str = " "
+    stop: str = ". "
+    is_spaced: bool = True
+    has_dotted_capital_i: bool = False
+
+
+class _Template(NamedTuple):
+    """Text with a ``%s`` for each of ``slots`` words. ``words`` are those of the text itself, and
+    ``sentence_starts`` the slots that are written with a capital."""
+
+    text: str
+    words: tuple[str, ...]
+    slots: int
+    sentence_starts: tuple[int, ...]
+
+
+def _template(text: str, words: str = "") -> _Template:
+    return _Template(text, tuple(words.split()), text.count("%s"), (0,) if "%s" in text else ())
+
+
+_PARAGRAPHS_A_LANGUAGE = 48
+_WORDS_AT_START = 400
+_PAST_WORDS_MAX = 1 << 17  # Small enough for a processor's cache, where half of the time goes.
+_NEW_WORD_RATE = 0.4  # Some 250,000 different words in 100 MB.
+_UNITS_A_RUN = (1, 1, 1, 2, 2, 3, 4, 9, 12, 15, 18, 24, 36)
+
+
+class _Language:
+    """One language's words, its vocabulary growing as they are emitted."""
+
+    def __init__(self, spelling: _Spelling, random: Random, tally: _Tally) -> None:
+        self.spelling = spelling
+        self._random = random
+        self._tally = tally
+        self._onsets, self._nuclei, self._codas = (
+            tuple("" if part == "-" else part for part in parts.split())
+            for parts in (spelling.onsets, spelling.nuclei, spelling.codas)
+        )
+        common = spelling.common.split()
+        # The frequent words are the short ones.
+        common += sorted((self._new_word() for _ in range(_WORDS_AT_START - len(common))), key=len)
+        # Zipf and Mandelbrot's law, where a Simon process would take long to come from an empty past.
+        self._past = [word for rank, word in enumerate(common) for _ in range(1000 // (rank + 3))]
+        self._past_stride = 1
+        self._emitted_words = len(self._past)
+        self.paragraphs = [_paragraph(spelling, random) for _ in range(_PARAGRAPHS_A_LANGUAGE)]
+
+    def fill(self, template: _Template) -> str:
+        """The template's text with the next words, all counted."""
+        words = self._next_words(template.slots)
+        for slot in template.sentence_starts:
+            words[slot] = self._capital(words[slot])
+        self._count(words)
+        self._tally.add(template.words)
+        return template.text % tuple(words)
+
+    def name(self, words: int, times: int = 1, is_upper: bool = False) -> str:
+        """The next words, the first with a capital or all in upper case, each counted ``times`` times."""
+        following = self._next_words(words)
+        if is_upper:
+            following = [self._upper(word) for word in following]
+        else:
+            following[0] = self._capital(following[0])
+        self._count(following * times)
+        return " ".join(following)
+
+    def _count(self, words: list[str]) -> None:
+        self._tally.add(words)
+
+    def _next_words(self, words: int) -> list[str]:
+        random, past = self._random.random, self._past
+        past_words = len(past)
+        following = [past[int(random() * past_words)] for _ in range(words)]
+        # A rate falling with the fourth root makes the vocabulary grow as the words emitted ** 0.75.
+        new_words = words * _NEW_WORD_RATE / math.sqrt(math.sqrt(self._emitted_words))
+        for _ in range(int(new_words + random())):
+            following[int(random() * words)] = self._new_word()
+        # Every stride-th word of the past stands for all of them, so that memory is bounded.
+        past.extend(following[-self._emitted_words % self._past_stride :: self._past_stride])
+        self._emitted_words += words
+        if len(past) > _PAST_WORDS_MAX:
+            self._past = past[::2]
+            self._past_stride *= 2
+        return following
+
+    def _new_word(self) -> str:
+        word = "".join(self._syllable() for _ in range(_pick(self._random, self.spelling.syllables)))
+        if self._random.random() < 0.2:
+            word += self.spelling.ending
+        while word in self._tally:
+            word = self._syllable() + word
+        chance = self._random.random()
+        return self._upper(word) if chance < 0.02 else self._capital(word) if chance < 0.15 else word
+
+    def _syllable(self) -> str:
+        return "".join(_pick(self._random, parts) for parts in (self._onsets, self._nuclei, self._codas))
+
+    def _capital(self, word: str) -> str:
+        return self._upper(word[:1]) + word[1:]
+
+    def _upper(self, text: str) -> str:
+        return (text.replace("i", "İ") if self.spelling.has_dotted_capital_i else text).upper()
+
+
+class _UnspacedLanguage(_Language):
+    """A language that puts no space between words: a run of them is one word by the definition."""
+
+    def _next_words(self, words: int) -> list[str]:
+        runs = [_pick(self._random, _UNITS_A_RUN) for _ in range(words)]
+        units = iter(super()._next_words(sum(runs)))
+        return ["".join(next(units) for _ in range(run)) for run in runs]
+
+    def _count(self, words: list[str]) -> None:
+        # Nearly all long runs differ, and none has case or another normal form that would change its length.
+        ranked = [word for word in words if len(word) <= LONGEST]
+        self._tally.add(ranked)
+        self._tally.add_longer(len(words) - len(ranked))
+
+
+class _Pages:
+    """The pages of one corpus, in order."""
+
+    def __init__(self, random: Random, tally: _Tally) -> None:
+        self._random = random
+        self._tally = tally
+        self._languages = [
+            (_Language if spelling.is_spaced else _UnspacedLanguage)(spelling, random, tally)
+            for spelling in _SPELLINGS
+        ]
+        self._by_share = [language for language in self._languages for _ in range(language.spelling.share)]
+        self._pages = 0
+
+    def next_page(self) -> str:
+        self._pages += 1
+        language = _pick(self._random, self._by_share)
+        title = language.name(1 + self._below(3), times=2)
+        parts = [self._page_head(title), f"'''{title}'''"]
+        parts += self._names(" ({{lang|%s|%s}})", ("lang",), self._below(3))
+        parts.append(" ")
+        # Many short pages, some long ones.
+        for paragraph in range(int(1 + 2 / (self._random.random() + 0.05))):
+            if paragraph and self._below(3) == 0:
+                parts.append(f"== {language.name(1 + self._below(4), is_upper=self._below(8) == 0)} ==\n")
+            parts.append(self._paragraph(language))
+            if self._below(6) == 0:
+                parts.append(language.fill(_pick(self._random, _BLOCKS)))
+        parts.append(language.fill(_CATEGORIES))
+        parts += self._names("[[%s:%s]]\n", (), self._below(6))
+        parts.append(_PAGE_FOOT.text)
+        self._tally.add(_PAGE_FOOT.words)
+        return "".join(parts)
+
+    def _page_head(self, title: str) -> str:
+        self._tally.add(_PAGE_HEAD.words)
+        date = f"{2001 + self._below(24)}-{1 + self._below(12):02}-{1 + self._below(28):02}"
+        time = f"{self._below(24):02}:{self._below(60):02}:{self._below(60):02}"
+        return _PAGE_HEAD.text % (title, self._pages, 10**6 + self._below(10**8), date, time)
+
+    def _paragraph(self, language: _Language) -> str:
+        text = language.fill(_pick(self._random, language.paragraphs))
+        # Decomposed text is canonically the same, so its words after NFC are those already counted.
+        return unicodedata.normalize("NFD", text) if self._below(12) == 0 else text
+
+    def _names(self, form: str, words: tuple[str, ...], names: int) -> list[str]:
+        """``names`` times ``form`` with a language's code and some of its words."""
+        filled = []
+        for _ in range(names):
+            language = _pick(self._random, self._languages)
+            self._tally.add((*words, language.spelling.code))
+            filled.append(form % (language.spelling.code, language.name(1 + self._below(2))))
+        return filled
+
+    def _below(self, end: int) -> int:
+        return int(self._random.random() * end)
+
+
+def _pick(random: Random, options: Sequence[_T]) -> _T:
+    return options[int(random.random() * len(options))]
+
+
+def _paragraph(spelling: _Spelling, random: Random) -> _Template:
+    """A paragraph of some sentences: the order of its phrases, and the digits for each "#" in them."""
+    text: list[str] = []
+    words: list[str] = []
+    starts: list[int] = []
+    slots = 0
+    for _ in range(2 + int(random.random() * 6)):
+        starts.append(slots)
+        # The first phrase is a plain word, for its capital.
+        phrases = [_PHRASES[0], *(_pick(random, _PHRASES) for _ in range(3 + int(random.random() * 20)))]
+        slots += sum(phrase.slots for phrase in phrases)
+        words += [word for phrase in phrases for word in phrase.words]
+        text += [spelling.joiner.join(phrase.text for phrase in phrases), spelling.stop]
+    digits = [
+        str(int(random.random() * 10)) if character == "#" else character for character in "".join(text)
+    ]
+    return _Template("".join(digits) + "\n\n", tuple(words), slots, tuple(starts))
+
+
+_HEAD = _template(
+    """\
+<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="mul">
+  <siteinfo>
+    <sitename>Encyclopædia</sitename>
+    <case>first-letter</case>
+  </siteinfo>
+""",
+    "mediawiki xmlns http www mediawiki org xml export version xml lang mul"
+    " siteinfo sitename encyclopædia sitename case first letter case siteinfo",
+)
+_FOOT = _template("</mediawiki>\n", "mediawiki")
+_PAGE_HEAD = _template(
+    """\
+  <page>
+    <title>%s</title>
+    <ns>0</ns>
+    <id>%d</id>
+    <revision>
+      <id>%d</id>
+      <timestamp>%sT%sZ</timestamp>
+      <model>wikitext</model>
+      <format>text/x-wiki</format>
+      <text xml:space="preserve">""",
+    "page title title ns ns id id revision id id timestamp t z timestamp model wikitext model"
+    " format text x wiki format text xml space preserve",
+)
+_PAGE_FOOT = _template("</text>\n    </revision>\n  </page>\n", "text revision page")
+_CATEGORIES = _template("[[Category:%s %s]]\n[[Category:%s]]\n", "category category")
+
+_BLOCKS = (
+    _template(
+        """\
+{| class=&quot;wikitable&quot; style=&quot;text-align:right;&quot;
+|+ %s %s
+|-
+! %s !! %s !! %s
+|-
+| %s || 1,204 || 17.5%%
+|-
+| [[%s]] || 960 || −4.0%%
+|-
+| %s || 88 || rowspan=&quot;2&quot; | %s
+|}
+
+""",
+        "class quot wikitable quot style quot text align right quot rowspan quot quot",
+    ),
+    _template("* [[%s]]\n* [[%s %s]]: %s\n** ''%s''\n# %s, %s\n\n"),
+    _template(
+        "[[File:%s 01.jpg|thumb|250px|left|%s %s %s]]\n",
+        "file jpg thumb px left",
+    ),
+    _template(
+        "{{Infobox settlement\n| name = %s\n| population_total = 48113\n| website = https://%s.example.com/\n}}\n",
+        "infobox settlement name population total website https example com",
+    ),
+    _template("&lt;math&gt;x^2 + \\alpha_i = 0&lt;/math&gt;\n", "lt math gt x alpha i lt math gt"),
+)
+
+_PHRASES = tuple(
+    _template(text, words)
+    for times, text, words in (
+        (70, "%s", ""),
+        (70, "%s %s %s", ""),
+        (14, "%s,", ""),
+        (7, "[[%s]]", ""),
+        (6, "[[%s|%s]]", ""),
+        (3, "[[%s %s|%s]]", ""),
+        (3, "[[%s (%s)|]]", ""),
+        (2, "'''%s'''", ""),
+        (3, "''%s %s''", ""),
+        (3, "(%s %s)", ""),
+        (3, "&quot;%s %s&quot;", "quot quot"),
+        (2, "“%s”", ""),
+        (1, "«%s %s»", ""),
+        (2, "%s's", "s"),
+        (2, "%s-%s", ""),
+        (2, "%s—%s", ""),
+        (1, "%s/%s", ""),
+        (1, "%s_%s", ""),
+        (1, "%s&amp;nbsp;%s", "amp nbsp"),
+        (1, "%s &amp;ndash; %s", "amp ndash"),
+        (1, "R&amp;D", "r amp d"),
+        (2, "####", ""),
+        (2, "#,###", ""),
+        (1, "#.#%%", ""),
+        (1, "## km²", "km"),
+        (1, "##°C", "c"),
+        (1, "{{convert|###|km|mi|abbr=on}}", "convert km mi abbr on"),
+        (1, "{{citation needed|date=June 20##}}", "citation needed date june"),
+        (
+            2,
+            "&lt;ref&gt;{{cite web|url=http://www.%s.org/%s?id=####|title=%s %s|accessdate=20##-0#-1#}}"
+            "&lt;/ref&gt;",
+            "lt ref gt cite web url http www org id title accessdate lt ref gt",
+        ),
+        (1, "&lt;ref name=&quot;%s##&quot; /&gt;", "lt ref name quot quot gt"),
+        (1, "&lt;!-- %s --&gt;", "lt gt"),
+        (1, "&lt;br /&gt;", "lt br gt"),
+        # A zero-width non-joiner separates, and so does an emoji of four bytes.
+        (1, "%s\u200c%s", ""),
+        (1, "%s\U0001f30d%s", ""),
+        # A mark after a separator belongs to no word.
+        (1, "\u25cc\u0301 %s", ""),
+    )
+    for _ in range(times)
+)
+
+_SPELLINGS = (
+    _Spelling(
+        code="en",
+        share=48,
+        common="the of and in to a is was for as on with by that from at his it an were are which be this he"
+        " or also first their one had its not after has but two who they have new other her been i",
+        onsets="- b c d f g h j k l m n p r s t v w br cl cr dr gr pl pr qu sh sp st th tr wh",
+        nuclei="a e i o u y ea ou io ai",
+        codas="- - - n r s t l m d nd st ng ck",
+    ),
+    _Spelling(
+        code="de",
+        share=9,
+        common="der die und in von den des im das mit ist er dem als auf für eine ein auch sich nach bei zu"
+        " aus wurde bis an am zum oder über straße größe fuß",
+        onsets="- b d f g h k l m n p r s t w z sch st sp br fr gr kl kr pf tr zw",
+        nuclei="a e i o u ä ö ü au ei ie eu äu",
+        codas="- - n r s t l ß ch cht ng nd rg tz",
+        syllables=(1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8),
+    ),
+    _Spelling(
+        code="fr",
+        share=8,
+        common="de la le et les des en du un à une est dans par pour au sur qui il que sont ou a été avec"
+        " plus où même œuvre château y",
+        onsets="- b c ç d f g j l m n p r s t v ch qu tr pr gn",
+        nuclei="a e i o u é è ê â î ô û ë ï œ ou oi eau",
+        codas="- - - n r s t l m x",
+    ),
+    _Spelling(
+        code="tr",
+        share=5,
+        common="ve bir bu olarak ile için da de olan en o yılında daha sonra ilk iki içinde ise ilçe çok gibi"
+        " kadar ışık",
+        onsets="- b c ç d f g h k l m n p r s ş t v y z",
+        nuclei="a e ı i i o ö u ü â",
+        codas="- - n r k l m ğ ş",
+        has_dotted_capital_i=True,
+    ),
+    _Spelling(
+        code="vi",
+        share=3,
+        common="của và là có được trong các một cho người với không năm này đã từ những ở đến tại",
+        onsets="b c d đ g h l m n ph t th tr v x kh nh ng",
+        nuclei="a ă â e ê i o ô ơ u ư ạ ắ ấ ệ ế ị ọ ộ ố ờ ợ ụ ứ ử ữ ỳ",
+        codas="- - n m t c ng nh i",
+        syllables=(1, 1, 1, 1, 1, 2, 2),
+    ),
+    _Spelling(
+        code="ru",
+        share=9,
+        common="в и на с по из к не что от для был года он как а его за до это о при её который также ещё"
+        " район у",
+        onsets="- б в г д ж з к л м н п р с т ф х ц ч ш щ ст пр вл",
+        nuclei="а е ё и о у ы э ю я ий ой",
+        codas="- - - н р с т л м к в й ь ть",
+    ),
+    _Spelling(
+        code="el",
+        share=4,
+        common="του και η το της ο την των με για από στην τον στο τα που οι είναι τους ως στις ένας πόλης",
+        onsets="- β γ δ ζ θ κ λ μ ν ξ π ρ σ τ φ χ ψ στ πρ",
+        nuclei="α ε η ι ο υ ω ά έ ή ί ό ύ ώ ου αι ϊ ΐ",
+        codas="- - - ν ρ σ κ",
+        ending="ς",
+    ),
+    _Spelling(
+        code="ar",
+        share=4,
+        common="في من على إلى عن أن التي هو مع هذا كان ما بين أو عام كما هي أحد آخر و",
+        onsets="ب ت ث ج ح خ د ر ز س ش ص ط ع ف ق ك ل م ن ه آ أ إ ئ بّ لّ",
+        nuclei="- - ا و ي ى \u064e \u064f \u0650",
+        codas="- - - ن ة ت \u0652",
+    ),
+    _Spelling(
+        code="hi",
+        share=4,
+        common="के में की है और से का को पर एक यह ने भी हैं लिए था इस कि ही न",
+        # The last three have precomposed code points, which NFC takes apart.
+        onsets="क ख ग च ज ट ड त थ द न प फ ब भ म य र ल व श स ह क्ष प्र त्र \u0958 \u095b \u095c",
+        nuclei="- - ा ि ी ु ू े ै ो ौ",
+        codas="- - - \u0902 \u0901 न र",
+        stop="। ",
+    ),
+    _Spelling(
+        code="ko",
+        share=2,
+        common="이 그 있다 는 및 에서 수 있는 년 그는 등 에 의해 한국 대한 것 또는 위해",
+        onsets="가 나 다 라 마 바 사 아 자 차 카 타 파 하 고 노 도 로 무 부 수 우 "
+        "지 기 시 이 한 국 은 를 을 인 정 된 권 꽃 뷁",
+        nuclei="-",
+        codas="-",
+        syllables=(1, 2, 2, 2, 3, 3, 4, 5),
+    ),
+    _Spelling(
+        code="zh",
+        share=2,
+        common="的 年 在 是 一 和 中 为 人 国 于 有 月 大 与 了 日 以 上 不",
+        # The last ones lie beyond the basic plane: four bytes of UTF-8.
+        onsets="地 学 部 市 第 会 出 公 家 作 本 行 区 成 三 代 生 发 时 名 道 西 东 海 文 北 自 "
+        "后 物 主 高 同 战 事 水 山 明 新 法 民 政 平 田 口 金 車 龍 門 \U00020000 \U0002070e \U00020bb7",
+        nuclei="-",
+        codas="-",
+        syllables=(1, 1, 2, 2, 2, 3),
+        joiner="，",
+        stop="。",
+        is_spaced=False,
+    ),
+    _Spelling(
+        code="ja",
+        share=2,
+        common="の に は を が と で た し て から であり する ある として こと など 年 月 日本",
+        onsets="か が き ぎ く ぐ さ ざ し じ た だ と ど は ば ぱ ひ び ぴ へ べ ま み む "
+        "ア イ ガ ギ グ シ ジ デ ド バ パ ヴ ー 東 京 都 県 駅 線 作 品 人 々",
+        nuclei="-",
+        codas="-",
+        syllables=(1, 1, 2, 2, 3, 4),
+        joiner="、",
+        stop="。",
+        is_spaced=False,
+    ),
+)

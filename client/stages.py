@@ -1,0 +1,62 @@
+"""The stages of a command: each shows its progress and leaves its seconds."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from client import job
+
+LENGTHS = 20
+
+
+class Stages:
+    """``seconds`` holds how long each stage took, by its name."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, text: str) -> Iterator[None]:
+        """A stage without a measure: a spinner."""
+        with self.console.status(text), self._timed(name):
+            yield
+        self.console.print(f"{text} [dim]{self.seconds[name]:.1f} s[/]")
+
+    @contextmanager
+    def transfer(self, name: str, text: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
+        """A stage of ``total_bytes``; gives what to call with the bytes done since the last call."""
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console) as bars, self._timed(name):
+            bar = bars.add_task(text, total=total_bytes)
+            yield lambda done: bars.advance(bar, done)
+
+    @contextmanager
+    def job(self) -> Iterator[Callable[[job.Progress], None]]:
+        """The run itself, which times its own stages: a bar for the blocks and one for the lengths."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console) as bars:
+            blocks = bars.add_task("Blocks ", total=None)
+            lengths = bars.add_task("Lengths", total=LENGTHS)
+
+            def show(progress: job.Progress) -> None:
+                bars.update(blocks, completed=progress.blocks_done, total=progress.blocks or None)
+                bars.update(lengths, completed=progress.lengths_done)
+
+            yield show
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started_at = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started_at, 3)

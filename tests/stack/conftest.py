@@ -1,0 +1,44 @@
+"""The app, synthesized once for each configuration that any test looks at."""
+
+import functools
+from collections.abc import Callable
+
+import pytest
+
+from .synthesized import Synthesized, synthesize_app
+
+Synthesize = Callable[..., Synthesized]
+
+EXISTING_BUCKET = "an-existing-bucket"
+
+
+@pytest.fixture(scope="session")
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """Synthesizes the app with the context settings that it is called with."""
+
+    # Typed: True, "true" and 1 are different settings.
+    @functools.lru_cache(maxsize=None, typed=True)
+    def synthesized(**context: object) -> Synthesized:
+        return synthesize_app(tmp_path_factory.mktemp("cdk.out"), context)
+
+    return synthesized
+
+
+@pytest.fixture(scope="session")
+def default(synthesize: Synthesize) -> Synthesized:
+    return synthesize()
+
+
+@pytest.fixture(scope="session")
+def x86_64(synthesize: Synthesize) -> Synthesized:
+    return synthesize(architecture="x86_64")
+
+
+@pytest.fixture(scope="session")
+def existing_source(synthesize: Synthesize) -> Synthesized:
+    return synthesize(source_bucket=EXISTING_BUCKET)
+
+
+@pytest.fixture(scope="session")
+def disposable(synthesize: Synthesize) -> Synthesized:
+    return synthesize(retain_data="false")

@@ -1,0 +1,145 @@
+"""The synthesized app, told in names that a person reads: ``Bucket/blobs/*`` for a join of attributes."""
+
+import json
+import runpy
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aws_cdk
+import pytest
+
+from stacks.dependency_layer import ROOT
+
+Properties = dict[str, Any]
+
+FUNCTIONS = ("ParseFile", "ParseBlock", "GetAllOccurrences", "GetOccurrences", "LogResults")
+
+CDK_CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text("utf-8"))["context"]
+"""What the CDK command line adds to every synth."""
+
+
+class Synthesized:
+    """The cloud assembly in ``folder``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.template = self._read("Fanfold.template.json")
+        self.assets = self._read("Fanfold.assets.json")
+        self.validation = self._read("validation-report.json")
+        self._names = self._name_resources()
+
+    def resources(self, *kinds: str) -> dict[str, dict[str, Any]]:
+        """The resources of the given types by logical id; all of them if none is given."""
+        everything: dict[str, dict[str, Any]] = self.template["Resources"]
+        return {name: item for name, item in everything.items() if not kinds or item["Type"] in kinds}
+
+    def the_only(self, kind: str) -> dict[str, Any]:
+        """The one resource of a type."""
+        (resource,) = self.resources(kind).values()
+        return resource
+
+    def function(self, name: str) -> Properties:
+        """The properties of the function with a readable name such as ``ParseFile``."""
+        (properties,) = (
+            item["Properties"]
+            for logical_id, item in self.resources("AWS::Lambda::Function").items()
+            if self._names[logical_id] == name
+        )
+        assert isinstance(properties, dict)
+        return properties
+
+    def role(self, function: str) -> Properties:
+        """The properties of a function's role."""
+        properties: Properties = self.resources()[self._role_id(function)]["Properties"]
+        return properties
+
+    def grants(self, function: str) -> dict[str, set[str]]:
+        """What a function's role may do: the actions by resource. Refuses what such a table cannot tell."""
+        grants: dict[str, set[str]] = {}
+        for policy in self.resources("AWS::IAM::Policy").values():
+            if {"Ref": self._role_id(function)} not in policy["Properties"]["Roles"]:
+                continue
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+                assert set(statement) == {"Effect", "Action", "Resource"}, statement
+                assert statement["Effect"] == "Allow", statement
+                for resource in _as_list(statement["Resource"]):
+                    grants.setdefault(self.arn(resource), set()).update(_as_list(statement["Action"]))
+        return grants
+
+    def arn(self, value: object) -> str:
+        """An ARN in the template, readable. A form that is not expected stays as it is, and so equals
+        nothing that a test expects."""
+        match value:
+            case str():
+                return value
+            case {"Fn::GetAtt": [str(logical_id), "Arn"]}:
+                return self._names.get(logical_id, f"{logical_id}.Arn")
+            case {"Fn::Join": ["", list(parts)]}:
+                return "".join(map(self.arn, parts))
+            case {"Ref": str(name)} if name.startswith("AWS::"):
+                return f"${{{name}}}"
+        return json.dumps(value)
+
+    def reference(self, value: object) -> str:
+        """A resource's name in the template, readable: what an environment variable or an output holds."""
+        match value:
+            case str():
+                return value
+            case {"Ref": str(logical_id)}:
+                return self._names.get(logical_id, logical_id)
+        return json.dumps(value)
+
+    def finding(self, rule: str) -> str:
+        """A rule of cdk-nag with the logical ids in it made readable."""
+        for logical_id, name in self._names.items():
+            rule = rule.replace(f"<{logical_id}.Arn>", name)
+        return rule
+
+    def asset(self, key: object) -> Path:
+        """The folder that is published under ``key``, an ``S3Key`` of the template."""
+        return self.folder / f"asset.{str(key).removesuffix('.zip')}"
+
+    def _read(self, name: str) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.folder / name).read_text("utf-8"))
+        return document
+
+    def _role_id(self, function: str) -> str:
+        role_id: str = self.function(function)["Role"]["Fn::GetAtt"][0]
+        return role_id
+
+    def _name_resources(self) -> dict[str, str]:
+        """Readable names by logical id. A resource is named for what it does, wherever it stands in the tree
+        of constructs."""
+        kinds = {
+            "AWS::S3::Bucket": "Bucket",
+            "AWS::DynamoDB::GlobalTable": "Table",
+            "AWS::Lambda::LayerVersion": "Layer",
+        }
+        names = {
+            logical_id: kinds[item["Type"]]
+            for logical_id, item in self.resources().items()
+            if item["Type"] in kinds
+        }
+        for logical_id, item in self.resources("AWS::Lambda::Function").items():
+            _, _, module, _ = item["Properties"]["Handler"].split(".")
+            name = "".join(word.capitalize() for word in module.split("_"))
+            names[logical_id] = name
+            names[item["Properties"]["Role"]["Fn::GetAtt"][0]] = f"{name}Role"
+            names[item["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]] = f"{name}Log"
+        return names
+
+
+def synthesize_app(folder: Path, context: Mapping[str, object]) -> Synthesized:
+    """Runs ``app.py`` as it is, cdk-nag included. Only its App is told ``folder`` and ``context``, as the CDK
+    command line would tell it."""
+    app = partial(aws_cdk.App, outdir=str(folder), context={**CDK_CONTEXT, **context})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aws_cdk, "App", app)
+        runpy.run_path(str(ROOT / "app.py"))
+    return Synthesized(folder)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

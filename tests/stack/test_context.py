@@ -1,0 +1,94 @@
+"""The context settings of the command line, and the outputs that a person needs afterwards."""
+
+from typing import Any
+
+import pytest
+
+from stacks.dependency_layer import host_architecture
+from stacks.fanfold_stack import InvalidContext
+
+from .conftest import EXISTING_BUCKET, Synthesize
+from .synthesized import FUNCTIONS, Synthesized
+
+OUTPUTS = {
+    "BucketName": "Bucket",
+    "SourceBucketName": "Bucket",
+    "TableName": "Table",
+    "ParseFileFunction": "ParseFile",
+    "ParseBlockFunction": "ParseBlock",
+    "GetAllOccurrencesFunction": "GetAllOccurrences",
+    "GetOccurrencesFunction": "GetOccurrences",
+    "LogResultsFunction": "LogResults",
+    "LogResultsLogGroup": "LogResultsLog",
+}
+
+
+def outputs(synthesized: Synthesized) -> dict[str, str]:
+    return {
+        name: synthesized.reference(output["Value"])
+        for name, output in synthesized.template["Outputs"].items()
+    }
+
+
+def test_outputs_name_all_that_a_person_needs(default: Synthesized) -> None:
+    named = outputs(default)
+    assert {name: named.get(name) for name in OUTPUTS} == OUTPUTS
+
+
+def test_an_existing_source_bucket_is_named_to_parse_file_and_to_the_person(
+    existing_source: Synthesized,
+) -> None:
+    variables = existing_source.function("ParseFile")["Environment"]["Variables"]
+    assert variables["FANFOLD_SOURCE_BUCKET"] == EXISTING_BUCKET
+    # Intermediates stay in the stack's own bucket.
+    assert existing_source.reference(variables["FANFOLD_BUCKET"]) == "Bucket"
+    assert outputs(existing_source) == {**OUTPUTS, "SourceBucketName": EXISTING_BUCKET}
+
+
+@pytest.mark.parametrize("name", ["*", "a*b", "s3://my-bucket", "arn:aws:s3:::my-bucket"])
+def test_what_is_no_bucket_name_is_refused(synthesize: Synthesize, name: str) -> None:
+    """A wildcard in the name would let the functions read every bucket."""
+    with pytest.raises(RuntimeError, match="Invalid S3 bucket name"):
+        synthesize(source_bucket=name)
+
+
+def test_host_is_the_architecture_of_this_machine(synthesize: Synthesize) -> None:
+    host = synthesize(architecture="host")
+    for name in FUNCTIONS:
+        assert host.function(name)["Architectures"] == [host_architecture()]
+
+
+@pytest.mark.parametrize("context", [{"retain_data": "False"}, {"retain_data": False}], ids=str)
+def test_retain_data_may_be_written_as_a_person_writes_it(
+    synthesize: Synthesize, disposable: Synthesized, context: dict[str, Any]
+) -> None:
+    """``"retain_data": false`` in cdk.json is no string."""
+    assert synthesize(**context).template == disposable.template
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"retain_data": "true"}, {"retain_data": True}, {"retain_data": ""}, {"architecture": "arm64"}],
+    ids=str,
+)
+def test_the_defaults_may_be_written_out(
+    synthesize: Synthesize, default: Synthesized, context: dict[str, Any]
+) -> None:
+    assert synthesize(**context).template == default.template
+
+
+@pytest.mark.parametrize(
+    ("context", "sentence"),
+    [
+        ({"retain_data": "no"}, "-c retain_data=no: choose one of true, false."),
+        ({"retain_data": 0}, "-c retain_data=0: choose one of true, false."),
+        ({"architecture": "amd64"}, "-c architecture=amd64: choose one of arm64, x86_64, host."),
+    ],
+    ids=str,
+)
+def test_a_value_that_is_no_choice_is_refused_with_the_choices(
+    synthesize: Synthesize, context: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidContext) as refused:
+        synthesize(**context)
+    assert str(refused.value) == sentence

@@ -1,0 +1,123 @@
+"""One role a function, with exactly the actions and resources that it uses.
+
+To grant more, add the line here first: the table is what a reviewer reads.
+"""
+
+import pytest
+
+from .conftest import EXISTING_BUCKET
+from .synthesized import FUNCTIONS, Synthesized
+
+OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+GRANTS: dict[str, dict[str, set[str]]] = {
+    "ParseFile": {
+        "Bucket/input/*": {"s3:GetObject"},
+        "Bucket/runs/*": {"s3:PutObject"},
+        "Table": {"dynamodb:BatchWriteItem", "dynamodb:PutItem"},
+        "ParseBlock": {"lambda:InvokeFunction"},
+        "GetAllOccurrences": {"lambda:InvokeFunction"},
+        "LogResults": {"lambda:InvokeFunction"},
+        "ParseFileLog": OWN_LOG,
+    },
+    "ParseBlock": {
+        "Bucket/input/*": {"s3:GetObject"},
+        "Bucket/blobs/*": {"s3:PutObject"},
+        "ParseBlockLog": OWN_LOG,
+    },
+    "GetAllOccurrences": {
+        "GetOccurrences": {"lambda:InvokeFunction"},
+        "GetAllOccurrencesLog": OWN_LOG,
+    },
+    "GetOccurrences": {
+        "Bucket/blobs/*": {"s3:GetObject"},
+        "Bucket/runs/*": {"s3:GetObject"},
+        "Table": {"dynamodb:PutItem"},
+        "GetOccurrencesLog": OWN_LOG,
+    },
+    "LogResults": {
+        "Table": {"dynamodb:GetItem", "dynamodb:Query"},
+        "LogResultsLog": OWN_LOG,
+    },
+}
+
+RESOURCE_TYPES = {
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::IAM::Policy",
+    "AWS::IAM::Role",
+    "AWS::Lambda::Function",
+    "AWS::Lambda::LayerVersion",
+    "AWS::Logs::LogGroup",
+    "AWS::S3::Bucket",
+    "AWS::S3::BucketPolicy",
+}
+"""All that the stack holds: so no permission for others to invoke, no function URL, no helper function with
+a role of its own."""
+
+each_function = pytest.mark.parametrize("name", FUNCTIONS)
+
+
+@each_function
+def test_grants_are_exactly_these(default: Synthesized, name: str) -> None:
+    assert default.grants(name) == GRANTS[name]
+
+
+@each_function
+def test_an_existing_source_bucket_takes_the_place_of_the_inputs(
+    existing_source: Synthesized, name: str
+) -> None:
+    objects_of_source = f"arn:${{AWS::Partition}}:s3:::{EXISTING_BUCKET}/*"
+    expected = {
+        objects_of_source if resource == "Bucket/input/*" else resource: actions
+        for resource, actions in GRANTS[name].items()
+    }
+    assert existing_source.grants(name) == expected
+
+
+@each_function
+def test_role_is_for_lambda_alone_and_has_no_other_policies(default: Synthesized, name: str) -> None:
+    """No managed policies, no inline ones: the role's properties are its trust policy and nothing else."""
+    assert default.role(name) == {
+        "AssumeRolePolicyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Action": "sts:AssumeRole",
+                    "Principal": {"Service": "lambda.amazonaws.com"},
+                }
+            ],
+        }
+    }
+
+
+def test_every_function_has_its_own_role(default: Synthesized) -> None:
+    roles = {default.arn(default.function(name)["Role"]) for name in FUNCTIONS}
+    assert roles == {f"{name}Role" for name in FUNCTIONS}
+    assert len(default.resources("AWS::IAM::Role")) == len(FUNCTIONS)
+
+
+def test_every_policy_belongs_to_one_role(default: Synthesized) -> None:
+    for policy in default.resources("AWS::IAM::Policy").values():
+        assert set(policy["Properties"]) == {"PolicyName", "PolicyDocument", "Roles"}
+        (role,) = policy["Properties"]["Roles"]
+        assert default.reference(role) in {f"{name}Role" for name in FUNCTIONS}
+
+
+@each_function
+def test_no_wildcards_but_for_the_objects_under_a_prefix(default: Synthesized, name: str) -> None:
+    """Holds whatever the table above comes to say."""
+    for resource, actions in default.grants(name).items():
+        assert not any("*" in action for action in actions)
+        if "*" in resource:
+            assert resource.removesuffix("/*").count("*") == 0
+            assert resource.startswith("Bucket/")
+            assert all(action.startswith("s3:") for action in actions)
+
+
+@pytest.mark.parametrize("configuration", ["default", "existing_source", "disposable"])
+def test_stack_holds_nothing_that_grants_by_other_ways(
+    request: pytest.FixtureRequest, configuration: str
+) -> None:
+    synthesized: Synthesized = request.getfixturevalue(configuration)
+    assert {item["Type"] for item in synthesized.resources().values()} == RESOURCE_TYPES

@@ -1,0 +1,138 @@
+"""The dependency layer: binaries of the right machine and Python, and nothing that differs between builds."""
+
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from stacks import dependency_layer
+from stacks.dependency_layer import LOCK, LayerNotBuilt, build_layer
+
+ELF_MACHINES = {"arm64": 183, "x86_64": 62}
+"""EM_AARCH64 and EM_X86_64 of the ELF specification."""
+
+NEWEST_GLIBC_OF_RUNTIME = (2, 34)
+"""Amazon Linux 2023."""
+
+each_architecture = pytest.mark.parametrize("architecture", ELF_MACHINES)
+
+
+def files_of(layer: Path) -> list[Path]:
+    return [path for path in layer.rglob("*") if path.is_file()]
+
+
+def binaries_of(layer: Path) -> list[Path]:
+    return [path for path in files_of(layer) if path.read_bytes().startswith(b"\x7fELF")]
+
+
+@each_architecture
+def test_binaries_are_for_the_machine(architecture: str) -> None:
+    binaries = binaries_of(build_layer(architecture))
+    assert binaries
+    for binary in binaries:
+        header = binary.read_bytes()[:20]
+        is_64_bit, is_little_endian = header[4] == 2, header[5] == 1
+        assert is_64_bit, binary
+        assert is_little_endian, binary
+        (machine,) = struct.unpack_from("<H", header, 18)
+        assert machine == ELF_MACHINES[architecture], binary
+
+
+@each_architecture
+def test_binaries_are_for_python_3_13_or_for_every_python(architecture: str) -> None:
+    layer = build_layer(architecture)
+    extension_modules = [path for path in files_of(layer) if ".so" in path.suffixes]
+    assert set(extension_modules) == set(binaries_of(layer))
+    for module in extension_modules:
+        assert re.search(r"\.(abi3|cpython-313-[a-z0-9_]+-linux-gnu)\.so$", module.name), module
+
+
+@each_architecture
+def test_binaries_ask_for_no_newer_c_library_than_the_runtime_has(architecture: str) -> None:
+    for binary in binaries_of(build_layer(architecture)):
+        asked = re.findall(rb"GLIBC_(\d+)\.(\d+)", binary.read_bytes())
+        assert max((int(major), int(minor)) for major, minor in asked) <= NEWEST_GLIBC_OF_RUNTIME, binary
+
+
+@each_architecture
+def test_holds_the_locked_packages(architecture: str) -> None:
+    locked = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)", LOCK.read_text("utf-8"), re.MULTILINE))
+    assert locked.keys() >= {"obstore", "msgspec", "regex"}
+    packages = build_layer(architecture) / "python"
+    for name in ("obstore", "msgspec", "regex"):
+        assert (packages / name / "__init__.py").is_file()
+        assert (packages / f"{name}-{locked[name]}.dist-info" / "METADATA").is_file()
+
+
+@each_architecture
+def test_lies_where_the_runtime_looks(architecture: str) -> None:
+    assert [path.name for path in build_layer(architecture).iterdir()] == ["python"]
+
+
+@each_architecture
+def test_leaves_out_what_differs_between_machines(architecture: str) -> None:
+    names = {path.name for path in build_layer(architecture).rglob("*")}
+    assert not names & {"__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "bin"}
+    assert not any(name.endswith(".pyc") for name in names)
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in place of the one where layers are kept."""
+    monkeypatch.setattr(dependency_layer, "BUILT", tmp_path / "layers")
+    return tmp_path / "layers"
+
+
+def test_a_package_that_does_not_match_its_hash_is_refused(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tampered = tmp_path / "requirements.txt"
+    tampered.write_text(re.sub(r"sha256:\w+", "sha256:" + 64 * "0", LOCK.read_text("utf-8")), "utf-8")
+    monkeypatch.setattr(dependency_layer, "LOCK", tampered)
+    with pytest.raises(LayerNotBuilt, match=r"(?i)arm64 layer(.|\n)*do not match the hashes"):
+        build_layer("arm64")
+    assert list(built.iterdir()) == []
+
+
+def test_a_broken_build_leaves_nothing(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(target: Path, _: str) -> None:
+        target.mkdir(parents=True)
+        (target / "half").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dependency_layer, "_install", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build_layer("arm64")
+    assert list(built.iterdir()) == []
+
+
+@pytest.mark.usefixtures("built")
+def test_of_two_builds_at_the_same_time_one_wins_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    overtaking: list[Path] = []
+
+    def install(target: Path, architecture: str) -> None:
+        target.mkdir(parents=True)
+        if overtaking:
+            (target / "fast").touch()
+        else:
+            overtaking.append(target)
+            build_layer(architecture)
+            (target / "slow").touch()
+
+    monkeypatch.setattr(dependency_layer, "_install", install)
+    assert [path.name for path in files_of(build_layer("arm64"))] == ["fast"]
+
+
+def test_is_built_once_for_a_lock(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(target: Path, _: str) -> None:
+        target.mkdir(parents=True)
+
+    def install_again(_: Path, __: str) -> None:
+        pytest.fail("The layer was there already.")
+
+    monkeypatch.setattr(dependency_layer, "_install", install)
+    first = build_layer("arm64")
+    monkeypatch.setattr(dependency_layer, "_install", install_again)
+    assert build_layer("arm64") == first
+    assert first.parent == built

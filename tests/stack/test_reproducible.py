@@ -1,0 +1,118 @@
+"""Two synths in two folders are the same, byte for byte: a diff in review then shows real changes only.
+
+The folders differ in what must not matter: depth, time stamps, permissions, what tools have left there.
+Each builds its own layer from the lock. Neither has credentials.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stacks.dependency_layer import ROOT
+
+from .synthesized import CDK_CONTEXT, Synthesized
+
+ASSEMBLY = "assembly"
+
+LEFT_OVERS = (
+    "notes.txt",
+    ".mypy_cache/.gitignore",
+    "lambda_src/.pytest_cache/conftest.py",
+    "lambda_src/handlers/.parse_file.py.swp",
+    "lambda_src/handlers/__pycache__/parse_file.cpython-311.pyc",
+)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two copies of the sources with the app synthesized in each, at the same time to save some."""
+    one = tmp_path_factory.mktemp("one")
+    other = tmp_path_factory.mktemp("other") / "deeper" / "down"
+    for folder in (one, other):
+        _copy_sources(folder)
+    for name in LEFT_OVERS:
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).write_text("Not part of the app.", "utf-8")
+    synths = [
+        (one, _start_synth(one, umask=0o022, seed="1")),
+        (other, _start_synth(other, umask=0o077, seed="2")),
+    ]
+    for folder, synth in synths:
+        printed, _ = synth.communicate(timeout=300)
+        assert synth.returncode == 0, f"{folder}:\n{printed}"
+    return one, other
+
+
+@pytest.mark.parametrize("name", ["Fanfold.assets.json", "Fanfold.template.json"])
+def test_two_folders_give_the_same(folders: tuple[Path, Path], name: str) -> None:
+    one, other = ((folder / ASSEMBLY / name).read_text("utf-8") for folder in folders)
+    assert json.loads(one) == json.loads(other)
+    assert one == other
+
+
+def test_this_folder_gives_the_same_too(folders: tuple[Path, Path], default: Synthesized) -> None:
+    def hashes(assets: dict[str, Any]) -> set[str]:
+        return set(assets["files"])
+
+    elsewhere = Synthesized(folders[0] / ASSEMBLY)
+    assert hashes(elsewhere.assets) == hashes(default.assets)
+    assert elsewhere.template == default.template
+
+
+def test_two_builds_of_the_layer_are_identical(folders: tuple[Path, Path]) -> None:
+    one, other = (_hashed(folder / ".build" / "layers") for folder in folders)
+    assert one == other
+    assert len(one) > 3
+
+
+def _copy_sources(folder: Path) -> None:
+    """All that git tracks or would track: what a person has after a clone, with the changes at hand."""
+    git = shutil.which("git")
+    assert git
+    listed = subprocess.run(
+        [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, os.fsdecode(listed.stdout).split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+
+
+def _start_synth(folder: Path, *, umask: int, seed: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {
+        "CDK_OUTDIR": str(folder / ASSEMBLY),
+        "CDK_CONTEXT_JSON": json.dumps(CDK_CONTEXT),
+        # No credentials from the files of the person who runs the tests either.
+        "AWS_CONFIG_FILE": str(folder / "no-config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(folder / "no-credentials"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONHASHSEED": seed,
+    }
+    return subprocess.Popen(
+        [sys.executable, "app.py"],
+        cwd=folder,
+        env=environment,
+        umask=umask,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _hashed(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -1,0 +1,133 @@
+"""The bucket and the results table: private, encrypted, over TLS only, and kept unless told otherwise."""
+
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from .synthesized import Synthesized
+
+BUCKET = "AWS::S3::Bucket"
+TABLE = "AWS::DynamoDB::GlobalTable"
+
+
+@pytest.fixture(scope="module")
+def bucket(default: Synthesized) -> dict[str, Any]:
+    properties: dict[str, Any] = default.the_only(BUCKET)["Properties"]
+    return properties
+
+
+@pytest.fixture(scope="module")
+def table(default: Synthesized) -> dict[str, Any]:
+    properties: dict[str, Any] = default.the_only(TABLE)["Properties"]
+    return properties
+
+
+def test_public_access_is_blocked_in_all_four_ways(bucket: dict[str, Any]) -> None:
+    assert bucket["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+
+
+def test_bucket_is_encrypted(bucket: dict[str, Any]) -> None:
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+
+
+def test_access_lists_are_off(bucket: dict[str, Any]) -> None:
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert "AccessControl" not in bucket
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param({"Bool": {"aws:SecureTransport": "false"}}, id="no TLS"),
+        pytest.param({"NumericLessThan": {"s3:TlsVersion": 1.2}}, id="TLS before 1.2"),
+    ],
+)
+def test_bucket_refuses_a_weak_connection(default: Synthesized, condition: dict[str, Any]) -> None:
+    policy = default.the_only("AWS::S3::BucketPolicy")["Properties"]
+    assert default.reference(policy["Bucket"]) == "Bucket"
+    (statement,) = (item for item in policy["PolicyDocument"]["Statement"] if item["Condition"] == condition)
+    assert statement["Effect"] == "Deny"
+    assert statement["Principal"] == {"AWS": "*"}
+    assert statement["Action"] == "s3:*"
+    assert {default.arn(resource) for resource in statement["Resource"]} == {"Bucket", "Bucket/*"}
+
+
+def test_bucket_policy_lets_nobody_in(default: Synthesized) -> None:
+    policy = default.the_only("AWS::S3::BucketPolicy")["Properties"]["PolicyDocument"]
+    assert {statement["Effect"] for statement in policy["Statement"]} == {"Deny"}
+
+
+def test_intermediates_and_unfinished_uploads_expire_and_inputs_do_not(bucket: dict[str, Any]) -> None:
+    rules = bucket["LifecycleConfiguration"]["Rules"]
+    assert {rule["Status"] for rule in rules} == {"Enabled"}
+    expiring = {rule.get("Prefix"): rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
+    assert expiring == {"blobs/": 7, "runs/": 7}
+    (aborting,) = (rule for rule in rules if "AbortIncompleteMultipartUpload" in rule)
+    assert aborting["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert "Prefix" not in aborting
+
+
+def test_table_is_on_demand_and_keyed_by_run_and_item(table: dict[str, Any]) -> None:
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["KeySchema"] == [
+        {"AttributeName": "run_id", "KeyType": "HASH"},
+        {"AttributeName": "item", "KeyType": "RANGE"},
+    ]
+    assert {item["AttributeName"]: item["AttributeType"] for item in table["AttributeDefinitions"]} == {
+        "run_id": "S",
+        "item": "S",
+    }
+
+
+def test_table_is_encrypted_with_a_key_that_audits_see(table: dict[str, Any]) -> None:
+    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
+
+
+def test_table_can_be_restored_to_a_point_in_time(table: dict[str, Any]) -> None:
+    (replica,) = table["Replicas"]
+    assert replica["Region"] == {"Ref": "AWS::Region"}
+    assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_data_are_kept_by_default(default: Synthesized) -> None:
+    template = Template.from_json(default.template)
+    for kind in (BUCKET, TABLE):
+        template.has_resource(kind, {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"})
+    template.has_resource_properties(
+        TABLE, {"Replicas": [Match.object_like({"DeletionProtectionEnabled": True})]}
+    )
+
+
+def test_data_go_with_the_stack_if_asked_to(disposable: Synthesized) -> None:
+    template = Template.from_json(disposable.template)
+    for kind in (BUCKET, TABLE):
+        template.has_resource(kind, {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"})
+    template.has_resource_properties(
+        TABLE, {"Replicas": [Match.object_like({"DeletionProtectionEnabled": False})]}
+    )
+
+
+def test_nothing_else_changes_when_data_are_not_kept(default: Synthesized, disposable: Synthesized) -> None:
+    def without_protection(synthesized: Synthesized, kind: str) -> dict[str, Any]:
+        properties: dict[str, Any] = synthesized.the_only(kind)["Properties"]
+        replicas = [
+            {name: value for name, value in replica.items() if name != "DeletionProtectionEnabled"}
+            for replica in properties.get("Replicas", [])
+        ]
+        return {**properties, "Replicas": replicas}
+
+    for kind in (BUCKET, TABLE):
+        assert without_protection(disposable, kind) == without_protection(default, kind)
+
+
+def test_logs_do_not_outlive_the_stack(default: Synthesized) -> None:
+    """They hold no data that the table does not hold, and a kept group would stand in a new stack's way."""
+    for group in default.resources("AWS::Logs::LogGroup").values():
+        assert group["DeletionPolicy"] == "Delete"

@@ -1,0 +1,235 @@
+"""The fan-out: every task answered once, or every failure named."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_src import map_reduce as module
+from lambda_src.errors import FanOutFailed, InvalidRequest, Throttled, Transient
+from lambda_src.map_reduce import FIRST_WINDOW, MAX_ATTEMPTS, Window, map_reduce
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF_S", 0.0)
+
+
+class Calls:
+    """A callable that counts its calls by task and its most at once."""
+
+    def __init__(self, behave: Callable[[int, int], int]) -> None:
+        self._behave = behave
+        self._lock = threading.Lock()
+        self.by_task: Counter[int] = Counter()
+        self.at_once = self.most_at_once = 0
+
+    def __call__(self, task: int) -> int:
+        with self._lock:
+            self.by_task[task] += 1
+            attempt = self.by_task[task]
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return self._behave(task, attempt)
+        finally:
+            with self._lock:
+                self.at_once -= 1
+
+
+def run(calls: Callable[[int], int], tasks: int, max_concurrency: int = 8) -> list[tuple[int, int]]:
+    folded: list[tuple[int, int]] = []
+    map_reduce(
+        calls,
+        range(tasks),
+        lambda task, answer: folded.append((task, answer)),
+        name=lambda task: f"task {task}",
+        max_concurrency=max_concurrency,
+    )
+    return sorted(folded)
+
+
+@pytest.mark.parametrize("tasks", [0, 1, 7, 200])
+@pytest.mark.parametrize("max_concurrency", [1, 8, 250])
+def test_every_answer_is_folded_once(tasks: int, max_concurrency: int) -> None:
+    calls = Calls(lambda task, _: task * task)
+    assert run(calls, tasks, max_concurrency) == [(task, task * task) for task in range(tasks)]
+    assert calls.most_at_once <= max_concurrency
+
+
+def test_calls_run_at_once_up_to_the_bound() -> None:
+    meeting = threading.Barrier(4, timeout=10)
+    calls = Calls(lambda task, _: meeting.wait() and task or task)
+    run(calls, 8, max_concurrency=4)
+    assert calls.most_at_once == 4
+
+
+def test_passing_faults_are_tried_again() -> None:
+    def behave(task: int, attempt: int) -> int:
+        if attempt < MAX_ATTEMPTS:
+            raise Transient("a server error")
+        return task
+
+    calls = Calls(behave)
+    assert len(run(calls, 20)) == 20
+    assert set(calls.by_task.values()) == {MAX_ATTEMPTS}
+
+
+def test_a_fault_that_does_not_pass_is_named_after_bounded_attempts() -> None:
+    def behave(task: int, _: int) -> int:
+        if task == 3:
+            raise Transient("a crash")
+        return task
+
+    calls = Calls(behave)
+    with pytest.raises(FanOutFailed, match=r"1 of 10 tasks failed. task 3: Transient: a crash"):
+        run(calls, 10)
+    assert calls.by_task[3] == MAX_ATTEMPTS
+
+
+def test_throttles_are_not_counted_as_attempts() -> None:
+    def behave(task: int, attempt: int) -> int:
+        if attempt <= 3 * MAX_ATTEMPTS:
+            raise Throttled("slow down")
+        return task
+
+    assert len(run(Calls(behave), 5)) == 5
+
+
+def test_retry_after_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    started_at: list[float] = []
+
+    def behave(task: int, attempt: int) -> int:
+        started_at.append(module.time.monotonic())
+        if attempt == 1:
+            raise Throttled("slow down", retry_after_s=0.3)
+        return task
+
+    run(Calls(behave), 1)
+    assert started_at[1] - started_at[0] >= 0.3
+
+
+def test_without_any_room_the_fan_out_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALLED_S", 0.05)
+
+    def behave(task: int, attempt: int) -> int:
+        raise Throttled("slow down")
+
+    with pytest.raises(FanOutFailed, match="no room in this account"):
+        run(Calls(behave), 3)
+
+
+def test_a_callers_mistake_is_not_tried_again_and_stops_the_start_of_more() -> None:
+    def behave(task: int, attempt: int) -> int:
+        raise InvalidRequest(f"task {task} is wrong")
+
+    calls = Calls(behave)
+    with pytest.raises(FanOutFailed) as caught:
+        run(calls, 1000, max_concurrency=4)
+    assert set(calls.by_task.values()) == {1}
+    assert len(calls.by_task) < 1000
+    assert len(caught.value.failures) == len(calls.by_task)
+
+
+def test_all_failures_are_kept_and_the_first_are_in_the_message() -> None:
+    everyone_is_in = threading.Barrier(8, timeout=10)
+
+    def behave(task: int, attempt: int) -> int:
+        everyone_is_in.wait()
+        raise InvalidRequest("wrong")
+
+    with pytest.raises(FanOutFailed, match=r"8 of 8 tasks failed.*\(and 5 more\)") as caught:
+        run(Calls(behave), 8)
+    assert caught.value.failures == tuple(f"task {task}: InvalidRequest: wrong" for task in range(8))
+
+
+def test_a_bug_is_named_and_chained() -> None:
+    def behave(task: int, attempt: int) -> int:
+        return task // 0
+
+    with pytest.raises(FanOutFailed, match="ZeroDivisionError") as caught:
+        run(Calls(behave), 1)
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_straggler_gets_one_second_copy_and_the_first_answer_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STRAGGLER_MIN_S", 0.0)
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    released = threading.Event()
+
+    def behave(task: int, attempt: int) -> int:
+        if task == 0 and attempt == 1:
+            assert released.wait(30)
+            return -1
+        return task
+
+    calls = Calls(behave)
+    try:
+        assert run(calls, 30) == [(task, task) for task in range(30)]
+    finally:
+        released.set()
+    assert calls.by_task[0] == 2
+
+
+def test_few_siblings_say_nothing_of_a_straggler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STRAGGLER_MIN_S", 0.0)
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    ticks = 0
+
+    def tick() -> None:
+        nonlocal ticks
+        ticks += 1
+        if ticks == 10:
+            released.set()
+
+    released = threading.Event()
+    calls = Calls(lambda task, _: int(released.wait(30)) and task if task == 0 else task)
+    map_reduce(calls, range(9), lambda *_: None, name=str, max_concurrency=9, tick=tick)
+    assert calls.by_task[0] == 1
+
+
+def test_what_tick_raises_ends_the_fan_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    released = threading.Event()
+    calls = Calls(lambda task, _: int(released.wait(30)))
+
+    def tick() -> None:
+        raise KeyboardInterrupt
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            map_reduce(calls, range(100), lambda *_: None, name=str, max_concurrency=2, tick=tick)
+    finally:
+        released.set()
+    assert sum(calls.by_task.values()) == 2
+
+
+@given(st.integers(1, 1000), st.lists(st.sampled_from(["succeeded", "throttled"]), max_size=500))
+def test_the_window_stays_within_its_bounds(limit: int, events: list[str]) -> None:
+    window = Window(limit)
+    assert window.size == min(FIRST_WINDOW, limit)
+    for now, event in enumerate(events, start=1):
+        before = window.size
+        if event == "succeeded":
+            window.succeeded()
+            assert before <= window.size <= before + 1
+        else:
+            window.throttled(now, now)
+            assert window.size == max(before // 2, 1)
+        assert 1 <= window.size <= limit
+
+
+def test_the_window_doubles_a_round_until_throttled_then_climbs_by_one() -> None:
+    window = Window(1000)
+    for _ in range(FIRST_WINDOW):
+        window.succeeded()
+    assert window.size == 2 * FIRST_WINDOW
+    window.throttled(1.0, 2.0)
+    window.throttled(1.5, 2.1)  # started before the cut: no second one
+    assert window.size == FIRST_WINDOW
+    for _ in range(FIRST_WINDOW + 1):
+        window.succeeded()
+    assert window.size == FIRST_WINDOW + 1

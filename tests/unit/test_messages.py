@@ -1,0 +1,96 @@
+"""Requests are refused by name; answers carry failures."""
+
+import re
+
+import pytest
+from hypothesis import given
+
+from lambda_src.errors import FanOutFailed, FunctionFailed, InvalidRequest, SourceChanged, Throttled, by_name
+from lambda_src.messages import (
+    BlockReport,
+    Failure,
+    LengthReport,
+    ParseFileRequest,
+    RunRecord,
+    TopWord,
+    decode_answer,
+    decode_event,
+    encode,
+    failure,
+    new_run_id,
+)
+from tests.texts import ANY_JSON
+
+
+@pytest.mark.parametrize(
+    ("event", "named"),
+    [
+        ({}, "`key`"),
+        (None, "Expected `object`"),
+        ([], "Expected `object`"),
+        ({"key": 1}, "$.key"),
+        ({"key": ""}, "$.key"),
+        ({"key": "k" * 1025}, "$.key"),
+        ({"key": "k", "blockbytes": 1}, "`blockbytes`"),
+        ({"key": "k", "block_bytes": "1"}, "$.block_bytes"),
+        ({"key": "k", "block_bytes": 0}, "$.block_bytes"),
+        ({"key": "k", "block_bytes": -5}, "$.block_bytes"),
+        ({"key": "k", "block_bytes": 1.5}, "$.block_bytes"),
+        ({"key": "k", "block_bytes": True}, "$.block_bytes"),
+        ({"key": "k", "max_concurrency": 0}, "$.max_concurrency"),
+        ({"key": "k", "max_concurrency": 1001}, "$.max_concurrency"),
+        ({"key": "k", "run_id": "../x"}, "$.run_id"),
+        ({"key": "k", "run_id": "a/b"}, "$.run_id"),
+        ({"key": "k", "run_id": ".."}, "$.run_id"),
+        ({"key": "k", "run_id": "a\n"}, "$.run_id"),
+        ({"key": "k", "run_id": "a" * 65}, "$.run_id"),
+        ({"key": "k", "bucket": []}, "$.bucket"),
+    ],
+)
+def test_a_wrong_request_is_refused_with_the_field_s_name(event: object, named: str) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(named)) as caught:
+        decode_event(event, ParseFileRequest)
+    assert "Its fields are: key, bucket, run_id, block_bytes, max_concurrency." in str(caught.value)
+
+
+@given(ANY_JSON)
+def test_any_event_is_a_request_or_refused(event: object) -> None:
+    try:
+        assert decode_event(event, ParseFileRequest).key
+    except InvalidRequest:
+        pass
+
+
+def test_answers_come_back_as_they_were() -> None:
+    report = LengthReport(2, 5, 11, [TopWord("of", 9), TopWord("é\u0301"[:2], 2)])
+    assert decode_answer(encode(report), LengthReport) == report
+
+
+def test_a_reported_failure_is_raised_as_what_it_was() -> None:
+    with pytest.raises(SourceChanged, match=r"^it was replaced$"):
+        decode_answer(encode(failure(SourceChanged("it was replaced"))), BlockReport)
+    with pytest.raises(Throttled) as caught:
+        decode_answer(encode(failure(Throttled("slow down", retry_after_s=2.5))), BlockReport)
+    assert caught.value.retry_after_s == 2.5
+    with pytest.raises(FunctionFailed, match="of another version"):
+        decode_answer(encode(Failure("Unheard", "of another version")), BlockReport)
+
+
+def test_every_error_is_found_by_its_name() -> None:
+    for kind in (SourceChanged, Throttled, FanOutFailed, InvalidRequest):
+        assert type(by_name(kind.__name__, "text")) is kind
+
+
+def test_run_ids_are_valid_and_do_not_repeat() -> None:
+    ids = {new_run_id() for _ in range(100)}
+    assert len(ids) == 100
+    for run_id in ids:
+        decode_event({"key": "k", "run_id": run_id}, ParseFileRequest)
+
+
+def test_a_record_keeps_all_failures() -> None:
+    record = RunRecord(run_id="r", started_at=1.0)
+    record.fail(FanOutFailed("2 of 9 tasks failed.", ("block 1: x", "block 7: y")))
+    assert (record.status, record.error) == ("FAILED", "FanOutFailed: 2 of 9 tasks failed.")
+    assert record.failures == ["block 1: x", "block 7: y"]
+    assert record.finished_at > record.started_at

@@ -1,0 +1,22 @@
+"""Settings travel from the stack to the handlers through the environment."""
+
+import pytest
+
+from lambda_src.settings import (
+    GetOccurrencesSettings,
+    ParseFileSettings,
+    SettingsMissing,
+    from_environment,
+    to_environment,
+)
+
+
+def test_what_the_stack_writes_the_handler_reads() -> None:
+    settings = ParseFileSettings("b", "s", "t", "f1", "f2", "f3")
+    environment = {**to_environment(settings), "PATH": "/bin"}
+    assert from_environment(ParseFileSettings, environment) == settings
+
+
+def test_missing_and_empty_variables_are_named() -> None:
+    with pytest.raises(SettingsMissing, match="not set: FANFOLD_BUCKET, FANFOLD_TABLE"):
+        from_environment(GetOccurrencesSettings, {"FANFOLD_TABLE": ""})

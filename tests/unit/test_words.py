@@ -1,0 +1,89 @@
+"""The kernels against the oracle: same words, same counts, wherever the blocks are cut."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lambda_src import top_words
+from lambda_src.blocks import feed_owned, partition
+from lambda_src.words import WordCounts, count_runs, count_words, words_of
+from tests import oracle
+from tests.texts import ANY_BYTES
+
+
+def counted(data: bytes, block_bytes: int, window_bytes: int = 1 << 23) -> tuple[Counter[str], int]:
+    """``data`` counted block by block, and merged."""
+    merged: Counter[str] = Counter()
+    longer = 0
+    for block in partition(len(data), block_bytes):
+        runs: Counter[bytes] = Counter()
+        feed_owned(
+            block,
+            len(data),
+            lambda start, end: data[start:end],
+            lambda chunk, runs=runs: count_runs(chunk, runs),  # type: ignore[misc]
+            window_bytes,
+        )
+        counts = count_words(runs)
+        for of_length in counts.by_length:
+            top_words.add(merged, of_length)
+        longer += counts.longer_words
+    return merged, longer
+
+
+@given(ANY_BYTES, st.integers(1, 400), st.integers(1, 64))
+@example("straße".encode(), 5, 3)
+@example(b"no trailing newline", 4, 2)
+@example("日本語のテキスト".encode(), 1, 1)
+@example("हिन्दी में".encode(), 2, 1)
+@example(b"\xff\xfe\x00a\xc3", 1, 1)
+@settings(max_examples=3000)
+def test_blocks_together_count_what_one_pass_counts(data: bytes, block_bytes: int, window_bytes: int) -> None:
+    expected = oracle.count_words(data)
+    assert counted(data, block_bytes, window_bytes) == (oracle.ranked(expected), oracle.longer_words(expected))
+
+
+@given(ANY_BYTES)
+def test_words_stand_under_their_length(data: bytes) -> None:
+    runs: Counter[bytes] = Counter()
+    count_runs(data, runs)
+    counts: WordCounts = count_words(runs)
+    assert len(counts.by_length) == 20
+    for length, of_length in enumerate(counts.by_length, start=1):
+        assert all(len(word) == length for word in of_length)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("it's", ["it", "s"]),
+        ("na\u0308ive", ["n\xe4ive"]),  # NFC fuses letter and mark
+        ("\u0301abc", ["abc"]),  # a word does not begin with a mark
+        ("a1b2", ["a", "b"]),  # a digit separates
+        ("snake_case", ["snake", "case"]),
+        ("ΟΔΟΣ", ["οδος"]),  # the final sigma is another letter
+        ("İ", ["i\u0307"]),  # one letter that becomes two code points
+        ("日本。語", ["日本", "語"]),
+        ("हिन्दी", ["हिन्दी"]),
+        ("ﬁ", ["ﬁ"]),  # NFC leaves ligatures alone
+    ],
+)
+def test_the_definition_by_example(text: str, words: list[str]) -> None:
+    runs: Counter[bytes] = Counter()
+    count_runs(text.encode(), runs)
+    found = [word for run in runs for word in words_of(run)]
+    assert sorted(found) == sorted(words)
+
+
+def test_length_twenty_is_ranked_and_twenty_one_is_not() -> None:
+    merged, longer = counted(b"a" * 20 + b" " + b"b" * 21, 10)
+    assert merged == {"a" * 20: 1}
+    assert longer == 1
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 5), max_size=40))
+def test_top_is_the_head_of_the_sorted_counts(counts: dict[str, int]) -> None:
+    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+    assert top_words.top(counts) == ordered[:10]
