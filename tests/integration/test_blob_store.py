@@ -1,0 +1,61 @@
+"""Blobs through the real S3 client."""
+
+from typing import Any
+
+import pytest
+from obstore.store import S3Store
+
+from lambda_src.blob_store import HEADER_BYTES, BlobStore
+from lambda_src.errors import BlobDamaged
+from tests.integration.conftest import BUCKET
+
+LINES = [b'{"a":1}\n', b"{}\n", b'{"abc":12}\n']
+LINE_BYTES = [len(line) for line in LINES]
+
+
+def test_each_line_comes_back_alone(objects: S3Store) -> None:
+    blobs = BlobStore(objects, BUCKET, "run")
+    blobs.put(7, b'{"header":true}', LINES)
+    assert [blobs.get(partition, 7, LINE_BYTES) for partition in (1, 2, 3)] == LINES
+
+
+def test_a_blob_is_json_lines_under_a_spread_key(s3: Any, objects: S3Store) -> None:
+    blobs = BlobStore(objects, BUCKET, "run")
+    blobs.put(7, b'{"header":true}', LINES)
+    stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(7))["Body"].read()
+    assert stored.splitlines(keepends=True)[1:] == LINES
+    assert stored.startswith(b'{"header":true} ')
+    assert len(stored) == HEADER_BYTES + sum(LINE_BYTES)
+    prefix, spread, run, name = blobs.key(7).split("/")
+    assert (prefix, run, name) == ("blobs", "run", "000007.jsonl")
+    assert len({blobs.key(block).split("/")[1] for block in range(100)}) == 100
+    assert BlobStore(objects, BUCKET, "another").key(7).split("/")[1] != spread
+
+
+def test_writing_again_is_harmless(s3: Any, objects: S3Store) -> None:
+    blobs = BlobStore(objects, BUCKET, "run")
+    for _ in range(2):
+        blobs.put(7, b"{}", LINES)
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix="blobs/")["Contents"]].count(
+        blobs.key(7)
+    ) == 1
+
+
+def test_a_missing_and_a_cut_blob_are_named(s3: Any, objects: S3Store) -> None:
+    blobs = BlobStore(objects, BUCKET, "damaged")
+    with pytest.raises(BlobDamaged, match=r"000007.jsonl is missing"):
+        blobs.get(1, 7, LINE_BYTES)
+    blobs.put(7, b"{}", LINES)
+    stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(7))["Body"].read()
+    for kept in (len(stored) - 1, len(stored) - len(LINES[2]), 10, 0):
+        s3.put_object(Bucket=BUCKET, Key=blobs.key(7), Body=stored[:kept])
+        with pytest.raises(BlobDamaged, match=r"000007.jsonl ends before byte"):
+            blobs.get(3, 7, LINE_BYTES)
+
+
+def test_the_manifest_comes_back(objects: S3Store) -> None:
+    blobs = BlobStore(objects, BUCKET, "manifest-run")
+    with pytest.raises(BlobDamaged, match=r"runs/manifest-run/manifest.json is missing"):
+        blobs.get_manifest()
+    blobs.put_manifest(b'{"blocks":[]}')
+    assert blobs.get_manifest() == b'{"blocks":[]}'

@@ -1,0 +1,93 @@
+"""The input object through the real S3 client."""
+
+import bz2
+import gzip
+import lzma
+import re
+import zipfile
+from io import BytesIO
+from typing import Any
+
+import pytest
+from obstore.store import S3Store
+
+from lambda_src import source
+from lambda_src.errors import InvalidRequest, SourceChanged, SourceNotFound, SourceNotText
+from lambda_src.s3 import open_bucket
+from tests.integration.conftest import BUCKET
+
+
+def test_a_pinned_object_is_read_by_range(s3: Any, objects: S3Store) -> None:
+    s3.put_object(Bucket=BUCKET, Key="input/text", Body=b"0123456789")
+    pinned = source.pin(objects, BUCKET, "input/text")
+    assert (pinned.bytes, pinned.bucket, pinned.key) == (10, BUCKET, "input/text")
+    assert source.read(objects, pinned, 3, 7) == b"3456"
+    assert source.read(objects, pinned, 0, 10) == b"0123456789"
+
+
+def test_an_empty_object_is_pinned(s3: Any, objects: S3Store) -> None:
+    s3.put_object(Bucket=BUCKET, Key="input/empty", Body=b"")
+    assert source.pin(objects, BUCKET, "input/empty").bytes == 0
+
+
+@pytest.mark.parametrize("key", ["input/a b+c%41.txt", "input/日本語 ü.txt", "input/{x}~#?&=.txt"])
+def test_any_key_is_addressed_as_it_is(s3: Any, objects: S3Store, key: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"text")
+    assert source.read(objects, source.pin(objects, BUCKET, key), 0, 4) == b"text"
+
+
+def test_an_object_that_was_replaced_is_not_read(s3: Any, objects: S3Store) -> None:
+    s3.put_object(Bucket=BUCKET, Key="input/text", Body=b"one version")
+    pinned = source.pin(objects, BUCKET, "input/text")
+    s3.put_object(Bucket=BUCKET, Key="input/text", Body=b"two version")
+    with pytest.raises(SourceChanged, match="s3://bucket/input/text was replaced while the run read it"):
+        source.read(objects, pinned, 0, 3)
+    s3.delete_object(Bucket=BUCKET, Key="input/text")
+    with pytest.raises(SourceNotFound, match="s3://bucket/input/text does not exist"):
+        source.read(objects, pinned, 0, 3)
+
+
+def test_a_missing_object_and_a_missing_bucket_are_named(objects: S3Store) -> None:
+    with pytest.raises(SourceNotFound, match="s3://bucket/input/none does not exist: upload it"):
+        source.pin(objects, BUCKET, "input/none")
+    with pytest.raises(SourceNotFound, match="nowhere"):
+        source.pin(open_bucket("nowhere"), "nowhere", "input/none")
+
+
+@pytest.mark.parametrize("key", ["input/../blobs/x", "input//x", "./x", "input/."])
+def test_a_key_that_could_mean_another_object_is_refused(objects: S3Store, key: str) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(repr(key))):
+        source.pin(objects, BUCKET, key)
+
+
+def zipped() -> bytes:
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("text", "words")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("gzip", gzip.compress(b"words")),
+        ("bzip2", bz2.compress(b"words")),
+        ("xz", lzma.compress(b"words")),
+        ("zip", zipped()),
+        ("zstd", b"\x28\xb5\x2f\xfd\x04\x00words"),
+        ("Parquet", b"PAR1words"),
+        ("UTF-16", "words".encode("utf-16")),
+        ("UTF-16", b"\xfe\xff" + "words".encode("utf-16-be")),
+    ],
+)
+def test_what_is_no_utf8_text_is_refused_by_its_first_bytes(
+    s3: Any, objects: S3Store, name: str, data: bytes
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="input/data", Body=data)
+    with pytest.raises(SourceNotText, match=f"s3://bucket/input/data is {name}, not UTF-8 text"):
+        source.pin(objects, BUCKET, "input/data")
+
+
+def test_a_byte_order_mark_of_utf8_is_text(s3: Any, objects: S3Store) -> None:
+    s3.put_object(Bucket=BUCKET, Key="input/data", Body=b"\xef\xbb\xbfwords")
+    assert source.pin(objects, BUCKET, "input/data").bytes == 8
