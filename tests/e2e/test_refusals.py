@@ -1,0 +1,55 @@
+"""Bad input: one sentence, a failed record, no top words."""
+
+import gzip
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Stack
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        ({"key": "input/none"}, "input/none does not exist: upload it, or check the key."),
+        ({"key": "elsewhere/text"}, "key: the inputs in "),
+        ({"key": "input/text", "bucket": "not-ours"}, "deploy with -c source_bucket=not-ours"),
+        ({"key": "input/text", "blok_bytes": 5}, "unknown field `blok_bytes`"),
+        ({"key": 5}, "Expected `str`, got `int` - at `$.key`"),
+        ({"key": "input/text", "block_bytes": 0}, "Expected `int` >= 1 - at `$.block_bytes`"),
+        ({"key": "input/text", "block_bytes": -1}, "Expected `int` >= 1 - at `$.block_bytes`"),
+        ({"key": "input/text", "max_concurrency": 0}, "Expected `int` >= 1 - at `$.max_concurrency`"),
+        ({}, "missing required field `key`"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(stack: Stack, event: dict[str, Any], sentence: str) -> None:
+    message, run_id = stack.fail(event)
+    assert sentence in message
+    assert message.endswith(f"(run {run_id})")
+    assert "\n" not in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("gzip", gzip.compress(b"words")),
+        ("bzip2", b"BZh91AY"),
+        ("zip", b"PK\x03\x04"),
+        ("zstd", b"\x28\xb5\x2f\xfd"),
+        ("xz", b"\xfd7zXZ\x00"),
+        ("Parquet", b"PAR1"),
+        ("UTF-16", "words".encode("utf-16")),
+    ],
+)
+def test_what_is_no_text_is_refused_before_any_block_is_paid_for(stack: Stack, name: str, data: bytes) -> None:
+    message, run_id = stack.fail({"key": stack.put("input/data", data)})
+    assert f"is {name}, not UTF-8 text" in message
+    record, _ = stack.results(run_id)
+    assert record is not None
+    assert record.blocks == 0
+
+
+def test_a_run_of_letters_without_end_is_refused_by_its_offset(stack: Stack) -> None:
+    message, _ = stack.fail({"key": stack.put("input/run", b"words " + b"a" * 2_000_000)})
+    assert "The run of letters at byte 6 is longer than 1048576 bytes" in message
