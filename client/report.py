@@ -1,16 +1,16 @@
 """The result of a run for a person, and as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from lambda_src.messages import RunSummary
-
-LENGTHS_PER_TABLE = 5
+from lambda_src.messages import RunSummary, TopWord
 
 
 def as_json(summary: RunSummary, seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -34,28 +34,22 @@ def write_json(path: Path, result: Mapping[str, Any]) -> None:
 
 
 def show(console: Console, summary: RunSummary, seconds: Mapping[str, float]) -> None:
-    """Print the 20 top tens side by side, and where the time went."""
-    lengths = sorted(summary.top_words, key=int)
-    for first in range(0, len(lengths), LENGTHS_PER_TABLE):
-        console.print(_table(summary, lengths[first : first + LENGTHS_PER_TABLE]))
+    """Print the 20 top tens as one table, and where the time went."""
+    table = Table(pad_edge=False, show_lines=True)
+    table.add_column("Length", justify="right")
+    table.add_column("The most frequent words, and how often each occurs")
+    for length, words in sorted(summary.top_words.items(), key=lambda entry: int(entry[0])):
+        table.add_row(length, _top_ten(words))
+    console.print(table)
     console.print(
-        f"[bold]{summary.words:,}[/] words of 1 to {len(lengths)} letters and {summary.longer_words:,} longer "
-        f"ones, in {summary.bytes:,} bytes and {summary.blocks:,} blocks"
+        f"{summary.words:,} words of 1 to {len(summary.top_words)} letters and {summary.longer_words:,} longer ones, "
+        f"in {summary.bytes:,} bytes and {summary.blocks:,} blocks of {summary.block_bytes:,}"
     )
     stages = {**seconds, **summary.seconds}
     console.print("Seconds: " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in stages.items()))
-    console.print(f"Run: {summary.run_id}", soft_wrap=True)
+    console.print(f"Run: {summary.run_id}")
 
 
-def _table(summary: RunSummary, lengths: list[str]) -> Table:
-    table = Table(expand=False, pad_edge=False)
-    for length in lengths:
-        table.add_column(f"{length} letter{'s' if length != '1' else ''}")
-        table.add_column("", justify="right", style="cyan")
-    for rank in range(max(len(summary.top_words[length]) for length in lengths)):
-        cells: list[str] = []
-        for length in lengths:
-            words = summary.top_words[length]
-            cells += [words[rank].word, f"{words[rank].count:,}"] if rank < len(words) else ["", ""]
-        table.add_row(*cells)
-    return table
+def _top_ten(words: Sequence[TopWord]) -> Columns:
+    """As many side by side as there is room for; a word and its count stay together."""
+    return Columns([Text.assemble(top.word, " ", (f"{top.count:,}", "cyan")) for top in words], padding=(0, 2))
