@@ -42,8 +42,8 @@ def show(console: Console, summary: RunSummary, seconds: Mapping[str, float]) ->
         table.add_row(length, _top_ten(words))
     console.print(table)
     console.print(
-        f"{summary.words:,} words of 1 to {len(summary.top_words)} letters and {summary.longer_words:,} longer ones, "
-        f"in {summary.bytes:,} bytes and {summary.blocks:,} blocks of {summary.block_bytes:,}"
+        f"{summary.words:,} words of 1 to {len(summary.top_words)} letters and {summary.longer_words:,} longer "
+        f"ones, in {summary.bytes:,} bytes and {summary.blocks:,} blocks of {summary.block_bytes:,}"
     )
     stages = {**seconds, **summary.seconds}
     console.print("Seconds: " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in stages.items()))
@@ -52,4 +52,6 @@ def show(console: Console, summary: RunSummary, seconds: Mapping[str, float]) ->
 
 def _top_ten(words: Sequence[TopWord]) -> Columns:
     """As many side by side as there is room for; a word and its count stay together."""
-    return Columns([Text.assemble(top.word, " ", (f"{top.count:,}", "cyan")) for top in words], padding=(0, 2))
+    return Columns(
+        [Text.assemble(top.word, " ", (f"{top.count:,}", "cyan")) for top in words], padding=(0, 2)
+    )

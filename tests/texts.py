@@ -3,7 +3,9 @@
 from hypothesis import strategies as st
 
 # Letters of one to four bytes, marks, case that changes the length, letters that NFC fuses, separators.
-_CHARACTERS = st.sampled_from("aBzéÉßİıΣσςИяक\u093f\u094d本語ア\U00020000\U0001d49cé\u0301\u0308 \n\t.-_'1९²—😀\ufeff")
+_CHARACTERS = st.sampled_from(
+    "aBzéÉßİıΣσςИяक\u093f\u094d本語ア\U00020000\U0001d49cé\u0301\u0308 \n\t.-_'1९²—😀\ufeff"
+)
 _TEXTS = st.text(_CHARACTERS, max_size=200) | st.text(max_size=100)
 _LONG_RUNS = st.builds(
     lambda run, count, tail: (run * count) + tail,
@@ -18,7 +20,9 @@ ANY_BYTES = st.one_of(
     _LONG_RUNS.map(str.encode),
     # Cut anywhere, also inside of a character.
     st.builds(lambda text, cut: text.encode()[cut:], _TEXTS, st.integers(0, 5)),
-    st.builds(lambda text, noise, more: text.encode() + noise + more.encode(), _TEXTS, st.binary(max_size=9), _TEXTS),
+    st.builds(
+        lambda text, noise, more: text.encode() + noise + more.encode(), _TEXTS, st.binary(max_size=9), _TEXTS
+    ),
 )
 
 ANY_JSON = st.recursive(

@@ -17,7 +17,9 @@ from tests.e2e.conftest import Stack
 
 def readme_commands() -> str:
     """The README's console blocks that are marked for this test, in order."""
-    blocks = re.findall(r"<!-- test: aws -->\n```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(
+        r"<!-- test: aws -->\n```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
     assert len(blocks) == 2
     return "\n".join(blocks)
 

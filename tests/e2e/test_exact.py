@@ -14,7 +14,15 @@ KIB, MIB = 1 << 10, 1 << 20
 def text() -> bytes:
     """Six megabytes of words of many scripts, lengths and frequencies, with bytes that are no UTF-8."""
     rng = random.Random(7)
-    alphabets = ["abcdefghijklmnopqrstuvwxyz", "ABCéüñßÅ", "абвгдИЯ", "αβγΣςΩ", "कखगि\u094d", "日本語文字", "ابتث"]
+    alphabets = [
+        "abcdefghijklmnopqrstuvwxyz",
+        "ABCéüñßÅ",
+        "абвгдИЯ",
+        "αβγΣςΩ",
+        "कखगि\u094d",
+        "日本語文字",
+        "ابتث",
+    ]
     vocabulary = []
     for _ in range(20_000):
         alphabet = rng.choice(alphabets)
@@ -27,7 +35,7 @@ def text() -> bytes:
         noise = b"\xff\xc3" if rng.random() < 0.001 else b""
         parts.append(word.encode() + noise + rng.choice(separators).encode())
         size += len(parts[-1])
-    return b"".join(parts) + "ende".encode()
+    return b"".join(parts) + b"ende"
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,9 @@ class Role:
         self.name = next(role["RoleName"] for role in roles if f"Functions{function}Role" in role["RoleName"])
         (self._policy,) = self._iam.list_role_policies(RoleName=self.name)["PolicyNames"]
         document = self._iam.get_role_policy(RoleName=self.name, PolicyName=self._policy)["PolicyDocument"]
-        self._document: dict[str, Any] = document if isinstance(document, dict) else msgspec.json.decode(document)
+        self._document: dict[str, Any] = (
+            document if isinstance(document, dict) else msgspec.json.decode(document)
+        )
 
     def grants(self) -> list[tuple[str, str]]:
         return [

@@ -42,7 +42,9 @@ def test_a_wrong_request_is_one_sentence(stack: Stack, event: dict[str, Any], se
         ("UTF-16", "words".encode("utf-16")),
     ],
 )
-def test_what_is_no_text_is_refused_before_any_block_is_paid_for(stack: Stack, name: str, data: bytes) -> None:
+def test_what_is_no_text_is_refused_before_any_block_is_paid_for(
+    stack: Stack, name: str, data: bytes
+) -> None:
     message, run_id = stack.fail({"key": stack.put("input/data", data)})
     assert f"is {name}, not UTF-8 text" in message
     record, _ = stack.results(run_id)

@@ -61,9 +61,7 @@ def table(endpoint: str) -> Iterator[Any]:
             {"AttributeName": "run_id", "KeyType": "HASH"},
             {"AttributeName": "item", "KeyType": "RANGE"},
         ],
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("run_id", "item")
-        ],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("run_id", "item")],
         BillingMode="PAY_PER_REQUEST",
     )
     yield created

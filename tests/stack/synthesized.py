@@ -91,6 +91,14 @@ class Synthesized:
                 return self._names.get(logical_id, logical_id)
         return json.dumps(value)
 
+    def aws_solutions(self) -> dict[str, Any]:
+        """What cdk-nag reported."""
+        (report,) = (
+            item for item in self.validation["pluginReports"] if item["pluginName"] == "AwsSolutions"
+        )
+        assert isinstance(report, dict)
+        return report
+
     def finding(self, rule: str) -> str:
         """A rule of cdk-nag with the logical ids in it made readable."""
         for logical_id, name in self._names.items():

@@ -67,8 +67,7 @@ def test_a_run_is_refused_for_its_length_wherever_blocks_are_cut(block_bytes: in
 
     too_long = b"hello " + b"a" * (MAX_RUN_BYTES + 1) + b" world"
     with pytest.raises(SourceNotText, match="at byte 6 is longer than 1048576 bytes"):
-        for block in partition(len(too_long), block_bytes):
-            owned(too_long, block, window_bytes)
+        [owned(too_long, block, window_bytes) for block in partition(len(too_long), block_bytes)]
 
 
 def test_a_small_block_takes_one_read() -> None:

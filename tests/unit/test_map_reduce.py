@@ -1,6 +1,7 @@
 """The fan-out: every task answered once, or every failure named."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -62,7 +63,7 @@ def test_every_answer_is_folded_once(tasks: int, max_concurrency: int) -> None:
 
 def test_calls_run_at_once_up_to_the_bound() -> None:
     meeting = threading.Barrier(4, timeout=10)
-    calls = Calls(lambda task, _: meeting.wait() and task or task)
+    calls = Calls(lambda task, _: (meeting.wait() and task) or task)
     run(calls, 8, max_concurrency=4)
     assert calls.most_at_once == 4
 
@@ -103,7 +104,7 @@ def test_retry_after_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     started_at: list[float] = []
 
     def behave(task: int, attempt: int) -> int:
-        started_at.append(module.time.monotonic())
+        started_at.append(time.monotonic())
         if attempt == 1:
             raise Throttled("slow down", retry_after_s=0.3)
         return task

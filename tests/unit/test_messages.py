@@ -1,5 +1,6 @@
 """Requests are refused by name; answers carry failures."""
 
+import contextlib
 import re
 
 import pytest
@@ -55,10 +56,8 @@ def test_a_wrong_request_is_refused_with_the_field_s_name(event: object, named: 
 
 @given(ANY_JSON)
 def test_any_event_is_a_request_or_refused(event: object) -> None:
-    try:
+    with contextlib.suppress(InvalidRequest):
         assert decode_event(event, ParseFileRequest).key
-    except InvalidRequest:
-        pass
 
 
 def test_answers_come_back_as_they_were() -> None:

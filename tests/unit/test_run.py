@@ -69,7 +69,7 @@ class Job:
     def put_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
-    def run(self, **changed: Callable[..., Any]) -> Any:
+    def run(self, **changed: Any) -> Any:
         services = Services(
             table=self.table,  # type: ignore[arg-type]
             pin_source=lambda: Source("bucket", "key", "etag", self.bytes),
@@ -170,6 +170,6 @@ def test_a_run_that_fails_says_why_and_leaves_no_top_words(
 def test_the_block_size_used_is_in_the_record() -> None:
     job = Job(blocks=0)
     job.bytes = 10**6
-    summary = job.run(parse_block=lambda request: job.block(request))
+    summary = job.run()
     assert summary.block_bytes == 100  # 10,000 blocks at most
     assert summary.blocks == 10_000

@@ -42,7 +42,10 @@ def counted(data: bytes, block_bytes: int, window_bytes: int = 1 << 23) -> tuple
 @settings(max_examples=3000)
 def test_blocks_together_count_what_one_pass_counts(data: bytes, block_bytes: int, window_bytes: int) -> None:
     expected = oracle.count_words(data)
-    assert counted(data, block_bytes, window_bytes) == (oracle.ranked(expected), oracle.longer_words(expected))
+    assert counted(data, block_bytes, window_bytes) == (
+        oracle.ranked(expected),
+        oracle.longer_words(expected),
+    )
 
 
 @given(ANY_BYTES)
