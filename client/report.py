@@ -42,7 +42,7 @@ def show(console: Console, summary: RunSummary, seconds: Mapping[str, float]) ->
         table.add_row(length, _top_ten(words))
     console.print(table)
     console.print(
-        f"{summary.words:,} words of 1 to {len(summary.top_words)} letters and {summary.longer_words:,} longer "
+        f"{summary.words:,} words of 1 to {len(summary.top_words)} letters, {summary.longer_words:,} longer "
         f"ones, in {summary.bytes:,} bytes and {summary.blocks:,} blocks of {summary.block_bytes:,}"
     )
     stages = {**seconds, **summary.seconds}
