@@ -7,7 +7,7 @@ from typing import NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client.aws import Aws
-from client.local_aws import ACCOUNT, REGION, LocalAws
+from client.local_aws import ACCOUNT, REGION, LocalAws, end_group
 
 ROOT = Path(__file__).resolve().parent.parent
 STACK = "Fanfold"
@@ -36,11 +36,13 @@ def deploy_locally(aws: LocalAws, folder: Path) -> None:
 
     What the CDK prints stays in ``folder``. Raises DeploymentError.
     """
-    _cdk(aws, folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+    # An output folder of its own, for the CDK locks it.
+    output = ("--output", str(folder / "cdk.out"))
+    _cdk(aws, folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}", *output)
     _cdk(
         aws,
         folder,
-        *("deploy", STACK, "--require-approval", "never", "--output", str(folder / "cdk.out")),
+        *("deploy", STACK, "--require-approval", "never", *output),
         *("-c", "architecture=host", "-c", "retain_data=false"),
     )
 
@@ -75,14 +77,18 @@ def find_deployment(aws: Aws) -> Deployment:
 def _cdk(aws: LocalAws, folder: Path, command: str, *arguments: str) -> None:
     log = folder / f"cdk-{command}.log"
     with log.open("wb") as log_file:
-        finished = subprocess.run(
+        process = subprocess.Popen(
             [str(ROOT / "node_modules" / ".bin" / "cdk"), command, *arguments],
             cwd=ROOT,
             env=dict(aws.environment),
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT,
-            check=False,
+            start_new_session=True,
         )
-    if finished.returncode:
+        try:
+            process.wait()
+        finally:
+            end_group(process)
+    if process.returncode:
         raise DeploymentError(f"cdk {command} failed; what it said is in {log}.")

@@ -88,7 +88,7 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
         _wait_until_ready(process, environment, log)
         yield LocalAws(environment, process.pid, log)
     finally:
-        _stop(process)
+        end_group(process)
         shutil.rmtree(private, ignore_errors=True)
 
 
@@ -197,8 +197,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str
     raise LocalAwsError(f"The local AWS did not start; its last words are in {log}.")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and the Lambdas that it started: they share its process group."""
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End ``process``, which leads a process group of its own, and all that it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):

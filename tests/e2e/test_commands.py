@@ -83,23 +83,22 @@ def test_interrupted_it_leaves_nothing_running(tmp_path: Path, end: signal.Signa
     process = client("local", "--file", str(file))
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert "Starting a local AWS" in line
-    (server,) = servers_started_by(process.pid)
+    assert "Starting a local AWS" in line  # done; the CDK runs next
+    while len(sessions := sessions_started_by(process.pid)) < 2:  # the server's and the CDK's
+        assert process.poll() is None
     process.send_signal(end)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.strip().endswith("Stopped.")
-    assert processes_of_session(server) == []
-    assert processes_of_session(process.pid) == []
+    assert [processes_of_session(session) for session in (process.pid, *sessions)] == [[], [], []]
 
 
-def servers_started_by(parent: int) -> list[int]:
+def sessions_started_by(parent: int) -> list[int]:
     listed = subprocess.run(
-        ["ps", "-eo", "ppid=,pid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-eo", "ppid=,sid=,args="], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    return [
-        int(line.split()[1]) for line in listed if int(line.split()[0]) == parent and "ministack.app" in line
-    ]
+    children = {int(line.split()[1]) for line in listed if int(line.split()[0]) == parent}
+    return sorted(children - {parent})
 
 
 @pytest.mark.parametrize(
