@@ -105,6 +105,13 @@ def show(options: argparse.Namespace, stages: Stages) -> None:
     _finish(options, summary, stages)
 
 
+def cancel(options: argparse.Namespace, stages: Stages) -> None:
+    """Cancel a run of your AWS account; its blocks stay, so it can be resumed."""
+    aws = account_of_person()
+    job.cancel(aws, find_deployment(aws), options.run_id)
+    stages.console.print("Asked to stop.")
+
+
 def _generate(options: argparse.Namespace, file: Path, stages: Stages) -> ExpectedCounts:
     with stages.transfer("generate", "Generating a corpus", options.corpus_bytes) as progress:
         reached = 0
@@ -191,9 +198,8 @@ def _parser() -> argparse.ArgumentParser:
     for_runs.add_argument(
         "--block-bytes",
         type=_positive,
-        default=DEFAULT_BLOCK_BYTES,
         metavar="N",
-        help="size of a block (default: %(default)s)",
+        help=f"size of a block (default: {DEFAULT_BLOCK_BYTES}, or that of the run that is resumed)",
     )
 
     at_once = "how many Lambdas may work at once (default: {})"
@@ -219,12 +225,20 @@ def _parser() -> argparse.ArgumentParser:
     text = command.add_mutually_exclusive_group(required=True)
     text.add_argument("--file", type=Path, metavar="PATH", help="a text of this machine, uploaded first")
     text.add_argument("--key", metavar="KEY", help="the key of an object that is in the bucket already")
-    command.add_argument("--run-id", metavar="ID", help="a name for the run (default: made of the time)")
+    command.add_argument(
+        "--run-id",
+        metavar="ID",
+        help="a name for the run, or of the run to resume (default: made of the time)",
+    )
     command.set_defaults(command=run)
 
     command = commands.add_parser("show", parents=[for_all], help=show.__doc__)
     command.add_argument("run_id", metavar="RUN_ID", help="as the run's output names it")
     command.set_defaults(command=show)
+
+    command = commands.add_parser("cancel", help=cancel.__doc__)
+    command.add_argument("run_id", metavar="RUN_ID", help="as the run's output names it")
+    command.set_defaults(command=cancel)
     return parser
 
 

@@ -13,12 +13,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from client.aws import Aws
 from client.deployment import Deployment
-from lambda_src.errors import FanfoldError
+from lambda_src.errors import FanfoldError, RunConflict
 from lambda_src.messages import LengthReport, ParseFileRequest, RunRecord, RunSummary, summarize
 from lambda_src.results_table import ResultsTable
 from lambda_src.settings import INPUT_PREFIX, PARSE_FILE_TIMEOUT_S
 
 POLL_S = 0.5
+TAKE_OVER_S = 60.0
+"""A run that was handed over has no owner until Lambda has started the next one."""
+
 INVOKE_CONFIG = Config(
     # Longer than the function can run, and once: botocore answers its own time-out by invoking again.
     read_timeout=PARSE_FILE_TIMEOUT_S + 5,
@@ -81,9 +84,24 @@ def follow(aws: Aws, deployment: Deployment, run_id: str, progress: Callable[[Pr
             raise JobError(f"There is no run {run_id} in the table {deployment.table}.")
         if record.status == "SUCCEEDED":
             return summarize(record, lengths)
-        if record.status == "FAILED":
+        if record.status != "RUNNING":
             raise JobError(f"{record.error} (run {run_id})")
+        if record.lease_until < time.time() - TAKE_OVER_S:
+            raise JobError(
+                f"The run {run_id} has died. To resume it: "
+                f"python -m client run --key '{record.key}' --run-id {run_id}"
+            )
         time.sleep(POLL_S)
+
+
+def cancel(aws: Aws, deployment: Deployment, run_id: str) -> None:
+    """Ask a run to stop: it starts no more blocks within about a second. Raises JobError."""
+    try:
+        ResultsTable(aws.table(deployment.table), run_id).request_cancel()
+    except RunConflict:
+        raise JobError(f"There is no run {run_id} at work.") from None
+    except FanfoldError as error:
+        raise JobError(f"The run {run_id} cannot be cancelled: {error}") from error
 
 
 def _watch(

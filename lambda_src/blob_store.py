@@ -13,7 +13,7 @@ import obstore
 from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
-from lambda_src.errors import BlobDamaged, SourceNotFound
+from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
 from lambda_src.s3 import translated
 
 if TYPE_CHECKING:
@@ -53,6 +53,19 @@ class BlobStore:
         if not line.endswith(b"\n"):
             raise BlobDamaged(f"s3://{self._bucket}/{self.key(block)} does not hold line {partition}.")
         return line
+
+    def get_header(self, block: int) -> tuple[bytes, int] | None:
+        """Line 0 of block ``block`` and the bytes of the lines after it, or None where there is no whole
+        header. Raises AccessDenied, Transient."""
+        key = self.key(block)
+        try:
+            with translated(self._bucket, key):
+                result = obstore.get(self._objects, key, options={"range": (0, HEADER_BYTES)})
+                blob_bytes, header = result.meta["size"], result.bytes().to_bytes()
+        except (SourceNotFound, AccessDenied):
+            # Without the permission to list, S3 answers for a missing object as for a forbidden one.
+            return None
+        return (header, blob_bytes - HEADER_BYTES) if len(header) == HEADER_BYTES else None
 
     def put_manifest(self, manifest: bytes) -> None:
         """Store the run's manifest. Raises AccessDenied, Transient."""

@@ -14,8 +14,8 @@ RUN_BYTES = bytes(byte for byte in range(256) if byte >= 0x80 or chr(byte).isalp
 MAX_RUN_BYTES = 1 << 20
 """A longer run is no text, and would make memory unbounded."""
 
-MAX_BLOCKS = 10_000
-"""Bounds the manifest, the record and every payload whatever the object's size."""
+MAX_BLOCKS = 100_000
+"""Bounds the manifest and the reducers' reads whatever the object's size."""
 
 WINDOW_BYTES = 8 << 20
 """The most that is read at once: a larger block is streamed."""
@@ -45,7 +45,7 @@ def bounded_block_bytes(object_bytes: int, block_bytes: int) -> int:
     >>> bounded_block_bytes(1_000_000_000, 5_000_000)
     5000000
     >>> bounded_block_bytes(5 * 10**12, 5_000_000)
-    500000000
+    50000000
     """
     return max(block_bytes, -(-object_bytes // MAX_BLOCKS))
 

@@ -41,6 +41,18 @@ class RunConflict(FanfoldError):
     """The run id is in use by another invocation, or belongs to another input."""
 
 
+class RunCancelled(FanfoldError):
+    """A person cancelled the run."""
+
+
+class TooManyWords(FanfoldError):
+    """A block has more distinct words than the memory of its function is made for."""
+
+
+class NoRoom(FanfoldError):
+    """Every call was throttled for long: the account has no room for this fan-out."""
+
+
 class FunctionFailed(FanfoldError):
     """A function's answer cannot be used, and another attempt would not help."""
 

@@ -1,5 +1,7 @@
 """Invoking a Lambda and waiting for its answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import boto3
@@ -39,13 +41,31 @@ def invoke(client: Any, function: str, request: Struct, answer: type[T]) -> T:
     Raises the failure that the function reports; Throttled, AccessDenied, FunctionFailed; Transient for a
     server error, a lost connection, a crash or a time-out.
     """
-    try:
+    with _translated(function):
         response = client.invoke(FunctionName=function, Payload=encode(request))
         payload: bytes = response["Payload"].read()
+    if "FunctionError" in response:
+        raise Transient(f"{function} crashed: {_crash_text(payload)}")
+    try:
+        return decode_answer(payload, answer)
+    except msgspec.DecodeError as error:
+        raise FunctionFailed(f"{function} answered what is not its report: {error}.") from error
+
+
+def invoke_and_forget(client: Any, function: str, request: Struct) -> None:
+    """Have Lambda invoke ``function`` soon, without an answer. Raises as ``invoke`` does."""
+    with _translated(function):
+        client.invoke(FunctionName=function, Payload=encode(request), InvocationType="Event")
+
+
+@contextmanager
+def _translated(function: str) -> Iterator[None]:
+    try:
+        yield
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        if status == 429:
+        if status in (429, 503):
             headers = error.response["ResponseMetadata"]["HTTPHeaders"]
             raise Throttled(f"Lambda throttled {function}: {message}", _seconds(headers)) from error
         if status == 403:
@@ -55,13 +75,6 @@ def invoke(client: Any, function: str, request: Struct, answer: type[T]) -> T:
         raise FunctionFailed(f"Lambda refused to invoke {function}: {code}: {message}") from error
     except BotoCoreError as error:
         raise Transient(f"The connection to Lambda failed for {function}: {error}") from error
-
-    if "FunctionError" in response:
-        raise Transient(f"{function} crashed: {_crash_text(payload)}")
-    try:
-        return decode_answer(payload, answer)
-    except msgspec.DecodeError as error:
-        raise FunctionFailed(f"{function} answered what is not its report: {error}.") from error
 
 
 def _seconds(headers: dict[str, str]) -> float:

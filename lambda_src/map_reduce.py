@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Generic, NamedTuple, TypeVar
 
-from lambda_src.errors import FanfoldError, FanOutFailed, Throttled, Transient
+from lambda_src.errors import FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -25,7 +25,7 @@ MAX_ATTEMPTS = 5
 
 BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
-STALLED_S = 120.0
+STALLED_S = 60.0
 """When every call has been throttled for so long, there is no room for this fan-out."""
 
 TICK_S = 0.5
@@ -53,10 +53,12 @@ def map_reduce(
     idempotent. Any other failure stops the start of new calls; those under way are waited for. ``tick`` runs
     about every half second; what it raises ends the fan-out at once.
 
-    Raises FanOutFailed, which names each failed task by ``name(task)``.
+    Raises FanOutFailed, which names each failed task by ``name(task)``, or the failure itself of a task that
+    is the only one; NoRoom when nothing but throttles came back for long.
     """
-    fan_out = _FanOut(call, tasks, fold, max_concurrency, tick)
-    failures = fan_out.run()
+    failures = _FanOut(call, tasks, fold, max_concurrency, tick).run()
+    if failures and len(tasks) == 1:
+        raise failures[0]
     if failures:
         named = tuple(
             f"{name(tasks[number])}: {type(error).__name__}: {error}"
@@ -101,7 +103,7 @@ class _Finished(NamedTuple):
     number: int
     started_at: float
     answer: object
-    error: Exception | None
+    error: BaseException | None
 
 
 class _FanOut(Generic[Task, Answer]):
@@ -126,10 +128,10 @@ class _FanOut(Generic[Task, Answer]):
         self._throttles = [0] * len(tasks)
         self._done: set[int] = set()
         self._durations_s: list[float] = []  # sorted
-        self._failures: dict[int, Exception] = {}
+        self._failures: dict[int, BaseException] = {}
         self._moved_at = self._ticked_at = time.monotonic()
 
-    def run(self) -> dict[int, Exception]:
+    def run(self) -> dict[int, BaseException]:
         """Until all is done or has failed; the failures by task."""
         try:
             while self._under_way or (self._waiting and not self._failures):
@@ -141,9 +143,7 @@ class _FanOut(Generic[Task, Answer]):
                     self._ticked_at = now
                     self._tick()
                 if self._stalled(now):
-                    raise FanOutFailed(
-                        f"Lambda throttled every call for {STALLED_S:.0f} s: no room in this account."
-                    )
+                    raise NoRoom(f"Every call was throttled for {STALLED_S:.0f} s: no room in this account.")
                 try:
                     finished = self._finished.get(timeout=self._nap_s(now))
                 except Empty:
@@ -187,7 +187,7 @@ class _FanOut(Generic[Task, Answer]):
     def _call(self, number: int, started_at: float) -> None:
         try:
             self._finished.put(_Finished(number, started_at, self._call_task(self._tasks[number]), None))
-        except Exception as error:  # noqa: BLE001 - carried to the caller's thread, which sorts it
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which sorts it
             self._finished.put(_Finished(number, started_at, None, error))
 
     def _nap_s(self, now: float) -> float:

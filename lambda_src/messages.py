@@ -12,13 +12,16 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from lambda_src.errors import FanfoldError, FanOutFailed, InvalidRequest, Throttled, by_name
+from lambda_src.errors import FanfoldError, InvalidRequest, Throttled, by_name
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
 DEFAULT_BLOCK_BYTES = 5 * 1024 * 1024
 DEFAULT_MAX_CONCURRENCY = 250
+
+FAILURES, FAILURE_CHARACTERS = 1000, 250
+"""As many fit into a run record: an item of DynamoDB holds 400 KB. No more calls are under way at once."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 RunId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
@@ -29,12 +32,16 @@ Length = Annotated[int, Meta(ge=1, le=20)]
 
 
 class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a person asks for: the words of the object ``key``, by default of the stack's own bucket."""
+    """What a person asks for: the words of the object ``key``.
+
+    With the ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's
+    own, else by default ``DEFAULT_BLOCK_BYTES``.
+    """
 
     key: Text
     bucket: Text | None = None
     run_id: RunId | None = None
-    block_bytes: Positive = DEFAULT_BLOCK_BYTES
+    block_bytes: Positive | None = None
     max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY
 
 
@@ -71,6 +78,16 @@ class BlockReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", t
     longer_words: Count
 
 
+class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
+    """Line 0 of a blob: what was parsed, so that a resumed run can tell whether the blob is its own."""
+
+    etag: str
+    object_bytes: Count
+    start: Count
+    end: Positive
+    report: BlockReport
+
+
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """Every block's report, in block order: what the reducers need to read and have to arrive at."""
 
@@ -80,16 +97,18 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GetAllOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Reduce every length of a run whose manifest is written."""
+    """Reduce every length of a run whose manifest is written, for the invocation ``owner``."""
 
     run_id: RunId
+    owner: str
     max_concurrency: Concurrency
 
 
 class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Reduce one length."""
+    """Reduce one length, for the invocation ``owner``."""
 
     run_id: RunId
+    owner: str
     length: Length
 
 
@@ -135,14 +154,21 @@ class Failure(Struct, frozen=True, forbid_unknown_fields=True, tag="failure", ta
     retry_after_s: float = 0.0
 
 
-Status = Literal["RUNNING", "SUCCEEDED", "FAILED"]
+Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 Stage = Literal["parse", "reduce", "log", "done"]
 
 
 class RunRecord(Struct, kw_only=True):
-    """The run as the results table shows it. Times are seconds since the epoch, ``seconds`` is per stage."""
+    """The run as the results table shows it. Times are seconds since the epoch, ``seconds`` is per stage.
+
+    ``owner`` is the one invocation of ``parse_file`` that works on it, as long as its lease lasts.
+    ``blocks_kept`` of the blocks done were found done when that invocation began.
+    """
 
     run_id: str
+    owner: str = ""
+    lease_until: float = 0.0
+    cancel_requested: bool = False
     status: Status = "RUNNING"
     stage: Stage = "parse"
     bucket: str = ""
@@ -153,6 +179,7 @@ class RunRecord(Struct, kw_only=True):
     block_bytes: int = 0
     blocks: int = 0
     blocks_done: int = 0
+    blocks_kept: int = 0
     max_concurrency: int = 0
     words: int = 0
     longer_words: int = 0
@@ -166,7 +193,7 @@ class RunRecord(Struct, kw_only=True):
         """Note that ``error`` ended the run, now."""
         self.status = "FAILED"
         self.error = f"{type(error).__name__}: {error}"
-        self.failures = list(error.failures) if isinstance(error, FanOutFailed) else []
+        self.failures = [text[:FAILURE_CHARACTERS] for text in getattr(error, "failures", ())][:FAILURES]
         self.finished_at = time.time()
 
 

@@ -1,9 +1,10 @@
 """The results table in DynamoDB: the run records and the top words.
 
 Partition key ``run_id``, sort key ``item``: ``run`` is the run record, ``length#01`` to ``length#20`` hold
-the top words. Every write is a plain idempotent put.
+the top words. Every write is a put of a whole item, on a condition on the run's owner.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -15,7 +16,7 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambda_src.errors import AccessDenied, FanfoldError, RunConflict, Throttled, Transient
+from lambda_src.errors import AccessDenied, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.messages import LengthReport, RunRecord
 
 RUN_ITEM = "run"
@@ -32,11 +33,46 @@ class ResultsTable:
 
     def __init__(self, table: Any, run_id: str) -> None:
         self._table = table
-        self._run_id = run_id
+        self.run_id = run_id
+
+    def claim(self, record: RunRecord, found: RunRecord | None) -> None:
+        """Store the record of a new owner in place of ``found``, the record as it was read.
+
+        Raises RunConflict if another invocation works on the run, or has begun to since; AccessDenied,
+        Transient, as every method here does.
+        """
+        if found is None:
+            free = Attr("run_id").not_exists()
+        else:
+            at_rest = Attr("status").is_in(["FAILED", "CANCELLED"])
+            abandoned = Attr("status").eq("RUNNING") & Attr("lease_until").lt(_decimal(time.time()))
+            free = Attr("owner").eq(found.owner) & (at_rest | abandoned)
+        self._put(RUN_ITEM, record, ConditionExpression=free)
 
     def put_run(self, record: RunRecord) -> None:
-        """Store the run record. Raises AccessDenied, Transient, as every method here does."""
-        self._put(RUN_ITEM, record)
+        """Store the record of a run at work. Raises RunCancelled; RunConflict if it has another owner."""
+        try:
+            at_work = Attr("owner").eq(record.owner) & Attr("cancel_requested").eq(False)
+            self._put(RUN_ITEM, record, ConditionExpression=at_work)
+        except RunConflict:
+            found = self.get_run()
+            if found and found.owner == record.owner and found.cancel_requested:
+                raise RunCancelled("The run was cancelled.") from None
+            raise
+
+    def end_run(self, record: RunRecord) -> None:
+        """Store the record of a run that its owner lets go of. Raises RunConflict if it has another owner."""
+        self._put(RUN_ITEM, record, ConditionExpression=Attr("owner").eq(record.owner))
+
+    def request_cancel(self) -> None:
+        """Ask the run's owner to stop. Raises RunConflict if the run is not running."""
+        with _translated(self._table.name):
+            self._table.update_item(
+                Key={"run_id": self.run_id, "item": RUN_ITEM},
+                UpdateExpression="SET cancel_requested = :true",
+                ConditionExpression=Attr("status").eq("RUNNING"),
+                ExpressionAttributeValues={":true": True},
+            )
 
     def put_new_run(self, record: RunRecord) -> None:
         """Store the run record unless the run has one already."""
@@ -46,18 +82,32 @@ class ResultsTable:
     def get_run(self) -> RunRecord | None:
         """The run record, read consistently, or None."""
         with _translated(self._table.name):
-            key = {"run_id": self._run_id, "item": RUN_ITEM}
+            key = {"run_id": self.run_id, "item": RUN_ITEM}
             item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
         return None if item is None else _from_item(item, RunRecord)
 
-    def put_length(self, report: LengthReport) -> None:
-        """Store the top words of one length."""
-        self._put(_length_item(report.length), report)
+    def put_length(self, report: LengthReport, owner: str) -> None:
+        """Store the top words of one length, if the run is still at work for ``owner``. Raises RunConflict:
+        a reducer that comes late leaves nothing with a run that has failed or been cancelled."""
+        names = {"#status": "status", "#owner": "owner"}
+        values = {":running": "RUNNING", ":owner": owner}
+        check = {
+            "TableName": self._table.name,
+            "Key": {"run_id": self.run_id, "item": RUN_ITEM},
+            "ConditionExpression": "#status = :running AND #owner = :owner",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        put = {"TableName": self._table.name, "Item": self._item(_length_item(report.length), report)}
+        with _translated(self._table.name):
+            self._table.meta.client.transact_write_items(
+                TransactItems=[{"ConditionCheck": check}, {"Put": put}]
+            )
 
     def get_lengths(self) -> list[LengthReport]:
         """The stored top words, by length."""
         with _translated(self._table.name):
-            condition = Key("run_id").eq(self._run_id) & Key("item").begins_with("length#")
+            condition = Key("run_id").eq(self.run_id) & Key("item").begins_with("length#")
             # At most 20 items of well under 50 KB in all: one page.
             items = self._table.query(KeyConditionExpression=condition, ConsistentRead=True)["Items"]
         return [_from_item(item, LengthReport) for item in items]
@@ -66,13 +116,18 @@ class ResultsTable:
         """Delete the top words of length 1 to ``longest``, whether stored or not."""
         with _translated(self._table.name), self._table.batch_writer() as batch:
             for length in range(1, longest + 1):
-                batch.delete_item(Key={"run_id": self._run_id, "item": _length_item(length)})
+                batch.delete_item(Key={"run_id": self.run_id, "item": _length_item(length)})
 
     def _put(self, item: str, content: msgspec.Struct, **condition: Any) -> None:
         with _translated(self._table.name):
-            self._table.put_item(
-                Item={**_to_item(content), "run_id": self._run_id, "item": item}, **condition
-            )
+            self._table.put_item(Item=self._item(item, content), **condition)
+
+    def _item(self, item: str, content: msgspec.Struct) -> dict[str, Any]:
+        return {**_to_item(content), "run_id": self.run_id, "item": item}
+
+
+def _decimal(value: float) -> Decimal:
+    return Decimal(str(value))
 
 
 def _length_item(length: int) -> str:
@@ -111,8 +166,10 @@ def _translated(table: str) -> Iterator[None]:
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        if code == "ConditionalCheckFailedException":
-            raise RunConflict("The run's record is not in the state that this request needs.") from error
+        if code == "ConditionalCheckFailedException" or _check_failed(error):
+            raise RunConflict("The run has ended, or another invocation works on it.") from error
+        if code in ("TransactionCanceledException", "TransactionInProgressException"):
+            raise Transient(f"DynamoDB could not write to the table {table} now: {message}") from error
         if code in ("AccessDeniedException", "AccessDenied"):
             raise AccessDenied(f"{code} by DynamoDB for the table {table}: {message}") from error
         if code in ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"):
@@ -122,3 +179,11 @@ def _translated(table: str) -> Iterator[None]:
         raise FanfoldError(f"DynamoDB refused a request to the table {table}: {code}: {message}") from error
     except BotoCoreError as error:
         raise Transient(f"The connection to DynamoDB failed for the table {table}: {error}") from error
+
+
+def _check_failed(error: ClientError) -> bool:
+    """Whether a transaction was refused for its condition, and not for being in another one's way."""
+    return any(
+        reason.get("Code") == "ConditionalCheckFailed"
+        for reason in error.response.get("CancellationReasons", [])
+    )

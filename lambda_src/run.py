@@ -1,14 +1,22 @@
-"""One run, from the request to the summary: the orchestration behind ``parse_file``."""
+"""One run, from the request to the summary: the orchestration behind ``parse_file``.
 
+A run belongs to one invocation at a time, its owner, for as long as the lease in its record lasts; the owner
+renews it about every half second. Whoever finds the lease run out may take the run over and go on.
+"""
+
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from lambda_src.blocks import Span, bounded_block_bytes, check_chain, partition
-from lambda_src.errors import ConservationBroken
+from lambda_src.blocks import Block, bounded_block_bytes, partition
+from lambda_src.conservation import check_parsed, check_reduced
+from lambda_src.errors import ConservationBroken, FanfoldError, RunCancelled, RunConflict, SourceChanged
+from lambda_src.log import log
 from lambda_src.map_reduce import map_reduce
 from lambda_src.messages import (
+    DEFAULT_BLOCK_BYTES,
     AllLengthsReport,
     BlockReport,
     GetAllOccurrencesRequest,
@@ -17,6 +25,7 @@ from lambda_src.messages import (
     LogResultsRequest,
     Manifest,
     ParseBlockRequest,
+    ParseFileRequest,
     RunRecord,
     RunSummary,
     Source,
@@ -26,107 +35,220 @@ from lambda_src.messages import (
 from lambda_src.results_table import ResultsTable
 from lambda_src.words import LONGEST
 
+Request = TypeVar("Request")
+Report = TypeVar("Report")
+
+LEASE_S = 30.0
+"""How long a run waits for an owner that has died; an owner that lives renews it every half second."""
+
+HANDOVER_S = 60.0
+"""With less than this left of an invocation, a fresh one takes the run over."""
+
+FINDS_AT_ONCE = 32
+"""Blobs looked for at once when a run is resumed: enough to hide S3's latency."""
+
 
 class Services(NamedTuple):
     """What a run needs of AWS, each behind a callable that raises our errors."""
 
     table: ResultsTable
+    remaining_s: Callable[[], float]
+    hand_over: Callable[[ParseFileRequest], None]
     pin_source: Callable[[], Source]
-    put_manifest: Callable[[Manifest], None]
+    find_report: Callable[[ParseBlockRequest], BlockReport | None]
     parse_block: Callable[[ParseBlockRequest], BlockReport]
+    put_manifest: Callable[[Manifest], None]
     get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllLengthsReport]
     log_results: Callable[[LogResultsRequest], LogResultsReport]
 
 
-def execute(record: RunRecord, services: Services) -> RunSummary:
-    """Run the job that ``record`` describes and keep the record true to it, to the end.
+class _OutOfTime(Exception):
+    """This invocation must end soon."""
 
-    A run that fails leaves status FAILED, the error and no top words. Raises FanfoldError.
+
+def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Services) -> RunSummary:
+    """Do the run ``run_id``, or what is left of it, and keep its record true, to the end.
+
+    A finished run is answered from the table. A run that fails leaves status FAILED, the error and no top
+    words. When the invocation's time runs out, a fresh one goes on, and the answer has status RUNNING.
+
+    Raises RunConflict if another invocation works on it or it has another input, and any FanfoldError.
     """
     table = services.table
-    table.delete_lengths(LONGEST)
-    table.put_run(record)
+    found = table.get_run()
+    if found and found.etag:
+        _check_same(found, bucket, request)
+        if found.status == "SUCCEEDED":
+            return summarize(found, table.get_lengths())
+    record = _claimed(run_id, bucket, request, found, table)
     try:
-        with _stage(record, "parse"):
-            manifest = _parse(record, services)
-            services.put_manifest(manifest)
-        with _stage(record, "reduce"):
-            table.put_run(record)
-            lengths = _reduce(record, manifest, services)
-        with _stage(record, "log"):
-            table.put_run(record)
-            services.log_results(LogResultsRequest(record.run_id))
+        return _work(record, found, services)
+    except _OutOfTime:
+        record.lease_until = 0.0
+        table.end_run(record)
+        services.hand_over(_request_to_resume(record))
+        return summarize(record, [])
+    except RunConflict:
+        raise  # Another invocation's run by now: its record is not ours to write.
     except Exception as error:
-        table.delete_lengths(LONGEST)
         record.fail(error)
-        table.put_run(record)
+        if isinstance(error, RunCancelled):
+            record.status = "CANCELLED"
+        _end(record, table)
         raise
+
+
+def _check_same(found: RunRecord, bucket: str, request: ParseFileRequest) -> None:
+    if (found.bucket, found.key) != (bucket, request.key):
+        raise RunConflict(
+            f"run_id: it is the run of s3://{found.bucket}/{found.key}; choose another for s3://{bucket}/{request.key}."
+        )
+    wanted = request.block_bytes and bounded_block_bytes(found.bytes, request.block_bytes)
+    if wanted and wanted != found.block_bytes:
+        raise RunConflict(
+            f"block_bytes: the run has blocks of {found.block_bytes} bytes, not {wanted}: leave it out to "
+            "resume, or choose another run_id."
+        )
+
+
+def _claimed(
+    run_id: str, bucket: str, request: ParseFileRequest, found: RunRecord | None, table: ResultsTable
+) -> RunRecord:
+    record = RunRecord(
+        run_id=run_id,
+        owner=secrets.token_hex(8),
+        lease_until=time.time() + LEASE_S,
+        bucket=bucket,
+        key=request.key,
+        block_bytes=found.block_bytes if found and found.etag else request.block_bytes or DEFAULT_BLOCK_BYTES,
+        max_concurrency=request.max_concurrency,
+        started_at=found.started_at if found and found.etag else time.time(),
+    )
+    try:
+        table.claim(record, found)
+    except RunConflict:
+        raise RunConflict(
+            f"run_id: another invocation works on the run {run_id}: wait for it, or, should it have died, "
+            f"try again in {LEASE_S:.0f} seconds."
+        ) from None
+    return record
+
+
+def _work(record: RunRecord, found: RunRecord | None, services: Services) -> RunSummary:
+    def tick() -> None:
+        if services.remaining_s() < HANDOVER_S:
+            raise _OutOfTime
+        record.lease_until = time.time() + LEASE_S
+        services.table.put_run(record)
+
+    # Should an earlier attempt have died between storing some and checking all.
+    services.table.delete_lengths(LONGEST)
+    with _stage(record, "parse", tick):
+        manifest = _parse(record, found, services, tick)
+        services.put_manifest(manifest)
+    with _stage(record, "reduce", tick):
+        lengths = _reduce(record, manifest, services, tick)
+    with _stage(record, "log", tick):
+        _call_one(services.log_results, LogResultsRequest(record.run_id), "log_results", tick)
     record.status, record.stage, record.finished_at = "SUCCEEDED", "done", time.time()
-    table.put_run(record)
+    services.table.put_run(record)
     return summarize(record, lengths)
 
 
 @contextmanager
-def _stage(record: RunRecord, stage: Stage) -> Iterator[None]:
+def _stage(record: RunRecord, stage: Stage, tick: Callable[[], None]) -> Iterator[None]:
     record.stage = stage
+    tick()
     started_at = time.monotonic()
     yield
     record.seconds[stage] = round(time.monotonic() - started_at, 3)
 
 
-def _parse(record: RunRecord, services: Services) -> Manifest:
+def _parse(
+    record: RunRecord, found: RunRecord | None, services: Services, tick: Callable[[], None]
+) -> Manifest:
     source = services.pin_source()
+    resumed = found if found and found.etag else None
+    if resumed and resumed.etag != source.etag:
+        raise SourceChanged(
+            f"s3://{source.bucket}/{source.key} was replaced since the run began: start a new run."
+        )
     record.etag, record.version_id, record.bytes = source.etag, source.version_id or "", source.bytes
     record.block_bytes = bounded_block_bytes(source.bytes, record.block_bytes)
-    blocks = partition(source.bytes, record.block_bytes)
-    record.blocks = len(blocks)
-    services.table.put_run(record)
+    requests = [_request_of(record, source, block) for block in partition(source.bytes, record.block_bytes)]
+    record.blocks = len(requests)
+    tick()
 
     reports: dict[int, BlockReport] = {}
+
+    def keep(request: ParseBlockRequest, report: BlockReport | None) -> None:
+        if report:
+            reports[request.block] = report
+            record.blocks_kept = record.blocks_done = len(reports)
 
     def fold(request: ParseBlockRequest, report: BlockReport) -> None:
         reports[request.block] = report
         record.blocks_done = len(reports)
 
+    if resumed:
+        map_reduce(services.find_report, requests, keep, name=_name, max_concurrency=FINDS_AT_ONCE, tick=tick)
+    left = [request for request in requests if request.block not in reports]
     map_reduce(
-        services.parse_block,
-        [ParseBlockRequest(record.run_id, source, *block) for block in blocks],
-        fold,
-        name=lambda request: f"block {request.block} (bytes {request.start} to {request.end})",
-        max_concurrency=record.max_concurrency,
-        tick=lambda: services.table.put_run(record),
+        services.parse_block, left, fold, name=_name, max_concurrency=record.max_concurrency, tick=tick
     )
-    in_order = [reports[block.number] for block in blocks]
-    check_chain((Span(report.start, report.end) for report in in_order), source.bytes)
+    in_order = [reports[request.block] for request in requests]
+    manifest = Manifest(record.run_id, source, in_order)
+    check_parsed(manifest)
     record.words = sum(sum(report.words) for report in in_order)
     record.longer_words = sum(report.longer_words for report in in_order)
-    return Manifest(record.run_id, source, in_order)
+    return manifest
 
 
-def _reduce(record: RunRecord, manifest: Manifest, services: Services) -> list[LengthReport]:
-    lengths: list[LengthReport] = []
-    map_reduce(
-        services.get_all_occurrences,
-        [GetAllOccurrencesRequest(record.run_id, record.max_concurrency)],
-        lambda _, report: lengths.extend(report.lengths),
-        name=lambda _: "get_all_occurrences",
-        max_concurrency=1,
-    )
+def _request_of(record: RunRecord, source: Source, block: Block) -> ParseBlockRequest:
+    return ParseBlockRequest(record.run_id, source, *block)
+
+
+def _name(request: ParseBlockRequest) -> str:
+    return f"block {request.block} (bytes {request.start} to {request.end})"
+
+
+def _reduce(
+    record: RunRecord, manifest: Manifest, services: Services, tick: Callable[[], None]
+) -> list[LengthReport]:
+    request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency)
+    lengths = _call_one(services.get_all_occurrences, request, "get_all_occurrences", tick).lengths
     if [report.length for report in lengths] != list(range(1, LONGEST + 1)):
         raise ConservationBroken(f"Reduced were the lengths {[report.length for report in lengths]}.")
     for report in lengths:
-        check_conserved(report, manifest)
+        check_reduced(report, manifest)
     return lengths
 
 
-def check_conserved(report: LengthReport, manifest: Manifest) -> None:
-    """Raise ConservationBroken unless a reducer read every blob and summed every word that was counted."""
-    if report.blobs_read != len(manifest.blocks):
-        raise ConservationBroken(
-            f"The reducer of length {report.length} read {report.blobs_read} of {len(manifest.blocks)} blobs."
-        )
-    counted = sum(block.words[report.length - 1] for block in manifest.blocks)
-    if report.words != counted:
-        raise ConservationBroken(
-            f"The blocks counted {counted} words of length {report.length}, their reducer {report.words}."
-        )
+def _call_one(
+    call: Callable[[Request], Report], request: Request, name: str, tick: Callable[[], None]
+) -> Report:
+    """One call with the fan-out's retries and ticks."""
+    reports: list[Report] = []
+    map_reduce(
+        call,
+        [request],
+        lambda _, report: reports.append(report),
+        name=lambda _: name,
+        max_concurrency=1,
+        tick=tick,
+    )
+    return reports[0]
+
+
+def _request_to_resume(record: RunRecord) -> ParseFileRequest:
+    return ParseFileRequest(key=record.key, run_id=record.run_id, max_concurrency=record.max_concurrency)
+
+
+def _end(record: RunRecord, table: ResultsTable) -> None:
+    """Leave the record of a run that has failed, and no top words. What fails here is logged: the error that
+    ended the run matters more."""
+    try:
+        table.end_run(record)
+        table.delete_lengths(LONGEST)
+    except FanfoldError as error:
+        log("record_not_written", run_id=record.run_id, error=type(error).__name__, message=str(error))

@@ -3,17 +3,38 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
 
-from lambda_src.errors import AccessDenied, InvalidRequest, SourceChanged, SourceNotFound, Transient
+from lambda_src.errors import (
+    AccessDenied,
+    InvalidRequest,
+    SourceChanged,
+    SourceNotFound,
+    Throttled,
+    Transient,
+)
 
 
 def open_bucket(bucket: str) -> S3Store:
     """A client for ``bucket``, with the region and the credentials of the environment. It retries server
-    errors and lost connections by itself, up to ten times within three minutes (obstore's defaults)."""
-    return S3Store(bucket, region=os.environ.get("AWS_REGION", "us-east-1"))
+    errors, lost connections and answers that take 30 s (its default) by itself, up to five times within a
+    minute; what is worse is the fan-out's to retry."""
+    return S3Store(
+        bucket,
+        region=os.environ.get("AWS_REGION", "us-east-1"),
+        retry_config={
+            "max_retries": 5,
+            "retry_timeout": timedelta(seconds=60),
+            "backoff": {
+                "init_backoff": timedelta(milliseconds=100),
+                "max_backoff": timedelta(seconds=3),
+                "base": 2,
+            },
+        },
+    )
 
 
 @contextmanager
@@ -38,4 +59,6 @@ def translated(bucket: str, key: str) -> Iterator[None]:
         ) from error
     except BaseError as error:
         cause = str(error).partition("\n")[0]  # the rest is a dump for debugging
+        if "<Code>SlowDown</Code>" in str(error):  # obstore has no class for S3's throttle, only its answer
+            raise Throttled(f"S3 throttled {name}: {cause}") from error
         raise Transient(f"S3 did not serve {name}: {cause}") from error

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import regex
 
+from lambda_src.errors import TooManyWords
+
 LONGEST = 20
 """Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
 
@@ -32,13 +34,23 @@ class WordCounts(NamedTuple):
     longer_words: int
 
 
+MAX_DISTINCT_RUNS = 2_000_000
+"""In one block: what the memory of ``parse_block`` is made for (docs/memory.md). A block of the default size
+cannot have as many."""
+
+
 def count_runs(chunk: bytes, runs: Counter[bytes]) -> None:
-    """Add the runs of ``chunk``, which cuts none, to ``runs``, ASCII letters in lower case.
+    """Add the runs of ``chunk``, which cuts none, to ``runs``, ASCII letters in lower case. Raises
+    TooManyWords.
 
     Stays on bytes: splitting and counting run in C. Lower case first is safe, for it changes neither what
     is a letter nor how the other letters of a word are lowered.
     """
     runs.update(chunk.translate(_FOLD).split())
+    if len(runs) > MAX_DISTINCT_RUNS:
+        raise TooManyWords(
+            f"One block has more than {MAX_DISTINCT_RUNS} distinct words: choose a smaller block_bytes."
+        )
 
 
 def count_words(runs: Mapping[bytes, int]) -> WordCounts:

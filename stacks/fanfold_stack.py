@@ -70,7 +70,7 @@ class FanfoldStack(Stack):
         )
         _allow_objects(get_occurrences, "s3:GetObject", blobs)
         _allow_objects(get_occurrences, "s3:GetObject", runs)
-        _allow(get_occurrences, ["dynamodb:PutItem"], [table.table_arn])
+        _allow(get_occurrences, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem"], [table.table_arn])
 
         get_all_occurrences = functions.function(
             "get_all_occurrences",
@@ -100,15 +100,33 @@ class FanfoldStack(Stack):
             ),
             memory_mb=ONE_VCPU_MB,
             timeout_s=PARSE_FILE_TIMEOUT_S,
+            invokes_itself=True,
         )
         _allow_objects(parse_file, "s3:GetObject", inputs)
         _allow_objects(parse_file, "s3:PutObject", runs)
-        _allow(parse_file, ["dynamodb:BatchWriteItem", "dynamodb:PutItem"], [table.table_arn])
+        _allow_objects(parse_file, "s3:GetObject", blobs)
+        _allow(
+            parse_file,
+            ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            [table.table_arn],
+        )
         _allow(
             parse_file,
             ["lambda:InvokeFunction"],
             [parse_block.function_arn, get_all_occurrences.function_arn, log_results.function_arn],
         )
+
+        # Apart from the role, for a function cannot be made after a policy that names it.
+        iam.Policy(
+            self,
+            "ParseFileHandsOver",
+            roles=[_role(parse_file)],
+            statements=[
+                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[parse_file.function_arn])
+            ],
+        )
+        # A run that failed is resumed by a person; Lambda would try twice more by itself.
+        parse_file.configure_async_invoke(retry_attempts=0)
 
         for name, value in {
             "BucketName": bucket.bucket_name,
@@ -148,10 +166,14 @@ def _allow(function: lambda_.Function, actions: list[str], resources: list[str])
 
 def _allow_objects(function: lambda_.Function, action: str, objects: Objects) -> None:
     _allow(function, [action], [objects.bucket.arn_for_objects(f"{objects.prefix}*")])
-    assert function.role is not None, "Functions gives every function a role of its own"
-    Validations.of(function.role).acknowledge(
+    Validations.of(_role(function)).acknowledge(
         Acknowledgment(
             id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects.finding}/{objects.prefix}*]",
             reason="The wildcard stands for objects only, and for no other prefix than the function's own.",
         )
     )
+
+
+def _role(function: lambda_.Function) -> iam.IRole:
+    assert function.role is not None, "Functions gives every function a role of its own"
+    return function.role

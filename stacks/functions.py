@@ -46,10 +46,17 @@ class Functions(Construct):
         )
 
     def function(
-        self, handler: str, environment: Struct, *, memory_mb: int, timeout_s: int
+        self,
+        handler: str,
+        environment: Struct,
+        *,
+        memory_mb: int,
+        timeout_s: int,
+        invokes_itself: bool = False,
     ) -> lambda_.Function:
         """The function of ``lambda_src/handlers/<handler>.py``, with a role that may write its own log and
-        nothing else yet."""
+        nothing else yet. Lambda stops a function that ``invokes_itself`` after 16 times, as a runaway
+        recursion, unless told that it is none."""
         name = "".join(word.capitalize() for word in handler.split("_"))
         log_group = logs.LogGroup(
             self, f"{name}Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
@@ -74,4 +81,5 @@ class Functions(Construct):
             role=role,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if invokes_itself else lambda_.RecursiveLoop.TERMINATE,
         )

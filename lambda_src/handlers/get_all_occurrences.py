@@ -42,7 +42,7 @@ def get_all_occurrences(
 
     map_reduce(
         get_occurrences,
-        [GetOccurrencesRequest(request.run_id, length) for length in range(1, LONGEST + 1)],
+        [GetOccurrencesRequest(request.run_id, request.owner, length) for length in range(1, LONGEST + 1)],
         fold,
         name=lambda task: f"length {task.length}",
         max_concurrency=min(request.max_concurrency, LONGEST),

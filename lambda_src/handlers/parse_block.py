@@ -11,7 +11,7 @@ from lambda_src import source
 from lambda_src.answer import answer
 from lambda_src.blob_store import BlobStore
 from lambda_src.blocks import Block, feed_owned
-from lambda_src.messages import BlockReport, ParseBlockRequest, decode_event, encode
+from lambda_src.messages import BlobHeader, BlockReport, ParseBlockRequest, decode_event, encode
 from lambda_src.s3 import open_bucket
 from lambda_src.settings import ParseBlockSettings, from_environment
 from lambda_src.words import count_runs, count_words
@@ -49,5 +49,6 @@ def parse_block(
         words=[sum(words.values()) for words in counts.by_length],
         longer_words=counts.longer_words,
     )
-    blobs.put(request.block, encode(report), lines)
+    header = BlobHeader(request.source.etag, request.source.bytes, request.start, request.end, report)
+    blobs.put(request.block, encode(header), lines)
     return report

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,12 +10,14 @@ import msgspec
 from lambda_src import source
 from lambda_src.blob_store import BlobStore
 from lambda_src.errors import FanfoldError, InvalidRequest
-from lambda_src.functions import invoke, open_functions
+from lambda_src.functions import invoke, invoke_and_forget, open_functions
 from lambda_src.log import log
 from lambda_src.messages import (
     AllLengthsReport,
+    BlobHeader,
     BlockReport,
     LogResultsReport,
+    ParseBlockRequest,
     ParseFileRequest,
     RunId,
     RunRecord,
@@ -35,23 +37,19 @@ from lambda_src.settings import (
 )
 
 
-def handler(event: object, _context: object) -> Mapping[str, Any]:
+def handler(event: object, context: Any) -> Mapping[str, Any]:
     """Answers a RunSummary; raises on any failure, so that Lambda shows the invocation as failed."""
+    ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     settings = from_environment(ParseFileSettings, os.environ)
     run_id = _run_id(event)
     table = ResultsTable(open_table(settings.table), run_id)
-    record = RunRecord(run_id=run_id, started_at=time.time())
     try:
-        request = _request(event, settings)
-        record.bucket, record.key = settings.source_bucket, request.key
-        record.block_bytes, record.max_concurrency = request.block_bytes, request.max_concurrency
-        return to_plain(execute(record, _services(record, table, settings)))
-    except InvalidRequest as error:
-        record.fail(error)
-        table.put_new_run(record)
-        raise _told(error, run_id) from None
+        request = _request(event, table, settings)
+        services = _services(run_id, request.key, table, settings, lambda: ends_at - time.monotonic())
+        return to_plain(execute(run_id, settings.source_bucket, request, services))
     except FanfoldError as error:
-        raise _told(error, run_id) from None
+        log("failed", run_id=run_id, error=type(error).__name__, message=str(error))
+        raise type(error)(f"{error} (run {run_id})") from None
 
 
 def _run_id(event: object) -> str:
@@ -62,7 +60,18 @@ def _run_id(event: object) -> str:
         return new_run_id()
 
 
-def _request(event: object, settings: ParseFileSettings) -> ParseFileRequest:
+def _request(event: object, table: ResultsTable, settings: ParseFileSettings) -> ParseFileRequest:
+    """The event as a request. One that is refused leaves a failed record, unless its run id has a record."""
+    try:
+        return _decoded(event, settings)
+    except InvalidRequest as error:
+        record = RunRecord(run_id=table.run_id, started_at=time.time())
+        record.fail(error)
+        table.put_new_run(record)
+        raise
+
+
+def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
     request = decode_event(event, ParseFileRequest)
     readable = settings.source_bucket
     if request.bucket not in (None, readable):
@@ -77,14 +86,21 @@ def _request(event: object, settings: ParseFileSettings) -> ParseFileRequest:
     return request
 
 
-def _services(record: RunRecord, table: ResultsTable, settings: ParseFileSettings) -> Services:
+def _services(
+    run_id: str, key: str, table: ResultsTable, settings: ParseFileSettings, remaining_s: Callable[[], float]
+) -> Services:
     functions = open_functions(GET_ALL_OCCURRENCES_TIMEOUT_S + 5)
-    blobs = BlobStore(open_bucket(settings.bucket), settings.bucket, record.run_id)
+    blobs = BlobStore(open_bucket(settings.bucket), settings.bucket, run_id)
     return Services(
         table=table,
-        pin_source=lambda: source.pin(open_bucket(record.bucket), record.bucket, record.key),
-        put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),
+        remaining_s=remaining_s,
+        hand_over=lambda request: invoke_and_forget(
+            functions, os.environ["AWS_LAMBDA_FUNCTION_NAME"], request
+        ),
+        pin_source=lambda: source.pin(open_bucket(settings.source_bucket), settings.source_bucket, key),
+        find_report=lambda request: find_report(request, blobs),
         parse_block=lambda request: invoke(functions, settings.parse_block_function, request, BlockReport),
+        put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),
         get_all_occurrences=lambda request: invoke(
             functions, settings.get_all_occurrences_function, request, AllLengthsReport
         ),
@@ -94,7 +110,15 @@ def _services(record: RunRecord, table: ResultsTable, settings: ParseFileSetting
     )
 
 
-def _told(error: FanfoldError, run_id: str) -> FanfoldError:
-    """``error`` with its run, for the person who asked; logged."""
-    log("failed", run_id=run_id, error=type(error).__name__, message=str(error))
-    return type(error)(f"{error} (run {run_id})")
+def find_report(request: ParseBlockRequest, blobs: BlobStore) -> BlockReport | None:
+    """The report of a block that is parsed already: its blob is whole, and of this block of this object."""
+    found = blobs.get_header(request.block)
+    if found is None:
+        return None
+    try:
+        header = msgspec.json.decode(found[0], type=BlobHeader)
+    except msgspec.DecodeError:
+        return None
+    parsed = (header.etag, header.object_bytes, header.start, header.end)
+    wanted = (request.source.etag, request.source.bytes, request.start, request.end)
+    return header.report if parsed == wanted and sum(header.report.line_bytes) == found[1] else None

@@ -10,11 +10,11 @@ from obstore.store import S3Store
 
 from lambda_src import source
 from lambda_src.blob_store import BlobStore
-from lambda_src.blocks import Span, check_chain, partition
+from lambda_src.blocks import partition
+from lambda_src.conservation import check_parsed, check_reduced
 from lambda_src.handlers import parse_block as handler
 from lambda_src.handlers.get_occurrences import get_occurrences
 from lambda_src.messages import BlockReport, Manifest, ParseBlockRequest, encode, to_plain
-from lambda_src.run import check_conserved
 from tests import oracle
 from tests.integration.conftest import BUCKET
 from tests.texts import ANY_BYTES
@@ -35,15 +35,14 @@ def test_blobs_sum_to_the_oracle(
     for block in partition(len(data), block_bytes):
         answer = handler.handler(to_plain(ParseBlockRequest("run", pinned, *block)), None)
         reports.append(msgspec.convert(answer, BlockReport))
-    check_chain((Span(report.start, report.end) for report in reports), len(data))
-
     blobs = BlobStore(objects, BUCKET, "run")
     manifest = Manifest("run", pinned, reports)
+    check_parsed(manifest)
     blobs.put_manifest(encode(manifest))
     found = {}
     for length in range(1, 21):
         report = get_occurrences(length, blobs)
-        check_conserved(report, manifest)
+        check_reduced(report, manifest)
         found[str(length)] = [msgspec.to_builtins(top) for top in report.top_words]
 
     expected = oracle.count_words(data)

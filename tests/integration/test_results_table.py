@@ -1,10 +1,11 @@
 """The results table through the real DynamoDB client."""
 
+import time
 from typing import Any
 
 import pytest
 
-from lambda_src.errors import FanfoldError
+from lambda_src.errors import FanfoldError, RunCancelled, RunConflict
 from lambda_src.messages import LengthReport, RunRecord, TopWord
 from lambda_src.results_table import ResultsTable
 
@@ -20,7 +21,7 @@ def test_a_record_comes_back_as_it_was(table: Any) -> None:
         seconds={"parse": 1.5, "log": 2.0},
         key="input/日本",
     )
-    results.put_run(record)
+    results.claim(record, None)
     assert results.get_run() == record
     assert ResultsTable(table, "another").get_run() is None
 
@@ -34,13 +35,15 @@ def test_a_new_record_does_not_replace_an_old_one(table: Any) -> None:
     assert found.started_at == 1.0
 
 
+REPORTS = [LengthReport(length, 3, 9, [TopWord("w" * length, 9)]) for length in range(1, 21)]
+
+
 def test_lengths_come_back_in_order_and_go_together(table: Any) -> None:
     results = ResultsTable(table, "run")
-    reports = [LengthReport(length, 3, 9, [TopWord("w" * length, 9)]) for length in range(1, 21)]
-    results.put_run(RunRecord(run_id="run", started_at=1.0))
-    for report in reversed(reports):
-        results.put_length(report)
-    assert results.get_lengths() == reports
+    results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
+    for report in reversed(REPORTS):
+        results.put_length(report, "me")
+    assert results.get_lengths() == REPORTS
     results.delete_lengths(20)
     assert results.get_lengths() == []
     assert results.get_run() is not None
@@ -48,9 +51,69 @@ def test_lengths_come_back_in_order_and_go_together(table: Any) -> None:
 
 
 def test_top_words_are_plain_in_the_console(table: Any) -> None:
-    ResultsTable(table, "run").put_length(LengthReport(2, 3, 9, [TopWord("of", 9)]))
+    results = ResultsTable(table, "run")
+    results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
+    results.put_length(LengthReport(2, 3, 9, [TopWord("of", 9)]), "me")
     item = table.get_item(Key={"run_id": "run", "item": "length#02"})["Item"]
     assert item["top_words"] == [{"word": "of", "count": 9}]
+
+
+def test_top_words_that_come_late_are_refused(table: Any) -> None:
+    results = ResultsTable(table, "run")
+    with pytest.raises(RunConflict):
+        results.put_length(REPORTS[0], "me")
+    record = RunRecord(run_id="run", owner="me", started_at=1.0)
+    results.claim(record, None)
+    with pytest.raises(RunConflict):
+        results.put_length(REPORTS[0], "another")
+    for status in ("FAILED", "CANCELLED", "SUCCEEDED"):
+        record.status = status
+        results.end_run(record)
+        with pytest.raises(RunConflict):
+            results.put_length(REPORTS[0], "me")
+    assert results.get_lengths() == []
+
+
+def test_a_run_has_one_owner(table: Any) -> None:
+    results = ResultsTable(table, "run")
+    first = RunRecord(run_id="run", owner="first", lease_until=time.time() + 60, started_at=1.0)
+    second = RunRecord(run_id="run", owner="second", lease_until=time.time() + 60, started_at=1.0)
+    results.claim(first, None)
+    for found in (None, first):
+        with pytest.raises(RunConflict):
+            results.claim(second, found)
+    first.lease_until = time.time() - 1
+    results.put_run(first)
+    results.claim(second, first)
+    for write in (results.put_run, results.end_run):
+        with pytest.raises(RunConflict):
+            write(first)
+    # Who read the record before another took it over is too late.
+    second.status = "FAILED"
+    results.end_run(second)
+    with pytest.raises(RunConflict):
+        results.claim(RunRecord(run_id="run", owner="third", started_at=1.0), first)
+    second.status = "SUCCEEDED"
+    results.end_run(second)
+    with pytest.raises(RunConflict):
+        results.claim(RunRecord(run_id="run", owner="third", started_at=1.0), second)
+
+
+def test_a_cancelled_run_s_owner_learns_of_it(table: Any) -> None:
+    results = ResultsTable(table, "run")
+    with pytest.raises(RunConflict):
+        results.request_cancel()
+    record = RunRecord(run_id="run", owner="me", lease_until=time.time() + 60, started_at=1.0)
+    results.claim(record, None)
+    results.put_run(record)
+    results.request_cancel()
+    with pytest.raises(RunCancelled):
+        results.put_run(record)
+    record.status = "CANCELLED"
+    results.end_run(record)
+    with pytest.raises(RunConflict):
+        results.request_cancel()
+    results.claim(RunRecord(run_id="run", owner="another", started_at=1.0), record)
 
 
 def test_a_missing_table_is_named(endpoint: str) -> None:

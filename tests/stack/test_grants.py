@@ -13,9 +13,11 @@ OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 GRANTS: dict[str, dict[str, set[str]]] = {
     "ParseFile": {
         "Bucket/input/*": {"s3:GetObject"},
+        "Bucket/blobs/*": {"s3:GetObject"},
         "Bucket/runs/*": {"s3:PutObject"},
-        "Table": {"dynamodb:BatchWriteItem", "dynamodb:PutItem"},
+        "Table": {"dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"},
         "ParseBlock": {"lambda:InvokeFunction"},
+        "ParseFile": {"lambda:InvokeFunction"},
         "GetAllOccurrences": {"lambda:InvokeFunction"},
         "LogResults": {"lambda:InvokeFunction"},
         "ParseFileLog": OWN_LOG,
@@ -32,7 +34,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "GetOccurrences": {
         "Bucket/blobs/*": {"s3:GetObject"},
         "Bucket/runs/*": {"s3:GetObject"},
-        "Table": {"dynamodb:PutItem"},
+        "Table": {"dynamodb:ConditionCheckItem", "dynamodb:PutItem"},
         "GetOccurrencesLog": OWN_LOG,
     },
     "LogResults": {
@@ -45,6 +47,7 @@ RESOURCE_TYPES = {
     "AWS::DynamoDB::GlobalTable",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
+    "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Function",
     "AWS::Lambda::LayerVersion",
     "AWS::Logs::LogGroup",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_src import map_reduce as module
-from lambda_src.errors import FanOutFailed, InvalidRequest, Throttled, Transient
+from lambda_src.errors import FanOutFailed, InvalidRequest, NoRoom, Throttled, Transient
 from lambda_src.map_reduce import FIRST_WINDOW, MAX_ATTEMPTS, Window, map_reduce
 
 
@@ -119,7 +119,7 @@ def test_without_any_room_the_fan_out_ends(monkeypatch: pytest.MonkeyPatch) -> N
     def behave(task: int, attempt: int) -> int:
         raise Throttled("slow down")
 
-    with pytest.raises(FanOutFailed, match="no room in this account"):
+    with pytest.raises(NoRoom, match="no room in this account"):
         run(Calls(behave), 3)
 
 
@@ -152,8 +152,16 @@ def test_a_bug_is_named_and_chained() -> None:
         return task // 0
 
     with pytest.raises(FanOutFailed, match="ZeroDivisionError") as caught:
-        run(Calls(behave), 1)
+        run(Calls(behave), 2, max_concurrency=1)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_the_failure_of_the_only_task_is_raised_as_it_is() -> None:
+    def behave(task: int, attempt: int) -> int:
+        raise InvalidRequest("wrong")
+
+    with pytest.raises(InvalidRequest, match=r"^wrong$"):
+        run(Calls(behave), 1)
 
 
 def test_a_straggler_gets_one_second_copy_and_the_first_answer_wins(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,22 @@
 """One run with services of the test's own: exact or FAILED, and nothing half-true left."""
 
+import copy
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from lambda_src.errors import ConservationBroken, FanfoldError, SourceNotFound
+from lambda_src import map_reduce, run
+from lambda_src.errors import (
+    ConservationBroken,
+    FanOutFailed,
+    InvalidRequest,
+    RunCancelled,
+    RunConflict,
+    SourceChanged,
+    SourceNotFound,
+)
 from lambda_src.messages import (
     AllLengthsReport,
     BlockReport,
@@ -14,6 +25,7 @@ from lambda_src.messages import (
     LogResultsRequest,
     Manifest,
     ParseBlockRequest,
+    ParseFileRequest,
     RunRecord,
     Source,
     TopWord,
@@ -25,17 +37,35 @@ class Table:
     """The results table of one run, in memory."""
 
     def __init__(self) -> None:
-        self.records: list[dict[str, Any]] = []
+        self.record: RunRecord | None = None
+        self.records: list[RunRecord] = []
         self.lengths: dict[int, LengthReport] = {}
+        self.cancelled = False
+
+    def get_run(self) -> RunRecord | None:
+        return self.record
+
+    def claim(self, record: RunRecord, found: RunRecord | None) -> None:
+        assert found is self.record
+        at_rest = found is None or found.status in ("FAILED", "CANCELLED") or found.lease_until < time.time()
+        if not at_rest:
+            raise RunConflict("another")
+        self.end_run(record)
 
     def put_run(self, record: RunRecord) -> None:
-        self.records.append({name: getattr(record, name) for name in record.__struct_fields__})
+        if self.cancelled:
+            raise RunCancelled("The run was cancelled.")
+        self.end_run(record)
+
+    def end_run(self, record: RunRecord) -> None:
+        self.record = copy.deepcopy(record)
+        self.records.append(self.record)
+
+    def get_lengths(self) -> list[LengthReport]:
+        return list(self.lengths.values())
 
     def delete_lengths(self, longest: int) -> None:
         self.lengths = {length: report for length, report in self.lengths.items() if length > longest}
-
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"a run does not call {name}")
 
 
 class Job:
@@ -45,11 +75,19 @@ class Job:
         self.table = Table()
         self.bytes = 10 * blocks
         self.logged = 0
+        self.etag = "etag"
+        self.parsed: list[int] = []
+        self.stored: dict[int, BlockReport] = {}
+        self.handed_over: list[ParseFileRequest] = []
         self.manifest: Manifest | None = None
 
     def block(self, request: ParseBlockRequest) -> BlockReport:
         words = [0, 0, 1, 1] + [0] * 16
-        return BlockReport(request.block, request.start, request.end, [3] * 20, words, 1)
+        self.parsed.append(request.block)
+        self.stored[request.block] = BlockReport(
+            request.block, request.start, request.end, [3] * 20, words, 1
+        )
+        return self.stored[request.block]
 
     def length(self, length: int) -> LengthReport:
         assert self.manifest
@@ -69,17 +107,20 @@ class Job:
     def put_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
-    def run(self, **changed: Any) -> Any:
+    def run(self, request: ParseFileRequest | None = None, **changed: Any) -> Any:
         services = Services(
             table=self.table,  # type: ignore[arg-type]
-            pin_source=lambda: Source("bucket", "key", "etag", self.bytes),
+            remaining_s=lambda: 900.0,
+            hand_over=self.handed_over.append,
+            pin_source=lambda: Source("bucket", "key", self.etag, self.bytes),
+            find_report=lambda request: self.stored.get(request.block),
             put_manifest=self.put_manifest,
             parse_block=self.block,
             get_all_occurrences=self.all_lengths,
             log_results=self.log,
         )
-        record = RunRecord(run_id="run", started_at=1.0, block_bytes=10, max_concurrency=4)
-        return execute(record, services._replace(**changed))
+        request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
+        return execute("run", "bucket", request, services._replace(**changed))
 
 
 def test_a_run_answers_and_records_success() -> None:
@@ -91,7 +132,7 @@ def test_a_run_answers_and_records_success() -> None:
     assert list(summary.top_words) == [str(length) for length in range(1, 21)]
     assert set(summary.seconds) == {"parse", "reduce", "log"}
     last = job.table.records[-1]
-    assert (last["status"], last["stage"], last["blocks_done"]) == ("SUCCEEDED", "done", 3)
+    assert (last.status, last.stage, last.blocks_done, last.blocks_kept) == ("SUCCEEDED", "done", 3, 0)
     assert job.logged == 1
 
 
@@ -151,7 +192,7 @@ def unforeseen(_: object) -> AllLengthsReport:
             "The blocks counted 3 words of length 4, their reducer 2",
         ),
         (lambda job: {"get_all_occurrences": wrong_length(job, length=5)}, ConservationBroken, "lengths"),
-        (lambda _: {"get_all_occurrences": unforeseen}, FanfoldError, "ZeroDivisionError: a bug"),
+        (lambda _: {"get_all_occurrences": unforeseen}, ZeroDivisionError, "a bug"),
     ],
 )
 def test_a_run_that_fails_says_why_and_leaves_no_top_words(
@@ -161,15 +202,120 @@ def test_a_run_that_fails_says_why_and_leaves_no_top_words(
     with pytest.raises(error, match=message):
         job.run(**changed(job))
     last = job.table.records[-1]
-    assert last["status"] == "FAILED"
-    assert message in last["error"]
+    assert last.status == "FAILED"
+    assert message in last.error
     assert job.table.lengths == {}
     assert job.logged == 0
 
 
 def test_the_block_size_used_is_in_the_record() -> None:
     job = Job(blocks=0)
-    job.bytes = 10**6
+    job.bytes = 10**7
     summary = job.run()
-    assert summary.block_bytes == 100  # 10,000 blocks at most
-    assert summary.blocks == 10_000
+    assert summary.block_bytes == 100  # 100,000 blocks at most
+    assert summary.blocks == 100_000
+
+
+def fails_at(job: Job, block: int) -> Callable[[ParseBlockRequest], BlockReport]:
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        if request.block == block:
+            raise InvalidRequest("poisoned")
+        return job.block(request)
+
+    return parse_block
+
+
+@pytest.mark.parametrize("poisoned", [0, 3, 9])
+def test_a_failed_run_is_resumed_with_the_blocks_that_are_missing(poisoned: int) -> None:
+    job = Job(blocks=10)
+    with pytest.raises(FanOutFailed, match=f"block {poisoned} .* poisoned"):
+        job.run(parse_block=fails_at(job, poisoned))
+    before = list(job.parsed)
+    summary = job.run(ParseFileRequest(key="key"))
+    assert summary.words == 20
+    assert sorted(job.parsed) == list(range(10))
+    last = job.table.records[-1]
+    assert (last.status, last.blocks_kept, last.block_bytes, last.error) == ("SUCCEEDED", len(before), 10, "")
+
+
+def test_a_finished_run_answers_from_the_table() -> None:
+    job = Job(blocks=3)
+    summary = job.run()
+    again = job.run(pin_source=missing_source, parse_block=fails_at(job, 0))
+    assert again == summary
+
+
+def test_a_run_id_is_of_one_object_and_one_block_size() -> None:
+    job = Job(blocks=3)
+    with pytest.raises(FanOutFailed):
+        job.run(parse_block=fails_at(job, 1))
+    with pytest.raises(
+        RunConflict, match="it is the run of s3://bucket/key; choose another for s3://bucket/other"
+    ):
+        job.run(ParseFileRequest(key="other"))
+    with pytest.raises(RunConflict, match="blocks of 10 bytes, not 20"):
+        job.run(ParseFileRequest(key="key", block_bytes=20))
+    job.etag = "another"
+    with pytest.raises(SourceChanged, match="replaced since the run began"):
+        job.run()
+    assert job.parsed in ([0], [0, 2], [2, 0])
+
+
+def test_of_two_at_once_one_is_told_so() -> None:
+    job = Job(blocks=3)
+
+    def second(request: ParseBlockRequest) -> BlockReport:
+        with pytest.raises(RunConflict, match="another invocation works on the run run"):
+            job.run()
+        return job.block(request)
+
+    assert job.run(parse_block=second).words == 6
+
+
+def test_a_run_whose_owner_died_is_taken_over() -> None:
+    job = Job(blocks=3)
+
+    def killed(_: Manifest) -> None:
+        raise SystemExit  # no Exception: nothing is written after it
+
+    with pytest.raises(SystemExit):
+        job.run(put_manifest=killed)
+    assert job.table.record is not None
+    assert job.table.record.status == "RUNNING"
+    with pytest.raises(RunConflict):
+        job.run()
+    job.table.record.lease_until = 0.0
+    assert job.run().status == "SUCCEEDED"
+    assert sorted(job.parsed) == [0, 1, 2]
+
+
+def test_a_cancelled_run_starts_no_more_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    job = Job(blocks=1000)
+
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        if request.block == 50:
+            job.table.cancelled = True
+        return job.block(request)
+
+    with pytest.raises(RunCancelled):
+        job.run(parse_block=parse_block)
+    assert job.table.records[-1].status == "CANCELLED"
+    assert len(job.parsed) < 100
+    job.table.cancelled = False
+    assert job.run().status == "SUCCEEDED"
+    assert sorted(job.parsed) == list(range(1000))
+
+
+def test_out_of_time_a_fresh_invocation_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    job = Job(blocks=100)
+    remaining = iter([900.0] * 30 + [run.HANDOVER_S - 1] * 1000)
+    summary = job.run(remaining_s=lambda: next(remaining))
+    assert summary.status == "RUNNING"
+    (request,) = job.handed_over
+    assert request == ParseFileRequest(key="key", run_id="run", max_concurrency=4)
+    assert 0 < len(job.parsed) < 100
+    finished = job.run(request)
+    assert (finished.status, finished.words, finished.block_bytes) == ("SUCCEEDED", 200, 10)
+    assert len(job.parsed) <= 100 + 4  # those under way were parsed once more
