@@ -31,6 +31,10 @@ run: .installed ## Run the job in a local AWS: [FILE=path] [JSON=path] [BLOCK_BY
 test: .installed lint ## Lint, types, and all tests: unit, integration, stack, end to end
 	python -m pytest
 
+.PHONY: faults
+faults: .installed ## Inject every fault into the deployed stack and print what came of each (about ten minutes)
+	python -m pytest tests/faults -m 'long or not long'
+
 .PHONY: lint
 lint: .installed ## Check style and types
 	ruff check $(CHECKED)

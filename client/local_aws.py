@@ -55,7 +55,7 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
     log = folder / "local-aws.log"
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log.open("wb") as log_file:
         port = listener.getsockname()[1]
-        certificates = _Certificates(private)
+        certificates = Certificates(private)
         environment = _client_environment(f"https://127.0.0.1:{port}", certificates.authority)
         _raise_open_files_limit()
         process = subprocess.Popen(
@@ -92,8 +92,9 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
         shutil.rmtree(private, ignore_errors=True)
 
 
-class _Certificates:
-    """A certificate authority of one run, and the server certificate that it signed for loopback."""
+class Certificates:
+    """A certificate authority of one run, and the server certificate that it signed for loopback, as files
+    in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.authority, self.certificate, self.key = (

@@ -12,7 +12,15 @@ from typing import NamedTuple, TypeVar
 
 from lambda_src.blocks import Block, bounded_block_bytes, partition
 from lambda_src.conservation import check_parsed, check_reduced
-from lambda_src.errors import ConservationBroken, FanfoldError, RunCancelled, RunConflict, SourceChanged
+from lambda_src.errors import (
+    ConservationBroken,
+    FanfoldError,
+    NoRoom,
+    RunCancelled,
+    RunConflict,
+    SourceChanged,
+)
+from lambda_src.lengths import reduce_lengths
 from lambda_src.log import log
 from lambda_src.map_reduce import map_reduce
 from lambda_src.messages import (
@@ -20,6 +28,7 @@ from lambda_src.messages import (
     AllLengthsReport,
     BlockReport,
     GetAllOccurrencesRequest,
+    GetOccurrencesRequest,
     LengthReport,
     LogResultsReport,
     LogResultsRequest,
@@ -59,6 +68,7 @@ class Services(NamedTuple):
     parse_block: Callable[[ParseBlockRequest], BlockReport]
     put_manifest: Callable[[Manifest], None]
     get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllLengthsReport]
+    get_occurrences: Callable[[GetOccurrencesRequest], LengthReport]
     log_results: Callable[[LogResultsRequest], LogResultsReport]
 
 
@@ -84,10 +94,7 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
     try:
         return _work(record, found, services)
     except _OutOfTime:
-        record.lease_until = 0.0
-        table.end_run(record)
-        services.hand_over(_request_to_resume(record))
-        return summarize(record, [])
+        return _hand_over(record, services)
     except RunConflict:
         raise  # Another invocation's run by now: its record is not ours to write.
     except Exception as error:
@@ -96,6 +103,20 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
             record.status = "CANCELLED"
         _end(record, table)
         raise
+
+
+def _hand_over(record: RunRecord, services: Services) -> RunSummary:
+    """Let go of the run first: the fresh invocation finds it free."""
+    record.lease_until = 0.0
+    services.table.end_run(record)
+    request = ParseFileRequest(key=record.key, run_id=record.run_id, max_concurrency=record.max_concurrency)
+    try:
+        services.hand_over(request)
+    except FanfoldError as error:
+        record.fail(error)
+        _end(record, services.table)
+        raise
+    return summarize(record, [])
 
 
 def _check_same(found: RunRecord, bucket: str, request: ParseFileRequest) -> None:
@@ -216,7 +237,11 @@ def _reduce(
     record: RunRecord, manifest: Manifest, services: Services, tick: Callable[[], None]
 ) -> list[LengthReport]:
     request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency)
-    lengths = _call_one(services.get_all_occurrences, request, "get_all_occurrences", tick).lengths
+    try:
+        lengths = _call_one(services.get_all_occurrences, request, "get_all_occurrences", tick).lengths
+    except NoRoom:
+        # In an account with room for two, get_all_occurrences takes the place that its reducers need.
+        lengths = reduce_lengths(request, services.get_occurrences, tick).lengths
     if [report.length for report in lengths] != list(range(1, LONGEST + 1)):
         raise ConservationBroken(f"Reduced were the lengths {[report.length for report in lengths]}.")
     for report in lengths:
@@ -238,10 +263,6 @@ def _call_one(
         tick=tick,
     )
     return reports[0]
-
-
-def _request_to_resume(record: RunRecord) -> ParseFileRequest:
-    return ParseFileRequest(key=record.key, run_id=record.run_id, max_concurrency=record.max_concurrency)
 
 
 def _end(record: RunRecord, table: ResultsTable) -> None:

@@ -40,6 +40,7 @@ class ParseFileSettings(Struct, frozen=True):
     table: str
     parse_block_function: str
     get_all_occurrences_function: str
+    get_occurrences_function: str
     log_results_function: str
 
 

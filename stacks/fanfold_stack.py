@@ -96,6 +96,7 @@ class FanfoldStack(Stack):
                 table=table.table_name,
                 parse_block_function=parse_block.function_name,
                 get_all_occurrences_function=get_all_occurrences.function_name,
+                get_occurrences_function=get_occurrences.function_name,
                 log_results_function=log_results.function_name,
             ),
             memory_mb=ONE_VCPU_MB,
@@ -113,7 +114,10 @@ class FanfoldStack(Stack):
         _allow(
             parse_file,
             ["lambda:InvokeFunction"],
-            [parse_block.function_arn, get_all_occurrences.function_arn, log_results.function_arn],
+            [
+                callee.function_arn
+                for callee in (parse_block, get_all_occurrences, get_occurrences, log_results)
+            ],
         )
 
         # Apart from the role, for a function cannot be made after a policy that names it.

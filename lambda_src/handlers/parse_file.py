@@ -16,6 +16,7 @@ from lambda_src.messages import (
     AllLengthsReport,
     BlobHeader,
     BlockReport,
+    LengthReport,
     LogResultsReport,
     ParseBlockRequest,
     ParseFileRequest,
@@ -103,6 +104,9 @@ def _services(
         put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),
         get_all_occurrences=lambda request: invoke(
             functions, settings.get_all_occurrences_function, request, AllLengthsReport
+        ),
+        get_occurrences=lambda request: invoke(
+            functions, settings.get_occurrences_function, request, LengthReport
         ),
         log_results=lambda request: invoke(
             functions, settings.log_results_function, request, LogResultsReport

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tests.e2e.conftest import Stack
+from tests.deployed import Stack
 
 
 class Role:

@@ -12,7 +12,7 @@ import pytest
 
 from client.deployment import ROOT
 from tests import oracle
-from tests.e2e.conftest import Stack
+from tests.deployed import Stack
 
 
 def readme_commands() -> str:

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests import oracle
-from tests.e2e.conftest import Stack
+from tests.deployed import Stack
 
 KIB, MIB = 1 << 10, 1 << 20
 

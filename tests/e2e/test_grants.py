@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.conftest import Stack
+from tests.deployed import Stack
 from tests.e2e.roles import Role, matches
 
 GRANTS = [
@@ -30,8 +30,10 @@ NEEDED_LATER = [
     ("ParseFile", "dynamodb:Query", "Results"),
     ("ParseFile", "s3:GetObject", "blobs/*"),
     ("ParseFile", "lambda:InvokeFunction", "ParseFile"),
+    ("ParseFile", "lambda:InvokeFunction", "GetOccurrences"),
 ]
-"""What a run needs that is asked for again, resumed or handed over: see test_resume.py."""
+"""What a run needs that is asked for again, resumed or handed over (test_resume.py), or has room for only two
+Lambdas (tests/faults)."""
 
 
 @pytest.mark.parametrize(("function", "action", "told_by"), GRANTS)

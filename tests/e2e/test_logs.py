@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tests.e2e.conftest import Stack
+from tests.deployed import Stack
 
 
 def test_a_line_a_length_and_a_summary(stack: Stack) -> None:

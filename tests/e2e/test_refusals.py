@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Stack
+from tests.deployed import Stack
 
 
 @pytest.mark.parametrize(

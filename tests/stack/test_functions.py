@@ -46,6 +46,7 @@ EXPECTED = {
             table="Table",
             parse_block_function="ParseBlock",
             get_all_occurrences_function="GetAllOccurrences",
+            get_occurrences_function="GetOccurrences",
             log_results_function="LogResults",
         ),
     ),

@@ -19,6 +19,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "ParseBlock": {"lambda:InvokeFunction"},
         "ParseFile": {"lambda:InvokeFunction"},
         "GetAllOccurrences": {"lambda:InvokeFunction"},
+        "GetOccurrences": {"lambda:InvokeFunction"},
         "LogResults": {"lambda:InvokeFunction"},
         "ParseFileLog": OWN_LOG,
     },

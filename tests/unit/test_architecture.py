@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "words": BASE,
     "top_words": set(),
     "map_reduce": BASE,
+    "lengths": EDGE | {"map_reduce", "words"},
     "conservation": EDGE | {"blocks"},
     "answer": EDGE | {"log"},
     "s3": BASE,
@@ -26,7 +27,7 @@ MAY_IMPORT = {
     "blob_store": EDGE | {"s3"},
     "results_table": EDGE,
     "functions": EDGE,
-    "run": EDGE | KERNELS | {"conservation", "log", "results_table"},
+    "run": EDGE | KERNELS | {"conservation", "lengths", "log", "results_table"},
 }
 LIBRARIES = {
     "words": {"regex"},

@@ -12,6 +12,7 @@ from lambda_src.errors import (
     ConservationBroken,
     FanOutFailed,
     InvalidRequest,
+    NoRoom,
     RunCancelled,
     RunConflict,
     SourceChanged,
@@ -117,6 +118,7 @@ class Job:
             put_manifest=self.put_manifest,
             parse_block=self.block,
             get_all_occurrences=self.all_lengths,
+            get_occurrences=lambda request: self.length(request.length),
             log_results=self.log,
         )
         request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
@@ -214,6 +216,16 @@ def test_the_block_size_used_is_in_the_record() -> None:
     summary = job.run()
     assert summary.block_bytes == 100  # 100,000 blocks at most
     assert summary.blocks == 100_000
+
+
+def test_with_room_for_two_the_reducers_are_called_from_here() -> None:
+    def no_room(_: object) -> AllLengthsReport:
+        raise NoRoom("Every call was throttled")
+
+    job = Job(blocks=3)
+    summary = job.run(get_all_occurrences=no_room)
+    assert (summary.status, summary.words) == ("SUCCEEDED", 6)
+    assert summary.top_words["3"] == [TopWord("www", 3)]
 
 
 def fails_at(job: Job, block: int) -> Callable[[ParseBlockRequest], BlockReport]:

@@ -12,7 +12,7 @@ from lambda_src.settings import (
 
 
 def test_what_the_stack_writes_the_handler_reads() -> None:
-    settings = ParseFileSettings("b", "s", "t", "f1", "f2", "f3")
+    settings = ParseFileSettings("b", "s", "t", "f1", "f2", "f3", "f4")
     environment = {**to_environment(settings), "PATH": "/bin"}
     assert from_environment(ParseFileSettings, environment) == settings
 

@@ -1,0 +1,55 @@
+"""The deployed stack, with the few things that tests do to it."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+from botocore.config import Config
+
+from client.aws import Aws
+from client.deployment import Deployment
+from client.local_aws import LocalAws
+from lambda_src.messages import LengthReport, RunRecord, new_run_id
+from lambda_src.results_table import ResultsTable
+
+
+class Stack(NamedTuple):
+    """The deployed stack, with the few things that tests do to it."""
+
+    local: LocalAws
+    aws: Aws
+    deployment: Deployment
+
+    def put(self, key: str, data: bytes) -> str:
+        """Store an input; its key."""
+        self.aws.client("s3").put_object(Bucket=self.deployment.bucket, Key=key, Body=data)
+        return key
+
+    def invoke(self, event: object) -> tuple[dict[str, Any], bool]:
+        """Invoke parse_file as the console does: the answer, and whether it failed."""
+        config = Config(read_timeout=900, retries={"total_max_attempts": 1})
+        response = self.aws.client("lambda", config).invoke(
+            FunctionName=self.deployment.parse_file, Payload=msgspec.json.encode(event)
+        )
+        return msgspec.json.decode(response["Payload"].read()), "FunctionError" in response
+
+    def run(self, key: str, **request: Any) -> dict[str, Any]:
+        """The summary of a run that must succeed."""
+        answer, failed = self.invoke({"key": key, **request})
+        assert not failed, answer
+        return answer
+
+    def fail(self, event: dict[str, Any]) -> tuple[str, str]:
+        """The sentence of a run that must fail, and its run id; checks what it leaves behind."""
+        run_id = event.get("run_id") or new_run_id()
+        answer, failed = self.invoke({**event, "run_id": run_id})
+        assert failed, answer
+        record, lengths = self.results(run_id)
+        assert record is not None, answer
+        assert record.status == "FAILED"
+        assert lengths == []
+        return answer["errorMessage"], run_id
+
+    def results(self, run_id: str) -> tuple[RunRecord | None, list[LengthReport]]:
+        """What the results table holds of a run."""
+        table = ResultsTable(self.aws.table(self.deployment.table), run_id)
+        return table.get_run(), table.get_lengths()
