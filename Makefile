@@ -54,6 +54,12 @@ deploy: .installed ## Deploy to the AWS account of your credentials: [CONTEXT="n
 destroy: .installed ## Remove the stack from that account; data stay unless deployed with retain_data=false
 	cdk destroy $(cdk_context)
 
+.PHONY: audit
+audit: ## Ask for known vulnerabilities of the locked packages
+	$(PYTHON) -m venv .build/audit && .build/audit/bin/pip install --quiet 'pip-audit==2.10.1'
+	for lock in requirements.txt requirements-dev.txt lambda_src/requirements.txt; do \
+		.build/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement $$lock || exit 1; done
+
 .PHONY: lock
 lock: ## Write the hashed locks anew from pyproject.toml
 	$(PYTHON) -m venv .build/lock && .build/lock/bin/pip install --quiet 'uv==0.13.9'

@@ -18,7 +18,10 @@ from lambda_src.s3 import open_bucket
 from lambda_src.settings import GetOccurrencesSettings, from_environment
 
 READS_AT_ONCE = 32
-"""Enough to hide S3's latency, few enough for the lines under way to fit the memory."""
+"""Enough to hide S3's latency."""
+
+READ_AHEAD_BYTES = 64 << 20
+"""Few enough, when lines are long, for those under way to fit the memory."""
 
 
 MAX_DISTINCT_WORDS = 4_000_000
@@ -73,10 +76,15 @@ def _counts(length: int, manifest: Manifest, blobs: BlobStore) -> Iterator[dict[
     """The counts of each blob, in block order, read a bounded number ahead."""
     decoder = msgspec.json.Decoder(dict[str, int])
     with ThreadPoolExecutor(READS_AT_ONCE) as executor:
-        ahead: deque[Future[bytes]] = deque()
+        ahead: deque[tuple[int, Future[bytes]]] = deque()
+        ahead_bytes = 0
         for block in manifest.blocks:
-            ahead.append(executor.submit(blobs.get, length, block.block, block.line_bytes))
-            if len(ahead) > READS_AT_ONCE:
-                yield decoder.decode(ahead.popleft().result())
-        while ahead:
-            yield decoder.decode(ahead.popleft().result())
+            line_bytes = block.line_bytes[length - 1]
+            while ahead and (len(ahead) == READS_AT_ONCE or ahead_bytes + line_bytes > READ_AHEAD_BYTES):
+                first_bytes, first = ahead.popleft()
+                ahead_bytes -= first_bytes
+                yield decoder.decode(first.result())
+            ahead.append((line_bytes, executor.submit(blobs.get, length, block.block, block.line_bytes)))
+            ahead_bytes += line_bytes
+        for _, line in ahead:
+            yield decoder.decode(line.result())

@@ -91,10 +91,10 @@ class Faulty(NamedTuple):
             assert record.status == "FAILED"
             assert record.error
 
-    def kill(self, function: str, generator: random.Random) -> int:
+    def kill(self, function: str, generator: random.Random, start_s: float = START_S) -> int:
         """SIGKILL one worker of a function, if there is one; how many were killed.
 
-        One that has started: the local AWS takes a worker that dies while it starts for a broken function,
+        One older than ``start_s``: the local AWS takes a worker that dies while it starts for a broken function,
         and ends all others of it.
         """
         name = getattr(self.stack.deployment, function)
@@ -102,7 +102,7 @@ class Faulty(NamedTuple):
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # gone meanwhile
                 started = f"/ministack-lambda-{name}-" in str((process / "cwd").readlink())
-                if started and time.time() - process.stat().st_mtime > START_S:
+                if started and time.time() - process.stat().st_mtime > start_s:
                     workers.append(int(process.name))
         if workers:
             os.kill(generator.choice(workers), signal.SIGKILL)

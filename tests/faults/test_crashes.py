@@ -75,7 +75,7 @@ def test_a_killed_orchestrator_is_resumed(faulty: Faulty, moment: str) -> None:
 
     def decide(call: Call) -> Fault | None:
         if is_moment(call):
-            assert faulty.kill("parse_file", random.Random(1)) == 1
+            assert faulty.kill("parse_file", random.Random(1), start_s=0) == 1
             return Stall(0.0)
         return None
 

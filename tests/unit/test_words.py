@@ -39,7 +39,7 @@ def counted(data: bytes, block_bytes: int, window_bytes: int = 1 << 23) -> tuple
 @example("日本語のテキスト".encode(), 1, 1)
 @example("हिन्दी में".encode(), 2, 1)
 @example(b"\xff\xfe\x00a\xc3", 1, 1)
-@settings(max_examples=3000)
+@settings(max_examples=10_000)
 def test_blocks_together_count_what_one_pass_counts(data: bytes, block_bytes: int, window_bytes: int) -> None:
     expected = oracle.count_words(data)
     assert counted(data, block_bytes, window_bytes) == (

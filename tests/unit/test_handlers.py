@@ -1,0 +1,123 @@
+"""Whatever a handler is sent, only our own named errors come out."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambda_src.blocks import feed_owned, partition
+from lambda_src.errors import FanfoldError
+from lambda_src.handlers import (
+    get_all_occurrences,
+    get_occurrences,
+    log_results,
+    parse_block,
+    parse_file,
+)
+from lambda_src.messages import ParseBlockRequest, Source
+from tests import oracle
+from tests.texts import ANY_BYTES, ANY_JSON
+
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
+WORKERS = [parse_block, get_all_occurrences, get_occurrences, log_results]
+
+# Events that are nearly right reach deeper than arbitrary ones.
+NAMES = st.sampled_from(
+    [
+        "key",
+        "bucket",
+        "run_id",
+        "block_bytes",
+        "max_concurrency",
+        "length",
+        "source",
+        "start",
+        "end",
+        "block",
+        "owner",
+    ]
+)
+NEARLY = st.dictionaries(NAMES, ANY_JSON | st.sampled_from(["input/x", "run", 1, 20, 21, 0, -1]), max_size=7)
+
+
+@pytest.fixture
+def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that lead to no AWS: a closed port."""
+    for name in ("BUCKET", "SOURCE_BUCKET", "TABLE"):
+        monkeypatch.setenv(f"FANFOLD_{name}", name.lower())
+    for name in ("PARSE_BLOCK", "GET_ALL_OCCURRENCES", "GET_OCCURRENCES", "LOG_RESULTS"):
+        monkeypatch.setenv(f"FANFOLD_{name}_FUNCTION", name.lower())
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+
+@pytest.mark.parametrize("worker", WORKERS, ids=lambda worker: worker.__name__.rpartition(".")[2])
+@pytest.mark.usefixtures("_nowhere")
+def test_workers_answer_a_named_failure_to_any_event(worker: Any) -> None:
+    @given(ANY_JSON | NEARLY)
+    @settings(max_examples=500)
+    def check(event: object) -> None:
+        answer = worker.handler(event, CONTEXT)
+        assert answer["outcome"] == "failure"
+        assert answer["error"] == "InvalidRequest"
+
+    check()
+
+
+@pytest.mark.usefixtures("_nowhere")
+def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    records: list[str] = []
+
+    class Table:
+        def __init__(self, _table: object, run_id: str) -> None:
+            self.run_id = run_id
+
+        def put_new_run(self, record: Any) -> None:
+            records.append(record.error)
+
+    monkeypatch.setattr(parse_file, "ResultsTable", Table)
+    monkeypatch.setattr(parse_file, "open_table", lambda _: None)
+    monkeypatch.setattr(parse_file, "_services", lambda *_: None)
+    monkeypatch.setattr(
+        parse_file, "execute", lambda *_: (_ for _ in ()).throw(FanfoldError("a valid request"))
+    )
+
+    @given(ANY_JSON | NEARLY)
+    @settings(max_examples=500)
+    def check(event: object) -> None:
+        before = len(records)
+        with pytest.raises(FanfoldError) as caught:
+            parse_file.handler(event, CONTEXT)
+        assert type(caught.value).__module__ == "lambda_src.errors"
+        if "a valid request" not in str(caught.value):
+            assert len(records) == before + 1
+            assert records[-1].startswith("InvalidRequest: ")
+
+    check()
+
+
+class Blobs:
+    """Takes blobs and forgets them."""
+
+    def put(self, block: int, header: bytes, lines: list[bytes]) -> None:
+        assert len(header) < 1024
+        assert all(line.endswith(b"\n") for line in lines)
+
+
+@given(ANY_BYTES, st.integers(1, 300))
+@settings(max_examples=1000)
+def test_any_bytes_are_parsed(data: bytes, block_bytes: int) -> None:
+    source = Source("b" * 63, "k" * 1024, '"' + "e" * 64 + '"', len(data))
+    words = 0
+    for block in partition(len(data), block_bytes):
+        request = ParseBlockRequest("r" * 64, source, *block)
+        report = parse_block.parse_block(request, lambda start, end: data[start:end], Blobs())  # type: ignore[arg-type]
+        assert report.block == block.number
+        words += sum(report.words) + report.longer_words
+        # The span is what the block owns.
+        assert feed_owned(block, len(data), lambda start, end: data[start:end], lambda _: None) == (
+            report.start,
+            report.end,
+        )
+    assert words == oracle.count_words(data).total()
