@@ -138,9 +138,8 @@ def main() -> None:
         )
         peak_mb = json.loads(measured.stdout)
         limit_mb = SETTING_MB[function]
-        print(
-            f"{function:16} {name.replace('_', ' '):48} {peak_mb:6.0f} MB of {limit_mb} ({peak_mb / limit_mb:.0%})"
-        )
+        case = name.replace("_", " ")
+        print(f"{function:16} {case:48} {peak_mb:6.0f} MB of {limit_mb} ({peak_mb / limit_mb:.0%})")
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ class Faulty(NamedTuple):
     def kill(self, function: str, generator: random.Random, start_s: float = START_S) -> int:
         """SIGKILL one worker of a function, if there is one; how many were killed.
 
-        One older than ``start_s``: the local AWS takes a worker that dies while it starts for a broken function,
-        and ends all others of it.
+        One older than ``start_s``: the local AWS takes a worker that dies while it starts for a broken
+        function, and ends all others of it.
         """
         name = getattr(self.stack.deployment, function)
         workers = []

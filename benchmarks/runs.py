@@ -1,0 +1,92 @@
+"""How long a run takes in this checkout against another one, deployed side by side, run in turn.
+
+python -m benchmarks.runs OTHER_CHECKOUT [FILE]
+
+Both checkouts must be installed (make .installed); each is deployed by its own code into its own local AWS.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from client.corpus import write_corpus
+
+ROUNDS = 7
+CORPUS_BYTES = 20_000_000
+
+RUNNER = """
+import json, sys, tempfile, time
+from pathlib import Path
+from client.aws import account_of
+from client.deployment import deploy_locally, find_deployment
+from client.local_aws import local_aws
+from client import job
+folder = Path(tempfile.mkdtemp())
+with local_aws(folder) as local:
+    deploy_locally(local, folder)
+    aws = account_of(local.environment)
+    deployment = find_deployment(aws)
+    key = job.upload(aws, deployment, Path(sys.argv[1]), lambda _: None)
+    client = aws.client("lambda", job.INVOKE_CONFIG)
+    event = json.dumps({"key": key, "block_bytes": 1 << 20, "max_concurrency": 4})
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        started_at = time.monotonic()
+        response = client.invoke(FunctionName=deployment.parse_file, Payload=event)
+        assert "FunctionError" not in response, response["Payload"].read()
+        print(time.monotonic() - started_at, flush=True)
+"""
+
+
+class Checkout:
+    """A deployed checkout that runs the job when told."""
+
+    def __init__(self, folder: Path, file: Path) -> None:
+        self._process = subprocess.Popen(
+            [str(folder / ".venv" / "bin" / "python"), "-c", RUNNER, str(file)],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._line() == "ready"
+
+    def run_s(self) -> float:
+        """The seconds of one run, from invoking to the answer."""
+        assert self._process.stdin
+        self._process.stdin.write("run\n")
+        self._process.stdin.flush()
+        return float(self._line())
+
+    def end(self) -> None:
+        """Stop its local AWS."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _line(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+
+def main() -> None:
+    """Print the ratios of paired runs."""
+    other = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(folder) / "corpus.xml"
+        if len(sys.argv) <= 2:
+            write_corpus(file, CORPUS_BYTES, 1)
+        checkouts = [Checkout(Path.cwd(), file), Checkout(other, file)]
+        pairs = [(checkouts[0].run_s(), checkouts[1].run_s()) for _ in range(ROUNDS + 1)]
+        for checkout in checkouts:
+            checkout.end()
+    warm = pairs[1:]
+    ratios = sorted(here / there for here, there in warm)
+    print(f"here {median(here for here, _ in warm):.2f} s, there {median(there for _, there in warm):.2f} s")
+    print(f"here / there: median {median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
+
+
+if __name__ == "__main__":
+    main()
