@@ -128,6 +128,7 @@ class _FanOut(Generic[Task, Answer]):
         self._throttles = [0] * len(tasks)
         self._done: set[int] = set()
         self._durations_s: list[float] = []  # sorted
+        self._setbacks: dict[int, BaseException] = {}  # the last fault of a task that is to be tried again
         self._failures: dict[int, BaseException] = {}
         self._moved_at = self._ticked_at = time.monotonic()
 
@@ -149,7 +150,7 @@ class _FanOut(Generic[Task, Answer]):
                 except Empty:
                     continue
                 self._settle(finished, time.monotonic())
-            return self._failures
+            return self._setbacks | self._failures if self._failures else {}
         finally:
             # Without waiting: a copy that lost, or calls that `tick` gave up, may still be under way.
             self._executor.shutdown(wait=False, cancel_futures=True)
@@ -215,6 +216,7 @@ class _FanOut(Generic[Task, Answer]):
             self._window.succeeded()
             bisect.insort(self._durations_s, now - finished.started_at)
             self._done.add(number)
+            self._setbacks.pop(number, None)
             self._under_way.pop(number, None)
             self._fold(self._tasks[number], finished.answer)  # type: ignore[arg-type]
         elif isinstance(error, Throttled):
@@ -222,6 +224,7 @@ class _FanOut(Generic[Task, Answer]):
             self._try_again(number, now + error.retry_after_s + _backoff_s(self._throttles[number]))
         elif isinstance(error, Transient) and self._attempts[number] + 1 < MAX_ATTEMPTS:
             self._attempts[number] += 1
+            self._setbacks[number] = error
             self._try_again(number, now + _backoff_s(self._attempts[number]))
         elif number not in self._under_way:
             self._failures[number] = error

@@ -90,7 +90,7 @@ def test_a_function_that_always_times_out_is_named(faulty: Faulty) -> None:
     try:
         event = faulty.event(block_bytes=10 * BLOCK_BYTES, max_concurrency=2)
         # The stalled look at the input's first bytes is parse_file's and passes.
-        faulty.must_fail("parse_block always times out", event, "block 0", "Task timed out after 1")
+        faulty.must_fail("parse_block always times out", event, "block 0 (", "Task timed out after 1")
     finally:
         client.update_function_configuration(FunctionName=function, Timeout=before)
 

@@ -147,6 +147,21 @@ def test_all_failures_are_kept_and_the_first_are_in_the_message() -> None:
     assert caught.value.failures == tuple(f"task {task}: InvalidRequest: wrong" for task in range(8))
 
 
+def test_a_task_that_was_to_be_tried_again_is_named_too() -> None:
+    first_has_failed = threading.Event()
+
+    def behave(task: int, attempt: int) -> int:
+        if task == 0:
+            first_has_failed.set()
+            raise Transient("a crash")
+        assert first_has_failed.wait(10)
+        raise InvalidRequest("wrong")
+
+    with pytest.raises(FanOutFailed) as caught:
+        map_reduce(Calls(behave), range(2), lambda *_: None, name=str, max_concurrency=2)
+    assert caught.value.failures == ("0: Transient: a crash", "1: InvalidRequest: wrong")
+
+
 def test_a_bug_is_named_and_chained() -> None:
     def behave(task: int, attempt: int) -> int:
         return task // 0
