@@ -8,6 +8,7 @@ Both checkouts must be installed (make .installed); each is deployed by its own 
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -23,8 +24,8 @@ from client.aws import account_of
 from client.deployment import deploy_locally, find_deployment
 from client.local_aws import local_aws
 from client import job
-folder = Path(tempfile.mkdtemp())
-with local_aws(folder) as local:
+with tempfile.TemporaryDirectory() as name, local_aws(Path(name)) as local:
+    folder = Path(name)
     deploy_locally(local, folder)
     aws = account_of(local.environment)
     deployment = find_deployment(aws)
@@ -78,13 +79,14 @@ def main() -> None:
         file = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(folder) / "corpus.xml"
         if len(sys.argv) <= 2:
             write_corpus(file, CORPUS_BYTES, 1)
-        checkouts = [Checkout(Path.cwd(), file), Checkout(other, file)]
-        pairs = [(checkouts[0].run_s(), checkouts[1].run_s()) for _ in range(ROUNDS + 1)]
-        for checkout in checkouts:
-            checkout.end()
+        with ExitStack() as stack:
+            here, there = (Checkout(checkout, file) for checkout in (Path.cwd(), other))
+            stack.callback(here.end)
+            stack.callback(there.end)
+            pairs = [(here.run_s(), there.run_s()) for _ in range(ROUNDS + 1)]
     warm = pairs[1:]
-    ratios = sorted(here / there for here, there in warm)
-    print(f"here {median(here for here, _ in warm):.2f} s, there {median(there for _, there in warm):.2f} s")
+    ratios = sorted(here_s / there_s for here_s, there_s in warm)
+    print(f"here {median(pair[0] for pair in warm):.2f} s, there {median(pair[1] for pair in warm):.2f} s")
     print(f"here / there: median {median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 

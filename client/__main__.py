@@ -14,7 +14,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from client import job, report
-from client.aws import Aws, account_of, account_of_person
+from client.aws import AccountError, Aws, account_of, account_of_person
 from client.corpus import ExpectedCounts, write_corpus
 from client.deployment import ROOT, Deployment, DeploymentError, deploy_locally, find_deployment
 from client.local_aws import LocalAwsError, local_aws
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     try:
         options.command(options, Stages(Console()))
-    except (DeploymentError, LocalAwsError, UsageError, WrongCounts, job.JobError) as error:
+    except (AccountError, DeploymentError, LocalAwsError, UsageError, WrongCounts, job.JobError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

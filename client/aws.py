@@ -5,6 +5,11 @@ from typing import Any, NamedTuple
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
+
+
+class AccountError(Exception):
+    """The person's AWS configuration is not complete or wrong."""
 
 
 class Aws(NamedTuple):
@@ -28,8 +33,11 @@ class Aws(NamedTuple):
 
 
 def account_of_person() -> Aws:
-    """The account of the environment and of ~/.aws."""
-    return Aws(boto3.Session())
+    """The account of the environment and of ~/.aws. Raises AccountError."""
+    try:
+        return Aws(boto3.Session())
+    except BotoCoreError as error:
+        raise AccountError(f"Your AWS configuration cannot be used: {error}") from error
 
 
 def account_of(environment: Mapping[str, str]) -> Aws:

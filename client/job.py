@@ -1,13 +1,15 @@
 """One job from here: upload, run, watch, answer."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,6 +20,7 @@ from lambda_src.messages import LengthReport, ParseFileRequest, RunRecord, RunSu
 from lambda_src.results_table import ResultsTable
 from lambda_src.settings import INPUT_PREFIX, PARSE_FILE_TIMEOUT_S
 
+LENGTHS = 20
 POLL_S = 0.5
 TAKE_OVER_S = 60.0
 """A run that was handed over has no owner until Lambda has started the next one."""
@@ -50,7 +53,7 @@ def upload(aws: Aws, deployment: Deployment, file: Path, progress: Callable[[int
     key = f"{INPUT_PREFIX}{file.name}"
     try:
         aws.client("s3").upload_file(str(file), deployment.source_bucket, key, Callback=progress)
-    except (OSError, BotoCoreError, ClientError) as error:
+    except (OSError, Boto3Error, BotoCoreError, ClientError) as error:
         raise JobError(
             f"{file} could not be uploaded to s3://{deployment.source_bucket}/{key}: {error}"
         ) from error
@@ -62,17 +65,16 @@ def run(
 ) -> RunSummary:
     """Invoke ``parse_file`` and watch the run's record until it has ended. Raises JobError."""
     assert request.run_id, "the run id is how the run is watched"
-    executor = ThreadPoolExecutor(1)
-    try:
-        answer = executor.submit(_invoke, aws, deployment, request)
-        while not answer.done():
-            time.sleep(POLL_S)
-            with contextlib.suppress(JobError):  # not being able to watch is no reason to give up
-                _watch(aws, deployment, request.run_id, progress)
-        with contextlib.suppress(BotoCoreError):  # the run goes on without a connection; its record tells
-            answer.result()
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
+    answer: Future[None] = Future()
+    client = aws.client("lambda", INVOKE_CONFIG)
+    # A daemon, so that an interrupted command ends although the answer is still awaited.
+    threading.Thread(target=_invoke, args=(client, deployment, request, answer), daemon=True).start()
+    while not answer.done():
+        time.sleep(POLL_S)
+        with contextlib.suppress(JobError):  # not being able to watch is no reason to give up
+            _watch(aws, deployment, request.run_id, progress)
+    with contextlib.suppress(BotoCoreError):  # the run goes on without a connection; its record tells
+        answer.result()
     return follow(aws, deployment, request.run_id, progress)
 
 
@@ -83,19 +85,21 @@ def follow(aws: Aws, deployment: Deployment, run_id: str, progress: Callable[[Pr
         if record is None:
             raise JobError(f"There is no run {run_id} in the table {deployment.table}.")
         if record.status == "SUCCEEDED":
+            if len(lengths) != LENGTHS:
+                raise JobError(f"The table holds {len(lengths)} of {LENGTHS} lengths of the run {run_id}.")
             return summarize(record, lengths)
         if record.status != "RUNNING":
             raise JobError(f"{record.error} (run {run_id})")
         if record.lease_until < time.time() - TAKE_OVER_S:
             raise JobError(
-                f"The run {run_id} has died. To resume it: "
+                f"The run {run_id} has died, or Lambda has not started to go on with it. To resume it: "
                 f"python -m client run --key '{record.key}' --run-id {run_id}"
             )
         time.sleep(POLL_S)
 
 
 def cancel(aws: Aws, deployment: Deployment, run_id: str) -> None:
-    """Ask a run to stop: it starts no more blocks within about a second. Raises JobError."""
+    """Ask a run to stop: it starts no more blocks after about half a second. Raises JobError."""
     try:
         ResultsTable(aws.table(deployment.table), run_id).request_cancel()
     except RunConflict:
@@ -118,11 +122,14 @@ def _watch(
     return record, lengths
 
 
-def _invoke(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None:
-    client = aws.client("lambda", INVOKE_CONFIG)
+def _invoke(client: Any, deployment: Deployment, request: ParseFileRequest, answer: Future[None]) -> None:
     try:
         response = client.invoke(FunctionName=deployment.parse_file, Payload=msgspec.json.encode(request))
+        if "FunctionError" in response:
+            raise JobError(msgspec.json.decode(response["Payload"].read())["errorMessage"])
     except ClientError as error:
-        raise JobError(f"Lambda refused to run {deployment.parse_file}: {error}") from error
-    if "FunctionError" in response:
-        raise JobError(msgspec.json.decode(response["Payload"].read())["errorMessage"])
+        answer.set_exception(JobError(f"Lambda refused to run {deployment.parse_file}: {error}"))
+    except BaseException as error:  # noqa: BLE001 - carried to the thread that waits
+        answer.set_exception(error)
+    else:
+        answer.set_result(None)

@@ -16,8 +16,6 @@ from rich.progress import (
 
 from client import job
 
-LENGTHS = 20
-
 
 class Stages:
     """``seconds`` holds how long each stage took, by its name."""
@@ -47,7 +45,7 @@ class Stages:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console) as bars:
             blocks = bars.add_task("Blocks ", total=None)
-            lengths = bars.add_task("Lengths", total=LENGTHS)
+            lengths = bars.add_task("Lengths", total=job.LENGTHS)
 
             def show(progress: job.Progress) -> None:
                 bars.update(blocks, completed=progress.blocks_done, total=progress.blocks or None)

@@ -15,6 +15,7 @@ from obstore.store import S3Store
 
 from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
 from lambda_src.s3 import translated
+from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -34,7 +35,7 @@ class BlobStore:
     def key(self, block: int) -> str:
         """The key of block ``block``."""
         spread = hashlib.sha256(f"{self._run_id}/{block}".encode()).hexdigest()[:8]
-        return f"blobs/{spread}/{self._run_id}/{block:06d}.jsonl"
+        return f"{BLOBS_PREFIX}{spread}/{self._run_id}/{block:06d}.jsonl"
 
     def put(self, block: int, header: bytes, lines: Sequence[bytes]) -> None:
         """Store ``lines``, each ending in a newline, behind ``header`` (one line of JSON, at most
@@ -76,7 +77,7 @@ class BlobStore:
         return self._get(self._manifest_key())
 
     def _manifest_key(self) -> str:
-        return f"runs/{self._run_id}/manifest.json"
+        return f"{RUNS_PREFIX}{self._run_id}/manifest.json"
 
     def _put(self, key: str, body: bytes) -> None:
         with translated(self._bucket, key):

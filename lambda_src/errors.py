@@ -49,6 +49,10 @@ class TooManyWords(FanfoldError):
     """A block has more distinct words than the memory of its function is made for."""
 
 
+class NoProgress(FanfoldError):
+    """A whole invocation of ``parse_file`` brought its run no further."""
+
+
 class NoRoom(FanfoldError):
     """Every call was throttled for long: the account has no room for this fan-out."""
 

@@ -11,12 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
 from lambda_src.errors import AccessDenied, FunctionFailed, Throttled, Transient
-from lambda_src.messages import decode_answer, encode
+from lambda_src.messages import MAX_CONCURRENCY, decode_answer, encode
 
 T = TypeVar("T")
-
-MAX_CONNECTIONS = 256
-"""Connections kept to the Lambda service: the fan-out's own bound, with some room."""
 
 
 def open_functions(read_timeout_s: int) -> Any:
@@ -26,7 +23,7 @@ def open_functions(read_timeout_s: int) -> Any:
     invoking again. Trying again is the fan-out's job.
     """
     config = Config(
-        max_pool_connections=MAX_CONNECTIONS,
+        max_pool_connections=MAX_CONCURRENCY,
         connect_timeout=10,
         read_timeout=read_timeout_s,
         retries={"mode": "standard", "total_max_attempts": 1},

@@ -9,6 +9,7 @@ import bisect
 import heapq
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
@@ -121,7 +122,8 @@ class _FanOut(Generic[Task, Answer]):
         self._window = Window(max_concurrency)
         self._executor = ThreadPoolExecutor(max_concurrency)
         self._finished: SimpleQueue[_Finished] = SimpleQueue()
-        self._waiting = [(0.0, number) for number in range(len(tasks))]  # a heap of (not before, task)
+        self._fresh = deque(range(len(tasks)))
+        self._again: list[tuple[float, int]] = []  # a heap of (not before, task)
         self._under_way: dict[int, list[float]] = {}  # task -> when each of its copies started
         self._calls = 0  # copies under way, those of finished tasks included
         self._attempts = [0] * len(tasks)
@@ -135,7 +137,7 @@ class _FanOut(Generic[Task, Answer]):
     def run(self) -> dict[int, BaseException]:
         """Until all is done or has failed; the failures by task."""
         try:
-            while self._under_way or (self._waiting and not self._failures):
+            while self._under_way or ((self._fresh or self._again) and not self._failures):
                 now = time.monotonic()
                 if not self._failures:
                     self._start_due(now)
@@ -163,13 +165,19 @@ class _FanOut(Generic[Task, Answer]):
         )
 
     def _start_due(self, now: float) -> None:
-        while self._waiting and self._waiting[0][0] <= now and self._calls < self._window.size:
-            self._start(heapq.heappop(self._waiting)[1], now)
+        """Those to be tried again first: what never works is known before much else is paid for."""
+        while self._calls < self._window.size:
+            if self._again and self._again[0][0] <= now:
+                self._start(heapq.heappop(self._again)[1], now)
+            elif self._fresh:
+                self._start(self._fresh.popleft(), now)
+            else:
+                return
 
     def _start_copies_of_stragglers(self, now: float) -> None:
         room = self._window.size - self._calls
         enough_done = len(self._durations_s) >= max(STRAGGLER_MIN_DONE, len(self._tasks) / 2)
-        if self._waiting or room < 1 or not enough_done:
+        if self._fresh or self._again or room < 1 or not enough_done:
             return
         median_s = self._durations_s[len(self._durations_s) // 2]
         late = now - max(STRAGGLER_FACTOR * median_s, STRAGGLER_MIN_S)
@@ -193,8 +201,8 @@ class _FanOut(Generic[Task, Answer]):
 
     def _nap_s(self, now: float) -> float:
         """Until the next task is due, if there is room for it, or the next tick."""
-        if self._waiting and self._calls < self._window.size:
-            return min(max(self._waiting[0][0] - now, 0.001), TICK_S)
+        if self._again and self._calls < self._window.size:
+            return min(max(self._again[0][0] - now, 0.001), TICK_S)
         return TICK_S
 
     def _settle(self, finished: _Finished, now: float) -> None:
@@ -231,7 +239,7 @@ class _FanOut(Generic[Task, Answer]):
 
     def _try_again(self, number: int, not_before: float) -> None:
         if number not in self._under_way:  # or its other copy may still answer
-            heapq.heappush(self._waiting, (not_before, number))
+            heapq.heappush(self._again, (not_before, number))
 
 
 def _backoff_s(attempt: int) -> float:

@@ -19,15 +19,22 @@ S = TypeVar("S", bound=Struct)
 
 DEFAULT_BLOCK_BYTES = 5 * 1024 * 1024
 DEFAULT_MAX_CONCURRENCY = 250
+MAX_CONCURRENCY = 500
+"""Each call is a thread and a connection, and a Lambda has 1,024 of threads and of open files."""
 
-FAILURES, FAILURE_CHARACTERS = 1000, 250
-"""As many fit into a run record: an item of DynamoDB holds 400 KB. No more calls are under way at once."""
+LARGEST_OBJECT_BYTES = 50 * 10**12
+"""What S3 stores at most in one object."""
+
+FAILURES, FAILURE_BYTES, ERROR_BYTES = 1000, 250, 4000
+"""As many fit into a run record: an item of DynamoDB holds 400 KB."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 RunId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 Positive = Annotated[int, Meta(ge=1)]
-Concurrency = Annotated[int, Meta(ge=1, le=1000)]
+Concurrency = Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)]
+BlockBytes = Annotated[int, Meta(ge=1, le=LARGEST_OBJECT_BYTES)]
 Count = Annotated[int, Meta(ge=0)]
+PerLength = Annotated[list[Count], Meta(min_length=20, max_length=20)]
 Length = Annotated[int, Meta(ge=1, le=20)]
 
 
@@ -41,7 +48,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     key: Text
     bucket: Text | None = None
     run_id: RunId | None = None
-    block_bytes: Positive | None = None
+    block_bytes: BlockBytes | None = None
     max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY
 
 
@@ -73,18 +80,20 @@ class BlockReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", t
     block: Count
     start: Count
     end: Count
-    line_bytes: list[Count]
-    words: list[Count]
+    line_bytes: PerLength
+    words: PerLength
     longer_words: Count
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
-    """Line 0 of a blob: what was parsed, so that a resumed run can tell whether the blob is its own."""
+    """Line 0 of a blob: what was parsed, so that a resumed run can tell whether the blob is its own.
+    ``rules`` names the rules that its words were counted by."""
 
     etag: str
     object_bytes: Count
     start: Count
     end: Positive
+    rules: str
     report: BlockReport
 
 
@@ -192,8 +201,8 @@ class RunRecord(Struct, kw_only=True):
     def fail(self, error: Exception) -> None:
         """Note that ``error`` ended the run, now."""
         self.status = "FAILED"
-        self.error = f"{type(error).__name__}: {error}"
-        self.failures = [text[:FAILURE_CHARACTERS] for text in getattr(error, "failures", ())][:FAILURES]
+        self.error = _cut(f"{type(error).__name__}: {error}", ERROR_BYTES)
+        self.failures = [_cut(text, FAILURE_BYTES) for text in getattr(error, "failures", ())[:FAILURES]]
         self.finished_at = time.time()
 
 
@@ -210,6 +219,10 @@ class RunSummary(Struct, frozen=True):
     longer_words: int
     top_words: dict[str, list[TopWord]]
     seconds: dict[str, float]
+
+
+def _cut(text: str, size: int) -> str:
+    return text.encode(errors="replace")[:size].decode(errors="ignore")
 
 
 def new_run_id() -> str:
@@ -235,8 +248,9 @@ def summarize(record: RunRecord, lengths: Sequence[LengthReport]) -> RunSummary:
 def decode_event(event: object, kind: type[S]) -> S:
     """The event as a message. Raises InvalidRequest, naming the field."""
     try:
+        msgspec.json.encode(event)  # refuses what is no Unicode text, such as half a surrogate pair
         return msgspec.convert(event, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
         raise InvalidRequest(f"Not a {kind.__name__}: {error}. Its fields are: {fields}.") from None
 

@@ -4,8 +4,9 @@ Partition key ``run_id``, sort key ``item``: ``run`` is the run record, ``length
 the top words. Every write is a put of a whole item, on a condition on the run's owner.
 """
 
+import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,10 @@ from lambda_src.errors import AccessDenied, FanfoldError, RunCancelled, RunConfl
 from lambda_src.messages import LengthReport, RunRecord
 
 RUN_ITEM = "run"
+
+CONFLICT_ATTEMPTS = 8
+CONFLICT_BACKOFF_S = 0.05
+"""DynamoDB refuses a write to an item on which a transaction is at work; transactions take milliseconds."""
 
 
 def open_table(name: str) -> Any:
@@ -46,8 +51,15 @@ class ResultsTable:
         else:
             at_rest = Attr("status").is_in(["FAILED", "CANCELLED"])
             abandoned = Attr("status").eq("RUNNING") & Attr("lease_until").lt(_decimal(time.time()))
-            free = Attr("owner").eq(found.owner) & (at_rest | abandoned)
-        self._put(RUN_ITEM, record, ConditionExpression=free)
+            as_read = Attr("owner").eq(found.owner) & Attr("cancel_requested").eq(found.cancel_requested)
+            free = as_read & (at_rest | abandoned)
+        try:
+            self._put(RUN_ITEM, record, ConditionExpression=free)
+        except RunConflict:
+            # The client tries again when an answer gets lost: the first try may have been the one that won.
+            now = self.get_run()
+            if now is None or now.owner != record.owner:
+                raise
 
     def put_run(self, record: RunRecord) -> None:
         """Store the record of a run at work. Raises RunCancelled; RunConflict if it has another owner."""
@@ -66,13 +78,14 @@ class ResultsTable:
 
     def request_cancel(self) -> None:
         """Ask the run's owner to stop. Raises RunConflict if the run is not running."""
-        with _translated(self._table.name):
-            self._table.update_item(
+        self._write(
+            lambda: self._table.update_item(
                 Key={"run_id": self.run_id, "item": RUN_ITEM},
                 UpdateExpression="SET cancel_requested = :true",
                 ConditionExpression=Attr("status").eq("RUNNING"),
                 ExpressionAttributeValues={":true": True},
             )
+        )
 
     def put_new_run(self, record: RunRecord) -> None:
         """Store the run record unless the run has one already."""
@@ -89,20 +102,13 @@ class ResultsTable:
     def put_length(self, report: LengthReport, owner: str) -> None:
         """Store the top words of one length, if the run is still at work for ``owner``. Raises RunConflict:
         a reducer that comes late leaves nothing with a run that has failed or been cancelled."""
-        names = {"#status": "status", "#owner": "owner"}
-        values = {":running": "RUNNING", ":owner": owner}
-        check = {
-            "TableName": self._table.name,
-            "Key": {"run_id": self.run_id, "item": RUN_ITEM},
-            "ConditionExpression": "#status = :running AND #owner = :owner",
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": values,
-        }
-        put = {"TableName": self._table.name, "Item": self._item(_length_item(report.length), report)}
-        with _translated(self._table.name):
-            self._table.meta.client.transact_write_items(
-                TransactItems=[{"ConditionCheck": check}, {"Put": put}]
-            )
+        item = self._item(_length_item(report.length), report)
+        self._write_if(
+            "#status = :status AND #owner = :owner",
+            {"#status": "status", "#owner": "owner"},
+            {":status": "RUNNING", ":owner": owner},
+            [{"Put": {"TableName": self._table.name, "Item": item}}],
+        )
 
     def get_lengths(self) -> list[LengthReport]:
         """The stored top words, by length."""
@@ -112,15 +118,49 @@ class ResultsTable:
             items = self._table.query(KeyConditionExpression=condition, ConsistentRead=True)["Items"]
         return [_from_item(item, LengthReport) for item in items]
 
-    def delete_lengths(self, longest: int) -> None:
-        """Delete the top words of length 1 to ``longest``, whether stored or not."""
-        with _translated(self._table.name), self._table.batch_writer() as batch:
-            for length in range(1, longest + 1):
-                batch.delete_item(Key={"run_id": self.run_id, "item": _length_item(length)})
+    def delete_lengths(self, longest: int, owner: str) -> None:
+        """Delete the top words of length 1 to ``longest``, whether stored or not, all or none. Raises
+        RunConflict if the run has another owner than ``owner``."""
+        keys = [{"run_id": self.run_id, "item": _length_item(length)} for length in range(1, longest + 1)]
+        self._write_if(
+            "#owner = :owner",
+            {"#owner": "owner"},
+            {":owner": owner},
+            [{"Delete": {"TableName": self._table.name, "Key": key}} for key in keys],
+        )
 
     def _put(self, item: str, content: msgspec.Struct, **condition: Any) -> None:
+        self._write(lambda: self._table.put_item(Item=self._item(item, content), **condition))
+
+    def _write_if(
+        self, condition: str, names: dict[str, str], values: dict[str, str], writes: list[dict[str, Any]]
+    ) -> None:
+        """``writes`` in one transaction, on a condition on the run's record."""
+        check = {
+            "TableName": self._table.name,
+            "Key": {"run_id": self.run_id, "item": RUN_ITEM},
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        self._write(
+            lambda: self._table.meta.client.transact_write_items(
+                TransactItems=[{"ConditionCheck": check}, *writes]
+            )
+        )
+
+    def _write(self, write: Callable[[], object]) -> None:
+        """Write, again while a transaction is in the way: reducers check the record that its owner puts."""
         with _translated(self._table.name):
-            self._table.put_item(Item=self._item(item, content), **condition)
+            for attempt in range(CONFLICT_ATTEMPTS):
+                try:
+                    write()
+                except ClientError as error:
+                    if not _in_the_way(error) or attempt == CONFLICT_ATTEMPTS - 1:
+                        raise
+                    time.sleep(random.uniform(0.0, CONFLICT_BACKOFF_S * 2**attempt))  # noqa: S311 - no secret
+                else:
+                    return
 
     def _item(self, item: str, content: msgspec.Struct) -> dict[str, Any]:
         return {**_to_item(content), "run_id": self.run_id, "item": item}
@@ -168,7 +208,7 @@ def _translated(table: str) -> Iterator[None]:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         if code == "ConditionalCheckFailedException" or _check_failed(error):
             raise RunConflict("The run has ended, or another invocation works on it.") from error
-        if code in ("TransactionCanceledException", "TransactionInProgressException"):
+        if code.startswith("Transaction"):
             raise Transient(f"DynamoDB could not write to the table {table} now: {message}") from error
         if code in ("AccessDeniedException", "AccessDenied"):
             raise AccessDenied(f"{code} by DynamoDB for the table {table}: {message}") from error
@@ -182,8 +222,16 @@ def _translated(table: str) -> Iterator[None]:
 
 
 def _check_failed(error: ClientError) -> bool:
-    """Whether a transaction was refused for its condition, and not for being in another one's way."""
-    return any(
-        reason.get("Code") == "ConditionalCheckFailed"
-        for reason in error.response.get("CancellationReasons", [])
-    )
+    """Whether a transaction was refused for its condition."""
+    return "ConditionalCheckFailed" in _reasons(error)
+
+
+def _in_the_way(error: ClientError) -> bool:
+    """Whether a write was refused only because a transaction was at work on the same item."""
+    if error.response["Error"]["Code"] == "TransactionConflictException":
+        return True
+    return "TransactionConflict" in _reasons(error) and not _check_failed(error)
+
+
+def _reasons(error: ClientError) -> set[str]:
+    return {reason.get("Code", "") for reason in error.response.get("CancellationReasons", [])}

@@ -15,6 +15,7 @@ from lambda_src.conservation import check_parsed, check_reduced
 from lambda_src.errors import (
     ConservationBroken,
     FanfoldError,
+    NoProgress,
     NoRoom,
     RunCancelled,
     RunConflict,
@@ -92,9 +93,12 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
             return summarize(found, table.get_lengths())
     record = _claimed(run_id, bucket, request, found, table)
     try:
-        return _work(record, found, services)
-    except _OutOfTime:
-        return _hand_over(record, services)
+        if found and found.status == "RUNNING" and found.cancel_requested:
+            raise RunCancelled("The run was cancelled before this invocation began.")
+        try:
+            return _work(record, found, services)
+        except _OutOfTime:
+            return _hand_over(record, services)
     except RunConflict:
         raise  # Another invocation's run by now: its record is not ours to write.
     except Exception as error:
@@ -106,16 +110,22 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
 
 
 def _hand_over(record: RunRecord, services: Services) -> RunSummary:
-    """Let go of the run first: the fresh invocation finds it free."""
-    record.lease_until = 0.0
-    services.table.end_run(record)
-    request = ParseFileRequest(key=record.key, run_id=record.run_id, max_concurrency=record.max_concurrency)
-    try:
-        services.hand_over(request)
-    except FanfoldError as error:
-        record.fail(error)
-        _end(record, services.table)
-        raise
+    """Let go of the run, so that the fresh invocation finds it free. Raises NoProgress where that one would
+    get no further than this one, and so on for ever."""
+    if record.blocks_done == record.blocks_kept:
+        raise NoProgress(
+            f"In stage {record.stage}, a whole invocation was not enough for any further block, or for all "
+            "reducers: see the logs of parse_block and get_occurrences."
+        )
+    record.lease_until = time.time()
+    services.table.put_run(record)
+    request = ParseFileRequest(
+        key=record.key,
+        run_id=record.run_id,
+        block_bytes=record.block_bytes,
+        max_concurrency=record.max_concurrency,
+    )
+    _call_one(services.hand_over, request, "parse_file")
     return summarize(record, [])
 
 
@@ -141,10 +151,17 @@ def _claimed(
         lease_until=time.time() + LEASE_S,
         bucket=bucket,
         key=request.key,
-        block_bytes=found.block_bytes if found and found.etag else request.block_bytes or DEFAULT_BLOCK_BYTES,
+        block_bytes=request.block_bytes or DEFAULT_BLOCK_BYTES,
         max_concurrency=request.max_concurrency,
-        started_at=found.started_at if found and found.etag else time.time(),
+        started_at=time.time(),
     )
+    if found and found.etag:  # What the run is bound to stays, whatever becomes of this invocation.
+        record.etag, record.version_id, record.bytes = found.etag, found.version_id, found.bytes
+        record.block_bytes, record.blocks, record.started_at = (
+            found.block_bytes,
+            found.blocks,
+            found.started_at,
+        )
     try:
         table.claim(record, found)
     except RunConflict:
@@ -163,14 +180,16 @@ def _work(record: RunRecord, found: RunRecord | None, services: Services) -> Run
         services.table.put_run(record)
 
     # Should an earlier attempt have died between storing some and checking all.
-    services.table.delete_lengths(LONGEST)
+    services.table.delete_lengths(LONGEST, record.owner)
     with _stage(record, "parse", tick):
         manifest = _parse(record, found, services, tick)
         services.put_manifest(manifest)
     with _stage(record, "reduce", tick):
         lengths = _reduce(record, manifest, services, tick)
     with _stage(record, "log", tick):
-        _call_one(services.log_results, LogResultsRequest(record.run_id), "log_results", tick)
+        logged = _call_one(services.log_results, LogResultsRequest(record.run_id), "log_results", tick)
+        if logged.lengths != LONGEST:
+            raise ConservationBroken(f"The results table holds {logged.lengths} of {LONGEST} lengths.")
     record.status, record.stage, record.finished_at = "SUCCEEDED", "done", time.time()
     services.table.put_run(record)
     return summarize(record, lengths)
@@ -250,7 +269,10 @@ def _reduce(
 
 
 def _call_one(
-    call: Callable[[Request], Report], request: Request, name: str, tick: Callable[[], None]
+    call: Callable[[Request], Report],
+    request: Request,
+    name: str,
+    tick: Callable[[], None] = lambda: None,
 ) -> Report:
     """One call with the fan-out's retries and ticks."""
     reports: list[Report] = []
@@ -270,6 +292,6 @@ def _end(record: RunRecord, table: ResultsTable) -> None:
     ended the run matters more."""
     try:
         table.end_run(record)
-        table.delete_lengths(LONGEST)
+        table.delete_lengths(LONGEST, record.owner)
     except FanfoldError as error:
         log("record_not_written", run_id=record.run_id, error=type(error).__name__, message=str(error))

@@ -44,9 +44,7 @@ def translated(bucket: str, key: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:  # what obstore raises for 404
-        if "NoSuchBucket" in str(error):
-            raise SourceNotFound(f"The bucket {bucket} does not exist: check its name and region.") from error
-        raise SourceNotFound(f"{name} does not exist: upload it, or check the key.") from error
+        raise SourceNotFound(f"{name} does not exist: check bucket and key, or upload it.") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise AccessDenied(
             f"AccessDenied by S3 for {name}: it does not exist, or this function's role lacks the permission."

@@ -15,6 +15,9 @@ import regex
 
 from lambda_src.errors import TooManyWords
 
+RULES = f"1 regex {regex.__version__} unicode {unicodedata.unidata_version}"
+"""Names what decides on words: counts by other rules are not to be summed with ours."""
+
 LONGEST = 20
 """Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
 

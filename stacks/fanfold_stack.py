@@ -108,7 +108,10 @@ class FanfoldStack(Stack):
         _allow_objects(parse_file, "s3:GetObject", blobs)
         _allow(
             parse_file,
-            ["dynamodb:BatchWriteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+            [
+                f"dynamodb:{action}"
+                for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query")
+            ],
             [table.table_arn],
         )
         _allow(

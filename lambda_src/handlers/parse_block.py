@@ -14,7 +14,7 @@ from lambda_src.blocks import Block, feed_owned
 from lambda_src.messages import BlobHeader, BlockReport, ParseBlockRequest, decode_event, encode
 from lambda_src.s3 import open_bucket
 from lambda_src.settings import ParseBlockSettings, from_environment
-from lambda_src.words import count_runs, count_words
+from lambda_src.words import RULES, count_runs, count_words
 
 
 def handler(event: object, _context: object) -> Mapping[str, Any]:
@@ -49,6 +49,6 @@ def parse_block(
         words=[sum(words.values()) for words in counts.by_length],
         longer_words=counts.longer_words,
     )
-    header = BlobHeader(request.source.etag, request.source.bytes, request.start, request.end, report)
+    header = BlobHeader(request.source.etag, request.source.bytes, request.start, request.end, RULES, report)
     blobs.put(request.block, encode(header), lines)
     return report

@@ -36,6 +36,7 @@ from lambda_src.settings import (
     ParseFileSettings,
     from_environment,
 )
+from lambda_src.words import RULES
 
 
 def handler(event: object, context: Any) -> Mapping[str, Any]:
@@ -123,6 +124,6 @@ def find_report(request: ParseBlockRequest, blobs: BlobStore) -> BlockReport | N
         header = msgspec.json.decode(found[0], type=BlobHeader)
     except msgspec.DecodeError:
         return None
-    parsed = (header.etag, header.object_bytes, header.start, header.end)
-    wanted = (request.source.etag, request.source.bytes, request.start, request.end)
+    parsed = (header.etag, header.object_bytes, header.start, header.end, header.rules)
+    wanted = (request.source.etag, request.source.bytes, request.start, request.end, RULES)
     return header.report if parsed == wanted and sum(header.report.line_bytes) == found[1] else None

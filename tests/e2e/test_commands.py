@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,8 +46,10 @@ def test_the_aws_cli_runs_a_job_as_the_readme_writes_it(stack: Stack, tmp_path: 
     assert '"event":"top_words"' in done.stdout
 
 
-def client(*arguments: str, **options: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+@contextmanager
+def client(*arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    """The client, ended if a test fails before it has ended."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "client", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -53,6 +57,11 @@ def client(*arguments: str, **options: object) -> "subprocess.Popen[str]":
         text=True,
         start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.communicate()
 
 
 def processes_of_session(session: int) -> list[str]:
@@ -65,8 +74,8 @@ def processes_of_session(session: int) -> list[str]:
 def test_make_run_s_command_ends_with_exact_counts(tmp_path: Path) -> None:
     file, result = tmp_path / "text.txt", tmp_path / "result.json"
     file.write_bytes("naïve naïve — don’t, ΟΔΟΣ".encode())
-    process = client("local", "--file", str(file), "--json", str(result), "--block-bytes", "7")
-    output, errors = process.communicate(timeout=180)
+    with client("local", "--file", str(file), "--json", str(result), "--block-bytes", "7") as process:
+        output, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     answer = json.loads(result.read_text())
     assert answer["top_words"] == oracle.top_words(oracle.count_words(file.read_bytes()))
@@ -80,14 +89,14 @@ def test_make_run_s_command_ends_with_exact_counts(tmp_path: Path) -> None:
 def test_interrupted_it_leaves_nothing_running(tmp_path: Path, end: signal.Signals) -> None:
     file = tmp_path / "text.txt"
     file.write_bytes(b"words " * 1000)
-    process = client("local", "--file", str(file))
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert "Starting a local AWS" in line  # done; the CDK runs next
-    while len(sessions := sessions_started_by(process.pid)) < 2:  # the server's and the CDK's
-        assert process.poll() is None
-    process.send_signal(end)
-    _, errors = process.communicate(timeout=60)
+    with client("local", "--file", str(file)) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "Starting a local AWS" in line  # done; the CDK runs next
+        while len(sessions := sessions_started_by(process.pid)) < 2:  # the server's and the CDK's
+            assert process.poll() is None
+        process.send_signal(end)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors.strip().endswith("Stopped.")
     assert [processes_of_session(session) for session in (process.pid, *sessions)] == [[], [], []]
@@ -112,8 +121,8 @@ def sessions_started_by(parent: int) -> list[int]:
     ],
 )
 def test_a_wrong_argument_is_one_sentence(arguments: list[str], sentence: str) -> None:
-    process = client(*arguments)
-    _, errors = process.communicate(timeout=60)
+    with client(*arguments) as process:
+        _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
     assert sentence in errors
     assert "Traceback" not in errors
@@ -122,8 +131,8 @@ def test_a_wrong_argument_is_one_sentence(arguments: list[str], sentence: str) -
 def test_a_file_that_is_no_text_ends_with_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "archive"
     file.write_bytes(b"\x1f\x8bwords")
-    process = client("local", "--file", str(file))
-    _, errors = process.communicate(timeout=180)
+    with client("local", "--file", str(file)) as process:
+        _, errors = process.communicate(timeout=180)
     assert process.returncode == 1
     assert "is gzip, not UTF-8 text: unpack or convert it" in errors
     assert "Traceback" not in errors

@@ -8,7 +8,8 @@ from tests.e2e.roles import Role, matches
 GRANTS = [
     ("ParseFile", "s3:GetObject", "input/*"),
     ("ParseFile", "s3:PutObject", "runs/*"),
-    ("ParseFile", "dynamodb:BatchWriteItem", "Results"),
+    ("ParseFile", "dynamodb:ConditionCheckItem", "Results"),
+    ("ParseFile", "dynamodb:DeleteItem", "Results"),
     ("ParseFile", "dynamodb:GetItem", "Results"),
     ("ParseFile", "dynamodb:PutItem", "Results"),
     ("ParseFile", "lambda:InvokeFunction", "ParseBlock"),

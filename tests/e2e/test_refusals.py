@@ -11,7 +11,7 @@ from tests.deployed import Stack
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [
-        ({"key": "input/none"}, "input/none does not exist: upload it, or check the key."),
+        ({"key": "input/none"}, "input/none does not exist: check bucket and key, or upload it."),
         ({"key": "elsewhere/text"}, "key: the inputs in "),
         ({"key": "input/text", "bucket": "not-ours"}, "deploy with -c source_bucket=not-ours"),
         ({"key": "input/text", "blok_bytes": 5}, "unknown field `blok_bytes`"),

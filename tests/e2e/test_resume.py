@@ -81,7 +81,7 @@ def test_a_run_outlasts_its_invocation(stack: Stack, key: str) -> None:
     parse_file = stack.deployment.parse_file
     # The template says so, but the local AWS reads it only from here.
     stack.aws.client("lambda").put_function_recursion_config(FunctionName=parse_file, RecursiveLoop="Allow")
-    with timeout(stack, parse_file, int(HANDOVER_S) + 12):
+    with timeout(stack, parse_file, int(HANDOVER_S) + 15):
         answer, failed = stack.invoke(request)
         assert not failed, answer
         assert answer["status"] == "RUNNING"
@@ -134,7 +134,8 @@ def test_a_cancelled_run_stops_and_can_be_resumed(stack: Stack, key: str) -> Non
     answers: list[tuple[dict[str, Any], bool]] = []
     running = threading.Thread(target=lambda: answers.append(stack.invoke(request)))
     running.start()
-    wait_for(stack, request["run_id"], "RUNNING")
+    while wait_for(stack, request["run_id"], "RUNNING").blocks_done == 0:
+        assert running.is_alive()
     job.cancel(stack.aws, stack.deployment, request["run_id"])
     running.join(60)
     ((answer, failed),) = answers

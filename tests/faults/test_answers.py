@@ -95,9 +95,7 @@ def test_a_function_that_always_times_out_is_named(faulty: Faulty) -> None:
         client.update_function_configuration(FunctionName=function, Timeout=before)
 
 
-@pytest.mark.parametrize(
-    ("operation", "recorded"), [("TransactWriteItems", True), ("PutItem", False), ("BatchWriteItem", True)]
-)
+@pytest.mark.parametrize(("operation", "recorded"), [("TransactWriteItems", True), ("PutItem", False)])
 def test_a_table_that_refuses_writes_fails_the_run(faulty: Faulty, operation: str, recorded: bool) -> None:
     refused = Answer(
         400, b'{"__type":"com.amazonaws.dynamodb.v20120810#ValidationException","message":"no writes"}', {}

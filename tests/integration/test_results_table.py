@@ -4,8 +4,10 @@ import time
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from lambda_src.errors import FanfoldError, RunCancelled, RunConflict
+from lambda_src import results_table as module
+from lambda_src.errors import FanfoldError, RunCancelled, RunConflict, Transient
 from lambda_src.messages import LengthReport, RunRecord, TopWord
 from lambda_src.results_table import ResultsTable
 
@@ -44,10 +46,64 @@ def test_lengths_come_back_in_order_and_go_together(table: Any) -> None:
     for report in reversed(REPORTS):
         results.put_length(report, "me")
     assert results.get_lengths() == REPORTS
-    results.delete_lengths(20)
+    results.delete_lengths(20, "me")
     assert results.get_lengths() == []
     assert results.get_run() is not None
-    results.delete_lengths(20)
+    results.delete_lengths(20, "me")
+
+
+def test_another_owner_deletes_nothing(table: Any) -> None:
+    results = ResultsTable(table, "run")
+    results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
+    results.put_length(REPORTS[0], "me")
+    with pytest.raises(RunConflict):
+        results.delete_lengths(20, "another")
+    assert results.get_lengths() == REPORTS[:1]
+
+
+@pytest.mark.parametrize("code", ["TransactionConflictException", "TransactionCanceledException"])
+def test_a_transaction_in_the_way_is_waited_out(
+    table: Any, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """DynamoDB refuses writes to an item on which another transaction is at work."""
+    monkeypatch.setattr(module, "CONFLICT_BACKOFF_S", 0.0)
+    response = {
+        "Error": {"Code": code, "Message": "Transaction is ongoing for the item"},
+        "ResponseMetadata": {"HTTPStatusCode": 400},
+        "CancellationReasons": [{"Code": "TransactionConflict"}] if "Canceled" in code else [],
+    }
+    refusals = iter(range(module.CONFLICT_ATTEMPTS - 1))
+
+    def refused_at_first(**_: Any) -> None:
+        if next(refusals, None) is not None:
+            raise ClientError(response, "PutItem")
+
+    results = ResultsTable(table, "run")
+    results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
+    monkeypatch.setattr(table, "put_item", refused_at_first)
+    results.put_run(RunRecord(run_id="run", owner="me", started_at=1.0))
+    assert next(refusals, None) is None
+
+    refusals = iter(range(1000))
+    with pytest.raises(Transient, match="could not write to the table results now"):
+        results.put_run(RunRecord(run_id="run", owner="me", started_at=1.0))
+
+
+def test_a_claim_whose_answer_got_lost_is_a_claim(table: Any) -> None:
+    """The client tries again by itself, and then finds the run claimed: by itself."""
+    results = ResultsTable(table, "run")
+    record = RunRecord(run_id="run", owner="me", lease_until=time.time() + 60, started_at=1.0)
+    results.claim(record, None)
+    results.claim(record, None)
+
+
+def test_a_claim_does_not_pass_over_a_cancel(table: Any) -> None:
+    results = ResultsTable(table, "run")
+    record = RunRecord(run_id="run", owner="me", lease_until=0.0, started_at=1.0)
+    results.claim(record, None)
+    results.request_cancel()
+    with pytest.raises(RunConflict):
+        results.claim(RunRecord(run_id="run", owner="another", started_at=1.0), record)
 
 
 def test_top_words_are_plain_in_the_console(table: Any) -> None:

@@ -48,9 +48,9 @@ def test_an_object_that_was_replaced_is_not_read(s3: Any, objects: S3Store) -> N
 
 
 def test_a_missing_object_and_a_missing_bucket_are_named(objects: S3Store) -> None:
-    with pytest.raises(SourceNotFound, match="s3://bucket/input/none does not exist: upload it"):
+    with pytest.raises(SourceNotFound, match="s3://bucket/input/none does not exist: check bucket and key"):
         source.pin(objects, BUCKET, "input/none")
-    with pytest.raises(SourceNotFound, match="nowhere"):
+    with pytest.raises(SourceNotFound, match="s3://nowhere/input/none does not exist: check bucket and key"):
         source.pin(open_bucket("nowhere"), "nowhere", "input/none")
 
 

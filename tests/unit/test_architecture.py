@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "answer": EDGE | {"log"},
     "s3": BASE,
     "source": EDGE | {"s3"},
-    "blob_store": EDGE | {"s3"},
+    "blob_store": EDGE | {"s3", "settings"},
     "results_table": EDGE,
     "functions": EDGE,
     "run": EDGE | KERNELS | {"conservation", "lengths", "log", "results_table"},

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lambda_src.blocks import feed_owned, partition
@@ -16,12 +16,24 @@ from lambda_src.handlers import (
     parse_block,
     parse_file,
 )
-from lambda_src.messages import ParseBlockRequest, Source
+from lambda_src.messages import (
+    GetAllOccurrencesRequest,
+    GetOccurrencesRequest,
+    LogResultsRequest,
+    ParseBlockRequest,
+    Source,
+    decode_event,
+)
 from tests import oracle
 from tests.texts import ANY_BYTES, ANY_JSON
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
-WORKERS = [parse_block, get_all_occurrences, get_occurrences, log_results]
+WORKERS = {
+    parse_block: ParseBlockRequest,
+    get_all_occurrences: GetAllOccurrencesRequest,
+    get_occurrences: GetOccurrencesRequest,
+    log_results: LogResultsRequest,
+}
 
 # Events that are nearly right reach deeper than arbitrary ones.
 NAMES = st.sampled_from(
@@ -42,6 +54,14 @@ NAMES = st.sampled_from(
 NEARLY = st.dictionaries(NAMES, ANY_JSON | st.sampled_from(["input/x", "run", 1, 20, 21, 0, -1]), max_size=7)
 
 
+def is_valid(event: object, kind: type[Any]) -> bool:
+    try:
+        decode_event(event, kind)
+    except FanfoldError:
+        return False
+    return True
+
+
 @pytest.fixture
 def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings that lead to no AWS: a closed port."""
@@ -58,6 +78,7 @@ def test_workers_answer_a_named_failure_to_any_event(worker: Any) -> None:
     @given(ANY_JSON | NEARLY)
     @settings(max_examples=500)
     def check(event: object) -> None:
+        assume(not is_valid(event, WORKERS[worker]))
         answer = worker.handler(event, CONTEXT)
         assert answer["outcome"] == "failure"
         assert answer["error"] == "InvalidRequest"

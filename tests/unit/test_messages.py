@@ -39,7 +39,10 @@ from tests.texts import ANY_JSON
         ({"key": "k", "block_bytes": 1.5}, "$.block_bytes"),
         ({"key": "k", "block_bytes": True}, "$.block_bytes"),
         ({"key": "k", "max_concurrency": 0}, "$.max_concurrency"),
-        ({"key": "k", "max_concurrency": 1001}, "$.max_concurrency"),
+        ({"key": "k", "max_concurrency": 501}, "$.max_concurrency"),
+        ({"key": "k", "block_bytes": 10**40}, "$.block_bytes"),
+        ({"key": "half of a pair: \ud800"}, "surrogates not allowed"),
+        ({"key": "k", "half of a pair: \ud800": 1}, "surrogates not allowed"),
         ({"key": "k", "run_id": "../x"}, "$.run_id"),
         ({"key": "k", "run_id": "a/b"}, "$.run_id"),
         ({"key": "k", "run_id": ".."}, "$.run_id"),
@@ -93,3 +96,10 @@ def test_a_record_keeps_all_failures() -> None:
     assert (record.status, record.error) == ("FAILED", "FanOutFailed: 2 of 9 tasks failed.")
     assert record.failures == ["block 1: x", "block 7: y"]
     assert record.finished_at > record.started_at
+
+
+def test_a_record_of_many_failures_fits_one_item() -> None:
+    record = RunRecord(run_id="r", started_at=1.0)
+    record.fail(FanOutFailed("字" * 10_000, ("語" * 1000,) * 5000))
+    assert len(encode(record)) < 300_000
+    assert len(record.failures) == 1000

@@ -1,6 +1,7 @@
 """One run with services of the test's own: exact or FAILED, and nothing half-true left."""
 
 import copy
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,11 @@ import pytest
 
 from lambda_src import map_reduce, run
 from lambda_src.errors import (
+    AccessDenied,
     ConservationBroken,
     FanOutFailed,
     InvalidRequest,
+    NoProgress,
     NoRoom,
     RunCancelled,
     RunConflict,
@@ -65,7 +68,9 @@ class Table:
     def get_lengths(self) -> list[LengthReport]:
         return list(self.lengths.values())
 
-    def delete_lengths(self, longest: int) -> None:
+    def delete_lengths(self, longest: int, owner: str) -> None:
+        assert self.record is not None
+        assert self.record.owner == owner
         self.lengths = {length: report for length, report in self.lengths.items() if length > longest}
 
 
@@ -170,7 +175,7 @@ def wrong_length(job: Job, **changes: Any) -> Callable[[object], AllLengthsRepor
 
 
 def missing_source() -> Source:
-    raise SourceNotFound("s3://bucket/key does not exist: upload it, or check the key.")
+    raise SourceNotFound("s3://bucket/key does not exist: check bucket and key, or upload it.")
 
 
 def unforeseen(_: object) -> AllLengthsReport:
@@ -326,8 +331,79 @@ def test_out_of_time_a_fresh_invocation_goes_on(monkeypatch: pytest.MonkeyPatch)
     summary = job.run(remaining_s=lambda: next(remaining))
     assert summary.status == "RUNNING"
     (request,) = job.handed_over
-    assert request == ParseFileRequest(key="key", run_id="run", max_concurrency=4)
+    assert request == ParseFileRequest(key="key", run_id="run", block_bytes=10, max_concurrency=4)
     assert 0 < len(job.parsed) < 100
     finished = job.run(request)
     assert (finished.status, finished.words, finished.block_bytes) == ("SUCCEEDED", 200, 10)
     assert len(job.parsed) <= 100 + 4  # those under way were parsed once more
+
+
+def test_an_invocation_that_brings_no_progress_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that never ends would be handed over, and billed, for ever."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    job = Job(blocks=3)
+    released = threading.Event()
+
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        if request.block == 1:
+            released.wait(30)
+        return job.block(request)
+
+    def almost_over() -> float:
+        parsed = job.table.record is not None and job.table.record.blocks_done == 2
+        return run.HANDOVER_S - 1 if parsed else 900.0
+
+    try:
+        assert job.run(parse_block=parse_block, remaining_s=almost_over).status == "RUNNING"
+        with pytest.raises(NoProgress, match="not enough for any further block"):
+            job.run(job.handed_over[0], parse_block=parse_block, remaining_s=almost_over)
+    finally:
+        released.set()
+    assert job.table.records[-1].status == "FAILED"
+    assert len(job.handed_over) == 1
+
+
+def test_a_hand_over_that_fails_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    job = Job(blocks=100)
+
+    def denied(_: ParseFileRequest) -> None:
+        raise AccessDenied("AccessDenied by Lambda")
+
+    remaining = iter([900.0] * 30 + [run.HANDOVER_S - 1] * 1000)
+    with pytest.raises(AccessDenied):
+        job.run(remaining_s=lambda: next(remaining), hand_over=denied)
+    assert job.table.records[-1].status == "FAILED"
+
+
+def test_a_cancel_between_two_invocations_is_heard() -> None:
+    job = Job(blocks=3)
+    with pytest.raises(FanOutFailed):
+        job.run(parse_block=fails_at(job, 1))
+    assert job.table.record is not None
+    job.table.record.status, job.table.record.lease_until = "RUNNING", 0.0
+    job.table.record.cancel_requested = True
+    with pytest.raises(RunCancelled):
+        job.run()
+    assert job.table.records[-1].status == "CANCELLED"
+    assert job.run().status == "SUCCEEDED"
+
+
+def test_what_a_run_is_bound_to_outlives_a_failed_resumption() -> None:
+    job = Job(blocks=10)
+    with pytest.raises(FanOutFailed):
+        job.run(parse_block=fails_at(job, 5))
+    with pytest.raises(SourceNotFound):
+        job.run(pin_source=missing_source)
+    kept = len(job.stored)
+    with pytest.raises(RunConflict):
+        job.run(ParseFileRequest(key="other"))
+    assert job.run(ParseFileRequest(key="key")).block_bytes == 10
+    assert job.table.records[-1].blocks_kept == kept
+
+
+def test_a_log_of_too_few_lengths_fails_the_run() -> None:
+    job = Job(blocks=3)
+    with pytest.raises(ConservationBroken, match="holds 19 of 20 lengths"):
+        job.run(log_results=lambda _: LogResultsReport(19))
+    assert job.table.lengths == {}
