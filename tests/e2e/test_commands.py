@@ -66,9 +66,10 @@ def client(*arguments: str) -> "Iterator[subprocess.Popen[str]]":
 
 def processes_of_session(session: int) -> list[str]:
     listed = subprocess.run(
-        ["ps", "-eo", "sid=,pid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-eo", "sid=,pid=,stat=,args="], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    return [line for line in listed if int(line.split()[0]) == session]
+    # A zombie does not run: its new parent has only not asked yet how it ended.
+    return [line for line in listed if int(line.split()[0]) == session and line.split()[2][0] != "Z"]
 
 
 def test_make_run_s_command_ends_with_exact_counts(tmp_path: Path) -> None:

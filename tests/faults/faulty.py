@@ -4,7 +4,6 @@ import contextlib
 import os
 import random
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,13 @@ from tests.faults.proxy import Call, Proxy
 KEY = "input/faults"
 BLOCK_BYTES = 64 * 1024
 START_S = 1.5
+
+
+def age_s(process: Path) -> float:
+    """How long a process has run, from its folder in /proc."""
+    started_at_ticks = int((process / "stat").read_text().rpartition(")")[2].split()[19])
+    uptime_s = float(Path("/proc/uptime").read_text().split()[0])
+    return uptime_s - started_at_ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Row(NamedTuple):
@@ -102,7 +108,7 @@ class Faulty(NamedTuple):
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # gone meanwhile
                 started = f"/ministack-lambda-{name}-" in str((process / "cwd").readlink())
-                if started and time.time() - process.stat().st_mtime > start_s:
+                if started and age_s(process) >= start_s:
                     workers.append(int(process.name))
         if workers:
             os.kill(generator.choice(workers), signal.SIGKILL)
