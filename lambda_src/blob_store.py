@@ -1,6 +1,6 @@
 """One blob a block in S3: a header line, then one line a partition of the block's result.
 
-A partition (for words: a length) is read back with one ranged request, without the rest of the blob. Keys
+A partition is read back with one ranged request, without the rest of the blob. Keys
 start with a hash, so that a run's blobs spread over S3's own partitions. Writing a block again puts the same
 bytes under the same key: copies of a task cannot hurt each other.
 """

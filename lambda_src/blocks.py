@@ -1,6 +1,6 @@
 """Blocks of an object, and which bytes each of them owns.
 
-A *run* is a maximal run of ASCII letters and bytes >= 0x80: the bytes that can be part of a word in UTF-8.
+A *run* is a maximal run of ASCII letters and bytes >= 0x80: the bytes of letters in UTF-8, and some more.
 A block owns exactly the runs whose first byte lies in it. Owned spans therefore partition the object, a run
 is never cut, and a character is never cut, wherever the blocks are cut.
 """

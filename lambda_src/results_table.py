@@ -1,7 +1,7 @@
-"""The results table in DynamoDB: the run records and the top words.
+"""The results table in DynamoDB: the run records and the results of each length.
 
 Partition key ``run_id``, sort key ``item``: ``run`` is the run record, ``length#01`` to ``length#20`` hold
-the top words. Every write is a put of a whole item, on a condition on the run's owner.
+the results. Every write is a put of a whole item, on a condition on the run's owner.
 """
 
 import random
@@ -100,7 +100,7 @@ class ResultsTable:
         return None if item is None else _from_item(item, RunRecord)
 
     def put_length(self, report: LengthReport, owner: str) -> None:
-        """Store the top words of one length, if the run is still at work for ``owner``. Raises RunConflict:
+        """Store the result of one length, if the run is still at work for ``owner``. Raises RunConflict:
         a reducer that comes late leaves nothing with a run that has failed or been cancelled."""
         item = self._item(_length_item(report.length), report)
         self._write_if(
@@ -111,7 +111,7 @@ class ResultsTable:
         )
 
     def get_lengths(self) -> list[LengthReport]:
-        """The stored top words, by length."""
+        """The stored results, by length."""
         with _translated(self._table.name):
             condition = Key("run_id").eq(self.run_id) & Key("item").begins_with("length#")
             # At most 20 items of well under 50 KB in all: one page.
@@ -119,7 +119,7 @@ class ResultsTable:
         return [_from_item(item, LengthReport) for item in items]
 
     def delete_lengths(self, longest: int, owner: str) -> None:
-        """Delete the top words of length 1 to ``longest``, whether stored or not, all or none. Raises
+        """Delete the results of length 1 to ``longest``, whether stored or not, all or none. Raises
         RunConflict if the run has another owner than ``owner``."""
         keys = [{"run_id": self.run_id, "item": _length_item(length)} for length in range(1, longest + 1)]
         self._write_if(
