@@ -2,8 +2,6 @@
 
 import contextlib
 import os
-import random
-import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +14,6 @@ from tests.faults.proxy import Call, Proxy
 
 KEY = "input/faults"
 BLOCK_BYTES = 64 * 1024
-START_S = 1.5
 
 
 def age_s(process: Path) -> float:
@@ -97,22 +94,16 @@ class Faulty(NamedTuple):
             assert record.status == "FAILED"
             assert record.error
 
-    def kill(self, function: str, generator: random.Random, start_s: float = START_S) -> int:
-        """SIGKILL one worker of a function, if there is one; how many were killed.
-
-        One older than ``start_s``: the local AWS takes a worker that dies while it starts for a broken
-        function, and ends all others of it.
-        """
+    def workers(self, function: str, older_than_s: float = 0.0) -> list[int]:
+        """The processes of a function, at work or waiting for it."""
         name = getattr(self.stack.deployment, function)
-        workers = []
+        found = []
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # gone meanwhile
                 started = f"/ministack-lambda-{name}-" in str((process / "cwd").readlink())
-                if started and age_s(process) >= start_s:
-                    workers.append(int(process.name))
-        if workers:
-            os.kill(generator.choice(workers), signal.SIGKILL)
-        return min(len(workers), 1)
+                if started and age_s(process) >= older_than_s:
+                    found.append(int(process.name))
+        return found
 
     def let_lease_run_out(self, run_id: str) -> None:
         """As if half a minute had passed since a run's owner died."""

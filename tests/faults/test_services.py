@@ -1,10 +1,13 @@
 """S3 and Lambda on a bad day."""
 
+import random
+
+import msgspec
 import pytest
 
 from tests.e2e.roles import Role
 from tests.faults.faulty import Faulty
-from tests.faults.proxy import INTERNAL, SLOW_DOWN, THROTTLED, Call, Cut, Fault, Reset, Stall, often
+from tests.faults.proxy import INTERNAL, SLOW_DOWN, THROTTLED, Answer, Call, Cut, Fault, Reset, Stall, often
 
 S3_FAULTS: dict[str, Fault] = {
     "503 Slow Down": SLOW_DOWN,
@@ -39,6 +42,25 @@ def test_s3_faults_lose_nothing(faulty: Faulty, name: str, percent: int) -> None
 def test_throttled_invokes_lose_nothing(faulty: Faulty) -> None:
     faulty.proxy.decide = often(0.2, THROTTLED, lambda call: call.service == "lambda")
     faulty.must_be_exact("Lambda: 429 on 20 % of invokes", faulty.event())
+    assert faulty.proxy.injected
+
+
+def test_conflicting_transactions_lose_nothing(faulty: Faulty) -> None:
+    """The real DynamoDB refuses a write while another transaction is at work on the same item."""
+    prefix = "com.amazonaws.dynamodb.v20120810#"
+    conflict = {"__type": f"{prefix}TransactionConflictException", "message": "Transaction is ongoing"}
+    cancelled = {
+        "__type": f"{prefix}TransactionCanceledException",
+        "message": "Transaction cancelled",
+        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+    }
+    refusals = {
+        "PutItem": Answer(400, msgspec.json.encode(conflict), {}),
+        "TransactWriteItems": Answer(400, msgspec.json.encode(cancelled), {}),
+    }
+    generator = random.Random(1)
+    faulty.proxy.decide = lambda call: refusals.get(call.target) if generator.random() < 0.3 else None
+    faulty.must_be_exact("DynamoDB: conflict on 30 % of writes", faulty.event())
     assert faulty.proxy.injected
 
 
