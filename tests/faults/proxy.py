@@ -102,9 +102,13 @@ class Proxy:
         self.upstream = endpoint.removeprefix("https://")
         self.upstream_trust = ssl.create_default_context(cafile=authority)
 
-    def count(self, matches: Callable[[Call], bool]) -> int:
-        """How many calls that match came in."""
-        return sum(matches(call) for call in list(self.calls))
+    def blocks_stored_since(self, calls: int) -> int:
+        """How many different blocks were parsed after the first ``calls`` calls: a straggler's second copy
+        stores the same one."""
+        later = list(self.calls)[calls:]
+        return len(
+            {call.target for call in later if call.method == "PUT" and call.target.startswith("blobs/")}
+        )
 
     def wait_until_idle(self) -> None:
         """Until no Lambda that a Lambda invoked is at work."""
