@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
-from lambda_src.blocks import Block, bounded_block_bytes, partition
+from lambda_src.blocks import bounded_block_bytes, partition
 from lambda_src.conservation import check_parsed, check_reduced
 from lambda_src.errors import (
     ConservationBroken,
@@ -215,7 +215,10 @@ def _parse(
         )
     record.etag, record.version_id, record.bytes = source.etag, source.version_id or "", source.bytes
     record.block_bytes = bounded_block_bytes(source.bytes, record.block_bytes)
-    requests = [_request_of(record, source, block) for block in partition(source.bytes, record.block_bytes)]
+    requests = [
+        ParseBlockRequest(record.run_id, source, *block)
+        for block in partition(source.bytes, record.block_bytes)
+    ]
     record.blocks = len(requests)
     tick()
 
@@ -242,10 +245,6 @@ def _parse(
     record.words = sum(sum(report.words) for report in in_order)
     record.longer_words = sum(report.longer_words for report in in_order)
     return manifest
-
-
-def _request_of(record: RunRecord, source: Source, block: Block) -> ParseBlockRequest:
-    return ParseBlockRequest(record.run_id, source, *block)
 
 
 def _name(request: ParseBlockRequest) -> str:
