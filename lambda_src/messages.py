@@ -41,12 +41,14 @@ Length = Annotated[int, Meta(ge=1, le=20)]
 class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a person asks for: the words of the object ``key``.
 
-    With the ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's
-    own, else by default ``DEFAULT_BLOCK_BYTES``.
+    With an ``etag`` it means exactly that version of the object, as S3 names it (in double quotes). With the
+    ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's own, else
+    by default ``DEFAULT_BLOCK_BYTES``.
     """
 
     key: Text
     bucket: Text | None = None
+    etag: Text | None = None
     run_id: RunId | None = None
     block_bytes: BlockBytes | None = None
     max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY

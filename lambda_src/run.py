@@ -96,7 +96,7 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
         if found and found.status == "RUNNING" and found.cancel_requested:
             raise RunCancelled("The run was cancelled before this invocation began.")
         try:
-            return _work(record, found, services)
+            return _work(record, request.etag, found, services)
         except _OutOfTime:
             return _hand_over(record, services)
     except RunConflict:
@@ -172,7 +172,7 @@ def _claimed(
     return record
 
 
-def _work(record: RunRecord, found: RunRecord | None, services: Services) -> RunSummary:
+def _work(record: RunRecord, etag: str | None, found: RunRecord | None, services: Services) -> RunSummary:
     def tick() -> None:
         if services.remaining_s() < HANDOVER_S:
             raise _OutOfTime
@@ -182,7 +182,7 @@ def _work(record: RunRecord, found: RunRecord | None, services: Services) -> Run
     # Should an earlier attempt have died between storing some and checking all.
     services.table.delete_lengths(LONGEST, record.owner)
     with _stage(record, "parse", tick):
-        manifest = _parse(record, found, services, tick)
+        manifest = _parse(record, etag, found, services, tick)
         services.put_manifest(manifest)
     with _stage(record, "reduce", tick):
         lengths = _reduce(record, manifest, services, tick)
@@ -205,9 +205,18 @@ def _stage(record: RunRecord, stage: Stage, tick: Callable[[], None]) -> Iterato
 
 
 def _parse(
-    record: RunRecord, found: RunRecord | None, services: Services, tick: Callable[[], None]
+    record: RunRecord,
+    etag: str | None,
+    found: RunRecord | None,
+    services: Services,
+    tick: Callable[[], None],
 ) -> Manifest:
     source = services.pin_source()
+    if etag and etag != source.etag:
+        raise SourceChanged(
+            f"etag: s3://{source.bucket}/{source.key} is {source.etag} now, not {etag}: upload that version "
+            "again, or leave etag out to take it as it is."
+        )
     resumed = found if found and found.etag else None
     if resumed and resumed.etag != source.etag:
         raise SourceChanged(

@@ -278,6 +278,14 @@ def test_a_run_id_is_of_one_object_and_one_block_size() -> None:
     assert job.parsed in ([0], [0, 2], [2, 0])
 
 
+def test_a_request_can_mean_one_version_of_the_object() -> None:
+    job = Job(blocks=3)
+    with pytest.raises(SourceChanged, match=r"^etag: s3://bucket/key is etag now, not another"):
+        job.run(ParseFileRequest(key="key", etag="another", block_bytes=10))
+    assert job.parsed == []
+    assert job.run(ParseFileRequest(key="key", etag="etag", block_bytes=10)).words == 6
+
+
 def test_of_two_at_once_one_is_told_so() -> None:
     job = Job(blocks=3)
 
