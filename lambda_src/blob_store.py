@@ -60,8 +60,8 @@ class BlobStore:
         header. Raises AccessDenied, Transient."""
         key = self.key(block)
         try:
-            with translated(self._bucket, key):
-                result = obstore.get(self._objects, key, options={"range": (0, HEADER_BYTES)})
+            with translated(self._bucket, key) as path:
+                result = obstore.get(self._objects, path, options={"range": (0, HEADER_BYTES)})
                 blob_bytes, header = result.meta["size"], result.bytes().to_bytes()
         except (SourceNotFound, AccessDenied):
             # Without the permission to list, S3 answers for a missing object as for a forbidden one.
@@ -80,18 +80,18 @@ class BlobStore:
         return f"{RUNS_PREFIX}{self._run_id}/manifest.json"
 
     def _put(self, key: str, body: bytes) -> None:
-        with translated(self._bucket, key):
-            obstore.put(self._objects, key, body, use_multipart=False)
+        with translated(self._bucket, key) as path:
+            obstore.put(self._objects, path, body, use_multipart=False)
 
     def _get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
         try:
-            with translated(self._bucket, key):
+            with translated(self._bucket, key) as path:
                 try:
                     options: GetOptions = {} if end is None else {"range": (start, end)}
-                    data = obstore.get(self._objects, key, options=options).bytes().to_bytes()
+                    data = obstore.get(self._objects, path, options=options).bytes().to_bytes()
                 except GenericError:
                     # A range behind the end of a cut blob looks like any refused request: ask for the size.
-                    if end is None or obstore.head(self._objects, key)["size"] >= end:
+                    if end is None or obstore.head(self._objects, path)["size"] >= end:
                         raise
                     data = b""
         except SourceNotFound as error:

@@ -1,6 +1,7 @@
 """The S3 client that ``source`` and ``blob_store`` share, and its errors as ours."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,6 +17,9 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
+
+MAX_KEY_BYTES = 1024
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def open_bucket(bucket: str) -> S3Store:
@@ -37,12 +41,32 @@ def open_bucket(bucket: str) -> S3Store:
     )
 
 
+def path_of(key: str) -> str:
+    """``key`` as obstore's path, which is sent as exactly that key. obstore by itself drops a slash at either
+    end in silence, and reads another object. Raises InvalidRequest, naming what cannot be sent."""
+    if (key_bytes := len(key.encode())) > MAX_KEY_BYTES:
+        raise InvalidRequest(f"key: it has {key_bytes} bytes in UTF-8, S3 allows {MAX_KEY_BYTES}.")
+    fault = ""
+    if control := _CONTROL_CHARACTER.search(key):
+        fault = f"holds the control character U+{ord(control.group()):04X}"
+    elif key.startswith("/") or key.endswith("/"):
+        fault = "begins or ends with a slash"
+    elif {"", ".", ".."} & set(key.split("/")):
+        fault = "has an empty, '.' or '..' segment"
+    if fault:
+        raise InvalidRequest(
+            f"key: {key!r} {fault}, which is not supported: copy the object to another key, and name that."
+        )
+    return key
+
+
 @contextmanager
-def translated(bucket: str, key: str) -> Iterator[None]:
-    """Raise obstore's errors as ours, each naming the object and what to do."""
+def translated(bucket: str, key: str) -> Iterator[str]:
+    """The path of ``key``, and obstore's errors as ours, each naming the object and what to do."""
+    path = path_of(key)
     name = f"s3://{bucket}/{key}"
     try:
-        yield
+        yield path
     except FileNotFoundError as error:  # what obstore raises for 404
         raise SourceNotFound(f"{name} does not exist: check bucket and key, or upload it.") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
@@ -51,10 +75,6 @@ def translated(bucket: str, key: str) -> Iterator[None]:
         ) from error
     except PreconditionError as error:
         raise SourceChanged(f"{name} was replaced while the run read it: start a new run.") from error
-    except ValueError as error:  # what obstore raises for a path that it cannot parse
-        raise InvalidRequest(
-            f"key: {key!r} has an empty, '.' or '..' segment, which is not supported."
-        ) from error
     except BaseError as error:
         cause = str(error).partition("\n")[0]  # the rest is a dump for debugging
         if "<Code>SlowDown</Code>" in str(error):  # obstore has no class for S3's throttle, only its answer

@@ -28,8 +28,8 @@ def pin(objects: S3Store, bucket: str, key: str) -> Source:
     Raises SourceNotFound, AccessDenied, SourceNotText (compressed, Parquet, UTF-16), InvalidRequest (a key
     that cannot be addressed), Transient.
     """
-    with translated(bucket, key):
-        meta = obstore.head(objects, key)
+    with translated(bucket, key) as path:
+        meta = obstore.head(objects, path)
     source = Source(bucket, key, meta["e_tag"] or "", meta["size"], meta["version"])
     if source.bytes:
         first_bytes = read(objects, source, 0, min(16, source.bytes))
@@ -46,8 +46,8 @@ def read(objects: S3Store, source: Source, start: int, end: int) -> bytes:
 
     Raises SourceChanged, SourceNotFound, AccessDenied, Transient.
     """
-    with translated(source.bucket, source.key):
-        result = obstore.get(objects, source.key, options={"range": (start, end), "if_match": source.etag})
+    with translated(source.bucket, source.key) as path:
+        result = obstore.get(objects, path, options={"range": (start, end), "if_match": source.etag})
         data = result.bytes().to_bytes()
     if len(data) != end - start:
         raise Transient(

@@ -29,7 +29,7 @@ from lambda_src.messages import (
 )
 from lambda_src.results_table import ResultsTable, open_table
 from lambda_src.run import Services, execute
-from lambda_src.s3 import open_bucket
+from lambda_src.s3 import open_bucket, path_of
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     INPUT_PREFIX,
@@ -85,6 +85,7 @@ def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
         raise InvalidRequest(
             f"key: the inputs in {readable} begin with {INPUT_PREFIX}, {request.key!r} does not."
         )
+    path_of(request.key)  # raises for a key that S3 would not be asked for exactly
     return request
 
 
