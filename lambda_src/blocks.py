@@ -1,18 +1,31 @@
 """Blocks of an object, and which bytes each of them owns.
 
-A *run* is a maximal run of ASCII letters and bytes >= 0x80: the bytes of letters in UTF-8, and some more.
-A block owns exactly the runs whose first byte lies in it. Owned spans therefore partition the object, a run
-is never cut, and a character is never cut, wherever the blocks are cut.
+A *token* is a maximal sequence of letters and combining marks in UTF-8; an invalid byte belongs to none. A
+block owns exactly the tokens whose first byte lies in it. Owned spans therefore partition the object, and no
+token is ever cut, wherever the blocks are cut. What separates tokens may be.
+
+In UTF-8 no character begins inside another, so a few bytes around a place tell whether a token covers it.
+Most separators are ASCII and are found in C; characters are looked at only where a block begins and ends, and
+where there is no ASCII separator for longer than a token may be.
 """
 
+import codecs
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import regex
+
 from lambda_src.errors import ConservationBroken, SourceNotText
 
-RUN_BYTES = bytes(byte for byte in range(256) if byte >= 0x80 or chr(byte).isalpha())
-MAX_RUN_BYTES = 1 << 20
-"""A longer run is no text, and would make memory unbounded."""
+TOKEN_BYTES = bytes(byte for byte in range(256) if byte >= 0x80 or chr(byte).isalpha())
+"""The bytes that a token may hold: all others separate tokens."""
+
+MAX_TOKEN_BYTES = 1 << 20
+"""A longer token is no text, and would make memory unbounded."""
+
+_CHARACTER_BYTES = 4
+_SEPARATOR = regex.compile(r"[^\p{L}\p{M}]")
+_LAST_SEPARATOR = regex.compile(r"(?r)[^\p{L}\p{M}]")
 
 MAX_BLOCKS = 100_000
 """Bounds the manifest and the reducers' reads whatever the object's size."""
@@ -21,7 +34,7 @@ WINDOW_BYTES = 8 << 20
 """The most that is read at once: a larger block is streamed."""
 
 OVER_READ_BYTES = 1 << 10
-"""First read past a block's end; doubled until the last run ends."""
+"""First read past a block's end; doubled until the last token ends."""
 
 
 class Span(NamedTuple):
@@ -71,15 +84,15 @@ def feed_owned(
     feed: Callable[[bytes], None],
     window_bytes: int = WINDOW_BYTES,
 ) -> Span:
-    """Feed the bytes that ``block`` owns, in order, in chunks that cut no run; return their span.
+    """Feed the bytes that ``block`` owns, in order, in chunks that cut no token; return their span.
 
     ``read(start, end)`` gives the object's bytes ``[start, end)``; it is asked for at most ``window_bytes``
-    at once, from one byte before the block, to see whether its first run began earlier, up to the first
-    separator at or after its end. A block inside one long run owns the empty span at that run's end.
+    at once, from one character before the block, to see whether its first token began earlier, up to where
+    its last token ends. A block inside one long token owns the empty span at that token's end.
 
-    Raises SourceNotText for a run of more than ``MAX_RUN_BYTES``.
+    Raises SourceNotText for a token of more than ``MAX_TOKEN_BYTES``.
     """
-    position = max(block.start - 1, 0)
+    position = max(block.start - _CHARACTER_BYTES, 0)
     step = min(OVER_READ_BYTES, window_bytes)
     pending = b""  # read, not fed yet; begins at offset `base`
     base = position
@@ -93,31 +106,30 @@ def feed_owned(
             step = min(2 * step, window_bytes)
         pending += read(position, stop)
         position = stop
+        is_last = position == object_bytes
 
         if owned_from is None:
-            began_earlier = _leading_run_bytes(pending)
-            if began_earlier == len(pending) and position < object_bytes:
-                _check_run_bytes(began_earlier, base)
+            if position < block.start:
                 continue
-            owned_from = base + max(began_earlier, 1)
+            owned_from = _uncut(block.start, pending, base, is_last)
+            if owned_from is None:
+                continue
             if owned_from >= block.end:
                 return Span(owned_from, owned_from)
             pending, base = pending[owned_from - base :], owned_from
 
         if position >= block.end:
-            last_run_bytes = _leading_run_bytes(pending[block.end - 1 - base :])
-            owned_to = block.end - 1 + max(last_run_bytes, 1)
-            if last_run_bytes == 0 or owned_to < position or position == object_bytes:
+            owned_to = _uncut(block.end, pending, base, is_last)
+            if owned_to is not None:
                 owned = pending[: owned_to - base]
-                _check_runs(owned, base)
+                _check_tokens(owned, base)
                 feed(owned)
                 return Span(owned_from, owned_to)
 
-        whole_runs = pending.rstrip(RUN_BYTES)
-        _check_run_bytes(len(pending) - len(whole_runs), base + len(whole_runs))
-        _check_runs(whole_runs, base)
-        feed(whole_runs)
-        pending, base = pending[len(whole_runs) :], base + len(whole_runs)
+        _check_tokens(pending, base)
+        cut = _last_cut(pending)
+        feed(pending[:cut])
+        pending, base = pending[cut:], base + cut
 
 
 def check_chain(spans: Iterable[Span], object_bytes: int) -> None:
@@ -136,22 +148,62 @@ def check_chain(spans: Iterable[Span], object_bytes: int) -> None:
         raise ConservationBroken(f"The blocks owned {reached} of the object's {object_bytes} bytes.")
 
 
-def _leading_run_bytes(data: bytes) -> int:
-    return len(data) - len(data.lstrip(RUN_BYTES))
+def _uncut(offset: int, data: bytes, base: int, is_last: bool) -> int | None:
+    """``offset``, or where the token ends that began before it and goes on there: such places bound what a
+    block owns. ``data`` begins at ``base``, before ``offset``; the object ends with it if it ``is_last``.
+    None if more has to be read to know. Raises SourceNotText."""
+    first = offset - 1 - base
+    while first > max(offset - _CHARACTER_BYTES - base, 0) and data[first] & 0xC0 == 0x80:
+        first -= 1  # to the beginning of the character before `offset`
+    token_bytes, is_whole = _token_at(first, data, base, is_last)
+    return max(base + first + token_bytes, offset) if is_whole else None
 
 
-def _check_run_bytes(run_bytes: int, offset: int) -> None:
-    if run_bytes > MAX_RUN_BYTES:
+def _token_at(index: int, data: bytes, base: int, is_last: bool) -> tuple[int, bool]:
+    """How many bytes of letters ``data`` has from ``index`` on, and whether these surely are all. Raises
+    SourceNotText."""
+    reach = data[index : index + MAX_TOKEN_BYTES + _CHARACTER_BYTES]
+    candidates = reach[: len(reach) - len(reach.lstrip(TOKEN_BYTES))]
+    is_whole = len(candidates) < len(reach) or (is_last and index + len(candidates) == len(data))
+    text, _ = _decoded(candidates, is_whole)
+    separator = _SEPARATOR.search(text)
+    token_bytes = len((text[: separator.start()] if separator else text).encode())
+    if token_bytes > MAX_TOKEN_BYTES:
+        offset = base + _last_token(data[:index], is_last=True)
         raise SourceNotText(
-            f"The run of letters at byte {offset} is longer than {MAX_RUN_BYTES} bytes: this is not text."
+            f"The run of letters at byte {offset} is longer than {MAX_TOKEN_BYTES} bytes: this is not text."
         )
+    return token_bytes, is_whole or separator is not None
 
 
-def _check_runs(data: bytes, offset: int) -> None:
-    """Hop from separator to separator, each the last one that a run of the allowed length can reach."""
-    position = 0
-    while len(data) - position > MAX_RUN_BYTES:
-        reach = data[position : position + MAX_RUN_BYTES + 1].rstrip(RUN_BYTES)
-        if not reach:
-            _check_run_bytes(MAX_RUN_BYTES + 1, offset + position)
-        position += len(reach)
+def _last_token(data: bytes, is_last: bool) -> int:
+    """Where in ``data`` the token begins that may go on behind it; if it ``is_last``, no character does."""
+    text, incomplete_bytes = _decoded(data[len(data.rstrip(TOKEN_BYTES)) :], is_last)
+    separator = _LAST_SEPARATOR.search(text)
+    token = text[separator.end() :] if separator else text
+    return len(data) - incomplete_bytes - len(token.encode())
+
+
+def _decoded(data: bytes, is_last: bool) -> tuple[str, int]:
+    """``data`` as text, with a separator for what is invalid. Unless it ``is_last``, an incomplete character
+    at the end is left out; how many bytes that has."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data, is_last)
+    incomplete, _ = decoder.getstate()
+    return text, len(incomplete)
+
+
+def _last_cut(data: bytes) -> int:
+    """An index in ``data`` that cuts no token, found among bytes if that leaves no more behind it than one
+    token may have, else among characters."""
+    index = len(data.rstrip(TOKEN_BYTES))
+    return index if len(data) - index <= MAX_TOKEN_BYTES else _last_token(data, is_last=False)
+
+
+def _check_tokens(data: bytes, base: int) -> None:
+    """Hop from cut to cut, each the last one that a token of the allowed length can reach. Raises
+    SourceNotText."""
+    index = 0
+    while len(data) - index > MAX_TOKEN_BYTES:
+        hop = _last_cut(data[index : index + MAX_TOKEN_BYTES + 1])
+        index += hop or _token_at(index, data, base, is_last=True)[0]

@@ -15,8 +15,8 @@ import regex
 
 from lambda_src.errors import TooManyWords
 
-RULES = f"1 regex {regex.__version__} unicode {unicodedata.unidata_version}"
-"""Names what decides on words: counts by other rules are not to be summed with ours."""
+RULES = f"2 regex {regex.__version__} unicode {unicodedata.unidata_version}"
+"""Names what decides on words and on who owns them: counts by other rules are not to be summed with ours."""
 
 LONGEST = 20
 """Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
@@ -43,7 +43,7 @@ cannot have as many."""
 
 
 def count_runs(chunk: bytes, runs: Counter[bytes]) -> None:
-    """Add the runs of ``chunk``, which cuts none, to ``runs``, ASCII letters in lower case. Raises
+    """Add the runs of ``chunk``, which cuts no word, to ``runs``, ASCII letters in lower case. Raises
     TooManyWords.
 
     Stays on bytes: splitting and counting run in C. Lower case first is safe, for it changes neither what

@@ -54,6 +54,12 @@ def test_what_is_no_text_is_refused_before_any_block_is_paid_for(
     assert record.blocks == 0
 
 
+def test_a_text_without_an_ascii_byte_is_counted(stack: Stack) -> None:
+    text = "海内存知己，天涯若比邻。" * 40_000
+    summary = stack.run(stack.put("input/poem", text.encode()), block_bytes=300_000)
+    assert (summary["words"], summary["blocks"]) == (80_000, 5)
+
+
 def test_a_run_of_letters_without_end_is_refused_by_its_offset(stack: Stack) -> None:
     message, _ = stack.fail({"key": stack.put("input/run", b"words " + b"a" * 2_000_000)})
     assert "The run of letters at byte 6 is longer than 1048576 bytes" in message

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "run": EDGE | KERNELS | {"conservation", "lengths", "log", "results_table"},
 }
 LIBRARIES = {
+    "blocks": {"regex"},
     "words": {"regex"},
     "messages": {"msgspec"},
     "settings": {"msgspec"},

@@ -3,14 +3,16 @@
 from collections import Counter
 
 import pytest
+import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import top_words
+from lambda_src import blocks, top_words
 from lambda_src.blocks import feed_owned, partition
+from lambda_src.errors import SourceNotText
 from lambda_src.words import WordCounts, count_runs, count_words, words_of
 from tests import oracle
-from tests.texts import ANY_BYTES
+from tests.texts import ANY_BYTES, WITHOUT_ASCII
 
 
 def counted(data: bytes, block_bytes: int, window_bytes: int = 1 << 23) -> tuple[Counter[str], int]:
@@ -46,6 +48,24 @@ def test_blocks_together_count_what_one_pass_counts(data: bytes, block_bytes: in
         oracle.ranked(expected),
         oracle.longer_words(expected),
     )
+
+
+@given(WITHOUT_ASCII, st.integers(1, 400), st.integers(1, 64))
+@settings(max_examples=2000)
+def test_a_text_without_an_ascii_byte_is_counted_too(
+    data: bytes, block_bytes: int, window_bytes: int
+) -> None:
+    """Longer than a token may be, so that what is read has to be cut between characters."""
+    expected = oracle.count_words(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "MAX_TOKEN_BYTES", 24)
+        try:
+            found = counted(data, block_bytes, window_bytes)
+        except SourceNotText:
+            tokens = regex.findall(r"[\p{L}\p{M}]+", data.decode(errors="replace"))
+            assert any(len(token.encode()) > 24 for token in tokens)
+        else:
+            assert found == (oracle.ranked(expected), oracle.longer_words(expected))
 
 
 @given(ANY_BYTES)
