@@ -6,12 +6,13 @@ and from then on it grows by one a round.
 """
 
 import bisect
+import contextlib
 import heapq
 import random
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Generic, NamedTuple, TypeVar
 
@@ -28,6 +29,13 @@ BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
 STALLED_S = 60.0
 """When every call has been throttled for so long, there is no room for this fan-out."""
+
+MAX_THREADS = 500
+"""Of all fan-outs of this process, also those that were given up: a thread and its connection stay until its
+call comes back, and the next invocation may find this process warm. Lambda allows 1,024 of both."""
+
+_places = threading.BoundedSemaphore(MAX_THREADS)
+"""One place for each thread."""
 
 TICK_S = 0.5
 STRAGGLER_FACTOR = 3.0
@@ -54,12 +62,10 @@ def map_reduce(
     idempotent. Any other failure stops the start of new calls; those under way are waited for. ``tick`` runs
     about every half second; what it raises ends the fan-out at once.
 
-    Raises FanOutFailed, which names each failed task by ``name(task)``, or the failure itself of a task that
-    is the only one; NoRoom when nothing but throttles came back for long.
+    Raises FanOutFailed, which names each failed task by ``name(task)``; NoRoom when nothing but throttles
+    came back for long, or calls that were given up earlier hold every thread of this process.
     """
     failures = _FanOut(call, tasks, fold, max_concurrency, tick).run()
-    if failures and len(tasks) == 1:
-        raise failures[0]
     if failures:
         named = tuple(
             f"{name(tasks[number])}: {type(error).__name__}: {error}"
@@ -69,6 +75,20 @@ def map_reduce(
         message = f"{len(named)} of {len(tasks)} tasks failed. {' '.join(named[:NAMED_FAILURES])}{more}"
         bugs = [error for error in failures.values() if not isinstance(error, FanfoldError)]
         raise FanOutFailed(message, named) from (bugs[0] if bugs else None)
+
+
+def call_once(
+    call: Callable[[Task], Answer], task: Task, *, tick: Callable[[], None] = lambda: None
+) -> Answer:
+    """The answer of ``call(task)``, with the retries and ticks of a fan-out.
+
+    Raises the call's own failure, and NoRoom as ``map_reduce`` does.
+    """
+    answers: list[Answer] = []
+    failures = _FanOut(call, [task], lambda _, answer: answers.append(answer), 1, tick).run()
+    if failures:
+        raise failures[0]
+    return answers[0]
 
 
 class Window:
@@ -108,7 +128,8 @@ class _Finished(NamedTuple):
 
 
 class _FanOut(Generic[Task, Answer]):
-    """The state of one fan-out. Tasks go by their numbers. All but ``_call`` runs in the caller's thread."""
+    """The state of one fan-out. Tasks go by their numbers. All but ``_call_in_turn`` runs in the
+    caller's thread."""
 
     def __init__(
         self,
@@ -120,7 +141,10 @@ class _FanOut(Generic[Task, Answer]):
     ) -> None:
         self._call_task, self._tasks, self._fold, self._tick = call, tasks, fold, tick
         self._window = Window(max_concurrency)
-        self._executor = ThreadPoolExecutor(max_concurrency)
+        self._places = _places
+        self._no_place = False
+        self._threads = 0
+        self._started: SimpleQueue[tuple[int, float] | None] = SimpleQueue()
         self._finished: SimpleQueue[_Finished] = SimpleQueue()
         self._fresh = deque(range(len(tasks)))
         self._again: list[tuple[float, int]] = []  # a heap of (not before, task)
@@ -132,6 +156,7 @@ class _FanOut(Generic[Task, Answer]):
         self._durations_s: list[float] = []  # sorted
         self._setbacks: dict[int, BaseException] = {}  # the last fault of a task that is to be tried again
         self._failures: dict[int, BaseException] = {}
+        self._throttle: Throttled | None = None  # the last one
         self._moved_at = self._ticked_at = time.monotonic()
 
     def run(self) -> dict[int, BaseException]:
@@ -146,7 +171,7 @@ class _FanOut(Generic[Task, Answer]):
                     self._ticked_at = now
                     self._tick()
                 if self._stalled(now):
-                    raise NoRoom(f"Every call was throttled for {STALLED_S:.0f} s: no room in this account.")
+                    raise NoRoom(self._why_stalled())
                 try:
                     finished = self._finished.get(timeout=self._nap_s(now))
                 except Empty:
@@ -155,7 +180,7 @@ class _FanOut(Generic[Task, Answer]):
             return self._setbacks | self._failures if self._failures else {}
         finally:
             # Without waiting: a copy that lost, or calls that `tick` gave up, may still be under way.
-            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._let_threads_end()
 
     def _stalled(self, now: float) -> bool:
         """Nothing but throttles for long, and no call under way for long enough to be at work."""
@@ -164,15 +189,21 @@ class _FanOut(Generic[Task, Answer]):
             started_at > long_ago for starts in self._under_way.values() for started_at in starts
         )
 
+    def _why_stalled(self) -> str:
+        if self._no_place and not self._calls:
+            return (
+                f"Calls that were given up earlier have held all {MAX_THREADS} threads of this process for "
+                f"{STALLED_S:.0f} s: try again when they have ended."
+            )
+        return f"Every call was throttled for {STALLED_S:.0f} s, there is no room for more: {self._throttle}"
+
     def _start_due(self, now: float) -> None:
         """Those to be tried again first: what never works is known before much else is paid for."""
         while self._calls < self._window.size:
-            if self._again and self._again[0][0] <= now:
-                self._start(heapq.heappop(self._again)[1], now)
-            elif self._fresh:
-                self._start(self._fresh.popleft(), now)
-            else:
+            again = bool(self._again) and self._again[0][0] <= now
+            if not (again or self._fresh) or not self._has_thread():
                 return
+            self._start(heapq.heappop(self._again)[1] if again else self._fresh.popleft(), now)
 
     def _start_copies_of_stragglers(self, now: float) -> None:
         room = self._window.size - self._calls
@@ -185,23 +216,48 @@ class _FanOut(Generic[Task, Answer]):
             (starts[0], number) for number, starts in self._under_way.items() if len(starts) == 1
         )
         for started_at, number in singles[:room]:
-            if started_at < late:
+            if started_at < late and self._has_thread():
                 self._start(number, now)
+
+    def _has_thread(self) -> bool:
+        """Whether a thread is free for one more call, be it a new one."""
+        self._no_place = False
+        if self._calls < self._threads:
+            return True
+        if not self._places.acquire(blocking=False):
+            self._no_place = True
+            return False
+        threading.Thread(target=self._call_in_turn, daemon=True).start()
+        self._threads += 1
+        return True
 
     def _start(self, number: int, now: float) -> None:
         self._calls += 1
         self._under_way.setdefault(number, []).append(now)
-        self._executor.submit(self._call, number, now)
+        self._started.put((number, now))
 
-    def _call(self, number: int, started_at: float) -> None:
+    def _call_in_turn(self) -> None:
+        """A thread's work, from its first call until there is none left to come."""
         try:
-            self._finished.put(_Finished(number, started_at, self._call_task(self._tasks[number]), None))
-        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which sorts it
-            self._finished.put(_Finished(number, started_at, None, error))
+            while started := self._started.get():
+                try:
+                    self._finished.put(_Finished(*started, self._call_task(self._tasks[started[0]]), None))
+                except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which sorts it
+                    self._finished.put(_Finished(*started, None, error))
+        finally:
+            self._places.release()
+
+    def _let_threads_end(self) -> None:
+        """Those at work after their call, whatever it brings, and all others now."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._started.get_nowait()
+        for _ in range(self._threads):
+            self._started.put(None)
 
     def _nap_s(self, now: float) -> float:
         """Until the next task is due, if there is room for it, or the next tick."""
-        if self._again and self._calls < self._window.size:
+        if self._again and self._calls < self._window.size and not self._no_place:
             return min(max(self._again[0][0] - now, 0.001), TICK_S)
         return TICK_S
 
@@ -215,6 +271,7 @@ class _FanOut(Generic[Task, Answer]):
             self._under_way.pop(number, None)
 
         if isinstance(error, Throttled):
+            self._throttle = error
             self._window.throttled(finished.started_at, now)
         else:
             self._moved_at = now

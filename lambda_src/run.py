@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from lambda_src.blocks import bounded_block_bytes, partition
 from lambda_src.conservation import check_parsed, check_reduced
@@ -23,7 +23,7 @@ from lambda_src.errors import (
 )
 from lambda_src.lengths import reduce_lengths
 from lambda_src.log import log
-from lambda_src.map_reduce import map_reduce
+from lambda_src.map_reduce import call_once, map_reduce
 from lambda_src.messages import (
     DEFAULT_BLOCK_BYTES,
     AllLengthsReport,
@@ -44,9 +44,6 @@ from lambda_src.messages import (
 )
 from lambda_src.results_table import ResultsTable
 from lambda_src.words import LONGEST
-
-Request = TypeVar("Request")
-Report = TypeVar("Report")
 
 LEASE_S = 30.0
 """How long a run waits for an owner that has died; an owner that lives renews it every half second."""
@@ -125,7 +122,7 @@ def _hand_over(record: RunRecord, services: Services) -> RunSummary:
         block_bytes=record.block_bytes,
         max_concurrency=record.max_concurrency,
     )
-    _call_one(services.hand_over, request, "parse_file")
+    call_once(services.hand_over, request)
     return summarize(record, [])
 
 
@@ -187,7 +184,7 @@ def _work(record: RunRecord, etag: str | None, found: RunRecord | None, services
     with _stage(record, "reduce", tick):
         lengths = _reduce(record, manifest, services, tick)
     with _stage(record, "log", tick):
-        logged = _call_one(services.log_results, LogResultsRequest(record.run_id), "log_results", tick)
+        logged = call_once(services.log_results, LogResultsRequest(record.run_id), tick=tick)
         if logged.lengths != LONGEST:
             raise ConservationBroken(f"The results table holds {logged.lengths} of {LONGEST} lengths.")
     record.status, record.stage, record.finished_at = "SUCCEEDED", "done", time.time()
@@ -265,7 +262,7 @@ def _reduce(
 ) -> list[LengthReport]:
     request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency)
     try:
-        lengths = _call_one(services.get_all_occurrences, request, "get_all_occurrences", tick).lengths
+        lengths = call_once(services.get_all_occurrences, request, tick=tick).lengths
     except NoRoom:
         # In an account with room for two, get_all_occurrences takes the place that its reducers need.
         lengths = reduce_lengths(request, services.get_occurrences, tick).lengths
@@ -274,25 +271,6 @@ def _reduce(
     for report in lengths:
         check_reduced(report, manifest)
     return lengths
-
-
-def _call_one(
-    call: Callable[[Request], Report],
-    request: Request,
-    name: str,
-    tick: Callable[[], None] = lambda: None,
-) -> Report:
-    """One call with the fan-out's retries and ticks."""
-    reports: list[Report] = []
-    map_reduce(
-        call,
-        [request],
-        lambda _, report: reports.append(report),
-        name=lambda _: name,
-        max_concurrency=1,
-        tick=tick,
-    )
-    return reports[0]
 
 
 def _end(record: RunRecord, table: ResultsTable) -> None:

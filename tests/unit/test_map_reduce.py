@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lambda_src import map_reduce as module
 from lambda_src.errors import FanOutFailed, InvalidRequest, NoRoom, Throttled, Transient
-from lambda_src.map_reduce import FIRST_WINDOW, MAX_ATTEMPTS, Window, map_reduce
+from lambda_src.map_reduce import FIRST_WINDOW, MAX_ATTEMPTS, MAX_THREADS, Window, call_once, map_reduce
+from lambda_src.messages import MAX_CONCURRENCY
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +120,7 @@ def test_without_any_room_the_fan_out_ends(monkeypatch: pytest.MonkeyPatch) -> N
     def behave(task: int, attempt: int) -> int:
         raise Throttled("slow down")
 
-    with pytest.raises(NoRoom, match="no room in this account"):
+    with pytest.raises(NoRoom, match="there is no room for more: slow down"):
         run(Calls(behave), 3)
 
 
@@ -171,12 +172,28 @@ def test_a_bug_is_named_and_chained() -> None:
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_the_failure_of_the_only_task_is_raised_as_it_is() -> None:
-    def behave(task: int, attempt: int) -> int:
-        raise InvalidRequest("wrong")
+def wrong(_: int) -> int:
+    raise InvalidRequest("wrong")
 
+
+def test_the_only_task_is_named_too() -> None:
+    with pytest.raises(FanOutFailed, match=r"^1 of 1 tasks failed. task 0: InvalidRequest: wrong$") as caught:
+        run(wrong, 1)
+    assert caught.value.failures == ("task 0: InvalidRequest: wrong",)
+
+
+def test_the_failure_of_one_call_is_raised_as_it_is() -> None:
     with pytest.raises(InvalidRequest, match=r"^wrong$"):
-        run(Calls(behave), 1)
+        call_once(wrong, 0)
+
+
+def test_one_call_is_tried_again() -> None:
+    def behave(task: int, attempt: int) -> int:
+        if attempt < MAX_ATTEMPTS:
+            raise Transient("a server error")
+        return task
+
+    assert call_once(Calls(behave), 7) == 7
 
 
 def test_a_straggler_gets_one_second_copy_and_the_first_answer_wins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,6 +246,90 @@ def test_what_tick_raises_ends_the_fan_out_at_once(monkeypatch: pytest.MonkeyPat
     finally:
         released.set()
     assert sum(calls.by_task.values()) == 2
+
+
+def threads_become(at_most: int) -> bool:
+    """Whether so few threads are left before long."""
+    deadline = time.monotonic() + 10
+    while threading.active_count() > at_most:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+class GivenUp(Exception):
+    """What a tick raises."""
+
+
+@pytest.fixture
+def blocked_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Room for 150 threads; calls that block until the event is set, all at once from the start."""
+    monkeypatch.setattr(module, "_places", threading.BoundedSemaphore(150))
+    monkeypatch.setattr(module, "FIRST_WINDOW", 100)
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    released = threading.Event()
+    yield released
+    released.set()
+
+
+def give_up(released: threading.Event) -> None:
+    """A fan-out with 100 blocked calls that is given up."""
+
+    def tick() -> None:
+        raise GivenUp
+
+    def call(_: int) -> None:
+        assert released.wait(30)
+
+    with pytest.raises(GivenUp):
+        map_reduce(call, range(1000), lambda *_: None, name=str, max_concurrency=100, tick=tick)
+
+
+def test_fan_outs_that_are_given_up_pile_up_no_threads(
+    monkeypatch: pytest.MonkeyPatch, blocked_calls: threading.Event
+) -> None:
+    """An invocation may find its process warm, with the calls of those before it still under way."""
+    before = threading.active_count()
+    for _ in range(5):
+        give_up(blocked_calls)
+        assert threading.active_count() <= before + 150
+    assert threading.active_count() == before + 150
+
+    # With no thread left, the next one says so ...
+    monkeypatch.setattr(module, "STALLED_S", 0.05)
+    with pytest.raises(NoRoom, match="Calls that were given up earlier have held all 500 threads"):
+        run(lambda task: task, 3)
+    # ... or waits, and works as soon as some calls have ended.
+    monkeypatch.setattr(module, "STALLED_S", 30.0)
+    ticks = iter(range(1000))
+    folded: list[int] = []
+    map_reduce(
+        lambda task: task,
+        range(1000),
+        lambda task, _: folded.append(task),
+        name=str,
+        max_concurrency=100,
+        tick=lambda: blocked_calls.set() if next(ticks) == 3 else None,
+    )
+    assert sorted(folded) == list(range(1000))
+    assert threads_become(before)
+
+
+def test_with_few_threads_left_a_fan_out_is_only_slower(blocked_calls: threading.Event) -> None:
+    before = threading.active_count()
+    give_up(blocked_calls)
+    meeting = threading.Barrier(50, timeout=10)
+    calls = Calls(lambda task, _: (meeting.wait() and task) or task)
+    assert len(run(calls, 300, max_concurrency=100)) == 300
+    assert calls.most_at_once == 50
+    assert not blocked_calls.is_set()
+    blocked_calls.set()
+    assert threads_become(before)
+
+
+def test_a_request_may_ask_for_as_many_calls_as_there_are_threads() -> None:
+    assert MAX_CONCURRENCY == MAX_THREADS
 
 
 @given(st.integers(1, 1000), st.lists(st.sampled_from(["succeeded", "throttled"]), max_size=500))

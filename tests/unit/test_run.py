@@ -255,6 +255,13 @@ def test_a_failed_run_is_resumed_with_the_blocks_that_are_missing(poisoned: int)
     assert (last.status, last.blocks_kept, last.block_bytes, last.error) == ("SUCCEEDED", len(before), 10, "")
 
 
+def test_the_only_block_that_fails_is_named() -> None:
+    job = Job(blocks=1)
+    with pytest.raises(FanOutFailed, match=r"block 0 \(bytes 0 to 10\): InvalidRequest: poisoned"):
+        job.run(parse_block=fails_at(job, 0))
+    assert job.table.records[-1].failures == ["block 0 (bytes 0 to 10): InvalidRequest: poisoned"]
+
+
 def test_a_finished_run_answers_from_the_table() -> None:
     job = Job(blocks=3)
     summary = job.run()
