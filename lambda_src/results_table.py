@@ -24,7 +24,12 @@ RUN_ITEM = "run"
 
 CONFLICT_ATTEMPTS = 8
 CONFLICT_BACKOFF_S = 0.05
-"""DynamoDB refuses a write to an item on which a transaction is at work; transactions take milliseconds."""
+"""DynamoDB refuses a write to an item on which a transaction is at work; transactions take milliseconds. It
+throttles a transaction in the same way, and botocore, which tries again what is throttled otherwise, does not
+look into a transaction's reasons."""
+
+THROTTLES = {"ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError"}
+"""Among the reasons for which a transaction is cancelled."""
 
 
 def open_table(name: str) -> Any:
@@ -150,13 +155,14 @@ class ResultsTable:
         )
 
     def _write(self, write: Callable[[], object]) -> None:
-        """Write, again while a transaction is in the way: reducers check the record that its owner puts."""
+        """Write, and again while a transaction is throttled or in the way: reducers check the record that its
+        owner puts."""
         with _translated(self._table.name):
             for attempt in range(CONFLICT_ATTEMPTS):
                 try:
                     write()
                 except ClientError as error:
-                    if not _in_the_way(error) or attempt == CONFLICT_ATTEMPTS - 1:
+                    if not _passes(error) or attempt == CONFLICT_ATTEMPTS - 1:
                         raise
                     time.sleep(random.uniform(0.0, CONFLICT_BACKOFF_S * 2**attempt))  # noqa: S311 - no secret
                 else:
@@ -208,6 +214,8 @@ def _translated(table: str) -> Iterator[None]:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         if code == "ConditionalCheckFailedException" or _check_failed(error):
             raise RunConflict("The run has ended, or another invocation works on it.") from error
+        if _reasons(error) & THROTTLES:
+            raise Throttled(f"DynamoDB throttled the table {table}: {message}") from error
         if code.startswith("Transaction"):
             raise Transient(f"DynamoDB could not write to the table {table} now: {message}") from error
         if code in ("AccessDeniedException", "AccessDenied"):
@@ -226,12 +234,14 @@ def _check_failed(error: ClientError) -> bool:
     return "ConditionalCheckFailed" in _reasons(error)
 
 
-def _in_the_way(error: ClientError) -> bool:
-    """Whether a write was refused only because a transaction was at work on the same item."""
+def _passes(error: ClientError) -> bool:
+    """Whether a write was refused only for another transaction at work on the same item, or for throttles."""
     if error.response["Error"]["Code"] == "TransactionConflictException":
         return True
-    return "TransactionConflict" in _reasons(error) and not _check_failed(error)
+    return bool(_reasons(error)) and _reasons(error) <= THROTTLES | {"TransactionConflict"}
 
 
 def _reasons(error: ClientError) -> set[str]:
-    return {reason.get("Code", "") for reason in error.response.get("CancellationReasons", [])}
+    """Why a transaction was cancelled; an action that was not at fault has the reason None."""
+    codes = {reason.get("Code", "None") for reason in error.response.get("CancellationReasons", [])}
+    return codes - {"None", "NONE"}

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambda_src import results_table as module
-from lambda_src.errors import FanfoldError, RunCancelled, RunConflict, Transient
+from lambda_src.errors import FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.messages import LengthReport, RunRecord, TopWord
 from lambda_src.results_table import ResultsTable
 
@@ -61,22 +61,42 @@ def test_another_owner_deletes_nothing(table: Any) -> None:
     assert results.get_lengths() == REPORTS[:1]
 
 
-@pytest.mark.parametrize("code", ["TransactionConflictException", "TransactionCanceledException"])
-def test_a_transaction_in_the_way_is_waited_out(
-    table: Any, monkeypatch: pytest.MonkeyPatch, code: str
+def refusal(code: str, *reasons: str) -> ClientError:
+    return ClientError(
+        {
+            "Error": {"Code": code, "Message": "refused"},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+            "CancellationReasons": [{"Code": reason} for reason in reasons],
+        },
+        "TransactWriteItems",
+    )
+
+
+CANCELED = "TransactionCanceledException"
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (refusal("TransactionConflictException"), Transient),
+        (refusal(CANCELED, "TransactionConflict"), Transient),
+        (refusal(CANCELED, "None", "TransactionConflict"), Transient),
+        (refusal(CANCELED, "ThrottlingError", "None"), Throttled),
+        (refusal(CANCELED, "None", "ProvisionedThroughputExceeded"), Throttled),
+        (refusal(CANCELED, "RequestLimitExceeded"), Throttled),
+        (refusal(CANCELED, "TransactionConflict", "ThrottlingError"), Throttled),
+    ],
+)
+def test_a_transaction_in_the_way_or_throttled_is_waited_out(
+    table: Any, monkeypatch: pytest.MonkeyPatch, error: ClientError, becomes: type[FanfoldError]
 ) -> None:
     """DynamoDB refuses writes to an item on which another transaction is at work."""
     monkeypatch.setattr(module, "CONFLICT_BACKOFF_S", 0.0)
-    response = {
-        "Error": {"Code": code, "Message": "Transaction is ongoing for the item"},
-        "ResponseMetadata": {"HTTPStatusCode": 400},
-        "CancellationReasons": [{"Code": "TransactionConflict"}] if "Canceled" in code else [],
-    }
     refusals = iter(range(module.CONFLICT_ATTEMPTS - 1))
 
     def refused_at_first(**_: Any) -> None:
         if next(refusals, None) is not None:
-            raise ClientError(response, "PutItem")
+            raise error
 
     results = ResultsTable(table, "run")
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
@@ -85,8 +105,34 @@ def test_a_transaction_in_the_way_is_waited_out(
     assert next(refusals, None) is None
 
     refusals = iter(range(1000))
-    with pytest.raises(Transient, match="could not write to the table results now"):
+    with pytest.raises(becomes, match="the table results") as caught:
         results.put_run(RunRecord(run_id="run", owner="me", started_at=1.0))
+    assert type(caught.value) is becomes
+    assert next(refusals) == module.CONFLICT_ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("reasons", "becomes"),
+    [
+        (("ConditionalCheckFailed", "ThrottlingError"), RunConflict),
+        (("ConditionalCheckFailed", "TransactionConflict"), RunConflict),
+        (("ValidationError", "TransactionConflict"), FanfoldError),
+    ],
+)
+def test_a_transaction_that_would_be_refused_again_is_not_tried_again(
+    table: Any, monkeypatch: pytest.MonkeyPatch, reasons: tuple[str, ...], becomes: type[FanfoldError]
+) -> None:
+    attempts = 0
+
+    def refused(**_: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        raise refusal(CANCELED, *reasons)
+
+    monkeypatch.setattr(table.meta.client, "transact_write_items", refused)
+    with pytest.raises(becomes):
+        ResultsTable(table, "run").put_length(REPORTS[0], "me")
+    assert attempts == 1
 
 
 def test_a_claim_whose_answer_got_lost_is_a_claim(table: Any) -> None:
