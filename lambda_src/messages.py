@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from lambda_src.errors import FanfoldError, InvalidRequest, Throttled, by_name
+from lambda_src.errors import FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
@@ -52,6 +52,13 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     run_id: RunId | None = None
     block_bytes: BlockBytes | None = None
     max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY
+
+
+class HandOverRequest(ParseFileRequest, frozen=True, kw_only=True):
+    """What ``parse_file`` sends to itself when its time runs out: go on with the run that ``handed_over_by``,
+    an owner, has released."""
+
+    handed_over_by: Text
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
@@ -172,13 +179,15 @@ Stage = Literal["parse", "reduce", "log", "done"]
 class RunRecord(Struct, kw_only=True):
     """The run as the results table shows it. Times are seconds since the epoch, ``seconds`` is per stage.
 
-    ``owner`` is the one invocation of ``parse_file`` that works on it, as long as its lease lasts.
+    ``owner`` is the one invocation of ``parse_file`` that works on it, as long as its lease lasts. Once it
+    has ``released`` the run, nobody does until the invocation that it named itself to has taken over.
     ``blocks_kept`` of the blocks done were found done when that invocation began.
     """
 
     run_id: str
     owner: str = ""
     lease_until: float = 0.0
+    released: bool = False
     cancel_requested: bool = False
     status: Status = "RUNNING"
     stage: Stage = "parse"
@@ -201,8 +210,9 @@ class RunRecord(Struct, kw_only=True):
     seconds: dict[str, float] = {}
 
     def fail(self, error: Exception) -> None:
-        """Note that ``error`` ended the run, now."""
-        self.status = "FAILED"
+        """Note that ``error`` ended the run, now: as CANCELLED if a person cancelled it, else as FAILED."""
+        self.status = "CANCELLED" if isinstance(error, RunCancelled) else "FAILED"
+        self.released = False
         self.error = _cut(f"{type(error).__name__}: {error}", ERROR_BYTES)
         self.failures = [_cut(text, FAILURE_BYTES) for text in getattr(error, "failures", ())[:FAILURES]]
         self.finished_at = time.time()

@@ -5,20 +5,21 @@ the results. Every write is a put of a whole item, on a condition on the run's o
 """
 
 import random
+import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
 
 import boto3
 import msgspec
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_src.errors import AccessDenied, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
-from lambda_src.messages import LengthReport, RunRecord
+from lambda_src.messages import LengthReport, RunRecord, Status
 
 RUN_ITEM = "run"
 
@@ -52,12 +53,18 @@ class ResultsTable:
         Transient, as every method here does.
         """
         if found is None:
-            free = Attr("run_id").not_exists()
+            self._claim(record, Attr("run_id").not_exists())
         else:
             at_rest = Attr("status").is_in(["FAILED", "CANCELLED"])
-            abandoned = Attr("status").eq("RUNNING") & Attr("lease_until").lt(_decimal(time.time()))
             as_read = Attr("owner").eq(found.owner) & Attr("cancel_requested").eq(found.cancel_requested)
-            free = as_read & (at_rest | abandoned)
+            self._claim(record, as_read & (at_rest | _abandoned()))
+
+    def take_over(self, record: RunRecord, released_by: str) -> None:
+        """Store the record of a new owner of the run that the owner ``released_by`` has handed over. That is
+        a state of the record and needs no clock. Raises RunConflict if it is not, or not any more."""
+        self._claim(record, _released() & Attr("owner").eq(released_by))
+
+    def _claim(self, record: RunRecord, free: ConditionBase) -> None:
         try:
             self._put(RUN_ITEM, record, ConditionExpression=free)
         except RunConflict:
@@ -81,16 +88,41 @@ class ResultsTable:
         """Store the record of a run that its owner lets go of. Raises RunConflict if it has another owner."""
         self._put(RUN_ITEM, record, ConditionExpression=Attr("owner").eq(record.owner))
 
-    def request_cancel(self) -> None:
-        """Ask the run's owner to stop. Raises RunConflict if the run is not running."""
+    def request_cancel(self) -> Status:
+        """Cancel the run. RUNNING means that its owner was asked to stop and will; CANCELLED, that nobody was
+        at work on it, and it is cancelled. Raises RunConflict if the run is not running."""
+        for _ in range(CONFLICT_ATTEMPTS):
+            found = self.get_run()
+            if found is None or found.status != "RUNNING":
+                break
+            with suppress(RunConflict):  # or it has changed hands since it was read
+                if found.released or found.lease_until < time.time():
+                    self._cancel_unowned(found)
+                    return "CANCELLED"
+                self._ask_to_stop()
+                return "RUNNING"
+        raise RunConflict(f"There is no run {self.run_id} at work.")
+
+    def _ask_to_stop(self) -> None:
+        """The owner hears it at its next write. A run that is released has none to hear it."""
         self._write(
             lambda: self._table.update_item(
                 Key={"run_id": self.run_id, "item": RUN_ITEM},
                 UpdateExpression="SET cancel_requested = :true",
-                ConditionExpression=Attr("status").eq("RUNNING"),
+                ConditionExpression=Attr("status").eq("RUNNING") & Attr("released").ne(True),
                 ExpressionAttributeValues={":true": True},
             )
         )
+
+    def _cancel_unowned(self, found: RunRecord) -> None:
+        """End the run as it was read, in place of an owner that has died or released it. Should that one come
+        to life after all, it finds that the run is not its own."""
+        unowned = Attr("owner").eq(found.owner) & (_released() | _abandoned())
+        found.owner = secrets.token_hex(8)
+        found.fail(RunCancelled("The run was cancelled when nobody was at work on it."))
+        self._claim(found, unowned)
+        with suppress(RunConflict):  # or it was resumed since
+            self._delete_lengths((report.length for report in self.get_lengths()), found.owner)
 
     def put_new_run(self, record: RunRecord) -> None:
         """Store the run record unless the run has one already."""
@@ -126,7 +158,10 @@ class ResultsTable:
     def delete_lengths(self, longest: int, owner: str) -> None:
         """Delete the results of length 1 to ``longest``, whether stored or not, all or none. Raises
         RunConflict if the run has another owner than ``owner``."""
-        keys = [{"run_id": self.run_id, "item": _length_item(length)} for length in range(1, longest + 1)]
+        self._delete_lengths(range(1, longest + 1), owner)
+
+    def _delete_lengths(self, lengths: Iterable[int], owner: str) -> None:
+        keys = [{"run_id": self.run_id, "item": _length_item(length)} for length in lengths]
         self._write_if(
             "#owner = :owner",
             {"#owner": "owner"},
@@ -172,8 +207,13 @@ class ResultsTable:
         return {**_to_item(content), "run_id": self.run_id, "item": item}
 
 
-def _decimal(value: float) -> Decimal:
-    return Decimal(str(value))
+def _released() -> ConditionBase:
+    return Attr("status").eq("RUNNING") & Attr("released").eq(True)
+
+
+def _abandoned() -> ConditionBase:
+    """Its owner has not renewed its lease: it has died, or nobody has taken over what it released."""
+    return Attr("status").eq("RUNNING") & Attr("lease_until").lt(Decimal(str(time.time())))
 
 
 def _length_item(length: int) -> str:

@@ -1,7 +1,8 @@
 """One run, from the request to the summary: the orchestration behind ``parse_file``.
 
 A run belongs to one invocation at a time, its owner, for as long as the lease in its record lasts; the owner
-renews it about every half second. Whoever finds the lease run out may take the run over and go on.
+renews it about every half second. Whoever finds the lease run out may take the run over and go on. An owner
+that runs out of time releases the run and names itself to the one invocation that is to go on.
 """
 
 import secrets
@@ -17,7 +18,6 @@ from lambda_src.errors import (
     FanfoldError,
     NoProgress,
     NoRoom,
-    RunCancelled,
     RunConflict,
     SourceChanged,
 )
@@ -30,6 +30,7 @@ from lambda_src.messages import (
     BlockReport,
     GetAllOccurrencesRequest,
     GetOccurrencesRequest,
+    HandOverRequest,
     LengthReport,
     LogResultsReport,
     LogResultsRequest,
@@ -60,7 +61,7 @@ class Services(NamedTuple):
 
     table: ResultsTable
     remaining_s: Callable[[], float]
-    hand_over: Callable[[ParseFileRequest], None]
+    hand_over: Callable[[HandOverRequest], None]
     pin_source: Callable[[], Source]
     find_report: Callable[[ParseBlockRequest], BlockReport | None]
     parse_block: Callable[[ParseBlockRequest], BlockReport]
@@ -78,20 +79,26 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
     """Do the run ``run_id``, or what is left of it, and keep its record true, to the end.
 
     A finished run is answered from the table. A run that fails leaves status FAILED, the error and no top
-    words. When the invocation's time runs out, a fresh one goes on, and the answer has status RUNNING.
+    words. When the invocation's time runs out, a fresh one goes on, and the answer has status RUNNING. A
+    hand-over that comes late or twice changes nothing.
 
     Raises RunConflict if another invocation works on it or it has another input, and any FanfoldError.
     """
     table = services.table
     found = table.get_run()
-    if found and found.etag:
-        _check_same(found, bucket, request)
-        if found.status == "SUCCEEDED":
-            return summarize(found, table.get_lengths())
-    record = _claimed(run_id, bucket, request, found, table)
+    record = _new_record(run_id, bucket, request, found)
+    if isinstance(request, HandOverRequest):
+        try:
+            table.take_over(record, request.handed_over_by)
+        except RunConflict:
+            return _left_alone(run_id, table)
+    else:
+        if found and found.etag:
+            _check_same(found, bucket, request)
+            if found.status == "SUCCEEDED":
+                return summarize(found, table.get_lengths())
+        _claim(record, found, table)
     try:
-        if found and found.status == "RUNNING" and found.cancel_requested:
-            raise RunCancelled("The run was cancelled before this invocation began.")
         try:
             return _work(record, request.etag, found, services)
         except _OutOfTime:
@@ -100,30 +107,40 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
         raise  # Another invocation's run by now: its record is not ours to write.
     except Exception as error:
         record.fail(error)
-        if isinstance(error, RunCancelled):
-            record.status = "CANCELLED"
         _end(record, table)
         raise
 
 
 def _hand_over(record: RunRecord, services: Services) -> RunSummary:
-    """Let go of the run, so that the fresh invocation finds it free. Raises NoProgress where that one would
-    get no further than this one, and so on for ever."""
+    """Release the run to a fresh invocation. Raises NoProgress where that one would get no further than this
+    one, and so on for ever."""
     if record.blocks_done == record.blocks_kept:
         raise NoProgress(
             f"In stage {record.stage}, a whole invocation was not enough for any further block, or for all "
             "reducers: see the logs of parse_block and get_occurrences."
         )
-    record.lease_until = time.time()
+    # Should the fresh one never begin, the run is anybody's once the lease has run out.
+    record.released, record.lease_until = True, time.time() + LEASE_S
     services.table.put_run(record)
-    request = ParseFileRequest(
+    request = HandOverRequest(
         key=record.key,
         run_id=record.run_id,
         block_bytes=record.block_bytes,
         max_concurrency=record.max_concurrency,
+        handed_over_by=record.owner,
     )
     call_once(services.hand_over, request)
     return summarize(record, [])
+
+
+def _left_alone(run_id: str, table: ResultsTable) -> RunSummary:
+    """How the run stands, for a hand-over that was taken already, or that a person has overtaken: Lambda may
+    deliver an event late, and twice."""
+    found = table.get_run()
+    if found is None:
+        raise RunConflict(f"run_id: there is no run {run_id}.")
+    log("hand_over_ignored", run_id=run_id, status=found.status)
+    return summarize(found, [])
 
 
 def _check_same(found: RunRecord, bucket: str, request: ParseFileRequest) -> None:
@@ -139,9 +156,8 @@ def _check_same(found: RunRecord, bucket: str, request: ParseFileRequest) -> Non
         )
 
 
-def _claimed(
-    run_id: str, bucket: str, request: ParseFileRequest, found: RunRecord | None, table: ResultsTable
-) -> RunRecord:
+def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunRecord | None) -> RunRecord:
+    """The record of this invocation as the owner of the run, of which it ``found`` that record."""
     record = RunRecord(
         run_id=run_id,
         owner=secrets.token_hex(8),
@@ -159,14 +175,17 @@ def _claimed(
             found.blocks,
             found.started_at,
         )
+    return record
+
+
+def _claim(record: RunRecord, found: RunRecord | None, table: ResultsTable) -> None:
     try:
         table.claim(record, found)
     except RunConflict:
         raise RunConflict(
-            f"run_id: another invocation works on the run {run_id}: wait for it, or, should it have died, "
-            f"try again in {LEASE_S:.0f} seconds."
+            f"run_id: another invocation works on the run {record.run_id}: wait for it, or, should it have "
+            f"died, try again in {LEASE_S:.0f} seconds."
         ) from None
-    return record
 
 
 def _work(record: RunRecord, etag: str | None, found: RunRecord | None, services: Services) -> RunSummary:

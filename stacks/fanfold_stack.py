@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
+from aws_cdk import Acknowledgment, CfnOutput, Duration, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
@@ -132,8 +132,9 @@ class FanfoldStack(Stack):
                 iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[parse_file.function_arn])
             ],
         )
-        # A run that failed is resumed by a person; Lambda would try twice more by itself.
-        parse_file.configure_async_invoke(retry_attempts=0)
+        # A run that failed is resumed by a person; Lambda would try twice more by itself. And where an
+        # account has no room, it would keep a hand-over for six hours: a person resumes the run sooner.
+        parse_file.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(5))
 
         for name, value in {
             "BucketName": bucket.bucket_name,

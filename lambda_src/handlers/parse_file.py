@@ -16,6 +16,7 @@ from lambda_src.messages import (
     AllLengthsReport,
     BlobHeader,
     BlockReport,
+    HandOverRequest,
     LengthReport,
     LogResultsReport,
     ParseBlockRequest,
@@ -74,7 +75,8 @@ def _request(event: object, table: ResultsTable, settings: ParseFileSettings) ->
 
 
 def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
-    request = decode_event(event, ParseFileRequest)
+    handed_over = isinstance(event, Mapping) and "handed_over_by" in event
+    request = decode_event(event, HandOverRequest if handed_over else ParseFileRequest)
     readable = settings.source_bucket
     if request.bucket not in (None, readable):
         raise InvalidRequest(

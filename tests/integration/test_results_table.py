@@ -208,7 +208,7 @@ def test_a_cancelled_run_s_owner_learns_of_it(table: Any) -> None:
     record = RunRecord(run_id="run", owner="me", lease_until=time.time() + 60, started_at=1.0)
     results.claim(record, None)
     results.put_run(record)
-    results.request_cancel()
+    assert results.request_cancel() == "RUNNING"
     with pytest.raises(RunCancelled):
         results.put_run(record)
     record.status = "CANCELLED"
@@ -216,6 +216,118 @@ def test_a_cancelled_run_s_owner_learns_of_it(table: Any) -> None:
     with pytest.raises(RunConflict):
         results.request_cancel()
     results.claim(RunRecord(run_id="run", owner="another", started_at=1.0), record)
+
+
+def test_a_released_run_is_for_the_one_that_was_named(table: Any) -> None:
+    """Whatever the clocks say."""
+    results = ResultsTable(table, "run")
+
+    def record(owner: str) -> RunRecord:
+        return RunRecord(run_id="run", owner=owner, lease_until=time.time() + 60, started_at=1.0)
+
+    with pytest.raises(RunConflict):
+        results.take_over(record("second"), "first")
+    first = record("first")
+    results.claim(first, None)
+    with pytest.raises(RunConflict):
+        results.take_over(record("second"), "first")  # still at work
+    first.released = True
+    results.put_run(first)
+    with pytest.raises(RunConflict):
+        results.claim(record("person"), first)
+    with pytest.raises(RunConflict):
+        results.take_over(record("second"), "another")
+    second = record("second")
+    results.take_over(second, "first")
+    results.take_over(second, "first")  # the client tries again when an answer gets lost
+    for owner in ("first", "second"):
+        with pytest.raises(RunConflict):
+            results.take_over(record("third"), owner)
+    with pytest.raises(RunConflict):
+        results.put_run(first)
+    for status in ("FAILED", "CANCELLED", "SUCCEEDED"):
+        second.status, second.released = status, True
+        results.end_run(second)
+        with pytest.raises(RunConflict):
+            results.take_over(record("third"), "second")
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_a_run_that_nobody_works_on_is_cancelled_at_once(table: Any, released: bool) -> None:
+    results = ResultsTable(table, "run")
+    lease_until = time.time() + (60 if released else -1)
+    dead = RunRecord(run_id="run", owner="dead", lease_until=lease_until, started_at=1.0, etag="etag")
+    results.claim(dead, None)
+    results.put_length(REPORTS[0], "dead")
+    dead.released = released
+    results.put_run(dead)
+
+    assert results.request_cancel() == "CANCELLED"
+    found = results.get_run()
+    assert found is not None
+    assert (found.status, found.etag, found.released) == ("CANCELLED", "etag", False)
+    assert found.error == "RunCancelled: The run was cancelled when nobody was at work on it."
+    assert found.finished_at
+    assert results.get_lengths() == []
+    with pytest.raises(RunConflict, match="There is no run run at work"):
+        results.request_cancel()
+    # Should it live after all, or what it handed over come late: the run is not theirs any more.
+    for write in (results.put_run, results.end_run):
+        with pytest.raises(RunConflict):
+            write(dead)
+    with pytest.raises(RunConflict):
+        results.take_over(RunRecord(run_id="run", owner="late", started_at=1.0), "dead")
+    results.claim(RunRecord(run_id="run", owner="another", started_at=1.0), found)
+
+
+@pytest.mark.parametrize("dead", [True, False])
+def test_a_cancel_asks_who_has_taken_over_meanwhile(
+    table: Any, monkeypatch: pytest.MonkeyPatch, dead: bool
+) -> None:
+    """Between reading the record and writing to it."""
+    results = ResultsTable(table, "run")
+    first = RunRecord(run_id="run", owner="first", lease_until=time.time() - 1, started_at=1.0)
+    second = RunRecord(run_id="run", owner="second", lease_until=time.time() + 60, started_at=1.0)
+    if not dead:
+        first.released, first.lease_until = True, time.time() + 60
+    results.claim(first, None)
+    read = results.get_run
+    reads = 0
+
+    def read_and_be_late() -> RunRecord | None:
+        nonlocal reads
+        found = read()
+        reads += 1
+        if reads == 1:
+            results.claim(second, first) if dead else results.take_over(second, "first")
+        return found
+
+    monkeypatch.setattr(results, "get_run", read_and_be_late)
+    assert results.request_cancel() == "RUNNING"
+    with pytest.raises(RunCancelled):
+        results.put_run(second)
+
+
+def test_a_cancel_is_not_lost_between_two_owners(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner releases the run between the cancel's reading and its writing."""
+    results = ResultsTable(table, "run")
+    first = RunRecord(run_id="run", owner="first", lease_until=time.time() + 60, started_at=1.0)
+    results.claim(first, None)
+    read = results.get_run
+    released = False
+
+    def read_and_be_late() -> RunRecord | None:
+        nonlocal released
+        found = read()
+        if not released:
+            first.released = released = True
+            results.put_run(first)
+        return found
+
+    monkeypatch.setattr(results, "get_run", read_and_be_late)
+    assert results.request_cancel() == "CANCELLED"
+    with pytest.raises(RunConflict):
+        results.take_over(RunRecord(run_id="run", owner="second", started_at=1.0), "first")
 
 
 def test_a_missing_table_is_named(endpoint: str) -> None:

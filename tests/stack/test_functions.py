@@ -139,6 +139,13 @@ def test_reserves_no_concurrency(default: Synthesized, name: str) -> None:
     assert "ReservedConcurrentExecutions" not in default.function(name)
 
 
+def test_a_hand_over_is_delivered_soon_or_never(default: Synthesized) -> None:
+    """A person resumes what failed, or was not taken over."""
+    config = default.the_only("AWS::Lambda::EventInvokeConfig")["Properties"]
+    assert default.reference(config["FunctionName"]) == "ParseFile"
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 300)
+
+
 @each_function
 def test_has_the_layer_attached(default: Synthesized, name: str) -> None:
     assert [default.reference(layer) for layer in default.function(name)["Layers"]] == ["Layer"]

@@ -49,6 +49,7 @@ NAMES = st.sampled_from(
         "end",
         "block",
         "owner",
+        "handed_over_by",
     ]
 )
 NEARLY = st.dictionaries(NAMES, ANY_JSON | st.sampled_from(["input/x", "run", 1, 20, 21, 0, -1]), max_size=7)

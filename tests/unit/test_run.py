@@ -24,6 +24,7 @@ from lambda_src.errors import (
 from lambda_src.messages import (
     AllLengthsReport,
     BlockReport,
+    HandOverRequest,
     LengthReport,
     LogResultsReport,
     LogResultsRequest,
@@ -51,8 +52,16 @@ class Table:
 
     def claim(self, record: RunRecord, found: RunRecord | None) -> None:
         assert found is self.record
-        at_rest = found is None or found.status in ("FAILED", "CANCELLED") or found.lease_until < time.time()
-        if not at_rest:
+        at_rest = found is None or found.status in ("FAILED", "CANCELLED")
+        abandoned = found and found.status == "RUNNING" and found.lease_until < time.time()
+        if not (at_rest or abandoned):
+            raise RunConflict("another")
+        self.end_run(record)
+
+    def take_over(self, record: RunRecord, released_by: str) -> None:
+        found = self.record
+        released = found and found.status == "RUNNING" and found.released and found.owner == released_by
+        if not released:
             raise RunConflict("another")
         self.end_run(record)
 
@@ -84,7 +93,7 @@ class Job:
         self.etag = "etag"
         self.parsed: list[int] = []
         self.stored: dict[int, BlockReport] = {}
-        self.handed_over: list[ParseFileRequest] = []
+        self.handed_over: list[HandOverRequest] = []
         self.manifest: Manifest | None = None
 
     def block(self, request: ParseBlockRequest) -> BlockReport:
@@ -346,7 +355,11 @@ def test_out_of_time_a_fresh_invocation_goes_on(monkeypatch: pytest.MonkeyPatch)
     summary = job.run(remaining_s=lambda: next(remaining))
     assert summary.status == "RUNNING"
     (request,) = job.handed_over
-    assert request == ParseFileRequest(key="key", run_id="run", block_bytes=10, max_concurrency=4)
+    released = job.table.record
+    assert released is not None
+    assert request == HandOverRequest(
+        key="key", run_id="run", block_bytes=10, max_concurrency=4, handed_over_by=released.owner
+    )
     assert 0 < len(job.parsed) < 100
     finished = job.run(request)
     assert (finished.status, finished.words, finished.block_bytes) == ("SUCCEEDED", 200, 10)
@@ -391,16 +404,85 @@ def test_a_hand_over_that_fails_fails_the_run(monkeypatch: pytest.MonkeyPatch) -
     assert job.table.records[-1].status == "FAILED"
 
 
-def test_a_cancel_between_two_invocations_is_heard() -> None:
+def handed_over(job: Job, monkeypatch: pytest.MonkeyPatch) -> HandOverRequest:
+    """A job whose first invocation has run out of time; what it sent to the next."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    remaining = iter([900.0] * 30 + [run.HANDOVER_S - 1] * 1000)
+    assert job.run(remaining_s=lambda: next(remaining)).status == "RUNNING"
+    (request,) = job.handed_over
+    return request
+
+
+@pytest.mark.parametrize("clock_s", [-3600.0, 0.0, 3600.0])
+def test_handing_over_compares_no_clocks(monkeypatch: pytest.MonkeyPatch, clock_s: float) -> None:
+    job = Job(blocks=100)
+    request = handed_over(job, monkeypatch)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + clock_s)
+    assert job.run(request).status == "SUCCEEDED"
+
+
+def test_a_hand_over_delivered_twice_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job(blocks=100)
+    request = handed_over(job, monkeypatch)
+    seconds: list[str] = []
+
+    def second(_: Manifest) -> None:
+        before = job.table.record
+        # Late enough for the lease to have run out: the first owner may have been frozen for a while.
+        job.table.record.lease_until = 0.0  # type: ignore[union-attr]
+        seconds.append(job.run(request).status)
+        assert job.table.record is before
+
+    def put_manifest(manifest: Manifest) -> None:
+        second(manifest)
+        job.put_manifest(manifest)
+
+    assert job.run(request, put_manifest=put_manifest).status == "SUCCEEDED"
+    assert seconds == ["RUNNING"]
+    parsed = list(job.parsed)
+    assert job.run(request).status == "SUCCEEDED"
+    assert job.parsed == parsed
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
+def test_a_hand_over_that_comes_late_resumes_nothing(monkeypatch: pytest.MonkeyPatch, status: Any) -> None:
+    job = Job(blocks=100)
+    request = handed_over(job, monkeypatch)
+    assert job.table.record is not None
+    job.table.record.status, job.table.record.lease_until = status, 0.0
+    before, parsed = copy.deepcopy(job.table.record), list(job.parsed)
+    assert job.run(request).status == status
+    assert (job.table.record, job.parsed) == (before, parsed)
+
+
+def test_a_hand_over_of_no_run_is_refused() -> None:
+    request = HandOverRequest(key="key", run_id="run", handed_over_by="nobody")
+    with pytest.raises(RunConflict, match="there is no run run"):
+        Job(blocks=3).run(request)
+
+
+def test_a_person_waits_for_the_next_invocation_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job(blocks=100)
+    request = handed_over(job, monkeypatch)
+    with pytest.raises(RunConflict, match="another invocation works on the run run: wait for it"):
+        job.run()
+    assert job.table.record is not None
+    job.table.record.lease_until = 0.0  # Lambda has not started it
+    assert job.run().status == "SUCCEEDED"
+    before = job.table.record
+    assert job.run(request).status == "SUCCEEDED"
+    assert job.table.record is before
+
+
+def test_a_cancel_that_a_dead_owner_never_heard_stops_nobody_else() -> None:
+    """Whoever asks for the run again means it."""
     job = Job(blocks=3)
     with pytest.raises(FanOutFailed):
         job.run(parse_block=fails_at(job, 1))
     assert job.table.record is not None
     job.table.record.status, job.table.record.lease_until = "RUNNING", 0.0
     job.table.record.cancel_requested = True
-    with pytest.raises(RunCancelled):
-        job.run()
-    assert job.table.records[-1].status == "CANCELLED"
     assert job.run().status == "SUCCEEDED"
 
 
