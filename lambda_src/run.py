@@ -14,12 +14,14 @@ from typing import NamedTuple
 from lambda_src.blocks import bounded_block_bytes, partition
 from lambda_src.conservation import check_parsed, check_reduced
 from lambda_src.errors import (
+    AccessDenied,
     ConservationBroken,
     FanfoldError,
     NoProgress,
     NoRoom,
     RunConflict,
     SourceChanged,
+    SourceNotFound,
 )
 from lambda_src.lengths import reduce_lengths
 from lambda_src.log import log
@@ -96,7 +98,7 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
         if found and found.etag:
             _check_same(found, bucket, request)
             if found.status == "SUCCEEDED":
-                return summarize(found, table.get_lengths())
+                return _finished(found, request.etag, services)
         _claim(record, found, table)
     try:
         try:
@@ -141,6 +143,23 @@ def _left_alone(run_id: str, table: ResultsTable) -> RunSummary:
         raise RunConflict(f"run_id: there is no run {run_id}.")
     log("hand_over_ignored", run_id=run_id, status=found.status)
     return summarize(found, [])
+
+
+def _finished(found: RunRecord, etag: str | None, services: Services) -> RunSummary:
+    """The result of a run that succeeded, if it is of the version that is asked for: the one that ``etag``
+    names, else the object as it is now."""
+    result = f"the result of the run can be read with: python -m client show {found.run_id}"
+    if etag is None:
+        try:
+            etag = services.pin_source().etag
+        except (SourceNotFound, AccessDenied) as error:  # S3 answers either for an object that is gone
+            raise type(error)(f"{error} The run {found.run_id} of it has finished; {result}") from error
+    if etag != found.etag:
+        raise SourceChanged(
+            f"run_id: the run {found.run_id} is of s3://{found.bucket}/{found.key} as version {found.etag}, "
+            f"not {etag}: leave run_id out to have that one counted; {result}"
+        )
+    return summarize(found, services.table.get_lengths())
 
 
 def _check_same(found: RunRecord, bucket: str, request: ParseFileRequest) -> None:

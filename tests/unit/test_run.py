@@ -274,8 +274,44 @@ def test_the_only_block_that_fails_is_named() -> None:
 def test_a_finished_run_answers_from_the_table() -> None:
     job = Job(blocks=3)
     summary = job.run()
-    again = job.run(pin_source=missing_source, parse_block=fails_at(job, 0))
-    assert again == summary
+    assert job.run(parse_block=fails_at(job, 0)) == summary
+    # S3 need not be asked for the version that is named.
+    named = ParseFileRequest(key="key", etag="etag")
+    assert job.run(named, pin_source=missing_source, parse_block=fails_at(job, 0)) == summary
+    assert len(job.parsed) == 3
+    assert job.logged == 1
+
+
+def test_a_finished_run_is_no_answer_for_another_version() -> None:
+    job = Job(blocks=3)
+    job.run()
+    before = job.table.record
+    refused = (
+        r"^run_id: the run run is of s3://bucket/key as version etag, not another: leave run_id out to have "
+        r"that one counted; the result of the run can be read with: python -m client show run$"
+    )
+    with pytest.raises(SourceChanged, match=refused):
+        job.run(ParseFileRequest(key="key", etag="another"), pin_source=missing_source)
+    job.etag = "another"
+    with pytest.raises(SourceChanged, match=refused):
+        job.run()
+    assert job.table.record is before
+    assert len(job.table.lengths) == 20
+    assert job.run(ParseFileRequest(key="key", etag="etag")).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("error", [SourceNotFound, AccessDenied])
+def test_a_finished_run_whose_object_is_gone_says_so(error: type[Exception]) -> None:
+    """Without an ETag a request means the object as it is now, and there is none."""
+    job = Job(blocks=3)
+    job.run()
+
+    def gone() -> Source:
+        raise error("s3://bucket/key does not exist.")
+
+    with pytest.raises(error, match=r"does not exist\. The run run of it has finished; .* client show run$"):
+        job.run(pin_source=gone)
+    assert len(job.table.lengths) == 20
 
 
 def test_a_run_id_is_of_one_object_and_one_block_size() -> None:
