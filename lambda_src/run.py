@@ -22,6 +22,8 @@ from lambda_src.errors import (
     RunConflict,
     SourceChanged,
     SourceNotFound,
+    Throttled,
+    Transient,
 )
 from lambda_src.lengths import reduce_lengths
 from lambda_src.log import log
@@ -54,6 +56,10 @@ LEASE_S = 30.0
 HANDOVER_S = 60.0
 """With less than this left of an invocation, a fresh one takes the run over."""
 
+ANSWER_S = 5.0
+"""With all results stored, the answer that says so takes milliseconds; a connection that was idle for minutes
+may have been lost without a sign."""
+
 FINDS_AT_ONCE = 32
 """Blobs looked for at once when a run is resumed: enough to hide S3's latency."""
 
@@ -75,6 +81,10 @@ class Services(NamedTuple):
 
 class _OutOfTime(Exception):
     """This invocation must end soon."""
+
+
+class _AnswerLost(Exception):
+    """``get_all_occurrences`` was called, and its answer will not come."""
 
 
 def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Services) -> RunSummary:
@@ -299,11 +309,32 @@ def _reduce(
     record: RunRecord, manifest: Manifest, services: Services, tick: Callable[[], None]
 ) -> list[LengthReport]:
     request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency)
+    stored_at: float | None = None
+
+    def get_all_occurrences(request: GetAllOccurrencesRequest) -> AllLengthsReport:
+        try:
+            return services.get_all_occurrences(request)
+        except Throttled:
+            raise
+        except Transient as error:
+            raise _AnswerLost(str(error)) from error  # before it is called again, the table is asked
+
+    def tick_and_look() -> None:
+        nonlocal stored_at
+        tick()
+        if stored_at is None and len(services.table.get_lengths()) == LONGEST:
+            stored_at = time.monotonic()
+        if stored_at is not None and time.monotonic() - stored_at >= ANSWER_S:
+            raise _AnswerLost(f"All results were stored {ANSWER_S:.0f} s ago.")
+
     try:
-        lengths = call_once(services.get_all_occurrences, request, tick=tick).lengths
-    except NoRoom:
-        # In an account with room for two, get_all_occurrences takes the place that its reducers need.
-        lengths = reduce_lengths(request, services.get_occurrences, tick).lengths
+        lengths = call_once(get_all_occurrences, request, tick=tick_and_look).lengths
+    except (_AnswerLost, NoRoom) as error:
+        # What this owner's reducers have stored counts. The rest is reduced from here: in an account with
+        # room for two, get_all_occurrences takes the place that its reducers need.
+        stored = services.table.get_lengths()
+        log("reduced_without_answer", run_id=record.run_id, stored=len(stored), message=str(error))
+        lengths = reduce_lengths(request, services.get_occurrences, stored=stored, tick=tick).lengths
     if [report.length for report in lengths] != list(range(1, LONGEST + 1)):
         raise ConservationBroken(f"Reduced were the lengths {[report.length for report in lengths]}.")
     for report in lengths:

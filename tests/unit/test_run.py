@@ -20,10 +20,13 @@ from lambda_src.errors import (
     RunConflict,
     SourceChanged,
     SourceNotFound,
+    Throttled,
+    Transient,
 )
 from lambda_src.messages import (
     AllLengthsReport,
     BlockReport,
+    GetOccurrencesRequest,
     HandOverRequest,
     LengthReport,
     LogResultsReport,
@@ -240,6 +243,74 @@ def test_with_room_for_two_the_reducers_are_called_from_here() -> None:
     summary = job.run(get_all_occurrences=no_room)
     assert (summary.status, summary.words) == ("SUCCEEDED", 6)
     assert summary.top_words["3"] == [TopWord("www", 3)]
+
+
+@pytest.mark.parametrize("stored", [20, 13, 0])
+def test_what_is_stored_need_not_be_answered(stored: int) -> None:
+    job = Job(blocks=3)
+    calls: list[object] = []
+    reduced: list[int] = []
+
+    def get_all_occurrences(request: object) -> AllLengthsReport:
+        calls.append(request)
+        job.all_lengths(request)
+        for length in range(stored + 1, 21):
+            del job.table.lengths[length]
+        raise Transient("The connection to Lambda failed")
+
+    def get_occurrences(request: GetOccurrencesRequest) -> LengthReport:
+        reduced.append(request.length)
+        return job.length(request.length)
+
+    summary = job.run(get_all_occurrences=get_all_occurrences, get_occurrences=get_occurrences)
+    assert (summary.status, summary.words) == ("SUCCEEDED", 6)
+    assert summary.top_words["3"] == [TopWord("www", 3)]
+    assert len(calls) == 1
+    assert sorted(reduced) == list(range(stored + 1, 21))
+
+
+def test_an_answer_that_is_lost_without_a_sign_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
+    monkeypatch.setattr(run, "ANSWER_S", 0.05)
+    job = Job(blocks=3)
+    over = threading.Event()
+
+    def get_all_occurrences(request: object) -> AllLengthsReport:
+        reports = job.all_lengths(request)
+        assert over.wait(30)
+        return reports
+
+    try:
+        summary = job.run(get_all_occurrences=get_all_occurrences, get_occurrences=unforeseen)
+        assert not over.is_set()
+    finally:
+        over.set()
+    assert (summary.status, summary.words) == ("SUCCEEDED", 6)
+
+
+def test_what_is_stored_must_be_whole_too() -> None:
+    job = Job(blocks=3)
+
+    def get_all_occurrences(request: object) -> AllLengthsReport:
+        job.all_lengths(request)
+        job.table.lengths[4] = LengthReport(4, 3, 2, [TopWord("wwww", 2)])
+        raise Transient("The connection to Lambda failed")
+
+    with pytest.raises(ConservationBroken, match="counted 3 words of length 4, their reducer 2"):
+        job.run(get_all_occurrences=get_all_occurrences)
+    assert job.table.lengths == {}
+
+
+def test_a_throttled_call_is_no_lost_answer() -> None:
+    job = Job(blocks=3)
+    throttles = iter([Throttled("slow down")] * 3)
+
+    def get_all_occurrences(request: object) -> AllLengthsReport:
+        for throttle in throttles:
+            raise throttle
+        return job.all_lengths(request)
+
+    assert job.run(get_all_occurrences=get_all_occurrences, get_occurrences=unforeseen).words == 6
 
 
 def fails_at(job: Job, block: int) -> Callable[[ParseBlockRequest], BlockReport]:
