@@ -18,7 +18,7 @@ class SourceNotFound(FanfoldError):
 
 
 class SourceChanged(FanfoldError):
-    """The input object was replaced while a run read it."""
+    """The input object is not, or not any more, the version that a run or a request means."""
 
 
 class SourceNotText(FanfoldError):
@@ -54,7 +54,7 @@ class NoProgress(FanfoldError):
 
 
 class NoRoom(FanfoldError):
-    """Every call was throttled for long: the account has no room for this fan-out."""
+    """For long, every call was throttled, or given-up calls held every thread: a fan-out found no room."""
 
 
 class FunctionFailed(FanfoldError):
