@@ -1,4 +1,5 @@
-"""A local AWS for one run: MiniStack on loopback, with IAM enforced, TLS, and credentials of its own."""
+"""A local AWS for one run: MiniStack on loopback, with IAM enforced and TLS, behind a gate that only
+this run's credentials open."""
 
 import datetime as dt
 import ipaddress
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -60,10 +62,11 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
         _raise_open_files_limit()
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "hypercorn", "ministack.app:app", "--workers", "0"),
+                *(sys.executable, "-m", "hypercorn", "client.gated_ministack:app", "--workers", "0"),
                 *("--bind", f"fd://{listener.fileno()}", "--keep-alive", "75", "--log-level", "WARNING"),
                 *("--certfile", str(certificates.certificate), "--keyfile", str(certificates.key)),
             ],
+            cwd=Path(__file__).resolve().parent.parent,  # where it finds the package
             env={
                 **environment,
                 "AUTH": "true",
@@ -76,6 +79,8 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
                 "SFTP_ENABLED": "0",
                 "LOG_LEVEL": "WARNING",
                 "TMPDIR": str(private),
+                "STATE_DIR": str(private / "state"),
+                "S3_DATA_DIR": str(private / "s3"),
                 **server_variables,
             },
             stdin=subprocess.DEVNULL,
@@ -189,11 +194,13 @@ def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break
-        with (
-            suppress(OSError),
-            opener.open(environment["AWS_ENDPOINT_URL"] + "/_ministack/health", timeout=5),
-        ):
-            return
+        try:
+            opener.open(environment["AWS_ENDPOINT_URL"], timeout=5).close()
+        except urllib.error.HTTPError as answer:
+            if answer.code == 403:  # the gate is there, and closed to what is not signed
+                return
+        except OSError:  # not yet
+            pass
         time.sleep(0.1)
     raise LocalAwsError(f"The local AWS did not start; its last words are in {log}.")
 

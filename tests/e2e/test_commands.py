@@ -140,7 +140,7 @@ def test_a_file_that_is_no_text_ends_with_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_local_aws_listens_on_loopback_only(stack: Stack) -> None:
-    """Every listening socket of the server and of the Lambdas that it started."""
+    """The gate's is the only listening socket of the server and of the Lambdas that it started."""
     inodes = set()
     for line in processes_of_session(stack.local.process_id):
         for descriptor in Path(f"/proc/{line.split()[1]}/fd").iterdir():
@@ -151,9 +151,9 @@ def test_the_local_aws_listens_on_loopback_only(stack: Stack) -> None:
         for row in table.read_text().splitlines()[1:]:
             columns = row.split()
             if columns[3] == "0A" and columns[9] in inodes:
-                listening.append(columns[1].split(":")[0])
-    assert listening
-    assert set(listening) == {"0100007F"}
+                listening.append(columns[1])
+    port = int(stack.local.environment["AWS_ENDPOINT_URL"].rpartition(":")[2])
+    assert listening == [f"0100007F:{port:04X}"]
 
 
 def test_credentials_are_of_this_run_only(stack: Stack) -> None:
