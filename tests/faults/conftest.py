@@ -3,7 +3,7 @@
 `make faults` injects all; the tests marked `long` are left out of `make test`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -37,12 +37,28 @@ def _faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
             yield Faulty(stack, between, text, oracle.count_words(text))
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the fixture below how its test ended."""
+    report = yield
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture
-def faulty(_faulty: Faulty) -> Iterator[Faulty]:
-    """Without faults, with the input as it should be."""
-    _faulty.proxy.wait_until_idle()
+def faulty(_faulty: Faulty, request: pytest.FixtureRequest) -> Iterator[Faulty]:
+    """Without faults, with the input as it should be, and with nobody at work."""
     _faulty.proxy.reset()
     _faulty.stack.put(KEY, _faulty.text)
     yield _faulty
     _faulty.proxy.decide = lambda _: None
     _faulty.proxy.room = 10_000
+    try:
+        if not request.node.stash[FAILED]:
+            _faulty.proxy.wait_until_idle()  # what does not end is this test's failure, not the next one's
+    finally:
+        if request.node.stash[FAILED] or _faulty.proxy.invocations:
+            _faulty.start_afresh()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,33 @@ KEY = "input/faults"
 BLOCK_BYTES = 64 * 1024
 
 
-def age_s(process: Path) -> float:
-    """How long a process has run, from its folder in /proc."""
-    started_at_ticks = int((process / "stat").read_text().rpartition(")")[2].split()[19])
-    uptime_s = float(Path("/proc/uptime").read_text().split()[0])
-    return uptime_s - started_at_ticks / os.sysconf("SC_CLK_TCK")
+def workers_of_group(group: int, function: str = "") -> list[int]:
+    """The processes of a process group that work, or wait to, for a function; for any by default."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            at_work = f"/ministack-lambda-{function}" in str((process / "cwd").readlink())
+            if at_work and os.getpgid(int(process.name)) == group:
+                found.append(int(process.name))
+    return found
+
+
+def process_of_connection(port: int, processes: list[int]) -> int | None:
+    """Which of the processes has the connection whose own end is ``port`` of loopback."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[1] == f"0100007F:{port:04X}"}
+    for process in processes:
+        for entry in Path(f"/proc/{process}/fd").glob("*"):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                if str(entry.readlink()) in sockets:
+                    return process
+    return None
+
+
+def kill(process: int) -> None:
+    """SIGKILL."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
 
 
 class Row(NamedTuple):
@@ -94,16 +117,16 @@ class Faulty(NamedTuple):
             assert record.status == "FAILED"
             assert record.error
 
-    def workers(self, function: str, older_than_s: float = 0.0) -> list[int]:
+    def workers(self, function: str) -> list[int]:
         """The processes of a function, at work or waiting for it."""
-        name = getattr(self.stack.deployment, function)
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):  # gone meanwhile
-                started = f"/ministack-lambda-{name}-" in str((process / "cwd").readlink())
-                if started and age_s(process) >= older_than_s:
-                    found.append(int(process.name))
-        return found
+        return workers_of_group(self.stack.local.process_id, getattr(self.stack.deployment, function))
+
+    def start_afresh(self) -> None:
+        """End all Lambdas at work, so that nothing of a test that failed is left to the next one."""
+        for worker in workers_of_group(self.stack.local.process_id):
+            kill(worker)
+        self.proxy.reset()
+        self.proxy.wait_until_idle()
 
     def let_lease_run_out(self, run_id: str) -> None:
         """As if half a minute had passed since a run's owner died."""

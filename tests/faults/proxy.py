@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,12 +22,14 @@ from client.local_aws import Certificates
 
 class Call(NamedTuple):
     """One request of a Lambda: ``service`` is s3, lambda or dynamodb; ``target`` the object's key, the
-    function's name or the operation."""
+    function's name or the operation; ``port`` the caller's end of the connection."""
 
     service: str
     method: str
     target: str
     range: str
+    port: int
+    body: bytes
 
 
 class Answer(NamedTuple):
@@ -86,16 +88,26 @@ class Proxy:
         self.authority = authority
         self.upstream = ""
         self.upstream_trust: ssl.SSLContext | None = None
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+        self.under_way: set[_Handler] = set()
         self.reset()
 
     def reset(self) -> None:
-        """No faults, nothing counted."""
-        self.decide: Callable[[Call], Fault | None] = lambda _: None
-        self.injected = 0
-        self.calls: list[Call] = []
-        self.invocations = 0
-        self.room = 10_000
+        """No faults, nothing counted; who still waits for an answer is cut off."""
+        with self.lock:
+            self.decide: Callable[[Call], Fault | None] = lambda _: None
+            self.injected = 0
+            self.calls: list[Call] = []
+            self.room = 10_000
+            left, self.under_way = self.under_way, set()
+        for handler in left:
+            handler.cut_off()
+
+    @property
+    def invocations(self) -> int:
+        """How many Lambdas that a Lambda invoked are at work."""
+        with self.lock:
+            return sum(handler.call.service == "lambda" for handler in self.under_way)
 
     def forward_to(self, endpoint: str, authority: str) -> None:
         """Where the calls go from now on."""
@@ -112,27 +124,31 @@ class Proxy:
 
     def wait_until_idle(self) -> None:
         """Until no Lambda that a Lambda invoked is at work."""
+        self.wait_for(lambda: not self.invocations)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Until ``condition`` holds, for at most a minute."""
         deadline = time.monotonic() + 60
-        while self.invocations and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not self.invocations
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
     @contextmanager
-    def counted(self, call: Call) -> Iterator[Fault | None]:
+    def counted(self, handler: "_Handler") -> Iterator[Fault | None]:
         """The fault for a call, with its place in the account's concurrency if it is an invocation."""
+        call = handler.call
         with self.lock:
             self.calls.append(call)
-            invocation = call.service == "lambda"
             # One place is parse_file's own.
-            full = invocation and self.invocations + 1 >= self.room
+            full = call.service == "lambda" and self.invocations + 1 >= self.room
             fault = THROTTLED if full else self.decide(call)
             self.injected += fault is not None
-            self.invocations += invocation
+            self.under_way.add(handler)
         try:
             yield fault
         finally:
             with self.lock:
-                self.invocations -= invocation
+                self.under_way.discard(handler)
 
 
 @contextmanager
@@ -174,11 +190,17 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    call: Call
     _upstream: HTTPSConnection | None = None
 
     def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        with self.server.proxy.counted(self._call()) as fault:
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the caller died in the middle: AWS would wait for the rest
+            self.close_connection = True
+            return
+        self.call = self._parse(body)
+        with self.server.proxy.counted(self) as fault:
             match fault:
                 case Answer(status, answer, headers):
                     self._answer(status, list(headers.items()), answer)
@@ -197,13 +219,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _handle
 
-    def _call(self) -> Call:
+    def _parse(self, body: bytes) -> Call:
         path = unquote(urlsplit(self.path).path)
         if match := re.match(r"/2015-03-31/functions/([^/]+)/invocations", path):
-            return Call("lambda", self.command, match[1], "")
-        if operation := self.headers.get("X-Amz-Target", ""):
-            return Call("dynamodb", self.command, operation.partition(".")[2], "")
-        return Call("s3", self.command, path.split("/", 2)[2], self.headers.get("Range", ""))
+            service, target = "lambda", match[1]
+        elif operation := self.headers.get("X-Amz-Target", ""):
+            service, target = "dynamodb", operation.partition(".")[2]
+        else:
+            service, target = "s3", path.split("/", 2)[2]
+        port = self.client_address[1]
+        return Call(service, self.command, target, self.headers.get("Range", ""), port, body)
+
+    def cut_off(self) -> None:
+        """From another thread: neither AWS's answer nor the caller is waited for any longer."""
+        for connection in (self._upstream and self._upstream.sock, self.connection):
+            if connection:
+                with suppress(OSError):  # closed meanwhile
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS is the other thread's
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         for attempt in range(2):
@@ -215,9 +247,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._upstream.request(self.command, self.path, body, dict(self.headers))
                 response = self._upstream.getresponse()
                 return response.status, response.getheaders(), response.read()
-            except (OSError, HTTPException):  # a kept connection may be closed by now
+            except (ConnectionError, ssl.SSLError, HTTPException):  # a kept connection may be closed by now
                 self._upstream = None
-                if attempt:
+                if attempt or self not in self.server.proxy.under_way:
                     raise
         raise AssertionError
 

@@ -1,57 +1,68 @@
-"""Processes that die: workers at random moments, the orchestrator at ten, and then resumed."""
+"""Processes that die: workers before they store, the orchestrator at ten moments, and then resumed."""
 
-import contextlib
-import os
-import random
-import signal
-import threading
+import re
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from client.corpus import write_corpus
+from lambda_src.map_reduce import MAX_ATTEMPTS
 from lambda_src.messages import new_run_id
 from tests import oracle
-from tests.faults.faulty import BLOCK_BYTES, Faulty
-from tests.faults.proxy import Call, Fault, Stall
+from tests.faults.faulty import BLOCK_BYTES, Faulty, kill, process_of_connection
+from tests.faults.proxy import Call, Fault, Reset, Stall
 
-START_S = 1.5
-"""The local AWS takes a worker that dies while it starts for a broken function, and ends all others of it."""
-
-
-def kill(process_id: int) -> None:
-    """SIGKILL."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process_id, signal.SIGKILL)
+TASKS = {"parse_block": "block", "get_occurrences": "length"}
+"""What a task of each function is called."""
 
 
-@pytest.mark.parametrize("function", ["parse_block", "get_occurrences"])
+def to_be_stored(call: Call) -> int | None:
+    """The number of the task whose result is about to be stored."""
+    if call.method == "PUT" and call.target.startswith("blobs/"):
+        return int(call.target.rpartition("/")[2].removesuffix(".jsonl"))
+    if call.target == "TransactWriteItems" and (length := re.search(rb"length#(\d+)", call.body)):
+        return int(length[1])
+    return None
+
+
+def kill_workers(faulty: Faulty, function: str, times: Callable[[int], int]) -> Counter[int]:
+    """Kill the worker of each task of ``function`` when it is about to store its result, ``times(task)``
+    times; how often that was done."""
+    kills: Counter[int] = Counter()
+
+    def decide(call: Call) -> Fault | None:
+        task = to_be_stored(call)
+        if task is None or kills[task] >= times(task):
+            return None
+        worker = process_of_connection(call.port, faulty.workers(function))
+        if worker is None:  # of another function
+            return None
+        kills[task] += 1
+        kill(worker)
+        return Reset()
+
+    faulty.proxy.decide = decide
+    return kills
+
+
+@pytest.mark.parametrize("function", TASKS)
 def test_killed_workers_lose_nothing(faulty: Faulty, function: str) -> None:
-    generator = random.Random(1)
-    over = threading.Event()
-    killed = 0
+    """What is promised: a task has five attempts, so four of its workers may die; of any number of tasks."""
+    kills = kill_workers(faulty, function, lambda task: task if task < MAX_ATTEMPTS else 0)
+    faulty.must_be_exact(f"SIGKILL of {function} workers, up to 4 a task", faulty.event())
+    assert sum(kills.values()) == 0 + 1 + 2 + 3 + 4
 
-    def kill_now_and_then() -> None:
-        nonlocal killed
-        while not over.wait(generator.uniform(0.1, 0.5)):
-            workers = faulty.workers(function, START_S)
-            if workers:
-                kill(generator.choice(workers))
-                killed += 1
 
-    killer = threading.Thread(target=kill_now_and_then)
-    # Slow enough to be caught at work.
-    faulty.proxy.decide = lambda call: Stall(0.3) if call.service == "s3" else None
-    killer.start()
-    try:
-        answer, failed = faulty.stack.invoke(faulty.event())
-    finally:
-        over.set()
-        killer.join()
-    assert killed
-    faulty.proxy.injected = killed
-    faulty.check_exact(f"SIGKILL of {function} workers", answer, failed)
+@pytest.mark.parametrize("function", TASKS)
+def test_a_task_whose_workers_all_die_fails_the_run_by_name(faulty: Faulty, function: str) -> None:
+    """The edge of the promise."""
+    kills = kill_workers(faulty, function, lambda task: 1_000 if task == 7 else 0)
+    named = f"{TASKS[function]} 7"
+    faulty.must_fail(f"SIGKILL of every worker of {named}", faulty.event(), named, "Worker process died")
+    # A straggler's second copy may be under way when the fifth attempt fails.
+    assert MAX_ATTEMPTS <= kills[7] <= MAX_ATTEMPTS + 1
 
 
 def nth(matches: Callable[[Call], bool], n: int) -> Callable[[Call], bool]:
