@@ -4,19 +4,23 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-FILE ?=
-JSON ?=
-BLOCK_BYTES ?=
-CONCURRENCY ?=
-CONTEXT ?=
 LEVEL ?=
+
+# What a person gives reaches the commands through the environment, as it is: neither make nor the shell looks
+# for variables, commands or quotes in it.
+override FILE := $(value FILE)
+override JSON := $(value JSON)
+override BLOCK_BYTES := $(value BLOCK_BYTES)
+override CONCURRENCY := $(value CONCURRENCY)
+override CONTEXT := $(value CONTEXT)
+export FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 CHECKED := app.py stacks lambda_src client tests benchmarks
-cdk_context := $(foreach setting,$(CONTEXT),-c $(setting))
+with_context = set -f; for setting in $$CONTEXT; do set -- "$$@" -c "$$setting"; done;
 
 .PHONY: help
 help: ## Show this list
@@ -24,8 +28,8 @@ help: ## Show this list
 
 .PHONY: run
 run: .installed ## Run the job in a local AWS: [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
-	@python -m client local $(if $(FILE),--file '$(FILE)') $(if $(JSON),--json '$(JSON)') \
-		$(if $(BLOCK_BYTES),--block-bytes '$(BLOCK_BYTES)') $(if $(CONCURRENCY),--concurrency '$(CONCURRENCY)')
+	@python -m client local $${FILE:+"--file=$$FILE"} $${JSON:+"--json=$$JSON"} \
+		$${BLOCK_BYTES:+"--block-bytes=$$BLOCK_BYTES"} $${CONCURRENCY:+"--concurrency=$$CONCURRENCY"}
 
 .PHONY: test
 test: .installed lint ## Lint, types, and all tests: unit, integration, stack, end to end
@@ -43,16 +47,16 @@ lint: .installed ## Check style and types
 
 .PHONY: synth
 synth: .installed ## Write the CloudFormation template to cdk.out: [CONTEXT="name=value ..."]
-	cdk synth --quiet $(cdk_context)
+	@$(with_context) cdk synth --quiet "$$@"
 
 .PHONY: deploy
 deploy: .installed ## Deploy to the AWS account of your credentials: [CONTEXT="name=value ..."]
 	cdk bootstrap
-	cdk deploy $(cdk_context)
+	@$(with_context) cdk deploy "$$@"
 
 .PHONY: destroy
 destroy: .installed ## Remove the stack from that account; data stay unless deployed with retain_data=false
-	cdk destroy $(cdk_context)
+	@$(with_context) cdk destroy "$$@"
 
 .PHONY: audit
 audit: ## Ask for known vulnerabilities of the locked packages
