@@ -264,7 +264,8 @@ def decode_event(event: object, kind: type[S]) -> S:
         return msgspec.convert(event, kind)
     except (msgspec.ValidationError, UnicodeError) as error:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
-        raise InvalidRequest(f"Not a {kind.__name__}: {error}. Its fields are: {fields}.") from None
+        what = _cut(str(error), FAILURE_BYTES)  # it names the field, which is as long as the sender likes
+        raise InvalidRequest(f"Not a {kind.__name__}: {what}. Its fields are: {fields}.") from None
 
 
 def decode_answer(payload: bytes, kind: type[T]) -> T:

@@ -103,3 +103,10 @@ def test_a_record_of_many_failures_fits_one_item() -> None:
     record.fail(FanOutFailed("字" * 10_000, ("語" * 1000,) * 5000))
     assert len(encode(record)) < 300_000
     assert len(record.failures) == 1000
+
+
+@pytest.mark.parametrize("event", [{"key": "k", "x" * 10**6: 1}, {"key": "k", "run_id": "x" * 10**6}])
+def test_a_refusal_is_no_longer_than_a_sentence(event: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        decode_event(event, ParseFileRequest)
+    assert len(str(refusal.value)) < 500
