@@ -23,15 +23,16 @@ from pathlib import Path
 from client.aws import account_of
 from client.deployment import deploy_locally, find_deployment
 from client.local_aws import local_aws
-from client import job
+from botocore.config import Config
 with tempfile.TemporaryDirectory() as name, local_aws(Path(name)) as local:
     folder = Path(name)
     deploy_locally(local, folder)
     aws = account_of(local.environment)
     deployment = find_deployment(aws)
-    key = job.upload(aws, deployment, Path(sys.argv[1]), lambda _: None)
-    client = aws.client("lambda", job.INVOKE_CONFIG)
-    event = json.dumps({"key": key, "block_bytes": 1 << 20, "max_concurrency": 4})
+    aws.client("s3").upload_file(sys.argv[1], deployment.bucket, "input/text")
+    once = Config(read_timeout=905, retries={"total_max_attempts": 1})
+    client = aws.client("lambda", once)
+    event = json.dumps({"key": "input/text", "block_bytes": 1 << 20, "max_concurrency": 4})
     print("ready", flush=True)
     for _ in sys.stdin:
         started_at = time.monotonic()

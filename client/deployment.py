@@ -1,15 +1,16 @@
 """The deployed stack: deploying it into a local AWS, and finding it in any account."""
 
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client.aws import Aws
-from client.local_aws import ACCOUNT, REGION, LocalAws, end_group
+from client.local_aws import ACCOUNT, REGION, LocalAws
+from client.processes import started
 
 ROOT = Path(__file__).resolve().parent.parent
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
 STACK = "Fanfold"
 
 
@@ -76,19 +77,10 @@ def find_deployment(aws: Aws) -> Deployment:
 
 def _cdk(aws: LocalAws, folder: Path, command: str, *arguments: str) -> None:
     log = folder / f"cdk-{command}.log"
-    with log.open("wb") as log_file:
-        process = subprocess.Popen(
-            [str(ROOT / "node_modules" / ".bin" / "cdk"), command, *arguments],
-            cwd=ROOT,
-            env=dict(aws.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            process.wait()
-        finally:
-            end_group(process)
-    if process.returncode:
+    with (
+        log.open("wb") as log_file,
+        started([str(CDK), command, *arguments], aws.environment, log_file, folder=ROOT) as process,
+    ):
+        status = process.wait()
+    if status:
         raise DeploymentError(f"cdk {command} failed; what it said is in {log}.")

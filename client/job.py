@@ -1,40 +1,40 @@
-"""One job from here: upload, run, watch, answer."""
+"""One job from here: have it done, watch it, answer."""
 
-import contextlib
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
-from boto3.exceptions import Boto3Error
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from client.aws import Aws
 from client.deployment import Deployment
-from lambda_src.errors import FanfoldError, RunConflict
-from lambda_src.messages import LengthReport, ParseFileRequest, RunRecord, RunSummary, summarize
+from client.interruption import SIGNALS
+from client.safe_text import shell_word
+from lambda_src.errors import FanfoldError, RunConflict, Transient
+from lambda_src.messages import ParseFileRequest, RunRecord, RunSummary, summarize
 from lambda_src.results_table import ResultsTable
-from lambda_src.settings import INPUT_PREFIX, PARSE_FILE_TIMEOUT_S
+
+T = TypeVar("T")
 
 LENGTHS = 20
 POLL_S = 0.5
+BEGIN_TIMEOUT_S = 120.0
+"""How long Lambda may take to begin what it has accepted: it waits while the account has no room."""
+
+REFUSAL_TIMEOUT_S = 10.0
+"""How long parse_file may take to refuse: it looks at the request and the run's record first."""
+
 TAKE_OVER_S = 60.0
 """A run that was handed over has no owner until Lambda has started the next one."""
 
-INVOKE_CONFIG = Config(
-    # Longer than the function can run, and once: botocore answers its own time-out by invoking again.
-    read_timeout=PARSE_FILE_TIMEOUT_S + 5,
-    retries={"total_max_attempts": 1},
-    tcp_keepalive=True,
-)
+LOST_SIGHT_S = 60.0
+"""How long the table may be out of reach: the run goes on without being watched."""
 
 
 class JobError(Exception):
-    """The upload or the run failed; the text is one sentence for the person."""
+    """The run failed, or cannot be seen; the text is one sentence for the person."""
 
 
 class Progress(NamedTuple):
@@ -45,45 +45,33 @@ class Progress(NamedTuple):
     lengths_done: int
 
 
-def upload(aws: Aws, deployment: Deployment, file: Path, progress: Callable[[int], None]) -> str:
-    """Upload ``file`` as an input and return its key; ``progress`` is told the bytes sent since last time.
-
-    Raises JobError.
-    """
-    key = f"{INPUT_PREFIX}{file.name}"
-    try:
-        aws.client("s3").upload_file(str(file), deployment.source_bucket, key, Callback=progress)
-    except (OSError, Boto3Error, BotoCoreError, ClientError) as error:
-        raise JobError(
-            f"{file} could not be uploaded to s3://{deployment.source_bucket}/{key}: {error}"
-        ) from error
-    return key
-
-
 def run(
     aws: Aws, deployment: Deployment, request: ParseFileRequest, progress: Callable[[Progress], None]
 ) -> RunSummary:
-    """Invoke ``parse_file`` and watch the run's record until it has ended. Raises JobError."""
+    """Have ``parse_file`` do the run, and watch the run's record until it has ended. Raises JobError.
+
+    No connection waits for the end: one that is idle for minutes gets lost.
+    """
     assert request.run_id, "the run id is how the run is watched"
-    answer: Future[None] = Future()
-    client = aws.client("lambda", INVOKE_CONFIG)
-    # A daemon, so that an interrupted command ends although the answer is still awaited.
-    threading.Thread(target=_invoke, args=(client, deployment, request, answer), daemon=True).start()
-    while not answer.done():
-        time.sleep(POLL_S)
-        with contextlib.suppress(JobError):  # not being able to watch is no reason to give up
-            _watch(aws, deployment, request.run_id, progress)
-    with contextlib.suppress(BotoCoreError):  # the run goes on without a connection; its record tells
-        answer.result()
+    table = _table(aws, deployment, request.run_id)
+    found = _seen(table)
+    if found is None:
+        _invoke(aws, deployment, request)
+        _wait_until_begun(table, request, None)
+    elif not _answered(aws, deployment, request):
+        _wait_until_begun(table, request, found)
     return follow(aws, deployment, request.run_id, progress)
 
 
 def follow(aws: Aws, deployment: Deployment, run_id: str, progress: Callable[[Progress], None]) -> RunSummary:
     """Watch a run until it has ended and give its result. Raises JobError."""
+    table = _table(aws, deployment, run_id)
     while True:
-        record, lengths = _watch(aws, deployment, run_id, progress)
+        record = _seen(table)
         if record is None:
             raise JobError(f"There is no run {run_id} in the table {deployment.table}.")
+        lengths = _watched(table, table.get_lengths) if record.stage != "parse" else []
+        progress(Progress(record.blocks_done, record.blocks, len(lengths)))
         if record.status == "SUCCEEDED":
             if len(lengths) != LENGTHS:
                 raise JobError(f"The table holds {len(lengths)} of {LENGTHS} lengths of the run {run_id}.")
@@ -93,43 +81,98 @@ def follow(aws: Aws, deployment: Deployment, run_id: str, progress: Callable[[Pr
         if record.lease_until < time.time() - TAKE_OVER_S:
             raise JobError(
                 f"The run {run_id} has died, or Lambda has not started to go on with it. To resume it: "
-                f"python -m client run --key '{record.key}' --run-id {run_id}"
+                f"python -m client run --key={shell_word(record.key)} --run-id={shell_word(run_id)}"
             )
-        time.sleep(POLL_S)
+        _pause()
 
 
-def cancel(aws: Aws, deployment: Deployment, run_id: str) -> None:
-    """Ask a run to stop: it starts no more blocks after about half a second. Raises JobError."""
+def cancel(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord:
+    """Ask a run to stop: it starts no more blocks after about half a second. Gives the record as it then is.
+
+    Raises JobError.
+    """
+    table = _table(aws, deployment, run_id)
     try:
-        ResultsTable(aws.table(deployment.table), run_id).request_cancel()
+        table.request_cancel()
     except RunConflict:
         raise JobError(f"There is no run {run_id} at work.") from None
     except FanfoldError as error:
         raise JobError(f"The run {run_id} cannot be cancelled: {error}") from error
+    record = _seen(table)
+    assert record, "it was there to be asked"
+    return record
 
 
-def _watch(
-    aws: Aws, deployment: Deployment, run_id: str, progress: Callable[[Progress], None]
-) -> tuple[RunRecord | None, list[LengthReport]]:
-    table = ResultsTable(aws.table(deployment.table), run_id)
+def _invoke(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None:
+    """Have Lambda run ``parse_file`` soon. A refused request leaves a record that says so, a new run id
+    provided."""
+    config = Config(retries={"mode": "standard", "total_max_attempts": 5})
     try:
-        record = table.get_run()
-        lengths = table.get_lengths() if record and record.stage != "parse" else []
-    except FanfoldError as error:
-        raise JobError(f"The run {run_id} cannot be watched: {error}") from error
-    if record:
-        progress(Progress(record.blocks_done, record.blocks, len(lengths)))
-    return record, lengths
+        aws.client("lambda", config).invoke(
+            FunctionName=deployment.parse_file,
+            Payload=msgspec.json.encode(request),
+            InvocationType="Event",
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise JobError(f"Lambda cannot be asked to run {deployment.parse_file}: {error}") from error
 
 
-def _invoke(client: Any, deployment: Deployment, request: ParseFileRequest, answer: Future[None]) -> None:
+def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bool:
+    """Run ``parse_file`` for a run id that has a record already, and wait for its answer as long as it may
+    take to refuse: a refusal leaves no trace in the record. Without an answer the run is at work."""
+    config = Config(read_timeout=REFUSAL_TIMEOUT_S, retries={"total_max_attempts": 1})
     try:
-        response = client.invoke(FunctionName=deployment.parse_file, Payload=msgspec.json.encode(request))
-        if "FunctionError" in response:
-            raise JobError(msgspec.json.decode(response["Payload"].read())["errorMessage"])
-    except ClientError as error:
-        answer.set_exception(JobError(f"Lambda refused to run {deployment.parse_file}: {error}"))
-    except BaseException as error:  # noqa: BLE001 - carried to the thread that waits
-        answer.set_exception(error)
-    else:
-        answer.set_result(None)
+        response = aws.client("lambda", config).invoke(
+            FunctionName=deployment.parse_file, Payload=msgspec.json.encode(request)
+        )
+        answer = response["Payload"].read()
+    except ReadTimeoutError:
+        return False
+    except (BotoCoreError, ClientError) as error:
+        raise JobError(f"Lambda cannot be asked to run {deployment.parse_file}: {error}") from error
+    if "FunctionError" in response:
+        raise JobError(msgspec.json.decode(answer)["errorMessage"])
+    return True
+
+
+def _wait_until_begun(table: ResultsTable, request: ParseFileRequest, found: RunRecord | None) -> None:
+    """Until the run has another record than ``found``: every invocation that begins is a new owner."""
+    deadline = time.monotonic() + BEGIN_TIMEOUT_S
+    while (record := _seen(table)) is None or (found and record.owner == found.owner):
+        if time.monotonic() > deadline:
+            raise JobError(
+                f"Lambda has accepted the run {table.run_id}, but not begun it for {BEGIN_TIMEOUT_S:.0f} s: "
+                "other work may use up the account's concurrency. Should it begin yet, this shows it: "
+                f"python -m client show {shell_word(table.run_id)}"
+            )
+        _pause()
+    if record.key not in ("", request.key):
+        raise JobError(
+            f"The run {table.run_id} is one of {record.key}, which someone else has begun at the same time: "
+            "choose another run id."
+        )
+
+
+def _table(aws: Aws, deployment: Deployment, run_id: str) -> ResultsTable:
+    return ResultsTable(aws.table(deployment.table), run_id)
+
+
+def _seen(table: ResultsTable) -> RunRecord | None:
+    return _watched(table, table.get_run)
+
+
+def _watched(table: ResultsTable, look: Callable[[], T]) -> T:
+    """What ``look`` gives, in spite of passing faults."""
+    deadline = time.monotonic() + LOST_SIGHT_S
+    while True:
+        try:
+            return look()
+        except FanfoldError as error:
+            if not isinstance(error, Transient) or time.monotonic() > deadline:
+                raise JobError(f"The run {table.run_id} cannot be watched: {error}") from error
+        _pause()
+
+
+def _pause() -> None:
+    SIGNALS.check()
+    time.sleep(POLL_S)

@@ -7,7 +7,6 @@ import os
 import resource
 import secrets
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -17,7 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,10 +25,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from client.interruption import SIGNALS
+from client.processes import started
+
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 10.0
 
 
 class LocalAwsError(Exception):
@@ -52,49 +53,46 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
     ``LAMBDA_ACCOUNT_CONCURRENCY``. Raises LocalAwsError.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Short, for the system's own: everything in here is gone when the block ends.
-    private = Path(tempfile.mkdtemp(prefix="fanfold-"))
     log = folder / "local-aws.log"
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log.open("wb") as log_file:
-        port = listener.getsockname()[1]
-        certificates = Certificates(private)
-        environment = _client_environment(f"https://127.0.0.1:{port}", certificates.authority)
-        _raise_open_files_limit()
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "hypercorn", "client.gated_ministack:app", "--workers", "0"),
-                *("--bind", f"fd://{listener.fileno()}", "--keep-alive", "75", "--log-level", "WARNING"),
-                *("--certfile", str(certificates.certificate), "--keyfile", str(certificates.key)),
-            ],
-            cwd=Path(__file__).resolve().parent.parent,  # where it finds the package
-            env={
-                **environment,
-                "AUTH": "true",
-                "USE_SSL": "1",
-                "MINISTACK_SSL_CERT": str(certificates.certificate),
-                "MINISTACK_SSL_KEY": str(certificates.key),
-                "BIND_HOST": "127.0.0.1",
-                "GATEWAY_PORT": str(port),
-                "IOT_MTLS_ENABLED": "0",
-                "SFTP_ENABLED": "0",
-                "LOG_LEVEL": "WARNING",
-                "TMPDIR": str(private),
-                "STATE_DIR": str(private / "state"),
-                "S3_DATA_DIR": str(private / "s3"),
-                **server_variables,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=log_file,
-            stderr=subprocess.STDOUT,
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
-        )
-    try:
+    with (
+        # Short, for the system's own: everything in here is gone when the block ends.
+        SIGNALS.undone(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as private,
+        ExitStack() as running,
+    ):
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log.open("wb") as log_file:
+            port = listener.getsockname()[1]
+            certificates = Certificates(private)
+            environment = _client_environment(f"https://127.0.0.1:{port}", certificates.authority)
+            _raise_open_files_limit()
+            server = started(
+                [
+                    *(sys.executable, "-m", "hypercorn", "client.gated_ministack:app", "--workers", "0"),
+                    *("--bind", f"fd://{listener.fileno()}", "--keep-alive", "75", "--log-level", "WARNING"),
+                    *("--certfile", str(certificates.certificate), "--keyfile", str(certificates.key)),
+                ],
+                {
+                    **environment,
+                    "AUTH": "true",
+                    "USE_SSL": "1",
+                    "MINISTACK_SSL_CERT": str(certificates.certificate),
+                    "MINISTACK_SSL_KEY": str(certificates.key),
+                    "BIND_HOST": "127.0.0.1",
+                    "GATEWAY_PORT": str(port),
+                    "IOT_MTLS_ENABLED": "0",
+                    "SFTP_ENABLED": "0",
+                    "LOG_LEVEL": "WARNING",
+                    "TMPDIR": str(private),
+                    "STATE_DIR": str(private / "state"),
+                    "S3_DATA_DIR": str(private / "s3"),
+                    **server_variables,
+                },
+                log_file,
+                folder=Path(__file__).resolve().parent.parent,  # where it finds the package
+                pass_fds=[listener.fileno()],
+            )
+            process = running.enter_context(server)
         _wait_until_ready(process, environment, log)
         yield LocalAws(environment, process.pid, log)
-    finally:
-        end_group(process)
-        shutil.rmtree(private, ignore_errors=True)
 
 
 class Certificates:
@@ -205,12 +203,5 @@ def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str
     raise LocalAwsError(f"The local AWS did not start; its last words are in {log}.")
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End ``process``, which leads a process group of its own, and all that it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_TIMEOUT_S)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _remove(private: Path) -> None:
+    shutil.rmtree(private, ignore_errors=True)

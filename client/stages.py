@@ -13,8 +13,12 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
 from client import job
+from client.interruption import SIGNALS
+
+BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
 
 
 class Stages:
@@ -29,15 +33,25 @@ class Stages:
         """A stage without a measure: a spinner."""
         with self.console.status(text), self._timed(name):
             yield
-        self.console.print(f"{text} [dim]{self.seconds[name]:.1f} s[/]")
+        self.console.print(Text.assemble(f"{text} ", (f"{self.seconds[name]:.1f} s", "dim")))
 
     @contextmanager
     def transfer(self, name: str, text: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
         """A stage of ``total_bytes``; gives what to call with the bytes done since the last call."""
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.console) as bars, self._timed(name):
+        with Progress(*BYTE_COLUMNS, console=self.console) as bars, self._timed(name):
             bar = bars.add_task(text, total=total_bytes)
             yield lambda done: bars.advance(bar, done)
+
+    @contextmanager
+    def upload(self, total_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+        """The upload of a file; gives what to call with the bytes read, and sent, since the last call."""
+        with Progress(*BYTE_COLUMNS, console=self.console) as bars, self._timed("upload"):
+            reading = bars.add_task("Reading it", total=total_bytes)
+            sending = bars.add_task("Uploading it", total=total_bytes, visible=False)
+            yield (
+                lambda done: bars.advance(reading, done),
+                lambda done: bars.update(sending, advance=done, visible=True),
+            )
 
     @contextmanager
     def job(self) -> Iterator[Callable[[job.Progress], None]]:
@@ -55,6 +69,7 @@ class Stages:
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:
+        SIGNALS.check()
         started_at = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - started_at, 3)

@@ -2,17 +2,28 @@
 
 import json
 import os
+import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
+from client import job
 from client.deployment import ROOT
+from client.report import as_json
+from client.upload import upload
+from lambda_src.messages import ParseFileRequest, new_run_id
 from tests import oracle
 from tests.deployed import Stack
 
@@ -47,21 +58,35 @@ def test_the_aws_cli_runs_a_job_as_the_readme_writes_it(stack: Stack, tmp_path: 
 
 
 @contextmanager
-def client(*arguments: str) -> "Iterator[subprocess.Popen[str]]":
-    """The client, ended if a test fails before it has ended."""
+def client(*arguments: str, folder: Path | None = None, **options: Any) -> "Iterator[subprocess.Popen[str]]":
+    """The client, ended if a test fails before it has ended. ``folder`` holds its temporary files, and all
+    that it starts has it in its environment."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "client", *arguments],
+        [sys.executable, *options.pop("python", ()), "-m", "client", *arguments],
         cwd=ROOT,
+        env={**os.environ, **({"TMPDIR": str(folder)} if folder else {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        **options,
     )
     try:
         yield process
     finally:
         process.terminate()
         process.communicate()
+
+
+def processes_of(folder: Path) -> list[str]:
+    """What runs with ``folder`` in its environment or arguments: a zombie, which has ended, has neither."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            texts = [(process / name).read_bytes() for name in ("cmdline", "environ")]
+            if any(str(folder).encode() in text for text in texts):
+                found.append(f"{process.name} {texts[0]!r}")
+    return found
 
 
 def processes_of_session(session: int) -> list[str]:
@@ -86,21 +111,113 @@ def test_make_run_s_command_ends_with_exact_counts(tmp_path: Path) -> None:
     assert answer["run_id"] in output
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_leaves_nothing_running(tmp_path: Path, end: signal.Signals) -> None:
-    file = tmp_path / "text.txt"
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@pytest.fixture
+def private(tmp_path: Path) -> Iterator[Path]:
+    """Where the client puts its temporary files: in the end there are none, no processes, no run's files."""
+    runs = ROOT / ".build" / "runs"
+    before = set(runs.glob("*"))
+    folder = tmp_path / "private"
+    folder.mkdir()
+    yield folder
+    assert processes_of(folder) == []
+    assert list(folder.glob("fanfold-*")) == []
+    assert set(runs.glob("*")) <= before
+
+
+def small(folder: Path) -> str:
+    file = folder / "text.txt"
     file.write_bytes(b"words " * 1000)
-    with client("local", "--file", str(file)) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert "Starting a local AWS" in line  # done; the CDK runs next
-        while len(sessions := sessions_started_by(process.pid)) < 2:  # the server's and the CDK's
+    return str(file)
+
+
+@pytest.mark.parametrize("end", HANDLED)
+@pytest.mark.parametrize("groups", [1, 2], ids=["server", "deploy"])
+def test_interrupted_it_leaves_nothing_behind(
+    tmp_path: Path, private: Path, end: signal.Signals, groups: int
+) -> None:
+    with client("local", "--file", small(tmp_path), folder=private) as process:
+        while len(sessions_started_by(process.pid)) < groups:  # the server's, then the CDK's
             assert process.poll() is None
         process.send_signal(end)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.strip().endswith("Stopped.")
-    assert [processes_of_session(session) for session in (process.pid, *sessions)] == [[], [], []]
+    assert errors == "Stopped.\n"
+
+
+def test_interrupted_while_it_generates_it_leaves_nothing_behind(private: Path) -> None:
+    with client("local", "--corpus-bytes", str(10**9), folder=private) as process:
+        while not list((ROOT / ".build" / "runs").glob(f"*/corpus.xml.{process.pid}.partial")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "Stopped.\n")
+
+
+@pytest.mark.parametrize("module", ["client.interruption", "argparse", "boto3", "rich.console", "msgspec"])
+def test_interrupted_while_it_imports_it_ends_without_a_traceback(private: Path, module: str) -> None:
+    python = ("-X", "importtime")
+    with client("local", "--file", __file__, folder=private, python=python) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if line.split("|")[-1].strip() == module:
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in errors
+
+
+def test_a_terminal_that_is_closed_leaves_nothing_behind(tmp_path: Path, private: Path) -> None:
+    """The kernel sends SIGHUP, and then no line can be written any more."""
+    file = small(tmp_path)
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ["TMPDIR"] = str(private)
+        os.chdir(ROOT)
+        arguments = [sys.executable, "-m", "client", "local", "--file", file]
+        os.execv(sys.executable, arguments)  # noqa: S606 - no shell is wanted
+    while len(sessions_started_by(child)) < 2:
+        os.read(terminal, 1 << 16)  # a terminal that nobody reads stops who writes
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+
+
+def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
+    """Its files stay: nobody is left to remove them."""
+    with client("local", "--file", small(tmp_path), folder=tmp_path) as process:
+        while len(sessions_started_by(process.pid)) < 2:
+            assert process.poll() is None
+        process.kill()
+        process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while processes_of(tmp_path):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("end", HANDLED)
+@pytest.mark.parametrize("moment", range(30))
+def test_interrupted_at_any_moment_it_leaves_nothing_behind(
+    tmp_path: Path, private: Path, end: signal.Signals, moment: int
+) -> None:
+    """From its first import to its last stage."""
+    after_s = Random(f"{end} {moment}").uniform(0.1, 20)
+    with client("local", "--file", small(tmp_path), folder=private) as process:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(after_s)
+        process.send_signal(end)
+        _, errors = process.communicate(timeout=60)
+    if process.returncode:
+        # Before it listens, within the first tenth of a second, the signal itself ends it.
+        assert process.returncode in (130, -end), errors
+        assert errors in ("Stopped.\n", "")
+    else:
+        assert errors == ""  # it was over before
 
 
 def sessions_started_by(parent: int) -> list[int]:
@@ -116,6 +233,7 @@ def sessions_started_by(parent: int) -> list[int]:
     [
         (["local", "--file", "/nowhere"], "Error: /nowhere is not a file that can be read."),
         (["local", "--json", "/nowhere/x.json"], "Error: /nowhere/x.json cannot be written"),
+        (["local", "--json", str(ROOT)], f"Error: {ROOT} is a folder: name a file."),
         (["local", "--block-bytes", "0"], "argument --block-bytes: 0 is not a whole number from 1 up"),
         (["local", "--concurrency", "many"], "argument --concurrency"),
         (["run"], "one of the arguments --file --key is required"),
@@ -127,6 +245,70 @@ def test_a_wrong_argument_is_one_sentence(arguments: list[str], sentence: str) -
     assert process.returncode != 0
     assert sentence in errors
     assert "Traceback" not in errors
+
+
+def test_a_full_disk_is_one_sentence(private: Path) -> None:
+    """A bound on the size of files fails a write as a full disk does."""
+    with client(
+        "local",
+        folder=private,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
+    ) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert re.fullmatch(r"Error: The corpus could not be written to \S+: File too large\.\n", errors)
+
+
+def test_two_of_the_same_name_at_once_are_each_shown_their_own(stack: Stack, tmp_path: Path) -> None:
+    texts = {"mine": b"mine mine", "ours": b"ours ours ours"}
+    both_uploaded = threading.Barrier(len(texts), timeout=60)
+
+    def run(name: str) -> dict[str, Any]:
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "text.txt"
+        file.write_bytes(texts[name])
+        source = upload(stack.aws, stack.deployment.source_bucket, file)
+        both_uploaded.wait()
+        request = ParseFileRequest(key=source.key, etag=source.etag, run_id=new_run_id())
+        summary = job.run(stack.aws, stack.deployment, request, lambda _: None)
+        top_words: dict[str, Any] = as_json(summary, {})["top_words"]
+        return top_words
+
+    with ThreadPoolExecutor(len(texts)) as clients:
+        shown = dict(zip(texts, clients.map(run, texts), strict=True))
+    assert shown == {name: oracle.top_words(oracle.count_words(text)) for name, text in texts.items()}
+
+
+def test_a_resumed_run_is_told_anew_although_nobody_waits_for_its_answer(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until Lambda has begun, its record tells how it failed the first time."""
+    key = stack.put("input/again.txt", b"again")
+    request = ParseFileRequest(key=key, run_id="again", etag='"another"')
+    with pytest.raises(job.JobError, match=r"^SourceChanged: etag: .* not \"another\"") as first:
+        job.run(stack.aws, stack.deployment, request, lambda _: None)
+    assert "(run again)" in str(first.value)
+    monkeypatch.setattr(job, "REFUSAL_TIMEOUT_S", 0.05)
+    request = ParseFileRequest(key=key, run_id="again")
+    assert job.run(stack.aws, stack.deployment, request, lambda _: None).words == 1
+
+
+def test_a_run_id_in_use_is_told_as_the_function_tells_it(stack: Stack) -> None:
+    key = stack.put("input/once.txt", b"once")
+    request = ParseFileRequest(key=key, run_id="once")
+    summary = job.run(stack.aws, stack.deployment, request, lambda _: None)
+    assert job.run(stack.aws, stack.deployment, request, lambda _: None) == summary
+    other = ParseFileRequest(key=stack.put("input/other.txt", b"other"), run_id="once")
+    with pytest.raises(
+        job.JobError, match=r"^run_id: it is the run of s3://.*/input/once\.txt; .* \(run once\)$"
+    ):
+        job.run(stack.aws, stack.deployment, other, lambda _: None)
+
+
+def test_a_refused_request_is_told(stack: Stack) -> None:
+    request = ParseFileRequest(key="elsewhere/text.txt", run_id=new_run_id())
+    with pytest.raises(job.JobError, match=r"^InvalidRequest: key: the inputs in .* begin with input/"):
+        job.run(stack.aws, stack.deployment, request, lambda _: None)
 
 
 def test_a_file_that_is_no_text_ends_with_one_sentence(tmp_path: Path) -> None:

@@ -1,14 +1,27 @@
 """What the client makes of a run's record."""
 
+import io
+import shlex
 import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
-from client import job
-from lambda_src.messages import LengthReport, RunRecord
+from client import commands, job
+from lambda_src.errors import AccessDenied, Transient
+from lambda_src.messages import LengthReport, ParseFileRequest, RunRecord, RunSummary
 from lambda_src.results_table import ResultsTable
+
+REQUEST = ParseFileRequest(key="k", run_id="run")
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "POLL_S", 0.01)
 
 
 @pytest.fixture
@@ -65,14 +78,185 @@ def test_a_run_that_ended_otherwise_is_told(table: Any, results: ResultsTable, s
         follow(table)
 
 
-def test_a_run_that_died_is_told_with_how_to_resume_it(table: Any, results: ResultsTable) -> None:
+@pytest.mark.parametrize("key", ["k", "it's", "a b; $(touch m) `touch m`", "--json", "größte\u3000"])
+def test_a_run_that_died_is_told_with_how_to_resume_it(table: Any, results: ResultsTable, key: str) -> None:
     results.put_run(
-        RunRecord(run_id="run", owner="me", lease_until=time.time() - 61, started_at=1.0, key="k")
+        RunRecord(run_id="run", owner="me", lease_until=time.time() - 61, started_at=1.0, key=key)
     )
-    with pytest.raises(job.JobError, match="python -m client run --key 'k' --run-id run"):
+    with pytest.raises(job.JobError) as error:
         follow(table)
+    advice = str(error.value).partition("To resume it: ")[2]
+    if key.isprintable():
+        assert shlex.split(advice)[:4] == ["python", "-m", "client", "run"]
+        options = commands._parser().parse_args(shlex.split(advice)[3:])
+        assert (options.key, options.run_id) == (key, "run")
+    else:
+        assert advice.isprintable()
 
 
 def test_no_such_run_is_told(table: Any) -> None:
     with pytest.raises(job.JobError, match="There is no run nothing"):
         follow(table, "nothing")
+
+
+class Lambda:
+    """Has ``begin`` do what an invocation does, and answers what it gives if the caller waits for that."""
+
+    def __init__(self, begin: Callable[[], Any] = lambda: None) -> None:
+        self.begin = begin
+        self.invoked: list[str] = []
+        self.waits_s: list[float] = []
+
+    def client(self, _: str, config: Any) -> Any:
+        self.waits_s.append(config.read_timeout)
+        return self
+
+    def invoke(self, **call: Any) -> dict[str, Any]:
+        assert msgspec.json.decode(call["Payload"], type=ParseFileRequest) == REQUEST
+        self.invoked.append(call.get("InvocationType", "RequestResponse"))
+        answer = self.begin()
+        if "InvocationType" in call:
+            return {"StatusCode": 202}
+        error = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
+        return {"Payload": io.BytesIO(msgspec.json.encode(answer)), **error}
+
+
+def ask(table: Any, functions: Lambda) -> RunSummary:
+    aws: Any = SimpleNamespace(table=lambda _: table, client=functions.client)
+    deployment: Any = SimpleNamespace(table="results", parse_file="parse_file")
+    return job.run(aws, deployment, REQUEST, lambda _: None)
+
+
+def claim(table: Any, owner: str, key: str = "k") -> ResultsTable:
+    results = ResultsTable(table, "run")
+    now = time.time()
+    results.claim(
+        RunRecord(run_id="run", owner=owner, lease_until=now + 60, started_at=now, key=key), results.get_run()
+    )
+    return results
+
+
+def finish(table: Any, owner: str, status: Any = "SUCCEEDED", error: str = "") -> None:
+    results = claim(table, owner)
+    if status == "SUCCEEDED":
+        for length in range(1, 21):
+            results.put_length(LengthReport(length, 1, 0, []), owner)
+    results.end_run(
+        RunRecord(run_id="run", owner=owner, started_at=2.0, status=status, error=error, stage="done")
+    )
+
+
+def test_a_new_run_is_asked_for_and_followed(table: Any) -> None:
+    """No connection is held until the end."""
+    functions = Lambda(lambda: finish(table, "new"))
+    assert ask(table, functions).status == "SUCCEEDED"
+    assert functions.invoked == ["Event"]
+    assert max(functions.waits_s) <= 60
+
+
+def test_a_new_run_that_is_refused_is_told_from_its_record(table: Any) -> None:
+    def refuse() -> None:
+        record = RunRecord(run_id="run", started_at=1.0)
+        record.fail(AccessDenied("not there"))
+        ResultsTable(table, "run").put_new_run(record)
+
+    with pytest.raises(job.JobError, match=r"^AccessDenied: not there \(run run\)$"):
+        ask(table, Lambda(refuse))
+
+
+def test_a_run_that_lambda_does_not_begin_is_told(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "BEGIN_TIMEOUT_S", 0.05)
+    with pytest.raises(
+        job.JobError, match=r"accepted the run run, but not begun it .* python -m client show run$"
+    ):
+        ask(table, Lambda())
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
+def test_the_end_of_a_resumed_run_is_the_new_one(table: Any, status: str) -> None:
+    """Its old record still tells how it ended before when Lambda has not begun."""
+    finish(table, "old", status, "old: failure")
+    looks = 0
+    get_item = table.get_item
+
+    def begin_at_the_third_look(**key: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            finish(table, "new")
+        return get_item(**key)
+
+    def at_work() -> None:
+        table.get_item = begin_at_the_third_look
+        raise ReadTimeoutError(endpoint_url="https://lambda")
+
+    functions = Lambda(at_work)
+    assert ask(table, functions).status == "SUCCEEDED"
+    assert functions.invoked == ["RequestResponse"]
+    assert max(functions.waits_s) <= 10
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "CANCELLED"])
+def test_why_a_run_id_is_refused_is_told(table: Any, status: str) -> None:
+    """It leaves no trace in the record, which is another run's."""
+    finish(table, "old", status, "old: failure")
+    refusal = {"errorMessage": "run_id: it is the run of s3://b/other (run run)"}
+    with pytest.raises(job.JobError, match=r"^run_id: it is the run of s3://b/other \(run run\)$"):
+        ask(table, Lambda(lambda: refusal))
+
+
+def test_a_finished_run_answers_again(table: Any) -> None:
+    finish(table, "old")
+    assert ask(table, Lambda(lambda: {"status": "SUCCEEDED"})).status == "SUCCEEDED"
+
+
+def test_a_run_of_another_key_under_the_same_id_is_not_taken_for_the_own(table: Any) -> None:
+    with pytest.raises(job.JobError, match="is one of theirs, which someone else has begun"):
+        ask(table, Lambda(lambda: claim(table, "other", "theirs")))
+
+
+def test_what_lambda_refuses_is_told(table: Any) -> None:
+    def refuse() -> None:
+        raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "full"}}, "Invoke")
+
+    with pytest.raises(job.JobError, match=r"^Lambda cannot be asked to run parse_file: .*full"):
+        ask(table, Lambda(refuse))
+
+
+def test_a_table_out_of_reach_for_a_moment_is_no_end(
+    table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(results, 20, "SUCCEEDED")
+    answers = iter([Transient("lost"), Transient("lost again"), results.get_run()])
+
+    def get_run(_: ResultsTable) -> Any:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(ResultsTable, "get_run", get_run)
+    assert follow(table).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("fault", [AccessDenied("no"), Transient("lost")])
+def test_a_table_out_of_reach_is_told(
+    table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def get_run(_: ResultsTable) -> Any:
+        raise fault
+
+    monkeypatch.setattr(ResultsTable, "get_run", get_run)
+    monkeypatch.setattr(job, "LOST_SIGHT_S", 0.0)
+    with pytest.raises(job.JobError, match=f"The run run cannot be watched: {fault}"):
+        follow(table)
+
+
+def test_cancelling_gives_the_record_as_it_then_is(table: Any, results: ResultsTable) -> None:
+    aws: Any = SimpleNamespace(table=lambda _: table)
+    deployment: Any = SimpleNamespace(table="results")
+    record = job.cancel(aws, deployment, "run")
+    assert (record.status, record.cancel_requested) == ("RUNNING", True)
+    ended(results, 0, "FAILED")
+    with pytest.raises(job.JobError, match="There is no run run at work"):
+        job.cancel(aws, deployment, "run")

@@ -1,0 +1,23 @@
+"""Standard output."""
+
+import io
+import sys
+from contextlib import suppress
+
+from rich.console import Console
+
+
+class Terminal(Console):
+    """Shows what it can: a character that its encoding lacks as an escape, and nothing to a reader that has
+    gone (``| head``). Neither keeps the command from its end, which may be a file with the result. Text is
+    text: no markup in it is interpreted."""
+
+    def __init__(self) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        super().__init__(markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """Leave standard output open to nowhere."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()

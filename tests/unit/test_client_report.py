@@ -1,0 +1,181 @@
+"""The result is written where it was asked for, and shown as well as the terminal can."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from client import commands
+from client.deployment import ROOT
+from client.report import ReportError, check_json_path, write_json
+from client.stages import Stages
+from client.terminal import Terminal
+from lambda_src.messages import RunSummary, TopWord
+
+RESULT = {"words": {"4": ["ΟΔΟΣ"]}}
+
+
+def written(path: Path) -> bool:
+    return bool(json.loads(path.read_text()) == RESULT)
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    with path.open() as old:
+        check_json_path(path)
+        write_json(path, RESULT)
+        assert old.read() == "old"
+    assert written(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_written_through(tmp_path: Path, exists: bool) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    link, target = tmp_path / "link.json", folder / "result.json"
+    if exists:
+        target.write_text("old")
+    link.symlink_to(target)
+    check_json_path(link)
+    write_json(link, RESULT)
+    assert link.is_symlink()
+    assert written(target)
+
+
+def test_a_device_stays_a_device(tmp_path: Path) -> None:
+    """As root, a rename would put a file in its place."""
+    null = tmp_path / "null"
+    if os.geteuid():
+        null = Path("/dev/null")
+    else:
+        os.mknod(null, 0o666 | 0o020000, os.makedev(1, 3))
+    check_json_path(null)
+    write_json(null, RESULT)
+    assert null.is_char_device()
+
+
+def test_a_pipe_is_written_to(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    check_json_path(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        write_json(pipe, RESULT)
+        assert reader.stdout
+        assert json.load(reader.stdout) == RESULT
+    assert pipe.is_fifo()
+
+
+def test_a_full_disk_is_one_sentence() -> None:
+    check_json_path(Path("/dev/full"))
+    with pytest.raises(ReportError, match=r"^/dev/full cannot be written: No space left on device\.$"):
+        write_json(Path("/dev/full"), RESULT)
+
+
+def test_what_cannot_be_written_to_is_refused_beforehand(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="is a folder: name a file"):
+        check_json_path(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("no/result.json")
+    places = ("no/result.json", "loop", "loop/result.json", "dangling", "x" * 300, "/proc/result.json")
+    for place in places:
+        with pytest.raises(ReportError, match="cannot be written: "):
+            check_json_path(tmp_path / place)
+    assert {path.name for path in tmp_path.iterdir()} == {"loop", "dangling"}
+
+
+def in_a_process(code: str, **options: object) -> "subprocess.CompletedProcess[bytes]":
+    """``code`` after the imports of this module."""
+    imports = "from pathlib import Path\nfrom tests.unit.test_client_report import *\n"
+    done: subprocess.CompletedProcess[bytes] = subprocess.run(
+        [sys.executable, "-c", imports + code],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+        **options,  # type: ignore[call-overload]
+    )
+    return done
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
+    """/dev/stdout opened again would cut off the file that it leads to, and overwrite the rest."""
+    code = "print('before', flush=True)\nwrite_json(Path('/dev/stdout'), RESULT)\nprint('after')"
+    if kind == "file":
+        with (tmp_path / "out").open("wb") as output:
+            done = in_a_process(code, stdout=output)
+        text = (tmp_path / "out").read_text()
+    else:
+        done = in_a_process(code, stdout=subprocess.PIPE)
+        text = done.stdout.decode()
+    assert done.returncode == 0, done.stderr
+    before, _, rest = text.partition("\n")
+    assert (before, rest[-7:]) == ("before", "\nafter\n")
+    assert json.loads(rest[:-7]) == RESULT
+
+
+SUMMARY = RunSummary(
+    "run", "SUCCEEDED", 1, 1, 1, 1, 0, {str(length): [TopWord("ΟΔΟΣ", 7)] for length in range(1, 21)}, {}
+)
+
+
+def finish(path: str) -> None:
+    """The end of a command whose result is asked for in ``path``."""
+    options = commands._parser().parse_args(["show", "run", "--json", path])
+    commands._finish(options, SUMMARY, Stages(Terminal()))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8:strict"])
+def test_a_terminal_shows_what_it_can(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "result.json"
+    done = in_a_process(
+        f"finish({str(path)!r})", stdout=subprocess.PIPE, env={**os.environ, "PYTHONIOENCODING": encoding}
+    )
+    assert done.returncode == 0, done.stderr
+    assert (
+        "ΟΔΟΣ 7" if encoding.startswith("utf") else "\\u039f\\u0394\\u039f\\u03a3 7"
+    ) in done.stdout.decode()
+    assert json.loads(path.read_text())["top_words"]["4"] == [{"word": "ΟΔΟΣ", "count": 7}]
+
+
+def test_a_reader_that_has_gone_costs_nothing(tmp_path: Path) -> None:
+    """As `| head -1`: the pipe breaks before the first stage has shown itself."""
+    path = tmp_path / "result.json"
+    reading, writing = os.pipe()
+    os.close(reading)
+    stages = "stages = Stages(Terminal())\nwith stages.stage('a', 'A stage'):\n    pass\n"
+    done = in_a_process(f"{stages}finish({str(path)!r})", stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(path.read_text())["words"] == 1
+
+
+def test_a_result_that_cannot_be_written_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ReportError):
+        finish("/dev/full")
+    assert "ΟΔΟΣ 7" in capsys.readouterr().out
+
+
+def test_nothing_is_begun_for_a_result_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("begun")
+
+    for name in ("account_of_person", "run_folder"):
+        monkeypatch.setattr(commands, name, never)
+    for arguments in (["local"], ["run", "--key", "k"], ["show", "run"]):
+        assert commands.main([*arguments, "--json", str(tmp_path)]) == 1
+        assert capsys.readouterr().err == f"Error: {tmp_path} is a folder: name a file.\n"

@@ -1,0 +1,92 @@
+"""No text of others steers a terminal or a shell."""
+
+import re
+import shlex
+import subprocess
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client import commands
+from client.report import show
+from client.safe_text import shell_word, visible
+from client.terminal import Terminal
+from lambda_src.messages import RunSummary, TopWord
+
+ANY_TEXT = st.text(st.characters())
+"""Lone surrogates are in it, as in file names that are no UTF-8."""
+
+STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+@given(ANY_TEXT)
+def test_nothing_that_steers_a_terminal_is_left(text: str) -> None:
+    assert not [char for char in visible(text) if unicodedata.category(char) in STEERING]
+
+
+@given(ANY_TEXT)
+def test_what_shows_is_left_as_it_is(text: str) -> None:
+    letters = "".join(char for char in text if char.isprintable())
+    assert visible(letters) == letters
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;x\x07", "\\x1b]0;x\\x07"),
+        ("a\x9bc", "a\\x9bc"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\u2028b\nc", "a\\u2028b\\nc"),
+        ("a\udcffb", "a\\udcffb"),
+        ("größte ΟΔΟΣ 語 [red]:smile:", "größte ΟΔΟΣ 語 [red]:smile:"),
+    ],
+)
+def test_by_example(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+@given(ANY_TEXT)
+def test_a_shell_s_word_is_safe_and_splits_to_the_text(text: str) -> None:
+    word = shell_word(text)
+    assert visible(word) == word
+    if text.isprintable():
+        assert shlex.split(word) == [text]
+
+
+@given(ANY_TEXT)
+def test_the_advice_to_resume_is_read_as_the_key(text: str) -> None:
+    """What is pasted reaches the parser as the key, whatever it begins with."""
+    words = shlex.split(f"run --key={shell_word(text)} --run-id=x") if text.isprintable() else []
+    assert not words or commands._parser().parse_args(words).key == text
+
+
+def test_bash_reads_the_word_as_the_text() -> None:
+    """Also with control characters, which ``shlex`` has no way to write safely."""
+    texts = ["a\x1b[31mb", "it's\n$(touch m)`touch m`\\n'", "é\u202e'\x9b\u2028", "-n\t", "!x\x01!"]
+    script = "printf '%s\\0' " + " ".join(shell_word(text) for text in texts)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+    assert done.stdout.decode().split("\0")[:-1] == texts
+
+
+def test_words_and_names_in_the_report_are_just_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither escapes nor the markup of the library that draws the table."""
+    words = {str(length): [TopWord("[red]:smile:\x1b[2J", 1)] for length in range(1, 21)}
+    summary = RunSummary("run\x1b]0;x\x07[b]", "SUCCEEDED", 1, 1, 1, 1, 0, words, {"parse\x07": 1.0})
+    show(Terminal(), summary, {})
+    output = capsys.readouterr().out
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", output)
+    assert "[red]:smile:\\x1b[2J 1" in output
+    assert "run\\x1b]0;x\\x07[b]" in output
+
+
+def test_a_wrong_argument_is_told_without_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        commands.main(["local", "--block-bytes", "\x1b]0;x\x07"])
+    assert "\\x1b]0;x\\x07" in capsys.readouterr().err
+
+
+def test_an_error_is_told_without_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["run", "--file", "/nowhere/\x1b]0;x\x07"]) == 1
+    assert capsys.readouterr().err == "Error: /nowhere/\\x1b]0;x\\x07 is not a file that can be read.\n"
