@@ -23,7 +23,7 @@ _guessable_credentials = lambda_runtime.execution_credentials
 
 def execution_credentials(config: Mapping[str, str]) -> dict[str, str]:
     """A function's own credentials. MiniStack derives them from the names of the function and its role,
-    which are no secrets: something that is one goes into the hash, as if it were part of the role's ARN."""
+    which are the same on every machine: a secret goes into the hash, as if it were part of the role's ARN."""
     credentials: dict[str, str] = _guessable_credentials({**config, "Role": f"{OWN_SECRET}:{config['Role']}"})
     return credentials
 

@@ -239,6 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         for attempt in range(2):
+            if self not in self.server.proxy.under_way:
+                raise ConnectionAbortedError("cut off meanwhile")
             if self._upstream is None:
                 self._upstream = HTTPSConnection(
                     self.server.proxy.upstream, timeout=900, context=self.server.proxy.upstream_trust
@@ -249,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return response.status, response.getheaders(), response.read()
             except (ConnectionError, ssl.SSLError, HTTPException):  # a kept connection may be closed by now
                 self._upstream = None
-                if attempt or self not in self.server.proxy.under_way:
+                if attempt:
                     raise
         raise AssertionError
 
