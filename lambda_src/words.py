@@ -21,6 +21,10 @@ RULES = f"2 regex {regex.__version__} unicode {unicodedata.unidata_version}"
 LONGEST = 20
 """Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
 
+MAX_RANKED_SPELLING = 4 * LONGEST
+"""NFC makes at most four code points one: a word of more is longer than ``LONGEST`` in any form, and is left
+as it is, for NFC takes quadratic time to sort marks."""
+
 _SEPARATOR = 0x20
 _FOLD = bytes(
     byte if byte >= 0x80 else ord(chr(byte).lower()) if chr(byte).isalpha() else _SEPARATOR
@@ -72,10 +76,13 @@ def count_words(runs: Mapping[bytes, int]) -> WordCounts:
 
 
 def words_of(run: bytes) -> list[str]:
-    """The words of one run, in order.
+    """The words of one run, in order, of which those above ``LONGEST`` are only good for being counted.
 
     >>> words_of("naïve—Œuvre".encode())
     ['naïve', 'œuvre']
     """
     words = _WORD.findall(run.decode("utf-8", errors="replace"))
-    return [unicodedata.normalize("NFC", word.lower()) for word in words]
+    return [
+        unicodedata.normalize("NFC", word.lower()) if len(word) <= MAX_RANKED_SPELLING else word
+        for word in words
+    ]

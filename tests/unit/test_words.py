@@ -1,13 +1,16 @@
 """The kernels against the oracle: same words, same counts, wherever the blocks are cut."""
 
+import unicodedata
 from collections import Counter
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import blocks, top_words
+from lambda_src import blocks, top_words, words
 from lambda_src.blocks import feed_owned, partition
 from lambda_src.errors import SourceNotText
 from lambda_src.words import WordCounts, count_runs, count_words, words_of
@@ -104,6 +107,32 @@ def test_length_twenty_is_ranked_and_twenty_one_is_not() -> None:
     merged, longer = counted(b"a" * 20 + b" " + b"b" * 21, 10)
     assert merged == {"a" * 20: 1}
     assert longer == 1
+
+
+def test_marks_without_end_are_never_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NFC sorts marks in quadratic time: these would take it minutes."""
+    normalized: list[int] = []
+
+    def normalize(form: Literal["NFC"], text: str) -> str:
+        normalized.append(len(text))
+        return unicodedata.normalize(form, text) if len(text) < 1000 else text
+
+    monkeypatch.setattr(words, "unicodedata", SimpleNamespace(normalize=normalize))
+    merged, longer = counted(("a" + "\u0315\u0300" * 120_000).encode() + "é".encode(), 1 << 20)
+    assert (merged, longer) == ({}, 1)
+    merged, longer = counted(("a" + "\u0315\u0300" * 120_000 + "—é").encode(), 1 << 20)
+    assert (merged, longer) == ({"é": 1}, 1)
+    assert normalized == [1]
+
+
+@given(st.integers(17, 90), st.sampled_from(["\u1fa2", "\u1fa2b", "é"]))
+def test_words_that_nfc_shortens_are_ranked(letters: int, pattern: str) -> None:
+    """Each of 20 code points can have been four."""
+    word = unicodedata.normalize("NFD", (pattern * letters)[:letters])
+    assert counted(word.encode(), 1 << 20) == (
+        oracle.ranked(oracle.count_words(word.encode())),
+        int(letters > 20),
+    )
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 5), max_size=40))
