@@ -165,7 +165,7 @@ def _token_at(index: int, data: bytes, base: int, is_last: bool) -> tuple[int, b
     reach = data[index : index + MAX_TOKEN_BYTES + _CHARACTER_BYTES]
     candidates = reach[: len(reach) - len(reach.lstrip(TOKEN_BYTES))]
     is_whole = len(candidates) < len(reach) or (is_last and index + len(candidates) == len(data))
-    text, _ = _decoded(candidates, is_whole)
+    text, _ = codecs.utf_8_decode(candidates, "replace", is_whole)
     separator = _SEPARATOR.search(text)
     token_bytes = len((text[: separator.start()] if separator else text).encode())
     if token_bytes > MAX_TOKEN_BYTES:
@@ -178,19 +178,12 @@ def _token_at(index: int, data: bytes, base: int, is_last: bool) -> tuple[int, b
 
 def _last_token(data: bytes, is_last: bool) -> int:
     """Where in ``data`` the token begins that may go on behind it; if it ``is_last``, no character does."""
-    text, incomplete_bytes = _decoded(data[len(data.rstrip(TOKEN_BYTES)) :], is_last)
+    begin = len(data.rstrip(TOKEN_BYTES))
+    # An incomplete character at the end is left out, unless it is the last. What is invalid is a separator.
+    text, whole_bytes = codecs.utf_8_decode(data[begin:], "replace", is_last)
     separator = _LAST_SEPARATOR.search(text)
     token = text[separator.end() :] if separator else text
-    return len(data) - incomplete_bytes - len(token.encode())
-
-
-def _decoded(data: bytes, is_last: bool) -> tuple[str, int]:
-    """``data`` as text, with a separator for what is invalid. Unless it ``is_last``, an incomplete character
-    at the end is left out; how many bytes that has."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text = decoder.decode(data, is_last)
-    incomplete, _ = decoder.getstate()
-    return text, len(incomplete)
+    return begin + whole_bytes - len(token.encode())
 
 
 def _last_cut(data: bytes) -> int:

@@ -19,16 +19,24 @@ from lambda_src.errors import (
 )
 
 MAX_KEY_BYTES = 1024
+_CODE = re.compile("<Code>([A-Za-z]+)</Code>")
+_OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def open_bucket(bucket: str) -> S3Store:
+def open_bucket(bucket: str, url_suffix: str) -> S3Store:
     """A client for ``bucket``, with the region and the credentials of the environment. It retries server
     errors, lost connections and answers that take 30 s (its default) by itself, up to five times within a
-    minute; what is worse is the fan-out's to retry."""
+    minute; what is worse is the fan-out's to retry.
+
+    By itself obstore would ask amazonaws.com in every partition. An endpoint that the environment names is
+    asked instead.
+    """
+    region = os.environ.get("AWS_REGION", "us-east-1")
     return S3Store(
         bucket,
-        region=os.environ.get("AWS_REGION", "us-east-1"),
+        region=region,
+        endpoint=os.environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.{url_suffix}",
         retry_config={
             "max_retries": 5,
             "retry_timeout": timedelta(seconds=60),
@@ -70,6 +78,11 @@ def translated(bucket: str, key: str) -> Iterator[str]:
     except FileNotFoundError as error:  # what obstore raises for 404
         raise SourceNotFound(f"{name} does not exist: check bucket and key, or upload it.") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
+        if "kms:Decrypt" in str(error):
+            raise AccessDenied(
+                f"AccessDenied by KMS for {name}: it is encrypted with a key that this function may not use; "
+                "deploy with -c source_bucket_key=ARN, and let the key's policy allow it."
+            ) from error
         raise AccessDenied(
             f"AccessDenied by S3 for {name}: it does not exist, or this function's role lacks the permission."
         ) from error
@@ -77,6 +90,12 @@ def translated(bucket: str, key: str) -> Iterator[str]:
         raise SourceChanged(f"{name} was replaced while the run read it: start a new run.") from error
     except BaseError as error:
         cause = str(error).partition("\n")[0]  # the rest is a dump for debugging
-        if "<Code>SlowDown</Code>" in str(error):  # obstore has no class for S3's throttle, only its answer
+        code = _CODE.search(str(error))  # obstore has no classes for these, only S3's answer
+        if code and code[1] == "SlowDown":
             raise Throttled(f"S3 throttled {name}: {cause}") from error
+        if "redirect without LOCATION" in str(error) or (code and code[1] in _OTHER_REGION):
+            raise InvalidRequest(
+                f"bucket: {bucket} is in another region than this deployment: deploy to the bucket's region, "
+                "or copy the object to a bucket here."
+            ) from error
         raise Transient(f"S3 did not serve {name}: {cause}") from error

@@ -33,8 +33,10 @@ class SettingsMissing(FanfoldError):
 
 
 class ParseFileSettings(Struct, frozen=True):
-    """``source_bucket`` is the bucket of inputs: the stack's own one unless the deployment names another."""
+    """``source_bucket`` is the bucket of inputs: the stack's own one unless the deployment names another.
+    ``url_suffix`` is that of the partition, such as amazonaws.com."""
 
+    url_suffix: str
     bucket: str
     source_bucket: str
     table: str
@@ -45,6 +47,7 @@ class ParseFileSettings(Struct, frozen=True):
 
 
 class ParseBlockSettings(Struct, frozen=True):
+    url_suffix: str
     bucket: str
 
 
@@ -53,6 +56,7 @@ class GetAllOccurrencesSettings(Struct, frozen=True):
 
 
 class GetOccurrencesSettings(Struct, frozen=True):
+    url_suffix: str
     bucket: str
     table: str
 
@@ -64,8 +68,8 @@ class LogResultsSettings(Struct, frozen=True):
 def to_environment(settings: Struct) -> dict[str, str]:
     """``settings`` as environment variables.
 
-    >>> to_environment(ParseBlockSettings(bucket="b"))
-    {'FANFOLD_BUCKET': 'b'}
+    >>> to_environment(LogResultsSettings(table="t"))
+    {'FANFOLD_TABLE': 't'}
     """
     return {
         _VARIABLE_PREFIX + name.upper(): value for name, value in msgspec.structs.asdict(settings).items()

@@ -1,5 +1,6 @@
 """The one stack: composes storage and functions, and holds every grant."""
 
+import re
 from typing import Any, NamedTuple
 
 from aws_cdk import Acknowledgment, CfnOutput, Duration, Stack, Validations
@@ -26,6 +27,8 @@ from lambda_src.settings import (
 from stacks.functions import ARCHITECTURES, ONE_VCPU_MB, Functions
 from stacks.storage import Storage
 
+_KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
+
 
 class InvalidContext(Exception):
     """A ``-c name=value`` of the command line has no such value."""
@@ -33,7 +36,8 @@ class InvalidContext(Exception):
 
 class FanfoldStack(Stack):
     """Context: ``architecture`` (arm64, x86_64, or host for a local AWS), ``source_bucket`` (an existing
-    bucket to read inputs from), ``retain_data`` (true or false)."""
+    bucket to read inputs from), ``source_bucket_key`` (the ARN of the KMS key of its objects, if they have
+    one of the customer's), ``retain_data`` (true or false)."""
 
     def __init__(self, scope: Construct, construct_id: str, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
@@ -55,7 +59,7 @@ class FanfoldStack(Stack):
         )
         parse_block = functions.function(
             "parse_block",
-            ParseBlockSettings(bucket=bucket.bucket_name),
+            ParseBlockSettings(url_suffix=self.url_suffix, bucket=bucket.bucket_name),
             memory_mb=ONE_VCPU_MB,
             timeout_s=PARSE_BLOCK_TIMEOUT_S,
         )
@@ -64,7 +68,9 @@ class FanfoldStack(Stack):
 
         get_occurrences = functions.function(
             "get_occurrences",
-            GetOccurrencesSettings(bucket=bucket.bucket_name, table=table.table_name),
+            GetOccurrencesSettings(
+                url_suffix=self.url_suffix, bucket=bucket.bucket_name, table=table.table_name
+            ),
             memory_mb=ONE_VCPU_MB,
             timeout_s=GET_OCCURRENCES_TIMEOUT_S,
         )
@@ -91,6 +97,7 @@ class FanfoldStack(Stack):
         parse_file = functions.function(
             "parse_file",
             ParseFileSettings(
+                url_suffix=self.url_suffix,
                 bucket=bucket.bucket_name,
                 source_bucket=source.bucket_name,
                 table=table.table_name,
@@ -104,6 +111,9 @@ class FanfoldStack(Stack):
             invokes_itself=True,
         )
         _allow_objects(parse_file, "s3:GetObject", inputs)
+        if source_key := self._source_bucket_key(source_bucket_name):
+            for reader in (parse_file, parse_block):
+                _allow(reader, ["kms:Decrypt"], [source_key])
         _allow_objects(parse_file, "s3:PutObject", runs)
         _allow_objects(parse_file, "s3:GetObject", blobs)
         _allow(
@@ -148,6 +158,20 @@ class FanfoldStack(Stack):
             "LogResultsLogGroup": log_results.log_group.log_group_name,
         }.items():
             CfnOutput(self, name, value=value)
+
+    def _source_bucket_key(self, source_bucket: str | None) -> str | None:
+        """The context setting ``source_bucket_key``: the ARN of one key."""
+        arn: str | None = self.node.try_get_context("source_bucket_key")
+        if not arn:
+            return None
+        if not source_bucket:
+            raise InvalidContext("-c source_bucket_key is for a -c source_bucket=NAME, which is not given.")
+        if not _KEY_ARN.fullmatch(arn):
+            raise InvalidContext(
+                f"-c source_bucket_key={arn}: give the key's ARN, as in "
+                "arn:aws:kms:REGION:ACCOUNT:key/ID; an alias cannot be granted."
+            )
+        return arn
 
     def _choice(self, name: str, choices: tuple[str, ...]) -> str:
         """The context setting ``name``: one of ``choices``, by default the first."""

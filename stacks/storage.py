@@ -12,11 +12,16 @@ INTERMEDIATES_KEPT = Duration.days(7)
 
 
 class Storage(Construct):
-    """``retain_data`` keeps bucket and table when the stack is destroyed; without it, all data go."""
+    """``retain_data`` keeps bucket and table when the stack is destroyed or one of them is replaced, but not
+    when the stack's first deployment fails; without it, all data go.
+
+    The table has no deletion protection, which would keep it from being rolled back. Should a person delete
+    it, DynamoDB keeps a backup for 35 days, for its point-in-time recovery is on.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, retain_data: bool) -> None:
         super().__init__(scope, construct_id)
-        removal = RemovalPolicy.RETAIN if retain_data else RemovalPolicy.DESTROY
+        removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -37,6 +42,10 @@ class Storage(Construct):
             removal_policy=removal,
             auto_delete_objects=False,
         )
+        assert self.bucket.policy is not None, "enforce_ssl makes one"
+        self.bucket.policy.apply_removal_policy(
+            removal
+        )  # a bucket that stays goes on refusing weak connections
         Validations.of(self.bucket).acknowledge(
             Acknowledgment(
                 id="AwsSolutions::AwsSolutions-S1",
@@ -54,7 +63,6 @@ class Storage(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            deletion_protection=retain_data,
             removal_policy=removal,
         )
 

@@ -40,7 +40,7 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
     def work() -> LengthReport:
         settings = from_environment(GetOccurrencesSettings, os.environ)
         request = decode_event(event, GetOccurrencesRequest)
-        blobs = BlobStore(open_bucket(settings.bucket), settings.bucket, request.run_id)
+        blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, request.run_id)
         report = get_occurrences(request.length, blobs)
         ResultsTable(open_table(settings.table), request.run_id).put_length(report, request.owner)
         return report

@@ -23,8 +23,8 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
     def work() -> BlockReport:
         settings = from_environment(ParseBlockSettings, os.environ)
         request = decode_event(event, ParseBlockRequest)
-        blobs = BlobStore(open_bucket(settings.bucket), settings.bucket, request.run_id)
-        objects = open_bucket(request.source.bucket)
+        blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, request.run_id)
+        objects = open_bucket(request.source.bucket, settings.url_suffix)
         return parse_block(
             request, lambda start, end: source.read(objects, request.source, start, end), blobs
         )

@@ -95,14 +95,16 @@ def _services(
     run_id: str, key: str, table: ResultsTable, settings: ParseFileSettings, remaining_s: Callable[[], float]
 ) -> Services:
     functions = open_functions(GET_ALL_OCCURRENCES_TIMEOUT_S + 5)
-    blobs = BlobStore(open_bucket(settings.bucket), settings.bucket, run_id)
+    blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, run_id)
     return Services(
         table=table,
         remaining_s=remaining_s,
         hand_over=lambda request: invoke_and_forget(
             functions, os.environ["AWS_LAMBDA_FUNCTION_NAME"], request
         ),
-        pin_source=lambda: source.pin(open_bucket(settings.source_bucket), settings.source_bucket, key),
+        pin_source=lambda: source.pin(
+            open_bucket(settings.source_bucket, settings.url_suffix), settings.source_bucket, key
+        ),
         find_report=lambda request: find_report(request, blobs),
         parse_block=lambda request: invoke(functions, settings.parse_block_function, request, BlockReport),
         put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),

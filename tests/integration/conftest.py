@@ -49,7 +49,7 @@ def objects(s3: Any) -> S3Store:
     """obstore's client of ``BUCKET``."""
     from lambda_src.s3 import open_bucket
 
-    return open_bucket(BUCKET)
+    return open_bucket(BUCKET, "amazonaws.com")
 
 
 @pytest.fixture

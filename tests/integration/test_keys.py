@@ -44,7 +44,7 @@ def stub() -> Iterator[StubS3]:
 @pytest.fixture(scope="module")
 def stored(stub: StubS3) -> S3Store:
     """obstore's client of a bucket that holds what a test says."""
-    return open_bucket(BUCKET)
+    return open_bucket(BUCKET, "amazonaws.com")
 
 
 @given(KEYS)

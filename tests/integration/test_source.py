@@ -51,7 +51,7 @@ def test_a_missing_object_and_a_missing_bucket_are_named(objects: S3Store) -> No
     with pytest.raises(SourceNotFound, match="s3://bucket/input/none does not exist: check bucket and key"):
         source.pin(objects, BUCKET, "input/none")
     with pytest.raises(SourceNotFound, match="s3://nowhere/input/none does not exist: check bucket and key"):
-        source.pin(open_bucket("nowhere"), "nowhere", "input/none")
+        source.pin(open_bucket("nowhere", "amazonaws.com"), "nowhere", "input/none")
 
 
 @pytest.mark.parametrize("key", ["input/../blobs/x", "input//x", "./x", "input/."])

@@ -10,6 +10,7 @@ from .synthesized import Synthesized, synthesize_app
 Synthesize = Callable[..., Synthesized]
 
 EXISTING_BUCKET = "an-existing-bucket"
+KEY_ARN = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 @pytest.fixture(scope="session")

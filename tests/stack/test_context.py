@@ -7,7 +7,7 @@ import pytest
 from stacks.dependency_layer import host_architecture
 from stacks.fanfold_stack import InvalidContext
 
-from .conftest import EXISTING_BUCKET, Synthesize
+from .conftest import EXISTING_BUCKET, KEY_ARN, Synthesize
 from .synthesized import FUNCTIONS, Synthesized
 
 OUTPUTS = {
@@ -82,6 +82,18 @@ def test_the_defaults_may_be_written_out(
     [
         ({"retain_data": "no"}, "-c retain_data=no: choose one of true, false."),
         ({"retain_data": 0}, "-c retain_data=0: choose one of true, false."),
+        (
+            {"source_bucket_key": KEY_ARN},
+            "-c source_bucket_key is for a -c source_bucket=NAME, which is not given.",
+        ),
+        (
+            {
+                "source_bucket": EXISTING_BUCKET,
+                "source_bucket_key": "arn:aws:kms:us-east-1:111122223333:alias/a",
+            },
+            "-c source_bucket_key=arn:aws:kms:us-east-1:111122223333:alias/a: give the key's ARN, as in "
+            "arn:aws:kms:REGION:ACCOUNT:key/ID; an alias cannot be granted.",
+        ),
         ({"architecture": "amd64"}, "-c architecture=amd64: choose one of arm64, x86_64, host."),
     ],
     ids=str,

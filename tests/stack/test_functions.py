@@ -41,6 +41,7 @@ EXPECTED = {
         PARSE_FILE_TIMEOUT_S,
         1769,
         ParseFileSettings(
+            url_suffix="AWS::URLSuffix",
             bucket="Bucket",
             source_bucket="Bucket",
             table="Table",
@@ -54,7 +55,7 @@ EXPECTED = {
         "lambda_src.handlers.parse_block.handler",
         PARSE_BLOCK_TIMEOUT_S,
         1769,
-        ParseBlockSettings(bucket="Bucket"),
+        ParseBlockSettings(url_suffix="AWS::URLSuffix", bucket="Bucket"),
     ),
     "GetAllOccurrences": Expected(
         "lambda_src.handlers.get_all_occurrences.handler",
@@ -66,7 +67,7 @@ EXPECTED = {
         "lambda_src.handlers.get_occurrences.handler",
         GET_OCCURRENCES_TIMEOUT_S,
         1769,
-        GetOccurrencesSettings(bucket="Bucket", table="Table"),
+        GetOccurrencesSettings(url_suffix="AWS::URLSuffix", bucket="Bucket", table="Table"),
     ),
     "LogResults": Expected(
         "lambda_src.handlers.log_results.handler",

@@ -5,7 +5,7 @@ To grant more, add the line here first: the table is what a reviewer reads.
 
 import pytest
 
-from .conftest import EXISTING_BUCKET
+from .conftest import EXISTING_BUCKET, KEY_ARN, Synthesize
 from .synthesized import FUNCTIONS, Synthesized
 
 OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -82,6 +82,13 @@ def test_an_existing_source_bucket_takes_the_place_of_the_inputs(
         for resource, actions in GRANTS[name].items()
     }
     assert existing_source.grants(name) == expected
+
+
+@each_function
+def test_a_key_of_the_source_bucket_may_be_used_by_who_reads_it(synthesize: Synthesize, name: str) -> None:
+    encrypted = synthesize(source_bucket=EXISTING_BUCKET, source_bucket_key=KEY_ARN)
+    granted = encrypted.grants(name).get(KEY_ARN)
+    assert granted == ({"kms:Decrypt"} if name in ("ParseFile", "ParseBlock") else None)
 
 
 @each_function
