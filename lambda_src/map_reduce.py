@@ -212,8 +212,11 @@ class _FanOut(Generic[Task, Answer]):
             return
         median_s = self._durations_s[len(self._durations_s) // 2]
         late = now - max(STRAGGLER_FACTOR * median_s, STRAGGLER_MIN_S)
+        # Not in a task's last attempt: copies that fail in turn would try it for ever.
         singles = sorted(
-            (starts[0], number) for number, starts in self._under_way.items() if len(starts) == 1
+            (starts[0], number)
+            for number, starts in self._under_way.items()
+            if len(starts) == 1 and self._attempts[number] + 1 < MAX_ATTEMPTS
         )
         for started_at, number in singles[:room]:
             if started_at < late and self._has_thread():

@@ -215,6 +215,25 @@ def test_a_straggler_gets_one_second_copy_and_the_first_answer_wins(monkeypatch:
     assert calls.by_task[0] == 2
 
 
+def test_copies_of_a_straggler_are_attempts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a task that always fails late would be tried for as long as one copy outlives the other."""
+    monkeypatch.setattr(module, "STRAGGLER_MIN_S", 0.0)
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    started = [threading.Event() for _ in range(4 * MAX_ATTEMPTS)]
+
+    def behave(task: int, attempt: int) -> int:
+        if task > 0:
+            return task
+        started[attempt].set()
+        started[attempt + 1].wait(0.5)  # fails only once the next copy is under way, if there is one
+        raise Transient("crashed")
+
+    calls = Calls(behave)
+    with pytest.raises(FanOutFailed, match="Transient: crashed"):
+        run(calls, 30)
+    assert calls.by_task[0] == MAX_ATTEMPTS
+
+
 def test_few_siblings_say_nothing_of_a_straggler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STRAGGLER_MIN_S", 0.0)
     monkeypatch.setattr(module, "TICK_S", 0.01)
