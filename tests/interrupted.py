@@ -54,6 +54,8 @@ def forked(folder: Path, work: Work, trace: Any = None) -> int:
     """The exit status of the command, run in a process of its own, as a shell gives it."""
     child = os.fork()
     if child == 0:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)  # a shell has SIGINT ignored by what runs in the background
         sys.modules["client.commands"] = module = command(folder, work)
         entry.__dict__["client"] = sys.modules["client"]
         sys.modules["client"].commands = module  # type: ignore[attr-defined]

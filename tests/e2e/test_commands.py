@@ -4,13 +4,12 @@ import json
 import os
 import pty
 import re
-import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,19 +56,28 @@ def test_the_aws_cli_runs_a_job_as_the_readme_writes_it(stack: Stack, tmp_path: 
     assert '"event":"top_words"' in done.stdout
 
 
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 @contextmanager
-def client(*arguments: str, folder: Path | None = None, **options: Any) -> "Iterator[subprocess.Popen[str]]":
+def client(
+    *arguments: str,
+    folder: Path | None = None,
+    python: Sequence[str] = (),
+    under: Sequence[str] = (),
+) -> "Iterator[subprocess.Popen[str]]":
     """The client, ended if a test fails before it has ended. ``folder`` holds its temporary files, and all
-    that it starts has it in its environment."""
+    that it starts has it in its environment. ``under`` is a command that becomes the client."""
+    # The tests may run in the background, where a shell has SIGINT ignored, and the client then does.
+    signals = ("env", "--default-signal=INT,TERM,HUP")
     process = subprocess.Popen(
-        [sys.executable, *options.pop("python", ()), "-m", "client", *arguments],
+        [*signals, *under, sys.executable, *python, "-m", "client", *arguments],
         cwd=ROOT,
         env={**os.environ, **({"TMPDIR": str(folder)} if folder else {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        **options,
     )
     try:
         yield process
@@ -111,20 +119,27 @@ def test_make_run_s_command_ends_with_exact_counts(tmp_path: Path) -> None:
     assert answer["run_id"] in output
 
 
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
 @pytest.fixture
 def private(tmp_path: Path) -> Iterator[Path]:
-    """Where the client puts its temporary files: in the end there are none, no processes, no run's files."""
-    runs = ROOT / ".build" / "runs"
-    before = set(runs.glob("*"))
+    """Where the client puts its temporary files: in the end there are none, and no processes."""
     folder = tmp_path / "private"
     folder.mkdir()
     yield folder
     assert processes_of(folder) == []
     assert list(folder.glob("fanfold-*")) == []
-    assert set(runs.glob("*")) <= before
+
+
+def run_folders(process_id: int) -> set[Path]:
+    """The folder of the run of that client, once it has one: it holds it open."""
+    opened = set()
+    for descriptor in Path(f"/proc/{process_id}/fd").glob("*"):
+        with suppress(OSError):
+            opened.add(descriptor.readlink())
+    return {path for path in opened if path.parent == ROOT / ".build" / "runs"}
+
+
+def left(folders: set[Path]) -> set[Path]:
+    return {folder for folder in folders if folder.exists()}
 
 
 def small(folder: Path) -> str:
@@ -141,19 +156,24 @@ def test_interrupted_it_leaves_nothing_behind(
     with client("local", "--file", small(tmp_path), folder=private) as process:
         while len(sessions_started_by(process.pid)) < groups:  # the server's, then the CDK's
             assert process.poll() is None
+        folders = run_folders(process.pid)
         process.send_signal(end)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert errors == "Stopped.\n"
+    assert len(folders) == 1
+    assert left(folders) == set()
 
 
 def test_interrupted_while_it_generates_it_leaves_nothing_behind(private: Path) -> None:
     with client("local", "--corpus-bytes", str(10**9), folder=private) as process:
         while not list((ROOT / ".build" / "runs").glob(f"*/corpus.xml.{process.pid}.partial")):
             assert process.poll() is None
+        folders = run_folders(process.pid)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "Stopped.\n")
+    assert left(folders) == set()
 
 
 @pytest.mark.parametrize("module", ["client.interruption", "argparse", "boto3", "rich.console", "msgspec"])
@@ -175,15 +195,19 @@ def test_a_terminal_that_is_closed_leaves_nothing_behind(tmp_path: Path, private
     file = small(tmp_path)
     child, terminal = pty.fork()
     if child == 0:
+        for number in HANDLED:
+            signal.signal(number, signal.SIG_DFL)
         os.environ["TMPDIR"] = str(private)
         os.chdir(ROOT)
         arguments = [sys.executable, "-m", "client", "local", "--file", file]
         os.execv(sys.executable, arguments)  # noqa: S606 - no shell is wanted
     while len(sessions_started_by(child)) < 2:
         os.read(terminal, 1 << 16)  # a terminal that nobody reads stops who writes
+    folders = run_folders(child)
     os.close(terminal)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 130
+    assert left(folders) == set()
 
 
 def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -210,6 +234,7 @@ def test_interrupted_at_any_moment_it_leaves_nothing_behind(
     with client("local", "--file", small(tmp_path), folder=private) as process:
         with suppress(subprocess.TimeoutExpired):
             process.wait(after_s)
+        folders = run_folders(process.pid)
         process.send_signal(end)
         _, errors = process.communicate(timeout=60)
     if process.returncode:
@@ -218,6 +243,7 @@ def test_interrupted_at_any_moment_it_leaves_nothing_behind(
         assert errors in ("Stopped.\n", "")
     else:
         assert errors == ""  # it was over before
+    assert left(folders) == set()
 
 
 def sessions_started_by(parent: int) -> list[int]:
@@ -249,11 +275,8 @@ def test_a_wrong_argument_is_one_sentence(arguments: list[str], sentence: str) -
 
 def test_a_full_disk_is_one_sentence(private: Path) -> None:
     """A bound on the size of files fails a write as a full disk does."""
-    with client(
-        "local",
-        folder=private,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
-    ) as process:
+    limited = ("bash", "-c", 'ulimit -f 1024 && exec "$@"', "bash")
+    with client("local", folder=private, under=limited) as process:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert re.fullmatch(r"Error: The corpus could not be written to \S+: File too large\.\n", errors)

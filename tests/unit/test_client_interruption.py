@@ -19,6 +19,8 @@ HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def signals() -> Iterator[Signals]:
     """Listening, as in a command of its own."""
     before, hook = {number: signal.getsignal(number) for number in HANDLED}, sys.unraisablehook
+    for number in HANDLED:
+        signal.signal(number, signal.SIG_DFL)  # for the tests may run where a shell has SIGINT ignored
     listening = Signals()
     listening.listen()
     yield listening
