@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import IO, NamedTuple
 from client.interruption import SIGNALS
 
 STOP_TIMEOUT_S = 10.0
+GONE_TIMEOUT_S = 0.5
 LIFELINE = Path(__file__).with_name("lifeline.py")
 
 
@@ -64,6 +66,11 @@ def _end(group: _Group) -> None:
     os.close(group.lifeline)  # its leader then ends it
     with suppress(subprocess.TimeoutExpired):
         group.leader.wait(2 * STOP_TIMEOUT_S)
-    with suppress(ProcessLookupError):  # what a command that ended by itself has left, or had a leader killed
-        os.killpg(group.leader.pid, signal.SIGKILL)
+    # What a command that ended by itself has left, or one whose leader was killed. What is killed takes a
+    # moment to go, and as a zombie stays until who inherits it has asked for it.
+    deadline = time.monotonic() + GONE_TIMEOUT_S
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(group.leader.pid, signal.SIGKILL)
+            time.sleep(0.01)
     group.leader.wait()
