@@ -22,9 +22,12 @@ from client.processes import started
 
 Work = Callable[[], None]
 
+STUBBORN = ("bash", "-c", "(trap '' TERM; exec sleep 600) & exec sleep 601")
+"""One process that ends when asked to, and one that does not."""
 
-def command(folder: Path, work: Work) -> Any:
-    """What takes the place of ``client.commands``: a private folder, and in it a process at ``work``."""
+
+def command(folder: Path, words: Sequence[str], work: Work) -> Any:
+    """What takes the place of ``client.commands``: ``work`` in a private folder with processes."""
 
     # Its path tells in the list of processes whose it is.
     sleep = str(shutil.copy("/bin/sleep", folder))
@@ -33,8 +36,7 @@ def command(folder: Path, work: Work) -> Any:
         with (
             SIGNALS.undone((folder / "private").mkdir, lambda _: (folder / "private").rmdir()),
             (folder / "log").open("wb") as log_file,
-            # One that ends when asked to, and one that does not.
-            started(["bash", "-c", "(trap '' TERM; exec $0 600) & exec $0 601", sleep], os.environ, log_file),
+            started([word.replace("sleep", sleep) for word in words], os.environ, log_file),
         ):
             work()
         return 0
@@ -50,13 +52,13 @@ def processes_in(folder: Path) -> list[str]:
     return [line for line in listed.stdout.splitlines() if str(folder) in line and line[0] != "Z"]
 
 
-def forked(folder: Path, work: Work, trace: Any = None) -> int:
+def forked(folder: Path, words: Sequence[str], work: Work, trace: Any = None) -> int:
     """The exit status of the command, run in a process of its own, as a shell gives it."""
     child = os.fork()
     if child == 0:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)  # a shell has SIGINT ignored by what runs in the background
-        sys.modules["client.commands"] = module = command(folder, work)
+        sys.modules["client.commands"] = module = command(folder, words, work)
         entry.__dict__["client"] = sys.modules["client"]
         sys.modules["client"].commands = module  # type: ignore[attr-defined]
         sys.settrace(trace)
@@ -102,7 +104,9 @@ def every_line(number: int, files: Sequence[str]) -> None:
     for line in range(1, 10_000):
         with TemporaryDirectory() as name:
             folder = Path(name)
-            status = forked(folder, lambda: None, signal_at(number, files, line, folder / "sent"))
+            status = forked(
+                folder, ["sleep", "600"], lambda: None, signal_at(number, files, line, folder / "sent")
+            )
             was_sent = (folder / "sent").exists()
             report(f"line {line}" if was_sent else "whole", status, folder)
             if not was_sent:
@@ -139,6 +143,6 @@ if __name__ == "__main__":
                 until_at_work(folder)
                 ending()
 
-            report(sys.argv[1], forked(folder, work), folder)
+            report(sys.argv[1], forked(folder, STUBBORN, work), folder)
     else:
         every_line(int(sys.argv[1]), sys.argv[2:])
