@@ -67,25 +67,63 @@ def zipped() -> bytes:
     return file.getvalue()
 
 
+PARQUET = b"PAR1" + b"columns" * 9 + (16).to_bytes(4, "little") + b"PAR1"
+"""With a footer of 16 bytes."""
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [
         ("gzip", gzip.compress(b"words")),
         ("bzip2", bz2.compress(b"words")),
+        ("bzip2", bz2.compress(b"words", 1)),
+        ("bzip2", bz2.compress(bytes(range(256)) * 4000)),
+        ("bzip2", bz2.compress(b"")),
         ("xz", lzma.compress(b"words")),
         ("zip", zipped()),
         ("zstd", b"\x28\xb5\x2f\xfd\x04\x00words"),
-        ("Parquet", b"PAR1words"),
+        ("Parquet", PARQUET),
         ("UTF-16", "words".encode("utf-16")),
         ("UTF-16", b"\xfe\xff" + "words".encode("utf-16-be")),
+        ("UTF-32", "words".encode("utf-32")),
+        ("UTF-32", b"\x00\x00\xfe\xff" + "words".encode("utf-32-be")),
     ],
 )
-def test_what_is_no_utf8_text_is_refused_by_its_first_bytes(
+def test_what_is_no_utf8_text_is_refused_by_what_it_begins_with(
     s3: Any, objects: S3Store, name: str, data: bytes
 ) -> None:
     s3.put_object(Bucket=BUCKET, Key="input/data", Body=data)
     with pytest.raises(SourceNotText, match=f"s3://bucket/input/data is {name}, not UTF-8 text"):
         source.pin(objects, BUCKET, "input/data")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BZh",
+        "BZhen ist ein Name.",
+        "BZh9 is how a bzip2 file begins.",
+        "BZh91AY&SY",
+        "BZh91AY&SY is how a bzip2 file begins, up to the first checksum.",
+        "PAR1",
+        "PAR1 is how a Parquet file begins.",
+        "PAR1 is how a Parquet file begins, and how it ends: PAR1",
+        "PAR1PAR1PAR1",
+        "PKs are primary keys.",
+        "(\u00b5/",
+        "7zXZ",
+    ],
+)
+def test_a_text_that_begins_as_a_format_does_is_text(s3: Any, objects: S3Store, text: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key="input/data", Body=text.encode())
+    assert source.pin(objects, BUCKET, "input/data").bytes == len(text.encode())
+
+
+def test_a_cut_parquet_file_is_not_taken_for_a_whole_one(s3: Any, objects: S3Store) -> None:
+    """Nor is one whose footer does not fit: what remains is read as text, which it may be."""
+    for data in (PARQUET[:-1], b"PAR1" + (1 << 20).to_bytes(4, "little") + b"PAR1"):
+        s3.put_object(Bucket=BUCKET, Key="input/data", Body=data)
+        assert source.pin(objects, BUCKET, "input/data").bytes == len(data)
 
 
 def test_a_byte_order_mark_of_utf8_is_text(s3: Any, objects: S3Store) -> None:
