@@ -5,6 +5,7 @@ from obstore.store import S3Store
 
 from lambda_src import source
 from lambda_src.errors import AccessDenied, InvalidRequest
+from lambda_src.messages import Source
 from lambda_src.s3 import open_bucket
 from tests.integration.conftest import BUCKET
 from tests.integration.stub_s3 import Answer, serving
@@ -21,7 +22,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
         }.items():
             monkeypatch.setenv(name, value)
         stub.other = answer
-        source.read(open_bucket(BUCKET, "amazonaws.com"), source.Source(BUCKET, "k", '"e"', 5), 0, 5)
+        source.read(open_bucket(BUCKET, "amazonaws.com"), Source(BUCKET, "k", '"e"', 5), 0, 5)
 
 
 def error(code: str, message: str = "") -> bytes:
