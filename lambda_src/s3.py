@@ -20,6 +20,7 @@ from lambda_src.errors import (
 
 MAX_KEY_BYTES = 1024
 _CODE = re.compile("<Code>([A-Za-z]+)</Code>")
+_DENIED_BY_KMS = re.compile("<Message>[^<]*(kms:|customer master key)")
 _OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -78,7 +79,7 @@ def translated(bucket: str, key: str) -> Iterator[str]:
     except FileNotFoundError as error:  # what obstore raises for 404
         raise SourceNotFound(f"{name} does not exist: check bucket and key, or upload it.") from error
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        if "kms:Decrypt" in str(error):
+        if _DENIED_BY_KMS.search(str(error)):
             raise AccessDenied(
                 f"AccessDenied by KMS for {name}: it is encrypted with a key that this function may not use; "
                 "deploy with -c source_bucket_key=ARN, and let the key's policy allow it."

@@ -3,6 +3,7 @@
 import re
 
 import obstore
+from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
 from lambda_src.errors import SourceNotText, Transient
@@ -36,7 +37,12 @@ def pin(objects: S3Store, bucket: str, key: str) -> Source:
     that cannot be addressed), Transient.
     """
     with translated(bucket, key) as path:
-        meta = obstore.head(objects, path)
+        try:
+            meta = obstore.head(objects, path)
+        except GenericError:
+            # The answer to HEAD has no body to tell the reason. That to GET has.
+            obstore.get(objects, path, options={"range": (0, 1)})
+            raise
     source = Source(bucket, key, meta["e_tag"] or "", meta["size"], meta["version"])
     if name := _format_of(objects, source):
         raise SourceNotText(

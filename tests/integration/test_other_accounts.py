@@ -11,7 +11,7 @@ from tests.integration.conftest import BUCKET
 from tests.integration.stub_s3 import Answer, serving
 
 
-def refused(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+def refused(monkeypatch: pytest.MonkeyPatch, answer: Answer, *, pinning: bool = False) -> None:
     """Read an object of a bucket that gives ``answer``."""
     with serving() as stub:
         for name, value in {
@@ -22,7 +22,10 @@ def refused(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
         }.items():
             monkeypatch.setenv(name, value)
         stub.other = answer
-        source.read(open_bucket(BUCKET, "amazonaws.com"), Source(BUCKET, "k", '"e"', 5), 0, 5)
+        bucket = open_bucket(BUCKET, "amazonaws.com")
+        if pinning:
+            source.pin(bucket, BUCKET, "k")
+        source.read(bucket, Source(BUCKET, "k", '"e"', 5), 0, 5)
 
 
 def error(code: str, message: str = "") -> bytes:
@@ -39,6 +42,7 @@ def test_a_key_that_may_not_be_used_is_named_with_its_setting(monkeypatch: pytes
         refused(monkeypatch, Answer(403, body=body))
 
 
+@pytest.mark.parametrize("pinning", [True, False])
 @pytest.mark.parametrize(
     "answer",
     [
@@ -47,9 +51,11 @@ def test_a_key_that_may_not_be_used_is_named_with_its_setting(monkeypatch: pytes
         Answer(400, {}, error("AuthorizationHeaderMalformed", "expecting 'eu-west-1'")),
     ],
 )
-def test_a_bucket_of_another_region_is_told(monkeypatch: pytest.MonkeyPatch, answer: Answer) -> None:
+def test_a_bucket_of_another_region_is_told(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer, pinning: bool
+) -> None:
     with pytest.raises(InvalidRequest, match=r"^bucket: bucket is in another region than this deployment"):
-        refused(monkeypatch, answer)
+        refused(monkeypatch, answer, pinning=pinning)
 
 
 @pytest.mark.parametrize(
