@@ -36,8 +36,8 @@ test: .installed lint ## Lint, types, and all tests: unit, integration, stack, e
 	python -m pytest
 
 .PHONY: faults
-faults: .installed ## Inject every fault into the deployed stack and print what came of each (about ten minutes)
-	python -m pytest tests/faults -m 'long or not long'
+faults: .installed ## Inject every fault and hostile input and print what came of each (about half an hour)
+	python -m pytest tests/faults tests/e2e/test_commands.py tests/e2e/test_gate.py -m 'long or not long'
 
 .PHONY: lint
 lint: .installed ## Check style and types

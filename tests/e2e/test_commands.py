@@ -148,6 +148,7 @@ def small(folder: Path) -> str:
     return str(file)
 
 
+@pytest.mark.hostile
 @pytest.mark.parametrize("end", HANDLED)
 @pytest.mark.parametrize("groups", [1, 2], ids=["server", "deploy"])
 def test_interrupted_it_leaves_nothing_behind(
@@ -165,6 +166,7 @@ def test_interrupted_it_leaves_nothing_behind(
     assert left(folders) == set()
 
 
+@pytest.mark.hostile
 def test_interrupted_while_it_generates_it_leaves_nothing_behind(private: Path) -> None:
     with client("local", "--corpus-bytes", str(10**9), folder=private) as process:
         while not list((ROOT / ".build" / "runs").glob(f"*/corpus.xml.{process.pid}.partial")):
@@ -176,6 +178,7 @@ def test_interrupted_while_it_generates_it_leaves_nothing_behind(private: Path) 
     assert left(folders) == set()
 
 
+@pytest.mark.hostile
 @pytest.mark.parametrize("module", ["client.interruption", "argparse", "boto3", "rich.console", "msgspec"])
 def test_interrupted_while_it_imports_it_ends_without_a_traceback(private: Path, module: str) -> None:
     python = ("-X", "importtime")
@@ -190,6 +193,7 @@ def test_interrupted_while_it_imports_it_ends_without_a_traceback(private: Path,
     assert "Traceback" not in errors
 
 
+@pytest.mark.hostile
 def test_a_terminal_that_is_closed_leaves_nothing_behind(tmp_path: Path, private: Path) -> None:
     """The kernel sends SIGHUP, and then no line can be written any more."""
     file = small(tmp_path)
@@ -210,6 +214,7 @@ def test_a_terminal_that_is_closed_leaves_nothing_behind(tmp_path: Path, private
     assert left(folders) == set()
 
 
+@pytest.mark.hostile
 def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
     """Its files stay: nobody is left to remove them."""
     with client("local", "--file", small(tmp_path), folder=tmp_path) as process:
@@ -223,6 +228,7 @@ def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.hostile
 @pytest.mark.long
 @pytest.mark.parametrize("end", HANDLED)
 @pytest.mark.parametrize("moment", range(30))

@@ -19,6 +19,8 @@ from client.deployment import ROOT
 from tests.deployed import Stack
 from tests.e2e import stranger
 
+pytestmark = pytest.mark.hostile
+
 KEY = "input/private"
 TEXT = b"private words"
 
