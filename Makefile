@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-LEVEL ?=
 
 # What a person gives reaches the commands through the environment, as it is: neither make nor the shell looks
 # for variables, commands or quotes in it.
