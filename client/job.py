@@ -56,7 +56,7 @@ def run(
     table = _table(aws, deployment, request.run_id)
     found = _seen(table)
     if found is None:
-        _invoke(aws, deployment, request)
+        _invoke(aws, deployment, msgspec.structs.replace(request, must_be_new=True))
         _wait_until_begun(table, request, None)
     elif not _answered(aws, deployment, request):
         _wait_until_begun(table, request, found)

@@ -43,7 +43,8 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     With an ``etag`` it means exactly that version of the object, as S3 names it (in double quotes). With the
     ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's own, else
-    by default ``DEFAULT_BLOCK_BYTES``.
+    by default ``DEFAULT_BLOCK_BYTES``. A run that ``must_be_new`` is refused if its run id has a record: an
+    asynchronous event may come twice, and late.
     """
 
     key: Text
@@ -52,6 +53,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     run_id: RunId | None = None
     block_bytes: BlockBytes | None = None
     max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY
+    must_be_new: bool = False
 
 
 class HandOverRequest(ParseFileRequest, frozen=True, kw_only=True):

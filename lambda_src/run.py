@@ -105,6 +105,8 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
         except RunConflict:
             return _left_alone(run_id, table)
     else:
+        if found and request.must_be_new:
+            raise RunConflict(f"run_id: there is a run {run_id} already; choose another.")
         if found and found.etag:
             _check_same(found, bucket, request)
             if found.status == "SUCCEEDED":

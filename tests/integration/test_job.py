@@ -112,10 +112,12 @@ class Lambda:
         return self
 
     def invoke(self, **call: Any) -> dict[str, Any]:
-        assert msgspec.json.decode(call["Payload"], type=ParseFileRequest) == REQUEST
+        is_event = "InvocationType" in call
+        asked = msgspec.json.decode(call["Payload"], type=ParseFileRequest)
+        assert asked == msgspec.structs.replace(REQUEST, must_be_new=is_event)  # for it may come twice
         self.invoked.append(call.get("InvocationType", "RequestResponse"))
         answer = self.begin()
-        if "InvocationType" in call:
+        if is_event:
             return {"StatusCode": 202}
         error = {"FunctionError": "Unhandled"} if "errorMessage" in answer else {}
         return {"Payload": io.BytesIO(msgspec.json.encode(answer)), **error}

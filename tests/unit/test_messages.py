@@ -54,7 +54,8 @@ from tests.texts import ANY_JSON
 def test_a_wrong_request_is_refused_with_the_field_s_name(event: object, named: str) -> None:
     with pytest.raises(InvalidRequest, match=re.escape(named)) as caught:
         decode_event(event, ParseFileRequest)
-    assert "Its fields are: key, bucket, etag, run_id, block_bytes, max_concurrency." in str(caught.value)
+    fields = "key, bucket, etag, run_id, block_bytes, max_concurrency, must_be_new"
+    assert f"Its fields are: {fields}." in str(caught.value)
 
 
 @given(ANY_JSON)

@@ -409,6 +409,19 @@ def test_a_request_can_mean_one_version_of_the_object() -> None:
     assert job.run(ParseFileRequest(key="key", etag="etag", block_bytes=10)).words == 6
 
 
+def test_an_event_that_comes_twice_begins_a_run_once() -> None:
+    """The second one, be it late, neither repeats what was done nor resumes what was given up."""
+    job = Job(blocks=3)
+    request = ParseFileRequest(key="key", block_bytes=10, must_be_new=True)
+    with pytest.raises(FanOutFailed):
+        job.run(request, parse_block=fails_at(job, 1))
+    parsed, record = list(job.parsed), job.table.records[-1]
+    with pytest.raises(RunConflict, match="there is a run run already"):
+        job.run(request)
+    assert (job.parsed, job.table.records[-1]) == (parsed, record)
+    assert job.run(ParseFileRequest(key="key", block_bytes=10)).status == "SUCCEEDED"
+
+
 def test_of_two_at_once_one_is_told_so() -> None:
     job = Job(blocks=3)
 
