@@ -38,7 +38,7 @@ def s3(faulty: Faulty) -> Any:
 
 
 def is_read_of_block(call: Call, block: int) -> bool:
-    """Whether it begins where that block begins, or a few bytes before: to see whether a word is cut there."""
+    """Whether it begins where that block does, or a few bytes before: to see whether a word is cut there."""
     begin = call.range.removeprefix("bytes=").partition("-")[0]
     return call.target == KEY and begin.isdecimal() and 0 <= block * BLOCK_BYTES - int(begin) <= 8
 
@@ -197,7 +197,6 @@ def test_a_block_with_a_wrong_answer_fails_the_run(
 
 def test_a_failed_run_can_be_resumed_once_the_fault_is_gone(faulty: Faulty) -> None:
     event = faulty.event()
-    poisoned = 7 * BLOCK_BYTES
     denied = Answer(403, b"<Error><Code>AccessDenied</Code></Error>", {})
     faulty.proxy.decide = lambda call: denied if is_read_of_block(call, 7) else None
     answer, failed = faulty.stack.invoke(event)
