@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,8 @@ def test_a_fault_is_told_who_made_the_call(between: Proxy) -> None:
         return Reset()
 
     between.decide = decide
-    assert invoke(between, b"{}", 2).recv(100) == b""
+    with suppress(ConnectionResetError):  # As an end without an answer it is told by some versions of Python.
+        assert invoke(between, b"{}", 2).recv(100) == b""
     assert made_by == [os.getpid()]
 
 
