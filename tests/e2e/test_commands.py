@@ -1,5 +1,6 @@
 """What the README tells a person to type."""
 
+import gzip
 import json
 import os
 import pty
@@ -342,7 +343,7 @@ def test_a_refused_request_is_told(stack: Stack) -> None:
 
 def test_a_file_that_is_no_text_ends_with_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "archive"
-    file.write_bytes(b"\x1f\x8bwords")
+    file.write_bytes(gzip.compress(b"words"))
     with client("local", "--file", str(file)) as process:
         _, errors = process.communicate(timeout=180)
     assert process.returncode == 1

@@ -26,6 +26,7 @@ from tests.texts import ANY_BYTES
 def test_blobs_sum_to_the_oracle(
     s3: Any, objects: S3Store, monkeypatch: pytest.MonkeyPatch, data: bytes, block_bytes: int
 ) -> None:
+    monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
     monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
     monkeypatch.setattr(source, "_FORMATS", {})  # random bytes may begin as gzip does
     s3.put_object(Bucket=BUCKET, Key="input/data", Body=data)
@@ -51,6 +52,7 @@ def test_blobs_sum_to_the_oracle(
 
 
 def test_a_worker_answers_its_failure(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
     monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
     answer = handler.handler({"run_id": "run"}, None)
     assert answer["outcome"] == "failure"

@@ -70,6 +70,7 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"FANFOLD_{name}", name.lower())
     for name in ("PARSE_BLOCK", "GET_ALL_OCCURRENCES", "GET_OCCURRENCES", "LOG_RESULTS"):
         monkeypatch.setenv(f"FANFOLD_{name}_FUNCTION", name.lower())
+    monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
