@@ -7,12 +7,14 @@ PYTHON ?= python3
 
 # What a person gives reaches the commands through the environment, as it is: neither make nor the shell looks
 # for variables, commands or quotes in it.
+override JOB := $(value JOB)
 override FILE := $(value FILE)
 override JSON := $(value JSON)
 override BLOCK_BYTES := $(value BLOCK_BYTES)
 override CONCURRENCY := $(value CONCURRENCY)
 override CONTEXT := $(value CONTEXT)
-export FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT
+override NAME := $(value NAME)
+export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT NAME
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -23,11 +25,11 @@ with_context = set -f; for setting in $$CONTEXT; do set -- "$$@" -c "$$setting";
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: .installed ## Run the job in a local AWS: [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
-	@python -m client local $${FILE:+"--file=$$FILE"} $${JSON:+"--json=$$JSON"} \
+run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
+	@python -m client local $${JOB:+"--job=$$JOB"} $${FILE:+"--file=$$FILE"} $${JSON:+"--json=$$JSON"} \
 		$${BLOCK_BYTES:+"--block-bytes=$$BLOCK_BYTES"} $${CONCURRENCY:+"--concurrency=$$CONCURRENCY"}
 
 .PHONY: test
@@ -43,6 +45,10 @@ lint: .installed ## Check style and types
 	ruff check $(CHECKED)
 	ruff format --check $(CHECKED)
 	mypy $(CHECKED)
+
+.PHONY: new-job
+new-job: .installed ## Write the skeleton of a job of your own, and its test: NAME=name (docs/new-job.md)
+	@python -m client.new_job "$$NAME"
 
 .PHONY: synth
 synth: .installed ## Write the CloudFormation template to cdk.out: [CONTEXT="name=value ..."]
@@ -60,15 +66,17 @@ destroy: .installed ## Remove the stack from that account; data stay unless depl
 .PHONY: audit
 audit: ## Ask for known vulnerabilities of the locked packages
 	$(PYTHON) -m venv .build/audit && .build/audit/bin/pip install --quiet 'pip-audit==2.10.1'
-	for lock in requirements.txt requirements-dev.txt lambda_src/requirements.txt; do \
+	for lock in requirements.txt requirements-dev.txt $$(find lambda_src -name requirements.txt); do \
 		.build/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement $$lock || exit 1; done
 
 .PHONY: lock
 lock: ## Write the hashed locks anew from pyproject.toml
 	$(PYTHON) -m venv .build/lock && .build/lock/bin/pip install --quiet 'uv==0.13.9'
-	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --output-file requirements.txt
+	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --group shared --output-file requirements.txt
 	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --group dev --output-file requirements-dev.txt
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:lambda --output-file lambda_src/requirements.txt
+	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:column_permutations \
+		--output-file lambda_src/jobs/column_permutations/requirements.txt
 lock_options := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock'
 

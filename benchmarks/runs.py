@@ -19,6 +19,7 @@ CORPUS_BYTES = 20_000_000
 
 RUNNER = """
 import json, sys, tempfile, time
+from inspect import signature
 from pathlib import Path
 from client.aws import account_of
 from client.deployment import deploy_locally, find_deployment
@@ -26,9 +27,10 @@ from client.local_aws import local_aws
 from botocore.config import Config
 with tempfile.TemporaryDirectory() as name, local_aws(Path(name)) as local:
     folder = Path(name)
-    deploy_locally(local, folder)
+    jobs = ["top_words"] if "job" in signature(find_deployment).parameters else []  # else an older checkout
+    deploy_locally(local, folder, *jobs)
     aws = account_of(local.environment)
-    deployment = find_deployment(aws)
+    deployment = find_deployment(aws, *jobs)
     aws.client("s3").upload_file(sys.argv[1], deployment.bucket, "input/text")
     once = Config(read_timeout=905, retries={"total_max_attempts": 1})
     client = aws.client("lambda", once)

@@ -3,30 +3,32 @@
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import msgspec
 from rich.text import Text
 
-from client import job, report
+from client import report, runs
 from client.aws import AccountError, Aws, account_of, account_of_person
-from client.corpus import ExpectedCounts, write_corpus
 from client.deployment import ROOT, Deployment, DeploymentError, deploy_locally, find_deployment
 from client.local_aws import LocalAwsError, local_aws
 from client.run_folder import run_folder
 from client.safe_text import visible
+from client.samples import SAMPLES, Sample
 from client.stages import Stages
 from client.terminal import Terminal
-from client.upload import Input, UploadError, upload
+from client.upload import Folder, Input, UploadError, files_of, upload, upload_folder
+from lambda_src.job import names
 from lambda_src.messages import (
     DEFAULT_BLOCK_BYTES,
     DEFAULT_MAX_CONCURRENCY,
     ParseFileRequest,
-    RunSummary,
     new_run_id,
 )
+from lambda_src.settings import DEFAULT_JOB
 
 CORPUS_BYTES = 100_000_000
 
@@ -36,11 +38,11 @@ class UsageError(Exception):
 
 
 class WrongCounts(Exception):
-    """The result is not what the generated corpus is known to hold."""
+    """The result is not what the generated input is known to hold."""
 
 
 class CorpusError(Exception):
-    """The corpus could not be written."""
+    """The input could not be generated."""
 
 
 FORESEEN = (
@@ -51,7 +53,7 @@ FORESEEN = (
     UploadError,
     UsageError,
     WrongCounts,
-    job.JobError,
+    runs.RunError,
     report.ReportError,
 )
 
@@ -74,33 +76,32 @@ def main(arguments: Sequence[str]) -> int:
 def local(options: argparse.Namespace, stages: Stages) -> None:
     """All on this machine: start a local AWS, deploy the stack into it, upload, run, show, stop."""
     _check_paths(options)
+    if not options.file and options.job not in SAMPLES:
+        raise UsageError(f"For the job {options.job} no input can be generated: name a file or a folder.")
     run_id = new_run_id()
     with run_folder(ROOT / ".build" / "runs", run_id) as folder:
-        expected = None
-        file: Path = options.file or folder / "corpus.xml"
-        if not options.file:
-            expected = _generate(options, file, stages)
+        sample = None if options.file else _generate(options, folder, stages)
         with ExitStack() as stack:
             with stages.stage("start", "Starting a local AWS"):
                 running = stack.enter_context(local_aws(folder))
             with stages.stage("deploy", "Deploying the stack into it"):
-                deploy_locally(running, folder)
+                deploy_locally(running, folder, options.job)
             aws = account_of(running.environment)
-            deployment = find_deployment(aws)
+            deployment = find_deployment(aws, options.job)
             at_once = 2 * (os.cpu_count() or 1)
-            uploaded = _upload(aws, deployment, file, stages)
+            uploaded = _upload(aws, deployment, sample.path if sample else options.file, stages)
             summary = _run(aws, deployment, _request(options, uploaded, run_id, at_once), stages)
         _finish(options, summary, stages)
-        if expected:
-            _compare(summary, expected, stages)
+        if sample:
+            _compare(summary, sample, stages)
 
 
 def run(options: argparse.Namespace, stages: Stages) -> None:
     """On the deployed stack of your AWS account: upload a file, or take an uploaded one; run, show."""
     _check_paths(options)
     aws = account_of_person()
-    deployment = find_deployment(aws)
-    source = _upload(aws, deployment, options.file, stages) if options.file else options.key
+    deployment = find_deployment(aws, options.job)
+    source = _upload(aws, deployment, options.file, stages) if options.file else None
     request = _request(options, source, options.run_id or new_run_id(), DEFAULT_MAX_CONCURRENCY)
     _finish(options, _run(aws, deployment, request, stages), stages)
 
@@ -109,16 +110,16 @@ def show(options: argparse.Namespace, stages: Stages) -> None:
     """Show the result of a run of your AWS account; waits for it if it is not done."""
     _check_paths(options)
     aws = account_of_person()
-    deployment = find_deployment(aws)
+    deployment = find_deployment(aws, options.job)
     with stages.job() as progress:
-        summary = job.follow(aws, deployment, options.run_id, progress)
+        summary = runs.follow(aws, deployment, options.run_id, progress)
     _finish(options, summary, stages)
 
 
 def cancel(options: argparse.Namespace, stages: Stages) -> None:
     """Cancel a run of your AWS account; its blocks stay, so it can be resumed."""
     aws = account_of_person()
-    record = job.cancel(aws, find_deployment(aws), options.run_id)
+    record = runs.cancel(aws, find_deployment(aws, options.job), options.run_id)
     sentences = {
         "RUNNING": "Asked to stop: it starts no more blocks.",
         "CANCELLED": "Cancelled.",
@@ -126,8 +127,8 @@ def cancel(options: argparse.Namespace, stages: Stages) -> None:
     stages.console.print(sentences.get(record.status, f"It had just ended: {record.status}."))
 
 
-def _generate(options: argparse.Namespace, file: Path, stages: Stages) -> ExpectedCounts:
-    with stages.transfer("generate", "Generating a corpus", options.corpus_bytes) as progress:
+def _generate(options: argparse.Namespace, folder: Path, stages: Stages) -> Sample:
+    with stages.transfer("generate", "Generating input", options.corpus_bytes) as progress:
         reached = 0
 
         def advance(written: int) -> None:
@@ -136,56 +137,59 @@ def _generate(options: argparse.Namespace, file: Path, stages: Stages) -> Expect
             reached = written
 
         try:
-            return write_corpus(file, options.corpus_bytes, options.seed, advance)
+            return SAMPLES[options.job](folder, options.corpus_bytes, options.seed, advance)
         except OSError as error:
-            raise CorpusError(f"The corpus could not be written to {file}: {error.strerror}.") from error
+            raise CorpusError(f"The input could not be written to {folder}: {error.strerror}.") from error
 
 
-def _upload(aws: Aws, deployment: Deployment, file: Path, stages: Stages) -> Input:
-    with stages.upload(_size(file)) as (read, sent):
-        uploaded = upload(aws, deployment.source_bucket, file, read, sent)
+def _upload(aws: Aws, deployment: Deployment, path: Path, stages: Stages) -> Input | Folder:
+    uploaded: Input | Folder
+    with stages.upload(_size(path)) as (read, sent):
+        if path.is_dir():
+            uploaded = upload_folder(aws, deployment.source_bucket, path, read, sent)
+        else:
+            uploaded = upload(aws, deployment.source_bucket, path, read, sent)
     if not uploaded.sent:
-        stages.console.print(visible(f"It is there already: {uploaded.key}"))
+        stages.console.print(visible(f"It is there already: {uploaded[0]}"))
     return uploaded
 
 
-def _run(aws: Aws, deployment: Deployment, request: ParseFileRequest, stages: Stages) -> RunSummary:
+def _run(aws: Aws, deployment: Deployment, request: ParseFileRequest, stages: Stages) -> Mapping[str, Any]:
     with stages.job() as progress:
-        return job.run(aws, deployment, request, progress)
+        return runs.run(aws, deployment, request, progress)
 
 
-def _finish(options: argparse.Namespace, summary: RunSummary, stages: Stages) -> None:
+def _finish(options: argparse.Namespace, summary: Mapping[str, Any], stages: Stages) -> None:
     """Write the result, then show it; it is shown also if it could not be written."""
     try:
         if options.json:
-            report.write_json(options.json, report.as_json(summary, stages.seconds))
+            report.write_json(options.json, report.as_json(options.job, summary, stages.seconds))
     finally:
-        report.show(stages.console, summary, stages.seconds)
+        report.show(stages.console, options.job, summary, stages.seconds)
 
 
-def _compare(summary: RunSummary, expected: ExpectedCounts, stages: Stages) -> None:
+def _compare(summary: Mapping[str, Any], sample: Sample, stages: Stages) -> None:
     """The generator knows what it wrote: any other answer is wrong."""
-    found = {length: [(top.word, top.count) for top in words] for length, words in summary.top_words.items()}
-    if (summary.words, summary.longer_words, found) != (
-        expected.words,
-        expected.longer_words,
-        expected.top_words,
-    ):
+    if wrong := sample.wrong(summary):
         raise WrongCounts(
-            f"The run counted {summary.words} words and {summary.longer_words} longer ones, the generator "
-            f"wrote {expected.words} and {expected.longer_words}, or the top words differ: please report it."
+            f"The run's {', '.join(wrong)} are not what the generator wrote: please report it, with the JSON."
         )
-    stages.console.print(Text.assemble(("Exact:", "green"), " every count equals the generator's own."))
+    stages.console.print(Text.assemble(("Exact:", "green"), f" {sample.what} equals the generator's own."))
 
 
 def _request(
-    options: argparse.Namespace, source: Input | str, run_id: str, concurrency: int
+    options: argparse.Namespace, source: Input | Folder | None, run_id: str, concurrency: int
 ) -> ParseFileRequest:
-    """What was uploaded is meant in that version, a key as it is when the run begins."""
-    key, etag = (source.key, source.etag) if isinstance(source, Input) else (source, None)
-    return ParseFileRequest(
-        key=key,
-        etag=etag,
+    """What was uploaded is meant in that version, a key or a prefix as it is when the run begins."""
+    match source:
+        case Input():
+            meant = ParseFileRequest(key=source.key, etag=source.etag)
+        case Folder():
+            meant = ParseFileRequest(prefix=source.prefix)
+        case None:
+            meant = ParseFileRequest(key=options.key, prefix=options.prefix)
+    return msgspec.structs.replace(
+        meant,
         run_id=run_id,
         block_bytes=options.block_bytes,
         max_concurrency=options.concurrency or concurrency,
@@ -200,10 +204,14 @@ def _check_paths(options: argparse.Namespace) -> None:
         _size(options.file)
 
 
-def _size(file: Path) -> int:
-    if not file.is_file() or not os.access(file, os.R_OK):
-        raise UsageError(f"{file} is not a file that can be read.")
-    return file.stat().st_size
+def _size(path: Path) -> int:
+    files = files_of(path) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(f"{path} is a folder without files.")
+    for file in files:
+        if not file.is_file() or not os.access(file, os.R_OK):
+            raise UsageError(f"{file} is not a file that can be read.")
+    return sum(file.stat().st_size for file in files)
 
 
 def _positive(text: str) -> int:
@@ -219,11 +227,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> _Parser:
-    parser = _Parser(prog="python -m client", description="Run Fanfold's job and show its result.")
+    parser = _Parser(prog="python -m client", description="Run a job of Fanfold and show its result.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     for_all = _Parser(add_help=False)
-    for_all.add_argument("--json", type=Path, metavar="PATH", help="write the result there, as JSON")
+    for_all.add_argument(
+        "--job",
+        choices=names(),
+        default=DEFAULT_JOB,
+        metavar="NAME",
+        help=f"one of {', '.join(names())} (default: %(default)s)",
+    )
+    for_results = _Parser(add_help=False)
+    for_results.add_argument("--json", type=Path, metavar="PATH", help="write the result there, as JSON")
     for_runs = _Parser(add_help=False)
     for_runs.add_argument(
         "--block-bytes",
@@ -233,28 +249,35 @@ def _parser() -> _Parser:
     )
 
     at_once = "how many Lambdas may work at once (default: {})"
-    command = commands.add_parser("local", parents=[for_all, for_runs], help=local.__doc__)
+    command = commands.add_parser("local", parents=[for_all, for_results, for_runs], help=local.__doc__)
     command.add_argument(
         "--concurrency", type=_positive, metavar="N", help=at_once.format("twice the processors")
     )
-    command.add_argument("--file", type=Path, metavar="PATH", help="the text (default: a generated corpus)")
+    command.add_argument(
+        "--file", type=Path, metavar="PATH", help="a file or folder (default: generated input)"
+    )
     command.add_argument(
         "--corpus-bytes",
         type=_positive,
         default=CORPUS_BYTES,
         metavar="N",
-        help="size of the generated corpus (default: %(default)s)",
+        help="size of generated text (default: %(default)s)",
     )
     command.add_argument("--seed", type=int, default=1, metavar="N", help="its seed (default: %(default)s)")
     command.set_defaults(command=local)
 
-    command = commands.add_parser("run", parents=[for_all, for_runs], help=run.__doc__)
+    command = commands.add_parser("run", parents=[for_all, for_results, for_runs], help=run.__doc__)
     command.add_argument(
         "--concurrency", type=_positive, metavar="N", help=at_once.format(DEFAULT_MAX_CONCURRENCY)
     )
     text = command.add_mutually_exclusive_group(required=True)
-    text.add_argument("--file", type=Path, metavar="PATH", help="a text of this machine, uploaded first")
+    text.add_argument("--file", type=Path, metavar="PATH", help="a file or folder, uploaded first")
     text.add_argument("--key", metavar="KEY", help="the key of an object that is in the bucket already")
+    text.add_argument(
+        "--prefix",
+        metavar="PREFIX",
+        help="what the keys of objects begin with that are in the bucket already",
+    )
     command.add_argument(
         "--run-id",
         metavar="ID",
@@ -262,11 +285,11 @@ def _parser() -> _Parser:
     )
     command.set_defaults(command=run)
 
-    command = commands.add_parser("show", parents=[for_all], help=show.__doc__)
+    command = commands.add_parser("show", parents=[for_all, for_results], help=show.__doc__)
     command.add_argument("run_id", metavar="RUN_ID", help="as the run's output names it")
     command.set_defaults(command=show)
 
-    command = commands.add_parser("cancel", help=cancel.__doc__)
+    command = commands.add_parser("cancel", parents=[for_all], help=cancel.__doc__)
     command.add_argument("run_id", metavar="RUN_ID", help="as the run's output names it")
     command.set_defaults(command=cancel)
     return parser

@@ -1,8 +1,8 @@
 """A corpus that looks like a Wikipedia dump, written together with its exact word counts.
 
 The generator counts each word as it emits it and never reads its own text, so the counts owe nothing to the
-code that they check. Two rules make that exact: a template names the words of its own markup by hand, and no
-slot for a word touches a letter or another slot.
+code that they check. Two rules make that exact: a template, in ``corpus.toml``, names the words of its own
+markup by hand, and no slot for a word touches a letter or another slot.
 
 Vocabularies grow as a Simon process: each word is mostly a copy of one drawn from all words so far, which
 gives Zipf's skew, and sometimes a new one, which gives Heaps' growth.
@@ -19,6 +19,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 LONGEST = 20
 """Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
@@ -123,7 +126,7 @@ class _Tally:
         return ExpectedCounts(corpus_bytes, sum(counts.values()), longer_words, top_words, counts)
 
 
-class _Spelling(NamedTuple):
+class _Spelling(Struct, frozen=True, forbid_unknown_fields=True):
     """How a language looks. Words are made of ``onsets``, ``nuclei`` and ``codas``, each a list of parts in
     one string, in which "-" stands for no part; ``syllables`` says how many. ``common`` are its most
     frequent words, in order. ``share`` is the percentage of pages."""
@@ -143,6 +146,27 @@ class _Spelling(NamedTuple):
     has_dotted_capital_i: bool = False
 
 
+class _Text(Struct, frozen=True, forbid_unknown_fields=True):
+    """A template as it is written: ``words`` in one string, and how often it stands in its list."""
+
+    text: str
+    words: str = ""
+    times: int = 1
+
+
+class _Tables(Struct, frozen=True, forbid_unknown_fields=True):
+    """What ``corpus.toml`` holds."""
+
+    head: _Text
+    foot: _Text
+    page_head: _Text
+    page_foot: _Text
+    categories: _Text
+    blocks: list[_Text]
+    phrases: list[_Text]
+    languages: list[_Spelling]
+
+
 class _Template(NamedTuple):
     """Text with a ``%s`` for each of ``slots`` words. ``words`` are those of the text itself, and
     ``sentence_starts`` the slots that are written with a capital."""
@@ -153,15 +177,24 @@ class _Template(NamedTuple):
     sentence_starts: tuple[int, ...]
 
 
-def _template(text: str, words: str = "") -> _Template:
-    return _Template(text, tuple(words.split()), text.count("%s"), (0,) if "%s" in text else ())
+def _template(of: _Text) -> _Template:
+    return _Template(of.text, tuple(of.words.split()), of.text.count("%s"), (0,) if "%s" in of.text else ())
 
 
-_PARAGRAPHS_A_LANGUAGE = 48
+_TABLES = msgspec.toml.decode(Path(__file__).with_suffix(".toml").read_bytes(), type=_Tables)
+_HEAD = _template(_TABLES.head)
+_FOOT = _template(_TABLES.foot)
+_PAGE_HEAD = _template(_TABLES.page_head)
+_PAGE_FOOT = _template(_TABLES.page_foot)
+_CATEGORIES = _template(_TABLES.categories)
+_BLOCKS = [_template(block) for block in _TABLES.blocks]
+_PHRASES = [_template(phrase) for phrase in _TABLES.phrases for _ in range(phrase.times)]
+
+_PARAGRAPHS_PER_LANGUAGE = 48
 _WORDS_AT_START = 400
 _PAST_WORDS_MAX = 1 << 17  # Small enough for a processor's cache, where half of the time goes.
 _NEW_WORD_RATE = 0.4  # Some 250,000 different words in 100 MB.
-_UNITS_A_RUN = (1, 1, 1, 2, 2, 3, 4, 9, 12, 15, 18, 24, 36)
+_UNITS_PER_RUN = (1, 1, 1, 2, 2, 3, 4, 9, 12, 15, 18, 24, 36)
 
 
 class _Language:
@@ -182,7 +215,7 @@ class _Language:
         self._past = [word for rank, word in enumerate(common) for _ in range(1000 // (rank + 3))]
         self._past_stride = 1
         self._emitted_words = len(self._past)
-        self.paragraphs = [_paragraph(spelling, random) for _ in range(_PARAGRAPHS_A_LANGUAGE)]
+        self.paragraphs = [_paragraph(spelling, random) for _ in range(_PARAGRAPHS_PER_LANGUAGE)]
 
     def fill(self, template: _Template) -> str:
         """The template's text with the next words, all counted."""
@@ -245,7 +278,7 @@ class _UnspacedLanguage(_Language):
     """A language that puts no space between words: a run of them is one word by the definition."""
 
     def _next_words(self, words: int) -> list[str]:
-        runs = [_pick(self._random, _UNITS_A_RUN) for _ in range(words)]
+        runs = [_pick(self._random, _UNITS_PER_RUN) for _ in range(words)]
         units = iter(super()._next_words(sum(runs)))
         return ["".join(next(units) for _ in range(run)) for run in runs]
 
@@ -264,7 +297,7 @@ class _Pages:
         self._tally = tally
         self._languages = [
             (_Language if spelling.is_spaced else _UnspacedLanguage)(spelling, random, tally)
-            for spelling in _SPELLINGS
+            for spelling in _TABLES.languages
         ]
         self._by_share = [language for language in self._languages for _ in range(language.spelling.share)]
         self._pages = 0
@@ -334,236 +367,3 @@ def _paragraph(spelling: _Spelling, random: Random) -> _Template:
         str(int(random.random() * 10)) if character == "#" else character for character in "".join(text)
     ]
     return _Template("".join(digits) + "\n\n", tuple(words), slots, tuple(starts))
-
-
-_HEAD = _template(
-    """\
-<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="mul">
-  <siteinfo>
-    <sitename>Encyclopædia</sitename>
-    <case>first-letter</case>
-  </siteinfo>
-""",
-    "mediawiki xmlns http www mediawiki org xml export version xml lang mul"
-    " siteinfo sitename encyclopædia sitename case first letter case siteinfo",
-)
-_FOOT = _template("</mediawiki>\n", "mediawiki")
-_PAGE_HEAD = _template(
-    """\
-  <page>
-    <title>%s</title>
-    <ns>0</ns>
-    <id>%d</id>
-    <revision>
-      <id>%d</id>
-      <timestamp>%sT%sZ</timestamp>
-      <model>wikitext</model>
-      <format>text/x-wiki</format>
-      <text xml:space="preserve">""",
-    "page title title ns ns id id revision id id timestamp t z timestamp model wikitext model"
-    " format text x wiki format text xml space preserve",
-)
-_PAGE_FOOT = _template("</text>\n    </revision>\n  </page>\n", "text revision page")
-_CATEGORIES = _template("[[Category:%s %s]]\n[[Category:%s]]\n", "category category")
-
-_BLOCKS = (
-    _template(
-        """\
-{| class=&quot;wikitable&quot; style=&quot;text-align:right;&quot;
-|+ %s %s
-|-
-! %s !! %s !! %s
-|-
-| %s || 1,204 || 17.5%%
-|-
-| [[%s]] || 960 || −4.0%%
-|-
-| %s || 88 || rowspan=&quot;2&quot; | %s
-|}
-
-""",
-        "class quot wikitable quot style quot text align right quot rowspan quot quot",
-    ),
-    _template("* [[%s]]\n* [[%s %s]]: %s\n** ''%s''\n# %s, %s\n\n"),
-    _template(
-        "[[File:%s 01.jpg|thumb|250px|left|%s %s %s]]\n",
-        "file jpg thumb px left",
-    ),
-    _template(
-        "{{Infobox settlement\n| name = %s\n| population_total = 48113\n| website = https://%s.example.com/\n}}\n",
-        "infobox settlement name population total website https example com",
-    ),
-    _template("&lt;math&gt;x^2 + \\alpha_i = 0&lt;/math&gt;\n", "lt math gt x alpha i lt math gt"),
-)
-
-_PHRASES = tuple(
-    _template(text, words)
-    for times, text, words in (
-        (70, "%s", ""),
-        (70, "%s %s %s", ""),
-        (14, "%s,", ""),
-        (7, "[[%s]]", ""),
-        (6, "[[%s|%s]]", ""),
-        (3, "[[%s %s|%s]]", ""),
-        (3, "[[%s (%s)|]]", ""),
-        (2, "'''%s'''", ""),
-        (3, "''%s %s''", ""),
-        (3, "(%s %s)", ""),
-        (3, "&quot;%s %s&quot;", "quot quot"),
-        (2, "“%s”", ""),
-        (1, "«%s %s»", ""),
-        (2, "%s's", "s"),
-        (2, "%s-%s", ""),
-        (2, "%s—%s", ""),
-        (1, "%s/%s", ""),
-        (1, "%s_%s", ""),
-        (1, "%s&amp;nbsp;%s", "amp nbsp"),
-        (1, "%s &amp;ndash; %s", "amp ndash"),
-        (1, "R&amp;D", "r amp d"),
-        (2, "####", ""),
-        (2, "#,###", ""),
-        (1, "#.#%%", ""),
-        (1, "## km²", "km"),
-        (1, "##°C", "c"),
-        (1, "{{convert|###|km|mi|abbr=on}}", "convert km mi abbr on"),
-        (1, "{{citation needed|date=June 20##}}", "citation needed date june"),
-        (
-            2,
-            "&lt;ref&gt;{{cite web|url=http://www.%s.org/%s?id=####|title=%s %s|accessdate=20##-0#-1#}}"
-            "&lt;/ref&gt;",
-            "lt ref gt cite web url http www org id title accessdate lt ref gt",
-        ),
-        (1, "&lt;ref name=&quot;%s##&quot; /&gt;", "lt ref name quot quot gt"),
-        (1, "&lt;!-- %s --&gt;", "lt gt"),
-        (1, "&lt;br /&gt;", "lt br gt"),
-        # A zero-width non-joiner separates, and so does an emoji of four bytes.
-        (1, "%s\u200c%s", ""),
-        (1, "%s\U0001f30d%s", ""),
-        # A mark after a separator belongs to no word.
-        (1, "\u25cc\u0301 %s", ""),
-    )
-    for _ in range(times)
-)
-
-_SPELLINGS = (
-    _Spelling(
-        code="en",
-        share=48,
-        common="the of and in to a is was for as on with by that from at his it an were are which be this he"
-        " or also first their one had its not after has but two who they have new other her been i",
-        onsets="- b c d f g h j k l m n p r s t v w br cl cr dr gr pl pr qu sh sp st th tr wh",
-        nuclei="a e i o u y ea ou io ai",
-        codas="- - - n r s t l m d nd st ng ck",
-    ),
-    _Spelling(
-        code="de",
-        share=9,
-        common="der die und in von den des im das mit ist er dem als auf für eine ein auch sich nach bei zu"
-        " aus wurde bis an am zum oder über straße größe fuß",
-        onsets="- b d f g h k l m n p r s t w z sch st sp br fr gr kl kr pf tr zw",
-        nuclei="a e i o u ä ö ü au ei ie eu äu",
-        codas="- - n r s t l ß ch cht ng nd rg tz",
-        syllables=(1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 5, 6, 7, 8),
-    ),
-    _Spelling(
-        code="fr",
-        share=8,
-        common="de la le et les des en du un à une est dans par pour au sur qui il que sont ou a été avec"
-        " plus où même œuvre château y",
-        onsets="- b c ç d f g j l m n p r s t v ch qu tr pr gn",
-        nuclei="a e i o u é è ê â î ô û ë ï œ ou oi eau",
-        codas="- - - n r s t l m x",
-    ),
-    _Spelling(
-        code="tr",
-        share=5,
-        common="ve bir bu olarak ile için da de olan en o yılında daha sonra ilk iki içinde ise ilçe çok gibi"
-        " kadar ışık",
-        onsets="- b c ç d f g h k l m n p r s ş t v y z",
-        nuclei="a e ı i i o ö u ü â",
-        codas="- - n r k l m ğ ş",
-        has_dotted_capital_i=True,
-    ),
-    _Spelling(
-        code="vi",
-        share=3,
-        common="của và là có được trong các một cho người với không năm này đã từ những ở đến tại",
-        onsets="b c d đ g h l m n ph t th tr v x kh nh ng",
-        nuclei="a ă â e ê i o ô ơ u ư ạ ắ ấ ệ ế ị ọ ộ ố ờ ợ ụ ứ ử ữ ỳ",
-        codas="- - n m t c ng nh i",
-        syllables=(1, 1, 1, 1, 1, 2, 2),
-    ),
-    _Spelling(
-        code="ru",
-        share=9,
-        common="в и на с по из к не что от для был года он как а его за до это о при её который также ещё"
-        " район у",
-        onsets="- б в г д ж з к л м н п р с т ф х ц ч ш щ ст пр вл",
-        nuclei="а е ё и о у ы э ю я ий ой",
-        codas="- - - н р с т л м к в й ь ть",
-    ),
-    _Spelling(
-        code="el",
-        share=4,
-        common="του και η το της ο την των με για από στην τον στο τα που οι είναι τους ως στις ένας πόλης",
-        onsets="- β γ δ ζ θ κ λ μ ν ξ π ρ σ τ φ χ ψ στ πρ",
-        nuclei="α ε η ι ο υ ω ά έ ή ί ό ύ ώ ου αι ϊ ΐ",
-        codas="- - - ν ρ σ κ",
-        ending="ς",
-    ),
-    _Spelling(
-        code="ar",
-        share=4,
-        common="في من على إلى عن أن التي هو مع هذا كان ما بين أو عام كما هي أحد آخر و",
-        onsets="ب ت ث ج ح خ د ر ز س ش ص ط ع ف ق ك ل م ن ه آ أ إ ئ بّ لّ",
-        nuclei="- - ا و ي ى \u064e \u064f \u0650",
-        codas="- - - ن ة ت \u0652",
-    ),
-    _Spelling(
-        code="hi",
-        share=4,
-        common="के में की है और से का को पर एक यह ने भी हैं लिए था इस कि ही न",
-        # The last three have precomposed code points, which NFC takes apart.
-        onsets="क ख ग च ज ट ड त थ द न प फ ब भ म य र ल व श स ह क्ष प्र त्र \u0958 \u095b \u095c",
-        nuclei="- - ा ि ी ु ू े ै ो ौ",
-        codas="- - - \u0902 \u0901 न र",
-        stop="। ",
-    ),
-    _Spelling(
-        code="ko",
-        share=2,
-        common="이 그 있다 는 및 에서 수 있는 년 그는 등 에 의해 한국 대한 것 또는 위해",
-        onsets="가 나 다 라 마 바 사 아 자 차 카 타 파 하 고 노 도 로 무 부 수 우 "
-        "지 기 시 이 한 국 은 를 을 인 정 된 권 꽃 뷁",
-        nuclei="-",
-        codas="-",
-        syllables=(1, 2, 2, 2, 3, 3, 4, 5),
-    ),
-    _Spelling(
-        code="zh",
-        share=2,
-        common="的 年 在 是 一 和 中 为 人 国 于 有 月 大 与 了 日 以 上 不",
-        # The last ones lie beyond the basic plane: four bytes of UTF-8.
-        onsets="地 学 部 市 第 会 出 公 家 作 本 行 区 成 三 代 生 发 时 名 道 西 东 海 文 北 自 "
-        "后 物 主 高 同 战 事 水 山 明 新 法 民 政 平 田 口 金 車 龍 門 \U00020000 \U0002070e \U00020bb7",
-        nuclei="-",
-        codas="-",
-        syllables=(1, 1, 2, 2, 2, 3),
-        joiner="，",
-        stop="。",
-        is_spaced=False,
-    ),
-    _Spelling(
-        code="ja",
-        share=2,
-        common="の に は を が と で た し て から であり する ある として こと など 年 月 日本",
-        onsets="か が き ぎ く ぐ さ ざ し じ た だ と ど は ば ぱ ひ び ぴ へ べ ま み む "
-        "ア イ ガ ギ グ シ ジ デ ド バ パ ヴ ー 東 京 都 県 駅 線 作 品 人 々",
-        nuclei="-",
-        codas="-",
-        syllables=(1, 1, 2, 2, 3, 4),
-        joiner="、",
-        stop="。",
-        is_spaced=False,
-    ),
-)

@@ -1,39 +1,31 @@
 """The deployed stack: deploying it into a local AWS, and finding it in any account."""
 
 from pathlib import Path
-from typing import NamedTuple
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client.aws import Aws
 from client.local_aws import ACCOUNT, REGION, LocalAws
 from client.processes import started
+from lambda_src.settings import DEFAULT_JOB, Outputs, stack_name
 
 ROOT = Path(__file__).resolve().parent.parent
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
-STACK = "Fanfold"
 
 
 class DeploymentError(Exception):
     """The stack could not be deployed or found."""
 
 
-class Deployment(NamedTuple):
-    """The stack's outputs, by their names."""
+class Deployment(Outputs, frozen=True, kw_only=True):
+    """The outputs of the stack of ``job``."""
 
-    bucket: str
-    source_bucket: str
-    table: str
-    parse_file: str
-    parse_block: str
-    get_all_occurrences: str
-    get_occurrences: str
-    log_results: str
-    log_results_log_group: str
+    job: str
 
 
-def deploy_locally(aws: LocalAws, folder: Path) -> None:
-    """Bootstrap ``aws`` for the CDK and deploy the stack into it, as one would into an account.
+def deploy_locally(aws: LocalAws, folder: Path, job: str) -> None:
+    """Bootstrap ``aws`` for the CDK and deploy the stack of ``job`` into it, as one would into an account.
 
     What the CDK prints stays in ``folder``. Raises DeploymentError.
     """
@@ -43,35 +35,27 @@ def deploy_locally(aws: LocalAws, folder: Path) -> None:
     _cdk(
         aws,
         folder,
-        *("deploy", STACK, "--require-approval", "never", *output),
-        *("-c", "architecture=host", "-c", "retain_data=false"),
+        *("deploy", stack_name(job), "--require-approval", "never", *output),
+        *("-c", f"job={job}", "-c", "architecture=host", "-c", "retain_data=false"),
     )
 
 
-def find_deployment(aws: Aws) -> Deployment:
-    """The stack as it is deployed in ``aws``. Raises DeploymentError."""
+def find_deployment(aws: Aws, job: str) -> Deployment:
+    """The stack of ``job`` as it is deployed in ``aws``. Raises DeploymentError."""
+    stack = stack_name(job)
+    deploy = "make deploy" if job == DEFAULT_JOB else f'make deploy CONTEXT="job={job}"'
     try:
-        stacks = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+        stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except (BotoCoreError, ClientError) as error:
         raise DeploymentError(
-            f"No stack {STACK} found: {error}. Check your AWS credentials and region, or `make deploy`."
+            f"No stack {stack} found: {error}. Check your AWS credentials and region, or `{deploy}`."
         ) from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     try:
-        return Deployment(
-            bucket=outputs["BucketName"],
-            source_bucket=outputs["SourceBucketName"],
-            table=outputs["TableName"],
-            parse_file=outputs["ParseFileFunction"],
-            parse_block=outputs["ParseBlockFunction"],
-            get_all_occurrences=outputs["GetAllOccurrencesFunction"],
-            get_occurrences=outputs["GetOccurrencesFunction"],
-            log_results=outputs["LogResultsFunction"],
-            log_results_log_group=outputs["LogResultsLogGroup"],
-        )
-    except KeyError as error:
+        return msgspec.convert({**outputs, "job": job}, Deployment)
+    except msgspec.ValidationError as error:
         raise DeploymentError(
-            f"The stack {STACK} has no output {error}: deploy it again: make deploy."
+            f"The stack {stack} lacks an output ({error}): deploy it again: {deploy}."
         ) from error
 
 

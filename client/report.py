@@ -4,36 +4,31 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.columns import Columns
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from client.safe_text import visible
-from lambda_src.messages import RunSummary, TopWord
+from client.views import VIEWS, show_any
+from lambda_src.job import load
+from lambda_src.settings import DEFAULT_JOB
 
 
 class ReportError(Exception):
     """The result cannot be written where it was asked for; the text is one sentence for the person."""
 
 
-def as_json(summary: RunSummary, seconds: Mapping[str, float]) -> dict[str, Any]:
+def as_json(job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, Any]:
     """The result as ``make run JSON=path`` writes it; ``seconds`` adds the stages outside of the run."""
-    return {
-        "run_id": summary.run_id,
-        "bytes": summary.bytes,
-        "blocks": summary.blocks,
-        "words": summary.words,
-        "longer_words": summary.longer_words,
-        "top_words": msgspec.to_builtins(summary.top_words),
-        "seconds": {**seconds, **summary.seconds},
-    }
+    # The default job's result is older than other jobs.
+    which = {} if job == DEFAULT_JOB else {"job": job}
+    left_out = {"status", "block_bytes"}
+    own = {name: value for name, value in summary.items() if name not in left_out}
+    return {"run_id": summary["run_id"], **which, **own, "seconds": {**seconds, **summary["seconds"]}}
 
 
 def check_json_path(path: Path) -> None:
@@ -111,25 +106,13 @@ def _is_standard_output(path: Path) -> bool:
         return False
 
 
-def show(console: Console, summary: RunSummary, seconds: Mapping[str, float]) -> None:
-    """Print the 20 top tens as one table, and where the time went."""
-    table = Table(pad_edge=False, show_lines=True)
-    table.add_column("Length", justify="right")
-    table.add_column("The most frequent words, and how often each occurs")
-    for length, words in sorted(summary.top_words.items(), key=lambda entry: int(entry[0])):
-        table.add_row(length, _top_ten(words))
-    console.print(table)
+def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+    """Print the result as a table, and where the time went."""
+    VIEWS.get(job, show_any)(console, summary)
     console.print(
-        f"{summary.words:,} words of 1 to {len(summary.top_words)} letters, {summary.longer_words:,} longer "
-        f"ones, in {summary.bytes:,} bytes and {summary.blocks:,} blocks of {summary.block_bytes:,}"
+        f"{summary['bytes']:,} bytes, in {summary['blocks']:,} blocks of {summary['block_bytes']:,} "
+        f"{load(job).unit}"
     )
-    stages = {**seconds, **summary.seconds}
+    stages = {**seconds, **summary["seconds"]}
     console.print(visible("Seconds: " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in stages.items())))
-    console.print(visible(f"Run: {summary.run_id}"))
-
-
-def _top_ten(words: Sequence[TopWord]) -> Columns:
-    """As many side by side as there is room for; a word and its count stay together."""
-    return Columns(
-        [Text.assemble(visible(top.word), " ", (f"{top.count:,}", "cyan")) for top in words], padding=(0, 2)
-    )
+    console.print(visible(f"Run: {summary['run_id']}"))

@@ -15,7 +15,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from client import job
+from client import runs
 from client.interruption import SIGNALS
 
 BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
@@ -54,16 +54,16 @@ class Stages:
             )
 
     @contextmanager
-    def job(self) -> Iterator[Callable[[job.Progress], None]]:
-        """The run itself, which times its own stages: a bar for the blocks and one for the lengths."""
+    def job(self) -> Iterator[Callable[[runs.Progress], None]]:
+        """The run itself, which times its own stages: a bar for the blocks and one for the parts."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.console) as bars:
-            blocks = bars.add_task("Blocks ", total=None)
-            lengths = bars.add_task("Lengths", total=job.LENGTHS)
+            blocks = bars.add_task("Blocks", total=None)
+            parts = bars.add_task("Parts ", total=None)
 
-            def show(progress: job.Progress) -> None:
+            def show(progress: runs.Progress) -> None:
                 bars.update(blocks, completed=progress.blocks_done, total=progress.blocks or None)
-                bars.update(lengths, completed=progress.lengths_done)
+                bars.update(parts, completed=progress.parts_done, total=progress.parts)
 
             yield show
 

@@ -1,7 +1,10 @@
-"""Uploading an input under a key of its content: what is there is not sent again, and never overwritten."""
+"""Uploading an input under a key of its content, or a folder under such a prefix: what is there is not sent
+again, and never overwritten."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,12 +26,24 @@ class UploadError(Exception):
     """The file could not be read or uploaded; the text is one sentence for the person."""
 
 
+FOLDER_AT_ONCE = 8
+"""Files of a folder sent at once: enough to hide S3's latency."""
+
+
 class Input(NamedTuple):
     """An object in the one version that is meant. ``sent``: it was not there before."""
 
     key: str
     etag: str
     sent: bool
+
+
+class Folder(NamedTuple):
+    """The objects under a prefix, each with a file's content, and no others. ``sent``: so many of them were
+    not there before."""
+
+    prefix: str
+    sent: int
 
 
 def upload(
@@ -43,18 +58,86 @@ def upload(
 
     Raises UploadError, also if the file changes meanwhile: what is stored is what the key says.
     """
+    with _refused(path, bucket), path.open("rb") as file:
+        sha256, size = _digest(file, read)
+        file.seek(0)
+        key = input_key(sha256.hex(), path.name)
+        return _stored(aws.client("s3"), bucket, key, _SameAgain(path, file, size, sha256), sent)
+
+
+def upload_folder(
+    aws: Aws,
+    bucket: str,
+    folder: Path,
+    read: Callable[[int], None] = lambda _: None,
+    sent: Callable[[int], None] = lambda _: None,
+) -> Folder:
+    """Have the files of ``folder``, and of the folders in it, in ``bucket``, under a prefix of their names
+    and contents. Otherwise as ``upload``."""
+    with _refused(folder, bucket):
+        digests: dict[str, bytes] = {}
+        for path in files_of(folder):
+            with path.open("rb") as file:
+                digests[_name_in(folder, path)] = _digest(file, read)[0]
+        together = hashlib.sha256(repr(sorted(digests.items())).encode())
+        prefix = input_key(together.hexdigest(), folder.resolve().name) + "/"
+        client = aws.client("s3")
+        there = {
+            found["Key"].removeprefix(prefix)
+            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            for found in page.get("Contents", [])
+        }
+        if strangers := there - digests.keys():
+            raise UploadError(
+                f"s3://{bucket}/{prefix} also holds {min(strangers)}, which {folder} does not: remove it, "
+                "then try again."
+            )
+
+        def send(name: str) -> None:
+            path = folder / name
+            with path.open("rb") as file:
+                content = _SameAgain(path, file, path.stat().st_size, digests[name])
+                _stored(aws.client("s3"), bucket, prefix + name, content, sent)
+
+        missing = sorted(digests.keys() - there)
+        threads = ThreadPoolExecutor(FOLDER_AT_ONCE)
+        try:
+            for done in [threads.submit(send, name) for name in missing]:
+                done.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+        return Folder(prefix, len(missing))
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files in ``folder`` and in the folders in it."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _name_in(folder: Path, path: Path) -> str:
+    """The file's name in ``folder``, as the end of a key that can be read again."""
+    name = path.relative_to(folder).as_posix()
+    if not name.isprintable():
+        raise UploadError(f"{path} has a character in its name that no key can have: rename it.")
+    return name
+
+
+def _digest(file: BinaryIO, read: Callable[[int], None]) -> tuple[bytes, int]:
+    """The SHA-256 of a file, and its size."""
+    digest, size = hashlib.sha256(), 0
+    while data := file.read(READ_BYTES):
+        digest.update(data)
+        size += len(data)
+        read(len(data))
+    return digest.digest(), size
+
+
+@contextmanager
+def _refused(path: Path, bucket: str) -> Iterator[None]:
     try:
-        with path.open("rb") as file:
-            digest, size = hashlib.sha256(), 0
-            while data := file.read(READ_BYTES):
-                digest.update(data)
-                size += len(data)
-                read(len(data))
-            file.seek(0)
-            key = input_key(digest.hexdigest(), path.name)
-            return _stored(aws.client("s3"), bucket, key, _SameAgain(path, file, size, digest.digest()), sent)
+        yield
     except OSError as error:
-        raise UploadError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise UploadError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise UploadError(f"{path} could not be uploaded to the bucket {bucket}: {error}") from error
 

@@ -1,12 +1,17 @@
-"""Fanfold's pipeline, in the order in which the data moves.
+"""Fanfold's pipeline, in the order in which the data moves. A job (``job``, ``jobs``) says what is computed.
 
-1. ``handlers.parse_file`` pins the object's ETag (``source``) and cuts its size into blocks (``blocks``).
-2. It fans out (``map_reduce``) over ``handlers.parse_block``, one invocation a block.
-3. Each reads the bytes its block owns (``blocks``, ``source``), counts their words (``words``) and
-   stores one blob, a line a word length (``blob_store``); its answer says which bytes it owned.
-4. ``parse_file`` checks that the owned spans chain from 0 to the object's size, and writes the manifest.
-5. ``handlers.get_all_occurrences`` fans out over ``handlers.get_occurrences``, one a word length.
-6. Each reads its line of every blob, sums (``top_words``) and stores the ten most frequent
-   (``results_table``).
-7. ``parse_file`` checks that no word got lost on the way, and ``handlers.log_results`` logs the answer.
+1. ``handlers.parse_file`` pins the objects by their ETags (``source``, ``listing``), lays them end to end
+   (``addresses``), has the job measure them, and cuts that into blocks (``blocks``).
+2. It fans out (``map_reduce``) over ``handlers.parse_block``, one invocation per block.
+3. Each reads the records that its block owns (``inputs``, ``ownership``, ``records``), unpacked if need be
+   (``formats``, ``compressed``), has the job map them, and stores one blob, one line per part (``map_block``,
+   ``blob_store``); its answer says which units it owned and what it observed.
+4. ``parse_file`` checks that what the blocks owned chains from 0 to the last unit (``conservation``), and
+   writes the manifest.
+5. ``handlers.get_all_occurrences`` fans out over ``handlers.get_occurrences``, one per part (``parts``).
+6. Each reads its line of every blob, has the job reduce them, and stores the result (``reduce_part``,
+   ``results_table``).
+7. ``parse_file`` checks that no observation got lost on the way; ``handlers.log_results`` logs the answer.
+
+``run`` has these stages in order, ``lease`` sees that a run has one owner.
 """

@@ -1,8 +1,8 @@
-"""One blob a block in S3: a header line, then one line a partition of the block's result.
+"""One blob per block in S3: a header line, then one line per part.
 
-A partition is read back with one ranged request, without the rest of the blob. Keys
-start with a hash, so that a run's blobs spread over S3's own partitions. Writing a block again puts the same
-bytes under the same key: copies of a task cannot hurt each other.
+A line is read back with one ranged request, without the rest of the blob. Keys start with a hash, so that a
+run's blobs spread over S3's own partitions. Writing a block again puts the same bytes under the same key:
+copies of a task cannot hurt each other.
 """
 
 import hashlib
@@ -20,12 +20,24 @@ from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
 if TYPE_CHECKING:
     from obstore import GetOptions
 
-HEADER_BYTES = 1024
-"""Size of line 0, padded with spaces: what a blob holds is known from its first ``HEADER_BYTES``."""
+HEADER_STEP_BYTES = 1024
+"""A header is padded with spaces to a multiple of it, and begins with its own size in eight digits: one read
+of as many bytes tells what most blobs hold, two tell of any."""
+
+_DIGITS = 8
+
+
+def header_bytes(content_bytes: int) -> int:
+    """The size of a header of ``content_bytes``, with its size before them and a newline behind.
+
+    >>> header_bytes(1024 - 10), header_bytes(1024 - 9)
+    (1024, 2048)
+    """
+    return -(-(content_bytes + _DIGITS + 2) // HEADER_STEP_BYTES) * HEADER_STEP_BYTES
 
 
 class BlobStore:
-    """The blobs and the manifest of one run, in ``bucket``."""
+    """The blobs, the manifest and the listing of one run, in ``bucket``."""
 
     def __init__(self, objects: S3Store, bucket: str, run_id: str) -> None:
         self._objects = objects
@@ -37,36 +49,42 @@ class BlobStore:
         spread = hashlib.sha256(f"{self._run_id}/{block}".encode()).hexdigest()[:8]
         return f"{BLOBS_PREFIX}{spread}/{self._run_id}/{block:06d}.jsonl"
 
-    def put(self, block: int, header: bytes, lines: Sequence[bytes]) -> None:
-        """Store ``lines``, each ending in a newline, behind ``header`` (one line of JSON, at most
-        ``HEADER_BYTES - 1`` bytes). Raises AccessDenied, Transient."""
-        if len(header) >= HEADER_BYTES:
-            raise ValueError(f"The header of block {block} has {len(header)} bytes, {HEADER_BYTES - 1} fit.")
-        self._put(self.key(block), b"".join([header.ljust(HEADER_BYTES - 1), b"\n", *lines]))
+    def put(self, block: int, header: bytes, size: int, lines: Sequence[bytes]) -> None:
+        """Store ``lines``, a newline behind each, behind ``header`` padded to ``size``. Raises AccessDenied,
+        Transient."""
+        first = b"%0*d " % (_DIGITS, size) + header
+        if header_bytes(len(header)) > size:
+            raise ValueError(f"The header of block {block} has {len(header)} bytes: too many for {size}.")
+        body = b"".join(part for line in lines for part in (line, b"\n"))
+        self._put(self.key(block), first.ljust(size - 1) + b"\n" + body)
 
-    def get(self, partition: int, block: int, line_bytes: Sequence[int]) -> bytes:
-        """Line ``partition`` (from 1) of block ``block``, whose lines have the sizes ``line_bytes``.
+    def get(self, number: int, block: int, header_bytes: int, line_bytes: Sequence[int]) -> bytes:
+        """Line ``number`` (from 0) of block ``block``, whose header and lines have these sizes.
 
         Raises BlobDamaged if the blob is missing or too short, AccessDenied, Transient.
         """
-        start = HEADER_BYTES + sum(line_bytes[: partition - 1])
-        line = self._get(self.key(block), start, start + line_bytes[partition - 1])
+        start = header_bytes + sum(line_bytes[:number]) + number
+        line, _ = self._get(self.key(block), start, start + line_bytes[number] + 1)
         if not line.endswith(b"\n"):
-            raise BlobDamaged(f"s3://{self._bucket}/{self.key(block)} does not hold line {partition}.")
-        return line
+            raise BlobDamaged(f"s3://{self._bucket}/{self.key(block)} does not hold line {number}.")
+        return line[:-1]
 
     def get_header(self, block: int) -> tuple[bytes, int] | None:
-        """Line 0 of block ``block`` and the bytes of the lines after it, or None where there is no whole
-        header. Raises AccessDenied, Transient."""
-        key = self.key(block)
-        try:
-            with translated(self._bucket, key) as path:
-                result = obstore.get(self._objects, path, options={"range": (0, HEADER_BYTES)})
-                blob_bytes, header = result.meta["size"], result.bytes().to_bytes()
-        except (SourceNotFound, AccessDenied):
-            # Without the permission to list, S3 answers for a missing object as for a forbidden one.
-            return None
-        return (header, blob_bytes - HEADER_BYTES) if len(header) == HEADER_BYTES else None
+        """The header of block ``block``, and how many bytes of lines there are behind it, or None where there
+        is no whole header. Raises AccessDenied, Transient."""
+        size = HEADER_STEP_BYTES
+        for _ in range(2):
+            try:
+                header, blob_bytes = self._get(self.key(block), 0, size)
+            except (BlobDamaged, AccessDenied):
+                # Without the permission to list, S3 answers for a missing object as for a forbidden one.
+                return None
+            if not header[:_DIGITS].isdigit():
+                return None
+            if int(header[:_DIGITS]) == size:
+                return header[_DIGITS:], blob_bytes - size
+            size = int(header[:_DIGITS])
+        return None
 
     def put_manifest(self, manifest: bytes) -> None:
         """Store the run's manifest. Raises AccessDenied, Transient."""
@@ -74,7 +92,19 @@ class BlobStore:
 
     def get_manifest(self) -> bytes:
         """The run's manifest. Raises BlobDamaged if it is missing, AccessDenied, Transient."""
-        return self._get(self._manifest_key())
+        return self._get(self._manifest_key())[0]
+
+    def put_listing(self, listing: bytes) -> None:
+        """Store the listing of the run's objects. Raises AccessDenied, Transient."""
+        self._put(self._listing_key(), listing)
+
+    def get_listing(self, start: int, end: int) -> bytes:
+        """Bytes ``[start, end)`` of the listing. Raises BlobDamaged if it is missing or too short,
+        AccessDenied, Transient."""
+        return self._get(self._listing_key(), start, end)[0]
+
+    def _listing_key(self) -> str:
+        return f"{RUNS_PREFIX}{self._run_id}/objects.jsonl"
 
     def _manifest_key(self) -> str:
         return f"{RUNS_PREFIX}{self._run_id}/manifest.json"
@@ -83,19 +113,21 @@ class BlobStore:
         with translated(self._bucket, key) as path:
             obstore.put(self._objects, path, body, use_multipart=False)
 
-    def _get(self, key: str, start: int = 0, end: int | None = None) -> bytes:
+    def _get(self, key: str, start: int = 0, end: int | None = None) -> tuple[bytes, int]:
+        """Bytes ``[start, end)`` of an object of ours, and its size."""
         try:
             with translated(self._bucket, key) as path:
                 try:
                     options: GetOptions = {} if end is None else {"range": (start, end)}
-                    data = obstore.get(self._objects, path, options=options).bytes().to_bytes()
+                    result = obstore.get(self._objects, path, options=options)
+                    data, size = result.bytes().to_bytes(), result.meta["size"]
                 except GenericError:
                     # A range behind the end of a cut blob looks like any refused request: ask for the size.
-                    if end is None or obstore.head(self._objects, path)["size"] >= end:
+                    if end is None or (size := obstore.head(self._objects, path)["size"]) >= end:
                         raise
                     data = b""
         except SourceNotFound as error:
             raise BlobDamaged(f"s3://{self._bucket}/{key} is missing: start the run again.") from error
         if end is not None and len(data) != end - start:
             raise BlobDamaged(f"s3://{self._bucket}/{key} ends before byte {end}: start the run again.")
-        return data
+        return data, size

@@ -22,7 +22,24 @@ class SourceChanged(FanfoldError):
 
 
 class SourceNotText(FanfoldError):
-    """The input is compressed, binary or UTF-16, or holds a run too long to be a word."""
+    """The input is binary, UTF-16, packed in a way that cannot be unpacked, or has too long a record."""
+
+
+class SourceTooLarge(FanfoldError):
+    """The input has more than its job reads."""
+
+
+class ArchiveDamaged(FanfoldError):
+    """A compressed object is broken, cut, or followed by something else; the text names the byte."""
+
+
+class ArchiveTooLarge(FanfoldError):
+    """A compressed object unpacks to far more than its size lets expect, or needs too much memory or time for
+    it."""
+
+
+class TableUnusable(FanfoldError):
+    """The input is no table that columns can be chosen from; the text names the row or the column."""
 
 
 class AccessDenied(FanfoldError):
@@ -45,8 +62,12 @@ class RunCancelled(FanfoldError):
     """A person cancelled the run."""
 
 
-class TooManyWords(FanfoldError):
-    """A block has more distinct words than the memory of its function is made for."""
+class TooManyDistinct(FanfoldError):
+    """A block has more distinct things to count than the memory of its function is made for."""
+
+
+class JobBroken(FanfoldError):
+    """A job does not keep what it promises to the engine."""
 
 
 class NoProgress(FanfoldError):

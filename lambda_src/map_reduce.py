@@ -12,9 +12,9 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from queue import Empty, SimpleQueue
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from lambda_src.errors import FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
 
@@ -65,8 +65,24 @@ def map_reduce(
     Raises FanOutFailed, which names each failed task by ``name(task)``; NoRoom when nothing but throttles
     came back for long, or calls that were given up earlier hold every thread of this process.
     """
-    failures = _FanOut(call, tasks, fold, max_concurrency, tick).run()
-    if failures:
+    running = fan_out(call, tasks, name=name, max_concurrency=max_concurrency, tick=tick)
+    with contextlib.closing(running) as answers:
+        for task, answer in answers:
+            fold(task, answer)
+
+
+def fan_out(
+    call: Callable[[Task], Answer],
+    tasks: Sequence[Task],
+    *,
+    name: Callable[[Task], str],
+    max_concurrency: int,
+    tick: Callable[[], None] = lambda: None,
+) -> Generator[tuple[Task, Answer]]:
+    """As ``map_reduce``, for whoever wants the answers one by one. Closing it early gives the rest up."""
+    running = _FanOut(call, tasks, max_concurrency, tick)
+    yield from running.run()
+    if failures := running.failures():
         named = tuple(
             f"{name(tasks[number])}: {type(error).__name__}: {error}"
             for number, error in sorted(failures.items())
@@ -84,9 +100,9 @@ def call_once(
 
     Raises the call's own failure, and NoRoom as ``map_reduce`` does.
     """
-    answers: list[Answer] = []
-    failures = _FanOut(call, [task], lambda _, answer: answers.append(answer), 1, tick).run()
-    if failures:
+    running = _FanOut(call, [task], 1, tick)
+    answers = [answer for _, answer in running.run()]
+    if failures := running.failures():
         raise failures[0]
     return answers[0]
 
@@ -135,11 +151,10 @@ class _FanOut(Generic[Task, Answer]):
         self,
         call: Callable[[Task], Answer],
         tasks: Sequence[Task],
-        fold: Callable[[Task, Answer], None],
         max_concurrency: int,
         tick: Callable[[], None],
     ) -> None:
-        self._call_task, self._tasks, self._fold, self._tick = call, tasks, fold, tick
+        self._call_task, self._tasks, self._tick = call, tasks, tick
         self._window = Window(max_concurrency)
         self._places = _places
         self._no_place = False
@@ -159,8 +174,12 @@ class _FanOut(Generic[Task, Answer]):
         self._throttle: Throttled | None = None  # the last one
         self._moved_at = self._ticked_at = time.monotonic()
 
-    def run(self) -> dict[int, BaseException]:
-        """Until all is done or has failed; the failures by task."""
+    def failures(self) -> dict[int, BaseException]:
+        """By task, once all is done or has failed: with the setbacks of those that were to be tried again."""
+        return self._setbacks | self._failures if self._failures else {}
+
+    def run(self) -> Iterator[tuple[Task, Answer]]:
+        """Each answer as it comes, until all is done or has failed."""
         try:
             while self._under_way or ((self._fresh or self._again) and not self._failures):
                 now = time.monotonic()
@@ -176,8 +195,8 @@ class _FanOut(Generic[Task, Answer]):
                     finished = self._finished.get(timeout=self._nap_s(now))
                 except Empty:
                     continue
-                self._settle(finished, time.monotonic())
-            return self._setbacks | self._failures if self._failures else {}
+                if self._settle(finished, time.monotonic()):
+                    yield self._tasks[finished.number], cast(Answer, finished.answer)
         finally:
             # Without waiting: a copy that lost, or calls that `tick` gave up, may still be under way.
             self._let_threads_end()
@@ -264,7 +283,8 @@ class _FanOut(Generic[Task, Answer]):
             return min(max(self._again[0][0] - now, 0.001), TICK_S)
         return TICK_S
 
-    def _settle(self, finished: _Finished, now: float) -> None:
+    def _settle(self, finished: _Finished, now: float) -> bool:
+        """Whether it brings the answer of its task."""
         number, error = finished.number, finished.error
         self._calls -= 1
         copies = self._under_way.get(number, [])
@@ -279,15 +299,15 @@ class _FanOut(Generic[Task, Answer]):
         else:
             self._moved_at = now
         if number in self._done or number in self._failures:
-            return
+            return False
         if error is None:
             self._window.succeeded()
             bisect.insort(self._durations_s, now - finished.started_at)
             self._done.add(number)
             self._setbacks.pop(number, None)
             self._under_way.pop(number, None)
-            self._fold(self._tasks[number], finished.answer)  # type: ignore[arg-type]
-        elif isinstance(error, Throttled):
+            return True
+        if isinstance(error, Throttled):
             self._throttles[number] += 1
             self._try_again(number, now + error.retry_after_s + _backoff_s(self._throttles[number]))
         elif isinstance(error, Transient) and self._attempts[number] + 1 < MAX_ATTEMPTS:
@@ -296,6 +316,7 @@ class _FanOut(Generic[Task, Answer]):
             self._try_again(number, now + _backoff_s(self._attempts[number]))
         elif number not in self._under_way:
             self._failures[number] = error
+        return False
 
     def _try_again(self, number: int, not_before: float) -> None:
         if number not in self._under_way:  # or its other copy may still answer

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from lambda_src.addresses import Portion
 from lambda_src.errors import FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
+from lambda_src.job import Job, Owned
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
@@ -29,25 +31,28 @@ FAILURES, FAILURE_BYTES, ERROR_BYTES = 1000, 250, 4000
 """As many fit into a run record: an item of DynamoDB holds 400 KB."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+Prefix = Annotated[str, Meta(max_length=1024)]
 RunId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 Positive = Annotated[int, Meta(ge=1)]
 Concurrency = Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)]
 BlockBytes = Annotated[int, Meta(ge=1, le=LARGEST_OBJECT_BYTES)]
 Count = Annotated[int, Meta(ge=0)]
-PerLength = Annotated[list[Count], Meta(min_length=20, max_length=20)]
-Length = Annotated[int, Meta(ge=1, le=20)]
+Part = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a person asks for: the words of the object ``key``.
+    """What a person asks for: the deployed job's answer for the object ``key``, or for all objects whose keys
+    begin with ``prefix``.
 
     With an ``etag`` it means exactly that version of the object, as S3 names it (in double quotes). With the
     ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's own, else
-    by default ``DEFAULT_BLOCK_BYTES``. A run that ``must_be_new`` is refused if its run id has a record: an
-    asynchronous event may come twice, and late.
+    by default the job's, or ``DEFAULT_BLOCK_BYTES``; of a job whose units are not bytes, it counts those. A
+    run that ``must_be_new`` is refused if its run id has a record: an asynchronous event may come twice, and
+    late.
     """
 
-    key: Text
+    key: Text | None = None
+    prefix: Prefix | None = None
     bucket: Text | None = None
     etag: Text | None = None
     run_id: RunId | None = None
@@ -64,44 +69,51 @@ class HandOverRequest(ParseFileRequest, frozen=True, kw_only=True):
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
-    """The input object, pinned: every read of a run names this ETag. ``version_id`` is kept for the
-    record."""
+    """The input, pinned: the object ``key``, or all objects under ``prefix``. ``etag`` names exactly this
+    version of it: the object's own ETag, or a digest of the listing. ``version_id`` is for the record."""
 
     bucket: Text
-    key: Text
+    key: Text | None
     etag: Text
     bytes: Count
+    prefix: Prefix | None = None
+    objects: Count = 1
     version_id: str | None = None
+
+    def name(self) -> str:
+        """The input for a person."""
+        return name_of(self.bucket, self.key, self.prefix)
 
 
 class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Count the words of block ``block``, nominally bytes ``[start, end)`` of ``source``."""
+    """Map block ``block``, nominally units ``[start, end)``, of ``source``; ``portion`` says in which objects
+    they are."""
 
     run_id: RunId
     source: Source
     block: Count
     start: Count
     end: Positive
+    portion: Portion
 
 
-class BlockReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
-    """What became of one block: the bytes ``[start, end)`` that it owned, and of its blob the size in bytes
-    and the words counted in each line (``line_bytes[n - 1]`` and ``words[n - 1]`` for length ``n``)."""
+class BlockReport(Struct, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+    """What became of one block: what it owned; of its blob, how many bytes the header and
+    each line have; what it observed in each part."""
 
     block: Count
-    start: Count
-    end: Count
-    line_bytes: PerLength
-    words: PerLength
-    longer_words: Count
+    owned: Owned
+    header_bytes: Count
+    line_bytes: list[Count]
+    observations: list[Count]
+    extras: dict[str, Count]
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
-    """Line 0 of a blob: what was parsed, so that a resumed run can tell whether the blob is its own.
-    ``rules`` names the rules that its words were counted by."""
+    """The header of a blob: what was mapped, so that a resumed run can tell whether the blob is its own.
+    ``rules`` names the job's rules that it was mapped by."""
 
     etag: str
-    object_bytes: Count
     start: Count
     end: Positive
     rules: str
@@ -109,15 +121,17 @@ class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Every block's report, in block order: what the reducers need to read and have to arrive at."""
+    """Every block's report, in block order: what the reducers need to read and have to arrive at. The blocks
+    cover ``units``."""
 
     run_id: RunId
     source: Source
+    units: Count
     blocks: list[BlockReport]
 
 
 class GetAllOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Reduce every length of a run whose manifest is written, for the invocation ``owner``."""
+    """Reduce every part of a run whose manifest is written, for the invocation ``owner``."""
 
     run_id: RunId
     owner: str
@@ -125,33 +139,26 @@ class GetAllOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Reduce one length, for the invocation ``owner``."""
+    """Reduce one part, for the invocation ``owner``."""
 
     run_id: RunId
     owner: str
-    length: Length
+    part: Part
 
 
-class TopWord(Struct, frozen=True, forbid_unknown_fields=True):
-    """A word and how often it occurs."""
+class PartReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+    """What one reducer read, arrived at, and found."""
 
-    word: str
-    count: Positive
-
-
-class LengthReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
-    """What one reducer read and found: ``words`` is the sum over all words of ``length``."""
-
-    length: Length
+    part: Part
     blobs_read: Count
-    words: Count
-    top_words: list[TopWord]
+    observations: Count
+    result: dict[str, Any]
 
 
-class AllLengthsReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
-    """The reports of all reducers, by length."""
+class AllPartsReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+    """The reports of all reducers, in the job's order of parts."""
 
-    lengths: list[LengthReport]
+    parts: list[PartReport]
 
 
 class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,9 +168,9 @@ class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogResultsReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
-    """How many lengths were logged."""
+    """How many parts were logged."""
 
-    lengths: Count
+    parts: Count
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True, tag="failure", tag_field="outcome"):
@@ -183,7 +190,8 @@ class RunRecord(Struct, kw_only=True):
 
     ``owner`` is the one invocation of ``parse_file`` that works on it, as long as its lease lasts. Once it
     has ``released`` the run, nobody does until the invocation that it named itself to has taken over.
-    ``blocks_kept`` of the blocks done were found done when that invocation began.
+    ``blocks_kept`` of the blocks done were found done when that invocation began. ``facts`` are what the job
+    found out about its input, ``extras`` what its blocks counted besides their observations.
     """
 
     run_id: str
@@ -194,22 +202,29 @@ class RunRecord(Struct, kw_only=True):
     status: Status = "RUNNING"
     stage: Stage = "parse"
     bucket: str = ""
-    key: str = ""
+    key: str | None = None
+    prefix: str | None = None
     etag: str = ""
     version_id: str = ""
     bytes: int = 0
+    objects: int = 0
     block_bytes: int = 0
     blocks: int = 0
     blocks_done: int = 0
     blocks_kept: int = 0
     max_concurrency: int = 0
-    words: int = 0
-    longer_words: int = 0
+    units: int = 0
+    facts: dict[str, Any] = {}
+    extras: dict[str, int] = {}
     error: str = ""
     failures: list[str] = []
     started_at: float
     finished_at: float = 0.0
     seconds: dict[str, float] = {}
+
+    def name(self) -> str:
+        """The input for a person."""
+        return name_of(self.bucket, self.key, self.prefix)
 
     def fail(self, error: Exception) -> None:
         """Note that ``error`` ended the run, now: as CANCELLED if a person cancelled it, else as FAILED."""
@@ -220,19 +235,13 @@ class RunRecord(Struct, kw_only=True):
         self.finished_at = time.time()
 
 
-class RunSummary(Struct, frozen=True):
-    """What ``parse_file`` answers. ``words`` counts the words of length 1 to 20; ``top_words`` has every
-    length as a key, ``[]`` where there is no such word."""
+def name_of(bucket: str, key: str | None, prefix: str | None) -> str:
+    """An input for a person.
 
-    run_id: str
-    status: Status
-    bytes: int
-    block_bytes: int
-    blocks: int
-    words: int
-    longer_words: int
-    top_words: dict[str, list[TopWord]]
-    seconds: dict[str, float]
+    >>> name_of("b", "k", None), name_of("b", None, "logs/")
+    ('s3://b/k', 's3://b/logs/*')
+    """
+    return f"s3://{bucket}/{prefix}*" if key is None else f"s3://{bucket}/{key}"
 
 
 def _cut(text: str, size: int) -> str:
@@ -244,19 +253,23 @@ def new_run_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
 
 
-def summarize(record: RunRecord, lengths: Sequence[LengthReport]) -> RunSummary:
-    """The answer of a finished run, from what the results table holds of it."""
-    return RunSummary(
-        run_id=record.run_id,
-        status=record.status,
-        bytes=record.bytes,
-        block_bytes=record.block_bytes,
-        blocks=record.blocks,
-        words=record.words,
-        longer_words=record.longer_words,
-        top_words={str(report.length): report.top_words for report in lengths},
-        seconds=record.seconds,
+def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[str, Any]:
+    """The answer of a run, from what the results table holds of it: of one that has not finished without the
+    job's own fields."""
+    own = (
+        job.summarize(record.facts, record.extras, {report.part: report.result for report in parts})
+        if parts
+        else {}
     )
+    return {
+        "run_id": record.run_id,
+        "status": record.status,
+        "bytes": record.bytes,
+        "block_bytes": record.block_bytes,
+        "blocks": record.blocks,
+        **own,
+        "seconds": record.seconds,
+    }
 
 
 def decode_event(event: object, kind: type[S]) -> S:

@@ -1,13 +1,13 @@
-"""The results table in DynamoDB: the run records and the results of each length.
+"""The results table in DynamoDB: the run records and the results of each part.
 
-Partition key ``run_id``, sort key ``item``: ``run`` is the run record, ``length#01`` to ``length#20`` hold
-the results. Every write is a put of a whole item, on a condition on the run's owner.
+Partition key ``run_id``, sort key ``item``: ``run`` is the run record; ``length#01`` to ``length#20``, say,
+hold the results of a job whose parts are lengths. Every write is on a condition on the run's owner.
 """
 
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from typing import Any
@@ -19,9 +19,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_src.errors import AccessDenied, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
-from lambda_src.messages import LengthReport, RunRecord, Status
+from lambda_src.job import Job
+from lambda_src.messages import PartReport, RunRecord, Status
 
 RUN_ITEM = "run"
+
+DELETES_AT_ONCE = 99
+"""A transaction holds 100 actions, and one of them checks the owner."""
 
 CONFLICT_ATTEMPTS = 8
 CONFLICT_BACKOFF_S = 0.05
@@ -40,10 +44,11 @@ def open_table(name: str) -> Any:
 
 
 class ResultsTable:
-    """The items of one run in ``table`` (a boto3 Table)."""
+    """The items of one run of ``job`` in ``table`` (a boto3 Table)."""
 
-    def __init__(self, table: Any, run_id: str) -> None:
+    def __init__(self, table: Any, run_id: str, job: Job) -> None:
         self._table = table
+        self._job = job
         self.run_id = run_id
 
     def claim(self, record: RunRecord, found: RunRecord | None) -> None:
@@ -122,7 +127,7 @@ class ResultsTable:
         found.fail(RunCancelled("The run was cancelled when nobody was at work on it."))
         self._claim(found, unowned)
         with suppress(RunConflict):  # or it was resumed since
-            self._delete_lengths((report.length for report in self.get_lengths()), found.owner)
+            self.delete_parts(found.owner)
 
     def put_new_run(self, record: RunRecord) -> None:
         """Store the run record unless the run has one already."""
@@ -136,10 +141,10 @@ class ResultsTable:
             item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
         return None if item is None else _from_item(item, RunRecord)
 
-    def put_length(self, report: LengthReport, owner: str) -> None:
-        """Store the result of one length, if the run is still at work for ``owner``. Raises RunConflict:
-        a reducer that comes late leaves nothing with a run that has failed or been cancelled."""
-        item = self._item(_length_item(report.length), report)
+    def put_part(self, report: PartReport, owner: str) -> None:
+        """Store the result of one part, if the run is still at work for ``owner``. Raises RunConflict: a
+        reducer that comes late leaves nothing with a run that has failed or been cancelled."""
+        item = self._item(self._part_item(report.part), report)
         self._write_if(
             "#status = :status AND #owner = :owner",
             {"#status": "status", "#owner": "owner"},
@@ -147,27 +152,38 @@ class ResultsTable:
             [{"Put": {"TableName": self._table.name, "Item": item}}],
         )
 
-    def get_lengths(self) -> list[LengthReport]:
-        """The stored results, by length."""
+    def get_parts(self) -> list[PartReport]:
+        """The stored results, in the job's order of parts."""
+        query = {
+            "KeyConditionExpression": Key("run_id").eq(self.run_id)
+            & Key("item").begins_with(f"{self._job.part}#"),
+            "ConsistentRead": True,
+        }
+        items: list[Mapping[str, Any]] = []
         with _translated(self._table.name):
-            condition = Key("run_id").eq(self.run_id) & Key("item").begins_with("length#")
-            # At most 20 items of well under 50 KB in all: one page.
-            items = self._table.query(KeyConditionExpression=condition, ConsistentRead=True)["Items"]
-        return [_from_item(item, LengthReport) for item in items]
+            while True:
+                page = self._table.query(**query)
+                items += page["Items"]
+                if "LastEvaluatedKey" not in page:
+                    break
+                query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        reports = [_from_item(item, PartReport) for item in items]
+        return sorted(reports, key=lambda report: self._job.parts.index(report.part))
 
-    def delete_lengths(self, longest: int, owner: str) -> None:
-        """Delete the results of length 1 to ``longest``, whether stored or not, all or none. Raises
-        RunConflict if the run has another owner than ``owner``."""
-        self._delete_lengths(range(1, longest + 1), owner)
-
-    def _delete_lengths(self, lengths: Iterable[int], owner: str) -> None:
-        keys = [{"run_id": self.run_id, "item": _length_item(length)} for length in lengths]
-        self._write_if(
-            "#owner = :owner",
-            {"#owner": "owner"},
-            {":owner": owner},
-            [{"Delete": {"TableName": self._table.name, "Key": key}} for key in keys],
-        )
+    def delete_parts(self, owner: str) -> None:
+        """Delete the stored results. Raises RunConflict if the run has another owner than ``owner``."""
+        stored = [report.part for report in self.get_parts()]
+        for first in range(0, len(stored), DELETES_AT_ONCE):
+            keys = [
+                {"run_id": self.run_id, "item": self._part_item(part)}
+                for part in stored[first : first + DELETES_AT_ONCE]
+            ]
+            self._write_if(
+                "#owner = :owner",
+                {"#owner": "owner"},
+                {":owner": owner},
+                [{"Delete": {"TableName": self._table.name, "Key": key}} for key in keys],
+            )
 
     def _put(self, item: str, content: msgspec.Struct, **condition: Any) -> None:
         self._write(lambda: self._table.put_item(Item=self._item(item, content), **condition))
@@ -203,6 +219,10 @@ class ResultsTable:
                 else:
                     return
 
+    def _part_item(self, part: str) -> str:
+        """Padded, so that items sort as parts that are numbers do."""
+        return f"{self._job.part}#{part.rjust(max(map(len, self._job.parts)), '0')}"
+
     def _item(self, item: str, content: msgspec.Struct) -> dict[str, Any]:
         return {**_to_item(content), "run_id": self.run_id, "item": item}
 
@@ -214,10 +234,6 @@ def _released() -> ConditionBase:
 def _abandoned() -> ConditionBase:
     """Its owner has not renewed its lease: it has died, or nobody has taken over what it released."""
     return Attr("status").eq("RUNNING") & Attr("lease_until").lt(Decimal(str(time.time())))
-
-
-def _length_item(length: int) -> str:
-    return f"length#{length:02d}"
 
 
 def _to_item(content: msgspec.Struct) -> dict[str, Any]:

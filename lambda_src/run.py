@@ -1,23 +1,19 @@
-"""One run, from the request to the summary: the orchestration behind ``parse_file``.
-
-A run belongs to one invocation at a time, its owner, for as long as the lease in its record lasts; the owner
-renews it about every half second. Whoever finds the lease run out may take the run over and go on. An owner
-that runs out of time releases the run and names itself to the one invocation that is to go on.
-"""
+"""One run, from the request to the summary: the orchestration behind ``parse_file``."""
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from lambda_src.blocks import bounded_block_bytes, partition
-from lambda_src.conservation import check_parsed, check_reduced
+from lambda_src.addresses import Listing
+from lambda_src.blocks import bounded_block_units, split
+from lambda_src.conservation import check_mapped, check_reduced
 from lambda_src.errors import (
     AccessDenied,
     ConservationBroken,
     FanfoldError,
-    NoProgress,
     NoRoom,
     RunConflict,
     SourceChanged,
@@ -25,36 +21,31 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
-from lambda_src.lengths import reduce_lengths
+from lambda_src.job import BYTES, Job, Measured, Span
+from lambda_src.lease import Lease, OutOfTime
 from lambda_src.log import log
 from lambda_src.map_reduce import call_once, map_reduce
 from lambda_src.messages import (
     DEFAULT_BLOCK_BYTES,
-    AllLengthsReport,
+    AllPartsReport,
     BlockReport,
     GetAllOccurrencesRequest,
     GetOccurrencesRequest,
     HandOverRequest,
-    LengthReport,
     LogResultsReport,
     LogResultsRequest,
     Manifest,
     ParseBlockRequest,
     ParseFileRequest,
+    PartReport,
     RunRecord,
-    RunSummary,
     Source,
     Stage,
+    name_of,
     summarize,
 )
+from lambda_src.parts import reduce_parts
 from lambda_src.results_table import ResultsTable
-from lambda_src.words import LONGEST
-
-LEASE_S = 30.0
-"""How long a run waits for an owner that has died; an owner that lives renews it every half second."""
-
-HANDOVER_S = 60.0
-"""With less than this left of an invocation, a fresh one takes the run over."""
 
 ANSWER_S = 5.0
 """With all results stored, the answer that says so takes milliseconds; a connection that was idle for minutes
@@ -70,28 +61,28 @@ class Services(NamedTuple):
     table: ResultsTable
     remaining_s: Callable[[], float]
     hand_over: Callable[[HandOverRequest], None]
-    pin_source: Callable[[], Source]
+    pin_source: Callable[[], tuple[Source, Listing]]
+    measure: Callable[[Source, Listing], Measured]
+    put_listing: Callable[[bytes], None]
     find_report: Callable[[ParseBlockRequest], BlockReport | None]
     parse_block: Callable[[ParseBlockRequest], BlockReport]
     put_manifest: Callable[[Manifest], None]
-    get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllLengthsReport]
-    get_occurrences: Callable[[GetOccurrencesRequest], LengthReport]
+    get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllPartsReport]
+    get_occurrences: Callable[[GetOccurrencesRequest], PartReport]
     log_results: Callable[[LogResultsRequest], LogResultsReport]
-
-
-class _OutOfTime(Exception):
-    """This invocation must end soon."""
 
 
 class _AnswerLost(Exception):
     """``get_all_occurrences`` was called, and its answer will not come."""
 
 
-def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Services) -> RunSummary:
-    """Do the run ``run_id``, or what is left of it, and keep its record true, to the end.
+def execute(
+    job: Job, run_id: str, bucket: str, request: ParseFileRequest, services: Services
+) -> dict[str, Any]:
+    """Do the run ``run_id`` of ``job``, or what is left of it, and keep its record true, to the end.
 
-    A finished run is answered from the table. A run that fails leaves status FAILED, the error and no top
-    words. When the invocation's time runs out, a fresh one goes on, and the answer has status RUNNING. A
+    A finished run is answered from the table. A run that fails leaves status FAILED, the error and no
+    results. When the invocation's time runs out, a fresh one goes on, and the answer has status RUNNING. A
     hand-over that comes late or twice changes nothing.
 
     Raises RunConflict if another invocation works on it or it has another input, and any FanfoldError.
@@ -99,24 +90,26 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
     table = services.table
     found = table.get_run()
     record = _new_record(run_id, bucket, request, found)
+    lease = Lease(record, table, services.remaining_s)
     if isinstance(request, HandOverRequest):
         try:
-            table.take_over(record, request.handed_over_by)
+            lease.take_over(request.handed_over_by)
         except RunConflict:
-            return _left_alone(run_id, table)
+            return _left_alone(job, run_id, table)
     else:
         if found and request.must_be_new:
             raise RunConflict(f"run_id: there is a run {run_id} already; choose another.")
         if found and found.etag:
-            _check_same(found, bucket, request)
+            _check_same(job, found, bucket, request)
             if found.status == "SUCCEEDED":
-                return _finished(found, request.etag, services)
-        _claim(record, found, table)
+                return _finished(job, found, request.etag, services)
+        lease.claim(found)
     try:
         try:
-            return _work(record, request.etag, found, services)
-        except _OutOfTime:
-            return _hand_over(record, services)
+            return _work(job, record, request.etag, services, lease.renew)
+        except OutOfTime:
+            lease.release()
+            return _hand_over(job, record, services)
     except RunConflict:
         raise  # Another invocation's run by now: its record is not ours to write.
     except Exception as error:
@@ -125,65 +118,58 @@ def execute(run_id: str, bucket: str, request: ParseFileRequest, services: Servi
         raise
 
 
-def _hand_over(record: RunRecord, services: Services) -> RunSummary:
-    """Release the run to a fresh invocation. Raises NoProgress where that one would get no further than this
-    one, and so on for ever."""
-    if record.blocks_done == record.blocks_kept:
-        raise NoProgress(
-            f"In stage {record.stage}, a whole invocation was not enough for any further block, or for all "
-            "reducers: see the logs of parse_block and get_occurrences."
-        )
-    # Should the fresh one never begin, the run is anybody's once the lease has run out.
-    record.released, record.lease_until = True, time.time() + LEASE_S
-    services.table.put_run(record)
+def _hand_over(job: Job, record: RunRecord, services: Services) -> dict[str, Any]:
+    """Have a fresh invocation go on with the run, which is released."""
     request = HandOverRequest(
         key=record.key,
+        prefix=record.prefix,
         run_id=record.run_id,
         block_bytes=record.block_bytes,
         max_concurrency=record.max_concurrency,
         handed_over_by=record.owner,
     )
     call_once(services.hand_over, request)
-    return summarize(record, [])
+    return summarize(job, record, [])
 
 
-def _left_alone(run_id: str, table: ResultsTable) -> RunSummary:
+def _left_alone(job: Job, run_id: str, table: ResultsTable) -> dict[str, Any]:
     """How the run stands, for a hand-over that was taken already, or that a person has overtaken: Lambda may
     deliver an event late, and twice."""
     found = table.get_run()
     if found is None:
         raise RunConflict(f"run_id: there is no run {run_id}.")
     log("hand_over_ignored", run_id=run_id, status=found.status)
-    return summarize(found, [])
+    return summarize(job, found, [])
 
 
-def _finished(found: RunRecord, etag: str | None, services: Services) -> RunSummary:
+def _finished(job: Job, found: RunRecord, etag: str | None, services: Services) -> dict[str, Any]:
     """The result of a run that succeeded, if it is of the version that is asked for: the one that ``etag``
     names, else the object as it is now."""
     result = f"the result of the run can be read with: python -m client show {found.run_id}"
     if etag is None:
         try:
-            etag = services.pin_source().etag
+            etag = services.pin_source()[0].etag
         except (SourceNotFound, AccessDenied) as error:  # S3 answers either for an object that is gone
             raise type(error)(f"{error} The run {found.run_id} of it has finished; {result}") from error
     if etag != found.etag:
         raise SourceChanged(
-            f"run_id: the run {found.run_id} is of s3://{found.bucket}/{found.key} as version {found.etag}, "
+            f"run_id: the run {found.run_id} is of {found.name()} as version {found.etag}, "
             f"not {etag}: leave run_id out to have that one counted; {result}"
         )
-    return summarize(found, services.table.get_lengths())
+    return summarize(job, found, services.table.get_parts())
 
 
-def _check_same(found: RunRecord, bucket: str, request: ParseFileRequest) -> None:
-    if (found.bucket, found.key) != (bucket, request.key):
+def _check_same(job: Job, found: RunRecord, bucket: str, request: ParseFileRequest) -> None:
+    if (found.bucket, found.key, found.prefix) != (bucket, request.key, request.prefix):
         raise RunConflict(
-            f"run_id: it is the run of s3://{found.bucket}/{found.key}; choose another for s3://{bucket}/{request.key}."
+            f"run_id: it is the run of {found.name()}; choose another for "
+            f"{name_of(bucket, request.key, request.prefix)}."
         )
-    wanted = request.block_bytes and bounded_block_bytes(found.bytes, request.block_bytes)
+    wanted = request.block_bytes and bounded_block_units(found.units, request.block_bytes)
     if wanted and wanted != found.block_bytes:
         raise RunConflict(
-            f"block_bytes: the run has blocks of {found.block_bytes} bytes, not {wanted}: leave it out to "
-            "resume, or choose another run_id."
+            f"block_bytes: the run has blocks of {found.block_bytes} {job.unit}, not {wanted}: leave it "
+            "out to resume, or choose another run_id."
         )
 
 
@@ -192,15 +178,16 @@ def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunR
     record = RunRecord(
         run_id=run_id,
         owner=secrets.token_hex(8),
-        lease_until=time.time() + LEASE_S,
         bucket=bucket,
         key=request.key,
-        block_bytes=request.block_bytes or DEFAULT_BLOCK_BYTES,
+        prefix=request.prefix,
+        block_bytes=request.block_bytes or 0,
         max_concurrency=request.max_concurrency,
         started_at=time.time(),
     )
     if found and found.etag:  # What the run is bound to stays, whatever becomes of this invocation.
-        record.etag, record.version_id, record.bytes = found.etag, found.version_id, found.bytes
+        record.etag, record.version_id = found.etag, found.version_id
+        record.bytes, record.objects, record.units = found.bytes, found.objects, found.units
         record.block_bytes, record.blocks, record.started_at = (
             found.block_bytes,
             found.blocks,
@@ -209,37 +196,29 @@ def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunR
     return record
 
 
-def _claim(record: RunRecord, found: RunRecord | None, table: ResultsTable) -> None:
-    try:
-        table.claim(record, found)
-    except RunConflict:
-        raise RunConflict(
-            f"run_id: another invocation works on the run {record.run_id}: wait for it, or, should it have "
-            f"died, try again in {LEASE_S:.0f} seconds."
-        ) from None
-
-
-def _work(record: RunRecord, etag: str | None, found: RunRecord | None, services: Services) -> RunSummary:
-    def tick() -> None:
-        if services.remaining_s() < HANDOVER_S:
-            raise _OutOfTime
-        record.lease_until = time.time() + LEASE_S
-        services.table.put_run(record)
-
+def _work(
+    job: Job,
+    record: RunRecord,
+    etag: str | None,
+    services: Services,
+    tick: Callable[[], None],
+) -> dict[str, Any]:
     # Should an earlier attempt have died between storing some and checking all.
-    services.table.delete_lengths(LONGEST, record.owner)
+    services.table.delete_parts(record.owner)
     with _stage(record, "parse", tick):
-        manifest = _parse(record, etag, found, services, tick)
+        manifest = _parse(job, record, etag, services, tick)
         services.put_manifest(manifest)
     with _stage(record, "reduce", tick):
-        lengths = _reduce(record, manifest, services, tick)
+        parts = _reduce(job, record, manifest, services, tick)
     with _stage(record, "log", tick):
         logged = call_once(services.log_results, LogResultsRequest(record.run_id), tick=tick)
-        if logged.lengths != LONGEST:
-            raise ConservationBroken(f"The results table holds {logged.lengths} of {LONGEST} lengths.")
+        if logged.parts != len(job.parts):
+            raise ConservationBroken(
+                f"The results table holds {logged.parts} of {len(job.parts)} {job.part}s."
+            )
     record.status, record.stage, record.finished_at = "SUCCEEDED", "done", time.time()
     services.table.put_run(record)
-    return summarize(record, lengths)
+    return summarize(job, record, parts)
 
 
 @contextmanager
@@ -252,29 +231,38 @@ def _stage(record: RunRecord, stage: Stage, tick: Callable[[], None]) -> Iterato
 
 
 def _parse(
+    job: Job,
     record: RunRecord,
     etag: str | None,
-    found: RunRecord | None,
     services: Services,
     tick: Callable[[], None],
 ) -> Manifest:
-    source = services.pin_source()
+    source, listing = services.pin_source()
     if etag and etag != source.etag:
         raise SourceChanged(
-            f"etag: s3://{source.bucket}/{source.key} is {source.etag} now, not {etag}: upload that version "
-            "again, or leave etag out to take it as it is."
+            f"etag: {source.name()} is {source.etag} now, not {etag}: upload that version again, or leave "
+            "etag out to take it as it is."
         )
-    resumed = found if found and found.etag else None
-    if resumed and resumed.etag != source.etag:
-        raise SourceChanged(
-            f"s3://{source.bucket}/{source.key} was replaced since the run began: start a new run."
-        )
-    record.etag, record.version_id, record.bytes = source.etag, source.version_id or "", source.bytes
-    record.block_bytes = bounded_block_bytes(source.bytes, record.block_bytes)
+    resumed = bool(record.etag)
+    if resumed and record.etag != source.etag:
+        raise SourceChanged(f"{source.name()} was replaced since the run began: start a new run.")
+    record.etag, record.version_id = source.etag, source.version_id or ""
+    record.bytes, record.objects = source.bytes, source.objects
+    measured = services.measure(source, listing)
+    record.units, record.facts = measured.units, dict(measured.facts)
+    block_units = record.block_bytes or measured.block_units or DEFAULT_BLOCK_BYTES
+    record.block_bytes = bounded_block_units(measured.units, block_units)
     requests = [
-        ParseBlockRequest(record.run_id, source, *block)
-        for block in partition(source.bytes, record.block_bytes)
+        ParseBlockRequest(
+            record.run_id,
+            source,
+            *block,
+            listing.portion(Span(block.start, block.end) if job.unit == BYTES else Span(0, source.bytes)),
+        )
+        for block in split(measured.units, record.block_bytes)
     ]
+    if any(request.portion.listing for request in requests):
+        services.put_listing(listing.body)
     record.blocks = len(requests)
     tick()
 
@@ -289,31 +277,30 @@ def _parse(
         reports[request.block] = report
         record.blocks_done = len(reports)
 
+    def name(request: ParseBlockRequest) -> str:
+        return f"block {request.block} ({job.unit} {request.start} to {request.end})"
+
     if resumed:
-        map_reduce(services.find_report, requests, keep, name=_name, max_concurrency=FINDS_AT_ONCE, tick=tick)
+        map_reduce(services.find_report, requests, keep, name=name, max_concurrency=FINDS_AT_ONCE, tick=tick)
     left = [request for request in requests if request.block not in reports]
-    map_reduce(
-        services.parse_block, left, fold, name=_name, max_concurrency=record.max_concurrency, tick=tick
-    )
+    map_reduce(services.parse_block, left, fold, name=name, max_concurrency=record.max_concurrency, tick=tick)
     in_order = [reports[request.block] for request in requests]
-    manifest = Manifest(record.run_id, source, in_order)
-    check_parsed(manifest)
-    record.words = sum(sum(report.words) for report in in_order)
-    record.longer_words = sum(report.longer_words for report in in_order)
+    manifest = Manifest(record.run_id, source, measured.units, in_order)
+    check_mapped(job, manifest)
+    extras: Counter[str] = Counter()
+    for report in in_order:
+        extras.update(report.extras)
+    record.extras = dict(extras)
     return manifest
 
 
-def _name(request: ParseBlockRequest) -> str:
-    return f"block {request.block} (bytes {request.start} to {request.end})"
-
-
 def _reduce(
-    record: RunRecord, manifest: Manifest, services: Services, tick: Callable[[], None]
-) -> list[LengthReport]:
+    job: Job, record: RunRecord, manifest: Manifest, services: Services, tick: Callable[[], None]
+) -> list[PartReport]:
     request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency)
     stored_at: float | None = None
 
-    def get_all_occurrences(request: GetAllOccurrencesRequest) -> AllLengthsReport:
+    def get_all_occurrences(request: GetAllOccurrencesRequest) -> AllPartsReport:
         try:
             return services.get_all_occurrences(request)
         except Throttled:
@@ -324,31 +311,31 @@ def _reduce(
     def tick_and_look() -> None:
         nonlocal stored_at
         tick()
-        if stored_at is None and len(services.table.get_lengths()) == LONGEST:
+        if stored_at is None and len(services.table.get_parts()) == len(job.parts):
             stored_at = time.monotonic()
         if stored_at is not None and time.monotonic() - stored_at >= ANSWER_S:
             raise _AnswerLost(f"All results were stored {ANSWER_S:.0f} s ago.")
 
     try:
-        lengths = call_once(get_all_occurrences, request, tick=tick_and_look).lengths
+        parts = call_once(get_all_occurrences, request, tick=tick_and_look).parts
     except (_AnswerLost, NoRoom) as error:
         # What this owner's reducers have stored counts. The rest is reduced from here: in an account with
         # room for two, get_all_occurrences takes the place that its reducers need.
-        stored = services.table.get_lengths()
+        stored = services.table.get_parts()
         log("reduced_without_answer", run_id=record.run_id, stored=len(stored), message=str(error))
-        lengths = reduce_lengths(request, services.get_occurrences, stored=stored, tick=tick).lengths
-    if [report.length for report in lengths] != list(range(1, LONGEST + 1)):
-        raise ConservationBroken(f"Reduced were the lengths {[report.length for report in lengths]}.")
-    for report in lengths:
-        check_reduced(report, manifest)
-    return lengths
+        parts = reduce_parts(job, request, services.get_occurrences, stored=stored, tick=tick).parts
+    if [report.part for report in parts] != list(job.parts):
+        raise ConservationBroken(f"Reduced were the {job.part}s {[report.part for report in parts]}.")
+    for report in parts:
+        check_reduced(report, job, manifest)
+    return parts
 
 
 def _end(record: RunRecord, table: ResultsTable) -> None:
-    """Leave the record of a run that has failed, and no top words. What fails here is logged: the error that
+    """Leave the record of a run that has failed, and no results. What fails here is logged: the error that
     ended the run matters more."""
     try:
         table.end_run(record)
-        table.delete_lengths(LONGEST, record.owner)
+        table.delete_parts(record.owner)
     except FanfoldError as error:
         log("record_not_written", run_id=record.run_id, error=type(error).__name__, message=str(error))

@@ -1,13 +1,14 @@
-"""What stack and handlers must agree on: environment variables, typed, and the functions' time-outs.
+"""What stack, handlers and client must agree on: environment variables and outputs, typed, time-outs, memory.
 
-The stack writes the variables from these classes, the handlers read them back into the same classes.
+The stack writes variables and outputs from these classes; the handlers read the variables, and the client the
+outputs, back into the same classes.
 """
 
 from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from lambda_src.errors import FanfoldError
 
@@ -19,11 +20,16 @@ GET_ALL_OCCURRENCES_TIMEOUT_S = 840
 GET_OCCURRENCES_TIMEOUT_S = 600
 LOG_RESULTS_TIMEOUT_S = 60
 
+ONE_VCPU_MB = 1769
+"""At this memory size Lambda gives exactly one vCPU (AWS Lambda developer guide, "Configure memory")."""
+
 INPUT_PREFIX = "input/"
 """Where the stack's own bucket holds its inputs; the functions may read no other part of it as input."""
 
 BLOBS_PREFIX = "blobs/"
 RUNS_PREFIX = "runs/"
+
+DEFAULT_JOB = "top_words"
 
 _VARIABLE_PREFIX = "FANFOLD_"
 
@@ -32,10 +38,34 @@ class SettingsMissing(FanfoldError):
     """An environment variable is not set or has the wrong form."""
 
 
-class ParseFileSettings(Struct, frozen=True):
-    """``source_bucket`` is the bucket of inputs: the stack's own one unless the deployment names another.
-    ``url_suffix`` is that of the partition, such as amazonaws.com."""
+def stack_name(job: str) -> str:
+    """The stack that runs ``job``: one per job, so that two jobs in an account share nothing.
 
+    >>> stack_name("top_words"), stack_name("access_log")
+    ('Fanfold', 'Fanfold-access-log')
+    """
+    return "Fanfold" if job == DEFAULT_JOB else f"Fanfold-{job.replace('_', '-')}"
+
+
+class Outputs(Struct, frozen=True, kw_only=True):
+    """What a deployed stack tells of itself, each under its name in CloudFormation."""
+
+    bucket: str = field(name="BucketName")
+    source_bucket: str = field(name="SourceBucketName")
+    table: str = field(name="TableName")
+    parse_file: str = field(name="ParseFileFunction")
+    parse_block: str = field(name="ParseBlockFunction")
+    get_all_occurrences: str = field(name="GetAllOccurrencesFunction")
+    get_occurrences: str = field(name="GetOccurrencesFunction")
+    log_results: str = field(name="LogResultsFunction")
+    log_results_log_group: str = field(name="LogResultsLogGroup")
+
+
+class ParseFileSettings(Struct, frozen=True):
+    """``job`` is a module of ``jobs``. ``source_bucket`` is the bucket of inputs: the stack's own one unless
+    the deployment names another. ``url_suffix`` is that of the partition, such as amazonaws.com."""
+
+    job: str
     url_suffix: str
     bucket: str
     source_bucket: str
@@ -47,29 +77,33 @@ class ParseFileSettings(Struct, frozen=True):
 
 
 class ParseBlockSettings(Struct, frozen=True):
+    job: str
     url_suffix: str
     bucket: str
 
 
 class GetAllOccurrencesSettings(Struct, frozen=True):
+    job: str
     get_occurrences_function: str
 
 
 class GetOccurrencesSettings(Struct, frozen=True):
+    job: str
     url_suffix: str
     bucket: str
     table: str
 
 
 class LogResultsSettings(Struct, frozen=True):
+    job: str
     table: str
 
 
 def to_environment(settings: Struct) -> dict[str, str]:
     """``settings`` as environment variables.
 
-    >>> to_environment(LogResultsSettings(table="t"))
-    {'FANFOLD_TABLE': 't'}
+    >>> to_environment(LogResultsSettings(job="top_words", table="t"))
+    {'FANFOLD_JOB': 'top_words', 'FANFOLD_TABLE': 't'}
     """
     return {
         _VARIABLE_PREFIX + name.upper(): value for name, value in msgspec.structs.asdict(settings).items()
@@ -78,7 +112,7 @@ def to_environment(settings: Struct) -> dict[str, str]:
 
 def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
     """The settings of ``kind`` from environment variables. Raises SettingsMissing."""
-    names = [field.name for field in msgspec.structs.fields(kind)]
+    names = [variable.name for variable in msgspec.structs.fields(kind)]
     missing = [name for name in names if not environment.get(_VARIABLE_PREFIX + name.upper())]
     if missing:
         variables = ", ".join(_VARIABLE_PREFIX + name.upper() for name in missing)

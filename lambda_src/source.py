@@ -1,40 +1,24 @@
-"""The input object in S3: its identity and ranged reads of exactly that object."""
+"""Input objects in S3: their identity, and ranged reads of exactly these objects."""
 
-import re
+from collections.abc import Callable
 
 import obstore
 from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
-from lambda_src.errors import SourceNotText, Transient
+from lambda_src.addresses import Addresses, Listing, Placed
+from lambda_src.errors import Transient
+from lambda_src.formats import FIRST_BYTES, Readable, no_end, tell
+from lambda_src.inputs import ObjectsInput
 from lambda_src.messages import Source
 from lambda_src.s3 import translated
 
-_FORMATS = {
-    name: re.compile(pattern, re.DOTALL)
-    for name, pattern in {
-        "gzip": rb"\x1f\x8b\x08",
-        # A block's magic number is all ASCII: only behind its checksum, in the high bits of a number of at
-        # most 900,000, stands what no text has. An empty file ends at once.
-        "bzip2": rb"BZh[1-9](1AY&SY.{4}[\x00-\x06]|\x17rE8P\x90)",
-        "zip": rb"PK(\x03\x04|\x05\x06)",
-        "zstd": rb"\x28\xb5\x2f\xfd",
-        "xz": rb"\xfd7zXZ\x00",
-        "UTF-32": rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff",
-        "UTF-16": rb"\xff\xfe|\xfe\xff",
-    }.items()
-}
-"""What a file begins with that is not UTF-8 text; enough of it to tell it from a text that begins alike."""
 
-_PARQUET = b"PAR1"
-"""What a Parquet file begins and ends with; before the end stands the footer's size, four bytes."""
+def pin(objects: S3Store, bucket: str, key: str) -> tuple[Source, Listing]:
+    """The object as it is now: its size and ETag, and by a look at its first bytes, whether it is compressed.
 
-
-def pin(objects: S3Store, bucket: str, key: str) -> Source:
-    """The object as it is now: its size and ETag, with a look at its first bytes.
-
-    Raises SourceNotFound, AccessDenied, SourceNotText (compressed, Parquet, UTF-16), InvalidRequest (a key
-    that cannot be addressed), Transient.
+    Raises SourceNotFound, AccessDenied, SourceNotText (zip, Parquet, UTF-16, zstd that cannot be unpacked),
+    InvalidRequest (a key that cannot be addressed), Transient.
     """
     with translated(bucket, key) as path:
         try:
@@ -43,37 +27,43 @@ def pin(objects: S3Store, bucket: str, key: str) -> Source:
             # The answer to HEAD has no body to tell the reason. That to GET has.
             obstore.get(objects, path, options={"range": (0, 1)})
             raise
-    source = Source(bucket, key, meta["e_tag"] or "", meta["size"], meta["version"])
-    if name := _format_of(objects, source):
-        raise SourceNotText(
-            f"s3://{bucket}/{key} is {name}, not UTF-8 text: unpack or convert it, then upload that."
-        )
-    return source
+    size, etag = meta["size"], meta["e_tag"] or ""
+    one = Placed(0, key, size, etag)
+
+    def read_one(start: int, end: int) -> bytes:
+        return read(objects, bucket, one, start, end)
+
+    first_bytes = read_one(0, min(FIRST_BYTES, size)) if size else b""
+    one = one._replace(how=tell(Readable(f"s3://{bucket}/{key}", size, read_one), first_bytes))
+    return Source(bucket, key, etag, size, version_id=meta["version"]), Listing([one])
 
 
-def _format_of(objects: S3Store, source: Source) -> str | None:
-    """What ``source`` is, if it surely is no UTF-8 text."""
-    if source.bytes == 0:
-        return None
-    first_bytes = read(objects, source, 0, min(16, source.bytes))
-    if first_bytes.startswith(_PARQUET) and source.bytes >= 12:
-        last_bytes = read(objects, source, source.bytes - 8, source.bytes)
-        footer_bytes = int.from_bytes(last_bytes[:4], "little")
-        if last_bytes.endswith(_PARQUET) and footer_bytes <= source.bytes - 12:
-            return "Parquet"
-    return next((name for name, pattern in _FORMATS.items() if pattern.match(first_bytes)), None)
+def input_of(
+    objects: S3Store, source: Source, addresses: Addresses, remaining_s: Callable[[], float] = no_end
+) -> ObjectsInput:
+    """``source`` as the input of a job. ``addresses`` are all of its objects, or those that a block touches;
+    ``remaining_s`` tells how much time the function has left."""
+
+    def read_object(one: Placed, start: int, end: int) -> bytes:
+        return read(objects, source.bucket, one, start, end)
+
+    return ObjectsInput(
+        addresses,
+        read_object,
+        size_bytes=source.bytes,
+        objects=source.objects,
+        remaining_s=remaining_s,
+    )
 
 
-def read(objects: S3Store, source: Source, start: int, end: int) -> bytes:
+def read(objects: S3Store, bucket: str, one: Placed, start: int, end: int) -> bytes:
     """Bytes ``[start, end)``, which must lie in the object, if it still is the pinned one.
 
     Raises SourceChanged, SourceNotFound, AccessDenied, Transient.
     """
-    with translated(source.bucket, source.key) as path:
-        result = obstore.get(objects, path, options={"range": (start, end), "if_match": source.etag})
+    with translated(bucket, one.key) as path:
+        result = obstore.get(objects, path, options={"range": (start, end), "if_match": one.etag})
         data = result.bytes().to_bytes()
     if len(data) != end - start:
-        raise Transient(
-            f"S3 answered {len(data)} of the bytes {start} to {end} of s3://{source.bucket}/{source.key}."
-        )
+        raise Transient(f"S3 answered {len(data)} of the bytes {start} to {end} of s3://{bucket}/{one.key}.")
     return data

@@ -1,6 +1,7 @@
-"""Builds the Lambdas' dependency layer for the platform that runs them, without Docker.
+"""Builds layers of dependencies for the platform that runs the Lambdas, without Docker.
 
-The layer holds the wheels of ``lambda_src/requirements.txt``, checked against its hashes. What differs from
+A layer holds the wheels of a lock, checked against its hashes: one lock is ``lambda_src/requirements.txt``, a
+job may bring another. What differs from
 machine to machine or from installation to installation (bytecode, scripts, pip's own notes) is left out, so
 that the same lock gives the same asset hash everywhere.
 """
@@ -15,6 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "lambda_src" / "requirements.txt"
+"""What every function needs."""
+
 BUILT = ROOT / ".build" / "layers"
 
 RUNTIME_PYTHON = "3.13"
@@ -40,10 +43,16 @@ def host_architecture() -> str:
     return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
-def build_layer(architecture: str) -> Path:
-    """The folder of the layer for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host`` for running
-    on this machine with this Python. Built once for a lock. Raises LayerNotBuilt."""
-    identity = hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes())
+def lock_of_job(job: str) -> Path | None:
+    """What ``job`` needs besides, if anything."""
+    lock = ROOT / "lambda_src" / "jobs" / job / "requirements.txt"
+    return lock if lock.is_file() else None
+
+
+def build_layer(architecture: str, lock: Path = LOCK) -> Path:
+    """The folder of the layer of ``lock`` for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host``
+    for running on this machine with this Python. Built once. Raises LayerNotBuilt."""
+    identity = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes())
     identity.update(
         f"{sys.implementation.cache_tag} {platform.machine()}".encode() if architecture == "host" else b""
     )
@@ -52,7 +61,7 @@ def build_layer(architecture: str) -> Path:
         BUILT.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILT) as building:
             built = Path(building) / "layer"
-            _install(built / "python", architecture)
+            _install(built / "python", architecture, lock)
             # Renamed as a whole: a second build at the same time, or a broken one, leaves no half layer.
             try:
                 built.rename(layer)
@@ -62,10 +71,10 @@ def build_layer(architecture: str) -> Path:
     return layer
 
 
-def _install(target: Path, architecture: str) -> None:
+def _install(target: Path, architecture: str, lock: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--no-compile", "--require-hashes", "--only-binary=:all:"]
-    command += ["--target", str(target), "--requirement", str(LOCK)]
+    command += ["--target", str(target), "--requirement", str(lock)]
     if architecture != "host":
         machine = _MACHINES[architecture]
         command += ["--implementation", "cp", "--python-version", RUNTIME_PYTHON]

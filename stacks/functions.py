@@ -1,4 +1,7 @@
-"""The five Lambdas: one code asset, one dependency layer, one helper."""
+"""Lambdas of one code asset and one layer of dependencies."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from aws_cdk import Acknowledgment, Duration, IgnoreMode, RemovalPolicy, Validations
 from aws_cdk import aws_iam as iam
@@ -8,10 +11,7 @@ from constructs import Construct
 from msgspec import Struct
 
 from lambda_src.settings import to_environment
-from stacks.dependency_layer import ROOT, RUNTIME_PYTHON, build_layer, host_architecture
-
-ONE_VCPU_MB = 1769
-"""At this memory size Lambda gives exactly one vCPU (AWS Lambda developer guide, "Configure memory")."""
+from stacks.dependency_layer import LOCK, ROOT, RUNTIME_PYTHON, build_layer, host_architecture
 
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
@@ -36,13 +36,18 @@ class Functions(Construct):
             ignore_mode=IgnoreMode.GIT,
             exclude=["*", "!/lambda_src/", "!/lambda_src/**/", "!/lambda_src/**/*.py", "__pycache__/", ".*/"],
         )
-        self._layer = lambda_.LayerVersion(
+        self._wheels_for = architecture
+        self._dependencies = self.layer("Dependencies", LOCK)
+
+    def layer(self, name: str, lock: Path) -> lambda_.LayerVersion:
+        """The packages of ``lock`` as a layer."""
+        return lambda_.LayerVersion(
             self,
-            "Dependencies",
-            code=lambda_.Code.from_asset(str(build_layer(architecture))),
+            name,
+            code=lambda_.Code.from_asset(str(build_layer(self._wheels_for, lock))),
             compatible_architectures=[self._architecture],
             compatible_runtimes=[self._runtime],
-            description="The packages of lambda_src/requirements.txt",
+            description=f"The packages of {lock.relative_to(ROOT)}",
         )
 
     def function(
@@ -52,6 +57,7 @@ class Functions(Construct):
         *,
         memory_mb: int,
         timeout_s: int,
+        layers: Sequence[lambda_.ILayerVersion] = (),
         invokes_itself: bool = False,
     ) -> lambda_.Function:
         """The function of ``lambda_src/handlers/<handler>.py``, with a role that may write its own log and
@@ -74,7 +80,7 @@ class Functions(Construct):
             architecture=self._architecture,
             handler=f"lambda_src.handlers.{handler}.handler",
             code=self._code,
-            layers=[self._layer],
+            layers=[self._dependencies, *layers],
             environment=to_environment(environment),
             memory_size=memory_mb,
             timeout=Duration.seconds(timeout_s),

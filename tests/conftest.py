@@ -29,10 +29,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for name, outcomes in HOSTILE.items():
         others = [f"{count} {outcome}" for outcome, count in outcomes.items() if outcome != "passed"]
         outcome = ", ".join(others) or "as it says"
-        ROWS.append(Row(name.capitalize(), outcomes.total(), outcome, "", ""))
+        ROWS.append(Row("", name.capitalize(), outcomes.total(), outcome, "", ""))
     if ROWS:
-        titles = ("fault", "injected", "outcome", "words lost", "counted twice")
-        widths = [max(len(str(row[column])) for row in (titles, *ROWS)) for column in range(5)]
+        titles = ("job", "fault", "injected", "outcome", "lost", "counted twice")
+        widths = [max(len(str(row[column])) for row in (titles, *ROWS)) for column in range(6)]
         terminalreporter.section("faults")
         for row in (titles, *ROWS):
             cells = (str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -8,7 +8,8 @@ from botocore.config import Config
 from client.aws import Aws
 from client.deployment import Deployment
 from client.local_aws import LocalAws
-from lambda_src.messages import LengthReport, RunRecord, new_run_id
+from lambda_src import job
+from lambda_src.messages import Manifest, PartReport, RunRecord, new_run_id
 from lambda_src.results_table import ResultsTable
 
 
@@ -32,9 +33,9 @@ class Stack(NamedTuple):
         )
         return msgspec.json.decode(response["Payload"].read()), "FunctionError" in response
 
-    def run(self, key: str, **request: Any) -> dict[str, Any]:
+    def run(self, key: str | None = None, **request: Any) -> dict[str, Any]:
         """The summary of a run that must succeed."""
-        answer, failed = self.invoke({"key": key, **request})
+        answer, failed = self.invoke({**({"key": key} if key else {}), **request})
         assert not failed, answer
         return answer
 
@@ -43,13 +44,20 @@ class Stack(NamedTuple):
         run_id = event.get("run_id") or new_run_id()
         answer, failed = self.invoke({**event, "run_id": run_id})
         assert failed, answer
-        record, lengths = self.results(run_id)
+        record, parts = self.results(run_id)
         assert record is not None, answer
         assert record.status == "FAILED"
-        assert lengths == []
+        assert parts == []
         return answer["errorMessage"], run_id
 
-    def results(self, run_id: str) -> tuple[RunRecord | None, list[LengthReport]]:
+    def manifest(self, run_id: str) -> Manifest:
+        """What the blocks of a run reported."""
+        stored = self.aws.client("s3").get_object(
+            Bucket=self.deployment.bucket, Key=f"runs/{run_id}/manifest.json"
+        )
+        return msgspec.json.decode(stored["Body"].read(), type=Manifest)
+
+    def results(self, run_id: str) -> tuple[RunRecord | None, list[PartReport]]:
         """What the results table holds of a run."""
-        table = ResultsTable(self.aws.table(self.deployment.table), run_id)
-        return table.get_run(), table.get_lengths()
+        table = ResultsTable(self.aws.table(self.deployment.table), run_id, job.load(self.deployment.job))
+        return table.get_run(), table.get_parts()

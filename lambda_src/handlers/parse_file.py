@@ -1,4 +1,4 @@
-"""The entry point: runs the whole job on one object and answers the result."""
+"""The entry point: runs the deployed job on one object and answers the result."""
 
 import os
 import time
@@ -6,27 +6,30 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from obstore.store import S3Store
 
-from lambda_src import source
+from lambda_src import job, source
+from lambda_src.addresses import Listing
 from lambda_src.blob_store import BlobStore
 from lambda_src.errors import FanfoldError, InvalidRequest
 from lambda_src.functions import invoke, invoke_and_forget, open_functions
+from lambda_src.job import Job
+from lambda_src.listing import open_client, pin_prefix
 from lambda_src.log import log
+from lambda_src.map_block import find_report
 from lambda_src.messages import (
-    AllLengthsReport,
-    BlobHeader,
+    AllPartsReport,
     BlockReport,
     HandOverRequest,
-    LengthReport,
     LogResultsReport,
-    ParseBlockRequest,
     ParseFileRequest,
+    PartReport,
     RunId,
     RunRecord,
+    Source,
     decode_event,
     encode,
     new_run_id,
-    to_plain,
 )
 from lambda_src.results_table import ResultsTable, open_table
 from lambda_src.run import Services, execute
@@ -37,19 +40,19 @@ from lambda_src.settings import (
     ParseFileSettings,
     from_environment,
 )
-from lambda_src.words import RULES
 
 
 def handler(event: object, context: Any) -> Mapping[str, Any]:
-    """Answers a RunSummary; raises on any failure, so that Lambda shows the invocation as failed."""
+    """Answers the run's summary; raises on any failure, so that Lambda shows the invocation as failed."""
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     settings = from_environment(ParseFileSettings, os.environ)
     run_id = _run_id(event)
-    table = ResultsTable(open_table(settings.table), run_id)
+    deployed = job.load(settings.job)
+    table = ResultsTable(open_table(settings.table), run_id, deployed)
     try:
         request = _request(event, table, settings)
-        services = _services(run_id, request.key, table, settings, lambda: ends_at - time.monotonic())
-        return to_plain(execute(run_id, settings.source_bucket, request, services))
+        services = _services(deployed, request, table, settings, lambda: ends_at - time.monotonic())
+        return execute(deployed, run_id, settings.source_bucket, request, services)
     except FanfoldError as error:
         log("failed", run_id=run_id, error=type(error).__name__, message=str(error))
         raise type(error)(f"{error} (run {run_id})") from None
@@ -83,52 +86,57 @@ def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
             f"bucket: this deployment reads from {readable} only, not from {request.bucket}; "
             f"to change that, deploy with -c source_bucket={request.bucket}."
         )
-    if readable == settings.bucket and not request.key.startswith(INPUT_PREFIX):
+    if (request.key is None) == (request.prefix is None):
+        raise InvalidRequest("key, prefix: name one of them, the object to read or what the keys begin with.")
+    field, name = ("prefix", request.prefix) if request.key is None else ("key", request.key)
+    if readable == settings.bucket and not str(name).startswith(INPUT_PREFIX):
         raise InvalidRequest(
-            f"key: the inputs in {readable} begin with {INPUT_PREFIX}, {request.key!r} does not."
+            f"{field}: the inputs in {readable} begin with {INPUT_PREFIX}, {name!r} does not."
         )
-    path_of(request.key)  # raises for a key that S3 would not be asked for exactly
+    if request.key is not None:
+        path_of(request.key)  # raises for a key that S3 would not be asked for exactly
     return request
 
 
+def _pinned(
+    request: ParseFileRequest, objects: S3Store, settings: ParseFileSettings
+) -> tuple[Source, Listing]:
+    if request.key is not None:
+        return source.pin(objects, settings.source_bucket, request.key)
+    return pin_prefix(open_client(), settings.source_bucket, request.prefix or "")
+
+
 def _services(
-    run_id: str, key: str, table: ResultsTable, settings: ParseFileSettings, remaining_s: Callable[[], float]
+    deployed: Job,
+    request: ParseFileRequest,
+    table: ResultsTable,
+    settings: ParseFileSettings,
+    remaining_s: Callable[[], float],
 ) -> Services:
     functions = open_functions(GET_ALL_OCCURRENCES_TIMEOUT_S + 5)
-    blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, run_id)
+    blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, table.run_id)
+    inputs = open_bucket(settings.source_bucket, settings.url_suffix)
     return Services(
         table=table,
         remaining_s=remaining_s,
         hand_over=lambda request: invoke_and_forget(
             functions, os.environ["AWS_LAMBDA_FUNCTION_NAME"], request
         ),
-        pin_source=lambda: source.pin(
-            open_bucket(settings.source_bucket, settings.url_suffix), settings.source_bucket, key
+        pin_source=lambda: _pinned(request, inputs, settings),
+        measure=lambda pinned, listing: deployed.measure(
+            source.input_of(inputs, pinned, listing.addresses, remaining_s)
         ),
-        find_report=lambda request: find_report(request, blobs),
+        put_listing=blobs.put_listing,
+        find_report=lambda request: find_report(deployed, request, blobs),
         parse_block=lambda request: invoke(functions, settings.parse_block_function, request, BlockReport),
         put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),
         get_all_occurrences=lambda request: invoke(
-            functions, settings.get_all_occurrences_function, request, AllLengthsReport
+            functions, settings.get_all_occurrences_function, request, AllPartsReport
         ),
         get_occurrences=lambda request: invoke(
-            functions, settings.get_occurrences_function, request, LengthReport
+            functions, settings.get_occurrences_function, request, PartReport
         ),
         log_results=lambda request: invoke(
             functions, settings.log_results_function, request, LogResultsReport
         ),
     )
-
-
-def find_report(request: ParseBlockRequest, blobs: BlobStore) -> BlockReport | None:
-    """The report of a block that is parsed already: its blob is whole, and of this block of this object."""
-    found = blobs.get_header(request.block)
-    if found is None:
-        return None
-    try:
-        header = msgspec.json.decode(found[0], type=BlobHeader)
-    except msgspec.DecodeError:
-        return None
-    parsed = (header.etag, header.object_bytes, header.start, header.end, header.rules)
-    wanted = (request.source.etag, request.source.bytes, request.start, request.end, RULES)
-    return header.report if parsed == wanted and sum(header.report.line_bytes) == found[1] else None

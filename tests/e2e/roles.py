@@ -1,5 +1,6 @@
 """The roles of the deployed functions, taken apart into single grants."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,12 +11,14 @@ from tests.deployed import Stack
 
 
 class Role:
-    """The inline policies of a function's role."""
+    """The inline policies of the role of a function, such as ``ParseFile``."""
 
     def __init__(self, stack: Stack, function: str) -> None:
         self._iam = stack.aws.client("iam")
-        roles = self._iam.list_roles()["Roles"]
-        self.name = next(role["RoleName"] for role in roles if f"Functions{function}Role" in role["RoleName"])
+        field = re.sub(r"(?<!^)([A-Z])", r"_\1", function).lower()
+        name = getattr(stack.deployment, field)
+        arn = stack.aws.client("lambda").get_function_configuration(FunctionName=name)["Role"]
+        self.name = arn.rpartition("/")[2]
         self._documents: dict[str, dict[str, Any]] = {}
         for policy in self._iam.list_role_policies(RoleName=self.name)["PolicyNames"]:
             document = self._iam.get_role_policy(RoleName=self.name, PolicyName=policy)["PolicyDocument"]
@@ -25,7 +28,7 @@ class Role:
 
     def grants(self) -> list[tuple[str, str]]:
         """Each action with each resource that it is granted on."""
-        return [grant for document in self._documents.values() for grant in _grants(document)]
+        return [(a, r) for document in self._documents.values() for a, r, _ in _grants(document)]
 
     @contextmanager
     def without(self, action: str, told_by: str) -> Iterator[None]:
@@ -33,13 +36,13 @@ class Role:
         (policy,) = (
             name
             for name, document in self._documents.items()
-            if any(a == action and matches(r, told_by) for a, r in _grants(document))
+            if any(a == action and matches(r, told_by) for a, r, _ in _grants(document))
         )
         before = self._documents[policy]
-        kept = [(a, r) for a, r in _grants(before) if a != action or not matches(r, told_by)]
+        kept = [(a, r, c) for a, r, c in _grants(before) if a != action or not matches(r, told_by)]
         assert len(kept) == len(_grants(before)) - 1
         # A policy needs a statement: one that grants nothing stands for none.
-        statements = [{"Effect": "Allow", "Action": [a], "Resource": [r]} for a, r in kept] or [
+        statements = [{"Effect": "Allow", "Action": [a], "Resource": [r], **c} for a, r, c in kept] or [
             {"Effect": "Deny", "Action": ["s3:ListAllMyBuckets"], "Resource": ["*"]}
         ]
         self._put(policy, {"Version": "2012-10-17", "Statement": statements})
@@ -53,9 +56,10 @@ class Role:
         self._iam.put_role_policy(RoleName=self.name, PolicyName=policy, PolicyDocument=text)
 
 
-def _grants(document: dict[str, Any]) -> list[tuple[str, str]]:
+def _grants(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Each action with each resource, and the condition if there is one."""
     return [
-        (action, resource)
+        (action, resource, {"Condition": statement["Condition"]} if "Condition" in statement else {})
         for statement in document["Statement"]
         for action in _as_list(statement["Action"])
         for resource in _as_list(statement["Resource"])
@@ -68,4 +72,6 @@ def _as_list(value: str | list[str]) -> list[str]:
 
 def matches(resource: str, told_by: str) -> bool:
     """Whether the ARN ``resource`` is the one that ``told_by`` tells."""
+    if told_by == "Bucket":
+        return resource.startswith("arn:aws:s3:::") and "/" not in resource
     return resource.endswith(told_by) or f"Functions{told_by}" in resource or f"Storage{told_by}" in resource

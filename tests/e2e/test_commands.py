@@ -1,6 +1,5 @@
 """What the README tells a person to type."""
 
-import gzip
 import json
 import os
 import pty
@@ -19,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from client import job
+from client import runs
 from client.deployment import ROOT
 from client.report import as_json
 from client.upload import upload
@@ -269,7 +268,7 @@ def sessions_started_by(parent: int) -> list[int]:
         (["local", "--json", str(ROOT)], f"Error: {ROOT} is a folder: name a file."),
         (["local", "--block-bytes", "0"], "argument --block-bytes: 0 is not a whole number from 1 up"),
         (["local", "--concurrency", "many"], "argument --concurrency"),
-        (["run"], "one of the arguments --file --key is required"),
+        (["run"], "one of the arguments --file --key --prefix is required"),
     ],
 )
 def test_a_wrong_argument_is_one_sentence(arguments: list[str], sentence: str) -> None:
@@ -286,7 +285,7 @@ def test_a_full_disk_is_one_sentence(private: Path) -> None:
     with client("local", folder=private, under=limited) as process:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert re.fullmatch(r"Error: The corpus could not be written to \S+: File too large\.\n", errors)
+    assert re.fullmatch(r"Error: The input could not be written to \S+: File too large\.\n", errors)
 
 
 def test_two_of_the_same_name_at_once_are_each_shown_their_own(stack: Stack, tmp_path: Path) -> None:
@@ -300,8 +299,8 @@ def test_two_of_the_same_name_at_once_are_each_shown_their_own(stack: Stack, tmp
         source = upload(stack.aws, stack.deployment.source_bucket, file)
         both_uploaded.wait()
         request = ParseFileRequest(key=source.key, etag=source.etag, run_id=new_run_id())
-        summary = job.run(stack.aws, stack.deployment, request, lambda _: None)
-        top_words: dict[str, Any] = as_json(summary, {})["top_words"]
+        summary = runs.run(stack.aws, stack.deployment, request, lambda _: None)
+        top_words: dict[str, Any] = as_json("top_words", summary, {})["top_words"]
         return top_words
 
     with ThreadPoolExecutor(len(texts)) as clients:
@@ -315,39 +314,39 @@ def test_a_resumed_run_is_told_anew_although_nobody_waits_for_its_answer(
     """Until Lambda has begun, its record tells how it failed the first time."""
     key = stack.put("input/again.txt", b"again")
     request = ParseFileRequest(key=key, run_id="again", etag='"another"')
-    with pytest.raises(job.JobError, match=r"^SourceChanged: etag: .* not \"another\"") as first:
-        job.run(stack.aws, stack.deployment, request, lambda _: None)
+    with pytest.raises(runs.RunError, match=r"^SourceChanged: etag: .* not \"another\"") as first:
+        runs.run(stack.aws, stack.deployment, request, lambda _: None)
     assert "(run again)" in str(first.value)
-    monkeypatch.setattr(job, "REFUSAL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(runs, "REFUSAL_TIMEOUT_S", 0.05)
     request = ParseFileRequest(key=key, run_id="again")
-    assert job.run(stack.aws, stack.deployment, request, lambda _: None).words == 1
+    assert runs.run(stack.aws, stack.deployment, request, lambda _: None)["words"] == 1
 
 
 def test_a_run_id_in_use_is_told_as_the_function_tells_it(stack: Stack) -> None:
     key = stack.put("input/once.txt", b"once")
     request = ParseFileRequest(key=key, run_id="once")
-    summary = job.run(stack.aws, stack.deployment, request, lambda _: None)
-    assert job.run(stack.aws, stack.deployment, request, lambda _: None) == summary
+    summary = runs.run(stack.aws, stack.deployment, request, lambda _: None)
+    assert runs.run(stack.aws, stack.deployment, request, lambda _: None) == summary
     other = ParseFileRequest(key=stack.put("input/other.txt", b"other"), run_id="once")
     with pytest.raises(
-        job.JobError, match=r"^run_id: it is the run of s3://.*/input/once\.txt; .* \(run once\)$"
+        runs.RunError, match=r"^run_id: it is the run of s3://.*/input/once\.txt; .* \(run once\)$"
     ):
-        job.run(stack.aws, stack.deployment, other, lambda _: None)
+        runs.run(stack.aws, stack.deployment, other, lambda _: None)
 
 
 def test_a_refused_request_is_told(stack: Stack) -> None:
     request = ParseFileRequest(key="elsewhere/text.txt", run_id=new_run_id())
-    with pytest.raises(job.JobError, match=r"^InvalidRequest: key: the inputs in .* begin with input/"):
-        job.run(stack.aws, stack.deployment, request, lambda _: None)
+    with pytest.raises(runs.RunError, match=r"^InvalidRequest: key: the inputs in .* begin with input/"):
+        runs.run(stack.aws, stack.deployment, request, lambda _: None)
 
 
 def test_a_file_that_is_no_text_ends_with_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "archive"
-    file.write_bytes(gzip.compress(b"words"))
+    file.write_bytes("words".encode("utf-16"))
     with client("local", "--file", str(file)) as process:
         _, errors = process.communicate(timeout=180)
     assert process.returncode == 1
-    assert "is gzip, not UTF-8 text: unpack or convert it" in errors
+    assert "is UTF-16, not UTF-8 text: unpack or convert it" in errors
     assert "Traceback" not in errors
 
 

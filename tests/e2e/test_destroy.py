@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from client.aws import account_of
-from client.deployment import ROOT, STACK, find_deployment
+from client.deployment import ROOT, find_deployment
 from client.local_aws import ACCOUNT, REGION, LocalAws, local_aws
+from lambda_src.settings import stack_name
 from tests.deployed import Stack
+
+STACK = stack_name("top_words")
 
 
 def cdk(local: LocalAws, folder: Path, *arguments: str) -> None:
@@ -30,7 +33,7 @@ def test_data_stay_and_the_stack_can_be_deployed_again(tmp_path: Path) -> None:
         deploy = ("deploy", STACK, "--require-approval", "never", "-c", "architecture=host")
         cdk(local, tmp_path, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
         cdk(local, tmp_path, *deploy)
-        first = Stack(local, aws, find_deployment(aws))
+        first = Stack(local, aws, find_deployment(aws, "top_words"))
         run_id = first.run(first.put("input/text", b"some words"))["run_id"]
 
         cdk(local, tmp_path, "destroy", STACK, "--force", "-c", "architecture=host")
@@ -44,6 +47,6 @@ def test_data_stay_and_the_stack_can_be_deployed_again(tmp_path: Path) -> None:
         assert len(first.results(run_id)[1]) == 20
 
         cdk(local, tmp_path, *deploy)
-        second = Stack(local, aws, find_deployment(aws))
+        second = Stack(local, aws, find_deployment(aws, "top_words"))
         assert second.deployment.bucket != first.deployment.bucket
         assert second.run(second.put("input/text", b"some more words"))["words"] == 3

@@ -58,10 +58,10 @@ def test_every_count_equals_the_oracle(
     assert summary["bytes"] == len(text)
     assert summary["blocks"] == -(-len(text) // block_bytes)
 
-    record, lengths = stack.results(summary["run_id"])
+    record, parts = stack.results(summary["run_id"])
     assert record is not None
     assert (record.status, record.stage, record.blocks_done) == ("SUCCEEDED", "done", summary["blocks"])
-    assert [report.length for report in lengths] == list(range(1, 21))
+    assert [report.part for report in parts] == [str(length) for length in range(1, 21)]
 
 
 @pytest.mark.parametrize("data", [b"", b"12 34", b"\xff\xff"], ids=["empty", "digits", "no UTF-8"])

@@ -8,10 +8,9 @@ from tests.e2e.roles import Role, matches
 GRANTS = [
     ("ParseFile", "s3:GetObject", "input/*"),
     ("ParseFile", "s3:PutObject", "runs/*"),
-    ("ParseFile", "dynamodb:ConditionCheckItem", "Results"),
-    ("ParseFile", "dynamodb:DeleteItem", "Results"),
     ("ParseFile", "dynamodb:GetItem", "Results"),
     ("ParseFile", "dynamodb:PutItem", "Results"),
+    ("ParseFile", "dynamodb:Query", "Results"),
     ("ParseFile", "lambda:InvokeFunction", "ParseBlock"),
     ("ParseFile", "lambda:InvokeFunction", "GetAllOccurrences"),
     ("ParseFile", "lambda:InvokeFunction", "LogResults"),
@@ -28,13 +27,16 @@ GRANTS = [
 """Function, action, and what the resource's ARN tells it by. Writing logs is not enforced locally."""
 
 NEEDED_LATER = [
-    ("ParseFile", "dynamodb:Query", "Results"),
+    ("ParseFile", "dynamodb:ConditionCheckItem", "Results"),
+    ("ParseFile", "dynamodb:DeleteItem", "Results"),
     ("ParseFile", "s3:GetObject", "blobs/*"),
     ("ParseFile", "lambda:InvokeFunction", "ParseFile"),
     ("ParseFile", "lambda:InvokeFunction", "GetOccurrences"),
+    ("ParseFile", "s3:ListBucket", "Bucket"),
+    ("ParseBlock", "s3:GetObject", "runs/*"),
 ]
-"""What a run needs that is asked for again, resumed or handed over (test_resume.py), or has room for only two
-Lambdas (tests/faults)."""
+"""What a run needs that is asked for again, resumed or handed over (test_resume.py), has room for only two
+Lambdas (tests/faults), or reads many objects (test_inputs.py)."""
 
 
 @pytest.mark.parametrize(("function", "action", "told_by"), GRANTS)

@@ -3,22 +3,27 @@
 `make faults` injects all; the tests marked `long` are left out of `make test`.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
 from client.aws import account_of
-from client.corpus import write_corpus
 from client.deployment import deploy_locally, find_deployment
 from client.local_aws import local_aws
-from tests import oracle
+from lambda_src.settings import DEFAULT_JOB
 from tests.deployed import Stack
-from tests.faults.faulty import BLOCK_BYTES, KEY, Faulty
+from tests.faults.cases import CASES
+from tests.faults.faulty import Faulty
 from tests.faults.proxy import proxy
+
+FaultyOf = Callable[[str], Faulty]
 
 
 @pytest.fixture(scope="session")
-def _faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
+def faulty_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyOf]:
+    """The stack of a job, by its name; all of them behind one proxy, in one local AWS."""
     folder = tmp_path_factory.mktemp("faulty-aws")
     with proxy(folder / "proxy") as between:
         authority = str(between.authority)
@@ -29,12 +34,15 @@ def _faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         }
         with local_aws(folder, **lambdas) as local:
             between.forward_to(local.environment["AWS_ENDPOINT_URL"], local.environment["AWS_CA_BUNDLE"])
-            deploy_locally(local, folder)
             aws = account_of(local.environment)
-            stack = Stack(local, aws, find_deployment(aws))
-            write_corpus(folder / "corpus.xml", 20 * BLOCK_BYTES, 3)
-            text = (folder / "corpus.xml").read_bytes()
-            yield Faulty(stack, between, text, oracle.count_words(text))
+
+            @cache
+            def deployed(job: str) -> Faulty:
+                own: Path = tmp_path_factory.mktemp(job)
+                deploy_locally(local, own, job)
+                return Faulty(Stack(local, aws, find_deployment(aws, job)), between, CASES[job](own))
+
+            yield deployed
 
 
 FAILED = pytest.StashKey[bool]()
@@ -49,16 +57,18 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-def faulty(_faulty: Faulty, request: pytest.FixtureRequest) -> Iterator[Faulty]:
+def faulty(faulty_of: FaultyOf, request: pytest.FixtureRequest) -> Iterator[Faulty]:
     """Without faults, with the input as it should be, and with nobody at work."""
-    _faulty.proxy.reset()
-    _faulty.stack.put(KEY, _faulty.text)
-    yield _faulty
-    _faulty.proxy.decide = lambda _: None
-    _faulty.proxy.room = 10_000
+    running = faulty_of(getattr(request, "param", DEFAULT_JOB))
+    running.proxy.reset()
+    for key, data in running.case.objects.items():
+        running.stack.put(key, data)
+    yield running
+    running.proxy.decide = lambda _: None
+    running.proxy.room = 10_000
     try:
         if not request.node.stash[FAILED]:
-            _faulty.proxy.wait_until_idle()  # what does not end is this test's failure, not the next one's
+            running.proxy.wait_until_idle()  # what does not end is this test's failure, not the next one's
     finally:
-        if request.node.stash[FAILED] or _faulty.proxy.invocations:
-            _faulty.start_afresh()
+        if request.node.stash[FAILED] or running.proxy.invocations:
+            running.start_afresh()

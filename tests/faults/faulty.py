@@ -3,18 +3,17 @@
 import contextlib
 import os
 import signal
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lambda_src.messages import new_run_id
-from tests import oracle
-from tests.deployed import Stack
-from tests.faults.proxy import Call, Proxy
+import pytest
 
-KEY = "input/faults"
-BLOCK_BYTES = 64 * 1024
+from lambda_src.job import Job, load, names
+from lambda_src.messages import new_run_id
+from tests.deployed import Stack
+from tests.faults.cases import Case, Right
+from tests.faults.proxy import Call, Proxy
 
 
 def workers_of_group(group: int, function: str = "") -> list[int]:
@@ -46,9 +45,14 @@ def kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
+each_job = pytest.mark.parametrize("faulty", names(), indirect=True)
+"""For tests of what a fault does to any job; the others look at the default one."""
+
+
 class Row(NamedTuple):
     """One line of the table."""
 
+    job: str
     fault: str
     injected: int
     outcome: str
@@ -60,58 +64,61 @@ ROWS: list[Row] = []
 
 
 class Faulty(NamedTuple):
-    """The deployed stack with its proxy and one input of about twenty blocks."""
+    """The deployed stack of a job with its proxy and one input of about twenty blocks."""
 
     stack: Stack
     proxy: Proxy
-    text: bytes
-    expected: Counter[str]
+    case: Case
+
+    @property
+    def job(self) -> Job:
+        """The job that is deployed."""
+        return load(self.stack.deployment.job)
 
     def event(self, **more: Any) -> dict[str, Any]:
         """A request for a run of the input."""
-        return {"key": KEY, "block_bytes": BLOCK_BYTES, "max_concurrency": 8, "run_id": new_run_id(), **more}
+        return {**self.case.request, "max_concurrency": 8, "run_id": new_run_id(), **more}
 
     def is_function(self, name: str) -> Callable[[Call], bool]:
         """Whether a call invokes the function of the output ``name``."""
         function = getattr(self.stack.deployment, name)
         return lambda call: call.service == "lambda" and call.target == function
 
-    def must_be_exact(self, fault: str, event: dict[str, Any], expected: Counter[str] | None = None) -> None:
+    def must_be_exact(self, fault: str, event: dict[str, Any], right: Right | None = None) -> None:
         """The run succeeds and nothing is lost or counted twice."""
         answer, failed = self.stack.invoke(event)
-        self.check_exact(fault, answer, failed, expected)
+        self.check_exact(fault, answer, failed, right)
 
     def check_exact(
-        self, fault: str, answer: dict[str, Any], failed: bool, expected: Counter[str] | None = None
+        self, fault: str, answer: dict[str, Any], failed: bool, right: Right | None = None
     ) -> None:
         """``answer`` is exact; a row of the table."""
-        counts = self.expected if expected is None else expected
+        right = right or self.case.right
+        job = self.stack.deployment.job
         if failed:
-            ROWS.append(Row(fault, self.proxy.injected, "FAILED", "no answer", "no answer"))
+            ROWS.append(Row(job, fault, self.proxy.injected, "FAILED", "no answer", "no answer"))
             raise AssertionError(answer["errorMessage"])
-        _, lengths = self.stack.results(answer["run_id"])
-        found = {report.length: report.words for report in lengths}
-        lost = twice = 0
-        for length in range(1, 21):
-            true = sum(count for word, count in counts.items() if len(word) == length)
-            lost += max(true - found[length], 0)
-            twice += max(found[length] - true, 0)
-        ROWS.append(Row(fault, self.proxy.injected, answer["status"], str(lost), str(twice)))
+        _, parts = self.stack.results(answer["run_id"])
+        found = {report.part: report.observations for report in parts}
+        lost = sum(max(true - found[part], 0) for part, true in right.observations.items())
+        twice = sum(max(found[part] - true, 0) for part, true in right.observations.items())
+        ROWS.append(Row(job, fault, self.proxy.injected, answer["status"], str(lost), str(twice)))
+        assert found.keys() == right.observations.keys()
         assert (lost, twice) == (0, 0)
-        assert answer["top_words"] == oracle.top_words(counts)
-        assert answer["longer_words"] == oracle.longer_words(counts)
+        assert {name: answer[name] for name in right.answer} == right.answer
 
     def must_fail(self, fault: str, event: dict[str, Any], *named: str, recorded: bool = True) -> None:
         """The run fails by name and leaves no top words."""
         answer, failed = self.stack.invoke(event)
         outcome = "FAILED" if failed else answer["status"]
-        ROWS.append(Row(fault, self.proxy.injected, outcome, "no answer", "no answer"))
+        job = self.stack.deployment.job
+        ROWS.append(Row(job, fault, self.proxy.injected, outcome, "no answer", "no answer"))
         assert failed, answer
         self.proxy.wait_until_idle()
-        record, lengths = self.stack.results(event["run_id"])
+        record, parts = self.stack.results(event["run_id"])
         for text in named:
             assert text in answer["errorMessage"] or (record and text in record.error)
-        assert lengths == []
+        assert parts == []
         if recorded:
             assert record is not None
             assert record.status == "FAILED"

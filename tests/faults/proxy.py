@@ -17,12 +17,12 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from client.local_aws import Certificates
+from client.certificates import Certificates
 
 
 class Call(NamedTuple):
-    """One request of a Lambda: ``service`` is s3, lambda or dynamodb; ``target`` the object's key, the
-    function's name or the operation; ``port`` the caller's end of the connection."""
+    """One request of a Lambda: ``service`` is s3, lambda or dynamodb; ``target`` the object's key (none if
+    a bucket is listed), the function's name or the operation; ``port`` the caller's end of the connection."""
 
     service: str
     method: str
@@ -226,7 +226,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif operation := self.headers.get("X-Amz-Target", ""):
             service, target = "dynamodb", operation.partition(".")[2]
         else:
-            service, target = "s3", path.split("/", 2)[2]
+            service, target = "s3", path.removeprefix("/").partition("/")[2]
         port = self.client_address[1]
         return Call(service, self.command, target, self.headers.get("Range", ""), port, body)
 

@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from lambda_src.blob_store import HEADER_BYTES, BlobStore
-from tests.faults.faulty import BLOCK_BYTES, KEY, Faulty
+from lambda_src.blob_store import BlobStore
+from tests.faults.cases import BLOCK_BYTES, KEY
+from tests.faults.faulty import Faulty
 from tests.faults.proxy import INTERNAL, Answer, Call, Fault, Stall, tamper_json
 
 
@@ -63,7 +64,8 @@ def test_an_input_that_changes_fails_the_run_by_name(faulty: Faulty, change: str
         if change == "deleted":
             s3(faulty).delete_object(Bucket=bucket(faulty), Key=KEY)
         else:
-            faulty.stack.put(KEY, faulty.text[:-1] if change == "truncated" else faulty.text.upper())
+            text = faulty.case.objects[KEY]
+            faulty.stack.put(KEY, text[:-1] if change == "truncated" else text.upper())
 
     reads: list[Call] = []
     faulty.proxy.decide = once(lambda call: at_the_tenth_read(call, reads), do)
@@ -138,17 +140,19 @@ def test_one_word_miscounted_in_one_block_fails_the_run(faulty: Faulty) -> None:
     def miscount() -> None:
         key = blob_key(event["run_id"], 5)
         body = s3(faulty).get_object(Bucket=bucket(faulty), Key=key)["Body"].read()
-        header, lines = body[:HEADER_BYTES], body[HEADER_BYTES:].splitlines()
+        header, *lines = body.splitlines()
         counts = msgspec.json.decode(lines[3])
         word = next(word for word, count in counts.items() if 1 < count < 9)
         counts[word] -= 1
         lines[3] = msgspec.json.encode(counts)
         s3(faulty).put_object(
-            Bucket=bucket(faulty), Key=key, Body=header + b"".join(line + b"\n" for line in lines)
+            Bucket=bucket(faulty), Key=key, Body=b"".join(line + b"\n" for line in (header, *lines))
         )
 
     faulty.proxy.decide = once(faulty.is_function("get_all_occurrences"), miscount)
-    faulty.must_fail("One word miscounted in one blob", event, "ConservationBroken", "words of length 4")
+    faulty.must_fail(
+        "One word miscounted in one blob", event, "ConservationBroken", " in length 4, their reducer"
+    )
 
 
 def test_a_manifest_with_a_hole_fails_the_run(faulty: Faulty) -> None:
@@ -175,9 +179,9 @@ def test_a_reducer_that_reads_one_blob_too_few_fails_the_run(faulty: Faulty) -> 
 @pytest.mark.parametrize(
     ("name", "change", "named"),
     [
-        ("overlaps its neighbour", {"start": lambda start: start - 1}, "overlaps byte"),
-        ("leaves a gap", {"start": lambda start: start + 1}, "leaves a gap"),
-        ("is of another form", {"words": lambda _: "many"}, "answered what is not its report"),
+        ("overlaps its neighbour", {"owned": lambda owned: [owned[0] - 1, *owned[1:]]}, "overlaps byte"),
+        ("leaves a gap", {"owned": lambda owned: [owned[0] + 1, *owned[1:]]}, "leaves a gap"),
+        ("is of another form", {"observations": lambda _: "many"}, "answered what is not its report"),
     ],
 )
 def test_a_block_with_a_wrong_answer_fails_the_run(

@@ -8,23 +8,25 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from client.corpus import write_corpus
+from lambda_src.job import Job
 from lambda_src.map_reduce import MAX_ATTEMPTS
 from lambda_src.messages import new_run_id
 from tests import oracle
-from tests.faults.faulty import BLOCK_BYTES, Faulty, kill, process_of_connection
+from tests.faults.cases import BLOCK_BYTES, right_words
+from tests.faults.faulty import Faulty, each_job, kill, process_of_connection
 from tests.faults.proxy import Call, Fault, Reset, Stall
 
-TASKS = {"parse_block": "block", "get_occurrences": "length"}
-"""What a task of each function is called."""
+FUNCTIONS = ("parse_block", "get_occurrences")
 
 
-def to_be_stored(call: Call) -> int | None:
-    """The number of the task whose result is about to be stored."""
+def to_be_stored(call: Call, job: Job) -> int | None:
+    """The number of the task whose result is about to be stored: of a block, or of a part, both from 0."""
     if call.method == "PUT" and call.target.startswith("blobs/"):
         return int(call.target.rpartition("/")[2].removesuffix(".jsonl"))
-    if call.target == "TransactWriteItems" and (length := re.search(rb"length#(\d+)", call.body)):
-        return int(length[1])
-    return None
+    part = (
+        re.search(rf"{job.part}#0*(\w+)".encode(), call.body) if call.target == "TransactWriteItems" else None
+    )
+    return job.parts.index(part[1].decode()) if part else None
 
 
 def kill_workers(faulty: Faulty, function: str, times: Callable[[int], int]) -> Counter[int]:
@@ -33,7 +35,7 @@ def kill_workers(faulty: Faulty, function: str, times: Callable[[int], int]) -> 
     kills: Counter[int] = Counter()
 
     def decide(call: Call) -> Fault | None:
-        task = to_be_stored(call)
+        task = to_be_stored(call, faulty.job)
         if task is None or kills[task] >= times(task):
             return None
         worker = process_of_connection(call.port, faulty.workers(function))
@@ -47,21 +49,24 @@ def kill_workers(faulty: Faulty, function: str, times: Callable[[int], int]) -> 
     return kills
 
 
-@pytest.mark.parametrize("function", TASKS)
+@each_job
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_killed_workers_lose_nothing(faulty: Faulty, function: str) -> None:
     """What is promised: a task has five attempts, so four of its workers may die; of any number of tasks."""
-    kills = kill_workers(faulty, function, lambda task: task if task < MAX_ATTEMPTS else 0)
-    faulty.must_be_exact(f"SIGKILL of {function} workers, up to 4 a task", faulty.event())
-    assert sum(kills.values()) == 0 + 1 + 2 + 3 + 4
+    kills = kill_workers(faulty, function, lambda task: MAX_ATTEMPTS - 1 - task if task < MAX_ATTEMPTS else 0)
+    faulty.must_be_exact(f"SIGKILL of {function} workers, up to 4 of a task", faulty.event())
+    tasks = 20 if function == "parse_block" else len(faulty.job.parts)
+    assert sum(kills.values()) == sum([4, 3, 2, 1, 0][:tasks])
 
 
-@pytest.mark.parametrize("function", TASKS)
+@each_job
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_task_whose_workers_all_die_fails_the_run_by_name(faulty: Faulty, function: str) -> None:
     """The edge of the promise."""
-    kills = kill_workers(faulty, function, lambda task: 1_000 if task == 7 else 0)
-    named = f"{TASKS[function]} 7"
+    kills = kill_workers(faulty, function, lambda task: 1_000 if task == 2 else 0)
+    named = "block 2" if function == "parse_block" else f"{faulty.job.part} {faulty.job.parts[2]}"
     faulty.must_fail(f"SIGKILL of every worker of {named}", faulty.event(), named, "Worker process died")
-    assert kills[7] == MAX_ATTEMPTS
+    assert kills[2] == MAX_ATTEMPTS
 
 
 def nth(matches: Callable[[Call], bool], n: int) -> Callable[[Call], bool]:
@@ -84,13 +89,14 @@ MOMENTS: dict[str, Callable[[Faulty], Callable[[Call], bool]]] = {
     "at the last block": lambda faulty: nth(faulty.is_function("parse_block"), 20),
     "at the manifest": lambda _: nth(lambda call: call.target.startswith("runs/"), 1),
     "at the reducers": lambda faulty: nth(faulty.is_function("get_all_occurrences"), 1),
-    "at reducer 1": lambda faulty: nth(faulty.is_function("get_occurrences"), 1),
-    "at reducer 20": lambda faulty: nth(faulty.is_function("get_occurrences"), 20),
+    "at the first reducer": lambda faulty: nth(faulty.is_function("get_occurrences"), 1),
+    "at the last reducer": lambda faulty: nth(faulty.is_function("get_occurrences"), len(faulty.job.parts)),
     "at the log": lambda faulty: nth(faulty.is_function("log_results"), 1),
 }
-SHORT = {"at block 10", "at reducer 20"}
+SHORT = {"at block 10", "at the last reducer"}
 
 
+@each_job
 @pytest.mark.parametrize(
     "moment", [name if name in SHORT else pytest.param(name, marks=pytest.mark.long) for name in MOMENTS]
 )
@@ -135,7 +141,7 @@ def test_runs_side_by_side_share_nothing(faulty: Faulty, tmp_path_factory: pytes
     for number in range(5):
         write_corpus(folder / "corpus", 5 * BLOCK_BYTES, number)
         key = faulty.stack.put(f"input/side-{number}", (folder / "corpus").read_bytes())
-        texts[key] = oracle.count_words((folder / "corpus").read_bytes())
+        texts[key] = right_words(oracle.count_words((folder / "corpus").read_bytes()))
     events = [
         {"key": key, "block_bytes": BLOCK_BYTES, "max_concurrency": 3, "run_id": new_run_id()}
         for key in [*texts, *texts]

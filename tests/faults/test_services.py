@@ -5,8 +5,10 @@ import random
 import msgspec
 import pytest
 
+from lambda_src.job import names
+from lambda_src.settings import DEFAULT_JOB
 from tests.e2e.roles import Role
-from tests.faults.faulty import Faulty
+from tests.faults.faulty import Faulty, each_job
 from tests.faults.proxy import INTERNAL, SLOW_DOWN, THROTTLED, Answer, Call, Cut, Fault, Reset, Stall, often
 
 S3_FAULTS: dict[str, Fault] = {
@@ -39,6 +41,7 @@ def test_s3_faults_lose_nothing(faulty: Faulty, name: str, percent: int) -> None
     assert faulty.proxy.injected
 
 
+@each_job
 def test_throttled_invokes_lose_nothing(faulty: Faulty) -> None:
     faulty.proxy.decide = often(0.2, THROTTLED, lambda call: call.service == "lambda")
     faulty.must_be_exact("Lambda: 429 on 20 % of invokes", faulty.event())
@@ -61,6 +64,13 @@ def test_conflicting_transactions_lose_nothing(faulty: Faulty) -> None:
     generator = random.Random(1)
     faulty.proxy.decide = lambda call: refusals.get(call.target) if generator.random() < 0.3 else None
     faulty.must_be_exact("DynamoDB: conflict on 30 % of writes", faulty.event())
+    assert faulty.proxy.injected
+
+
+@pytest.mark.parametrize("faulty", [job for job in names() if job != DEFAULT_JOB], indirect=True)
+def test_slow_s3_loses_nothing_of_other_jobs(faulty: Faulty) -> None:
+    faulty.proxy.decide = often(0.2, SLOW_DOWN, is_s3)
+    faulty.must_be_exact("S3: 503 Slow Down on 20 % of requests", faulty.event())
     assert faulty.proxy.injected
 
 

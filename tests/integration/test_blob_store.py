@@ -5,27 +5,27 @@ from typing import Any
 import pytest
 from obstore.store import S3Store
 
-from lambda_src.blob_store import HEADER_BYTES, BlobStore
+from lambda_src.blob_store import HEADER_STEP_BYTES, BlobStore, header_bytes
 from lambda_src.errors import BlobDamaged
 from tests.integration.conftest import BUCKET
 
-LINES = [b'{"a":1}\n', b"{}\n", b'{"abc":12}\n']
+LINES = [b'{"a":1}', b"{}", b'{"abc":12}']
 LINE_BYTES = [len(line) for line in LINES]
 
 
 def test_each_line_comes_back_alone(objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "run")
-    blobs.put(7, b'{"header":true}', LINES)
-    assert [blobs.get(partition, 7, LINE_BYTES) for partition in (1, 2, 3)] == LINES
+    blobs.put(7, b'{"header":true}', HEADER_STEP_BYTES, LINES)
+    assert [blobs.get(number, 7, HEADER_STEP_BYTES, LINE_BYTES) for number in range(3)] == LINES
 
 
 def test_a_blob_is_json_lines_under_a_spread_key(s3: Any, objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "run")
-    blobs.put(7, b'{"header":true}', LINES)
+    blobs.put(7, b'{"header":true}', HEADER_STEP_BYTES, LINES)
     stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(7))["Body"].read()
-    assert stored.splitlines(keepends=True)[1:] == LINES
-    assert stored.startswith(b'{"header":true} ')
-    assert len(stored) == HEADER_BYTES + sum(LINE_BYTES)
+    assert stored.splitlines()[1:] == LINES
+    assert stored.startswith(b'00001024 {"header":true} ')
+    assert len(stored) == HEADER_STEP_BYTES + sum(LINE_BYTES) + len(LINES)
     prefix, spread, run, name = blobs.key(7).split("/")
     assert (prefix, run, name) == ("blobs", "run", "000007.jsonl")
     assert len({blobs.key(block).split("/")[1] for block in range(100)}) == 100
@@ -35,7 +35,7 @@ def test_a_blob_is_json_lines_under_a_spread_key(s3: Any, objects: S3Store) -> N
 def test_writing_again_is_harmless(s3: Any, objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "run")
     for _ in range(2):
-        blobs.put(7, b"{}", LINES)
+        blobs.put(7, b"{}", HEADER_STEP_BYTES, LINES)
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix="blobs/")["Contents"]].count(
         blobs.key(7)
     ) == 1
@@ -44,13 +44,13 @@ def test_writing_again_is_harmless(s3: Any, objects: S3Store) -> None:
 def test_a_missing_and_a_cut_blob_are_named(s3: Any, objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "damaged")
     with pytest.raises(BlobDamaged, match=r"000007.jsonl is missing"):
-        blobs.get(1, 7, LINE_BYTES)
-    blobs.put(7, b"{}", LINES)
+        blobs.get(0, 7, HEADER_STEP_BYTES, LINE_BYTES)
+    blobs.put(7, b"{}", HEADER_STEP_BYTES, LINES)
     stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(7))["Body"].read()
-    for kept in (len(stored) - 1, len(stored) - len(LINES[2]), 10, 0):
+    for kept in (len(stored) - 1, len(stored) - len(LINES[2]) - 1, 10, 0):
         s3.put_object(Bucket=BUCKET, Key=blobs.key(7), Body=stored[:kept])
         with pytest.raises(BlobDamaged, match=r"000007.jsonl ends before byte"):
-            blobs.get(3, 7, LINE_BYTES)
+            blobs.get(2, 7, HEADER_STEP_BYTES, LINE_BYTES)
 
 
 def test_the_manifest_comes_back(objects: S3Store) -> None:
@@ -59,3 +59,19 @@ def test_the_manifest_comes_back(objects: S3Store) -> None:
         blobs.get_manifest()
     blobs.put_manifest(b'{"blocks":[]}')
     assert blobs.get_manifest() == b'{"blocks":[]}'
+
+
+@pytest.mark.parametrize("content_bytes", [2, 1013, 1014, 1015, 5000])
+def test_a_header_of_any_size_comes_back(s3: Any, objects: S3Store, content_bytes: int) -> None:
+    blobs = BlobStore(objects, BUCKET, "headers")
+    header = b"[" + b"1" * (content_bytes - 2) + b"]"
+    size = header_bytes(len(header))
+    blobs.put(1, header, size, LINES)
+    found = blobs.get_header(1)
+    assert found is not None
+    assert (found[0].strip(), found[1]) == (header, sum(LINE_BYTES) + len(LINES))
+    assert [blobs.get(number, 1, size, LINE_BYTES) for number in range(3)] == LINES
+    stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(1))["Body"].read()
+    for kept in (0, 5, size - 1):
+        s3.put_object(Bucket=BUCKET, Key=blobs.key(1), Body=stored[:kept])
+        assert blobs.get_header(1) is None

@@ -15,7 +15,7 @@ from obstore.store import S3Store
 
 from client import upload as module
 from client.aws import Aws
-from client.upload import PART_BYTES, UploadError, input_key, upload
+from client.upload import PART_BYTES, UploadError, input_key, upload, upload_folder
 from lambda_src import source
 from tests.integration.conftest import BUCKET
 
@@ -169,7 +169,7 @@ def test_whoever_may_not_list_the_bucket_can_upload(
 )
 def test_whatever_the_name_the_key_is_read(aws: Aws, objects: S3Store, tmp_path: Path, name: str) -> None:
     uploaded = upload(aws, BUCKET, file(tmp_path, b"words", name))
-    assert source.pin(objects, BUCKET, uploaded.key).etag == uploaded.etag
+    assert source.pin(objects, BUCKET, uploaded.key)[0].etag == uploaded.etag
 
 
 @given(name=st.text(st.characters()))
@@ -179,3 +179,69 @@ def test_a_key_is_safe_and_short_enough(name: str) -> None:
     assert last.isprintable()
     assert last not in ("", ".", "..")
     assert len(f"{prefix}/{digest}/{last}".encode()) <= 1024
+
+
+def folder_of(path: Path, contents: dict[str, bytes]) -> Path:
+    for name, content in contents.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    return path
+
+
+def test_a_folder_is_the_objects_under_a_prefix(aws: Aws, s3: Any, tmp_path: Path) -> None:
+    contents = {"b.log": b"two", "a/1 größe.log": b"one", "a/empty": b"", "c.log": BIG}
+    folder = folder_of(tmp_path / "logs", contents)
+    read: list[int] = []
+    sent: list[int] = []
+    uploaded = upload_folder(aws, BUCKET, folder, read.append, sent.append)
+    assert uploaded.prefix.startswith("input/")
+    assert uploaded.prefix.endswith("/logs/")
+    stored = {key: s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys(s3)}
+    assert stored == {uploaded.prefix + name: content for name, content in contents.items()}
+    assert uploaded.sent == 4
+    assert sum(read) == sum(sent) == sum(map(len, contents.values()))
+
+    assert upload_folder(aws, BUCKET, folder) == (uploaded.prefix, 0)
+    s3.delete_object(Bucket=BUCKET, Key=uploaded.prefix + "b.log")
+    assert upload_folder(aws, BUCKET, folder) == (uploaded.prefix, 1)
+
+
+def test_folders_of_other_names_or_contents_do_not_meet(aws: Aws, tmp_path: Path) -> None:
+    """Not even where the same bytes are cut into files elsewhere."""
+    folders = [{"a": b"x", "b": b"y"}, {"a": b"xy"}, {"a": b"", "b": b"xy"}, {"a": b"y", "b": b"x"}]
+    prefixes = {
+        upload_folder(aws, BUCKET, folder_of(tmp_path / str(number) / "logs", contents)).prefix
+        for number, contents in enumerate(folders)
+    }
+    assert len(prefixes) == len(folders)
+
+
+def test_a_stranger_s_object_under_the_prefix_is_told(aws: Aws, s3: Any, tmp_path: Path) -> None:
+    """It would be counted."""
+    folder = folder_of(tmp_path / "logs", {"a": b"x"})
+    prefix = upload_folder(aws, BUCKET, folder).prefix
+    s3.put_object(Bucket=BUCKET, Key=prefix + "b", Body=b"")
+    with pytest.raises(UploadError, match="also holds b, which"):
+        upload_folder(aws, BUCKET, folder)
+
+
+def test_a_file_of_a_folder_that_changes_meanwhile_is_told(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_of(tmp_path / "logs", {"a": b"x", "b": b"y"})
+    digest = module._digest
+
+    def then_changed(*arguments: Any) -> Any:
+        found = digest(*arguments)
+        (folder / "b").write_bytes((folder / "b").read_bytes() + b"z")
+        return found
+
+    monkeypatch.setattr(module, "_digest", then_changed)
+    with pytest.raises(UploadError, match="b was changed while it was uploaded"):
+        upload_folder(aws, BUCKET, folder)
+
+
+def test_a_name_that_no_key_can_have_is_told(aws: Aws, s3: Any, tmp_path: Path) -> None:
+    with pytest.raises(UploadError, match="rename it"):
+        upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"a": b"x", "b\n": b"y"}))
+    assert keys(s3) == []

@@ -12,6 +12,7 @@ from lambda_src import source
 from lambda_src.blob_store import BlobStore
 from lambda_src.errors import InvalidRequest
 from lambda_src.handlers import parse_file
+from lambda_src.job import Span
 from lambda_src.s3 import open_bucket, translated
 from lambda_src.settings import ParseFileSettings
 from tests.integration.conftest import BUCKET
@@ -64,8 +65,9 @@ def test_the_object_that_is_read_is_the_one_that_was_named(stub: StubS3, stored:
     stub.objects[key] = Answer(body=b"what was asked for")
     stub.other = Answer(body=b"another object, of another size")
     try:
-        pinned = source.pin(stored, BUCKET, key)
-        data = source.read(stored, pinned, 0, pinned.bytes)
+        pinned, listing = source.pin(stored, BUCKET, key)
+        (one,) = listing.addresses.objects(Span(0, pinned.bytes))
+        data = source.read(stored, BUCKET, one, 0, pinned.bytes)
     except InvalidRequest:
         assert stub.asked == []
         assert _cannot_be_addressed(key)
@@ -90,7 +92,7 @@ def test_the_object_that_is_written_is_the_one_that_was_named(
     stub.reset()
     stub.other = Answer()
     blobs = BlobStore(stored, BUCKET, run_id)
-    blobs.put(block, b"{}", [])
+    blobs.put(block, b"{}", 1024, [])
     blobs.put_manifest(b"{}")
     assert stub.asked == [("PUT", blobs.key(block)), ("PUT", f"runs/{run_id}/manifest.json")]
 
@@ -122,6 +124,8 @@ def test_a_key_that_cannot_be_addressed_is_refused_with_the_true_reason(
 
 def test_such_a_key_is_no_request() -> None:
     """Not even a run that an earlier version finished is answered for it."""
-    settings = ParseFileSettings("amazonaws.com", "own", "inputs", "table", "f1", "f2", "f3", "f4")
+    settings = ParseFileSettings(
+        "top_words", "amazonaws.com", "own", "inputs", "table", "f1", "f2", "f3", "f4"
+    )
     with pytest.raises(InvalidRequest, match=r"^key: 'report/' begins or ends with a slash"):
         parse_file._decoded({"key": "report/"}, settings)

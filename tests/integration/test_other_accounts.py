@@ -4,8 +4,8 @@ import pytest
 from obstore.store import S3Store
 
 from lambda_src import source
+from lambda_src.addresses import Placed
 from lambda_src.errors import AccessDenied, InvalidRequest
-from lambda_src.messages import Source
 from lambda_src.s3 import open_bucket
 from tests.integration.conftest import BUCKET
 from tests.integration.stub_s3 import Answer, serving
@@ -25,7 +25,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, answer: Answer, *, pinning: bool = 
         bucket = open_bucket(BUCKET, "amazonaws.com")
         if pinning:
             source.pin(bucket, BUCKET, "k")
-        source.read(bucket, Source(BUCKET, "k", '"e"', 5), 0, 5)
+        source.read(bucket, BUCKET, Placed(0, "k", 5, '"e"'), 0, 5)
 
 
 def error(code: str, message: str = "") -> bytes:

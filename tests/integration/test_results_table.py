@@ -1,5 +1,6 @@
 """The results table through the real DynamoDB client."""
 
+import dataclasses
 import time
 from typing import Any
 
@@ -8,12 +9,13 @@ from botocore.exceptions import ClientError
 
 from lambda_src import results_table as module
 from lambda_src.errors import FanfoldError, RunCancelled, RunConflict, Throttled, Transient
-from lambda_src.messages import LengthReport, RunRecord, TopWord
+from lambda_src.jobs.top_words import JOB
+from lambda_src.messages import PartReport, RunRecord
 from lambda_src.results_table import ResultsTable
 
 
 def test_a_record_comes_back_as_it_was(table: Any) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     assert results.get_run() is None
     record = RunRecord(
         run_id="run",
@@ -25,11 +27,11 @@ def test_a_record_comes_back_as_it_was(table: Any) -> None:
     )
     results.claim(record, None)
     assert results.get_run() == record
-    assert ResultsTable(table, "another").get_run() is None
+    assert ResultsTable(table, "another", JOB).get_run() is None
 
 
 def test_a_new_record_does_not_replace_an_old_one(table: Any) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     results.put_new_run(RunRecord(run_id="run", started_at=1.0))
     results.put_new_run(RunRecord(run_id="run", started_at=2.0))
     found = results.get_run()
@@ -37,28 +39,42 @@ def test_a_new_record_does_not_replace_an_old_one(table: Any) -> None:
     assert found.started_at == 1.0
 
 
-REPORTS = [LengthReport(length, 3, 9, [TopWord("w" * length, 9)]) for length in range(1, 21)]
+REPORTS = [
+    PartReport(part, 3, 9, {"words": 9, "top_words": [{"word": "w", "count": 9}]}) for part in JOB.parts
+]
 
 
-def test_lengths_come_back_in_order_and_go_together(table: Any) -> None:
-    results = ResultsTable(table, "run")
+def test_parts_come_back_in_order_and_go_together(table: Any) -> None:
+    results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
     for report in reversed(REPORTS):
-        results.put_length(report, "me")
-    assert results.get_lengths() == REPORTS
-    results.delete_lengths(20, "me")
-    assert results.get_lengths() == []
+        results.put_part(report, "me")
+    assert results.get_parts() == REPORTS
+    results.delete_parts("me")
+    assert results.get_parts() == []
     assert results.get_run() is not None
-    results.delete_lengths(20, "me")
+    results.delete_parts("me")
+
+
+def test_more_parts_than_a_transaction_or_a_page_holds(table: Any) -> None:
+    job = dataclasses.replace(JOB, part="slot", parts=[str(number) for number in range(250)])
+    results = ResultsTable(table, "run", job)
+    results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
+    reports = [PartReport(part, 1, 1, {"text": "x" * 8000}) for part in job.parts]
+    for report in reports:
+        results.put_part(report, "me")
+    assert results.get_parts() == reports
+    results.delete_parts("me")
+    assert results.get_parts() == []
 
 
 def test_another_owner_deletes_nothing(table: Any) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
-    results.put_length(REPORTS[0], "me")
+    results.put_part(REPORTS[0], "me")
     with pytest.raises(RunConflict):
-        results.delete_lengths(20, "another")
-    assert results.get_lengths() == REPORTS[:1]
+        results.delete_parts("another")
+    assert results.get_parts() == REPORTS[:1]
 
 
 def refusal(code: str, *reasons: str) -> ClientError:
@@ -98,7 +114,7 @@ def test_a_transaction_in_the_way_or_throttled_is_waited_out(
         if next(refusals, None) is not None:
             raise error
 
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
     monkeypatch.setattr(table, "put_item", refused_at_first)
     results.put_run(RunRecord(run_id="run", owner="me", started_at=1.0))
@@ -131,20 +147,20 @@ def test_a_transaction_that_would_be_refused_again_is_not_tried_again(
 
     monkeypatch.setattr(table.meta.client, "transact_write_items", refused)
     with pytest.raises(becomes):
-        ResultsTable(table, "run").put_length(REPORTS[0], "me")
+        ResultsTable(table, "run", JOB).put_part(REPORTS[0], "me")
     assert attempts == 1
 
 
 def test_a_claim_whose_answer_got_lost_is_a_claim(table: Any) -> None:
     """The client tries again by itself, and then finds the run claimed: by itself."""
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     record = RunRecord(run_id="run", owner="me", lease_until=time.time() + 60, started_at=1.0)
     results.claim(record, None)
     results.claim(record, None)
 
 
 def test_a_claim_does_not_pass_over_a_cancel(table: Any) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     record = RunRecord(run_id="run", owner="me", lease_until=0.0, started_at=1.0)
     results.claim(record, None)
     results.request_cancel()
@@ -153,31 +169,31 @@ def test_a_claim_does_not_pass_over_a_cancel(table: Any) -> None:
 
 
 def test_top_words_are_plain_in_the_console(table: Any) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
-    results.put_length(LengthReport(2, 3, 9, [TopWord("of", 9)]), "me")
+    results.put_part(PartReport("2", 3, 9, {"top_words": [{"word": "of", "count": 9}]}), "me")
     item = table.get_item(Key={"run_id": "run", "item": "length#02"})["Item"]
-    assert item["top_words"] == [{"word": "of", "count": 9}]
+    assert item["result"]["top_words"] == [{"word": "of", "count": 9}]
 
 
 def test_top_words_that_come_late_are_refused(table: Any) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     with pytest.raises(RunConflict):
-        results.put_length(REPORTS[0], "me")
+        results.put_part(REPORTS[0], "me")
     record = RunRecord(run_id="run", owner="me", started_at=1.0)
     results.claim(record, None)
     with pytest.raises(RunConflict):
-        results.put_length(REPORTS[0], "another")
+        results.put_part(REPORTS[0], "another")
     for status in ("FAILED", "CANCELLED", "SUCCEEDED"):
         record.status = status
         results.end_run(record)
         with pytest.raises(RunConflict):
-            results.put_length(REPORTS[0], "me")
-    assert results.get_lengths() == []
+            results.put_part(REPORTS[0], "me")
+    assert results.get_parts() == []
 
 
 def test_a_run_has_one_owner(table: Any) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     first = RunRecord(run_id="run", owner="first", lease_until=time.time() + 60, started_at=1.0)
     second = RunRecord(run_id="run", owner="second", lease_until=time.time() + 60, started_at=1.0)
     results.claim(first, None)
@@ -202,7 +218,7 @@ def test_a_run_has_one_owner(table: Any) -> None:
 
 
 def test_a_cancelled_run_s_owner_learns_of_it(table: Any) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     with pytest.raises(RunConflict):
         results.request_cancel()
     record = RunRecord(run_id="run", owner="me", lease_until=time.time() + 60, started_at=1.0)
@@ -220,7 +236,7 @@ def test_a_cancelled_run_s_owner_learns_of_it(table: Any) -> None:
 
 def test_a_released_run_is_for_the_one_that_was_named(table: Any) -> None:
     """Whatever the clocks say."""
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
 
     def record(owner: str) -> RunRecord:
         return RunRecord(run_id="run", owner=owner, lease_until=time.time() + 60, started_at=1.0)
@@ -254,11 +270,11 @@ def test_a_released_run_is_for_the_one_that_was_named(table: Any) -> None:
 
 @pytest.mark.parametrize("released", [True, False])
 def test_a_run_that_nobody_works_on_is_cancelled_at_once(table: Any, released: bool) -> None:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     lease_until = time.time() + (60 if released else -1)
     dead = RunRecord(run_id="run", owner="dead", lease_until=lease_until, started_at=1.0, etag="etag")
     results.claim(dead, None)
-    results.put_length(REPORTS[0], "dead")
+    results.put_part(REPORTS[0], "dead")
     dead.released = released
     results.put_run(dead)
 
@@ -268,7 +284,7 @@ def test_a_run_that_nobody_works_on_is_cancelled_at_once(table: Any, released: b
     assert (found.status, found.etag, found.released) == ("CANCELLED", "etag", False)
     assert found.error == "RunCancelled: The run was cancelled when nobody was at work on it."
     assert found.finished_at
-    assert results.get_lengths() == []
+    assert results.get_parts() == []
     with pytest.raises(RunConflict, match="There is no run run at work"):
         results.request_cancel()
     # Should it live after all, or what it handed over come late: the run is not theirs any more.
@@ -285,7 +301,7 @@ def test_a_cancel_asks_who_has_taken_over_meanwhile(
     table: Any, monkeypatch: pytest.MonkeyPatch, dead: bool
 ) -> None:
     """Between reading the record and writing to it."""
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     first = RunRecord(run_id="run", owner="first", lease_until=time.time() - 1, started_at=1.0)
     second = RunRecord(run_id="run", owner="second", lease_until=time.time() + 60, started_at=1.0)
     if not dead:
@@ -310,7 +326,7 @@ def test_a_cancel_asks_who_has_taken_over_meanwhile(
 
 def test_a_cancel_is_not_lost_between_two_owners(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The owner releases the run between the cancel's reading and its writing."""
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     first = RunRecord(run_id="run", owner="first", lease_until=time.time() + 60, started_at=1.0)
     results.claim(first, None)
     read = results.get_run
@@ -334,4 +350,4 @@ def test_a_missing_table_is_named(endpoint: str) -> None:
     from lambda_src.results_table import open_table
 
     with pytest.raises(FanfoldError, match="the table nowhere: ResourceNotFoundException"):
-        ResultsTable(open_table("nowhere"), "run").get_run()
+        ResultsTable(open_table("nowhere"), "run", JOB).get_run()

@@ -10,6 +10,7 @@ from typing import Any
 import aws_cdk
 import pytest
 
+from lambda_src.settings import DEFAULT_JOB, stack_name
 from stacks.dependency_layer import ROOT
 
 Properties = dict[str, Any]
@@ -21,12 +22,12 @@ CDK_CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text("utf-8"))
 
 
 class Synthesized:
-    """The cloud assembly in ``folder``."""
+    """The cloud assembly in ``folder``, of the stack of ``job``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, job: str = DEFAULT_JOB) -> None:
         self.folder = folder
-        self.template = self._read("Fanfold.template.json")
-        self.assets = self._read("Fanfold.assets.json")
+        self.template = self._read(f"{stack_name(job)}.template.json")
+        self.assets = self._read(f"{stack_name(job)}.assets.json")
         self.validation = self._read("validation-report.json")
         self._names = self._name_resources()
 
@@ -62,10 +63,12 @@ class Synthesized:
             if {"Ref": self._role_id(function)} not in policy["Properties"]["Roles"]:
                 continue
             for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-                assert set(statement) == {"Effect", "Action", "Resource"}, statement
+                assert {"Effect", "Action", "Resource"} <= set(statement), statement
+                assert set(statement) <= {"Effect", "Action", "Resource", "Condition"}, statement
                 assert statement["Effect"] == "Allow", statement
+                where = _condition(statement.get("Condition"))
                 for resource in _as_list(statement["Resource"]):
-                    grants.setdefault(self.arn(resource), set()).update(_as_list(statement["Action"]))
+                    grants.setdefault(self.arn(resource) + where, set()).update(_as_list(statement["Action"]))
         return grants
 
     def arn(self, value: object) -> str:
@@ -146,7 +149,17 @@ def synthesize_app(folder: Path, context: Mapping[str, object]) -> Synthesized:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(aws_cdk, "App", app)
         runpy.run_path(str(ROOT / "app.py"))
-    return Synthesized(folder)
+    return Synthesized(folder, str(context.get("job", DEFAULT_JOB)))
+
+
+def _condition(condition: object) -> str:
+    """The only form of condition that the stack has, readable."""
+    if condition is None:
+        return ""
+    match condition:
+        case {"StringLike": {"s3:prefix": str(prefix)}} if condition == {"StringLike": {"s3:prefix": prefix}}:
+            return f" where s3:prefix is like {prefix}"
+    raise AssertionError(condition)
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -68,7 +68,13 @@ def test_retain_data_may_be_written_as_a_person_writes_it(
 
 @pytest.mark.parametrize(
     "context",
-    [{"retain_data": "true"}, {"retain_data": True}, {"retain_data": ""}, {"architecture": "arm64"}],
+    [
+        {"retain_data": "true"},
+        {"retain_data": True},
+        {"retain_data": ""},
+        {"architecture": "arm64"},
+        {"job": "top_words"},
+    ],
     ids=str,
 )
 def test_the_defaults_may_be_written_out(
@@ -94,6 +100,11 @@ def test_the_defaults_may_be_written_out(
             "-c source_bucket_key=arn:aws:kms:us-east-1:111122223333:alias/a: give the key's ARN, as in "
             "arn:aws:kms:REGION:ACCOUNT:key/ID; an alias cannot be granted.",
         ),
+        (
+            {"job": "word_count"},
+            "-c job=word_count: choose one of access_log, column_permutations, top_words.",
+        ),
+        ({"job": "../x"}, "-c job=../x: choose one of access_log, column_permutations, top_words."),
         ({"architecture": "amd64"}, "-c architecture=amd64: choose one of arm64, x86_64, host."),
     ],
     ids=str,

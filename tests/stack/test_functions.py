@@ -41,6 +41,7 @@ EXPECTED = {
         PARSE_FILE_TIMEOUT_S,
         1769,
         ParseFileSettings(
+            job="top_words",
             url_suffix="AWS::URLSuffix",
             bucket="Bucket",
             source_bucket="Bucket",
@@ -55,25 +56,25 @@ EXPECTED = {
         "lambda_src.handlers.parse_block.handler",
         PARSE_BLOCK_TIMEOUT_S,
         1769,
-        ParseBlockSettings(url_suffix="AWS::URLSuffix", bucket="Bucket"),
+        ParseBlockSettings(job="top_words", url_suffix="AWS::URLSuffix", bucket="Bucket"),
     ),
     "GetAllOccurrences": Expected(
         "lambda_src.handlers.get_all_occurrences.handler",
         GET_ALL_OCCURRENCES_TIMEOUT_S,
         884,
-        GetAllOccurrencesSettings(get_occurrences_function="GetOccurrences"),
+        GetAllOccurrencesSettings(job="top_words", get_occurrences_function="GetOccurrences"),
     ),
     "GetOccurrences": Expected(
         "lambda_src.handlers.get_occurrences.handler",
         GET_OCCURRENCES_TIMEOUT_S,
         1769,
-        GetOccurrencesSettings(url_suffix="AWS::URLSuffix", bucket="Bucket", table="Table"),
+        GetOccurrencesSettings(job="top_words", url_suffix="AWS::URLSuffix", bucket="Bucket", table="Table"),
     ),
     "LogResults": Expected(
         "lambda_src.handlers.log_results.handler",
         LOG_RESULTS_TIMEOUT_S,
         884,
-        LogResultsSettings(table="Table"),
+        LogResultsSettings(job="top_words", table="Table"),
     ),
 }
 

@@ -13,6 +13,7 @@ OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 GRANTS: dict[str, dict[str, set[str]]] = {
     "ParseFile": {
         "Bucket/input/*": {"s3:GetObject"},
+        "Bucket where s3:prefix is like input/*": {"s3:ListBucket"},
         "Bucket/blobs/*": {"s3:GetObject"},
         "Bucket/runs/*": {"s3:PutObject"},
         "Table": {
@@ -32,6 +33,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "ParseBlock": {
         "Bucket/input/*": {"s3:GetObject"},
         "Bucket/blobs/*": {"s3:PutObject"},
+        "Bucket/runs/*": {"s3:GetObject"},
         "ParseBlockLog": OWN_LOG,
     },
     "GetAllOccurrences": {
@@ -76,11 +78,9 @@ def test_grants_are_exactly_these(default: Synthesized, name: str) -> None:
 def test_an_existing_source_bucket_takes_the_place_of_the_inputs(
     existing_source: Synthesized, name: str
 ) -> None:
-    objects_of_source = f"arn:${{AWS::Partition}}:s3:::{EXISTING_BUCKET}/*"
-    expected = {
-        objects_of_source if resource == "Bucket/input/*" else resource: actions
-        for resource, actions in GRANTS[name].items()
-    }
+    source = f"arn:${{AWS::Partition}}:s3:::{EXISTING_BUCKET}"
+    instead = {"Bucket/input/*": f"{source}/*", "Bucket where s3:prefix is like input/*": source}
+    expected = {instead.get(resource, resource): actions for resource, actions in GRANTS[name].items()}
     assert existing_source.grants(name) == expected
 
 
@@ -128,7 +128,7 @@ def test_no_wildcards_but_for_the_objects_under_a_prefix(default: Synthesized, n
         assert not any("*" in action for action in actions)
         if "*" in resource:
             assert resource.removesuffix("/*").count("*") == 0
-            assert resource.startswith("Bucket/")
+            assert resource.startswith(("Bucket/", "Bucket where s3:prefix is like input/"))
             assert all(action.startswith("s3:") for action in actions)
 
 

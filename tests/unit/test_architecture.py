@@ -7,37 +7,50 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-KERNELS = {"blocks", "words", "top_words", "map_reduce"}
 BASE = {"errors"}
-EDGE = {"messages", "errors"}
+EDGE = {"messages", "errors", "job"}
+OBJECTS = {"addresses", "formats", "job", "records"}
 MAY_IMPORT = {
     "errors": set(),
     "log": set(),
+    "records": BASE,
+    "formats": BASE,
+    "job": BASE | {"records"},
     "settings": BASE,
-    "messages": BASE,
-    "blocks": BASE,
-    "words": BASE,
-    "top_words": set(),
+    "messages": BASE | {"addresses", "job"},
+    "blocks": set(),
+    "addresses": BASE | {"formats", "job"},
+    "compressed": BASE | {"formats"},
+    "ownership": BASE | OBJECTS | {"compressed"},
+    "inputs": BASE | OBJECTS | {"ownership"},
     "map_reduce": BASE,
-    "lengths": EDGE | {"map_reduce", "words"},
-    "conservation": EDGE | {"blocks"},
+    "parts": EDGE | {"map_reduce"},
+    "conservation": EDGE | {"ownership"},
     "answer": EDGE | {"log"},
     "s3": BASE,
-    "source": EDGE | {"s3"},
+    "source": EDGE | OBJECTS | {"inputs", "s3"},
+    "listing": EDGE | {"addresses", "s3"},
     "blob_store": EDGE | {"s3", "settings"},
     "results_table": EDGE,
     "functions": EDGE,
-    "run": EDGE | KERNELS | {"conservation", "lengths", "log", "results_table"},
+    "map_block": EDGE | {"blob_store"},
+    "reduce_part": EDGE | {"blob_store", "conservation", "map_reduce"},
+    "lease": EDGE | {"results_table"},
+    "run": EDGE
+    | {"addresses", "blocks", "conservation", "lease", "log", "map_reduce", "parts", "results_table"},
 }
+JOBS_MAY_IMPORT = {"errors", "job", "jobs", "records"}
 LIBRARIES = {
-    "blocks": {"regex"},
-    "words": {"regex"},
+    "addresses": {"msgspec"},
     "messages": {"msgspec"},
     "settings": {"msgspec"},
     "log": {"msgspec"},
     "answer": {"msgspec"},
+    "map_block": {"msgspec"},
+    "reduce_part": {"msgspec"},
     "s3": {"obstore"},
     "source": {"obstore"},
+    "listing": {"boto3", "botocore"},
     "blob_store": {"obstore"},
     "results_table": {"boto3", "botocore", "msgspec"},
     "functions": {"boto3", "botocore", "msgspec"},
@@ -78,28 +91,43 @@ def test_lambda_modules_import_downwards(module: str) -> None:
     assert others(names) <= LIBRARIES.get(module, set())
 
 
+def test_the_engine_imports_no_job_and_knows_no_number_of_parts() -> None:
+    """The deployment says which job it is, by name."""
+    for path in (*(ROOT / "lambda_src").glob("*.py"), *(ROOT / "lambda_src" / "handlers").glob("*.py")):
+        assert "jobs" not in ours(imports(path), "lambda_src"), path
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        shifts = {id(node.right) for node in nodes if isinstance(node, ast.BinOp)}
+        constants = {
+            node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in shifts
+        }
+        assert not constants & {19, 20, 21}, path
+
+
+@pytest.mark.parametrize("job", sorted(path.stem for path in (ROOT / "lambda_src" / "jobs").glob("[a-z]*")))
+def test_jobs_import_no_aws_client_and_not_each_other(job: str) -> None:
+    jobs = ROOT / "lambda_src" / "jobs"
+    for path in [*jobs.glob(f"{job}.py"), *(jobs / job).rglob("*.py")]:
+        names = imports(path)
+        assert ours(names, "lambda_src") <= JOBS_MAY_IMPORT, path
+        assert not others(names) & {"boto3", "botocore", "obstore"}, path
+        assert {name.split(".")[2] for name in names if name.startswith("lambda_src.jobs.")} <= {job}, path
+
+
 def test_nothing_imports_handlers() -> None:
     for folder in ("lambda_src", "stacks", "client"):
         for path in (ROOT / folder).rglob("*.py"):
             assert "handlers" not in ours(imports(path), "lambda_src"), path
 
 
-def test_the_stack_knows_only_the_settings() -> None:
+def test_the_stack_knows_only_the_settings_and_the_names_of_jobs() -> None:
     for path in (ROOT / "stacks").glob("*.py"):
-        assert ours(imports(path), "lambda_src") <= {"settings"}, path
+        assert ours(imports(path), "lambda_src") <= {"job", "settings"}, path
 
 
-def test_the_client_knows_messages_settings_and_the_table() -> None:
+def test_the_client_knows_messages_settings_jobs_and_the_table() -> None:
+    known = {"errors", "job", "messages", "results_table", "settings"}
     for path in (ROOT / "client").glob("*.py"):
-        assert ours(imports(path), "lambda_src") <= {"messages", "settings", "errors", "results_table"}, path
-
-
-@pytest.mark.parametrize(
-    "module", ["blocks", "source", "s3", "blob_store", "map_reduce", "results_table", "functions"]
-)
-def test_reusable_modules_know_no_words(module: str) -> None:
-    """Other jobs will use them: neither their code nor their text speaks of this one."""
-    assert "word" not in (ROOT / "lambda_src" / f"{module}.py").read_text().lower()
+        assert ours(imports(path), "lambda_src") <= known, path
 
 
 def test_block_parsing_starts_without_boto3() -> None:

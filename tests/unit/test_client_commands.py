@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from client import commands, job
+from client import commands, runs
 from client.upload import Input
 from lambda_src.messages import RunRecord
 
@@ -16,7 +16,7 @@ def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with a deployment of which nothing is asked."""
     deployment = SimpleNamespace(source_bucket="bucket")
     monkeypatch.setattr(commands, "account_of_person", lambda: None)
-    monkeypatch.setattr(commands, "find_deployment", lambda _: deployment)
+    monkeypatch.setattr(commands, "find_deployment", lambda *_: deployment)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_cancelling_says_what_the_record_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: Any, sentence: str
 ) -> None:
     record = RunRecord(run_id="run", started_at=1.0, status=status)
-    monkeypatch.setattr(job, "cancel", lambda *_: record)
+    monkeypatch.setattr(runs, "cancel", lambda *_: record)
     assert commands.main(["cancel", "run"]) == 0
     assert capsys.readouterr().out == f"{sentence}\n"
 
@@ -64,12 +64,12 @@ def test_what_is_there_already_is_said(
 
     def run(_aws: Any, _deployment: Any, request: Any, _progress: Any) -> None:
         asked.append((request.key, request.etag))
-        raise job.JobError("enough")
+        raise runs.RunError("enough")
 
     (tmp_path / "text.txt").touch()
     there = Input("input/0/text.txt", '"etag"', sent=False)
     monkeypatch.setattr(commands, "upload", lambda *_: there)
-    monkeypatch.setattr(job, "run", run)
+    monkeypatch.setattr(runs, "run", run)
     assert commands.main(["run", "--file", str(tmp_path / "text.txt")]) == 1
     assert "It is there already: input/0/text.txt" in capsys.readouterr().out
     assert asked == [("input/0/text.txt", '"etag"')]

@@ -56,6 +56,12 @@ def test_file_and_json_are_just_characters(folder: Path, name: str, how: str) ->
     ]
 
 
+@pytest.mark.parametrize("how", ["argument", "environment"])
+@pytest.mark.parametrize("name", ["a_job", "$(touch m)", HOSTILE])
+def test_the_name_of_a_new_job_is_just_characters(folder: Path, name: str, how: str) -> None:
+    assert make(folder, "new-job", {"NAME": name}, how) == ["-m", "client.new_job", name]
+
+
 def test_numbers_are_passed_on_and_nothing_else(folder: Path) -> None:
     given = {"BLOCK_BYTES": "7;touch m", "CONCURRENCY": "2"}
     assert make(folder, "run", given, "argument")[3:] == ["--block-bytes=7;touch m", "--concurrency=2"]

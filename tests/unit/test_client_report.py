@@ -13,7 +13,6 @@ from client.deployment import ROOT
 from client.report import ReportError, check_json_path, write_json
 from client.stages import Stages
 from client.terminal import Terminal
-from lambda_src.messages import RunSummary, TopWord
 
 RESULT = {"words": {"4": ["ΟΔΟΣ"]}}
 
@@ -126,9 +125,17 @@ def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
     assert json.loads(rest[:-7]) == RESULT
 
 
-SUMMARY = RunSummary(
-    "run", "SUCCEEDED", 1, 1, 1, 1, 0, {str(length): [TopWord("ΟΔΟΣ", 7)] for length in range(1, 21)}, {}
-)
+SUMMARY = {
+    "run_id": "run",
+    "status": "SUCCEEDED",
+    "bytes": 1,
+    "block_bytes": 1,
+    "blocks": 1,
+    "words": 1,
+    "longer_words": 0,
+    "top_words": {str(length): [{"word": "ΟΔΟΣ", "count": 7}] for length in range(1, 21)},
+    "seconds": {},
+}
 
 
 def finish(path: str) -> None:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lambda_src.blocks import feed_owned, partition
-from lambda_src.errors import FanfoldError
+from lambda_src.addresses import Portion
+from lambda_src.blob_store import header_bytes
+from lambda_src.blocks import split
+from lambda_src.errors import FanfoldError, InvalidRequest
 from lambda_src.handlers import (
     get_all_occurrences,
     get_occurrences,
@@ -16,6 +18,11 @@ from lambda_src.handlers import (
     parse_block,
     parse_file,
 )
+from lambda_src.inputs import input_of_bytes
+from lambda_src.job import Span
+from lambda_src.jobs.top_words import JOB
+from lambda_src.jobs.top_words.tokens import TOKENS
+from lambda_src.map_block import map_block
 from lambda_src.messages import (
     GetAllOccurrencesRequest,
     GetOccurrencesRequest,
@@ -24,6 +31,7 @@ from lambda_src.messages import (
     Source,
     decode_event,
 )
+from lambda_src.settings import ParseFileSettings
 from tests import oracle
 from tests.texts import ANY_BYTES, ANY_JSON
 
@@ -43,7 +51,7 @@ NAMES = st.sampled_from(
         "run_id",
         "block_bytes",
         "max_concurrency",
-        "length",
+        "part",
         "source",
         "start",
         "end",
@@ -71,6 +79,7 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PARSE_BLOCK", "GET_ALL_OCCURRENCES", "GET_OCCURRENCES", "LOG_RESULTS"):
         monkeypatch.setenv(f"FANFOLD_{name}_FUNCTION", name.lower())
     monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
+    monkeypatch.setenv("FANFOLD_JOB", "top_words")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
@@ -93,7 +102,7 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
     records: list[str] = []
 
     class Table:
-        def __init__(self, _table: object, run_id: str) -> None:
+        def __init__(self, _table: object, run_id: str, _job: object) -> None:
             self.run_id = run_id
 
         def put_new_run(self, record: Any) -> None:
@@ -120,27 +129,42 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
     check()
 
 
+@pytest.mark.parametrize(
+    ("event", "named"),
+    [
+        ({}, "key, prefix: name one of them"),
+        ({"key": "input/a", "prefix": "input/"}, "key, prefix: name one of them"),
+        ({"prefix": "runs/"}, "prefix: the inputs in own begin with input/, 'runs/' does not"),
+        ({"prefix": ""}, "prefix: the inputs in own begin with input/, '' does not"),
+        ({"key": "runs/x"}, "key: the inputs in own begin with input/"),
+        ({"key": "input/x", "bucket": "other"}, "bucket: this deployment reads from own only"),
+    ],
+)
+def test_what_may_not_be_read_is_refused(event: dict[str, str], named: str) -> None:
+    settings = ParseFileSettings("top_words", "amazonaws.com", "own", "own", "table", "f1", "f2", "f3", "f4")
+    with pytest.raises(InvalidRequest, match=named):
+        parse_file._decoded(event, settings)
+
+
 class Blobs:
     """Takes blobs and forgets them."""
 
-    def put(self, block: int, header: bytes, lines: list[bytes]) -> None:
-        assert len(header) < 1024
-        assert all(line.endswith(b"\n") for line in lines)
+    def put(self, block: int, header: bytes, size: int, lines: list[bytes]) -> None:
+        assert header_bytes(len(header)) <= size
 
 
 @given(ANY_BYTES, st.integers(1, 300))
 @settings(max_examples=1000)
 def test_any_bytes_are_parsed(data: bytes, block_bytes: int) -> None:
     source = Source("b" * 63, "k" * 1024, '"' + "e" * 64 + '"', len(data))
+    given_input = input_of_bytes([data], "plain")
     words = 0
-    for block in partition(len(data), block_bytes):
-        request = ParseBlockRequest("r" * 64, source, *block)
-        report = parse_block.parse_block(request, lambda start, end: data[start:end], Blobs())  # type: ignore[arg-type]
+    for block in split(len(data), block_bytes):
+        request = ParseBlockRequest("r" * 64, source, *block, Portion((), None))
+        report = map_block(JOB, request, given_input, Blobs())  # type: ignore[arg-type]
         assert report.block == block.number
-        words += sum(report.words) + report.longer_words
+        words += sum(report.observations) + report.extras["longer_words"]
         # The span is what the block owns.
-        assert feed_owned(block, len(data), lambda start, end: data[start:end], lambda _: None) == (
-            report.start,
-            report.end,
-        )
+        span = Span(block.start, block.end)
+        assert given_input.feed(span, TOKENS, lambda _: None) == report.owned
     assert words == oracle.count_words(data).total()

@@ -10,10 +10,9 @@ from lambda_src.errors import FanOutFailed, FunctionFailed, InvalidRequest, Sour
 from lambda_src.messages import (
     BlockReport,
     Failure,
-    LengthReport,
     ParseFileRequest,
+    PartReport,
     RunRecord,
-    TopWord,
     decode_answer,
     decode_event,
     encode,
@@ -26,12 +25,13 @@ from tests.texts import ANY_JSON
 @pytest.mark.parametrize(
     ("event", "named"),
     [
-        ({}, "`key`"),
         (None, "Expected `object`"),
         ([], "Expected `object`"),
         ({"key": 1}, "$.key"),
         ({"key": ""}, "$.key"),
         ({"key": "k" * 1025}, "$.key"),
+        ({"prefix": 1}, "$.prefix"),
+        ({"prefix": "k" * 1025}, "$.prefix"),
         ({"key": "k", "blockbytes": 1}, "`blockbytes`"),
         ({"key": "k", "block_bytes": "1"}, "$.block_bytes"),
         ({"key": "k", "block_bytes": 0}, "$.block_bytes"),
@@ -54,19 +54,19 @@ from tests.texts import ANY_JSON
 def test_a_wrong_request_is_refused_with_the_field_s_name(event: object, named: str) -> None:
     with pytest.raises(InvalidRequest, match=re.escape(named)) as caught:
         decode_event(event, ParseFileRequest)
-    fields = "key, bucket, etag, run_id, block_bytes, max_concurrency, must_be_new"
+    fields = "key, prefix, bucket, etag, run_id, block_bytes, max_concurrency, must_be_new"
     assert f"Its fields are: {fields}." in str(caught.value)
 
 
 @given(ANY_JSON)
 def test_any_event_is_a_request_or_refused(event: object) -> None:
     with contextlib.suppress(InvalidRequest):
-        assert decode_event(event, ParseFileRequest).key
+        decode_event(event, ParseFileRequest)
 
 
 def test_answers_come_back_as_they_were() -> None:
-    report = LengthReport(2, 5, 11, [TopWord("of", 9), TopWord("é\u0301"[:2], 2)])
-    assert decode_answer(encode(report), LengthReport) == report
+    report = PartReport("2", 5, 11, {"top_words": [{"word": "é", "count": 2}]})
+    assert decode_answer(encode(report), PartReport) == report
 
 
 def test_a_reported_failure_is_raised_as_what_it_was() -> None:

@@ -4,11 +4,14 @@ import copy
 import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
-from lambda_src import map_reduce, run
+from lambda_src import lease, map_reduce, run
+from lambda_src.addresses import Listing, Placed
 from lambda_src.errors import (
     AccessDenied,
     ConservationBroken,
@@ -23,20 +26,21 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
+from lambda_src.job import Measured, Owned
+from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import (
-    AllLengthsReport,
+    AllPartsReport,
     BlockReport,
     GetOccurrencesRequest,
     HandOverRequest,
-    LengthReport,
     LogResultsReport,
     LogResultsRequest,
     Manifest,
     ParseBlockRequest,
     ParseFileRequest,
+    PartReport,
     RunRecord,
     Source,
-    TopWord,
 )
 from lambda_src.run import Services, execute
 
@@ -47,7 +51,7 @@ class Table:
     def __init__(self) -> None:
         self.record: RunRecord | None = None
         self.records: list[RunRecord] = []
-        self.lengths: dict[int, LengthReport] = {}
+        self.lengths: dict[int, PartReport] = {}
         self.cancelled = False
 
     def get_run(self) -> RunRecord | None:
@@ -77,16 +81,16 @@ class Table:
         self.record = copy.deepcopy(record)
         self.records.append(self.record)
 
-    def get_lengths(self) -> list[LengthReport]:
+    def get_parts(self) -> list[PartReport]:
         return list(self.lengths.values())
 
-    def delete_lengths(self, longest: int, owner: str) -> None:
+    def delete_parts(self, owner: str) -> None:
         assert self.record is not None
         assert self.record.owner == owner
-        self.lengths = {length: report for length, report in self.lengths.items() if length > longest}
+        self.lengths = {}
 
 
-class Job:
+class Run:
     """An object of ``blocks`` blocks of ten bytes, each with one word of three letters and one of four."""
 
     def __init__(self, blocks: int) -> None:
@@ -103,20 +107,21 @@ class Job:
         words = [0, 0, 1, 1] + [0] * 16
         self.parsed.append(request.block)
         self.stored[request.block] = BlockReport(
-            request.block, request.start, request.end, [3] * 20, words, 1
+            request.block, Owned(request.start, request.end), 1024, [3] * 20, words, {"longer_words": 1}
         )
         return self.stored[request.block]
 
-    def length(self, length: int) -> LengthReport:
+    def length(self, length: int) -> PartReport:
         assert self.manifest
-        counted = sum(block.words[length - 1] for block in self.manifest.blocks)
-        top = [TopWord("w" * length, counted)] if counted else []
-        return LengthReport(length, len(self.manifest.blocks), counted, top)
+        counted = sum(block.observations[length - 1] for block in self.manifest.blocks)
+        top = [{"word": "w" * length, "count": counted}] if counted else []
+        result = {"words": counted, "top_words": top}
+        return PartReport(str(length), len(self.manifest.blocks), counted, result)
 
-    def all_lengths(self, _: object) -> AllLengthsReport:
+    def all_lengths(self, _: object) -> AllPartsReport:
         for length in range(1, 21):
             self.table.lengths[length] = self.length(length)
-        return AllLengthsReport([self.table.lengths[length] for length in range(1, 21)])
+        return AllPartsReport([self.table.lengths[length] for length in range(1, 21)])
 
     def log(self, _: LogResultsRequest) -> LogResultsReport:
         self.logged += 1
@@ -130,23 +135,28 @@ class Job:
             table=self.table,  # type: ignore[arg-type]
             remaining_s=lambda: 900.0,
             hand_over=self.handed_over.append,
-            pin_source=lambda: Source("bucket", "key", self.etag, self.bytes),
+            pin_source=lambda: (
+                Source("bucket", "key", self.etag, self.bytes),
+                Listing([Placed(0, "key", self.bytes, self.etag, "plain")]),
+            ),
+            measure=lambda source, _: Measured(source.bytes, {"bytes": source.bytes}),
+            put_listing=lambda _: None,
             find_report=lambda request: self.stored.get(request.block),
             put_manifest=self.put_manifest,
             parse_block=self.block,
             get_all_occurrences=self.all_lengths,
-            get_occurrences=lambda request: self.length(request.length),
+            get_occurrences=lambda request: self.length(int(request.part)),
             log_results=self.log,
         )
         request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
-        return execute("run", "bucket", request, services._replace(**changed))
+        return SimpleNamespace(**execute(JOB, "run", "bucket", request, services._replace(**changed)))
 
 
 def test_a_run_answers_and_records_success() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     summary = job.run()
     assert (summary.status, summary.blocks, summary.words, summary.longer_words) == ("SUCCEEDED", 3, 6, 3)
-    assert summary.top_words["3"] == [TopWord("www", 3)]
+    assert summary.top_words["3"] == [{"word": "www", "count": 3}]
     assert summary.top_words["20"] == []
     assert list(summary.top_words) == [str(length) for length in range(1, 21)]
     assert set(summary.seconds) == {"parse", "reduce", "log"}
@@ -156,32 +166,28 @@ def test_a_run_answers_and_records_success() -> None:
 
 
 def test_an_empty_object_is_a_run_with_empty_lists() -> None:
-    summary = Job(blocks=0).run()
+    summary = Run(blocks=0).run()
     assert (summary.status, summary.blocks, summary.words) == ("SUCCEEDED", 0, 0)
     assert all(words == [] for words in summary.top_words.values())
 
 
-def wrong_span(job: Job, start: int, end: int) -> Callable[[ParseBlockRequest], BlockReport]:
+def wrong_span(job: Run, start: int, end: int) -> Callable[[ParseBlockRequest], BlockReport]:
     def parse_block(request: ParseBlockRequest) -> BlockReport:
         report = job.block(request)
         if request.block == 1:
-            return BlockReport(1, start, end, report.line_bytes, report.words, 1)
+            return BlockReport(
+                1, Owned(start, end), 1024, report.line_bytes, report.observations, report.extras
+            )
         return report
 
     return parse_block
 
 
-def wrong_length(job: Job, **changes: Any) -> Callable[[object], AllLengthsReport]:
-    def get_all_occurrences(request: object) -> AllLengthsReport:
-        reports = job.all_lengths(request).lengths
-        four = reports[3]
-        reports[3] = LengthReport(
-            changes.get("length", four.length),
-            changes.get("blobs_read", four.blobs_read),
-            changes.get("words", four.words),
-            four.top_words,
-        )
-        return AllLengthsReport(reports)
+def wrong_length(job: Run, **changes: Any) -> Callable[[object], AllPartsReport]:
+    def get_all_occurrences(request: object) -> AllPartsReport:
+        reports = job.all_lengths(request).parts
+        reports[3] = msgspec.structs.replace(reports[3], **changes)
+        return AllPartsReport(reports)
 
     return get_all_occurrences
 
@@ -190,7 +196,7 @@ def missing_source() -> Source:
     raise SourceNotFound("s3://bucket/key does not exist: check bucket and key, or upload it.")
 
 
-def unforeseen(_: object) -> AllLengthsReport:
+def unforeseen(_: object) -> AllPartsReport:
     raise ZeroDivisionError("a bug")
 
 
@@ -206,18 +212,18 @@ def unforeseen(_: object) -> AllLengthsReport:
             "length 4 read 2 of 3 blobs",
         ),
         (
-            lambda job: {"get_all_occurrences": wrong_length(job, words=2)},
+            lambda job: {"get_all_occurrences": wrong_length(job, observations=2)},
             ConservationBroken,
-            "The blocks counted 3 words of length 4, their reducer 2",
+            "The blocks observed 3 in length 4, their reducer arrived at 2",
         ),
-        (lambda job: {"get_all_occurrences": wrong_length(job, length=5)}, ConservationBroken, "lengths"),
+        (lambda job: {"get_all_occurrences": wrong_length(job, part="5")}, ConservationBroken, "lengths"),
         (lambda _: {"get_all_occurrences": unforeseen}, ZeroDivisionError, "a bug"),
     ],
 )
 def test_a_run_that_fails_says_why_and_leaves_no_top_words(
-    changed: Callable[[Job], dict[str, Any]], error: type[Exception], message: str
+    changed: Callable[[Run], dict[str, Any]], error: type[Exception], message: str
 ) -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     with pytest.raises(error, match=message):
         job.run(**changed(job))
     last = job.table.records[-1]
@@ -228,7 +234,7 @@ def test_a_run_that_fails_says_why_and_leaves_no_top_words(
 
 
 def test_the_block_size_used_is_in_the_record() -> None:
-    job = Job(blocks=0)
+    job = Run(blocks=0)
     job.bytes = 10**7
     summary = job.run()
     assert summary.block_bytes == 100  # 100,000 blocks at most
@@ -236,35 +242,35 @@ def test_the_block_size_used_is_in_the_record() -> None:
 
 
 def test_with_room_for_two_the_reducers_are_called_from_here() -> None:
-    def no_room(_: object) -> AllLengthsReport:
+    def no_room(_: object) -> AllPartsReport:
         raise NoRoom("Every call was throttled")
 
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     summary = job.run(get_all_occurrences=no_room)
     assert (summary.status, summary.words) == ("SUCCEEDED", 6)
-    assert summary.top_words["3"] == [TopWord("www", 3)]
+    assert summary.top_words["3"] == [{"word": "www", "count": 3}]
 
 
 @pytest.mark.parametrize("stored", [20, 13, 0])
 def test_what_is_stored_need_not_be_answered(stored: int) -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     calls: list[object] = []
     reduced: list[int] = []
 
-    def get_all_occurrences(request: object) -> AllLengthsReport:
+    def get_all_occurrences(request: object) -> AllPartsReport:
         calls.append(request)
         job.all_lengths(request)
         for length in range(stored + 1, 21):
             del job.table.lengths[length]
         raise Transient("The connection to Lambda failed")
 
-    def get_occurrences(request: GetOccurrencesRequest) -> LengthReport:
-        reduced.append(request.length)
-        return job.length(request.length)
+    def get_occurrences(request: GetOccurrencesRequest) -> PartReport:
+        reduced.append(int(request.part))
+        return job.length(int(request.part))
 
     summary = job.run(get_all_occurrences=get_all_occurrences, get_occurrences=get_occurrences)
     assert (summary.status, summary.words) == ("SUCCEEDED", 6)
-    assert summary.top_words["3"] == [TopWord("www", 3)]
+    assert summary.top_words["3"] == [{"word": "www", "count": 3}]
     assert len(calls) == 1
     assert sorted(reduced) == list(range(stored + 1, 21))
 
@@ -272,10 +278,10 @@ def test_what_is_stored_need_not_be_answered(stored: int) -> None:
 def test_an_answer_that_is_lost_without_a_sign_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
     monkeypatch.setattr(run, "ANSWER_S", 0.05)
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     over = threading.Event()
 
-    def get_all_occurrences(request: object) -> AllLengthsReport:
+    def get_all_occurrences(request: object) -> AllPartsReport:
         reports = job.all_lengths(request)
         assert over.wait(30)
         return reports
@@ -289,23 +295,23 @@ def test_an_answer_that_is_lost_without_a_sign_is_not_waited_for(monkeypatch: py
 
 
 def test_what_is_stored_must_be_whole_too() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
 
-    def get_all_occurrences(request: object) -> AllLengthsReport:
+    def get_all_occurrences(request: object) -> AllPartsReport:
         job.all_lengths(request)
-        job.table.lengths[4] = LengthReport(4, 3, 2, [TopWord("wwww", 2)])
+        job.table.lengths[4] = PartReport("4", 3, 2, {"words": 2, "top_words": []})
         raise Transient("The connection to Lambda failed")
 
-    with pytest.raises(ConservationBroken, match="counted 3 words of length 4, their reducer 2"):
+    with pytest.raises(ConservationBroken, match="observed 3 in length 4, their reducer arrived at 2"):
         job.run(get_all_occurrences=get_all_occurrences)
     assert job.table.lengths == {}
 
 
 def test_a_throttled_call_is_no_lost_answer() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     throttles = iter([Throttled("slow down")] * 3)
 
-    def get_all_occurrences(request: object) -> AllLengthsReport:
+    def get_all_occurrences(request: object) -> AllPartsReport:
         for throttle in throttles:
             raise throttle
         return job.all_lengths(request)
@@ -313,7 +319,7 @@ def test_a_throttled_call_is_no_lost_answer() -> None:
     assert job.run(get_all_occurrences=get_all_occurrences, get_occurrences=unforeseen).words == 6
 
 
-def fails_at(job: Job, block: int) -> Callable[[ParseBlockRequest], BlockReport]:
+def fails_at(job: Run, block: int) -> Callable[[ParseBlockRequest], BlockReport]:
     def parse_block(request: ParseBlockRequest) -> BlockReport:
         if request.block == block:
             raise InvalidRequest("poisoned")
@@ -324,7 +330,7 @@ def fails_at(job: Job, block: int) -> Callable[[ParseBlockRequest], BlockReport]
 
 @pytest.mark.parametrize("poisoned", [0, 3, 9])
 def test_a_failed_run_is_resumed_with_the_blocks_that_are_missing(poisoned: int) -> None:
-    job = Job(blocks=10)
+    job = Run(blocks=10)
     with pytest.raises(FanOutFailed, match=f"block {poisoned} .* poisoned"):
         job.run(parse_block=fails_at(job, poisoned))
     before = list(job.parsed)
@@ -336,14 +342,14 @@ def test_a_failed_run_is_resumed_with_the_blocks_that_are_missing(poisoned: int)
 
 
 def test_the_only_block_that_fails_is_named() -> None:
-    job = Job(blocks=1)
+    job = Run(blocks=1)
     with pytest.raises(FanOutFailed, match=r"block 0 \(bytes 0 to 10\): InvalidRequest: poisoned"):
         job.run(parse_block=fails_at(job, 0))
     assert job.table.records[-1].failures == ["block 0 (bytes 0 to 10): InvalidRequest: poisoned"]
 
 
 def test_a_finished_run_answers_from_the_table() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     summary = job.run()
     assert job.run(parse_block=fails_at(job, 0)) == summary
     # S3 need not be asked for the version that is named.
@@ -354,7 +360,7 @@ def test_a_finished_run_answers_from_the_table() -> None:
 
 
 def test_a_finished_run_is_no_answer_for_another_version() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     job.run()
     before = job.table.record
     refused = (
@@ -374,7 +380,7 @@ def test_a_finished_run_is_no_answer_for_another_version() -> None:
 @pytest.mark.parametrize("error", [SourceNotFound, AccessDenied])
 def test_a_finished_run_whose_object_is_gone_says_so(error: type[Exception]) -> None:
     """Without an ETag a request means the object as it is now, and there is none."""
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     job.run()
 
     def gone() -> Source:
@@ -386,7 +392,7 @@ def test_a_finished_run_whose_object_is_gone_says_so(error: type[Exception]) -> 
 
 
 def test_a_run_id_is_of_one_object_and_one_block_size() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     with pytest.raises(FanOutFailed):
         job.run(parse_block=fails_at(job, 1))
     with pytest.raises(
@@ -402,7 +408,7 @@ def test_a_run_id_is_of_one_object_and_one_block_size() -> None:
 
 
 def test_a_request_can_mean_one_version_of_the_object() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     with pytest.raises(SourceChanged, match=r"^etag: s3://bucket/key is etag now, not another"):
         job.run(ParseFileRequest(key="key", etag="another", block_bytes=10))
     assert job.parsed == []
@@ -411,7 +417,7 @@ def test_a_request_can_mean_one_version_of_the_object() -> None:
 
 def test_an_event_that_comes_twice_begins_a_run_once() -> None:
     """The second one, be it late, neither repeats what was done nor resumes what was given up."""
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     request = ParseFileRequest(key="key", block_bytes=10, must_be_new=True)
     with pytest.raises(FanOutFailed):
         job.run(request, parse_block=fails_at(job, 1))
@@ -423,7 +429,7 @@ def test_an_event_that_comes_twice_begins_a_run_once() -> None:
 
 
 def test_of_two_at_once_one_is_told_so() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
 
     def second(request: ParseBlockRequest) -> BlockReport:
         with pytest.raises(RunConflict, match="another invocation works on the run run"):
@@ -434,7 +440,7 @@ def test_of_two_at_once_one_is_told_so() -> None:
 
 
 def test_a_run_whose_owner_died_is_taken_over() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
 
     def killed(_: Manifest) -> None:
         raise SystemExit  # no Exception: nothing is written after it
@@ -452,7 +458,7 @@ def test_a_run_whose_owner_died_is_taken_over() -> None:
 
 def test_a_cancelled_run_starts_no_more_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
-    job = Job(blocks=1000)
+    job = Run(blocks=1000)
 
     def parse_block(request: ParseBlockRequest) -> BlockReport:
         if request.block == 50:
@@ -470,8 +476,8 @@ def test_a_cancelled_run_starts_no_more_blocks(monkeypatch: pytest.MonkeyPatch) 
 
 def test_out_of_time_a_fresh_invocation_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
-    job = Job(blocks=100)
-    remaining = iter([900.0] * 30 + [run.HANDOVER_S - 1] * 1000)
+    job = Run(blocks=100)
+    remaining = iter([900.0] * 30 + [lease.HANDOVER_S - 1] * 1000)
     summary = job.run(remaining_s=lambda: next(remaining))
     assert summary.status == "RUNNING"
     (request,) = job.handed_over
@@ -489,7 +495,7 @@ def test_out_of_time_a_fresh_invocation_goes_on(monkeypatch: pytest.MonkeyPatch)
 def test_an_invocation_that_brings_no_progress_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     """A block that never ends would be handed over, and billed, for ever."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     released = threading.Event()
 
     def parse_block(request: ParseBlockRequest) -> BlockReport:
@@ -499,7 +505,7 @@ def test_an_invocation_that_brings_no_progress_is_the_last(monkeypatch: pytest.M
 
     def almost_over() -> float:
         parsed = job.table.record is not None and job.table.record.blocks_done == 2
-        return run.HANDOVER_S - 1 if parsed else 900.0
+        return lease.HANDOVER_S - 1 if parsed else 900.0
 
     try:
         assert job.run(parse_block=parse_block, remaining_s=almost_over).status == "RUNNING"
@@ -513,21 +519,21 @@ def test_an_invocation_that_brings_no_progress_is_the_last(monkeypatch: pytest.M
 
 def test_a_hand_over_that_fails_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
-    job = Job(blocks=100)
+    job = Run(blocks=100)
 
     def denied(_: ParseFileRequest) -> None:
         raise AccessDenied("AccessDenied by Lambda")
 
-    remaining = iter([900.0] * 30 + [run.HANDOVER_S - 1] * 1000)
+    remaining = iter([900.0] * 30 + [lease.HANDOVER_S - 1] * 1000)
     with pytest.raises(AccessDenied):
         job.run(remaining_s=lambda: next(remaining), hand_over=denied)
     assert job.table.records[-1].status == "FAILED"
 
 
-def handed_over(job: Job, monkeypatch: pytest.MonkeyPatch) -> HandOverRequest:
+def handed_over(job: Run, monkeypatch: pytest.MonkeyPatch) -> HandOverRequest:
     """A job whose first invocation has run out of time; what it sent to the next."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
-    remaining = iter([900.0] * 30 + [run.HANDOVER_S - 1] * 1000)
+    remaining = iter([900.0] * 30 + [lease.HANDOVER_S - 1] * 1000)
     assert job.run(remaining_s=lambda: next(remaining)).status == "RUNNING"
     (request,) = job.handed_over
     return request
@@ -535,7 +541,7 @@ def handed_over(job: Job, monkeypatch: pytest.MonkeyPatch) -> HandOverRequest:
 
 @pytest.mark.parametrize("clock_s", [-3600.0, 0.0, 3600.0])
 def test_handing_over_compares_no_clocks(monkeypatch: pytest.MonkeyPatch, clock_s: float) -> None:
-    job = Job(blocks=100)
+    job = Run(blocks=100)
     request = handed_over(job, monkeypatch)
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + clock_s)
@@ -543,7 +549,7 @@ def test_handing_over_compares_no_clocks(monkeypatch: pytest.MonkeyPatch, clock_
 
 
 def test_a_hand_over_delivered_twice_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = Job(blocks=100)
+    job = Run(blocks=100)
     request = handed_over(job, monkeypatch)
     seconds: list[str] = []
 
@@ -567,7 +573,7 @@ def test_a_hand_over_delivered_twice_is_taken_once(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
 def test_a_hand_over_that_comes_late_resumes_nothing(monkeypatch: pytest.MonkeyPatch, status: Any) -> None:
-    job = Job(blocks=100)
+    job = Run(blocks=100)
     request = handed_over(job, monkeypatch)
     assert job.table.record is not None
     job.table.record.status, job.table.record.lease_until = status, 0.0
@@ -579,11 +585,11 @@ def test_a_hand_over_that_comes_late_resumes_nothing(monkeypatch: pytest.MonkeyP
 def test_a_hand_over_of_no_run_is_refused() -> None:
     request = HandOverRequest(key="key", run_id="run", handed_over_by="nobody")
     with pytest.raises(RunConflict, match="there is no run run"):
-        Job(blocks=3).run(request)
+        Run(blocks=3).run(request)
 
 
 def test_a_person_waits_for_the_next_invocation_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = Job(blocks=100)
+    job = Run(blocks=100)
     request = handed_over(job, monkeypatch)
     with pytest.raises(RunConflict, match="another invocation works on the run run: wait for it"):
         job.run()
@@ -597,7 +603,7 @@ def test_a_person_waits_for_the_next_invocation_but_not_for_ever(monkeypatch: py
 
 def test_a_cancel_that_a_dead_owner_never_heard_stops_nobody_else() -> None:
     """Whoever asks for the run again means it."""
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     with pytest.raises(FanOutFailed):
         job.run(parse_block=fails_at(job, 1))
     assert job.table.record is not None
@@ -607,7 +613,7 @@ def test_a_cancel_that_a_dead_owner_never_heard_stops_nobody_else() -> None:
 
 
 def test_what_a_run_is_bound_to_outlives_a_failed_resumption() -> None:
-    job = Job(blocks=10)
+    job = Run(blocks=10)
     with pytest.raises(FanOutFailed):
         job.run(parse_block=fails_at(job, 5))
     with pytest.raises(SourceNotFound):
@@ -620,7 +626,7 @@ def test_what_a_run_is_bound_to_outlives_a_failed_resumption() -> None:
 
 
 def test_a_log_of_too_few_lengths_fails_the_run() -> None:
-    job = Job(blocks=3)
+    job = Run(blocks=3)
     with pytest.raises(ConservationBroken, match="holds 19 of 20 lengths"):
         job.run(log_results=lambda _: LogResultsReport(19))
     assert job.table.lengths == {}

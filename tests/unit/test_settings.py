@@ -12,11 +12,14 @@ from lambda_src.settings import (
 
 
 def test_what_the_stack_writes_the_handler_reads() -> None:
-    settings = ParseFileSettings("amazonaws.com", "b", "s", "t", "f1", "f2", "f3", "f4")
+    settings = ParseFileSettings("top_words", "amazonaws.com", "b", "s", "t", "f1", "f2", "f3", "f4")
     environment = {**to_environment(settings), "PATH": "/bin"}
     assert from_environment(ParseFileSettings, environment) == settings
 
 
 def test_missing_and_empty_variables_are_named() -> None:
     with pytest.raises(SettingsMissing, match="not set: FANFOLD_BUCKET, FANFOLD_TABLE"):
-        from_environment(GetOccurrencesSettings, {"FANFOLD_URL_SUFFIX": "amazonaws.com", "FANFOLD_TABLE": ""})
+        from_environment(
+            GetOccurrencesSettings,
+            {"FANFOLD_JOB": "top_words", "FANFOLD_URL_SUFFIX": "amazonaws.com", "FANFOLD_TABLE": ""},
+        )

@@ -10,40 +10,49 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import blocks, top_words, words
-from lambda_src.blocks import feed_owned, partition
+from lambda_src import ownership
+from lambda_src.blocks import split
 from lambda_src.errors import SourceNotText
-from lambda_src.words import WordCounts, count_runs, count_words, words_of
+from lambda_src.inputs import input_of_bytes
+from lambda_src.job import Span
+from lambda_src.jobs.top_words import top as top_words
+from lambda_src.jobs.top_words import words as top_words_words
+from lambda_src.jobs.top_words.tokens import TOKENS
+from lambda_src.jobs.top_words.words import WordCounts, count_stretches, count_words, words_of
+from lambda_src.records import Rule
 from tests import oracle
 from tests.texts import ANY_BYTES, WITHOUT_ASCII
 
 
-def counted(data: bytes, block_bytes: int, window_bytes: int = 1 << 23) -> tuple[Counter[str], int]:
+def counted(
+    data: bytes, block_bytes: int, window_bytes: int = 1 << 23, rule: Rule = TOKENS
+) -> tuple[Counter[str], int]:
     """``data`` counted block by block, and merged."""
     merged: Counter[str] = Counter()
     longer = 0
-    for block in partition(len(data), block_bytes):
-        runs: Counter[bytes] = Counter()
-        feed_owned(
-            block,
-            len(data),
-            lambda start, end: data[start:end],
-            lambda chunk, runs=runs: count_runs(chunk, runs),  # type: ignore[misc]
-            window_bytes,
-        )
-        counts = count_words(runs)
+    source = input_of_bytes([data], "plain")
+    for block in split(len(data), block_bytes):
+        stretches: Counter[bytes] = Counter()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ownership, "WINDOW_BYTES", window_bytes)
+            source.feed(
+                Span(block.start, block.end),
+                rule,
+                lambda chunk, stretches=stretches: count_stretches(chunk, stretches),  # type: ignore[misc]
+            )
+        counts = count_words(stretches)
         for of_length in counts.by_length:
             top_words.add(merged, of_length)
         longer += counts.longer_words
     return merged, longer
 
 
-@given(ANY_BYTES, st.integers(1, 400), st.integers(1, 64))
-@example("straße".encode(), 5, 3)
-@example(b"no trailing newline", 4, 2)
-@example("日本語のテキスト".encode(), 1, 1)
-@example("हिन्दी में".encode(), 2, 1)
-@example(b"\xff\xfe\x00a\xc3", 1, 1)
+@given(ANY_BYTES, st.integers(1, 400), st.integers(5, 64))
+@example("straße".encode(), 5, 5)
+@example(b"no trailing newline", 4, 6)
+@example("日本語のテキスト".encode(), 1, 5)
+@example("हिन्दी में".encode(), 2, 5)
+@example(b"\xff\xfe\x00a\xc3", 1, 5)
 @settings(max_examples=10_000)
 def test_blocks_together_count_what_one_pass_counts(data: bytes, block_bytes: int, window_bytes: int) -> None:
     expected = oracle.count_words(data)
@@ -53,29 +62,27 @@ def test_blocks_together_count_what_one_pass_counts(data: bytes, block_bytes: in
     )
 
 
-@given(WITHOUT_ASCII, st.integers(1, 400), st.integers(1, 64))
+@given(WITHOUT_ASCII, st.integers(1, 400), st.integers(5, 64))
 @settings(max_examples=2000)
 def test_a_text_without_an_ascii_byte_is_counted_too(
     data: bytes, block_bytes: int, window_bytes: int
 ) -> None:
     """Longer than a token may be, so that what is read has to be cut between characters."""
     expected = oracle.count_words(data)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "MAX_TOKEN_BYTES", 24)
-        try:
-            found = counted(data, block_bytes, window_bytes)
-        except SourceNotText:
-            tokens = regex.findall(r"[\p{L}\p{M}]+", data.decode(errors="replace"))
-            assert any(len(token.encode()) > 24 for token in tokens)
-        else:
-            assert found == (oracle.ranked(expected), oracle.longer_words(expected))
+    try:
+        found = counted(data, block_bytes, window_bytes, TOKENS._replace(longest_bytes=24))
+    except SourceNotText:
+        tokens = regex.findall(r"[\p{L}\p{M}]+", data.decode(errors="replace"))
+        assert any(len(token.encode()) > 24 for token in tokens)
+    else:
+        assert found == (oracle.ranked(expected), oracle.longer_words(expected))
 
 
 @given(ANY_BYTES)
 def test_words_stand_under_their_length(data: bytes) -> None:
-    runs: Counter[bytes] = Counter()
-    count_runs(data, runs)
-    counts: WordCounts = count_words(runs)
+    stretches: Counter[bytes] = Counter()
+    count_stretches(data, stretches)
+    counts: WordCounts = count_words(stretches)
     assert len(counts.by_length) == 20
     for length, of_length in enumerate(counts.by_length, start=1):
         assert all(len(word) == length for word in of_length)
@@ -97,9 +104,9 @@ def test_words_stand_under_their_length(data: bytes) -> None:
     ],
 )
 def test_the_definition_by_example(text: str, words: list[str]) -> None:
-    runs: Counter[bytes] = Counter()
-    count_runs(text.encode(), runs)
-    found = [word for run in runs for word in words_of(run)]
+    stretches: Counter[bytes] = Counter()
+    count_stretches(text.encode(), stretches)
+    found = [word for stretch in stretches for word in words_of(stretch)]
     assert sorted(found) == sorted(words)
 
 
@@ -117,7 +124,7 @@ def test_marks_without_end_are_never_normalized(monkeypatch: pytest.MonkeyPatch)
         normalized.append(len(text))
         return unicodedata.normalize(form, text) if len(text) < 1000 else text
 
-    monkeypatch.setattr(words, "unicodedata", SimpleNamespace(normalize=normalize))
+    monkeypatch.setattr(top_words_words, "unicodedata", SimpleNamespace(normalize=normalize))
     merged, longer = counted(("a" + "\u0315\u0300" * 120_000).encode() + "é".encode(), 1 << 20)
     assert (merged, longer) == ({}, 1)
     merged, longer = counted(("a" + "\u0315\u0300" * 120_000 + "—é").encode(), 1 << 20)

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from client import commands, job
+from client import commands, runs
 from lambda_src.errors import AccessDenied, Transient
-from lambda_src.messages import LengthReport, ParseFileRequest, RunRecord, RunSummary
+from lambda_src.jobs.top_words import JOB
+from lambda_src.messages import ParseFileRequest, PartReport, RunRecord
 from lambda_src.results_table import ResultsTable
 
 REQUEST = ParseFileRequest(key="k", run_id="run")
@@ -21,13 +22,13 @@ REQUEST = ParseFileRequest(key="k", run_id="run")
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "POLL_S", 0.01)
+    monkeypatch.setattr(runs, "POLL_S", 0.01)
 
 
 @pytest.fixture
 def results(table: Any) -> ResultsTable:
     """A run at work."""
-    run = ResultsTable(table, "run")
+    run = ResultsTable(table, "run", JOB)
     run.claim(
         RunRecord(run_id="run", owner="me", lease_until=time.time() + 60, started_at=1.0, key="k"), None
     )
@@ -36,13 +37,13 @@ def results(table: Any) -> ResultsTable:
 
 def follow(table: Any, run_id: str = "run", seen: Any = lambda _: None) -> Any:
     aws: Any = SimpleNamespace(table=lambda _: table)
-    deployment: Any = SimpleNamespace(table="results")
-    return job.follow(aws, deployment, run_id, seen)
+    deployment: Any = SimpleNamespace(job="top_words", table="results")
+    return runs.follow(aws, deployment, run_id, seen)
 
 
 def ended(results: ResultsTable, lengths: int, status: Any, error: str = "") -> None:
     for length in range(1, lengths + 1):
-        results.put_length(LengthReport(length, 1, 0, []), "me")
+        results.put_part(PartReport(str(length), 1, 0, {"words": 0, "top_words": []}), "me")
     record = RunRecord(
         run_id="run", owner="me", started_at=1.0, status=status, error=error, blocks=1, blocks_done=1
     )
@@ -54,27 +55,27 @@ def test_a_run_is_followed_to_its_end(table: Any, results: ResultsTable) -> None
     """Also while it is handed over and has no owner."""
     handed_over = RunRecord(run_id="run", owner="me", lease_until=time.time() - 5, started_at=1.0)
     results.put_run(handed_over)
-    seen: list[job.Progress] = []
+    seen: list[runs.Progress] = []
 
-    def see(progress: job.Progress) -> None:
+    def see(progress: runs.Progress) -> None:
         seen.append(progress)
         if len(seen) == 2:
             ended(results, 20, "SUCCEEDED")
 
-    assert follow(table, seen=see).status == "SUCCEEDED"
-    assert seen[-1] == job.Progress(blocks_done=1, blocks=1, lengths_done=20)
+    assert follow(table, seen=see)["status"] == "SUCCEEDED"
+    assert seen[-1] == runs.Progress(blocks_done=1, blocks=1, parts_done=20, parts=20)
 
 
 def test_an_answer_that_is_not_whole_is_none(table: Any, results: ResultsTable) -> None:
     ended(results, 19, "SUCCEEDED")
-    with pytest.raises(job.JobError, match="holds 19 of 20 lengths"):
+    with pytest.raises(runs.RunError, match="holds 19 of 20 lengths"):
         follow(table)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
 def test_a_run_that_ended_otherwise_is_told(table: Any, results: ResultsTable, status: str) -> None:
     ended(results, 0, status, "SourceChanged: it was replaced")
-    with pytest.raises(job.JobError, match=r"^SourceChanged: it was replaced \(run run\)$"):
+    with pytest.raises(runs.RunError, match=r"^SourceChanged: it was replaced \(run run\)$"):
         follow(table)
 
 
@@ -83,7 +84,7 @@ def test_a_run_that_died_is_told_with_how_to_resume_it(table: Any, results: Resu
     results.put_run(
         RunRecord(run_id="run", owner="me", lease_until=time.time() - 61, started_at=1.0, key=key)
     )
-    with pytest.raises(job.JobError) as error:
+    with pytest.raises(runs.RunError) as error:
         follow(table)
     advice = str(error.value).partition("To resume it: ")[2]
     if key.isprintable():
@@ -95,7 +96,7 @@ def test_a_run_that_died_is_told_with_how_to_resume_it(table: Any, results: Resu
 
 
 def test_no_such_run_is_told(table: Any) -> None:
-    with pytest.raises(job.JobError, match="There is no run nothing"):
+    with pytest.raises(runs.RunError, match="There is no run nothing"):
         follow(table, "nothing")
 
 
@@ -123,14 +124,14 @@ class Lambda:
         return {"Payload": io.BytesIO(msgspec.json.encode(answer)), **error}
 
 
-def ask(table: Any, functions: Lambda) -> RunSummary:
+def ask(table: Any, functions: Lambda) -> dict[str, Any]:
     aws: Any = SimpleNamespace(table=lambda _: table, client=functions.client)
-    deployment: Any = SimpleNamespace(table="results", parse_file="parse_file")
-    return job.run(aws, deployment, REQUEST, lambda _: None)
+    deployment: Any = SimpleNamespace(job="top_words", table="results", parse_file="parse_file")
+    return runs.run(aws, deployment, REQUEST, lambda _: None)
 
 
 def claim(table: Any, owner: str, key: str = "k") -> ResultsTable:
-    results = ResultsTable(table, "run")
+    results = ResultsTable(table, "run", JOB)
     now = time.time()
     results.claim(
         RunRecord(run_id="run", owner=owner, lease_until=now + 60, started_at=now, key=key), results.get_run()
@@ -142,7 +143,7 @@ def finish(table: Any, owner: str, status: Any = "SUCCEEDED", error: str = "") -
     results = claim(table, owner)
     if status == "SUCCEEDED":
         for length in range(1, 21):
-            results.put_length(LengthReport(length, 1, 0, []), owner)
+            results.put_part(PartReport(str(length), 1, 0, {"words": 0, "top_words": []}), owner)
     results.end_run(
         RunRecord(run_id="run", owner=owner, started_at=2.0, status=status, error=error, stage="done")
     )
@@ -151,7 +152,7 @@ def finish(table: Any, owner: str, status: Any = "SUCCEEDED", error: str = "") -
 def test_a_new_run_is_asked_for_and_followed(table: Any) -> None:
     """No connection is held until the end."""
     functions = Lambda(lambda: finish(table, "new"))
-    assert ask(table, functions).status == "SUCCEEDED"
+    assert ask(table, functions)["status"] == "SUCCEEDED"
     assert functions.invoked == ["Event"]
     assert max(functions.waits_s) <= 60
 
@@ -160,16 +161,16 @@ def test_a_new_run_that_is_refused_is_told_from_its_record(table: Any) -> None:
     def refuse() -> None:
         record = RunRecord(run_id="run", started_at=1.0)
         record.fail(AccessDenied("not there"))
-        ResultsTable(table, "run").put_new_run(record)
+        ResultsTable(table, "run", JOB).put_new_run(record)
 
-    with pytest.raises(job.JobError, match=r"^AccessDenied: not there \(run run\)$"):
+    with pytest.raises(runs.RunError, match=r"^AccessDenied: not there \(run run\)$"):
         ask(table, Lambda(refuse))
 
 
 def test_a_run_that_lambda_does_not_begin_is_told(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "BEGIN_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(runs, "BEGIN_TIMEOUT_S", 0.05)
     with pytest.raises(
-        job.JobError, match=r"accepted the run run, but not begun it .* python -m client show run$"
+        runs.RunError, match=r"accepted the run run, but not begun it .* python -m client show run$"
     ):
         ask(table, Lambda())
 
@@ -193,7 +194,7 @@ def test_the_end_of_a_resumed_run_is_the_new_one(table: Any, status: str) -> Non
         raise ReadTimeoutError(endpoint_url="https://lambda")
 
     functions = Lambda(at_work)
-    assert ask(table, functions).status == "SUCCEEDED"
+    assert ask(table, functions)["status"] == "SUCCEEDED"
     assert functions.invoked == ["RequestResponse"]
     assert max(functions.waits_s) <= 10
 
@@ -203,17 +204,17 @@ def test_why_a_run_id_is_refused_is_told(table: Any, status: str) -> None:
     """It leaves no trace in the record, which is another run's."""
     finish(table, "old", status, "old: failure")
     refusal = {"errorMessage": "run_id: it is the run of s3://b/other (run run)"}
-    with pytest.raises(job.JobError, match=r"^run_id: it is the run of s3://b/other \(run run\)$"):
+    with pytest.raises(runs.RunError, match=r"^run_id: it is the run of s3://b/other \(run run\)$"):
         ask(table, Lambda(lambda: refusal))
 
 
 def test_a_finished_run_answers_again(table: Any) -> None:
     finish(table, "old")
-    assert ask(table, Lambda(lambda: {"status": "SUCCEEDED"})).status == "SUCCEEDED"
+    assert ask(table, Lambda(lambda: {"status": "SUCCEEDED"}))["status"] == "SUCCEEDED"
 
 
 def test_a_run_of_another_key_under_the_same_id_is_not_taken_for_the_own(table: Any) -> None:
-    with pytest.raises(job.JobError, match="is one of theirs, which someone else has begun"):
+    with pytest.raises(runs.RunError, match="is one of s3:///theirs, which someone else has begun"):
         ask(table, Lambda(lambda: claim(table, "other", "theirs")))
 
 
@@ -221,7 +222,7 @@ def test_what_lambda_refuses_is_told(table: Any) -> None:
     def refuse() -> None:
         raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "full"}}, "Invoke")
 
-    with pytest.raises(job.JobError, match=r"^Lambda cannot be asked to run parse_file: .*full"):
+    with pytest.raises(runs.RunError, match=r"^Lambda cannot be asked to run parse_file: .*full"):
         ask(table, Lambda(refuse))
 
 
@@ -238,7 +239,7 @@ def test_a_table_out_of_reach_for_a_moment_is_no_end(
         return answer
 
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
-    assert follow(table).status == "SUCCEEDED"
+    assert follow(table)["status"] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("fault", [AccessDenied("no"), Transient("lost")])
@@ -249,16 +250,16 @@ def test_a_table_out_of_reach_is_told(
         raise fault
 
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
-    monkeypatch.setattr(job, "LOST_SIGHT_S", 0.0)
-    with pytest.raises(job.JobError, match=f"The run run cannot be watched: {fault}"):
+    monkeypatch.setattr(runs, "LOST_SIGHT_S", 0.0)
+    with pytest.raises(runs.RunError, match=f"The run run cannot be watched: {fault}"):
         follow(table)
 
 
 def test_cancelling_gives_the_record_as_it_then_is(table: Any, results: ResultsTable) -> None:
     aws: Any = SimpleNamespace(table=lambda _: table)
-    deployment: Any = SimpleNamespace(table="results")
-    record = job.cancel(aws, deployment, "run")
+    deployment: Any = SimpleNamespace(job="top_words", table="results")
+    record = runs.cancel(aws, deployment, "run")
     assert (record.status, record.cancel_requested) == ("RUNNING", True)
     ended(results, 0, "FAILED")
-    with pytest.raises(job.JobError, match="There is no run run at work"):
-        job.cancel(aws, deployment, "run")
+    with pytest.raises(runs.RunError, match="There is no run run at work"):
+        runs.cancel(aws, deployment, "run")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import regex
 
-from lambda_src.errors import TooManyWords
+from lambda_src.errors import TooManyDistinct
 
 RULES = f"2 regex {regex.__version__} unicode {unicodedata.unidata_version}"
 """Names what decides on words and on who owns them: counts by other rules are not to be summed with ours."""
@@ -41,32 +41,32 @@ class WordCounts(NamedTuple):
     longer_words: int
 
 
-MAX_DISTINCT_RUNS = 2_000_000
+MAX_DISTINCT_STRETCHES = 2_000_000
 """In one block: what the memory of ``parse_block`` is made for (docs/memory.md). A block of the default size
 cannot have as many."""
 
 
-def count_runs(chunk: bytes, runs: Counter[bytes]) -> None:
-    """Add the runs of ``chunk``, which cuts no word, to ``runs``, ASCII letters in lower case. Raises
-    TooManyWords.
+def count_stretches(chunk: bytes, stretches: Counter[bytes]) -> None:
+    """Add the stretches of ``chunk``, which cuts no token, to ``stretches``, ASCII letters in lower case. A
+    stretch is what stands between two separators of ASCII: in most texts one token. Raises TooManyDistinct.
 
     Stays on bytes: splitting and counting run in C. Lower case first is safe, for it changes neither what
     is a letter nor how the other letters of a word are lowered.
     """
-    runs.update(chunk.translate(_FOLD).split())
-    if len(runs) > MAX_DISTINCT_RUNS:
-        raise TooManyWords(
-            f"One block has more than {MAX_DISTINCT_RUNS} distinct words: choose a smaller block_bytes."
+    stretches.update(chunk.translate(_FOLD).split())
+    if len(stretches) > MAX_DISTINCT_STRETCHES:
+        raise TooManyDistinct(
+            f"One block has more than {MAX_DISTINCT_STRETCHES} distinct words: choose a smaller block_bytes."
         )
 
 
-def count_words(runs: Mapping[bytes, int]) -> WordCounts:
-    """The words of ``runs``, each counted as often as its run: Unicode's rules are applied once per
-    distinct run, and only to those with a byte >= 0x80."""
+def count_words(stretches: Mapping[bytes, int]) -> WordCounts:
+    """The words of ``stretches``, each counted as often as its stretch: Unicode's rules are applied once per
+    distinct stretch, and only to those with a byte >= 0x80."""
     by_length: list[dict[str, int]] = [{} for _ in range(LONGEST)]
     longer_words = 0
-    for run, count in runs.items():
-        for word in (run.decode("ascii"),) if run.isascii() else words_of(run):
+    for stretch, count in stretches.items():
+        for word in (stretch.decode("ascii"),) if stretch.isascii() else words_of(stretch):
             if len(word) > LONGEST:
                 longer_words += count
             else:
@@ -75,13 +75,13 @@ def count_words(runs: Mapping[bytes, int]) -> WordCounts:
     return WordCounts(by_length, longer_words)
 
 
-def words_of(run: bytes) -> list[str]:
-    """The words of one run, in order, of which those above ``LONGEST`` are only good for being counted.
+def words_of(stretch: bytes) -> list[str]:
+    """The words of one stretch, in order, of which those above ``LONGEST`` are only good for being counted.
 
     >>> words_of("naïve—Œuvre".encode())
     ['naïve', 'œuvre']
     """
-    words = _WORD.findall(run.decode("utf-8", errors="replace"))
+    words = _WORD.findall(stretch.decode("utf-8", errors="replace"))
     return [
         unicodedata.normalize("NFC", word.lower()) if len(word) <= MAX_RANKED_SPELLING else word
         for word in words

@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from lambda_src import map_reduce
+from lambda_src import reduce_part as module
 from lambda_src.errors import FanOutFailed, NoRoom, Throttled, Transient
-from lambda_src.handlers import get_occurrences as module
-from lambda_src.messages import BlockReport, Manifest, Source, TopWord
-from lambda_src.top_words import add
+from lambda_src.job import Owned
+from lambda_src.jobs.top_words import JOB
+from lambda_src.jobs.top_words.top import add
+from lambda_src.messages import BlockReport, Manifest, Source
 
-LENGTH = 2
+LENGTH = "2"
 
 
 class Blobs:
@@ -29,19 +31,26 @@ class Blobs:
 
     def get_manifest(self) -> bytes:
         blocks = [
-            BlockReport(number, 10 * number, 10 * number + 10, [2, size] + [2] * 18, [0, 3] + [0] * 18, 0)
+            BlockReport(
+                number,
+                Owned(10 * number, 10 * number + 10),
+                1024,
+                [2, size] + [2] * 18,
+                [0, 3] + [0] * 18,
+                {},
+            )
             for number, size in enumerate(self._line_bytes)
         ]
         source = Source("bucket", "key", "etag", 10 * len(blocks))
-        return msgspec.json.encode(Manifest("run", source, blocks))
+        return msgspec.json.encode(Manifest("run", source, source.bytes, blocks))
 
-    def get(self, length: int, block: int, line_bytes: Sequence[int]) -> bytes:
+    def get(self, number: int, block: int, _header_bytes: int, line_bytes: Sequence[int]) -> bytes:
         with self._lock:
             self.reads[block] += 1
             self.at_once += 1
             self.ahead += 1
             self.most_ahead = max(self.ahead, self.most_ahead)
-            self.bytes_ahead += line_bytes[length - 1]
+            self.bytes_ahead += line_bytes[number]
             self.most_bytes_ahead = max(self.bytes_ahead, self.most_bytes_ahead)
         try:
             self.serve(block)
@@ -81,9 +90,9 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_sum(blobs: Blobs, blocks: int) -> None:
-    report = module.get_occurrences(LENGTH, blobs)  # type: ignore[arg-type]
-    assert (report.blobs_read, report.words) == (blocks, 3 * blocks)
-    assert report.top_words[0] == TopWord("of", 2 * blocks)
+    report = module.reduce_part(JOB, LENGTH, blobs)  # type: ignore[arg-type]
+    assert (report.blobs_read, report.observations) == (blocks, 3 * blocks)
+    assert report.result["top_words"][0] == {"word": "of", "count": 2 * blocks}
 
 
 def test_a_throttled_reducer_reads_slower_and_keeps_what_it_has_summed() -> None:
@@ -124,14 +133,14 @@ def test_a_store_that_does_not_serve_a_line_is_named() -> None:
                 raise Transient("S3 did not serve it")
 
     with pytest.raises(FanOutFailed, match="block 3: Transient: S3 did not serve it"):
-        module.get_occurrences(LENGTH, Broken([20] * 10))  # type: ignore[arg-type]
+        module.reduce_part(JOB, LENGTH, Broken([20] * 10))  # type: ignore[arg-type]
 
 
 def test_a_store_that_only_throttles_ends_the_reducer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "STALLED_S", 0.05)
     monkeypatch.setattr(SlowDown, "limit", 0)
     with pytest.raises(NoRoom):
-        module.get_occurrences(LENGTH, SlowDown([20] * 10))  # type: ignore[arg-type]
+        module.reduce_part(JOB, LENGTH, SlowDown([20] * 10))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +165,7 @@ def test_what_is_read_ahead_is_bounded(
         blobs.folded(block)
         add(counts, more)
 
-    monkeypatch.setattr("lambda_src.top_words.add", fold)
+    monkeypatch.setattr("lambda_src.jobs.top_words.top.add", fold)
     check_sum(blobs, len(line_bytes))
     assert blobs.most_bytes_ahead <= max(992, *line_bytes)
     assert ahead / 2 < blobs.most_ahead <= ahead

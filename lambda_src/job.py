@@ -1,0 +1,145 @@
+"""What a job states. The engine does everything else, and knows no job.
+
+A run's input is cut into *units* [0, size): bytes of an object, or ranks of permutations. A *block* is a
+range of units. ``map`` turns one block into one line of bytes per *part*; ``reduce`` turns the lines of one
+part, one per block, into the part's result. However the input is cut, the result must be the same: that is
+what makes fan-out, retries and resumption safe.
+
+*Observations* are what a job counts in a part: words, log lines, choices tested. A reducer must arrive at
+what the mappers observed in its part, or the run fails: so nothing is lost or counted twice.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from lambda_src.errors import JobBroken
+from lambda_src.records import Rule
+
+BYTES = "bytes"
+
+
+class Span(NamedTuple):
+    """Units ``[start, end)``."""
+
+    start: int
+    end: int
+
+
+class Owned(NamedTuple):
+    """The units ``[start, end)`` that a block answers for. A block that owns nothing has ``start == end``,
+    anywhere.
+
+    Where its bytes are streams of a compressed object, the first ``skipped`` bytes of their text belong to a
+    record of an earlier block, and its own last record takes ``overrun`` bytes of the text behind them.
+    """
+
+    start: int
+    end: int
+    skipped: int = 0
+    overrun: int = 0
+
+
+class Input(Protocol):
+    """The pinned input of a run, as a job reads it: one object, or several put end to end. ``size_bytes`` is
+    its size as it is stored. Compressed objects are read unpacked. Every method raises the engine's named
+    errors."""
+
+    size_bytes: int
+    objects: int
+
+    def feed(self, block: Span, rule: Rule, feed: Callable[[bytes], None]) -> Owned:
+        """Feed the text of the records that begin in ``block``, bytes ``[start, end)``, in order, in chunks
+        that cut none of them and hold the text of one object only; what the block owned."""
+
+    def whole(self, most_bytes: int) -> bytes:
+        """All text of the only object, for jobs whose units are not bytes. Raises SourceTooLarge where there
+        is more than ``most_bytes``."""
+
+
+class Measured(NamedTuple):
+    """How many units a run has; what ``measure`` found out about its input that the answer shows; and how
+    many units a block has where the request does not say, if the engine's default does not suit."""
+
+    units: int
+    facts: Mapping[str, Any]
+    block_units: int | None = None
+
+
+def measure_bytes(source: Input) -> Measured:
+    """Units are the bytes of the input."""
+    return Measured(source.size_bytes, {"bytes": source.size_bytes, "objects": source.objects})
+
+
+class Mapped(NamedTuple):
+    """What ``map`` makes of one block.
+
+    ``owned`` are the units that it answers for: in block order these must chain from 0 to the last unit.
+    ``lines`` and ``observations`` have one entry per part; a line is opaque to the engine, and holds no
+    newline. ``extras`` are summed over the run.
+    """
+
+    owned: Owned
+    lines: Sequence[bytes]
+    observations: Sequence[int]
+    extras: Mapping[str, int]
+
+
+class Reduced(NamedTuple):
+    """What ``reduce`` makes of one part. ``result`` is JSON: what the results table and the answer show."""
+
+    observations: int
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as a value.
+
+    ``rules`` names what decides on the result: blobs that were made by other rules are not resumed. ``part``
+    says what a part is, such as ``length``; ``parts`` are their labels, in order. ``reduce(part, lines)`` may
+    iterate over ``lines`` more than once: each pass reads them anew, in any order. ``summarize`` gives the
+    job's own fields of the answer, from what ``measure`` found, the summed extras, and the results by part.
+    ``unit`` is what messages call its units.
+    """
+
+    rules: str
+    part: str
+    parts: Sequence[str]
+    map: Callable[[Span, Input], Mapped]
+    reduce: Callable[[str, Iterable[bytes]], Reduced]
+    summarize: Callable[
+        [Mapping[str, Any], Mapping[str, int], Mapping[str, Mapping[str, Any]]], dict[str, Any]
+    ]
+    measure: Callable[[Input], Measured] = measure_bytes
+    unit: str = BYTES
+
+    def check(self, mapped: Mapped) -> None:
+        """Raise JobBroken unless ``mapped`` is what a job promises of a block."""
+        wanted = len(self.parts)
+        if (len(mapped.lines), len(mapped.observations)) != (wanted, wanted):
+            raise JobBroken(
+                f"map gave {len(mapped.lines)} lines and {len(mapped.observations)} observations: it must "
+                f"give one of each per part, and there are {wanted} parts."
+            )
+        if any(b"\n" in line for line in mapped.lines):
+            raise JobBroken("map gave a line that holds a newline.")
+        if min((*mapped.observations, *mapped.extras.values(), 0)) < 0:
+            raise JobBroken("map gave a negative number of observations, or a negative extra.")
+
+
+def names() -> list[str]:
+    """The jobs that there are: the modules of ``lambda_src.jobs``."""
+    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "jobs")]))
+
+
+def load(name: str) -> Job:
+    """The job of the module ``lambda_src.jobs.<name>``: its ``JOB``. Raises JobBroken if it has none."""
+    module = importlib.import_module(f"lambda_src.jobs.{name}")
+    job = getattr(module, "JOB", None)
+    if not isinstance(job, Job):
+        raise JobBroken(f"lambda_src.jobs.{name} does not define JOB, a Job.")
+    return job

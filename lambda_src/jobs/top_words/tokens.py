@@ -1,0 +1,66 @@
+"""Tokens, and where a text may be cut without cutting one.
+
+A *token* is a maximal sequence of letters and combining marks in UTF-8; an invalid byte belongs to none. What
+separates tokens may be cut.
+
+In UTF-8 no character begins inside another, so a few bytes around a place tell whether a token covers it.
+Where that token ends is looked for in a few bytes first, which is enough in most texts.
+"""
+
+import codecs
+
+import regex
+
+from lambda_src.records import Rule
+
+MAX_TOKEN_BYTES = 1 << 20
+"""A longer token is no text, and would make memory unbounded."""
+
+_CHARACTER_BYTES = 4
+_FIRST_REACHES_BYTES = (256, 64 << 10)
+_SEPARATOR = regex.compile(r"[^\p{L}\p{M}]")
+_LAST_SEPARATOR = regex.compile(r"(?r)[^\p{L}\p{M}]")
+
+
+def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
+    """``at``, or where the token ends that began before it and goes on there.
+
+    >>> first_cut("señor, yes".encode(), 1, False), first_cut("señor, yes".encode(), 7, False)
+    (6, 7)
+    >>> first_cut(b"yes", 1, False), first_cut(b"yes", 1, True)
+    (None, 3)
+    """
+    first = at - 1
+    while first > max(at - _CHARACTER_BYTES, 0) and _goes_on(data[first]):
+        first -= 1  # to the beginning of the character before `at`
+    for reach_bytes in (*_FIRST_REACHES_BYTES, len(data)):
+        # An incomplete character at the end is left out unless it is the last. What is invalid separates.
+        reach = data[first : first + reach_bytes]
+        text, _ = codecs.utf_8_decode(reach, "replace", is_all and first + len(reach) == len(data))
+        if separator := _SEPARATOR.search(text):
+            return max(first + len(text[: separator.start()].encode()), at)
+    return len(data) if is_all else None
+
+
+def last_cut(data: bytes) -> int:
+    """Where the token begins that may go on behind ``data``, or the end of what surely separates.
+
+    >>> last_cut("yes, señ".encode()), last_cut("yes, señ".encode()[:-1]), last_cut(b"yes "), last_cut(b"yes")
+    (5, 5, 4, 0)
+    """
+    for reach_bytes in (*_FIRST_REACHES_BYTES, len(data)):
+        begin = max(len(data) - reach_bytes, 0)
+        while 0 < begin < len(data) and _goes_on(data[begin]):
+            begin += 1  # to the beginning of a character
+        text, whole_bytes = codecs.utf_8_decode(data[begin:], "replace", False)
+        if separator := _LAST_SEPARATOR.search(text):
+            return begin + whole_bytes - len(text[separator.end() :].encode())
+    return 0
+
+
+def _goes_on(byte: int) -> bool:
+    """Whether no character begins with ``byte``, for it is the second or a later one of one."""
+    return byte & 0xC0 == 0x80
+
+
+TOKENS = Rule("token", MAX_TOKEN_BYTES, _CHARACTER_BYTES, first_cut, last_cut)

@@ -1,0 +1,37 @@
+"""The second fan-out: one task per part."""
+
+from collections.abc import Callable, Sequence
+
+from lambda_src.job import Job
+from lambda_src.map_reduce import map_reduce
+from lambda_src.messages import AllPartsReport, GetAllOccurrencesRequest, GetOccurrencesRequest, PartReport
+
+
+def reduce_parts(
+    job: Job,
+    request: GetAllOccurrencesRequest,
+    get_occurrences: Callable[[GetOccurrencesRequest], PartReport],
+    *,
+    stored: Sequence[PartReport] = (),
+    tick: Callable[[], None] = lambda: None,
+) -> AllPartsReport:
+    """Call ``get_occurrences`` for every part of ``job`` but those that are ``stored``. Raises as
+    ``map_reduce``."""
+    reports = {report.part: report for report in stored}
+
+    def fold(task: GetOccurrencesRequest, report: PartReport) -> None:
+        reports[task.part] = report
+
+    map_reduce(
+        get_occurrences,
+        [
+            GetOccurrencesRequest(request.run_id, request.owner, part)
+            for part in job.parts
+            if part not in reports
+        ],
+        fold,
+        name=lambda task: f"{job.part} {task.part}",
+        max_concurrency=min(request.max_concurrency, len(job.parts)),
+        tick=tick,
+    )
+    return AllPartsReport([reports[part] for part in job.parts])

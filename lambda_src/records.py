@@ -1,0 +1,148 @@
+"""Records of a text, and which of them a block owns.
+
+A *cut* is a place between two bytes where a text may be cut without cutting a record; its beginning and its
+end are cuts. A block whose text is ``[start, end)`` owns what lies between the first cut at or after
+``start`` and the first cut at or after ``end``: the records whose first byte lies in it. Neighbours agree,
+for both look at the same bytes around the same place.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from lambda_src.errors import SourceNotText
+
+
+class Rule(NamedTuple):
+    """Where a text may be cut: told by at most ``around_bytes`` on either side of a place.
+
+    ``first_cut(data, at, is_all)`` is the first cut at or after ``at`` > 0, None if it takes more data to
+    tell, which there are unless the text ends with these (``is_all``). ``last_cut(data)`` is the last one of
+    all, 0 if there is none or it takes more data to tell. Their data begin at a cut, or at least
+    ``around_bytes`` before ``at``. ``what`` names a record in errors; one of more
+    than ``longest_bytes`` would make memory unbounded, and is refused.
+    """
+
+    what: str
+    longest_bytes: int
+    around_bytes: int
+    first_cut: Callable[[bytes, int, bool], int | None]
+    last_cut: Callable[[bytes], int]
+
+
+def delimited(what: str, separators: bytes, longest_bytes: int) -> Rule:
+    """Records that end with one of the bytes ``separators``, or with the text.
+
+    >>> line = delimited("line", b"\\n", 1 << 20)
+    >>> line.first_cut(b"one\\ntwo", 4, False), line.last_cut(b"one\\ntwo")
+    (4, 4)
+    >>> line.first_cut(b"two", 1, False), line.first_cut(b"two", 1, True)
+    (None, 3)
+    """
+    separator = re.compile(b"[" + re.escape(separators) + b"]")
+    others = bytes(byte for byte in range(256) if byte not in separators)
+
+    def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
+        found = separator.search(data, at - 1)
+        return found.end() if found else len(data) if is_all else None
+
+    def last_cut(data: bytes) -> int:
+        return len(data.rstrip(others))
+
+    return Rule(what, longest_bytes, 1, first_cut, last_cut)
+
+
+class Text(NamedTuple):
+    """A block's ``own`` text, in chunks. ``behind`` are the ``around_bytes`` before it, or all that there
+    are; ``beyond`` is what follows it, read only as far as needed. ``place(offset)`` says in errors where a
+    byte of it lies."""
+
+    behind: bytes
+    own: Iterator[bytes]
+    beyond: Iterator[bytes]
+    place: Callable[[int], str]
+
+
+class Fed(NamedTuple):
+    """How what was fed differs from the block's own text: the first ``skipped`` bytes of that belong to a
+    record of an earlier block, and the ``overrun`` bytes behind it to its own last record."""
+
+    skipped: int
+    overrun: int
+
+
+def feed_records(rule: Rule, text: Text, feed: Callable[[bytes], None]) -> Fed:
+    """Feed the records whose first byte lies in the block's own text, in order, in chunks that cut none.
+
+    Raises SourceNotText for a record that is too long.
+    """
+    reader = _Reader(rule, text)
+    owned_from = reader.cut_from(0)
+    reader.drop_to(owned_from)
+    while reader.end is None:
+        reader.feed_to(reader.base + rule.last_cut(reader.pending), feed)
+        reader.read_on()
+    owned_to = reader.cut_from(max(reader.end, owned_from))
+    reader.feed_to(owned_to, feed)
+    return Fed(owned_from, owned_to - reader.end)
+
+
+class _Reader:
+    """Reads a text on demand. Its offset 0 is where the block's own text begins, ``end`` where that ends
+    (None until it is known). ``pending`` is what was read and not dropped yet, from offset ``base`` on."""
+
+    def __init__(self, rule: Rule, text: Text) -> None:
+        self.pending = text.behind
+        self.base = -len(text.behind)
+        self.end: int | None = None
+        self._rule = rule
+        self._text = text
+        self._is_all = False
+
+    def read_on(self) -> None:
+        """Read a chunk more, or find out where the block's own text ends, or that there is no more."""
+        if len(self.pending) > self._rule.longest_bytes + 2 * self._rule.around_bytes:
+            raise self._too_long(self.base)  # for whoever reads on has found no cut in it
+        chunk = next(self._text.own if self.end is None else self._text.beyond, None)
+        if chunk is not None:
+            self.pending += chunk
+        elif self.end is None:
+            self.end = self.base + len(self.pending)
+        else:
+            self._is_all = True
+
+    def cut_from(self, offset: int) -> int:
+        """The first cut at or after ``offset``."""
+        if offset == self.base:  # where the text begins, or a cut that is known
+            return offset
+        while (cut := self._rule.first_cut(self.pending, offset - self.base, self._is_all)) is None:
+            self.read_on()
+        return self.base + cut
+
+    def drop_to(self, offset: int) -> None:
+        """Forget what lies before ``offset``, a cut."""
+        self.pending = self.pending[offset - self.base :]
+        self.base = offset
+
+    def feed_to(self, offset: int, feed: Callable[[bytes], None]) -> None:
+        """Feed what lies before ``offset``, a cut, once no record in it is found to be too long."""
+        data = self.pending[: offset - self.base]
+        if not data:
+            return
+        longest_bytes, position = self._rule.longest_bytes, 0
+        while len(data) - position > longest_bytes:  # hop as far as a record of the allowed length can reach
+            hop_bytes = self._rule.last_cut(data[position : position + longest_bytes])
+            if hop_bytes == 0:
+                cut = self._rule.first_cut(self.pending, position + 1, self._is_all) or len(data)
+                hop_bytes = cut - position
+                if hop_bytes > longest_bytes:
+                    raise self._too_long(self.base + position)
+            position += hop_bytes
+        feed(data)
+        self.drop_to(offset)
+
+    def _too_long(self, offset: int) -> SourceNotText:
+        return SourceNotText(
+            f"The {self._rule.what} at {self._text.place(offset)} is longer than "
+            f"{self._rule.longest_bytes} bytes: this is not text that can be read record by record."
+        )

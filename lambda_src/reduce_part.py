@@ -1,0 +1,71 @@
+"""Reducing one part: its line of every blob, read as fast as S3 allows."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from lambda_src.blob_store import BlobStore
+from lambda_src.conservation import check_mapped, check_reduced
+from lambda_src.errors import InvalidRequest
+from lambda_src.job import Job
+from lambda_src.map_reduce import fan_out
+from lambda_src.messages import BlockReport, Manifest, PartReport
+
+READS_AT_ONCE = 32
+"""Enough to hide S3's latency."""
+
+READ_AHEAD_BYTES = 64 << 20
+"""Few enough, when lines are long, for those under way to fit the memory."""
+
+
+def reduce_part(job: Job, part: str, blobs: BlobStore) -> PartReport:
+    """Reduce ``part`` over the blobs of the run's manifest, and see that none is missing. Raises
+    InvalidRequest for a part that the job does not have, ConservationBroken, FanOutFailed."""
+    if part not in job.parts:
+        raise InvalidRequest(f"part: the job has no {job.part} {part!r}.")
+    manifest = msgspec.json.decode(blobs.get_manifest(), type=Manifest)
+    check_mapped(job, manifest)
+    lines = Lines(job.parts.index(part), manifest, blobs)
+    reduced = job.reduce(part, lines)
+    report = PartReport(part, lines.blobs_read, reduced.observations, dict(reduced.result))
+    check_reduced(report, job, manifest)
+    return report
+
+
+class Lines:
+    """The lines of part ``number``, one per blob, in any order, read anew by each iteration. ``blobs_read``
+    counts those that the latest one has read.
+
+    A fan-out reads, for S3 throttles a run's reducers on prefixes that it has not yet spread out: the pace
+    goes down, and what has been summed stays.
+    """
+
+    def __init__(self, number: int, manifest: Manifest, blobs: BlobStore) -> None:
+        self._number, self._manifest, self._blobs = number, manifest, blobs
+        self.blobs_read = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.blobs_read = 0
+        for blocks, at_once in self._by_size():
+            for _, line in fan_out(self._read, blocks, name=_name, max_concurrency=at_once):
+                self.blobs_read += 1
+                yield line
+
+    def _read(self, report: BlockReport) -> bytes:
+        return self._blobs.get(self._number, report.block, report.header_bytes, report.line_bytes)
+
+    def _by_size(self) -> Iterator[tuple[list[BlockReport], int]]:
+        """The blocks, with how many of their lines may be under way at once. Long lines are read apart, fewer
+        at once: one of them must not slow down all others."""
+        short_bytes = READ_AHEAD_BYTES // READS_AT_ONCE
+        number, blocks = self._number, self._manifest.blocks
+        short = [block for block in blocks if block.line_bytes[number] <= short_bytes]
+        long = [block for block in blocks if block.line_bytes[number] > short_bytes]
+        yield short, READS_AT_ONCE
+        if long:
+            longest_bytes = max(block.line_bytes[number] for block in long)
+            yield long, max(READ_AHEAD_BYTES // longest_bytes, 1)
+
+
+def _name(report: BlockReport) -> str:
+    return f"block {report.block}"

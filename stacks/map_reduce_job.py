@@ -1,0 +1,179 @@
+"""One job as five functions, with their grants and their logs."""
+
+from typing import NamedTuple
+
+from aws_cdk import Acknowledgment, Duration, Stack, Validations
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from lambda_src.settings import (
+    GET_ALL_OCCURRENCES_TIMEOUT_S,
+    GET_OCCURRENCES_TIMEOUT_S,
+    LOG_RESULTS_TIMEOUT_S,
+    ONE_VCPU_MB,
+    PARSE_BLOCK_TIMEOUT_S,
+    PARSE_FILE_TIMEOUT_S,
+    GetAllOccurrencesSettings,
+    GetOccurrencesSettings,
+    LogResultsSettings,
+    ParseBlockSettings,
+    ParseFileSettings,
+)
+from stacks.dependency_layer import lock_of_job
+from stacks.functions import Functions
+
+
+class Objects(NamedTuple):
+    """The objects of ``bucket`` whose keys begin with ``prefix``; ``finding`` is how cdk-nag writes the
+    bucket's ARN."""
+
+    bucket: s3.IBucket
+    prefix: str
+    finding: str
+
+
+class MapReduceJob(Construct):
+    """``job`` is a module of ``lambda_src.jobs``. It reads ``inputs``, keeps intermediates in ``blobs`` and
+    ``runs``, and results in ``table``. ``inputs_key`` is the ARN of the KMS key of its inputs, if they have
+    one of the customer's. The packages of its own lock go to the two functions that map."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        job: str,
+        architecture: str,
+        inputs: Objects,
+        inputs_key: str | None,
+        blobs: Objects,
+        runs: Objects,
+        table: dynamodb.TableV2,
+        map_memory_mb: int = ONE_VCPU_MB,
+        map_timeout_s: int = PARSE_BLOCK_TIMEOUT_S,
+        reduce_memory_mb: int = ONE_VCPU_MB,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        functions = Functions(self, "Functions", architecture=architecture)
+        lock = lock_of_job(job)
+        layers = [functions.layer("DependenciesOfJob", lock)] if lock else []
+        url_suffix, bucket = Stack.of(self).url_suffix, blobs.bucket.bucket_name
+
+        self.parse_block = functions.function(
+            "parse_block",
+            ParseBlockSettings(job=job, url_suffix=url_suffix, bucket=bucket),
+            memory_mb=map_memory_mb,
+            timeout_s=map_timeout_s,
+            layers=layers,
+        )
+        _allow_objects(self.parse_block, "s3:GetObject", inputs)
+        _allow_objects(self.parse_block, "s3:PutObject", blobs)
+        _allow_objects(self.parse_block, "s3:GetObject", runs)
+
+        self.get_occurrences = functions.function(
+            "get_occurrences",
+            GetOccurrencesSettings(job=job, url_suffix=url_suffix, bucket=bucket, table=table.table_name),
+            memory_mb=reduce_memory_mb,
+            timeout_s=GET_OCCURRENCES_TIMEOUT_S,
+        )
+        _allow_objects(self.get_occurrences, "s3:GetObject", blobs)
+        _allow_objects(self.get_occurrences, "s3:GetObject", runs)
+        _allow(self.get_occurrences, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem"], [table.table_arn])
+
+        self.get_all_occurrences = functions.function(
+            "get_all_occurrences",
+            GetAllOccurrencesSettings(job=job, get_occurrences_function=self.get_occurrences.function_name),
+            memory_mb=ONE_VCPU_MB // 2,
+            timeout_s=GET_ALL_OCCURRENCES_TIMEOUT_S,
+        )
+        _allow(self.get_all_occurrences, ["lambda:InvokeFunction"], [self.get_occurrences.function_arn])
+
+        self.log_results = functions.function(
+            "log_results",
+            LogResultsSettings(job=job, table=table.table_name),
+            memory_mb=ONE_VCPU_MB // 2,
+            timeout_s=LOG_RESULTS_TIMEOUT_S,
+        )
+        _allow(self.log_results, ["dynamodb:GetItem", "dynamodb:Query"], [table.table_arn])
+
+        self.parse_file = functions.function(
+            "parse_file",
+            ParseFileSettings(
+                job=job,
+                url_suffix=url_suffix,
+                bucket=bucket,
+                source_bucket=inputs.bucket.bucket_name,
+                table=table.table_name,
+                parse_block_function=self.parse_block.function_name,
+                get_all_occurrences_function=self.get_all_occurrences.function_name,
+                get_occurrences_function=self.get_occurrences.function_name,
+                log_results_function=self.log_results.function_name,
+            ),
+            memory_mb=ONE_VCPU_MB,
+            timeout_s=PARSE_FILE_TIMEOUT_S,
+            layers=layers,
+            invokes_itself=True,
+        )
+        _allow_objects(self.parse_file, "s3:GetObject", inputs)
+        _allow_listing(self.parse_file, inputs)
+        _allow_objects(self.parse_file, "s3:PutObject", runs)
+        _allow_objects(self.parse_file, "s3:GetObject", blobs)
+        _allow(
+            self.parse_file,
+            [
+                f"dynamodb:{action}"
+                for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query")
+            ],
+            [table.table_arn],
+        )
+        callees = (self.parse_block, self.get_all_occurrences, self.get_occurrences, self.log_results)
+        _allow(self.parse_file, ["lambda:InvokeFunction"], [callee.function_arn for callee in callees])
+        if inputs_key:
+            for reader in (self.parse_file, self.parse_block):
+                _allow(reader, ["kms:Decrypt"], [inputs_key])
+
+        # Apart from the role, for a function cannot be made after a policy that names it.
+        iam.Policy(
+            self,
+            "ParseFileHandsOver",
+            roles=[_role(self.parse_file)],
+            statements=[
+                iam.PolicyStatement(
+                    actions=["lambda:InvokeFunction"], resources=[self.parse_file.function_arn]
+                )
+            ],
+        )
+        # A run that failed is resumed by a person; Lambda would try twice more by itself. And where an
+        # account has no room, it would keep a hand-over for six hours: a person resumes the run sooner.
+        self.parse_file.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(5))
+
+
+def _allow(function: lambda_.Function, actions: list[str], resources: list[str]) -> None:
+    function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=resources))
+
+
+def _allow_objects(function: lambda_.Function, action: str, objects: Objects) -> None:
+    _allow(function, [action], [objects.bucket.arn_for_objects(f"{objects.prefix}*")])
+    Validations.of(_role(function)).acknowledge(
+        Acknowledgment(
+            id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects.finding}/{objects.prefix}*]",
+            reason="The wildcard stands for objects only, and for no other prefix than the function's own.",
+        )
+    )
+
+
+def _allow_listing(function: lambda_.Function, objects: Objects) -> None:
+    conditions = {"StringLike": {"s3:prefix": f"{objects.prefix}*"}} if objects.prefix else None
+    function.add_to_role_policy(
+        iam.PolicyStatement(
+            actions=["s3:ListBucket"], resources=[objects.bucket.bucket_arn], conditions=conditions
+        )
+    )
+
+
+def _role(function: lambda_.Function) -> iam.IRole:
+    assert function.role is not None, "Functions gives every function a role of its own"
+    return function.role

@@ -1,0 +1,144 @@
+"""All objects under a prefix, by the real client."""
+
+import re
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from lambda_src.addresses import Addresses, Placed
+from lambda_src.errors import (
+    AccessDenied,
+    FanfoldError,
+    InvalidRequest,
+    SourceNotFound,
+    Throttled,
+    Transient,
+)
+from lambda_src.job import Owned, Span
+from lambda_src.listing import list_prefix, open_client
+from lambda_src.messages import Source
+from lambda_src.records import delimited
+from lambda_src.source import input_of
+from tests.integration.conftest import BUCKET
+
+ODD_KEYS = ["a b+c%41&=?#.txt", "日本語 ü.txt", "{x}~'\".txt", "U\u0308 decomposed", "emoji 😀", "<&>", "%2F"]
+
+
+def put(s3: Any, key: str, data: bytes) -> None:
+    s3.put_object(Bucket=BUCKET, Key=key, Body=data)
+
+
+def test_every_page_is_read_in_the_order_of_keys(s3: Any) -> None:
+    for number in reversed(range(1100)):
+        put(s3, f"pages/{number}", b"x" * (number % 3))
+    placed = list_prefix(open_client(), BUCKET, "pages/")
+    assert [one.key for one in placed] == sorted(f"pages/{number}" for number in range(1100))
+    assert [one.bytes for one in placed] == [int(one.key[6:]) % 3 for one in placed]
+    assert Addresses(placed).end == sum(one.bytes for one in placed)
+
+
+def test_a_prefix_is_where_keys_begin_and_nothing_else(s3: Any) -> None:
+    for key in ("logs/1", "logs/2/3", "logs", "logs2", "other/logs/"):
+        put(s3, key, b"x")
+    for prefix, keys in (
+        ("logs/", ["logs/1", "logs/2/3"]),
+        ("logs", ["logs", "logs/1", "logs/2/3", "logs2"]),
+    ):
+        assert [one.key for one in list_prefix(open_client(), BUCKET, prefix)] == keys
+
+
+def test_odd_keys_are_pinned_and_read_as_they_are(s3: Any, objects: Any) -> None:
+    for key in ODD_KEYS:
+        put(s3, f"odd/{key}", f"{key}\n".encode())
+    placed = list_prefix(open_client(), BUCKET, "odd/")
+    assert [one.key for one in placed] == sorted(f"odd/{key}" for key in ODD_KEYS)
+    known = Addresses(placed)
+    chunks: list[bytes] = []
+    source = input_of(objects, Source(BUCKET, None, "-", known.end, "odd/", len(placed)), known)
+    owned = source.feed(Span(0, known.end), delimited("line", b"\n", 1000), chunks.append)
+    assert owned == Owned(0, known.end)
+    assert b"".join(chunks).decode().splitlines() == sorted(ODD_KEYS)
+
+
+@pytest.mark.parametrize("key", ["a//b", "a/./b", "a/../b", "ends/", "a\x7fb"])
+def test_a_key_that_cannot_be_read_exactly_is_refused_unless_it_is_empty(s3: Any, key: str) -> None:
+    put(s3, f"refused/{key}", b"")
+    assert [one.key for one in list_prefix(open_client(), BUCKET, "refused/")] == [f"refused/{key}"]
+    put(s3, f"refused/{key}", b"x")
+    with pytest.raises(InvalidRequest, match=re.escape(repr(f"refused/{key}"))):
+        list_prefix(open_client(), BUCKET, "refused/")
+    s3.delete_object(Bucket=BUCKET, Key=f"refused/{key}")
+
+
+def test_folder_markers_alone_are_an_empty_input(s3: Any) -> None:
+    put(s3, "folder/", b"")
+    placed = list_prefix(open_client(), BUCKET, "folder/")
+    assert [(one.key, one.bytes) for one in placed] == [("folder/", 0)]
+    assert Addresses(placed).end == 0
+
+
+def test_what_is_listed_is_pinned(s3: Any) -> None:
+    put(s3, "pinned/a", b"x")
+    etag = s3.head_object(Bucket=BUCKET, Key="pinned/a")["ETag"]
+    assert list_prefix(open_client(), BUCKET, "pinned/") == [Placed(0, "pinned/a", 1, etag)]
+
+
+def test_no_object_and_no_bucket_are_named(s3: Any) -> None:
+    with pytest.raises(SourceNotFound, match="No object begins with s3://bucket/none/: check bucket and"):
+        list_prefix(open_client(), BUCKET, "none/")
+    with pytest.raises(SourceNotFound, match="s3://nowhere does not exist: check the bucket"):
+        list_prefix(open_client(), "nowhere", "none/")
+
+
+def test_too_many_objects_are_refused_before_all_are_listed(s3: Any) -> None:
+    pages = 0
+
+    class Client:
+        def get_paginator(self, _: str) -> Any:
+            return self
+
+        def paginate(self, **_: str) -> Any:
+            nonlocal pages
+            for page in range(1000):
+                pages += 1
+                yield {
+                    "Contents": [
+                        {"Key": f"{page}/{number}", "Size": 1, "ETag": "e"} for number in range(1000)
+                    ]
+                }
+
+    with pytest.raises(InvalidRequest, match="prefix: more than 100000 objects begin with it"):
+        list_prefix(Client(), BUCKET, "many/")
+    assert pages == 101
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "wanted"),
+    [
+        (403, "AccessDenied", AccessDenied),
+        (503, "SlowDown", Throttled),
+        (500, "InternalError", Transient),
+        (301, "PermanentRedirect", InvalidRequest),
+    ],
+)
+def test_errors_of_s3_are_ours(status: int, code: str, wanted: type[FanfoldError]) -> None:
+    class Client:
+        def get_paginator(self, _: str) -> Any:
+            response: Any = {
+                "Error": {"Code": code, "Message": "S3's words"},
+                "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
+            }
+            raise ClientError(response, "ListObjectsV2")
+
+    with pytest.raises(wanted, match="bucket"):
+        list_prefix(Client(), BUCKET, "logs/")
+
+
+def test_a_lost_connection_is_worth_another_attempt(endpoint: str) -> None:
+    once = Config(retries={"total_max_attempts": 1})
+    client = boto3.client("s3", endpoint_url="http://127.0.0.1:9", config=once)
+    with pytest.raises(Transient, match="The connection to S3 failed when s3://bucket/logs/ was listed"):
+        list_prefix(client, BUCKET, "logs/")

@@ -1,0 +1,56 @@
+"""The deployed stack as the client finds it: by its outputs, whatever else is among them."""
+
+from typing import Any
+
+import pytest
+
+from client.aws import Aws
+from client.deployment import Deployment, DeploymentError, find_deployment
+
+OUTPUTS = {
+    "BucketName": "bucket",
+    "SourceBucketName": "source-bucket",
+    "TableName": "table",
+    "ParseFileFunction": "parse-file",
+    "ParseBlockFunction": "parse-block",
+    "GetAllOccurrencesFunction": "get-all-occurrences",
+    "GetOccurrencesFunction": "get-occurrences",
+    "LogResultsFunction": "log-results",
+    "LogResultsLogGroup": "/log/results",
+}
+
+
+class Session:
+    """Of an account in which every stack has ``outputs``."""
+
+    def __init__(self, outputs: dict[str, str]) -> None:
+        self._outputs = outputs
+
+    def client(self, _service: str, **_options: Any) -> "Session":
+        return self
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 -- as boto3 spells it
+        outputs = [{"OutputKey": name, "OutputValue": value} for name, value in self._outputs.items()]
+        return {"Stacks": [{"StackName": StackName, "Outputs": outputs}]}
+
+
+def test_every_output_is_found_under_its_name() -> None:
+    assert find_deployment(Aws(Session({**OUTPUTS, "OfAnother": "x"})), "access_log") == Deployment(
+        job="access_log",
+        bucket="bucket",
+        source_bucket="source-bucket",
+        table="table",
+        parse_file="parse-file",
+        parse_block="parse-block",
+        get_all_occurrences="get-all-occurrences",
+        get_occurrences="get-occurrences",
+        log_results="log-results",
+        log_results_log_group="/log/results",
+    )
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_a_stack_without_an_output_is_to_be_deployed_again(name: str) -> None:
+    fewer = {other: value for other, value in OUTPUTS.items() if other != name}
+    with pytest.raises(DeploymentError, match=f"lacks an output .*`{name}`.* again: make deploy"):
+        find_deployment(Aws(Session(fewer)), "top_words")

@@ -1,0 +1,201 @@
+"""A job's view of its objects: many are read at once, one is taken as a whole, none is nothing."""
+
+import bz2
+import gzip
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_src.addresses import Addresses, Placed, place
+from lambda_src.errors import ArchiveTooLarge, InvalidRequest, SourceTooLarge, Transient
+from lambda_src.inputs import AHEAD_BYTES, AHEAD_THREADS, ObjectsInput, input_of_bytes
+from lambda_src.job import Input, Owned, Span
+from lambda_src.records import delimited
+
+LINE = delimited("line", b"\n", 1 << 20)
+WAIT_S = 30
+
+
+def placed(sizes: list[int]) -> list[Placed]:
+    return place((f"{number:05d}", size, "e") for number, size in enumerate(sizes))
+
+
+def refuse(*_: Any) -> NoReturn:
+    pytest.fail("nobody should ask")
+
+
+def an_input(objects: list[Placed], read: Callable[[Placed, int, int], bytes]) -> ObjectsInput:
+    known = Addresses(objects)
+    return ObjectsInput(known, read, size_bytes=known.end, objects=len(objects))
+
+
+def test_it_is_what_jobs_read() -> None:
+    given_input: Input = input_of_bytes([b"one", b"", b"two"])
+    assert (given_input.size_bytes, given_input.objects) == (6, 3)
+
+
+@given(st.lists(st.binary(max_size=40), max_size=20), st.lists(st.integers(0, 400), max_size=5))
+def test_blocks_feed_every_object_in_order(texts: list[bytes], cuts: list[int]) -> None:
+    source = input_of_bytes(texts, "plain")
+    size = source.size_bytes
+    borders = sorted({0, size, *(cut for cut in cuts if cut < size)})
+    chunks: list[bytes] = []
+    for start, end in pairwise(borders):
+        source.feed(Span(start, end), LINE, chunks.append)
+    assert b"".join(chunks) == b"".join(texts)
+
+
+@pytest.mark.parametrize("texts", [[], [b""], [b"", b""]])
+def test_nothing_to_read_is_no_error(texts: list[bytes]) -> None:
+    source = input_of_bytes(texts)
+    assert source.feed(Span(0, 0), LINE, refuse) == Owned(0, 0)
+    assert source.whole(0) == b""
+
+
+def test_many_small_objects_are_read_at_once_and_fed_in_order() -> None:
+    """Reads wait until as many are under way as there may be: one after the other would never be."""
+    together = threading.Barrier(AHEAD_THREADS, timeout=WAIT_S)
+    reads: list[str] = []
+
+    def read(one: Placed, start: int, end: int) -> bytes:
+        assert (start, end) == (0, one.bytes)
+        reads.append(one.key)
+        if 0 < int(one.key) <= AHEAD_THREADS:
+            together.wait()
+        return f"{one.key}\n".encode()
+
+    objects = placed([6] * 5000)
+    chunks: list[bytes] = []
+    an_input(objects, read).feed(Span(0, 30_000), LINE, chunks.append)
+    assert b"".join(chunks).decode().splitlines() == [one.key for one in objects]
+    assert sorted(reads) == [one.key for one in objects]
+
+
+def test_what_is_read_ahead_is_bounded_in_bytes_and_threads() -> None:
+    size = 6 << 20
+    lock = threading.Lock()
+    running = most_running = most_held = held = 0
+    fed = threading.Event()
+
+    def read(one: Placed, start: int, end: int) -> bytes:
+        nonlocal running, most_running, held, most_held
+        with lock:
+            running += 1
+            held += end - start
+            most_running, most_held = max(running, most_running), max(held, most_held)
+        data = bytes(end - start - 1) + b"\n"
+        with lock:
+            running -= 1
+        return data
+
+    def feed(chunk: bytes) -> None:
+        nonlocal held
+        fed.set()
+        with lock:
+            held -= len(chunk)
+
+    an_input(placed([size] * 40), read).feed(Span(0, 40 * size), LINE._replace(longest_bytes=2 * size), feed)
+    assert fed.is_set()
+    assert held == 0
+    assert most_running <= AHEAD_THREADS
+    assert most_held <= AHEAD_BYTES + 2 * size  # one is fed, and another read in its place
+
+
+@pytest.mark.parametrize("bad", [0, 1, 40, 4999])
+def test_an_error_is_that_of_the_read_and_no_thread_stays(bad: int) -> None:
+    before = threading.active_count()
+    reads: list[int] = []
+
+    def read(one: Placed, _start: int, _end: int) -> bytes:
+        reads.append(int(one.key))
+        if int(one.key) == bad:
+            raise Transient(f"S3 did not serve {one.key}")
+        return b"x"
+
+    chunks: list[bytes] = []
+    with pytest.raises(Transient, match=f"did not serve {bad:05d}"):
+        an_input(placed([1] * 5000), read).feed(Span(0, 5000), LINE, chunks.append)
+    assert threading.active_count() == before
+    assert len(chunks) == bad
+    assert max(reads) <= bad + 3 * AHEAD_THREADS
+
+
+def test_what_the_job_raises_ends_the_reads_too() -> None:
+    before = threading.active_count()
+
+    def feed(_: bytes) -> None:
+        raise InvalidRequest("of the job")
+
+    with pytest.raises(InvalidRequest, match="of the job"):
+        an_input(placed([1] * 500), lambda *_: b"x").feed(Span(0, 500), LINE, feed)
+    assert threading.active_count() == before
+
+
+def test_one_object_takes_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
+    chunks: list[bytes] = []
+    input_of_bytes([b"one\ntwo"]).feed(Span(0, 7), LINE, chunks.append)
+    assert b"".join(chunks) == b"one\ntwo"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_the_only_object_is_taken_whole_and_unpacked(pack: Callable[[bytes], bytes]) -> None:
+    text = b"a,b\n1,2\n" * 1000
+    for objects in ([pack(text)], [b"", pack(text), b""]):
+        source = input_of_bytes(objects)
+        assert source.whole(len(text)) == text
+        with pytest.raises(SourceTooLarge, match=r"\d has more than the 7999 bytes that this job reads"):
+            source.whole(len(text) - 1)
+
+
+def test_an_object_of_known_size_is_refused_before_it_is_read() -> None:
+    one = Placed(0, "table.csv", 1 << 40, "e", "plain")
+    with pytest.raises(SourceTooLarge, match=r"table\.csv has more than the 1000 bytes"):
+        an_input([one], refuse).whole(1000)
+
+
+def test_a_bomb_is_refused_for_its_size_as_soon_as_it_has_it() -> None:
+    data = gzip.compress(bytes(100 << 20))
+    unpacked_bytes = 0
+
+    def remaining_s() -> float:
+        nonlocal unpacked_bytes
+        unpacked_bytes += 1 << 20
+        return 900.0
+
+    source = ObjectsInput(
+        Addresses(placed([len(data)])),
+        lambda _, start, end: data[start:end],
+        size_bytes=len(data),
+        objects=1,
+        remaining_s=remaining_s,
+    )
+    with pytest.raises(SourceTooLarge):
+        source.whole(5 << 20)
+    assert unpacked_bytes < 20 << 20
+
+
+def test_several_objects_are_no_whole() -> None:
+    with pytest.raises(InvalidRequest, match="prefix: 2 objects begin with it, and this job reads one"):
+        input_of_bytes([b"one", b"", b"two"]).whole(100)
+
+
+def test_an_archive_that_takes_too_long_is_refused_and_plain_bytes_are_not() -> None:
+    texts = [gzip.compress(b"word\n" * 1000), b"word\n" * 1000]
+    objects = placed([len(text) for text in texts])
+    source = ObjectsInput(
+        Addresses(objects),
+        lambda one, start, end: texts[int(one.key)][start:end],
+        size_bytes=sum(map(len, texts)),
+        objects=2,
+        remaining_s=lambda: 9.9,
+    )
+    source.feed(Span(len(texts[0]), source.size_bytes), LINE, lambda _: None)
+    with pytest.raises(ArchiveTooLarge, match="00000 takes longer to unpack than a function may run"):
+        source.feed(Span(0, 1), LINE, lambda _: None)
