@@ -1,0 +1,284 @@
+"""What a job promises, as laws that any job can be checked against: ``check_job(JOB, {"name": b"..."})``.
+
+The engine in small: the same steps and checks as a run, on objects in memory.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lambda_src import ownership
+from lambda_src.errors import ConservationBroken, FanfoldError, JobBroken
+from lambda_src.inputs import input_of_bytes
+from lambda_src.job import Input, Job, Mapped, Measured, Span
+from lambda_src.ownership import check_chain
+from tests.texts import ANY_BYTES
+
+MAX_ITEM_BYTES = 400_000
+"""Of an item in DynamoDB. A part's result is one, the facts and extras are part of another."""
+
+MAX_ANSWER_BYTES = 6 << 20
+"""Of what a Lambda answers."""
+
+
+class LawBroken(AssertionError):
+    """The job does not keep a promise; the text names it."""
+
+
+def run_job(job: Job, source: Input, cuts: Iterable[int] = ()) -> dict[str, Any]:
+    """The job's fields of the answer, from the blocks of ``source`` that end at ``cuts``."""
+    measured, mapped = _map_all(job, source, cuts)
+    return job.summarize(measured.facts, _extras(mapped), _reduce_all(job, mapped))
+
+
+def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dict[str, Any]:
+    """The answer of ``job`` on ``objects``, put end to end in the order of their names, if the job keeps the
+    laws on them and on ``examples`` cuttings and hostile inputs. Raises LawBroken, and what the job raises.
+
+    - *Any cutting* of the input into blocks gives the answer of one block, and the same observations.
+    - *Observations are conserved*: a part's reducer arrives at what its blocks observed.
+    - *Owned spans chain* from 0 to the last unit.
+    - *Order does not matter*: reducers get lines in any order, and may read them again in another.
+    - *Same again*: what is measured, mapped or reduced again, after whatever else, is the same to the byte.
+      So a retry's line can replace the first one, and a resumed run gives the answer of another.
+    - *What is stored comes back*: lines hold no newline, results, facts and extras are what a table of
+      DynamoDB holds, and an answer is the same whether they come from there or from the job.
+    - *Hostile input* is answered by the same laws, or refused by one of the errors of ``lambda_src.errors``.
+    """
+    _check_form(job)
+    in_order = [objects[name] for name in sorted(objects)]
+    source = input_of_bytes(in_order)
+    measured, whole = _map_all(job, source)
+    answer = _answer(job, measured, whole)
+    _check_again(job, source, measured)
+
+    rounds = settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    cuts = st.lists(st.integers(1, max(measured.units, 1)), max_size=8)
+
+    @rounds
+    @given(cuts, st.sampled_from([16, 50, 8 << 20]))
+    def cut_anywhere(cuts: list[int], window_bytes: int) -> None:
+        with patch.object(ownership, "WINDOW_BYTES", window_bytes):  # as large blocks are fed, in many chunks
+            measured, mapped = _map_all(job, source, cuts)
+        _equal("the answer of any cutting is that of one block", answer, _answer(job, measured, mapped))
+        _equal("any cutting observes the same", _observed(job, whole), _observed(job, mapped))
+
+    @rounds
+    @given(_hostile(in_order), st.integers(1, 1 << 40))
+    @example([b""], 1)
+    def hostile(data: list[bytes], cut: int) -> None:
+        source = input_of_bytes(data)
+        try:
+            measured, whole = _map_all(job, source)
+            expected = _answer(job, measured, whole)
+            found = _answer(job, *_map_all(job, source, [cut % max(measured.units, 1)]))
+            _equal("the answer of any cutting is that of one block", expected, found)
+        except FanfoldError:
+            pass  # refused by name
+        except LawBroken:
+            raise
+        except Exception as error:
+            raise LawBroken(
+                f"Hostile input is refused by an error of lambda_src.errors: this was {type(error).__name__}."
+            ) from error
+
+    if measured.units > 1:
+        cut_anywhere()
+    hostile()
+    return answer
+
+
+class _Lines:
+    """Lines that each reading gives in another order."""
+
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        self._lines, self._random = list(lines), Random(len(lines))
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._random.shuffle(self._lines)
+        yield from list(self._lines)
+
+
+def _map_all(job: Job, source: Input, cuts: Iterable[int] = ()) -> tuple[Measured, list[Mapped]]:
+    """What is measured and mapped, in the order of blocks, each checked as the engine does."""
+    measured = job.measure(source)
+    mapped = [_map(job, block, source) for block in _blocks(measured.units, cuts)]
+    try:
+        check_chain([each.owned for each in mapped], measured.units, job.unit)
+    except ConservationBroken as error:
+        raise LawBroken(f"Owned spans chain: {error}") from error
+    return measured, mapped
+
+
+def _blocks(units: int, cuts: Iterable[int]) -> list[Span]:
+    edges = sorted({0, units, *(cut for cut in cuts if 0 < cut < units)})
+    return [Span(start, end) for start, end in pairwise(edges)]
+
+
+def _map(job: Job, block: Span, source: Input) -> Mapped:
+    mapped = job.map(block, source)
+    if not all(type(line) is bytes for line in mapped.lines):
+        raise LawBroken("A line is bytes.")
+    numbers = (*mapped.owned, *mapped.observations, *mapped.extras.values())
+    if not all(type(number) is int for number in numbers):
+        raise LawBroken("Observations, extras and the units owned are of type int, which JSON can hold.")
+    try:
+        job.check(mapped)
+    except JobBroken as error:
+        raise LawBroken(str(error)) from error
+    return mapped
+
+
+def _observed(job: Job, mapped: Sequence[Mapped]) -> dict[str, int]:
+    return {part: sum(each.observations[number] for each in mapped) for number, part in enumerate(job.parts)}
+
+
+def _extras(mapped: Sequence[Mapped]) -> dict[str, int]:
+    extras: Counter[str] = Counter()
+    for each in mapped:
+        extras.update(each.extras)
+    return dict(extras)
+
+
+def _reduce_all(job: Job, mapped: Sequence[Mapped]) -> dict[str, dict[str, Any]]:
+    """Results by part."""
+    results = {}
+    for number, (part, observed) in enumerate(_observed(job, mapped).items()):
+        reduced = job.reduce(part, _Lines([each.lines[number] for each in mapped]))
+        if reduced.observations != observed:
+            raise LawBroken(
+                f"Observations are conserved: the blocks observed {observed} in {job.part} {part}, and its "
+                f"reducer arrived at {reduced.observations}."
+            )
+        results[part] = dict(reduced.result)
+    return results
+
+
+def _answer(job: Job, measured: Measured, mapped: Sequence[Mapped]) -> dict[str, Any]:
+    """The answer, if reducing and what is stored keep the laws."""
+    results, extras = _reduce_all(job, mapped), _extras(mapped)
+    _equal(
+        "the order of lines does not matter, and reducing again gives the same",
+        results,
+        _reduce_all(job, mapped[::-1]),
+    )
+    answer = job.summarize(measured.facts, extras, results)
+    record = _stored("the run's facts and extras", {"facts": dict(measured.facts), "extras": extras})
+    _equal(
+        "an answer from the results table is that of the job",
+        answer,
+        job.summarize(
+            record["facts"],
+            record["extras"],
+            {part: _stored(f"the result of {job.part} {part}", results[part]) for part in results},
+        ),
+    )
+    if len(_canonical("the answer", answer)) > MAX_ANSWER_BYTES:
+        raise LawBroken(f"An answer has at most {MAX_ANSWER_BYTES} bytes.")
+    return answer
+
+
+def _check_form(job: Job) -> None:
+    if not job.rules or not job.part:
+        raise LawBroken("rules and part have names.")
+    if not job.parts or len(set(job.parts)) < len(job.parts):
+        raise LawBroken("Parts have labels, each its own.")
+    if not all(1 <= len(part) <= 64 for part in job.parts):
+        raise LawBroken("The label of a part has 1 to 64 characters.")
+
+
+def _check_again(job: Job, source: Input, measured: Measured) -> None:
+    """Blocks are mapped once more in another order, and between others."""
+    if job.measure(source) != measured:
+        raise LawBroken("Measuring again gives the same.")
+    blocks = _blocks(measured.units, range(0, measured.units, -(-measured.units // 5) or 1))
+    first = {block: _map(job, block, source) for block in blocks}
+    for block in [*reversed(blocks), *blocks]:
+        if _map(job, block, source) != first[block]:
+            raise LawBroken("Mapping a block again gives the same, whatever was mapped in between.")
+
+
+def _stored(what: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    """``value`` as it comes back from the results table."""
+    text = _canonical(what, value)
+    try:
+        item = TypeSerializer().serialize(json.loads(text, parse_float=Decimal))
+    except (TypeError, ArithmeticError) as error:
+        raise LawBroken(f"DynamoDB cannot hold {what}: {error}") from error
+    if len(text.encode()) > MAX_ITEM_BYTES:
+        raise LawBroken(f"DynamoDB cannot hold {what}: an item has at most {MAX_ITEM_BYTES} bytes.")
+    stored: dict[str, Any] = _without_decimals(TypeDeserializer().deserialize(item))
+    _equal(f"{what} comes back from the results table as it is", value, stored)
+    return stored
+
+
+def _without_decimals(value: Any) -> Any:
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case dict():
+            return {key: _without_decimals(entry) for key, entry in value.items()}
+        case list():
+            return [_without_decimals(entry) for entry in value]
+        case _:
+            return value
+
+
+def _canonical(what: str, value: Any) -> str:
+    """``value`` as JSON that is the same for equal values, however their keys are ordered."""
+    _check_keys(what, value)
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, sort_keys=True)
+        text.encode()
+    except (TypeError, ValueError) as error:
+        raise LawBroken(f"JSON in UTF-8 cannot hold {what}: {error}") from error
+    return text
+
+
+def _check_keys(what: str, value: Any) -> None:
+    match value:
+        case Mapping():
+            if not all(isinstance(key, str) and key for key in value):
+                raise LawBroken(f"Keys are strings, and none is empty: one of {what} breaks that.")
+            for entry in value.values():
+                _check_keys(what, entry)
+        case list() | tuple():
+            for entry in value:
+                _check_keys(what, entry)
+
+
+def _equal(law: str, expected: Any, found: Any) -> None:
+    """1.0 equals 1: numbers come back from the table without their type."""
+    texts = [_canonical("what is compared", value) for value in (expected, found)]
+    if json.loads(texts[0]) != json.loads(texts[1]):
+        raise LawBroken(f"{law[0].upper()}{law[1:]}:\n{texts[0][:1000]}\nis not\n{texts[1][:1000]}")
+
+
+def _hostile(objects: Sequence[bytes]) -> st.SearchStrategy[list[bytes]]:
+    """Bytes of all kinds, and the objects themselves with some of their bytes cut out or written over."""
+    changed = st.builds(
+        lambda data, at, cut, noise: (
+            data[: at % (len(data) + 1)] + noise + data[at % (len(data) + 1) + cut :]
+        ),
+        st.sampled_from(list(objects) or [b""]),
+        st.integers(0, 1 << 30),
+        st.integers(0, 100) | st.just(1 << 30),
+        ANY_BYTES,
+    )
+    return st.lists(ANY_BYTES | changed, min_size=1, max_size=3)
