@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard output, as CloudWatch Logs Insights reads it."""
+"""Structured logs: one JSON object per line on standard output, as CloudWatch Logs Insights reads it."""
 
 import json
 import sys

@@ -55,7 +55,7 @@ def map_reduce(
     tick: Callable[[], None] = lambda: None,
 ) -> None:
     """Call ``call(task)`` for every task in threads, at most ``max_concurrency`` at once, and give each
-    answer to ``fold(task, answer)``, once a task, in the caller's thread, in the order of arrival.
+    answer to ``fold(task, answer)``, once per task, in the caller's thread, in the order of arrival.
 
     Throttled and Transient calls are tried again after full-jitter backoff. A call that runs three times as
     long as the median of its siblings gets a second copy, and the first answer wins: ``call`` must be

@@ -1,6 +1,6 @@
 """The payloads between Lambdas, and the records they leave.
 
-A worker answers its own report or a ``Failure``: what a caller has to act on is part of the answer, so that
+A worker returns its own report or a ``Failure``: what a caller has to act on is part of the answer, so that
 a raised exception always means a crash.
 """
 

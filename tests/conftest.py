@@ -18,7 +18,7 @@ HOSTILE: dict[str, Counter[str]] = {}
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Once a test: when it was called, or did not get so far."""
+    """Once per test: when it was called, or did not get so far."""
     if "hostile" in report.keywords and (report.when == "call" or not report.passed):
         name = report.nodeid.rpartition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
         HOSTILE.setdefault(name, Counter())[report.outcome] += 1

@@ -13,7 +13,7 @@ from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, GetAllOccurrencesSett
 
 
 def handler(event: object, _context: object) -> Mapping[str, Any]:
-    """Answers an AllPartsReport."""
+    """Returns an AllPartsReport, or a Failure, as a plain dict."""
 
     def work() -> AllPartsReport:
         settings = from_environment(GetAllOccurrencesSettings, os.environ)

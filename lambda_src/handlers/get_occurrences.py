@@ -15,7 +15,7 @@ from lambda_src.settings import GetOccurrencesSettings, from_environment
 
 
 def handler(event: object, _context: object) -> Mapping[str, Any]:
-    """Answers a PartReport."""
+    """Returns a PartReport, or a Failure, as a plain dict."""
 
     def work() -> PartReport:
         settings = from_environment(GetOccurrencesSettings, os.environ)

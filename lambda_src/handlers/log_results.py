@@ -15,7 +15,7 @@ from lambda_src.settings import LogResultsSettings, from_environment
 
 
 def handler(event: object, _context: object) -> Mapping[str, Any]:
-    """Answers a LogResultsReport."""
+    """Returns a LogResultsReport, or a Failure, as a plain dict."""
 
     def work() -> LogResultsReport:
         settings = from_environment(LogResultsSettings, os.environ)

@@ -16,7 +16,7 @@ from lambda_src.source import input_of
 
 
 def handler(event: object, context: Any) -> Mapping[str, Any]:
-    """Answers a BlockReport."""
+    """Returns a BlockReport, or a Failure, as a plain dict."""
 
     def work() -> BlockReport:
         settings = from_environment(ParseBlockSettings, os.environ)

@@ -1,4 +1,4 @@
-"""The entry point: runs the deployed job on one object and answers the result."""
+"""The entry point: runs the deployed job on one input and returns its summary."""
 
 import os
 import time
@@ -43,7 +43,7 @@ from lambda_src.settings import (
 
 
 def handler(event: object, context: Any) -> Mapping[str, Any]:
-    """Answers the run's summary; raises on any failure, so that Lambda shows the invocation as failed."""
+    """Returns the run's summary; raises on any failure, so that Lambda shows the invocation as failed."""
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     settings = from_environment(ParseFileSettings, os.environ)
     run_id = _run_id(event)

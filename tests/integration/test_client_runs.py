@@ -101,7 +101,7 @@ def test_no_such_run_is_told(table: Any) -> None:
 
 
 class Lambda:
-    """Has ``begin`` do what an invocation does, and answers what it gives if the caller waits for that."""
+    """Has ``begin`` do what an invocation does, and returns what it gives if the caller waits for that."""
 
     def __init__(self, begin: Callable[[], Any] = lambda: None) -> None:
         self.begin = begin

@@ -1,4 +1,4 @@
-"""One role a function, with exactly the actions and resources that it uses.
+"""One role per function, with exactly the actions and resources that it uses.
 
 To grant more, add the line here first: the table is what a reviewer reads.
 """
