@@ -28,6 +28,6 @@ def test_a_line_a_length_and_a_summary(stack: Stack) -> None:
 
 def test_log_groups_are_the_stack_s_and_expire(stack: Stack) -> None:
     groups = stack.aws.client("logs").describe_log_groups(logGroupNamePrefix="/aws")["logGroups"]
-    ours = [group for group in groups if "Fanfold" in group["logGroupName"]]
+    ours = [group for group in groups if "/Fanfold/" in group["logGroupName"]]
     assert len(ours) == 5
     assert {group["retentionInDays"] for group in ours} == {30}
