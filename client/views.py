@@ -10,10 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from client.safe_text import visible
+from lambda_src.messages import ENGINE_FIELDS
 
 Summary = Mapping[str, Any]
-
-ENGINE_FIELDS = {"run_id", "status", "bytes", "block_bytes", "blocks", "seconds"}
 
 
 def show_any(console: Console, summary: Summary) -> None:

@@ -253,6 +253,10 @@ def new_run_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
 
 
+ENGINE_FIELDS = frozenset({"run_id", "status", "block_bytes", "blocks", "seconds"})
+"""Of an answer: no job may have a field of that name."""
+
+
 def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[str, Any]:
     """The answer of a run, from what the results table holds of it: of one that has not finished without the
     job's own fields."""

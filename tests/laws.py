@@ -20,6 +20,7 @@ from lambda_src import ownership
 from lambda_src.errors import ConservationBroken, FanfoldError, JobBroken
 from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Input, Job, Mapped, Measured, Span
+from lambda_src.messages import ENGINE_FIELDS
 from lambda_src.ownership import check_chain
 from tests.texts import ANY_BYTES
 
@@ -166,6 +167,8 @@ def _reduce_all(job: Job, mapped: Sequence[Mapped]) -> dict[str, dict[str, Any]]
                 f"Observations are conserved: the blocks observed {observed} in {job.part} {part}, and its "
                 f"reducer arrived at {reduced.observations}."
             )
+        if taken := {"event", "run_id", job.part} & reduced.result.keys():
+            raise LawBroken(f"A result's names are its own: {min(taken)} is in every log line already.")
         results[part] = dict(reduced.result)
     return results
 
@@ -179,6 +182,8 @@ def _answer(job: Job, measured: Measured, mapped: Sequence[Mapped]) -> dict[str,
         _reduce_all(job, mapped[::-1]),
     )
     answer = job.summarize(measured.facts, extras, results)
+    if taken := ENGINE_FIELDS & answer.keys():
+        raise LawBroken(f"An answer's names are its own: {min(taken)} is one of the engine's.")
     record = _stored("the run's facts and extras", {"facts": dict(measured.facts), "extras": extras})
     _equal(
         "an answer from the results table is that of the job",
@@ -197,8 +202,8 @@ def _answer(job: Job, measured: Measured, mapped: Sequence[Mapped]) -> dict[str,
 def _check_form(job: Job) -> None:
     if not job.rules or not job.part:
         raise LawBroken("rules and part have names.")
-    if not job.parts or len(set(job.parts)) < len(job.parts):
-        raise LawBroken("Parts have labels, each its own.")
+    if not job.parts or len({part.lstrip("0") or "0" for part in job.parts}) < len(job.parts):
+        raise LawBroken("Parts have labels, each its own, zeros in front apart.")
     if not all(1 <= len(part) <= 64 for part in job.parts):
         raise LawBroken("The label of a part has 1 to 64 characters.")
 

@@ -34,7 +34,7 @@ def log_results(name: str, deployed: Job, table: ResultsTable) -> LogResultsRepo
         raise ConservationBroken("The results table has no record of this run.")
     for report in parts:
         label = int(report.part) if report.part.isdecimal() else report.part
-        log(name, run_id=record.run_id, **{deployed.part: label}, **report.result)
+        log(name, **{**report.result, "run_id": record.run_id, deployed.part: label})
     own = deployed.summarize(record.facts, record.extras, {report.part: report.result for report in parts})
     figures = {name: value for name, value in own.items() if isinstance(value, (int, float, str))}
     of_run = {

@@ -1,10 +1,10 @@
 """Processes that die: workers before they store, the orchestrator at ten moments, and then resumed."""
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
 import pytest
 
 from client.corpus import write_corpus
@@ -23,10 +23,11 @@ def to_be_stored(call: Call, job: Job) -> int | None:
     """The number of the task whose result is about to be stored: of a block, or of a part, both from 0."""
     if call.method == "PUT" and call.target.startswith("blobs/"):
         return int(call.target.rpartition("/")[2].removesuffix(".jsonl"))
-    part = (
-        re.search(rf"{job.part}#0*(\w+)".encode(), call.body) if call.target == "TransactWriteItems" else None
-    )
-    return job.parts.index(part[1].decode()) if part else None
+    if call.target == "TransactWriteItems":
+        for action in msgspec.json.decode(call.body)["TransactItems"]:
+            if "Put" in action:
+                return job.parts.index(action["Put"]["Item"]["part"]["S"])
+    return None
 
 
 def kill_workers(faulty: Faulty, function: str, times: Callable[[int], int]) -> Counter[int]:

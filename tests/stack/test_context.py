@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lambda_src.job import names
 from stacks.dependency_layer import host_architecture
 from stacks.fanfold_stack import InvalidContext
 
@@ -102,9 +103,9 @@ def test_the_defaults_may_be_written_out(
         ),
         (
             {"job": "word_count"},
-            "-c job=word_count: choose one of access_log, column_permutations, top_words.",
+            f"-c job=word_count: choose one of {', '.join(names())}.",
         ),
-        ({"job": "../x"}, "-c job=../x: choose one of access_log, column_permutations, top_words."),
+        ({"job": "../x"}, f"-c job=../x: choose one of {', '.join(names())}."),
         ({"architecture": "amd64"}, "-c architecture=amd64: choose one of arm64, x86_64, host."),
     ],
     ids=str,

@@ -84,6 +84,11 @@ def reducing(result: Callable[[list[bytes]], Any]) -> Job:
     return replace(HONEST, reduce=reduce)
 
 
+def takes_a_name(_part: str, lines: Iterable[bytes]) -> Reduced:
+    summed = sum(map(int, lines))
+    return Reduced(summed, {"parity": summed})
+
+
 CALLS = count(1)
 
 
@@ -138,7 +143,10 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
     [
         (replace(HONEST, rules=""), "rules and part have names"),
         (replace(HONEST, parts=["odd", "odd"]), "Parts have labels, each its own"),
+        (replace(HONEST, parts=["1", "01"]), "Parts have labels, each its own"),
         (replace(HONEST, parts=["even", "o" * 65]), "1 to 64 characters"),
+        (replace(HONEST, reduce=takes_a_name), "A result's names are its own: parity is in every log line"),
+        (replace(HONEST, summarize=lambda *_: {"blocks": 1}), "An answer's names are its own: blocks is one"),
         (mapping(lambda mapped: mapped._replace(lines=mapped.lines[:1])), "1 lines and 2 observations"),
         (mapping(lambda mapped: mapped._replace(lines=[b"1\n", b"0"])), "holds a newline"),
         (mapping(lambda mapped: mapped._replace(observations=[-1, 0])), "negative number of observations"),
