@@ -14,7 +14,8 @@ override BLOCK_BYTES := $(value BLOCK_BYTES)
 override CONCURRENCY := $(value CONCURRENCY)
 override CONTEXT := $(value CONTEXT)
 override NAME := $(value NAME)
-export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT NAME
+override FUZZ_S := $(value FUZZ_S)
+export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT NAME FUZZ_S
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -25,7 +26,7 @@ with_context = set -f; for setting in $$CONTEXT; do set -- "$$@" -c "$$setting";
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
@@ -36,9 +37,23 @@ run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] 
 test: .installed lint ## Lint, types, and all tests: unit, integration, stack, end to end
 	python -m pytest
 
+.PHONY: test-arm64
+test-arm64: .installed ## Run the arm64 layers by python3.13 under QEMU, which apt gets from Debian (100 MB, once)
+	python -m pytest tests/arm64 -m arm64
+
 .PHONY: faults
 faults: .installed ## Inject every fault and hostile input and print what came of each (about half an hour)
 	python -m pytest tests/faults tests/e2e/test_commands.py tests/e2e/test_gate.py -m 'long or not long'
+
+.PHONY: fuzz
+fuzz: ## Fuzz the kernel in C under AddressSanitizer and UBSan, with cc or CC=compiler: [FUZZ_S=seconds]
+	@mkdir -p .build/fuzz
+	$(CC) $(fuzz_options) -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-coverage=trace-pc \
+		-c tests/fuzz/kernel_target.c -o .build/fuzz/kernel_target.o
+	$(CC) $(fuzz_options) -c tests/fuzz/driver.c -o .build/fuzz/driver.o
+	$(CC) -fsanitize=address,undefined .build/fuzz/driver.o .build/fuzz/kernel_target.o -o .build/fuzz/fuzz
+	@cd .build/fuzz && ./fuzz "$${FUZZ_S:-60}"
+fuzz_options := -std=gnu11 -g -O2 -fno-omit-frame-pointer -Wall -Wextra -Werror
 
 .PHONY: lint
 lint: .installed ## Check style and types
@@ -66,7 +81,7 @@ destroy: .installed ## Remove the stack from that account; data stay unless depl
 .PHONY: audit
 audit: ## Ask for known vulnerabilities of the locked packages
 	$(PYTHON) -m venv .build/audit && .build/audit/bin/pip install --quiet 'pip-audit==2.10.1'
-	for lock in requirements.txt requirements-dev.txt $$(find lambda_src -name requirements.txt); do \
+	for lock in requirements.txt requirements-dev.txt requirements-native.txt $$(find lambda_src -name requirements.txt); do \
 		.build/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement $$lock || exit 1; done
 
 .PHONY: lock
@@ -77,6 +92,7 @@ lock: ## Write the hashed locks anew from pyproject.toml
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:lambda --output-file lambda_src/requirements.txt
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:column_permutations \
 		--output-file lambda_src/jobs/column_permutations/requirements.txt
+	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:native --output-file requirements-native.txt
 lock_options := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock'
 

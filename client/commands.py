@@ -23,7 +23,6 @@ from client.terminal import Terminal
 from client.upload import Folder, Input, UploadError, files_of, upload, upload_folder
 from lambda_src.job import names
 from lambda_src.messages import (
-    DEFAULT_BLOCK_BYTES,
     DEFAULT_MAX_CONCURRENCY,
     ParseFileRequest,
     new_run_id,
@@ -245,7 +244,7 @@ def _parser() -> _Parser:
         "--block-bytes",
         type=_positive,
         metavar="N",
-        help=f"size of a block (default: {DEFAULT_BLOCK_BYTES}, or that of the run that is resumed)",
+        help="size of a block (default: what fits, or that of the run that is resumed)",
     )
 
     at_once = "how many Lambdas may work at once (default: {})"

@@ -75,6 +75,10 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
                     "IOT_MTLS_ENABLED": "0",
                     "SFTP_ENABLED": "0",
                     "LOG_LEVEL": "WARNING",
+                    # Bodies of some MB would be mapped and unmapped for each request, in the server and in
+                    # the Lambdas: page faults would take most of a GET.
+                    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+                    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
                     "TMPDIR": str(private),
                     "STATE_DIR": str(private / "state"),
                     "S3_DATA_DIR": str(private / "s3"),

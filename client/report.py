@@ -26,7 +26,7 @@ def as_json(job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) 
     """The result as ``make run JSON=path`` writes it; ``seconds`` adds the stages outside of the run."""
     # The default job's result is older than other jobs.
     which = {} if job == DEFAULT_JOB else {"job": job}
-    left_out = {"status", "block_bytes"}
+    left_out = {"status", "block_bytes", "block_bytes_because"}
     own = {name: value for name, value in summary.items() if name not in left_out}
     return {"run_id": summary["run_id"], **which, **own, "seconds": {**seconds, **summary["seconds"]}}
 
@@ -111,7 +111,7 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
     VIEWS.get(job, show_any)(console, summary)
     console.print(
         f"{summary['bytes']:,} bytes, in {summary['blocks']:,} blocks of {summary['block_bytes']:,} "
-        f"{load(job).unit}"
+        f"{load(job).unit}: {summary['block_bytes_because']}"
     )
     stages = {**seconds, **summary["seconds"]}
     console.print(visible("Seconds: " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in stages.items())))

@@ -1,5 +1,6 @@
 """How a worker answers: its report, or a failure as data."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,9 +12,12 @@ from lambda_src.messages import failure, to_plain
 
 
 def answer(work: Callable[[], Struct]) -> Mapping[str, Any]:
-    """The plain report of ``work()``, or the ``Failure`` of what it raised, which is logged."""
+    """The plain report of ``work()``, or the ``Failure`` of what it raised. Either leaves one line of log."""
+    started_at = time.monotonic()
     try:
-        return to_plain(work())
+        report = work()
+        log("done", report=type(report).__name__, seconds=round(time.monotonic() - started_at, 3))
+        return to_plain(report)
     except FanfoldError as error:
         log("failed", error=type(error).__name__, message=str(error))
         return to_plain(failure(error))

@@ -6,12 +6,36 @@ MAX_BLOCKS = 100_000
 """Bounds the manifest and the reducers' reads however many units there are."""
 
 
+SMALLEST_BYTES = 5 << 20
+"""As published for 1 GB and 250 Lambdas: below it, a Lambda's start and requests outweigh its work."""
+
+ENOUGH_BYTES = 16 << 20
+"""Above it, fewer requests save nothing more; but a Lambda that dies, or is slow, costs more."""
+
+BLOCKS_PER_LAMBDA, MOST_PER_LAMBDA = 4, 16
+"""So many even out slow ones; with more, invoking them and reading their blobs takes longer than they do."""
+
+
 class Block(NamedTuple):
     """Block ``number`` (from 0), nominally units ``[start, end)``."""
 
     number: int
     start: int
     end: int
+
+
+def fitting_block_bytes(input_bytes: int, max_concurrency: int) -> int:
+    """The size of a block where nobody says one: as ``BLOCKS_PER_LAMBDA`` of each of so many Lambdas, but not
+    below ``SMALLEST_BYTES``, nor above ``ENOUGH_BYTES`` unless there would be more than ``MOST_PER_LAMBDA``.
+
+    >>> [fitting_block_bytes(10**9, at_once) >> 20 for at_once in (4, 250)]
+    [16, 5]
+    >>> fitting_block_bytes(10**12, 500) // 10**6
+    125
+    """
+    few = -(-input_bytes // (BLOCKS_PER_LAMBDA * max_concurrency))
+    most = -(-input_bytes // (MOST_PER_LAMBDA * max_concurrency))
+    return max(SMALLEST_BYTES, min(ENOUGH_BYTES, few), most)
 
 
 def bounded_block_units(units: int, block_units: int) -> int:

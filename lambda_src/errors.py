@@ -66,6 +66,10 @@ class TooManyDistinct(FanfoldError):
     """A block has more distinct things to count than the memory of its function is made for."""
 
 
+class OutOfMemory(FanfoldError):
+    """The memory of a function does not hold what it counts."""
+
+
 class JobBroken(FanfoldError):
     """A job does not keep what it promises to the engine."""
 

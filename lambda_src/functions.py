@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 import boto3
@@ -16,8 +17,9 @@ from lambda_src.messages import MAX_CONCURRENCY, decode_answer, encode
 T = TypeVar("T")
 
 
+@cache
 def open_functions(read_timeout_s: int) -> Any:
-    """A Lambda client that waits ``read_timeout_s`` and tries once.
+    """A Lambda client that waits ``read_timeout_s`` and tries once. A process that is warm has it already.
 
     The wait must exceed the time-out of the invoked function: botocore answers its own read time-out by
     invoking again. Trying again is the fan-out's job.

@@ -19,7 +19,6 @@ from lambda_src.job import Job, Owned
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
-DEFAULT_BLOCK_BYTES = 5 * 1024 * 1024
 DEFAULT_MAX_CONCURRENCY = 250
 MAX_CONCURRENCY = 500
 """Each call is a thread and a connection, and a Lambda has 1,024 of threads and of open files."""
@@ -46,7 +45,8 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     With an ``etag`` it means exactly that version of the object, as S3 names it (in double quotes). With the
     ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's own, else
-    by default the job's, or ``DEFAULT_BLOCK_BYTES``; of a job whose units are not bytes, it counts those. A
+    by default the job's, or what fits the
+    input and ``max_concurrency``; of a job whose units are not bytes, it counts those. A
     run that ``must_be_new`` is refused if its run id has a record: an asynchronous event may come twice, and
     late.
     """
@@ -209,6 +209,7 @@ class RunRecord(Struct, kw_only=True):
     bytes: int = 0
     objects: int = 0
     block_bytes: int = 0
+    block_bytes_because: str = ""
     blocks: int = 0
     blocks_done: int = 0
     blocks_kept: int = 0
@@ -253,7 +254,7 @@ def new_run_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
 
 
-ENGINE_FIELDS = frozenset({"run_id", "status", "block_bytes", "blocks", "seconds"})
+ENGINE_FIELDS = frozenset({"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "seconds"})
 """Of an answer: no job may have a field of that name."""
 
 
@@ -270,6 +271,7 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
         "status": record.status,
         "bytes": record.bytes,
         "block_bytes": record.block_bytes,
+        "block_bytes_because": record.block_bytes_because,
         "blocks": record.blocks,
         **own,
         "seconds": record.seconds,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from lambda_src.addresses import Listing
-from lambda_src.blocks import bounded_block_units, split
+from lambda_src.blocks import bounded_block_units, fitting_block_bytes, split
 from lambda_src.conservation import check_mapped, check_reduced
 from lambda_src.errors import (
     AccessDenied,
@@ -26,7 +26,6 @@ from lambda_src.lease import Lease, OutOfTime
 from lambda_src.log import log
 from lambda_src.map_reduce import call_once, map_reduce
 from lambda_src.messages import (
-    DEFAULT_BLOCK_BYTES,
     AllPartsReport,
     BlockReport,
     GetAllOccurrencesRequest,
@@ -182,17 +181,15 @@ def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunR
         key=request.key,
         prefix=request.prefix,
         block_bytes=request.block_bytes or 0,
+        block_bytes_because="the request says so" if request.block_bytes else "",
         max_concurrency=request.max_concurrency,
         started_at=time.time(),
     )
     if found and found.etag:  # What the run is bound to stays, whatever becomes of this invocation.
         record.etag, record.version_id = found.etag, found.version_id
         record.bytes, record.objects, record.units = found.bytes, found.objects, found.units
-        record.block_bytes, record.blocks, record.started_at = (
-            found.block_bytes,
-            found.blocks,
-            found.started_at,
-        )
+        record.block_bytes, record.block_bytes_because = found.block_bytes, found.block_bytes_because
+        record.blocks, record.started_at = found.blocks, found.started_at
     return record
 
 
@@ -250,8 +247,9 @@ def _parse(
     record.bytes, record.objects = source.bytes, source.objects
     measured = services.measure(source, listing)
     record.units, record.facts = measured.units, dict(measured.facts)
-    block_units = record.block_bytes or measured.block_units or DEFAULT_BLOCK_BYTES
-    record.block_bytes = bounded_block_units(measured.units, block_units)
+    if not record.block_bytes:
+        record.block_bytes, record.block_bytes_because = _block_units(measured, record.max_concurrency)
+    record.block_bytes = bounded_block_units(measured.units, record.block_bytes)
     requests = [
         ParseBlockRequest(
             record.run_id,
@@ -292,6 +290,16 @@ def _parse(
         extras.update(report.extras)
     record.extras = dict(extras)
     return manifest
+
+
+def _block_units(measured: Measured, max_concurrency: int) -> tuple[int, str]:
+    """How many units a block has where the request does not say, and why."""
+    if measured.block_units:
+        return measured.block_units, "the job's own choice"
+    return (
+        fitting_block_bytes(measured.units, max_concurrency),
+        f"it fits {measured.units} bytes and {max_concurrency} Lambdas at once",
+    )
 
 
 def _reduce(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
@@ -31,13 +32,19 @@ def open_bucket(bucket: str, url_suffix: str) -> S3Store:
     minute; what is worse is the fan-out's to retry.
 
     By itself obstore would ask amazonaws.com in every partition. An endpoint that the environment names is
-    asked instead.
+    asked instead. A process that is warm has it, and its connections, already.
     """
     region = os.environ.get("AWS_REGION", "us-east-1")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.{url_suffix}"
+    return _open_once(bucket, region, endpoint)
+
+
+@cache
+def _open_once(bucket: str, region: str, endpoint: str) -> S3Store:
     return S3Store(
         bucket,
         region=region,
-        endpoint=os.environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.{url_suffix}",
+        endpoint=endpoint,
         retry_config={
             "max_retries": 5,
             "retry_timeout": timedelta(seconds=60),

@@ -1,9 +1,9 @@
 """Builds layers of dependencies for the platform that runs the Lambdas, without Docker.
 
 A layer holds the wheels of a lock, checked against its hashes: one lock is ``lambda_src/requirements.txt``, a
-job may bring another. What differs from
-machine to machine or from installation to installation (bytecode, scripts, pip's own notes) is left out, so
-that the same lock gives the same asset hash everywhere.
+job may bring another. It may also hold a library that is compiled here. What differs from machine to machine
+or from installation to installation (bytecode, scripts, pip's own notes) is left out, so that the same lock
+gives the same asset hash everywhere.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ LOCK = ROOT / "lambda_src" / "requirements.txt"
 BUILT = ROOT / ".build" / "layers"
 
 RUNTIME_PYTHON = "3.13"
-_MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 _GLIBC_OF_RUNTIME = 34
 """python3.13 runs on Amazon Linux 2023, which has glibc 2.34: any older manylinux wheel runs there."""
 
@@ -35,7 +35,7 @@ _NOT_NEEDED = (
 
 
 class LayerNotBuilt(Exception):
-    """pip could not install the layer's packages."""
+    """pip could not install the layer's packages, or its library does not compile."""
 
 
 def host_architecture() -> str:
@@ -49,10 +49,12 @@ def lock_of_job(job: str) -> Path | None:
     return lock if lock.is_file() else None
 
 
-def build_layer(architecture: str, lock: Path = LOCK) -> Path:
+def build_layer(architecture: str, lock: Path = LOCK, library: Path | None = None) -> Path:
     """The folder of the layer of ``lock`` for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host``
-    for running on this machine with this Python. Built once. Raises LayerNotBuilt."""
+    for running on this machine with this Python. It holds the folder ``library`` besides, whose name tells
+    one from another. Built once. Raises LayerNotBuilt."""
     identity = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes())
+    identity.update(library.name.encode() if library else b"")
     identity.update(
         f"{sys.implementation.cache_tag} {platform.machine()}".encode() if architecture == "host" else b""
     )
@@ -62,28 +64,40 @@ def build_layer(architecture: str, lock: Path = LOCK) -> Path:
         with tempfile.TemporaryDirectory(dir=BUILT) as building:
             built = Path(building) / "layer"
             _install(built / "python", architecture, lock)
-            # Renamed as a whole: a second build at the same time, or a broken one, leaves no half layer.
-            try:
-                built.rename(layer)
-            except OSError:
-                if not layer.exists():
-                    raise
+            if library:
+                shutil.copytree(library, built / "python", dirs_exist_ok=True)
+            rename_whole(built, layer)
     return layer
 
 
-def _install(target: Path, architecture: str, lock: Path) -> None:
+def rename_whole(built: Path, wanted: Path) -> None:
+    """So a second build at the same time, or a broken one, leaves nothing half built."""
+    try:
+        built.rename(wanted)
+    except OSError:
+        if not wanted.exists():
+            raise
+
+
+def pip_install(target: Path, lock: Path, options: list[str], what: str) -> None:
+    """Install the packages of ``lock`` into ``target``. Raises LayerNotBuilt."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--no-compile", "--require-hashes", "--only-binary=:all:"]
-    command += ["--target", str(target), "--requirement", str(lock)]
-    if architecture != "host":
-        machine = _MACHINES[architecture]
-        command += ["--implementation", "cp", "--python-version", RUNTIME_PYTHON]
-        command += ["--platform", f"manylinux2014_{machine}"]
-        for minor in range(17, _GLIBC_OF_RUNTIME + 1):
-            command += ["--platform", f"manylinux_2_{minor}_{machine}"]
+    command += ["--target", str(target), "--requirement", str(lock), *options]
     installed = subprocess.run(command, capture_output=True, text=True, check=False)
     if installed.returncode:
-        raise LayerNotBuilt(f"pip could not build the {architecture} layer:\n{installed.stderr}")
+        raise LayerNotBuilt(f"pip could not {what}:\n{installed.stderr}")
+
+
+def _install(target: Path, architecture: str, lock: Path) -> None:
+    options = []
+    if architecture != "host":
+        machine = MACHINES[architecture]
+        options += ["--implementation", "cp", "--python-version", RUNTIME_PYTHON]
+        options += ["--platform", f"manylinux2014_{machine}"]
+        for minor in range(17, _GLIBC_OF_RUNTIME + 1):
+            options += ["--platform", f"manylinux_2_{minor}_{machine}"]
+    pip_install(target, lock, options, f"build the {architecture} layer")
     for pattern in _NOT_NEEDED:
         for path in target.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

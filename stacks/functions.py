@@ -12,14 +12,18 @@ from msgspec import Struct
 
 from lambda_src.settings import to_environment
 from stacks.dependency_layer import LOCK, ROOT, RUNTIME_PYTHON, build_layer, host_architecture
+from stacks.native_library import build_library
 
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
 
 class Functions(Construct):
-    """The code, the layer, and a helper that makes a function of a handler."""
+    """The code, the layer, and a helper that makes a function of a handler. What is compiled from ``source``
+    is in the layer, too."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, architecture: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, architecture: str, source: Path | None
+    ) -> None:
         super().__init__(scope, construct_id)
         Validations.of(self).acknowledge(
             Acknowledgment(
@@ -37,14 +41,15 @@ class Functions(Construct):
             exclude=["*", "!/lambda_src/", "!/lambda_src/**/", "!/lambda_src/**/*.py", "__pycache__/", ".*/"],
         )
         self._wheels_for = architecture
-        self._dependencies = self.layer("Dependencies", LOCK)
+        self._dependencies = self.layer("Dependencies", LOCK, source)
 
-    def layer(self, name: str, lock: Path) -> lambda_.LayerVersion:
-        """The packages of ``lock`` as a layer."""
+    def layer(self, name: str, lock: Path, source: Path | None = None) -> lambda_.LayerVersion:
+        """The packages of ``lock`` as a layer, with the library of ``source``."""
+        library = build_library(self._wheels_for, source) if source else None
         return lambda_.LayerVersion(
             self,
             name,
-            code=lambda_.Code.from_asset(str(build_layer(self._wheels_for, lock))),
+            code=lambda_.Code.from_asset(str(build_layer(self._wheels_for, lock, library))),
             compatible_architectures=[self._architecture],
             compatible_runtimes=[self._runtime],
             description=f"The packages of {lock.relative_to(ROOT)}",

@@ -24,6 +24,7 @@ from lambda_src.settings import (
 )
 from stacks.dependency_layer import lock_of_job
 from stacks.functions import Functions
+from stacks.native_library import source_of_job
 
 
 class Objects(NamedTuple):
@@ -38,7 +39,8 @@ class Objects(NamedTuple):
 class MapReduceJob(Construct):
     """``job`` is a module of ``lambda_src.jobs``. It reads ``inputs``, keeps intermediates in ``blobs`` and
     ``runs``, and results in ``table``. ``inputs_key`` is the ARN of the KMS key of its inputs, if they have
-    one of the customer's. The packages of its own lock go to the two functions that map."""
+    one of the customer's. The packages of its own lock go to the two functions that map, what it has in C to
+    all."""
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class MapReduceJob(Construct):
         reduce_memory_mb: int = ONE_VCPU_MB,
     ) -> None:
         super().__init__(scope, construct_id)
-        functions = Functions(self, "Functions", architecture=architecture)
+        functions = Functions(self, "Functions", architecture=architecture, source=source_of_job(job))
         lock = lock_of_job(job)
         layers = [functions.layer("DependenciesOfJob", lock)] if lock else []
         url_suffix, bucket = Stack.of(self).url_suffix, blobs.bucket.bucket_name

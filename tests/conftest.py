@@ -1,12 +1,20 @@
 """What all tests share."""
 
+import sys
 from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from lambda_src.settings import DEFAULT_JOB
+from stacks.native_library import build_library, source_of_job
 from tests.faults.faulty import ROWS, Row
+
+# As in Lambda, whose layer has it: what is tested is what runs.
+source = source_of_job(DEFAULT_JOB)
+assert source
+sys.path.append(str(build_library("host", source)))
 
 # No test depends on time: a slow machine is no failure.
 settings.register_profile("fanfold", deadline=None, print_blob=True)

@@ -61,6 +61,7 @@ def test_every_count_equals_the_oracle(
     record, parts = stack.results(summary["run_id"])
     assert record is not None
     assert (record.status, record.stage, record.blocks_done) == ("SUCCEEDED", "done", summary["blocks"])
+    assert record.extras["native_blocks"] == summary["blocks"], "the layer's library was not used"
     assert [report.part for report in parts] == [str(length) for length in range(1, 21)]
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lambda_src.job import names
 from stacks import dependency_layer
-from stacks.dependency_layer import LOCK, LayerNotBuilt, build_layer
+from stacks.dependency_layer import LOCK, LayerNotBuilt, build_layer, lock_of_job
+from stacks.native_library import build_library, library_name, source_of_job
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 """EM_AARCH64 and EM_X86_64 of the ELF specification."""
@@ -15,10 +17,19 @@ ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 NEWEST_GLIBC_OF_RUNTIME = (2, 34)
 """Amazon Linux 2023."""
 
-LOCKS = [LOCK, *sorted((LOCK.parent / "jobs").glob("*/requirements.txt"))]
+LAYERS: dict[str, tuple[Path, Path | None]] = {
+    "lambda_src": (LOCK, None),
+    **{job: (lock, None) for job in names() if (lock := lock_of_job(job))},
+    **{f"{job} in C": (LOCK, source) for job in names() if (source := source_of_job(job))},
+}
+"""The lock and the source of each layer that there is."""
 
 each_architecture = pytest.mark.parametrize("architecture", ELF_MACHINES)
-each_layer = pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.parent.name)
+each_layer = pytest.mark.parametrize(("lock", "source"), LAYERS.values(), ids=LAYERS)
+
+
+def layer_of(architecture: str, lock: Path, source: Path | None) -> Path:
+    return build_layer(architecture, lock, build_library(architecture, source) if source else None)
 
 
 def files_of(layer: Path) -> list[Path]:
@@ -31,8 +42,8 @@ def binaries_of(layer: Path) -> list[Path]:
 
 @each_architecture
 @each_layer
-def test_binaries_are_for_the_machine(architecture: str, lock: Path) -> None:
-    binaries = binaries_of(build_layer(architecture, lock))
+def test_binaries_are_for_the_machine(architecture: str, lock: Path, source: Path | None) -> None:
+    binaries = binaries_of(layer_of(architecture, lock, source))
     assert binaries
     for binary in binaries:
         header = binary.read_bytes()[:20]
@@ -45,8 +56,10 @@ def test_binaries_are_for_the_machine(architecture: str, lock: Path) -> None:
 
 @each_architecture
 @each_layer
-def test_binaries_are_for_python_3_13_or_for_every_python(architecture: str, lock: Path) -> None:
-    layer = build_layer(architecture, lock)
+def test_binaries_are_for_python_3_13_or_for_every_python(
+    architecture: str, lock: Path, source: Path | None
+) -> None:
+    layer = layer_of(architecture, lock, source)
     libraries = [path for path in files_of(layer) if ".so" in path.suffixes or ".so." in path.name]
     assert set(libraries) == set(binaries_of(layer))
     for module in libraries:
@@ -57,8 +70,10 @@ def test_binaries_are_for_python_3_13_or_for_every_python(architecture: str, loc
 
 @each_architecture
 @each_layer
-def test_binaries_ask_for_no_newer_c_library_than_the_runtime_has(architecture: str, lock: Path) -> None:
-    for binary in binaries_of(build_layer(architecture, lock)):
+def test_binaries_ask_for_no_newer_c_library_than_the_runtime_has(
+    architecture: str, lock: Path, source: Path | None
+) -> None:
+    for binary in binaries_of(layer_of(architecture, lock, source)):
         asked = re.findall(rb"GLIBC_(\d+)\.(\d+)", binary.read_bytes())
         newest = max(((int(major), int(minor)) for major, minor in asked), default=(0, 0))
         assert newest <= NEWEST_GLIBC_OF_RUNTIME, binary
@@ -66,10 +81,10 @@ def test_binaries_ask_for_no_newer_c_library_than_the_runtime_has(architecture: 
 
 @each_architecture
 @each_layer
-def test_holds_the_locked_packages(architecture: str, lock: Path) -> None:
+def test_holds_the_locked_packages(architecture: str, lock: Path, source: Path | None) -> None:
     locked = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+) \\", lock.read_text("utf-8"), re.MULTILINE))
     assert locked
-    packages = build_layer(architecture, lock) / "python"
+    packages = layer_of(architecture, lock, source) / "python"
     for name, version in locked.items():
         assert (packages / name / "__init__.py").is_file()
         assert (packages / f"{name}-{version}.dist-info" / "METADATA").is_file()
@@ -77,16 +92,23 @@ def test_holds_the_locked_packages(architecture: str, lock: Path) -> None:
 
 @each_architecture
 @each_layer
-def test_lies_where_the_runtime_looks(architecture: str, lock: Path) -> None:
-    assert [path.name for path in build_layer(architecture, lock).iterdir()] == ["python"]
+def test_lies_where_the_runtime_looks(architecture: str, lock: Path, source: Path | None) -> None:
+    assert [path.name for path in layer_of(architecture, lock, source).iterdir()] == ["python"]
 
 
 @each_architecture
 @each_layer
-def test_leaves_out_what_differs_between_machines(architecture: str, lock: Path) -> None:
-    names = {path.name for path in build_layer(architecture, lock).rglob("*")}
+def test_leaves_out_what_differs_between_machines(architecture: str, lock: Path, source: Path | None) -> None:
+    names = {path.name for path in layer_of(architecture, lock, source).rglob("*")}
     assert not names & {"__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "bin"}
     assert not any(name.endswith(".pyc") for name in names)
+
+
+@each_architecture
+def test_holds_what_a_job_has_in_c(architecture: str) -> None:
+    source = source_of_job("top_words")
+    assert source
+    assert (layer_of(architecture, LOCK, source) / "python" / library_name(source)).is_file()
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Two synths in two folders are the same, byte for byte: a diff in review then shows real changes only.
 
 The folders differ in what must not matter: depth, time stamps, permissions, what tools have left there.
-Each builds its own layer from the lock. Neither has credentials.
+Each builds its own layers from the locks, and compiles with the compiler of this folder. Neither has
+credentials.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from stacks import native_library
 from stacks.dependency_layer import ROOT
 
 from .synthesized import CDK_CONTEXT, Synthesized
@@ -35,8 +37,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two copies of the sources with the app synthesized in each, at the same time to save some."""
     one = tmp_path_factory.mktemp("one")
     other = tmp_path_factory.mktemp("other") / "deeper" / "down"
+    compiler = native_library._compiler().parent.parent
     for folder in (one, other):
         _copy_sources(folder)
+        (folder / ".build" / "native").mkdir(parents=True)
+        (folder / ".build" / "native" / compiler.name).symlink_to(compiler)
     for name in LEFT_OVERS:
         (other / name).parent.mkdir(parents=True, exist_ok=True)
         (other / name).write_text("Not part of the app.", "utf-8")

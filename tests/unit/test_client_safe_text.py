@@ -77,6 +77,7 @@ def test_words_and_names_in_the_report_are_just_text(capsys: pytest.CaptureFixtu
         "status": "SUCCEEDED",
         "bytes": 1,
         "block_bytes": 1,
+        "block_bytes_because": "the request says so",
         "blocks": 1,
         "words": 1,
         "longer_words": 0,

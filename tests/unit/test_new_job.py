@@ -10,7 +10,7 @@ import pytest
 from client.deployment import ROOT
 from client.new_job.__main__ import TEMPLATES, Refused, write_job
 
-FOLDERS = ("lambda_src", "tests", "client")
+FOLDERS = ("lambda_src", "tests", "client", "stacks")
 
 
 @pytest.fixture
@@ -24,7 +24,9 @@ def test_the_skeleton_is_green_and_clean(tmp_path: Path) -> None:
     """As a stranger meets it: in a checkout, by commands."""
     for folder in FOLDERS:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for file in ("pyproject.toml", "requirements-native.txt"):
+        shutil.copy(ROOT / file, tmp_path)
+    (tmp_path / ".build").symlink_to(ROOT / ".build")  # what is compiled already
 
     def run(*command: str) -> None:
         done = subprocess.run(

@@ -12,7 +12,7 @@ from lambda_src import map_reduce
 from lambda_src import reduce_part as module
 from lambda_src.errors import FanOutFailed, NoRoom, Throttled, Transient
 from lambda_src.job import Owned
-from lambda_src.jobs.top_words import JOB
+from lambda_src.jobs.top_words import JOB, python_kernel
 from lambda_src.jobs.top_words.top import add
 from lambda_src.messages import BlockReport, Manifest, Source
 
@@ -165,6 +165,7 @@ def test_what_is_read_ahead_is_bounded(
         blobs.folded(block)
         add(counts, more)
 
+    monkeypatch.setattr("lambda_src.jobs.top_words.KERNEL", python_kernel.KERNEL)
     monkeypatch.setattr("lambda_src.jobs.top_words.top.add", fold)
     check_sum(blobs, len(line_bytes))
     assert blobs.most_bytes_ahead <= max(992, *line_bytes)

@@ -630,3 +630,22 @@ def test_a_log_of_too_few_lengths_fails_the_run() -> None:
     with pytest.raises(ConservationBroken, match="holds 19 of 20 lengths"):
         job.run(log_results=lambda _: LogResultsReport(19))
     assert job.table.lengths == {}
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_job", "expected"),
+    [
+        (10, 20, (10, "the request says so")),
+        (None, 20, (20, "the job's own choice")),
+        (None, None, (5 << 20, "it fits 30 bytes and 4 Lambdas at once")),
+    ],
+)
+def test_the_size_of_a_block_is_told_with_its_reason(
+    asked: int | None, of_job: int | None, expected: tuple[int, str]
+) -> None:
+    job = Run(blocks=3)
+    request = ParseFileRequest(key="key", block_bytes=asked, max_concurrency=4)
+    answer = job.run(request, measure=lambda source, _: Measured(source.bytes, {}, of_job))
+    assert (answer.block_bytes, answer.block_bytes_because) == expected
+    again = job.run(ParseFileRequest(key="key"))
+    assert (again.block_bytes, again.block_bytes_because) == expected

@@ -1,19 +1,21 @@
 """The ten most frequent words of each length from 1 to 20.
 
 A part is a length; its line in a blob is a JSON object that maps each word to its count. Observations are
-words. Words of more than 20 code points are counted in the extra ``longer_words``.
+words. Words of more than 20 code points are counted in the extra ``longer_words``. The extra
+``native_blocks`` tells how many blocks the kernel in C has counted; the answer is the same.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
+from lambda_src.errors import TooManyDistinct
 from lambda_src.job import Input, Job, Mapped, Measured, Reduced, Span
 from lambda_src.jobs.top_words import top
+from lambda_src.jobs.top_words.kernel import choose
 from lambda_src.jobs.top_words.tokens import TOKENS
-from lambda_src.jobs.top_words.words import LONGEST, RULES, count_stretches, count_words
+from lambda_src.jobs.top_words.words import LONGEST, RULES
+
+KERNEL = choose()
 
 MAX_DISTINCT_WORDS = 4_000_000
 """Summed at once: what the memory of a reducer is made for (docs/memory.md). With more, the words are summed
@@ -26,40 +28,35 @@ def measure(source: Input) -> Measured:
 
 
 def map_block(block: Span, source: Input) -> Mapped:
-    """Count the words that ``block`` owns. Raises TooManyDistinct, SourceNotText."""
-    stretches: Counter[bytes] = Counter()
-    owned = source.feed(block, TOKENS, lambda chunk: count_stretches(chunk, stretches))
-    counts = count_words(stretches)
-    return Mapped(
-        owned,
-        [msgspec.json.encode(words) for words in counts.by_length],
-        [sum(words.values()) for words in counts.by_length],
-        {"longer_words": counts.longer_words},
-    )
+    """Count the words that ``block`` owns. Raises TooManyDistinct, OutOfMemory, SourceNotText."""
+    counting = KERNEL.counting()
+    owned = source.feed(block, TOKENS, counting.add)
+    counted = counting.lines()
+    extras = {"longer_words": counted.longer_words, "native_blocks": int(KERNEL.is_native)}
+    return Mapped(owned, counted.lines, counted.words, extras)
 
 
 def reduce_length(_length: str, lines: Iterable[bytes]) -> Reduced:
-    """Sum the counts of one length, and rank them."""
+    """Sum the counts of one length, and rank them. Raises BlobDamaged, OutOfMemory."""
     passes = 1
-    while (reduced := _sum(lines, passes)) is None:
-        passes *= 4
-    return reduced
+    while True:
+        try:
+            return _sum(lines, passes)
+        except TooManyDistinct:
+            passes *= 4
 
 
-def _sum(lines: Iterable[bytes], passes: int) -> Reduced | None:
-    """The result, from ``passes`` over the lines; None if one of them has too many distinct words."""
-    decoder = msgspec.json.Decoder(dict[str, int])
+def _sum(lines: Iterable[bytes], passes: int) -> Reduced:
+    """The result, from ``passes`` over the lines. Raises TooManyDistinct if one has too many words."""
     best: dict[str, int] = {}
     words = 0
     for number in range(passes):
-        counts: dict[str, int] = {}
+        sums = KERNEL.sums(MAX_DISTINCT_WORDS, number, passes)
         for line in lines:
-            more = decoder.decode(line)
-            top.add(counts, more if passes == 1 else top.part_of(more, number, passes))
-            if len(counts) > MAX_DISTINCT_WORDS:
-                return None
-        words += sum(counts.values())
-        best.update(top.top(counts))
+            sums.add(line)
+        summed = sums.summed()
+        words += summed.words
+        best.update(summed.top)
     ranked = [{"word": word, "count": count} for word, count in top.top(best)]
     return Reduced(words, {"words": words, "top_words": ranked})
 

@@ -8,9 +8,9 @@ Where that token ends is looked for in a few bytes first, which is enough in mos
 """
 
 import codecs
+import re
 
-import regex
-
+from lambda_src.jobs.top_words.letters import is_letter, is_mark
 from lambda_src.records import Rule
 
 MAX_TOKEN_BYTES = 1 << 20
@@ -18,8 +18,6 @@ MAX_TOKEN_BYTES = 1 << 20
 
 _CHARACTER_BYTES = 4
 _FIRST_REACHES_BYTES = (256, 64 << 10)
-_SEPARATOR = regex.compile(r"[^\p{L}\p{M}]")
-_LAST_SEPARATOR = regex.compile(r"(?r)[^\p{L}\p{M}]")
 
 
 def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
@@ -37,8 +35,9 @@ def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
         # An incomplete character at the end is left out unless it is the last. What is invalid separates.
         reach = data[first : first + reach_bytes]
         text, _ = codecs.utf_8_decode(reach, "replace", is_all and first + len(reach) == len(data))
-        if separator := _SEPARATOR.search(text):
-            return max(first + len(text[: separator.start()].encode()), at)
+        token = _first_token(text)
+        if len(token) < len(text):
+            return max(first + len(token.encode()), at)
     return len(data) if is_all else None
 
 
@@ -53,9 +52,16 @@ def last_cut(data: bytes) -> int:
         while 0 < begin < len(data) and _goes_on(data[begin]):
             begin += 1  # to the beginning of a character
         text, whole_bytes = codecs.utf_8_decode(data[begin:], "replace", False)
-        if separator := _LAST_SEPARATOR.search(text):
-            return begin + whole_bytes - len(text[separator.end() :].encode())
+        token = _first_token(text[::-1])  # back to front
+        if len(token) < len(text):
+            return begin + whole_bytes - len(token.encode())
     return 0
+
+
+def _first_token(text: str) -> str:
+    """What ``text`` has before its first separator."""
+    separators = "".join(char for char in set(text) if not (is_letter(char) or is_mark(char)))
+    return re.split(f"[{re.escape(separators)}]", text, maxsplit=1)[0] if separators else text
 
 
 def _goes_on(byte: int) -> bool:

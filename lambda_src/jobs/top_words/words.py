@@ -9,13 +9,13 @@ that the same words are counted on every machine (docs/decisions/0001).
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from typing import NamedTuple
-
-import regex
+from functools import cache
+from typing import Any, NamedTuple
 
 from lambda_src.errors import TooManyDistinct
+from lambda_src.jobs.top_words.letters import VERSION
 
-RULES = f"2 regex {regex.__version__} unicode {unicodedata.unidata_version}"
+RULES = f"2 {VERSION} unicode {unicodedata.unidata_version}"
 """Names what decides on words and on who owns them: counts by other rules are not to be summed with ours."""
 
 LONGEST = 20
@@ -30,7 +30,6 @@ _FOLD = bytes(
     byte if byte >= 0x80 else ord(chr(byte).lower()) if chr(byte).isalpha() else _SEPARATOR
     for byte in range(256)
 )
-_WORD = regex.compile(r"\p{L}[\p{L}\p{M}]*")
 
 
 class WordCounts(NamedTuple):
@@ -55,9 +54,14 @@ def count_stretches(chunk: bytes, stretches: Counter[bytes]) -> None:
     """
     stretches.update(chunk.translate(_FOLD).split())
     if len(stretches) > MAX_DISTINCT_STRETCHES:
-        raise TooManyDistinct(
-            f"One block has more than {MAX_DISTINCT_STRETCHES} distinct words: choose a smaller block_bytes."
-        )
+        raise too_many_distinct()
+
+
+def too_many_distinct() -> TooManyDistinct:
+    """What a block is refused with."""
+    return TooManyDistinct(
+        f"One block has more than {MAX_DISTINCT_STRETCHES} distinct words: choose a smaller block_bytes."
+    )
 
 
 def count_words(stretches: Mapping[bytes, int]) -> WordCounts:
@@ -75,13 +79,20 @@ def count_words(stretches: Mapping[bytes, int]) -> WordCounts:
     return WordCounts(by_length, longer_words)
 
 
+@cache
+def _word() -> Any:
+    import regex  # noqa: PLC0415 - the kernel in C does without, and without the 40 ms that this takes
+
+    return regex.compile(r"\p{L}[\p{L}\p{M}]*")
+
+
 def words_of(stretch: bytes) -> list[str]:
     """The words of one stretch, in order, of which those above ``LONGEST`` are only good for being counted.
 
     >>> words_of("naïve—Œuvre".encode())
     ['naïve', 'œuvre']
     """
-    words = _WORD.findall(stretch.decode("utf-8", errors="replace"))
+    words = _word().findall(stretch.decode("utf-8", errors="replace"))
     return [
         unicodedata.normalize("NFC", word.lower()) if len(word) <= MAX_RANKED_SPELLING else word
         for word in words

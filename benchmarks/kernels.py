@@ -1,0 +1,172 @@
+"""The word job's kernels: what the one in C takes of the Python one's time, and of memory.
+
+python -m benchmarks.kernels [FILE ...]    (text, or text in bzip2)
+"""
+
+import bz2
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from client.corpus import write_corpus
+from lambda_src.settings import DEFAULT_JOB
+from stacks.native_library import build_library, library_name, source_of_job
+
+SOURCE = source_of_job(DEFAULT_JOB)
+assert SOURCE
+FOLDER = build_library("host", SOURCE)
+sys.path.append(str(FOLDER))
+
+from lambda_src.jobs.top_words import MAX_DISTINCT_WORDS, c_kernel, python_kernel  # noqa: E402
+from lambda_src.jobs.top_words.kernel import CountedLines, Kernel  # noqa: E402
+
+BLOCK_BYTES = 5 << 20
+BLOCKS = 4
+ROUNDS = 7
+LOADED = """
+import time; started_at = time.process_time()
+import ctypes; imported_at = time.process_time()
+ctypes.CDLL(LIBRARY); print(imported_at - started_at, time.process_time() - imported_at)
+"""
+
+
+class Measured(NamedTuple):
+    """Processor seconds per byte of text, of the kernel in Python and of the one in C."""
+
+    counted: list[tuple[float, float]]
+    summed: list[tuple[float, float]]
+
+
+def texts(files: list[str]) -> Iterator[tuple[str, bytes]]:
+    """Texts of up to ``BLOCKS`` blocks."""
+    size = BLOCKS * BLOCK_BYTES
+    with tempfile.TemporaryDirectory() as folder:
+        write_corpus(Path(folder, "corpus"), size, 1)
+        yield "generated corpus", Path(folder, "corpus").read_bytes()
+    for file in files:
+        data = Path(file).read_bytes()
+        yield Path(file).name, (bz2.decompress(data) if data.startswith(b"BZh") else data)[:size]
+    for name, letters in (
+        ("Cyrillic", "абвгдежзийклмнопрстуфхцчшщъыьэюя"),
+        ("Hindi", "कखगघचजटडतदनपबमरलवसहािीुूेो्ं"),
+    ):
+        yield f"{name}, Zipf", prose(letters, size)
+    generator = random.Random(1)
+    words = (
+        generator.choices("abcdefghijklmnopqrstuvwxyz", k=generator.randint(3, 11)) for _ in range(size // 8)
+    )
+    yield "all distinct", " ".join(map("".join, words)).encode()[:size]
+
+
+def prose(letters: str, size: int) -> bytes:
+    """Words of ``letters``, the n-th most frequent one 1/n as often as the first."""
+    generator = random.Random(1)
+    words = ["".join(generator.choices(letters, k=generator.randint(1, 12))) for _ in range(100_000)]
+    weights = [1 / (rank + 1) for rank in range(len(words))]
+    return " ".join(generator.choices(words, weights, k=size // 10)).encode()[:size]
+
+
+def blocks_of(text: bytes) -> list[bytes]:
+    return [text[start : start + BLOCK_BYTES] for start in range(0, len(text), BLOCK_BYTES)]
+
+
+def count(kernel: Kernel, block: bytes) -> CountedLines:
+    counting = kernel.counting()
+    counting.add(block)
+    return counting.lines()
+
+
+def reduce_all(kernel: Kernel, lines: list[list[bytes]]) -> None:
+    """All parts, each over all blocks."""
+    for part in zip(*lines, strict=True):
+        sums = kernel.sums(MAX_DISTINCT_WORDS, 0, 1)
+        for line in part:
+            sums.add(line)
+        sums.summed()
+
+
+def measure(text: bytes) -> Measured:
+    kernels = (python_kernel.KERNEL, c_kernel.KERNEL)
+    blocks = blocks_of(text)
+    lines = [count(c_kernel.KERNEL, block).lines for block in blocks]
+    measured = Measured([], [])
+    for number in range(ROUNDS):
+        block = blocks[number % len(blocks)]
+        slow, fast = (seconds(lambda kernel=kernel, block=block: count(kernel, block)) for kernel in kernels)  # type: ignore[misc]
+        measured.counted.append((slow / len(block), fast / len(block)))
+        slow, fast = (seconds(lambda kernel=kernel: reduce_all(kernel, lines)) for kernel in kernels)  # type: ignore[misc]
+        measured.summed.append((slow / len(text), fast / len(text)))
+    return measured
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Processor seconds of one call."""
+    started_at = time.process_time()
+    work()
+    return time.process_time() - started_at
+
+
+def peak_bytes(kernel: str, block: Path) -> int:
+    """What counting ``block`` adds to the peak of a process that has read it."""
+    command = [sys.executable, "-m", "benchmarks.kernels", "--peak", kernel, str(block)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def print_peak(kernel: str, file: str) -> None:
+    block = Path(file).read_bytes()
+    before = own_peak_kib()
+    count(c_kernel.KERNEL if kernel == "native" else python_kernel.KERNEL, block)
+    print((own_peak_kib() - before) << 10)
+
+
+def own_peak_kib() -> int:
+    """Of this process alone: ``ru_maxrss`` may be that of the process which has started it."""
+    (peak,) = (
+        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
+    )
+    return int(peak.split()[1])
+
+
+def main(files: list[str]) -> None:
+    """Print a table: a pair of rounds gives a ratio, the median of which is shown."""
+    assert SOURCE
+    library = FOLDER / library_name(SOURCE)
+    command = [sys.executable, "-c", f"LIBRARY = {str(library)!r}{LOADED}"]
+    loads = [
+        [float(part) * 1e3 for part in subprocess.check_output(command, text=True).split()]
+        for _ in range(ROUNDS)
+    ]
+    imported_ms, loaded_ms = map(median, zip(*loads, strict=True))
+    print(f"The library has {library.stat().st_size} bytes.")
+    print(f"ctypes is imported in {imported_ms:.1f} ms, the library loaded in {loaded_ms:.1f} ms.")
+    print(f"{'':26}count, MB/s         sum, ms a block        peak above the block, MiB")
+    print(
+        f"{'text':24}{'Python':>7}{'C':>5}{'ratio':>6}{'Python':>12}{'C':>7}{'ratio':>6}{'Python':>13}{'C':>6}"
+    )
+    for name, text in texts(files):
+        measured = measure(text)
+        with tempfile.NamedTemporaryFile() as block:
+            block.write(text[:BLOCK_BYTES])
+            block.flush()
+            peaks = [peak_bytes(kernel, Path(block.name)) / (1 << 20) for kernel in ("python", "native")]
+        speeds = [1 / min(times) / 1e6 for times in zip(*measured.counted, strict=True)]
+        per_block = [min(times) * BLOCK_BYTES * 1e3 for times in zip(*measured.summed, strict=True)]
+        ratios = [median(slow / fast for slow, fast in pairs) for pairs in measured]
+        print(
+            f"{name:24}{speeds[0]:7.0f}{speeds[1]:5.0f}{ratios[0]:6.1f}"
+            f"{per_block[0]:12.1f}{per_block[1]:7.2f}{ratios[1]:6.1f}{peaks[0]:13.1f}{peaks[1]:6.1f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--peak"]:
+        print_peak(*sys.argv[2:])
+    else:
+        main(sys.argv[1:])

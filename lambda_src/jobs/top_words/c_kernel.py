@@ -1,0 +1,183 @@
+"""The kernel in C, through ``ctypes``.
+
+Unicode's rules stay in Python: they are applied to the distinct stretches that are not ASCII, all at once.
+"""
+
+import ctypes
+import functools
+import os
+import re
+import unicodedata
+import weakref
+from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint64, c_void_p
+from typing import Any
+
+import msgspec
+
+from lambda_src.errors import BlobDamaged, OutOfMemory, TooManyDistinct
+from lambda_src.jobs.top_words import words
+from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed, find_library
+from lambda_src.jobs.top_words.letters import is_letter, is_mark
+from lambda_src.jobs.top_words.top import TOP
+from lambda_src.jobs.top_words.words import LONGEST, MAX_RANKED_SPELLING
+
+_NO_MEMORY, _TOO_MANY, _SYNTAX, _TWICE, _TOO_LARGE = range(1, 6)
+_FAULTS = {
+    _SYNTAX: "is not as it was written",
+    _TWICE: "counts a word twice",
+    _TOO_LARGE: "counts more than 64 bits hold",
+}
+_MEMORY_TOO_SMALL = "The function's memory is too small for the words of one block or one sum: raise it."
+
+_SECRET = os.urandom(32)
+"""The key of all hashes of this process."""
+
+_KEPT_BYTES = 32 << 20
+"""Memory that has counted so much text is kept for the next block: touching fresh pages costs more than
+counting into them, if words are many. What a larger block took is given back."""
+
+_kept: list[int] = []
+"""At most one handle of a ``Counting``, cleared."""
+
+FEW_CHARACTERS = 500
+"""Different ones that are no letters, in the text of a block: many a language has no more."""
+
+_is_letter = functools.lru_cache(1 << 14)(is_letter)
+_is_mark = functools.lru_cache(1 << 14)(is_mark)
+
+_pointer, _size = c_void_p, c_size_t
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "counting_open": (_pointer, [c_char_p, _size]),
+    "counting_clear": (None, [_pointer]),
+    "counting_close": (None, [_pointer]),
+    "counting_add": (c_int, [_pointer, c_char_p, _size]),
+    "counting_unclear": (_pointer, [_pointer, POINTER(_size)]),
+    "counting_lines": (
+        c_int,
+        [_pointer, c_char_p, _size, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)],
+    ),
+    "sums_open": (_pointer, [c_char_p, _size, c_uint64, c_uint64]),
+    "sums_close": (None, [_pointer]),
+    "sums_add": (c_int, [_pointer, c_char_p, _size, POINTER(_size)]),
+    "sums_best": (c_int, [_pointer, _size, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)]),
+}
+"""What each function of kernel.c answers and takes."""
+
+
+@functools.cache
+def _c() -> ctypes.CDLL:
+    """The functions of kernel.c. Raises OSError."""
+    library = ctypes.CDLL(str(find_library() or LIBRARY))
+    for name, (answer, arguments) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = answer, arguments
+    return library
+
+
+class Counting:
+    """``kernel.Counting``."""
+
+    def __init__(self) -> None:
+        try:
+            self._handle = _kept.pop()
+        except IndexError:
+            self._handle = _opened(_c().counting_open(_SECRET, words.MAX_DISTINCT_STRETCHES))
+        self._close = weakref.finalize(self, _c().counting_close, self._handle)
+        self._bytes = 0
+
+    def add(self, chunk: bytes) -> None:
+        status = _c().counting_add(self._handle, chunk, len(chunk))
+        if status == _TOO_MANY:
+            raise words.too_many_distinct()
+        _check(status)
+        self._bytes += len(chunk)
+
+    def lines(self) -> CountedLines:
+        unclear_bytes = c_size_t()
+        unclear = _c().counting_unclear(self._handle, byref(unclear_bytes))
+        found = _words_of_all(ctypes.string_at(unclear, unclear_bytes.value)) if unclear_bytes else b""
+        lines, sizes, observed = (c_void_p * LONGEST)(), (c_size_t * LONGEST)(), (c_uint64 * (LONGEST + 1))()
+        _check(_c().counting_lines(self._handle, found, len(found), lines, sizes, observed))
+        counted = CountedLines(
+            [ctypes.string_at(line, size) for line, size in zip(lines, sizes, strict=True)],
+            observed[:LONGEST],
+            observed[LONGEST],
+        )
+        if not _kept and self._bytes <= _KEPT_BYTES:
+            self._close.detach()
+            _c().counting_clear(self._handle)
+            _kept.append(self._handle)
+        del self._handle  # it may count another block now
+        return counted
+
+
+class Sums:
+    """``kernel.Sums``."""
+
+    def __init__(self, most: int, part: int, parts: int) -> None:
+        self._most = most
+        self._handle = _opened(_c().sums_open(_SECRET, most, part, parts))
+        weakref.finalize(self, _c().sums_close, self._handle)
+
+    def add(self, line: bytes) -> None:
+        failed_at = c_size_t()
+        status = _c().sums_add(self._handle, line, len(line), byref(failed_at))
+        if status == _TOO_MANY:
+            raise TooManyDistinct(f"More than {self._most} distinct words do not fit into one sum.")
+        _check(status, failed_at.value)
+
+    def summed(self) -> Summed:
+        line, line_bytes, total = c_void_p(), c_size_t(), c_uint64()
+        _check(_c().sums_best(self._handle, TOP, byref(line), byref(line_bytes), byref(total)))
+        best = msgspec.json.decode(ctypes.string_at(line, line_bytes.value), type=dict[str, int])
+        return Summed(list(best.items()), total.value)
+
+
+def _words_of_all(stretches: bytes) -> bytes:
+    """The words of each stretch, as ``words_of`` gives them, with spaces between; a newline is before each
+    stretch. All at once where that is faster, for no rule of lower case looks across a space or a newline."""
+    text = _without_separators(stretches.decode("utf-8", errors="replace"))
+    # Whether all is in NFC already is told at once of a stretch: most are.
+    normalized = [
+        unicodedata.normalize("NFC", words) if len(words) <= MAX_RANKED_SPELLING else _normalized(words)
+        for words in text.lower().split("\n")
+    ]
+    return "\n".join(normalized).encode()
+
+
+def _without_separators(text: str) -> str:
+    """``text`` with one space for separators, and for the marks behind them: a word does not begin with one.
+    Nor does a line."""
+    others = [char for char in {*text} - {"\n"} if not _is_letter(char)]
+    marks = "".join(filter(_is_mark, others))
+    if len(others) > FEW_CHARACTERS:
+        # Noise: patterns like that take long to compile, and ``re`` would keep hundreds of them.
+        text = text.translate({ord(char): " " for char in others if not _is_mark(char)})
+        others = [" ", *marks]
+    separators = re.escape("".join(char for char in others if not _is_mark(char)))
+    some_marks = f"[{marks}]*" if marks else ""
+    text = re.sub(f"[ {separators}]+{some_marks}", " ", text)
+    return re.sub(f"\n[{marks}]+", "\n", text) if marks else text
+
+
+def _normalized(words: str) -> str:
+    return " ".join(
+        unicodedata.normalize("NFC", word) if len(word) <= MAX_RANKED_SPELLING else word[: LONGEST + 1]
+        for word in words.split(" ")
+    )
+
+
+def _opened(handle: int | None) -> int:
+    if handle is None:
+        raise OutOfMemory(_MEMORY_TOO_SMALL)
+    return handle
+
+
+def _check(status: int, failed_at: int = 0) -> None:
+    if status == _NO_MEMORY:
+        raise OutOfMemory(_MEMORY_TOO_SMALL)
+    if status:
+        raise BlobDamaged(f"A line of counts {_FAULTS[status]}, at byte {failed_at}: start the run again.")
+
+
+KERNEL = Kernel(True, Counting, Sums)

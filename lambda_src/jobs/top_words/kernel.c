@@ -1,0 +1,556 @@
+/* The word job's inner loops: counting the stretches of a block, and summing lines of counts.
+
+   python_kernel.py says the same in Python; this is held equal to it, byte for byte. Input is hostile: nothing
+   is read past its end, every size is checked, every failure has a status. Unicode stays in Python: this knows
+   ASCII letters, and bytes >= 0x80.
+
+   Hashes have a key, so that no text can be made to collide. Entries lie beside the slots in the order in which
+   they came, so that the key never shows in a result. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+#define LONGEST 20  /* as in words.py */
+#define PIECE 16384 /* Folded at once: fits the cache next to the processor. */
+#define BATCH 32    /* Hashed at once, so that the slots' memory is there in time. */
+#define MAX_ENTRIES 0x7fffffff /* An index and its hash share 64 bits. */
+
+enum { DONE, NO_MEMORY, TOO_MANY, SYNTAX, TWICE, TOO_LARGE }; /* what functions answer: c_kernel.py */
+
+/* ------------------------------------------------------------------------------ buffers that grow */
+
+typedef struct {
+    uint8_t *data;
+    size_t size, capacity;
+} Buffer;
+
+static int reserve(Buffer *buffer, size_t more) {
+    if (more <= buffer->capacity - buffer->size)
+        return DONE;
+    if (more > SIZE_MAX / 4 || buffer->size > SIZE_MAX / 4)
+        return NO_MEMORY;
+    size_t capacity = 2 * buffer->size + more;
+    uint8_t *data = realloc(buffer->data, capacity);
+    if (!data)
+        return NO_MEMORY;
+    buffer->data = data, buffer->capacity = capacity;
+    return DONE;
+}
+
+static void append(Buffer *buffer, const void *data, size_t bytes) { /* where there is room */
+    memcpy(buffer->data + buffer->size, data, bytes);
+    buffer->size += bytes;
+}
+
+/* ------------------------------------------------------------------------------ keys */
+
+typedef struct {
+    uint64_t head[2]; /* the first 16 bytes, padded with zeros */
+    const uint8_t *text;
+    size_t bytes;
+    uint64_t hash;
+} Key;
+
+typedef struct {
+    uint64_t word[4];
+} Secret;
+
+/* At most 16 bytes, padded with zeros; nothing at or behind `end` is read. */
+static inline void load(uint64_t head[2], const uint8_t *text, size_t bytes, const uint8_t *end) {
+    static const uint8_t masks[32] = {255, 255, 255, 255, 255, 255, 255, 255,
+                                      255, 255, 255, 255, 255, 255, 255, 255};
+    bytes = bytes < 16 ? bytes : 16;
+    head[0] = head[1] = 0;
+    if (end - text < 16) {
+        memcpy(head, text, bytes);
+        return;
+    }
+    uint64_t mask[2];
+    memcpy(mask, masks + 16 - bytes, 16);
+    memcpy(head, text, 16);
+    head[0] &= mask[0], head[1] &= mask[1];
+}
+
+static inline uint64_t folded_product(uint64_t one, uint64_t other) {
+    unsigned __int128 product = (unsigned __int128)one * other;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Folded products, as in wyhash, of the text and random words that its author cannot have known. */
+static inline __attribute__((always_inline)) void make_key(Key *key, const Secret *secret, const uint8_t *text,
+                                                           size_t bytes, const uint8_t *end) {
+    uint64_t head[2], next[2];
+    load(head, text, bytes, end);
+    uint64_t hash = folded_product(head[0] ^ secret->word[0], head[1] ^ secret->word[1]);
+    for (size_t at = 16; at < bytes; at += 16) {
+        load(next, text + at, bytes - at, end);
+        hash = folded_product(next[0] ^ hash, next[1] ^ secret->word[2]);
+    }
+    *key = (Key){{head[0], head[1]}, text, bytes, folded_product(hash ^ bytes, secret->word[3] | 1)};
+}
+
+/* ------------------------------------------------------------------------------ a table of counts */
+
+typedef struct {
+    uint64_t head[2]; /* the key if it has at most 16 bytes, else head[1] is where it begins in `texts` */
+    uint64_t count;
+    uint32_t bytes, mark; /* mark: what the caller notes, at first 0 */
+} Entry;
+
+typedef struct {
+    Secret secret;
+    size_t limit, slots_mask;
+    uint64_t *slots; /* 32 bits of the hash, then 1 + the entry's index; 0 where free */
+    Buffer entries, texts;
+} Table;
+
+static Entry *entry_at(const Table *table, size_t index) {
+    return (Entry *)(void *)table->entries.data + index;
+}
+static size_t entries_in(const Table *table) { return table->entries.size / sizeof(Entry); }
+static const uint8_t *text_of(const Table *table, const Entry *entry) {
+    return entry->bytes <= 16 ? (const uint8_t *)entry->head : table->texts.data + entry->head[1];
+}
+
+static inline int is_key(const Table *table, const Entry *entry, const Key *key) {
+    if (entry->bytes != key->bytes)
+        return 0;
+    if (key->bytes <= 16)
+        return entry->head[0] == key->head[0] && entry->head[1] == key->head[1];
+    return !memcmp(table->texts.data + entry->head[1], key->text, key->bytes);
+}
+
+static void prefetch(const Table *table, const Key *key) {
+    __builtin_prefetch(table->slots + ((uint32_t)key->hash & table->slots_mask));
+}
+
+static int resize_slots(Table *table, size_t slots) {
+    uint64_t *resized = calloc(slots, sizeof *resized);
+    if (!resized)
+        return NO_MEMORY;
+    for (size_t i = 0; table->slots && i <= table->slots_mask; i++)
+        if (table->slots[i]) {
+            size_t slot = table->slots[i] >> 32 & (slots - 1);
+            while (resized[slot])
+                slot = (slot + 1) & (slots - 1);
+            resized[slot] = table->slots[i];
+        }
+    free(table->slots);
+    table->slots = resized, table->slots_mask = slots - 1;
+    return DONE;
+}
+
+/* The entry of the key, or NULL; then *slot is where it belongs. */
+static inline Entry *find(const Table *table, const Key *key, size_t *slot) {
+    uint32_t hash = (uint32_t)key->hash;
+    for (*slot = hash & table->slots_mask; table->slots[*slot]; *slot = (*slot + 1) & table->slots_mask) {
+        Entry *entry = entry_at(table, (uint32_t)table->slots[*slot] - 1);
+        if (table->slots[*slot] >> 32 == hash && is_key(table, entry, key))
+            return entry;
+    }
+    return NULL;
+}
+
+/* The entry of the key, made with count 0 where there was none; NULL with *status set if it cannot be. */
+static inline Entry *entry_of(Table *table, const Key *key, int *status) {
+    size_t slot, index = entries_in(table), text_bytes = key->bytes > 16 ? key->bytes : 0;
+    Entry *found = find(table, key, &slot);
+    if (found)
+        return found;
+    if (index >= table->limit || key->bytes > UINT32_MAX)
+        *status = TOO_MANY;
+    else if (reserve(&table->entries, sizeof(Entry)) || reserve(&table->texts, text_bytes))
+        *status = NO_MEMORY;
+    if (*status)
+        return NULL;
+    Entry entry = {{key->head[0], text_bytes ? table->texts.size : key->head[1]}, 0, (uint32_t)key->bytes, 0};
+    append(&table->entries, &entry, sizeof entry);
+    if (text_bytes)
+        append(&table->texts, key->text, text_bytes);
+    table->slots[slot] = key->hash << 32 | (index + 1);
+    if (2 * (index + 1) > table->slots_mask) /* at most half of the slots are taken */
+        *status = resize_slots(table, 2 * (table->slots_mask + 1));
+    return *status ? NULL : entry_at(table, index);
+}
+
+/* Append `"word":count` to a line of JSON. */
+static int append_count(Buffer *line, const Table *table, const Entry *word) {
+    uint8_t digits[20], *first = digits + sizeof digits;
+    uint64_t count = word->count;
+    do
+        *--first = (uint8_t)('0' + count % 10);
+    while (count /= 10);
+    if (reserve(line, (size_t)word->bytes + 32))
+        return NO_MEMORY;
+    append(line, line->size ? ",\"" : "{\"", 2);
+    append(line, text_of(table, word), word->bytes);
+    append(line, "\":", 2);
+    append(line, first, (size_t)(digits + sizeof digits - first));
+    return DONE;
+}
+
+static int end_line(Buffer *line) {
+    if (reserve(line, 2))
+        return NO_MEMORY;
+    append(line, line->size ? "}" : "{}", line->size ? 1 : 2);
+    return DONE;
+}
+
+static int open_table(Table *table, const Secret *secret, size_t limit) {
+    table->secret = *secret;
+    table->limit = limit < MAX_ENTRIES ? limit : MAX_ENTRIES;
+    return resize_slots(table, 4096);
+}
+
+static void clear_table(Table *table) {
+    memset(table->slots, 0, (table->slots_mask + 1) * sizeof *table->slots);
+    table->entries.size = table->texts.size = 0;
+}
+
+static void close_table(Table *table) {
+    free(table->slots);
+    free(table->entries.data);
+    free(table->texts.data);
+}
+
+/* ------------------------------------------------------------------------------ counting */
+
+enum { IN_ORDER = 1, UNCLEAR = 2 }; /* marks of stretches and words */
+#define OF_WORDS 0x80000000u
+
+typedef struct {
+    Table stretches, words; /* words of stretches that are not ASCII, but for those that are stretches, too */
+    Buffer folded, edges, unclear, order, lines[LONGEST];
+    uint64_t observed[LONGEST + 1];
+} Counting;
+
+EXPORTED void counting_close(Counting *counting) {
+    close_table(&counting->stretches), close_table(&counting->words);
+    free(counting->folded.data), free(counting->edges.data);
+    free(counting->unclear.data), free(counting->order.data);
+    for (int i = 0; i < LONGEST; i++)
+        free(counting->lines[i].data);
+    free(counting);
+}
+
+/* Counts at most `limit` distinct stretches. NULL without memory. */
+EXPORTED Counting *counting_open(const Secret *secret, size_t limit) {
+    Counting *counting = calloc(1, sizeof *counting);
+    if (!counting)
+        return NULL;
+    if (!open_table(&counting->stretches, secret, limit) && !open_table(&counting->words, secret, MAX_ENTRIES))
+        return counting;
+    counting_close(counting);
+    return NULL;
+}
+
+/* Forget what was counted and keep the memory: fresh pages cost more than counting into them. */
+EXPORTED void counting_clear(Counting *counting) {
+    clear_table(&counting->stretches), clear_table(&counting->words);
+    counting->unclear.size = counting->order.size = 0;
+    for (int i = 0; i < LONGEST; i++)
+        counting->lines[i].size = 0;
+    memset(counting->observed, 0, sizeof counting->observed);
+}
+
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* Eight bytes, ASCII letters in lower case; bit i of the answer tells whether byte i belongs to a stretch. */
+static inline uint64_t fold8(const uint8_t *from, uint8_t *to) {
+    uint64_t bytes;
+    memcpy(&bytes, from, 8);
+    uint64_t lower = (bytes | EACH(0x20)) & EACH(0x7f);
+    uint64_t letters = (lower + EACH(0x80 - 'a')) & ~(lower + EACH(0x7f - 'z')) & ~bytes & EACH(0x80);
+    uint64_t inside = (letters | bytes) & EACH(0x80);
+    bytes |= letters >> 2;
+    memcpy(to, &bytes, 8);
+    return (inside >> 7) * 0x0102040810204080 >> 56;
+}
+
+/* Fold bytes into `to`, which has room for 64 more; where stretches begin and end, in turn, goes to `edges`. */
+static size_t fold(const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edges) {
+    size_t found = 0;
+    uint64_t before = 0;
+    for (size_t at = 0; at < bytes; at += 64) {
+        uint8_t last[64] = {0};
+        const uint8_t *block = bytes - at < 64 ? memcpy(last, from + at, bytes - at) : from + at;
+        uint64_t inside = 0;
+        for (int i = 0; i < 8; i++)
+            inside |= fold8(block + 8 * i, to + at + 8 * i) << 8 * i;
+        for (uint64_t changes = inside ^ (inside << 1 | before); changes; changes &= changes - 1)
+            edges[found++] = (uint32_t)(at + (size_t)__builtin_ctzll(changes));
+        before = inside >> 63;
+    }
+    if (before)
+        edges[found++] = (uint32_t)bytes;
+    return found;
+}
+
+static int is_inside(uint8_t byte) { return byte >= 0x80 || (uint8_t)((byte | 0x20) - 'a') < 26; }
+
+/* Whether Python decodes the text: nothing overlong, no surrogates, nothing above U+10FFFF. */
+static int is_utf8(const uint8_t *at, const uint8_t *end) {
+    while (at < end) {
+        uint8_t first = *at++;
+        if (first < 0x80)
+            continue;
+        ptrdiff_t more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+        uint8_t least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+        uint8_t most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+        if (first < 0xc2 || first > 0xf4 || end - at < more || *at < least || *at > most)
+            return 0;
+        for (at++; --more; at++)
+            if ((*at & 0xc0) != 0x80)
+                return 0;
+    }
+    return 1;
+}
+
+static int is_ascii(const uint8_t *text, size_t bytes) {
+    uint8_t all = 0;
+    for (size_t i = 0; i < bytes; i++)
+        all |= text[i];
+    return all < 0x80;
+}
+
+/* Count the stretches of a chunk that cuts none. */
+EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes) {
+    Table *stretches = &counting->stretches;
+    int status = DONE;
+    for (size_t start = 0, end; !status && start < bytes; start = end) {
+        end = bytes - start > PIECE ? start + PIECE : bytes;
+        while (end < bytes && is_inside(chunk[end]))
+            end++;
+        size_t piece = end - start;
+        if (piece > UINT32_MAX / 2)
+            return TOO_MANY;
+        if (reserve(&counting->folded, piece + 64) || reserve(&counting->edges, (piece + 2) * sizeof(uint32_t)))
+            return NO_MEMORY;
+        const uint8_t *folded = counting->folded.data, *folded_end = folded + piece;
+        uint32_t *edge = (uint32_t *)(void *)counting->edges.data;
+        uint32_t *last_edge = edge + fold(chunk + start, piece, counting->folded.data, edge);
+        Key keys[BATCH];
+        while (edge < last_edge && !status) {
+            size_t made = 0;
+            for (; made < BATCH && edge < last_edge; edge += 2) {
+                make_key(&keys[made], &stretches->secret, folded + edge[0], edge[1] - edge[0], folded_end);
+                prefetch(stretches, &keys[made++]);
+            }
+            for (size_t i = 0; i < made && !status; i++) {
+                Entry *stretch = entry_of(stretches, &keys[i], &status);
+                if (stretch && !stretch->count++ && !is_ascii(keys[i].text, keys[i].bytes)) {
+                    stretch->mark = UNCLEAR;
+                    if (!(status = reserve(&counting->unclear, keys[i].bytes + 1))) {
+                        append(&counting->unclear, "\n", 1);
+                        append(&counting->unclear, keys[i].text, keys[i].bytes);
+                    }
+                }
+            }
+        }
+    }
+    return status;
+}
+
+/* The distinct stretches that are not ASCII, in order of first occurrence, a newline before each. */
+EXPORTED const uint8_t *counting_unclear(const Counting *counting, size_t *bytes) {
+    *bytes = counting->unclear.size;
+    return counting->unclear.data;
+}
+
+/* Put a word behind those that came before, unless it is there. */
+static int put_in_order(Counting *counting, const Table *table, Entry *word) {
+    if (word->mark & IN_ORDER)
+        return DONE;
+    word->mark |= IN_ORDER;
+    uint32_t place = (uint32_t)(word - entry_at(table, 0)) | (table == &counting->words ? OF_WORDS : 0);
+    if (reserve(&counting->order, sizeof place))
+        return NO_MEMORY;
+    append(&counting->order, &place, sizeof place);
+    return DONE;
+}
+
+/* Count the words of one unclear stretch, which are separated by spaces. */
+static int count_words(Counting *counting, const uint8_t *text, const uint8_t *end, uint64_t times) {
+    int status = DONE;
+    for (const uint8_t *next = text; next <= end && !status; text = ++next) {
+        while (next < end && *next != ' ')
+            next++;
+        if (next == text)
+            continue;
+        Key key;
+        Table *table = &counting->stretches;
+        make_key(&key, &table->secret, text, (size_t)(next - text), end);
+        /* A word that is an ASCII stretch too is counted there. */
+        size_t slot;
+        Entry *word = is_ascii(text, key.bytes) ? find(table, &key, &slot) : NULL;
+        if (!word)
+            word = entry_of(table = &counting->words, &key, &status);
+        if (word) {
+            word->count += times;
+            status = put_in_order(counting, table, word);
+        }
+    }
+    return status;
+}
+
+static int write_word(Counting *counting, const Table *table, const Entry *word) {
+    const uint8_t *text = text_of(table, word);
+    size_t length = 0;
+    for (size_t i = 0; i < word->bytes && length <= LONGEST; i++)
+        length += (text[i] & 0xc0) != 0x80;
+    length += !length; /* no word of Python's has none */
+    counting->observed[length - 1] += word->count;
+    return length > LONGEST ? DONE : append_count(&counting->lines[length - 1], table, word);
+}
+
+/* The lines of JSON, from `{` to `}`, with words in the order in which they came, and what each counts;
+   `observed` has one more, of longer words. `text` has words and spaces in the place of each stretch that
+   counting_unclear gave. */
+EXPORTED int counting_lines(Counting *counting, const uint8_t *text, size_t bytes, const uint8_t *lines[LONGEST],
+                            size_t sizes[LONGEST], uint64_t observed[LONGEST + 1]) {
+    int status = DONE;
+    const uint8_t *at = text, *end = text + bytes;
+    for (size_t i = 0; i < entries_in(&counting->stretches) && !status; i++) {
+        Entry *stretch = entry_at(&counting->stretches, i);
+        if (!(stretch->mark & UNCLEAR)) {
+            status = put_in_order(counting, &counting->stretches, stretch);
+            continue;
+        }
+        if (at == end || *at++ != '\n')
+            return SYNTAX;
+        const uint8_t *next = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        status = count_words(counting, at, next ? next : end, stretch->count);
+        at = next ? next : end;
+    }
+    if (!status && at != end)
+        return SYNTAX;
+    for (size_t i = 0; i < counting->order.size && !status; i += sizeof(uint32_t)) {
+        uint32_t place;
+        memcpy(&place, counting->order.data + i, sizeof place);
+        const Table *table = place & OF_WORDS ? &counting->words : &counting->stretches;
+        status = write_word(counting, table, entry_at(table, place & ~OF_WORDS));
+    }
+    for (int i = 0; i < LONGEST && !status; i++) {
+        status = end_line(&counting->lines[i]);
+        lines[i] = counting->lines[i].data, sizes[i] = counting->lines[i].size;
+    }
+    memcpy(observed, counting->observed, sizeof counting->observed);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------ summing */
+
+typedef struct {
+    Table table; /* an entry's mark is the line that it was in last */
+    uint64_t part, parts, total;
+    uint32_t line;
+    Buffer best;
+} Sums;
+
+EXPORTED void sums_close(Sums *sums) {
+    close_table(&sums->table);
+    free(sums->best.data);
+    free(sums);
+}
+
+/* Sums of at most `limit` words: those that belong to `part` of `parts`. NULL without memory. */
+EXPORTED Sums *sums_open(const Secret *secret, size_t limit, uint64_t part, uint64_t parts) {
+    Sums *sums = calloc(1, sizeof *sums);
+    if (!sums)
+        return NULL;
+    sums->part = part, sums->parts = parts;
+    if (!open_table(&sums->table, secret, limit))
+        return sums;
+    sums_close(sums);
+    return NULL;
+}
+
+static int add_word(Sums *sums, const Key *key, uint64_t times) {
+    int status = DONE;
+    if (sums->parts > 1 && (key->hash >> 32) % sums->parts != sums->part)
+        return DONE;
+    Entry *word = entry_of(&sums->table, key, &status);
+    if (!word)
+        return status;
+    if (word->mark == sums->line)
+        return TWICE;
+    word->mark = sums->line;
+    word->count += times; /* not above the total, which does not overflow */
+    return __builtin_add_overflow(sums->total, times, &sums->total) ? TOO_LARGE : DONE;
+}
+
+/* Add a line as counting_lines writes it, which a newline may follow. On failure, *failed_at is its offset. */
+EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *failed_at) {
+    const uint8_t *at = line, *end = line + bytes;
+    Key keys[BATCH];
+    uint64_t times[BATCH];
+    int status = DONE, more;
+    *failed_at = 0;
+    if (!++sums->line)
+        return TOO_LARGE;
+    end -= bytes && end[-1] == '\n';
+    if (end - at < 2 || *at++ != '{' || *--end != '}')
+        return SYNTAX;
+    for (more = at < end; more && !status;) {
+        size_t made = 0;
+        while (made < BATCH && more) {
+            *failed_at = (size_t)(at - line);
+            const uint8_t *word = ++at;
+            if (at >= end || word[-1] != '"')
+                return SYNTAX;
+            while (at < end && *at != '"' && *at != '\\' && *at >= ' ')
+                at++;
+            if (at == word || !is_utf8(word, at) || end - at < 3 || at[0] != '"' || at[1] != ':' || at[2] < '1' || at[2] > '9')
+                return SYNTAX;
+            make_key(&keys[made], &sums->table.secret, word, (size_t)(at - word), end);
+            prefetch(&sums->table, &keys[made]);
+            uint64_t number = 0;
+            for (at += 2; at < end && *at >= '0' && *at <= '9'; at++)
+                if (__builtin_mul_overflow(number, 10, &number) ||
+                    __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
+                    return TOO_LARGE;
+            times[made++] = number;
+            if ((more = at < end) && *at++ != ',')
+                return SYNTAX;
+        }
+        for (size_t i = 0; i < made && !status; i++) {
+            *failed_at = (size_t)(keys[i].text - line) - 1;
+            status = add_word(sums, &keys[i], times[i]);
+        }
+    }
+    return status;
+}
+
+static int is_before(const Table *table, const Entry *one, const Entry *other) {
+    if (one->count != other->count)
+        return one->count > other->count;
+    size_t shorter = one->bytes < other->bytes ? one->bytes : other->bytes;
+    int order = memcmp(text_of(table, one), text_of(table, other), shorter);
+    return order ? order < 0 : one->bytes < other->bytes;
+}
+
+/* The `top` <= 64 most frequent words as a line of JSON, ties by the order of bytes, which is that of code
+   points; and how often all words occurred. */
+EXPORTED int sums_best(Sums *sums, size_t top, const uint8_t **line, size_t *bytes, uint64_t *total) {
+    const Entry *best[65];
+    size_t found = 0;
+    for (size_t i = 0; i < entries_in(&sums->table); i++) {
+        const Entry *word = entry_at(&sums->table, i);
+        size_t place = found;
+        for (; place && is_before(&sums->table, word, best[place - 1]); place--)
+            best[place] = best[place - 1];
+        best[place] = word;
+        found += found < top;
+    }
+    int status = DONE;
+    sums->best.size = 0;
+    for (size_t i = 0; i < found && !status; i++)
+        status = append_count(&sums->best, &sums->table, best[i]);
+    if (status || end_line(&sums->best))
+        return NO_MEMORY;
+    *line = sums->best.data, *bytes = sums->best.size, *total = sums->total;
+    return DONE;
+}

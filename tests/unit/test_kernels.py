@@ -1,0 +1,323 @@
+"""The kernel in C against the one in Python: the same bytes and sums for any input, or an error by name."""
+
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from lambda_src.errors import BlobDamaged, TooManyDistinct
+from lambda_src.inputs import input_of_bytes
+from lambda_src.job import Span
+from lambda_src.jobs import top_words
+from lambda_src.jobs.top_words import c_kernel, python_kernel, words
+from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed, choose, find_library
+from stacks.native_library import library_name, source_of_job
+from tests.texts import ANY_BYTES
+
+ROOT = Path(__file__).parents[2]
+
+PLENTY = 1_000_000
+C, PYTHON = c_kernel.KERNEL, python_kernel.KERNEL
+
+# Around the sizes at which C does something else: 16 bytes of a key, 64 of a mask, 16 KiB of a piece.
+EDGES = st.builds(
+    lambda before, size, after: before + b"Ab" * (size // 2) + after,
+    st.binary(max_size=3),
+    st.sampled_from([14, 16, 18, 32, 62, 64, 66, 16_382, 16_384, 16_386, 40_000]),
+    st.binary(max_size=20),
+)
+
+
+def random_text(seed: int) -> bytes:
+    """Some 100 KB, of few words or of many, of one script or of several, with noise."""
+    generator = random.Random(seed)
+    letters = generator.choice(["abcdeFGHIJ", "абвгДЕЖЗИйÉèß", "कखगघिीुूे्ंİΣσς", "ab\u0301\u0323é日本語ſK—。"])
+    words_ = ["".join(generator.choices(letters, k=generator.randint(1, 24))) for _ in range(3000)]
+    separators = generator.choice([[" "], [" ", "\n", ", "], ["—", " ", ".", "\u00a0"]])
+    text = "".join(
+        generator.choice(words_) + generator.choice(separators) for _ in range(generator.choice([2000, 9000]))
+    ).encode()
+    noise = bytearray(text)
+    for _ in range(generator.choice([0, 0, 50])):
+        noise[generator.randrange(len(noise))] = generator.randrange(256)
+    return bytes(noise)
+
+
+def counted(kernel: Kernel, chunks: Sequence[bytes]) -> CountedLines:
+    counting = kernel.counting()
+    for chunk in chunks:
+        counting.add(chunk)
+    return counting.lines()
+
+
+def cut(data: bytes, cuts: Sequence[int]) -> list[bytes]:
+    places = [0, *sorted(place % (len(data) + 1) for place in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(places)]
+
+
+@given(ANY_BYTES | EDGES, st.lists(st.integers(0, 1000), max_size=3))
+@example(b"", [])
+@example(
+    "foo foo—bar bar é É".encode(), []
+)  # words of stretches that are not ASCII, before and after ASCII stretches
+@example("bar—foo foo é".encode(), [])
+@example("\u212a k \u212a\u212a".encode(), [])  # the lower case of a Kelvin sign is ASCII
+@example(b"\xe4\xb8 \xe4\xb8\n\xff", [])
+@example(("a" + "\u0301" * 79 + " " + "a" + "\u0301" * 80).encode(), [])
+@settings(max_examples=2000)
+def test_c_counts_what_python_counts(data: bytes, cuts: list[int]) -> None:
+    chunks = cut(data, cuts)
+    assert counted(C, chunks) == counted(PYTHON, chunks)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_c_counts_big_texts_as_python_does(seed: int) -> None:
+    data = random_text(seed)
+    chunks = cut(data, random.Random(seed).choices(range(len(data)), k=seed % 4))
+    assert counted(C, chunks) == counted(PYTHON, chunks)
+
+
+def test_memory_that_is_used_again_has_forgotten() -> None:
+    texts = [random_text(seed) for seed in range(6)]
+    interrupted = C.counting()
+    interrupted.add(texts[0])
+    del interrupted
+    for text in (*texts, *texts):
+        assert counted(C, [text]) == counted(PYTHON, [text])
+
+
+def test_two_blocks_at_once_share_nothing() -> None:
+    one, other = C.counting(), C.counting()
+    one.add(b"one")
+    other.add(b"other")
+    assert (one.lines().lines[2], other.lines().lines[2]) == (b'{"one":1}', b"{}")
+
+
+def test_what_is_stored_does_not_depend_on_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_text(3)
+    stored = set()
+    for secret in (bytes(32), b"\xff" * 32, os.urandom(32)):
+        monkeypatch.setattr(c_kernel, "_SECRET", secret)
+        monkeypatch.setattr(c_kernel, "_kept", [])
+        stored.add(tuple(counted(C, [data]).lines))
+    assert len(stored) == 1
+
+
+@pytest.mark.parametrize(("stretches", "is_refused"), [(100, False), (101, True)])
+def test_too_many_distinct_stretches_are_refused_by_name(
+    stretches: int, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "MAX_DISTINCT_STRETCHES", 100)
+    monkeypatch.setattr(c_kernel, "_kept", [])
+    text = " ".join("x" * n for n in range(1, stretches + 1)).encode()
+    outcomes = []
+    for kernel in (C, PYTHON):
+        try:
+            outcomes.append(str(counted(kernel, [text])))
+        except TooManyDistinct as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
+    assert ("choose a smaller block_bytes" in outcomes[0]) is is_refused
+
+
+WORDS = st.text(st.characters(categories=["L", "M"]), min_size=1, max_size=8)
+COUNTS = st.dictionaries(WORDS, st.integers(1, 1 << 40), max_size=60)
+
+
+def summed(kernel: Kernel, lines: Sequence[bytes], part: int = 0, parts: int = 1) -> Summed:
+    sums = kernel.sums(PLENTY, part, parts)
+    for line in lines:
+        sums.add(line)
+    return sums.summed()
+
+
+@given(st.lists(COUNTS, max_size=5), st.booleans())
+def test_c_sums_what_python_sums(counts: list[dict[str, int]], has_newlines: bool) -> None:
+    lines = [msgspec.json.encode(line) + b"\n" * has_newlines for line in counts]
+    assert summed(C, lines) == summed(PYTHON, lines)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_c_sums_big_lines_as_python_does(seed: int) -> None:
+    blobs = [counted(C, [random_text(10 * seed + i)]).lines for i in range(3)]
+    for lines in zip(*blobs, strict=True):
+        assert summed(C, lines) == summed(PYTHON, lines)
+
+
+@given(st.lists(COUNTS, max_size=3), st.integers(1, 64))
+def test_every_word_belongs_to_one_part(counts: list[dict[str, int]], parts: int) -> None:
+    lines = [msgspec.json.encode(line) for line in counts]
+    sums = [summed(C, lines, part, parts) for part in range(parts)]
+    whole = summed(PYTHON, lines)
+    best = sorted((entry for part in sums for entry in part.top), key=lambda entry: (-entry[1], entry[0]))
+    assert (best[:10], sum(part.words for part in sums)) == whole
+
+
+HOSTILE = st.one_of(
+    st.binary(max_size=40),
+    # Damaged: bytes put in the place of some of a whole line's.
+    st.builds(
+        lambda line, at, noise, gone: (
+            line[: at % (len(line) + 1)] + noise + line[at % (len(line) + 1) + gone :]
+        ),
+        COUNTS.map(msgspec.json.encode),
+        st.integers(0, 10_000),
+        st.binary(max_size=3) | st.sampled_from([b'"', b"\\", b"{", b"}", b",", b":", b"0", b"-", b"9" * 20]),
+        st.integers(0, 4),
+    ),
+    # JSON that we do not write: escapes, halves of surrogate pairs, spaces, other types.
+    st.dictionaries(
+        st.text(max_size=3), st.integers() | st.none() | st.floats() | st.booleans(), max_size=4
+    ).map(lambda counts: json.dumps(counts).encode()),
+    st.lists(st.tuples(WORDS, st.integers(0, 1 << 66)), max_size=4).map(
+        lambda pairs: b"{" + b",".join(b'"%s":%d' % (word.encode(), count) for word, count in pairs) + b"}"
+    ),
+)
+
+
+@given(st.lists(HOSTILE, min_size=1, max_size=3))
+@example([b""])
+@example([b"{"])
+@example([b"{}"])
+@example([b"}\n"])
+@example([b'{"a":1,}'])
+@example([b'{,"a":1}'])
+@example([b'{"a":1}}'])
+@example([b'{"a":1}\n\n'])
+@example([b'{"a":01}'])
+@example([b'{"a":0}'])
+@example([b'{"\\u0061":1}'])
+@example([b'{"\\ud800":1}'])
+@example([b'{"\xed\xa0\x80":1}'])
+@example([b'{"\xff":1}'])
+@example([b'{"a":1,"a":2}'])
+@example([b'{"a":18446744073709551616}'])
+@example([b'{"a":18446744073709551615}', b'{"b":1}'])
+@settings(max_examples=1000)
+def test_a_line_is_summed_as_python_does_or_refused_by_name(lines: list[bytes]) -> None:
+    """C takes only what it writes: what Python refuses, and JSON that nobody writes, it refuses by name."""
+    try:
+        ours = summed(C, lines)
+    except BlobDamaged as error:
+        assert str(error).endswith("start the run again.")  # noqa: PT017
+        return
+    assert ours == summed(PYTHON, lines)
+
+
+def test_c_takes_the_utf_8_that_python_takes() -> None:
+    """Around every bound of every byte: no other matters."""
+    bounds = b"A\x7f\x80\x8f\x90\x9f\xa0\xbf\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\xff"
+    for bytes_ in range(1, 5):
+        for word in map(bytes, itertools.product(bounds, repeat=bytes_)):
+            try:
+                found = summed(C, [b'{"%s":1}' % word]).top
+            except BlobDamaged:
+                found = []
+            try:
+                assert found == [(word.decode(), 1)]
+            except UnicodeDecodeError:
+                assert found == []
+
+
+@pytest.mark.parametrize("kernel", [C, PYTHON])
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b"{]", b'{"a":0}', b'{"a":-1}', b'{"a":1.5}', b'{"a":"1"}', b'{"\xff":1}', b'{"a":1']
+)
+def test_both_refuse_damaged_lines_by_name(kernel: Kernel, line: bytes) -> None:
+    with pytest.raises(BlobDamaged, match="start the run again"):
+        summed(kernel, [line])
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        ([b'{"a":1,"b":x}'], "is not as it was written, at byte 7"),
+        ([b'{"a":1,"b":2,"a":3}'], "counts a word twice, at byte 13"),
+        ([b'{"a":18446744073709551615}', b'{"b":1}'], "counts more than 64 bits hold, at byte 1"),
+    ],
+)
+def test_an_error_says_where_a_line_is_damaged(lines: list[bytes], fault: str) -> None:
+    with pytest.raises(BlobDamaged, match=fault):
+        summed(C, lines)
+
+
+@pytest.mark.parametrize("kernel", [C, PYTHON])
+def test_more_words_than_a_sum_may_have_are_refused(kernel: Kernel) -> None:
+    sums = kernel.sums(2, 0, 1)
+    sums.add(b'{"a":1,"b":1}')
+    sums.add(b'{"b":1}')
+    with pytest.raises(TooManyDistinct, match="More than 2 distinct words"):
+        sums.add(b'{"c":1}')
+
+
+def in_a_process(code: str, *paths: Path, **environment: str) -> str:
+    """What ``code`` prints, with ``paths`` on ``sys.path``."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *paths))), **environment}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def library_folder() -> Path:
+    """What these tests have on ``sys.path``."""
+    library = find_library()
+    assert library
+    return library.parent.parent
+
+
+def test_without_the_library_or_if_asked_to_python_counts() -> None:
+    code = """
+import sys
+from lambda_src.jobs.top_words import KERNEL
+print(KERNEL.is_native, "ctypes" in sys.modules)
+"""
+    assert in_a_process(code, library_folder()) == "True True"
+    assert in_a_process(code) == "False False"
+    assert in_a_process(code, library_folder(), FANFOLD_KERNEL="python") == "False False"
+    assert choose() is C  # in the other tests
+
+
+def test_the_library_is_of_the_source_that_is_here() -> None:
+    """After a change of kernel.c, its new name goes into kernel.py."""
+    source = source_of_job("top_words")
+    assert source
+    assert library_name(source) == LIBRARY
+
+
+@pytest.mark.parametrize("kernel", [C, PYTHON])
+def test_a_run_tells_how_many_blocks_c_has_counted(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the answer does not."""
+    monkeypatch.setattr(top_words, "KERNEL", kernel)
+    mapped = top_words.map_block(Span(0, 5), input_of_bytes([b"a b c"]))
+    assert mapped.extras == {"longer_words": 0, "native_blocks": int(kernel.is_native)}
+    assert list(top_words.summarize({}, mapped.extras, {})) == ["words", "longer_words", "top_words"]
+
+
+def test_too_little_memory_has_a_name() -> None:
+    """The limit leaves too little for counting a block of distinct words, and enough for saying so."""
+    code = """
+import itertools, resource
+from lambda_src.errors import OutOfMemory
+from lambda_src.jobs.top_words.c_kernel import Counting, Sums
+text = b" ".join(map(bytes, itertools.product(b"abcdefghijklmnopqrst", repeat=5)))[:10_000_000]
+line = b"{" + b",".join(b'"%s":1' % word for word in text[:1_000_000].split(b" ")[:-1]) + b"}"
+counting, sums = Counting(), Sums(1_000_000, 0, 1)
+mapped = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (mapped + 4_000_000, resource.RLIM_INFINITY))
+for work in (lambda: counting.add(text), lambda: sums.add(line)):
+    try:
+        work()
+    except OutOfMemory as error:
+        print(type(error).__name__)
+"""
+    assert in_a_process(code, library_folder()).split() == ["OutOfMemory"] * 2
