@@ -21,13 +21,12 @@ MAX_PARTS = 10_000
 KEY_BYTES = 1024
 """The last two are S3's own bounds, of the parts of an upload and of a key."""
 
+FOLDER_AT_ONCE = 8
+"""Files of a folder sent at once: enough to hide S3's latency."""
+
 
 class UploadError(Exception):
     """The file could not be read or uploaded; the text is one sentence for the person."""
-
-
-FOLDER_AT_ONCE = 8
-"""Files of a folder sent at once: enough to hide S3's latency."""
 
 
 class Input(NamedTuple):

@@ -45,10 +45,9 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     With an ``etag`` it means exactly that version of the object, as S3 names it (in double quotes). With the
     ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's own, else
-    by default the job's, or what fits the
-    input and ``max_concurrency``; of a job whose units are not bytes, it counts those. A
-    run that ``must_be_new`` is refused if its run id has a record: an asynchronous event may come twice, and
-    late.
+    by default the job's, or what fits the input and ``max_concurrency``; of a job whose units are not bytes,
+    it counts those. A run that ``must_be_new`` is refused if its run id has a record: an asynchronous event
+    may come twice, and late.
     """
 
     key: Text | None = None

@@ -254,17 +254,18 @@ def _to_item(content: msgspec.Struct) -> dict[str, Any]:
 
 def _from_item(item: Mapping[str, Any], kind: Any) -> Any:
     known = {field.encode_name for field in msgspec.structs.fields(kind)} | {"outcome"}
-    return msgspec.convert(_without_decimals({k: v for k, v in item.items() if k in known}), kind)
+    return msgspec.convert(without_decimals({k: v for k, v in item.items() if k in known}), kind)
 
 
-def _without_decimals(value: Any) -> Any:
+def without_decimals(value: Any) -> Any:
+    """``value`` as boto3 reads it from DynamoDB, with numbers as JSON has them."""
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case dict():
-            return {key: _without_decimals(entry) for key, entry in value.items()}
+            return {key: without_decimals(entry) for key, entry in value.items()}
         case list():
-            return [_without_decimals(entry) for entry in value]
+            return [without_decimals(entry) for entry in value]
         case _:
             return value
 

@@ -22,6 +22,7 @@ from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Input, Job, Mapped, Measured, Span
 from lambda_src.messages import ENGINE_FIELDS
 from lambda_src.ownership import check_chain
+from lambda_src.results_table import without_decimals
 from tests.texts import ANY_BYTES
 
 MAX_ITEM_BYTES = 400_000
@@ -228,21 +229,9 @@ def _stored(what: str, value: Mapping[str, Any]) -> dict[str, Any]:
         raise LawBroken(f"DynamoDB cannot hold {what}: {error}") from error
     if len(text.encode()) > MAX_ITEM_BYTES:
         raise LawBroken(f"DynamoDB cannot hold {what}: an item has at most {MAX_ITEM_BYTES} bytes.")
-    stored: dict[str, Any] = _without_decimals(TypeDeserializer().deserialize(item))
+    stored: dict[str, Any] = without_decimals(TypeDeserializer().deserialize(item))
     _equal(f"{what} comes back from the results table as it is", value, stored)
     return stored
-
-
-def _without_decimals(value: Any) -> Any:
-    match value:
-        case Decimal():
-            return int(value) if value == value.to_integral_value() else float(value)
-        case dict():
-            return {key: _without_decimals(entry) for key, entry in value.items()}
-        case list():
-            return [_without_decimals(entry) for entry in value]
-        case _:
-            return value
 
 
 def _canonical(what: str, value: Any) -> str:

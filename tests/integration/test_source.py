@@ -5,9 +5,7 @@ import gzip
 import lzma
 import re
 import sys
-import zipfile
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
 import pytest
@@ -20,6 +18,7 @@ from lambda_src.job import Owned, Span
 from lambda_src.messages import Source
 from lambda_src.records import delimited
 from lambda_src.s3 import open_bucket
+from tests.archives import COMPRESSED, NO_TEXT, PARQUET, ZSTD
 from tests.integration.conftest import BUCKET
 
 
@@ -73,27 +72,9 @@ def test_a_key_that_could_mean_another_object_is_refused(objects: S3Store, key: 
         source.pin(objects, BUCKET, key)
 
 
-def zipped() -> bytes:
-    file = BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("text", "words")
-    return file.getvalue()
-
-
-PARQUET = b"PAR1" + b"columns" * 9 + (16).to_bytes(4, "little") + b"PAR1"
-"""With a footer of 16 bytes."""
-
-
 @pytest.mark.parametrize(
     ("name", "data"),
-    [
-        ("zip", zipped()),
-        ("Parquet", PARQUET),
-        ("UTF-16", "words".encode("utf-16")),
-        ("UTF-16", b"\xfe\xff" + "words".encode("utf-16-be")),
-        ("UTF-32", "words".encode("utf-32")),
-        ("UTF-32", b"\x00\x00\xfe\xff" + "words".encode("utf-32-be")),
-    ],
+    NO_TEXT,
 )
 def test_what_is_no_utf8_text_is_refused_by_what_it_begins_with(
     s3: Any, objects: S3Store, name: str, data: bytes
@@ -106,12 +87,7 @@ def test_what_is_no_utf8_text_is_refused_by_what_it_begins_with(
 @pytest.mark.parametrize(
     ("how", "data"),
     [
-        ("gzip", gzip.compress(b"words")),
-        ("bzip2", bz2.compress(b"words")),
-        ("bzip2", bz2.compress(b"words", 1)),
-        ("bzip2", bz2.compress(bytes(range(256)) * 4000)),
-        ("bzip2", bz2.compress(b"")),
-        ("xz", lzma.compress(b"words")),
+        *COMPRESSED,
         ("plain", b"words"),
         ("plain", b""),
     ],
@@ -140,7 +116,7 @@ def test_a_pinned_object_is_read_as_the_text_that_it_stands_for(
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python 3.14 unpacks zstd")
 def test_zstd_that_cannot_be_unpacked_is_refused(s3: Any, objects: S3Store) -> None:
-    s3.put_object(Bucket=BUCKET, Key="input/data", Body=b"\x28\xb5\x2f\xfd\x04\x00words")
+    s3.put_object(Bucket=BUCKET, Key="input/data", Body=ZSTD)
     with pytest.raises(SourceNotText, match=r"s3://bucket/input/data is zstd, which Python .* cannot unpack"):
         source.pin(objects, BUCKET, "input/data")
 

@@ -13,6 +13,7 @@ from client.deployment import ROOT
 from client.report import ReportError, check_json_path, write_json
 from client.stages import Stages
 from client.terminal import Terminal
+from tests.summaries import SUMMARY
 
 RESULT = {"words": {"4": ["ΟΔΟΣ"]}}
 
@@ -123,20 +124,6 @@ def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
     before, _, rest = text.partition("\n")
     assert (before, rest[-7:]) == ("before", "\nafter\n")
     assert json.loads(rest[:-7]) == RESULT
-
-
-SUMMARY = {
-    "run_id": "run",
-    "status": "SUCCEEDED",
-    "bytes": 1,
-    "block_bytes": 1,
-    "block_bytes_because": "the request says so",
-    "blocks": 1,
-    "words": 1,
-    "longer_words": 0,
-    "top_words": {str(length): [{"word": "ΟΔΟΣ", "count": 7}] for length in range(1, 21)},
-    "seconds": {},
-}
 
 
 def finish(path: str) -> None:

@@ -13,6 +13,7 @@ from client import commands
 from client.report import show
 from client.safe_text import shell_word, visible
 from client.terminal import Terminal
+from tests.summaries import SUMMARY
 
 ANY_TEXT = st.text(st.characters())
 """Lone surrogates are in it, as in file names that are no UTF-8."""
@@ -72,18 +73,8 @@ def test_bash_reads_the_word_as_the_text() -> None:
 def test_words_and_names_in_the_report_are_just_text(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither escapes nor the markup of the library that draws the table."""
     words = {str(length): [{"word": "[red]:smile:\x1b[2J", "count": 1}] for length in range(1, 21)}
-    summary = {
-        "run_id": "run\x1b]0;x\x07[b]",
-        "status": "SUCCEEDED",
-        "bytes": 1,
-        "block_bytes": 1,
-        "block_bytes_because": "the request says so",
-        "blocks": 1,
-        "words": 1,
-        "longer_words": 0,
-        "top_words": words,
-        "seconds": {"parse\x07": 1.0},
-    }
+    named = {"run_id": "run\x1b]0;x\x07[b]", "top_words": words, "seconds": {"parse\x07": 1.0}}
+    summary = {**SUMMARY, **named}
     show(Terminal(), "top_words", summary, {})
     output = capsys.readouterr().out
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", output)

@@ -1,11 +1,7 @@
 """What an object is, told by how it begins; a text that only begins alike is a text."""
 
-import bz2
-import gzip
 import lzma
 import sys
-import zipfile
-from io import BytesIO
 from unittest.mock import patch
 
 import pytest
@@ -15,10 +11,8 @@ from hypothesis import strategies as st
 from lambda_src import formats
 from lambda_src.errors import SourceNotText
 from lambda_src.formats import FIRST_BYTES, Readable, tell
+from tests.archives import COMPRESSED, NO_TEXT, PARQUET, ZSTD
 from tests.texts import ANY_BYTES
-
-PARQUET = b"PAR1" + b"columns" * 9 + (16).to_bytes(4, "little") + b"PAR1"
-"""With a footer of 16 bytes."""
 
 
 def told(data: bytes) -> str:
@@ -29,23 +23,11 @@ def told(data: bytes) -> str:
     return tell(Readable("o", len(data), read), data[:FIRST_BYTES])
 
 
-def zipped() -> bytes:
-    file = BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("text", "words")
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
     ("how", "data"),
     [
-        ("gzip", gzip.compress(b"words")),
-        ("bzip2", bz2.compress(b"words")),
-        ("bzip2", bz2.compress(b"words", 1)),
-        ("bzip2", bz2.compress(bytes(range(256)) * 4000)),
-        ("bzip2", bz2.compress(b"")),
-        ("xz", lzma.compress(b"words")),
-        ("zstd", b"\x28\xb5\x2f\xfd\x04\x00words"),
+        *COMPRESSED,
+        ("zstd", ZSTD),
         ("zstd", b"\x5f\x2a\x4d\x18\x04\x00\x00\x00pzstd"),
     ],
 )
@@ -58,19 +40,12 @@ def test_a_compressed_object_is_told_by_its_first_bytes(how: str, data: bytes) -
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="unpacks zstd")
 def test_zstd_is_refused_where_python_cannot_unpack_it() -> None:
     with pytest.raises(SourceNotText, match=r"o is zstd, which Python 3\.\d+\.\d+ cannot unpack: repack it"):
-        told(b"\x28\xb5\x2f\xfd\x04\x00words")
+        told(ZSTD)
 
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    [
-        ("zip", zipped()),
-        ("Parquet", PARQUET),
-        ("UTF-16", "words".encode("utf-16")),
-        ("UTF-16", b"\xfe\xff" + "words".encode("utf-16-be")),
-        ("UTF-32", "words".encode("utf-32")),
-        ("UTF-32", b"\x00\x00\xfe\xff" + "words".encode("utf-32-be")),
-    ],
+    NO_TEXT,
 )
 def test_what_is_no_utf8_text_is_refused_by_name(name: str, data: bytes) -> None:
     with pytest.raises(SourceNotText, match=f"o is {name}, not UTF-8 text: unpack or convert it"):

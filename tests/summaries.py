@@ -1,0 +1,14 @@
+"""Summaries of runs, as the client shows them."""
+
+SUMMARY = {
+    "run_id": "run",
+    "status": "SUCCEEDED",
+    "bytes": 1,
+    "block_bytes": 1,
+    "block_bytes_because": "the request says so",
+    "blocks": 1,
+    "words": 1,
+    "longer_words": 0,
+    "top_words": {str(length): [{"word": "ΟΔΟΣ", "count": 7}] for length in range(1, 21)},
+    "seconds": {},
+}
