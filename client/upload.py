@@ -96,7 +96,7 @@ def upload_folder(
             path = folder / name
             with path.open("rb") as file:
                 content = _SameAgain(path, file, path.stat().st_size, digests[name])
-                _stored(aws.client("s3"), bucket, prefix + name, content, sent)
+                _send(aws.client("s3"), bucket, prefix + name, content, sent)
 
         missing = sorted(digests.keys() - there)
         threads = ThreadPoolExecutor(FOLDER_AT_ONCE)
@@ -177,8 +177,11 @@ class _SameAgain:
 
 def _stored(client: Any, bucket: str, key: str, content: _SameAgain, sent: Callable[[int], None]) -> Input:
     found = _etag(client, bucket, key, content.bytes)
-    if found:
-        return Input(key, found, sent=False)
+    return Input(key, found, sent=False) if found else _send(client, bucket, key, content, sent)
+
+
+def _send(client: Any, bucket: str, key: str, content: _SameAgain, sent: Callable[[int], None]) -> Input:
+    """Send what is not there, or was not. ``client`` is changed: it is good for one file."""
     etags: list[str] = []
 
     def if_absent(params: dict[str, Any], **_: object) -> None:
