@@ -96,6 +96,53 @@ class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     portion: Portion
 
 
+class Usage(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one invocation took, as it says itself; times are in milliseconds.
+
+    ``init_ms`` runs from the start of its process to its handler, and is 0 where the process was warm.
+    ``handler_ms`` is the handler's time, of which the main thread waited ``fetch_ms`` for input and
+    ``store_ms`` for what it stored; the rest is computing. ``requests`` are those that it sent, and the
+    capacity units that DynamoDB charged for, by the names of ``prices.ITEMS``.
+    """
+
+    memory_mb: Count
+    init_ms: float
+    handler_ms: float
+    fetch_ms: float
+    store_ms: float
+    requests: dict[str, float]
+
+
+CallOutcome = Literal["done", "late", "throttled", "failed", "given_up"]
+
+
+class Call(Struct, frozen=True, array_like=True):
+    """One call of a Lambda, as its caller saw it; times are seconds since the epoch.
+
+    ``task`` names it for a person, such as ``block 7`` or ``length 3``; ``attempt`` counts from 1. It could
+    have started at ``queued_at``. ``done``: its answer counted; ``late``: another copy's did; ``failed``: see
+    ``error`` (a task may be tried again); ``given_up``: its caller ended first. Of a call without an answer
+    there is no ``usage``.
+    """
+
+    function: str
+    task: str
+    attempt: int
+    queued_at: float
+    started_at: float
+    ended_at: float
+    outcome: CallOutcome
+    error: str = ""
+    usage: Usage | None = None
+
+
+class Trace(Struct, frozen=True, forbid_unknown_fields=True):
+    """Every call of a run, those of ``parse_file`` itself included: ``runs/<run id>/trace.json``."""
+
+    run_id: RunId
+    calls: list[Call]
+
+
 class BlockReport(Struct, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
     """What became of one block: what it owned; of its blob, how many bytes the header and
     each line have; what it observed in each part."""
@@ -191,6 +238,11 @@ class RunRecord(Struct, kw_only=True):
     has ``released`` the run, nobody does until the invocation that it named itself to has taken over.
     ``blocks_kept`` of the blocks done were found done when that invocation began. ``facts`` are what the job
     found out about its input, ``extras`` what its blocks counted besides their observations.
+
+    ``calls`` counts the Lambdas that are ``running``, how many may (``at_most``), and what became of the
+    others so far: ``done``, ``tried_again``, ``throttled``, ``copies``. ``used`` is what is paid for so far,
+    and ``dollars`` the price of it, by the names of ``prices.ITEMS``, at the prices that ``prices`` names;
+    ``dollars_estimated`` is the part of their sum that nobody could measure.
     """
 
     run_id: str
@@ -221,6 +273,11 @@ class RunRecord(Struct, kw_only=True):
     started_at: float
     finished_at: float = 0.0
     seconds: dict[str, float] = {}
+    calls: dict[str, int] = {}
+    used: dict[str, float] = {}
+    dollars: dict[str, float] = {}
+    dollars_estimated: float = 0.0
+    prices: str = ""
 
     def name(self) -> str:
         """The input for a person."""

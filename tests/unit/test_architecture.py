@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "settings": BASE,
     "messages": BASE | {"addresses", "job"},
     "blocks": set(),
+    "prices": set(),
     "addresses": BASE | {"formats", "job"},
     "compressed": BASE | {"formats"},
     "ownership": BASE | OBJECTS | {"compressed"},

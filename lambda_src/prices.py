@@ -1,0 +1,59 @@
+"""What AWS charges for what a run uses: list prices, without free tiers and taxes."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+AS_OF = "2026-11"
+
+ITEMS = ("gb_s", "invocations", "s3_puts", "s3_gets", "table_write_units", "table_read_units", "log_gb")
+"""What is paid for: Lambda's GB-seconds and invocations; S3's PUTs, and LISTs, which cost the same; its GETs
+and HEADs; DynamoDB's on-demand units; what goes into CloudWatch Logs."""
+
+REFERENCE = "us-east-1"
+
+
+class Prices(NamedTuple):
+    """Dollars per unit of each item, and of Athena per TB that it scans."""
+
+    gb_s: float
+    invocations: float
+    s3_puts: float
+    s3_gets: float
+    table_write_units: float
+    table_read_units: float
+    log_gb: float
+    athena_tb: float
+
+
+_US = Prices(0.0000133334, 0.2e-6, 5e-6, 0.4e-6, 0.625e-6, 0.125e-6, 0.5, 5.0)
+
+PRICES: dict[tuple[str, str], Prices] = {
+    (region, architecture): _US._replace(gb_s=gb_s)
+    for region in ("us-east-1", "us-east-2", "us-west-2")
+    for architecture, gb_s in (("arm64", 0.0000133334), ("x86_64", 0.0000166667))
+}
+"""By region and architecture, from the services' price pages as of ``AS_OF``."""
+
+
+def prices_of(region: str, architecture: str) -> tuple[Prices, str]:
+    """The prices of a region, and their name for a person. Those of ``REFERENCE``, by their name, where the
+    region is not in the table.
+
+    >>> prices_of("us-west-2", "arm64")[1]
+    'us-west-2, arm64, 2026-11'
+    >>> prices_of("eu-north-1", "arm64")[1]
+    'us-east-1 for want of eu-north-1, arm64, 2026-11'
+    """
+    known = (region, architecture) in PRICES
+    found = PRICES[region if known else REFERENCE, architecture]
+    where = region if known else f"{REFERENCE} for want of {region}"
+    return found, f"{where}, {architecture}, {AS_OF}"
+
+
+def dollars(used: Mapping[str, float], prices: Prices) -> dict[str, float]:
+    """The price of each item of ``used``.
+
+    >>> dollars({"s3_puts": 1000, "gb_s": 0}, PRICES["us-east-1", "arm64"])
+    {'s3_puts': 0.005, 'gb_s': 0.0}
+    """
+    return {item: amount * float(getattr(prices, item)) for item, amount in used.items()}
