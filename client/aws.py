@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import boto3
+from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambda_src.dynamodb import Refused, reasons_of
+from lambda_src.endpoint import Unreachable
 
 
 class AccountError(Exception):
@@ -24,12 +28,36 @@ class Aws(NamedTuple):
         """A client for ``service``."""
         return self.session.client(service, config=config, **self._endpoint())
 
-    def table(self, name: str) -> Any:
+    def table(self, name: str) -> "AccountTable":
         """The DynamoDB table ``name``."""
-        return self.session.resource("dynamodb", **self._endpoint()).Table(name)
+        return AccountTable(self.client("dynamodb"), name)
 
     def _endpoint(self) -> dict[str, Any]:
         return {"endpoint_url": self.endpoint_url, "verify": self.authority} if self.endpoint_url else {}
+
+
+class AccountTable:
+    """``dynamodb.Table`` through boto3, which knows every way in which a person may have signed in."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """As ``dynamodb.Table.call``."""
+        try:
+            answer: dict[str, Any] = getattr(self._client, xform_name(operation))(**request)
+        except ClientError as error:
+            response = error.response
+            raise Refused(
+                response["ResponseMetadata"]["HTTPStatusCode"],
+                response["Error"]["Code"],
+                response["Error"]["Message"],
+                reasons_of(response),
+            ) from error
+        except BotoCoreError as error:
+            raise Unreachable(str(error)) from error
+        return answer
 
 
 def account_of_person() -> Aws:

@@ -1,84 +1,76 @@
 """Invoking a Lambda and waiting for its answer."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
 from typing import Any, TypeVar
+from urllib.parse import quote
 
-import boto3
 import msgspec
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import Struct
 
-from lambda_src.errors import AccessDenied, FunctionFailed, Throttled, Transient
-from lambda_src.messages import MAX_CONCURRENCY, decode_answer, encode
+from lambda_src.endpoint import Endpoint, Response, Unreachable, open_endpoint
+from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, Throttled, Transient
+from lambda_src.messages import decode_answer, encode
 
 T = TypeVar("T")
 
 
-@cache
-def open_functions(read_timeout_s: int) -> Any:
-    """A Lambda client that waits ``read_timeout_s`` and tries once. A process that is warm has it already.
-
-    The wait must exceed the time-out of the invoked function: botocore answers its own read time-out by
-    invoking again. Trying again is the fan-out's job.
-    """
-    config = Config(
-        max_pool_connections=MAX_CONCURRENCY,
-        connect_timeout=10,
-        read_timeout=read_timeout_s,
-        retries={"mode": "standard", "total_max_attempts": 1},
-        tcp_keepalive=True,
-    )
-    return boto3.client("lambda", config=config)
+def open_functions(url_suffix: str, read_timeout_s: float) -> Endpoint:
+    """Lambda, at the domain ``url_suffix`` of the partition. The wait for an answer must exceed the time-out
+    of the invoked function. It tries once: trying again is the fan-out's job."""
+    return open_endpoint("lambda", url_suffix, read_timeout_s)
 
 
-def invoke(client: Any, function: str, request: Struct, answer: type[T]) -> T:
+def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T]) -> T:
     """Invoke ``function`` and wait for its ``answer``.
 
     Raises the failure that the function reports; Throttled, AccessDenied, FunctionFailed; Transient for a
     server error, a lost connection, a crash or a time-out.
     """
-    with _translated(function):
-        response = client.invoke(FunctionName=function, Payload=encode(request))
-        payload: bytes = response["Payload"].read()
-    if "FunctionError" in response:
-        raise Transient(f"{function} crashed: {_crash_text(payload)}")
+    response = _invoke(functions, function, request, "RequestResponse")
+    if "x-amz-function-error" in response.headers:
+        raise Transient(f"{function} crashed: {_crash_text(response.body)}")
     try:
-        return decode_answer(payload, answer)
+        return decode_answer(response.body, answer)
     except msgspec.DecodeError as error:
         raise FunctionFailed(f"{function} answered what is not its report: {error}.") from error
 
 
-def invoke_and_forget(client: Any, function: str, request: Struct) -> None:
+def invoke_and_forget(functions: Endpoint, function: str, request: Struct) -> None:
     """Have Lambda invoke ``function`` soon, without an answer. Raises as ``invoke`` does."""
-    with _translated(function):
-        client.invoke(FunctionName=function, Payload=encode(request), InvocationType="Event")
+    _invoke(functions, function, request, "Event")
 
 
-@contextmanager
-def _translated(function: str) -> Iterator[None]:
+def _invoke(functions: Endpoint, function: str, request: Struct, kind: str) -> Response:
+    """Lambda's own answer (Lambda API reference, "Invoke")."""
+    path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
     try:
-        yield
-    except ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        if status in (429, 503):
-            headers = error.response["ResponseMetadata"]["HTTPHeaders"]
-            raise Throttled(f"Lambda throttled {function}: {message}", _seconds(headers)) from error
-        if status == 403:
-            raise AccessDenied(f"{code} by Lambda for {function}: {message}") from error
-        if status >= 500:
-            raise Transient(f"Lambda answered {status} for {function}: {message}") from error
-        raise FunctionFailed(f"Lambda refused to invoke {function}: {code}: {message}") from error
-    except BotoCoreError as error:
+        response = functions.post(path, {"x-amz-invocation-type": kind}, encode(request))
+    except Unreachable as error:
         raise Transient(f"The connection to Lambda failed for {function}: {error}") from error
+    if response.status >= 300:
+        raise _refused(function, response)
+    return response
 
 
-def _seconds(headers: dict[str, str]) -> float:
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdecimal() else 0.0
+def _refused(function: str, response: Response) -> FanfoldError:
+    status, message = response.status, _message(response.body)
+    code = response.headers.get("x-amzn-errortype", f"status {status}").split(":")[0]
+    if status in (429, 503):
+        retry_after = response.headers.get("retry-after", "")
+        seconds = float(retry_after) if retry_after.isdecimal() else 0.0
+        return Throttled(f"Lambda throttled {function}: {message}", seconds)
+    if status == 403:
+        return AccessDenied(f"{code} by Lambda for {function}: {message}")
+    if status >= 500:
+        return Transient(f"Lambda answered {status} for {function}: {message}")
+    return FunctionFailed(f"Lambda refused to invoke {function}: {code}: {message}")
+
+
+def _message(body: bytes) -> str:
+    try:
+        answer = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return repr(body[:200])
+    return str(answer.get("Message") or answer.get("message") or answer)
 
 
 def _crash_text(payload: bytes) -> str:

@@ -10,7 +10,6 @@ what the mappers observed in its part, or the run fails: so nothing is lost or c
 """
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +132,8 @@ class Job:
 
 def names() -> list[str]:
     """The jobs that there are: the modules of ``lambda_src.jobs``."""
+    import pkgutil  # noqa: PLC0415 - no function asks, and each would pay for it in its cold starts
+
     return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "jobs")]))
 
 

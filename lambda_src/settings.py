@@ -84,6 +84,7 @@ class ParseBlockSettings(Struct, frozen=True):
 
 class GetAllOccurrencesSettings(Struct, frozen=True):
     job: str
+    url_suffix: str
     get_occurrences_function: str
 
 
@@ -96,14 +97,15 @@ class GetOccurrencesSettings(Struct, frozen=True):
 
 class LogResultsSettings(Struct, frozen=True):
     job: str
+    url_suffix: str
     table: str
 
 
 def to_environment(settings: Struct) -> dict[str, str]:
     """``settings`` as environment variables.
 
-    >>> to_environment(LogResultsSettings(job="top_words", table="t"))
-    {'FANFOLD_JOB': 'top_words', 'FANFOLD_TABLE': 't'}
+    >>> to_environment(ParseBlockSettings(job="top_words", url_suffix="amazonaws.com", bucket="b"))
+    {'FANFOLD_JOB': 'top_words', 'FANFOLD_URL_SUFFIX': 'amazonaws.com', 'FANFOLD_BUCKET': 'b'}
     """
     return {
         _VARIABLE_PREFIX + name.upper(): value for name, value in msgspec.structs.asdict(settings).items()

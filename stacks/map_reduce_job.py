@@ -87,7 +87,11 @@ class MapReduceJob(Construct):
 
         self.get_all_occurrences = functions.function(
             "get_all_occurrences",
-            GetAllOccurrencesSettings(job=job, get_occurrences_function=self.get_occurrences.function_name),
+            GetAllOccurrencesSettings(
+                job=job,
+                url_suffix=url_suffix,
+                get_occurrences_function=self.get_occurrences.function_name,
+            ),
             memory_mb=ONE_VCPU_MB // 2,
             timeout_s=GET_ALL_OCCURRENCES_TIMEOUT_S,
         )
@@ -95,7 +99,7 @@ class MapReduceJob(Construct):
 
         self.log_results = functions.function(
             "log_results",
-            LogResultsSettings(job=job, table=table.table_name),
+            LogResultsSettings(job=job, url_suffix=url_suffix, table=table.table_name),
             memory_mb=ONE_VCPU_MB // 2,
             timeout_s=LOG_RESULTS_TIMEOUT_S,
         )

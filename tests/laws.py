@@ -12,17 +12,17 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lambda_src import ownership
+from lambda_src.dynamodb import from_attribute, to_attribute
 from lambda_src.errors import ConservationBroken, FanfoldError, JobBroken
 from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Input, Job, Mapped, Measured, Span
 from lambda_src.messages import ENGINE_FIELDS
 from lambda_src.ownership import check_chain
-from lambda_src.results_table import without_decimals
 from tests.texts import ANY_BYTES
 
 MAX_ITEM_BYTES = 400_000
@@ -224,12 +224,12 @@ def _stored(what: str, value: Mapping[str, Any]) -> dict[str, Any]:
     """``value`` as it comes back from the results table."""
     text = _canonical(what, value)
     try:
-        item = TypeSerializer().serialize(json.loads(text, parse_float=Decimal))
+        TypeSerializer().serialize(json.loads(text, parse_float=Decimal))  # which knows DynamoDB's bounds
     except (TypeError, ArithmeticError) as error:
         raise LawBroken(f"DynamoDB cannot hold {what}: {error}") from error
     if len(text.encode()) > MAX_ITEM_BYTES:
         raise LawBroken(f"DynamoDB cannot hold {what}: an item has at most {MAX_ITEM_BYTES} bytes.")
-    stored: dict[str, Any] = without_decimals(TypeDeserializer().deserialize(item))
+    stored: dict[str, Any] = from_attribute(to_attribute(json.loads(text)))
     _equal(f"{what} comes back from the results table as it is", value, stored)
     return stored
 

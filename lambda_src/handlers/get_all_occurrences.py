@@ -18,10 +18,10 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
     def work() -> AllPartsReport:
         settings = from_environment(GetAllOccurrencesSettings, os.environ)
         request = decode_event(event, GetAllOccurrencesRequest)
-        client = open_functions(GET_OCCURRENCES_TIMEOUT_S + 5)
+        functions = open_functions(settings.url_suffix, GET_OCCURRENCES_TIMEOUT_S + 5)
         function = settings.get_occurrences_function
         return reduce_parts(
-            job.load(settings.job), request, lambda task: invoke(client, function, task, PartReport)
+            job.load(settings.job), request, lambda task: invoke(functions, function, task, PartReport)
         )
 
     return answer(work)

@@ -6,11 +6,12 @@ from typing import Any
 
 from lambda_src import job
 from lambda_src.answer import answer
+from lambda_src.dynamodb import open_table
 from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
 from lambda_src.log import log
 from lambda_src.messages import LogResultsReport, LogResultsRequest, decode_event
-from lambda_src.results_table import ResultsTable, open_table
+from lambda_src.results_table import ResultsTable
 from lambda_src.settings import LogResultsSettings, from_environment
 
 
@@ -21,7 +22,7 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         settings = from_environment(LogResultsSettings, os.environ)
         request = decode_event(event, LogResultsRequest)
         deployed = job.load(settings.job)
-        table = ResultsTable(open_table(settings.table), request.run_id, deployed)
+        table = ResultsTable(open_table(settings.table, settings.url_suffix), request.run_id, deployed)
         return log_results(settings.job, deployed, table)
 
     return answer(work)

@@ -11,10 +11,10 @@ from obstore.store import S3Store
 from lambda_src import job, source
 from lambda_src.addresses import Listing
 from lambda_src.blob_store import BlobStore
+from lambda_src.dynamodb import open_table
 from lambda_src.errors import FanfoldError, InvalidRequest
 from lambda_src.functions import invoke, invoke_and_forget, open_functions
 from lambda_src.job import Job
-from lambda_src.listing import open_client, pin_prefix
 from lambda_src.log import log
 from lambda_src.map_block import find_report
 from lambda_src.messages import (
@@ -31,7 +31,7 @@ from lambda_src.messages import (
     encode,
     new_run_id,
 )
-from lambda_src.results_table import ResultsTable, open_table
+from lambda_src.results_table import ResultsTable
 from lambda_src.run import Services, execute
 from lambda_src.s3 import open_bucket, path_of
 from lambda_src.settings import (
@@ -48,7 +48,7 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
     settings = from_environment(ParseFileSettings, os.environ)
     run_id = _run_id(event)
     deployed = job.load(settings.job)
-    table = ResultsTable(open_table(settings.table), run_id, deployed)
+    table = ResultsTable(open_table(settings.table, settings.url_suffix), run_id, deployed)
     try:
         request = _request(event, table, settings)
         services = _services(deployed, request, table, settings, lambda: ends_at - time.monotonic())
@@ -103,6 +103,9 @@ def _pinned(
 ) -> tuple[Source, Listing]:
     if request.key is not None:
         return source.pin(objects, settings.source_bucket, request.key)
+    # With boto3, for which only a prefix is to pay.
+    from lambda_src.listing import open_client, pin_prefix  # noqa: PLC0415
+
     return pin_prefix(open_client(), settings.source_bucket, request.prefix or "")
 
 
@@ -113,7 +116,7 @@ def _services(
     settings: ParseFileSettings,
     remaining_s: Callable[[], float],
 ) -> Services:
-    functions = open_functions(GET_ALL_OCCURRENCES_TIMEOUT_S + 5)
+    functions = open_functions(settings.url_suffix, GET_ALL_OCCURRENCES_TIMEOUT_S + 5)
     blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, table.run_id)
     inputs = open_bucket(settings.source_bucket, settings.url_suffix)
     return Services(

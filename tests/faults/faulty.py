@@ -137,10 +137,11 @@ class Faulty(NamedTuple):
 
     def let_lease_run_out(self, run_id: str) -> None:
         """As if half a minute had passed since a run's owner died."""
-        self.stack.aws.table(self.stack.deployment.table).update_item(
-            Key={"run_id": run_id, "item": "run"},
+        self.stack.aws.client("dynamodb").update_item(
+            TableName=self.stack.deployment.table,
+            Key={"run_id": {"S": run_id}, "item": {"S": "run"}},
             UpdateExpression="SET lease_until = :past",
-            ExpressionAttributeValues={":past": 0},
+            ExpressionAttributeValues={":past": {"N": "0"}},
         )
 
     def blobs(self, run_id: str) -> int:

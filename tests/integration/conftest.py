@@ -8,6 +8,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
+from lambda_src.dynamodb import EndpointTable, open_table
+
 BUCKET = "bucket"
 TABLE = "results"
 
@@ -53,8 +55,14 @@ def objects(s3: Any) -> S3Store:
 
 
 @pytest.fixture
-def table(endpoint: str) -> Iterator[Any]:
-    """The results table, empty."""
+def table(account_table: Any) -> EndpointTable:
+    """The results table as the functions see it, empty."""
+    return open_table(account_table.name, "amazonaws.com")
+
+
+@pytest.fixture
+def account_table(endpoint: str) -> Iterator[Any]:
+    """boto3's Table of the same."""
     created = boto3.resource("dynamodb", endpoint_url=endpoint).create_table(
         TableName=TABLE,
         KeySchema=[

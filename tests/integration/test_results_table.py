@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from lambda_src import results_table as module
+from lambda_src.dynamodb import Refused
 from lambda_src.errors import FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import PartReport, RunRecord
@@ -77,15 +77,8 @@ def test_another_owner_deletes_nothing(table: Any) -> None:
     assert results.get_parts() == REPORTS[:1]
 
 
-def refusal(code: str, *reasons: str) -> ClientError:
-    return ClientError(
-        {
-            "Error": {"Code": code, "Message": "refused"},
-            "ResponseMetadata": {"HTTPStatusCode": 400},
-            "CancellationReasons": [{"Code": reason} for reason in reasons],
-        },
-        "TransactWriteItems",
-    )
+def refusal(code: str, *reasons: str) -> Refused:
+    return Refused(400, code, "refused", frozenset(reasons))
 
 
 CANCELED = "TransactionCanceledException"
@@ -96,27 +89,29 @@ CANCELED = "TransactionCanceledException"
     [
         (refusal("TransactionConflictException"), Transient),
         (refusal(CANCELED, "TransactionConflict"), Transient),
-        (refusal(CANCELED, "None", "TransactionConflict"), Transient),
-        (refusal(CANCELED, "ThrottlingError", "None"), Throttled),
-        (refusal(CANCELED, "None", "ProvisionedThroughputExceeded"), Throttled),
+        (refusal(CANCELED, "ThrottlingError"), Throttled),
+        (refusal(CANCELED, "ProvisionedThroughputExceeded"), Throttled),
         (refusal(CANCELED, "RequestLimitExceeded"), Throttled),
         (refusal(CANCELED, "TransactionConflict", "ThrottlingError"), Throttled),
     ],
 )
 def test_a_transaction_in_the_way_or_throttled_is_waited_out(
-    table: Any, monkeypatch: pytest.MonkeyPatch, error: ClientError, becomes: type[FanfoldError]
+    table: Any, monkeypatch: pytest.MonkeyPatch, error: Refused, becomes: type[FanfoldError]
 ) -> None:
     """DynamoDB refuses writes to an item on which another transaction is at work."""
     monkeypatch.setattr(module, "CONFLICT_BACKOFF_S", 0.0)
     refusals = iter(range(module.CONFLICT_ATTEMPTS - 1))
 
-    def refused_at_first(**_: Any) -> None:
-        if next(refusals, None) is not None:
+    call = table.call
+
+    def refused_at_first(operation: str, request: Any) -> Any:
+        if operation == "PutItem" and next(refusals, None) is not None:
             raise error
+        return call(operation, request)
 
     results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
-    monkeypatch.setattr(table, "put_item", refused_at_first)
+    monkeypatch.setattr(table, "call", refused_at_first)
     results.put_run(RunRecord(run_id="run", owner="me", started_at=1.0))
     assert next(refusals, None) is None
 
@@ -140,12 +135,12 @@ def test_a_transaction_that_would_be_refused_again_is_not_tried_again(
 ) -> None:
     attempts = 0
 
-    def refused(**_: Any) -> None:
+    def refused(_operation: str, _request: Any) -> None:
         nonlocal attempts
         attempts += 1
         raise refusal(CANCELED, *reasons)
 
-    monkeypatch.setattr(table.meta.client, "transact_write_items", refused)
+    monkeypatch.setattr(table, "call", refused)
     with pytest.raises(becomes):
         ResultsTable(table, "run", JOB).put_part(REPORTS[0], "me")
     assert attempts == 1
@@ -168,11 +163,11 @@ def test_a_claim_does_not_pass_over_a_cancel(table: Any) -> None:
         results.claim(RunRecord(run_id="run", owner="another", started_at=1.0), record)
 
 
-def test_top_words_are_plain_in_the_console(table: Any) -> None:
+def test_top_words_are_plain_in_the_console(table: Any, account_table: Any) -> None:
     results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
     results.put_part(PartReport("2", 3, 9, {"top_words": [{"word": "of", "count": 9}]}), "me")
-    item = table.get_item(Key={"run_id": "run", "item": "length#02"})["Item"]
+    item = account_table.get_item(Key={"run_id": "run", "item": "length#02"})["Item"]
     assert item["result"]["top_words"] == [{"word": "of", "count": 9}]
 
 
@@ -347,7 +342,7 @@ def test_a_cancel_is_not_lost_between_two_owners(table: Any, monkeypatch: pytest
 
 
 def test_a_missing_table_is_named(endpoint: str) -> None:
-    from lambda_src.results_table import open_table
+    from lambda_src.dynamodb import open_table
 
     with pytest.raises(FanfoldError, match="the table nowhere: ResourceNotFoundException"):
-        ResultsTable(open_table("nowhere"), "run", JOB).get_run()
+        ResultsTable(open_table("nowhere", "amazonaws.com"), "run", JOB).get_run()

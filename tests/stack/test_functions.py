@@ -62,7 +62,9 @@ EXPECTED = {
         "lambda_src.handlers.get_all_occurrences.handler",
         GET_ALL_OCCURRENCES_TIMEOUT_S,
         884,
-        GetAllOccurrencesSettings(job="top_words", get_occurrences_function="GetOccurrences"),
+        GetAllOccurrencesSettings(
+            job="top_words", url_suffix="AWS::URLSuffix", get_occurrences_function="GetOccurrences"
+        ),
     ),
     "GetOccurrences": Expected(
         "lambda_src.handlers.get_occurrences.handler",
@@ -74,7 +76,7 @@ EXPECTED = {
         "lambda_src.handlers.log_results.handler",
         LOG_RESULTS_TIMEOUT_S,
         884,
-        LogResultsSettings(job="top_words", table="Table"),
+        LogResultsSettings(job="top_words", url_suffix="AWS::URLSuffix", table="Table"),
     ),
 }
 

@@ -32,8 +32,11 @@ MAY_IMPORT = {
     "source": EDGE | OBJECTS | {"inputs", "s3"},
     "listing": EDGE | {"addresses", "s3"},
     "blob_store": EDGE | {"s3", "settings"},
-    "results_table": EDGE,
-    "functions": EDGE,
+    "sigv4": set(),
+    "endpoint": {"sigv4"},
+    "dynamodb": {"endpoint"},
+    "results_table": EDGE | {"dynamodb", "endpoint"},
+    "functions": EDGE | {"endpoint"},
     "map_block": EDGE | {"blob_store"},
     "reduce_part": EDGE | {"blob_store", "conservation", "map_reduce"},
     "lease": EDGE | {"results_table"},
@@ -53,8 +56,9 @@ LIBRARIES = {
     "source": {"obstore"},
     "listing": {"boto3", "botocore"},
     "blob_store": {"obstore"},
-    "results_table": {"boto3", "botocore", "msgspec"},
-    "functions": {"boto3", "botocore", "msgspec"},
+    "dynamodb": {"msgspec"},
+    "results_table": {"msgspec"},
+    "functions": {"msgspec"},
 }
 STANDARD = set(__import__("sys").stdlib_module_names)
 
@@ -126,7 +130,7 @@ def test_the_stack_knows_only_the_settings_and_the_names_of_jobs() -> None:
 
 
 def test_the_client_knows_messages_settings_jobs_and_the_table() -> None:
-    known = {"errors", "job", "messages", "results_table", "settings"}
+    known = {"dynamodb", "endpoint", "errors", "job", "messages", "prices", "results_table", "settings"}
     for path in (ROOT / "client").glob("*.py"):
         assert ours(imports(path), "lambda_src") <= known, path
 

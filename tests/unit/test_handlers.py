@@ -109,7 +109,7 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
             records.append(record.error)
 
     monkeypatch.setattr(parse_file, "ResultsTable", Table)
-    monkeypatch.setattr(parse_file, "open_table", lambda _: None)
+    monkeypatch.setattr(parse_file, "open_table", lambda *_: None)
     monkeypatch.setattr(parse_file, "_services", lambda *_: None)
     monkeypatch.setattr(
         parse_file, "execute", lambda *_: (_ for _ in ()).throw(FanfoldError("a valid request"))

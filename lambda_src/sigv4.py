@@ -1,0 +1,71 @@
+"""Signing a request to AWS by Signature Version 4 (IAM user guide, "Create a signed AWS API request")."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import quote
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+class Credentials(NamedTuple):
+    """``session_token`` is empty for keys that do not expire."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str = ""
+
+
+class Scope(NamedTuple):
+    """What a signature is good for."""
+
+    region: str
+    service: str
+
+
+def signed(
+    credentials: Credentials,
+    scope: Scope,
+    method: str,
+    path: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes,
+    now: float,
+) -> dict[str, str]:
+    """``headers``, which name the host, with those that sign a request without a query at ``now``, in seconds
+    since the epoch. ``path`` is as it is sent, percent-encoded."""
+    at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    date = at[:8]
+    token = {"x-amz-security-token": credentials.session_token} if credentials.session_token else {}
+    all_headers = {**headers, **token, "x-amz-date": at}
+    to_sign = {name.lower(): " ".join(value.split()) for name, value in all_headers.items()}
+    names = ";".join(sorted(to_sign))
+    canonical = "\n".join(
+        [
+            method,
+            quote(path, safe="/~"),  # once more than it is sent: only S3 signs the path as it is
+            "",
+            *(f"{name}:{to_sign[name]}" for name in sorted(to_sign)),
+            "",
+            names,
+            hashlib.sha256(body).hexdigest(),
+        ]
+    )
+    where = f"{date}/{scope.region}/{scope.service}/aws4_request"
+    text = f"{ALGORITHM}\n{at}\n{where}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.digest(_key(credentials.secret_access_key, date, scope), text.encode(), "sha256").hex()
+    proof = f"Credential={credentials.access_key_id}/{where}, SignedHeaders={names}, Signature={signature}"
+    return to_sign | {"authorization": f"{ALGORITHM} {proof}"}
+
+
+@lru_cache(maxsize=8)
+def _key(secret_access_key: str, date: str, scope: Scope) -> bytes:
+    """The signing key of a day."""
+    key = f"AWS4{secret_access_key}".encode()
+    for part in (date, scope.region, scope.service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key

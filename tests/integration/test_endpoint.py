@@ -1,0 +1,245 @@
+"""Requests over real connections, to a service that does what each test says."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from lambda_src import dynamodb
+from lambda_src import endpoint as module
+from lambda_src.dynamodb import EndpointTable, Refused
+from lambda_src.endpoint import Endpoint, Unreachable
+from lambda_src.errors import AccessDenied, FunctionFailed, Throttled, Transient
+from lambda_src.functions import invoke, invoke_and_forget
+from lambda_src.messages import LogResultsReport, LogResultsRequest
+
+
+class Service(ThreadingHTTPServer):
+    """Answers as ``answer`` does; counts connections and requests."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer: Callable[[Handler, bytes], None] = lambda handler, body: handler.say(200, body)
+        self.connections = 0
+        self.requests: list[dict[str, str]] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Service
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append({name.lower(): value for name, value in self.headers.items()})
+        self.server.answer(self, body)
+
+    def say(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with Service() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def endpoint(service: Service) -> Endpoint:
+    return Endpoint("lambda", "us-east-1", f"http://127.0.0.1:{service.server_port}", 5.0)
+
+
+def test_a_connection_is_kept(service: Service, endpoint: Endpoint) -> None:
+    for number in range(3):
+        assert endpoint.post("/", {}, b"%d" % number).body == b"%d" % number
+    assert service.connections == 1
+
+
+def test_each_thread_has_its_own_connection_and_answer(service: Service, endpoint: Endpoint) -> None:
+    together = threading.Barrier(8)
+
+    def answer(handler: Handler, body: bytes) -> None:
+        together.wait(10)
+        handler.say(200, body)
+
+    service.answer = answer
+    with ThreadPoolExecutor(8) as threads:
+        bodies = [b"%d" % number for number in range(16)]
+        assert [
+            answer.body for answer in threads.map(lambda body: endpoint.post("/", {}, body), bodies)
+        ] == bodies
+    assert service.connections == 8
+
+
+def test_what_the_service_has_closed_is_not_asked_again(service: Service, endpoint: Endpoint) -> None:
+    closed = threading.Event()
+
+    def close(handler: Handler, body: bytes) -> None:
+        handler.say(200, body)
+        handler.wfile.flush()
+        handler.connection.shutdown(2)
+        handler.close_connection = True
+        closed.set()
+
+    service.answer = close
+    for _ in range(3):
+        endpoint.post("/", {}, b"x")
+        closed.wait(10)
+        closed.clear()
+    assert service.connections == 3
+
+
+def test_what_was_idle_for_long_is_not_asked_again(
+    service: Service, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint.post("/", {}, b"x")
+    monkeypatch.setattr(module, "IDLE_S", -1.0)
+    endpoint.post("/", {}, b"x")
+    assert service.connections == 2
+
+
+def cut(handler: Handler, body: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "10")
+    handler.end_headers()
+    handler.wfile.write(b"123")
+    handler.close_connection = True
+
+
+def hang_up(handler: Handler, body: bytes) -> None:
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("fault", [cut, hang_up])
+def test_half_an_answer_is_none_and_its_connection_goes(
+    service: Service, endpoint: Endpoint, fault: Callable[[Handler, bytes], None]
+) -> None:
+    service.answer = fault
+    with pytest.raises(Unreachable):
+        endpoint.post("/", {}, b"x")
+    assert len(service.requests) == 1  # it may have been carried out: whoever asked decides
+    service.answer = lambda handler, body: handler.say(200, body)
+    assert endpoint.post("/", {}, b"x").body == b"x"
+
+
+def test_an_answer_that_takes_too_long_is_none(service: Service) -> None:
+    endpoint = Endpoint("lambda", "us-east-1", f"http://127.0.0.1:{service.server_port}", 0.05)
+    ended = threading.Event()
+    service.answer = lambda handler, body: handler.say(200, body) if ended.wait(10) else None
+    with pytest.raises(Unreachable, match="timed out"):
+        endpoint.post("/", {}, b"x")
+    ended.set()
+
+
+def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with pytest.raises(Unreachable, match="refused"):
+        Endpoint("lambda", "us-east-1", "http://127.0.0.1:9", 5.0).post("/", {}, b"x")
+
+
+REQUEST = LogResultsRequest("run")
+
+
+def ask(endpoint: Endpoint) -> LogResultsReport:
+    return invoke(endpoint, "function", REQUEST, LogResultsReport)
+
+
+def test_a_function_is_invoked(service: Service, endpoint: Endpoint) -> None:
+    service.answer = lambda handler, _: handler.say(200, b'{"outcome": "done", "parts": 3}')
+    assert ask(endpoint).parts == 3
+    service.answer = lambda handler, _: handler.say(202, b"")
+    invoke_and_forget(endpoint, "function", REQUEST)
+    kinds = [request["x-amz-invocation-type"] for request in service.requests]
+    assert kinds == ["RequestResponse", "Event"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "becomes", "text"),
+    [
+        ((429, {"Retry_After": "7"}), Throttled, "Lambda throttled function: why"),
+        ((503, {}), Throttled, "Lambda throttled function: why"),
+        ((500, {}), Transient, "Lambda answered 500 for function: why"),
+        (
+            (403, {"x_amzn_ErrorType": "AccessDeniedException:http://x"}),
+            AccessDenied,
+            "^AccessDeniedException by",
+        ),
+        (
+            (404, {"x_amzn_ErrorType": "ResourceNotFoundException"}),
+            FunctionFailed,
+            "ResourceNotFoundException: why",
+        ),
+        ((200, {"X_Amz_Function_Error": "Unhandled"}), Transient, "function crashed: Unknown"),
+    ],
+)
+def test_what_lambda_refuses_is_told(
+    service: Service, endpoint: Endpoint, refusal: tuple[int, dict[str, str]], becomes: type, text: str
+) -> None:
+    status, headers = refusal
+    service.answer = lambda handler, _: handler.say(status, b'{"Message": "why"}', **headers)
+    with pytest.raises(becomes, match=text) as caught:
+        ask(endpoint)
+    assert type(caught.value) is becomes
+    if status == 429:
+        assert getattr(caught.value, "retry_after_s", None) == 7.0
+    assert len(service.requests) == 1
+
+
+def test_what_is_no_report_is_told(service: Service, endpoint: Endpoint) -> None:
+    service.answer = lambda handler, _: handler.say(200, b"<html>")
+    with pytest.raises(FunctionFailed, match="function answered what is not its report"):
+        ask(endpoint)
+
+
+@pytest.fixture
+def table(
+    service: Service, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Service, EndpointTable]:
+    monkeypatch.setattr(dynamodb, "BACKOFF_S", 0.0)
+    return service, EndpointTable(endpoint, "results")
+
+
+BUSY = b'{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException", "message": "slow down"}'
+WRONG = b'{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "message": "no"}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "attempts"),
+    [
+        ((400, BUSY), Refused, dynamodb.MAX_ATTEMPTS),
+        ((500, b"{}"), Refused, dynamodb.MAX_ATTEMPTS),
+        ((200, b"<html>"), Unreachable, dynamodb.MAX_ATTEMPTS),
+        ((400, WRONG), Refused, 1),
+    ],
+)
+def test_a_table_is_asked_again_for_what_passes(
+    table: tuple[Service, EndpointTable], answer: tuple[int, bytes], error: type[Exception], attempts: int
+) -> None:
+    service, results = table
+    service.answer = lambda handler, _: handler.say(*answer)
+    with pytest.raises(error):
+        results.call("GetItem", {})
+    assert len(service.requests) == attempts
+    assert service.requests[0]["x-amz-target"] == "DynamoDB_20120810.GetItem"
