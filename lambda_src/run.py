@@ -69,6 +69,7 @@ class Services(NamedTuple):
     get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllPartsReport]
     get_occurrences: Callable[[GetOccurrencesRequest], PartReport]
     log_results: Callable[[LogResultsRequest], LogResultsReport]
+    ended: Callable[[RunRecord], None]
 
 
 class _AnswerLost(Exception):
@@ -105,7 +106,7 @@ def execute(
         lease.claim(found)
     try:
         try:
-            return _work(job, record, request.etag, services, lease.renew)
+            summary = _work(job, record, request.etag, services, lease.renew)
         except OutOfTime:
             lease.release()
             return _hand_over(job, record, services)
@@ -114,7 +115,10 @@ def execute(
     except Exception as error:
         record.fail(error)
         _end(record, table)
+        services.ended(record)
         raise
+    services.ended(record)
+    return summary
 
 
 def _hand_over(job: Job, record: RunRecord, services: Services) -> dict[str, Any]:

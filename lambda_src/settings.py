@@ -5,7 +5,7 @@ outputs, back into the same classes.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -63,7 +63,8 @@ class Outputs(Struct, frozen=True, kw_only=True):
 
 class ParseFileSettings(Struct, frozen=True):
     """``job`` is a module of ``jobs``. ``source_bucket`` is the bucket of inputs: the stack's own one unless
-    the deployment names another. ``url_suffix`` is that of the partition, such as amazonaws.com."""
+    the deployment names another. ``url_suffix`` is that of the partition, such as amazonaws.com. ``metrics``
+    that are on are published, and paid for, at the end of each run."""
 
     job: str
     url_suffix: str
@@ -74,6 +75,7 @@ class ParseFileSettings(Struct, frozen=True):
     get_all_occurrences_function: str
     get_occurrences_function: str
     log_results_function: str
+    metrics: Literal["on", "off"]
 
 
 class ParseBlockSettings(Struct, frozen=True):
@@ -119,4 +121,10 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
     if missing:
         variables = ", ".join(_VARIABLE_PREFIX + name.upper() for name in missing)
         raise SettingsMissing(f"Environment variables not set: {variables}. Deploy the stack again.")
-    return kind(**{name: environment[_VARIABLE_PREFIX + name.upper()] for name in names})
+    given = {name: environment[_VARIABLE_PREFIX + name.upper()] for name in names}
+    try:
+        return msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise SettingsMissing(
+            f"Environment variables of the wrong form: {error}. Deploy the stack again."
+        ) from error

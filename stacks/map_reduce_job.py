@@ -40,7 +40,7 @@ class MapReduceJob(Construct):
     """``job`` is a module of ``lambda_src.jobs``. It reads ``inputs``, keeps intermediates in ``blobs`` and
     ``runs``, and results in ``table``. ``inputs_key`` is the ARN of the KMS key of its inputs, if they have
     one of the customer's. The packages of its own lock go to the two functions that map, what it has in C to
-    all."""
+    all. With ``metrics``, which cost money, it publishes what became of each run."""
 
     def __init__(
         self,
@@ -54,6 +54,7 @@ class MapReduceJob(Construct):
         blobs: Objects,
         runs: Objects,
         table: dynamodb.TableV2,
+        metrics: bool,
         map_memory_mb: int = ONE_VCPU_MB,
         map_timeout_s: int = PARSE_BLOCK_TIMEOUT_S,
         reduce_memory_mb: int = ONE_VCPU_MB,
@@ -117,6 +118,7 @@ class MapReduceJob(Construct):
                 get_all_occurrences_function=self.get_all_occurrences.function_name,
                 get_occurrences_function=self.get_occurrences.function_name,
                 log_results_function=self.log_results.function_name,
+                metrics="on" if metrics else "off",
             ),
             memory_mb=ONE_VCPU_MB,
             timeout_s=PARSE_FILE_TIMEOUT_S,
@@ -155,6 +157,13 @@ class MapReduceJob(Construct):
         # A run that failed is resumed by a person; Lambda would try twice more by itself. And where an
         # account has no room, it would keep a hand-over for six hours: a person resumes the run sooner.
         self.parse_file.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(5))
+        self.by_name = {
+            "parse_file": self.parse_file,
+            "parse_block": self.parse_block,
+            "get_all_occurrences": self.get_all_occurrences,
+            "get_occurrences": self.get_occurrences,
+            "log_results": self.log_results,
+        }
 
 
 def _allow(function: lambda_.Function, actions: list[str], resources: list[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from obstore.store import S3Store
 
-from lambda_src import job, source
+from lambda_src import job, metrics, source
 from lambda_src.addresses import Listing
 from lambda_src.blob_store import BlobStore
 from lambda_src.dynamodb import open_table
@@ -142,4 +142,10 @@ def _services(
         log_results=lambda request: invoke(
             functions, settings.log_results_function, request, LogResultsReport
         ),
+        ended=lambda record: _publish(record, settings),
     )
+
+
+def _publish(record: RunRecord, settings: ParseFileSettings) -> None:
+    if settings.metrics == "on":
+        log("run_ended", **metrics.of_run(settings.job, record))

@@ -125,7 +125,7 @@ def test_a_key_that_cannot_be_addressed_is_refused_with_the_true_reason(
 def test_such_a_key_is_no_request() -> None:
     """Not even a run that an earlier version finished is answered for it."""
     settings = ParseFileSettings(
-        "top_words", "amazonaws.com", "own", "inputs", "table", "f1", "f2", "f3", "f4"
+        "top_words", "amazonaws.com", "own", "inputs", "table", "f1", "f2", "f3", "f4", "off"
     )
     with pytest.raises(InvalidRequest, match=r"^key: 'report/' begins or ends with a slash"):
         parse_file._decoded({"key": "report/"}, settings)

@@ -50,6 +50,7 @@ EXPECTED = {
             get_all_occurrences_function="GetAllOccurrences",
             get_occurrences_function="GetOccurrences",
             log_results_function="LogResults",
+            metrics="off",
         ),
     ),
     "ParseBlock": Expected(

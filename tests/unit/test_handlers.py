@@ -80,6 +80,7 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"FANFOLD_{name}_FUNCTION", name.lower())
     monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
     monkeypatch.setenv("FANFOLD_JOB", "top_words")
+    monkeypatch.setenv("FANFOLD_METRICS", "off")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
 
@@ -141,7 +142,9 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
     ],
 )
 def test_what_may_not_be_read_is_refused(event: dict[str, str], named: str) -> None:
-    settings = ParseFileSettings("top_words", "amazonaws.com", "own", "own", "table", "f1", "f2", "f3", "f4")
+    settings = ParseFileSettings(
+        "top_words", "amazonaws.com", "own", "own", "table", "f1", "f2", "f3", "f4", "off"
+    )
     with pytest.raises(InvalidRequest, match=named):
         parse_file._decoded(event, settings)
 

@@ -97,6 +97,7 @@ class Run:
         self.table = Table()
         self.bytes = 10 * blocks
         self.logged = 0
+        self.ended: list[RunRecord] = []
         self.etag = "etag"
         self.parsed: list[int] = []
         self.stored: dict[int, BlockReport] = {}
@@ -147,6 +148,7 @@ class Run:
             get_all_occurrences=self.all_lengths,
             get_occurrences=lambda request: self.length(int(request.part)),
             log_results=self.log,
+            ended=lambda record: self.ended.append(copy.deepcopy(record)),
         )
         request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
         return SimpleNamespace(**execute(JOB, "run", "bucket", request, services._replace(**changed)))

@@ -12,7 +12,7 @@ from lambda_src.settings import (
 
 
 def test_what_the_stack_writes_the_handler_reads() -> None:
-    settings = ParseFileSettings("top_words", "amazonaws.com", "b", "s", "t", "f1", "f2", "f3", "f4")
+    settings = ParseFileSettings("top_words", "amazonaws.com", "b", "s", "t", "f1", "f2", "f3", "f4", "on")
     environment = {**to_environment(settings), "PATH": "/bin"}
     assert from_environment(ParseFileSettings, environment) == settings
 
@@ -23,3 +23,10 @@ def test_missing_and_empty_variables_are_named() -> None:
             GetOccurrencesSettings,
             {"FANFOLD_JOB": "top_words", "FANFOLD_URL_SUFFIX": "amazonaws.com", "FANFOLD_TABLE": ""},
         )
+
+
+def test_a_value_of_the_wrong_form_is_named() -> None:
+    settings = ParseFileSettings("top_words", "amazonaws.com", "b", "s", "t", "f1", "f2", "f3", "f4", "on")
+    environment = {**to_environment(settings), "FANFOLD_METRICS": "yes"}
+    with pytest.raises(SettingsMissing, match=r"wrong form: .*'yes'.*metrics.*Deploy the stack again"):
+        from_environment(ParseFileSettings, environment)
