@@ -10,10 +10,12 @@ from constructs import Construct
 
 from lambda_src.job import names
 from lambda_src.settings import BLOBS_PREFIX, DEFAULT_JOB, INPUT_PREFIX, RUNS_PREFIX, Outputs
+from stacks.dashboard import Dashboard
 from stacks.functions import ARCHITECTURES
 from stacks.map_reduce_job import MapReduceJob, Objects
 from stacks.storage import Storage
 
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 
 
@@ -32,7 +34,8 @@ def job_of(app: App) -> str:
 class FanfoldStack(Stack):
     """``job`` is a module of ``lambda_src.jobs``. Context: ``architecture`` (arm64, x86_64, or host for a
     local AWS), ``source_bucket`` (an existing bucket to read inputs from), ``source_bucket_key`` (the ARN of
-    the KMS key of its objects, if they have one of the customer's), ``retain_data`` (true or false)."""
+    the KMS key of its objects, if they have one of the customer's), ``retain_data`` (true or false),
+    ``dashboard`` (false or true: CloudWatch's, with metrics), ``alarm_email`` (where its alarms go)."""
 
     def __init__(self, scope: Construct, construct_id: str, *, job: str, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
@@ -47,6 +50,8 @@ class FanfoldStack(Stack):
         else:
             source, inputs = bucket, Objects(bucket, INPUT_PREFIX, storage.bucket_in_findings)
 
+        dashboard = self._choice("dashboard", ("false", "true")) == "true"
+        alarm_email = self._alarm_email(dashboard=dashboard)
         functions = MapReduceJob(
             self,
             "Job",
@@ -57,6 +62,7 @@ class FanfoldStack(Stack):
             blobs=Objects(bucket, BLOBS_PREFIX, storage.bucket_in_findings),
             runs=Objects(bucket, RUNS_PREFIX, storage.bucket_in_findings),
             table=table,
+            metrics=dashboard,
         )
         outputs = Outputs(
             bucket=bucket.bucket_name,
@@ -71,6 +77,19 @@ class FanfoldStack(Stack):
         )
         for name, value in msgspec.to_builtins(outputs).items():
             CfnOutput(self, name, value=value)
+        if dashboard:
+            Dashboard(self, "Dashboard", job=job, functions=functions.by_name, alarm_email=alarm_email)
+
+    def _alarm_email(self, *, dashboard: bool) -> str | None:
+        """The context setting ``alarm_email``."""
+        email: str | None = self.node.try_get_context("alarm_email")
+        if not email:
+            return None
+        if not dashboard:
+            raise InvalidContext("-c alarm_email is for the alarms of -c dashboard=true, which is not given.")
+        if not _EMAIL.fullmatch(str(email)):
+            raise InvalidContext(f"-c alarm_email={email}: give one e-mail address, as in me@example.com.")
+        return email
 
     def _source_bucket_key(self, source_bucket: str | None) -> str | None:
         """The context setting ``source_bucket_key``: the ARN of one key."""

@@ -10,6 +10,7 @@ from .synthesized import Synthesized, synthesize_app
 Synthesize = Callable[..., Synthesized]
 
 EXISTING_BUCKET = "an-existing-bucket"
+EMAIL = "me@example.com"
 KEY_ARN = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
@@ -43,3 +44,13 @@ def existing_source(synthesize: Synthesize) -> Synthesized:
 @pytest.fixture(scope="session")
 def disposable(synthesize: Synthesize) -> Synthesized:
     return synthesize(retain_data="false")
+
+
+@pytest.fixture(scope="session")
+def dashboard(synthesize: Synthesize) -> Synthesized:
+    return synthesize(dashboard="true")
+
+
+@pytest.fixture(scope="session")
+def alarms(synthesize: Synthesize) -> Synthesized:
+    return synthesize(dashboard="true", alarm_email=EMAIL)

@@ -22,7 +22,9 @@ ACKNOWLEDGED = {
 }
 
 
-@pytest.mark.parametrize("configuration", ["default", "x86_64", "existing_source", "disposable"])
+@pytest.mark.parametrize(
+    "configuration", ["default", "x86_64", "existing_source", "disposable", "dashboard", "alarms"]
+)
 def test_synth_finds_nothing(request: pytest.FixtureRequest, configuration: str) -> None:
     synthesized: Synthesized = request.getfixturevalue(configuration)
     assert synthesized.aws_solutions()["conclusion"] == "success"
@@ -37,7 +39,7 @@ def test_exceptions_are_exactly_these(default: Synthesized) -> None:
     assert found == ACKNOWLEDGED
 
 
-@pytest.mark.parametrize("configuration", ["default", "existing_source"])
+@pytest.mark.parametrize("configuration", ["default", "existing_source", "alarms"])
 def test_every_acknowledgement_is_explained_and_needed(
     request: pytest.FixtureRequest, configuration: str
 ) -> None:

@@ -8,7 +8,7 @@ from lambda_src.job import names
 from stacks.dependency_layer import host_architecture
 from stacks.fanfold_stack import InvalidContext
 
-from .conftest import EXISTING_BUCKET, KEY_ARN, Synthesize
+from .conftest import EMAIL, EXISTING_BUCKET, KEY_ARN, Synthesize
 from .synthesized import FUNCTIONS, Synthesized
 
 OUTPUTS = {
@@ -75,6 +75,9 @@ def test_retain_data_may_be_written_as_a_person_writes_it(
         {"retain_data": ""},
         {"architecture": "arm64"},
         {"job": "top_words"},
+        {"dashboard": "false"},
+        {"dashboard": False},
+        {"alarm_email": ""},
     ],
     ids=str,
 )
@@ -106,6 +109,18 @@ def test_the_defaults_may_be_written_out(
             f"-c job=word_count: choose one of {', '.join(names())}.",
         ),
         ({"job": "../x"}, f"-c job=../x: choose one of {', '.join(names())}."),
+        ({"dashboard": "on"}, "-c dashboard=on: choose one of false, true."),
+        (
+            {"alarm_email": EMAIL},
+            "-c alarm_email is for the alarms of -c dashboard=true, which is not given.",
+        ),
+        *(
+            (
+                {"dashboard": "true", "alarm_email": email},
+                f"-c alarm_email={email}: give one e-mail address, as in me@example.com.",
+            )
+            for email in ("me", "me@", "@example.com", "me@example", "a@b.c,d@e.f", "me@example.com\n", True)
+        ),
         ({"architecture": "amd64"}, "-c architecture=amd64: choose one of arm64, x86_64, host."),
     ],
     ids=str,
