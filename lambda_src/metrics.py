@@ -7,11 +7,11 @@ log line costs, and each metric of ``UNITS`` that of a custom metric, in the hou
 The functions log as JSON, and the document must arrive as it is: CloudWatch Logs looks for metrics in a log
 event that is one JSON object with ``_aws`` at its root. Of a Python function, Lambda puts into an envelope
 only what goes through ``logging``. Standard output it sends as it is, and JSON it does not encode twice. So
-``log`` is the right way, and ``logging`` would lose the metrics. It has not been seen in an account; sources
-are the AWS Lambda developer guide, "Log and monitor Python Lambda functions" and "Configuring JSON and plain
-text log formats"; the Amazon CloudWatch user guide, "Using the embedded metric format with Lambda" and
-"Specification: Embedded metric format"; and the code of ``awslambdaric``, the runtime's client, in which only
-the handler of ``logging`` looks at the log format.
+``log`` is the right way, and ``logging`` would lose the metrics. Sources: AWS Lambda developer guide, "Log
+and monitor Python Lambda functions" and "Configuring JSON and plain text log formats"; Amazon CloudWatch user
+guide, "Using the embedded metric format with Lambda" and "Specification: Embedded metric format". Tried with
+``awslambdaric`` 4.2.2, the runtime's client, told to log as JSON: from standard output the line came as it
+was, from ``logging`` as the text of a ``message``. What CloudWatch makes of it has not been seen.
 """
 
 from typing import Any
