@@ -13,6 +13,7 @@ import obstore
 from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
+from lambda_src import meter
 from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
 from lambda_src.s3 import translated
 from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
@@ -37,7 +38,7 @@ def header_bytes(content_bytes: int) -> int:
 
 
 class BlobStore:
-    """The blobs, the manifest and the listing of one run, in ``bucket``."""
+    """The blobs, the manifest, the listing and the trace of one run, in ``bucket``."""
 
     def __init__(self, objects: S3Store, bucket: str, run_id: str) -> None:
         self._objects = objects
@@ -103,6 +104,20 @@ class BlobStore:
         AccessDenied, Transient."""
         return self._get(self._listing_key(), start, end)[0]
 
+    def put_trace(self, trace: bytes) -> None:
+        """Store the run's trace. Raises AccessDenied, Transient."""
+        self._put(self._trace_key(), trace)
+
+    def get_trace(self) -> bytes | None:
+        """The run's trace, or None where there is none. Raises Transient."""
+        try:
+            return self._get(self._trace_key())[0]
+        except (BlobDamaged, AccessDenied):  # as for a header
+            return None
+
+    def _trace_key(self) -> str:
+        return f"{RUNS_PREFIX}{self._run_id}/trace.json"
+
     def _listing_key(self) -> str:
         return f"{RUNS_PREFIX}{self._run_id}/objects.jsonl"
 
@@ -110,20 +125,25 @@ class BlobStore:
         return f"{RUNS_PREFIX}{self._run_id}/manifest.json"
 
     def _put(self, key: str, body: bytes) -> None:
-        with translated(self._bucket, key) as path:
+        with translated(self._bucket, key) as path, meter.stage("store"):
+            meter.count("s3_puts")
             obstore.put(self._objects, path, body, use_multipart=False)
 
     def _get(self, key: str, start: int = 0, end: int | None = None) -> tuple[bytes, int]:
         """Bytes ``[start, end)`` of an object of ours, and its size."""
         try:
-            with translated(self._bucket, key) as path:
+            with translated(self._bucket, key) as path, meter.stage("fetch"):
                 try:
+                    meter.count("s3_gets")
                     options: GetOptions = {} if end is None else {"range": (start, end)}
                     result = obstore.get(self._objects, path, options=options)
                     data, size = result.bytes().to_bytes(), result.meta["size"]
                 except GenericError:
                     # A range behind the end of a cut blob looks like any refused request: ask for the size.
-                    if end is None or (size := obstore.head(self._objects, path)["size"]) >= end:
+                    if end is None:
+                        raise
+                    meter.count("s3_gets")
+                    if (size := obstore.head(self._objects, path)["size"]) >= end:
                         raise
                     data = b""
         except SourceNotFound as error:

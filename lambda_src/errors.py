@@ -4,9 +4,15 @@ Each error's text is one sentence for a person. ``Transient`` errors are worth a
 is not: trying again would bring the same answer.
 """
 
+from collections.abc import Sequence
+
 
 class FanfoldError(Exception):
-    """Any failure that Fanfold foresees."""
+    """Any failure that Fanfold foresees. Of one that another Lambda reported, ``usage`` and ``calls`` say
+    what it took all the same."""
+
+    usage: object = None
+    calls: Sequence[object] = ()
 
 
 class InvalidRequest(FanfoldError):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
+from lambda_src import meter
 from lambda_src.addresses import Addresses, Piece, Placed
 from lambda_src.errors import InvalidRequest, SourceTooLarge
 from lambda_src.formats import Format, no_end
@@ -117,7 +118,8 @@ def _read_ahead(pieces: Iterable[Piece], read: Read) -> Iterator[Read]:
         nonlocal ahead_bytes
         if not ahead or ahead[0][:2] != (one, (start, end)):
             return read(one, start, end)
-        found = ahead.popleft()[2].result()
+        with meter.stage("fetch"):
+            found = ahead.popleft()[2].result()
         ahead_bytes -= end - start
         go_on()
         return found

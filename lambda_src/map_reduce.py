@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from queue import Empty, SimpleQueue
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from lambda_src.errors import FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
 
@@ -45,6 +45,37 @@ NAMED_FAILURES = 3
 """As many failures stand in the message; all of them in ``FanOutFailed.failures``."""
 
 
+Outcome = Literal["done", "late", "throttled", "failed", "given_up"]
+
+
+class Ended(NamedTuple):
+    """A call has ended; times are of ``time.monotonic``. It is the task's call number ``attempt``, from 1 on,
+    and could have started at ``queued_at``.
+
+    ``done``: its answer is the task's; ``late``: another copy's was, be this one back or not; ``throttled``
+    and ``failed``: see ``error``; ``given_up``: the fan-out ended without an answer for its task.
+    """
+
+    task: Any
+    attempt: int
+    queued_at: float
+    started_at: float
+    ended_at: float
+    outcome: Outcome
+    answer: Any
+    error: BaseException | None
+
+
+class Observer(Protocol):
+    """Is told of a fan-out in its caller's thread, and cannot change it."""
+
+    def ended(self, call: Ended) -> None:
+        """One more call has ended: every call that was started does so once."""
+
+    def at_work(self, running: int, at_most: int) -> None:
+        """So many calls are under way, and may be: told before each tick, and at the end."""
+
+
 def map_reduce(
     call: Callable[[Task], Answer],
     tasks: Sequence[Task],
@@ -53,6 +84,7 @@ def map_reduce(
     name: Callable[[Task], str],
     max_concurrency: int,
     tick: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
 ) -> None:
     """Call ``call(task)`` for every task in threads, at most ``max_concurrency`` at once, and give each
     answer to ``fold(task, answer)``, once per task, in the caller's thread, in the order of arrival.
@@ -65,7 +97,7 @@ def map_reduce(
     Raises FanOutFailed, which names each failed task by ``name(task)``; NoRoom when nothing but throttles
     came back for long, or calls that were given up earlier hold every thread of this process.
     """
-    running = fan_out(call, tasks, name=name, max_concurrency=max_concurrency, tick=tick)
+    running = fan_out(call, tasks, name=name, max_concurrency=max_concurrency, tick=tick, observer=observer)
     with contextlib.closing(running) as answers:
         for task, answer in answers:
             fold(task, answer)
@@ -78,9 +110,10 @@ def fan_out(
     name: Callable[[Task], str],
     max_concurrency: int,
     tick: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
 ) -> Generator[tuple[Task, Answer]]:
     """As ``map_reduce``, for whoever wants the answers one by one. Closing it early gives the rest up."""
-    running = _FanOut(call, tasks, max_concurrency, tick)
+    running = _FanOut(call, tasks, max_concurrency, tick, observer)
     yield from running.run()
     if failures := running.failures():
         named = tuple(
@@ -94,13 +127,17 @@ def fan_out(
 
 
 def call_once(
-    call: Callable[[Task], Answer], task: Task, *, tick: Callable[[], None] = lambda: None
+    call: Callable[[Task], Answer],
+    task: Task,
+    *,
+    tick: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
 ) -> Answer:
     """The answer of ``call(task)``, with the retries and ticks of a fan-out.
 
     Raises the call's own failure, and NoRoom as ``map_reduce`` does.
     """
-    running = _FanOut(call, [task], 1, tick)
+    running = _FanOut(call, [task], 1, tick, observer)
     answers = [answer for _, answer in running.run()]
     if failures := running.failures():
         raise failures[0]
@@ -134,11 +171,20 @@ class Window:
             self._threshold = self._size
 
 
-class _Finished(NamedTuple):
-    """A call has come back; times are of ``time.monotonic``."""
+class _Call(NamedTuple):
+    """A call of task ``number``, its ``attempt``; times are of ``time.monotonic``."""
 
     number: int
+    attempt: int
+    queued_at: float
     started_at: float
+
+
+class _Finished(NamedTuple):
+    """A call has come back."""
+
+    call: _Call
+    ended_at: float
     answer: object
     error: BaseException | None
 
@@ -153,18 +199,20 @@ class _FanOut(Generic[Task, Answer]):
         tasks: Sequence[Task],
         max_concurrency: int,
         tick: Callable[[], None],
+        observer: Observer | None,
     ) -> None:
-        self._call_task, self._tasks, self._tick = call, tasks, tick
+        self._call_task, self._tasks, self._tick, self._observer = call, tasks, tick, observer
         self._window = Window(max_concurrency)
         self._places = _places
         self._no_place = False
         self._threads = 0
-        self._started: SimpleQueue[tuple[int, float] | None] = SimpleQueue()
+        self._started: SimpleQueue[_Call | None] = SimpleQueue()
         self._finished: SimpleQueue[_Finished] = SimpleQueue()
         self._fresh = deque(range(len(tasks)))
         self._again: list[tuple[float, int]] = []  # a heap of (not before, task)
         self._under_way: dict[int, list[float]] = {}  # task -> when each of its copies started
-        self._calls = 0  # copies under way, those of finished tasks included
+        self._calls: set[_Call] = set()  # copies under way, those of finished tasks included
+        self._starts = [0] * len(tasks)
         self._attempts = [0] * len(tasks)
         self._throttles = [0] * len(tasks)
         self._done: set[int] = set()
@@ -172,7 +220,7 @@ class _FanOut(Generic[Task, Answer]):
         self._setbacks: dict[int, BaseException] = {}  # the last fault of a task that is to be tried again
         self._failures: dict[int, BaseException] = {}
         self._throttle: Throttled | None = None  # the last one
-        self._moved_at = self._ticked_at = time.monotonic()
+        self._began_at = self._moved_at = self._ticked_at = time.monotonic()
 
     def failures(self) -> dict[int, BaseException]:
         """By task, once all is done or has failed: with the setbacks of those that were to be tried again."""
@@ -188,6 +236,7 @@ class _FanOut(Generic[Task, Answer]):
                     self._start_copies_of_stragglers(now)
                 if now - self._ticked_at >= TICK_S:
                     self._ticked_at = now
+                    self._tell_pace()
                     self._tick()
                 if self._stalled(now):
                     raise NoRoom(self._why_stalled())
@@ -196,10 +245,11 @@ class _FanOut(Generic[Task, Answer]):
                 except Empty:
                     continue
                 if self._settle(finished, time.monotonic()):
-                    yield self._tasks[finished.number], cast(Answer, finished.answer)
+                    yield self._tasks[finished.call.number], cast(Answer, finished.answer)
         finally:
             # Without waiting: a copy that lost, or calls that `tick` gave up, may still be under way.
             self._let_threads_end()
+            self._give_up_calls(time.monotonic())
 
     def _stalled(self, now: float) -> bool:
         """Nothing but throttles for long, and no call under way for long enough to be at work."""
@@ -218,14 +268,18 @@ class _FanOut(Generic[Task, Answer]):
 
     def _start_due(self, now: float) -> None:
         """Those to be tried again first: what never works is known before much else is paid for."""
-        while self._calls < self._window.size:
+        while len(self._calls) < self._window.size:
             again = bool(self._again) and self._again[0][0] <= now
             if not (again or self._fresh) or not self._has_thread():
                 return
-            self._start(heapq.heappop(self._again)[1] if again else self._fresh.popleft(), now)
+            if again:
+                queued_at, number = heapq.heappop(self._again)
+            else:
+                queued_at, number = self._began_at, self._fresh.popleft()
+            self._start(number, queued_at, now)
 
     def _start_copies_of_stragglers(self, now: float) -> None:
-        room = self._window.size - self._calls
+        room = self._window.size - len(self._calls)
         enough_done = len(self._durations_s) >= max(STRAGGLER_MIN_DONE, len(self._tasks) / 2)
         if self._fresh or self._again or room < 1 or not enough_done:
             return
@@ -239,12 +293,12 @@ class _FanOut(Generic[Task, Answer]):
         )
         for started_at, number in singles[:room]:
             if started_at < late and self._has_thread():
-                self._start(number, now)
+                self._start(number, now, now)
 
     def _has_thread(self) -> bool:
         """Whether a thread is free for one more call, be it a new one."""
         self._no_place = False
-        if self._calls < self._threads:
+        if len(self._calls) < self._threads:
             return True
         if not self._places.acquire(blocking=False):
             self._no_place = True
@@ -253,56 +307,61 @@ class _FanOut(Generic[Task, Answer]):
         self._threads += 1
         return True
 
-    def _start(self, number: int, now: float) -> None:
-        self._calls += 1
+    def _start(self, number: int, queued_at: float, now: float) -> None:
+        self._starts[number] += 1
+        call = _Call(number, self._starts[number], queued_at, now)
+        self._calls.add(call)
         self._under_way.setdefault(number, []).append(now)
-        self._started.put((number, now))
+        self._started.put(call)
 
     def _call_in_turn(self) -> None:
         """A thread's work, from its first call until there is none left to come."""
         try:
-            while started := self._started.get():
+            while call := self._started.get():
                 try:
-                    self._finished.put(_Finished(*started, self._call_task(self._tasks[started[0]]), None))
+                    answer = self._call_task(self._tasks[call.number])
+                    self._finished.put(_Finished(call, time.monotonic(), answer, None))
                 except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which sorts it
-                    self._finished.put(_Finished(*started, None, error))
+                    self._finished.put(_Finished(call, time.monotonic(), None, error))
         finally:
             self._places.release()
 
     def _let_threads_end(self) -> None:
         """Those at work after their call, whatever it brings, and all others now."""
         with contextlib.suppress(Empty):
-            while True:
-                self._started.get_nowait()
+            while call := self._started.get_nowait():
+                self._calls.discard(call)  # no thread has begun it
         for _ in range(self._threads):
             self._started.put(None)
 
     def _nap_s(self, now: float) -> float:
         """Until the next task is due, if there is room for it, or the next tick."""
-        if self._again and self._calls < self._window.size and not self._no_place:
+        if self._again and len(self._calls) < self._window.size and not self._no_place:
             return min(max(self._again[0][0] - now, 0.001), TICK_S)
         return TICK_S
 
     def _settle(self, finished: _Finished, now: float) -> bool:
         """Whether it brings the answer of its task."""
-        number, error = finished.number, finished.error
-        self._calls -= 1
+        (number, _, _, started_at), error = finished.call, finished.error
+        late = number in self._done or number in self._failures
+        self._tell(finished, "late" if late else "done")
+        self._calls.discard(finished.call)
         copies = self._under_way.get(number, [])
-        if finished.started_at in copies:
-            copies.remove(finished.started_at)
+        if started_at in copies:
+            copies.remove(started_at)
         if not copies:
             self._under_way.pop(number, None)
 
         if isinstance(error, Throttled):
             self._throttle = error
-            self._window.throttled(finished.started_at, now)
+            self._window.throttled(started_at, now)
         else:
             self._moved_at = now
-        if number in self._done or number in self._failures:
+        if late:
             return False
         if error is None:
             self._window.succeeded()
-            bisect.insort(self._durations_s, now - finished.started_at)
+            bisect.insort(self._durations_s, now - started_at)
             self._done.add(number)
             self._setbacks.pop(number, None)
             self._under_way.pop(number, None)
@@ -317,6 +376,44 @@ class _FanOut(Generic[Task, Answer]):
         elif number not in self._under_way:
             self._failures[number] = error
         return False
+
+    def _tell(self, finished: _Finished, outcome: Outcome) -> None:
+        """Of a call that has the ``outcome`` unless it brought an error."""
+        if self._observer is None:
+            return
+        call, ended_at, answer, error = finished
+        if error is not None:
+            outcome = "throttled" if isinstance(error, Throttled) else "failed"
+        self._observer.ended(
+            Ended(
+                self._tasks[call.number],
+                call.attempt,
+                call.queued_at,
+                call.started_at,
+                ended_at,
+                outcome,
+                answer,
+                error,
+            )
+        )
+
+    def _outcome_without(self, call: _Call) -> Outcome:
+        """Of a call that is waited for no longer."""
+        return "late" if call.number in self._done else "given_up"
+
+    def _tell_pace(self) -> None:
+        if self._observer is not None:
+            self._observer.at_work(len(self._calls), self._window.size)
+
+    def _give_up_calls(self, now: float) -> None:
+        with contextlib.suppress(Empty):
+            while finished := self._finished.get_nowait():  # it came back meanwhile
+                self._tell(finished, self._outcome_without(finished.call))
+                self._calls.discard(finished.call)
+        for call in sorted(self._calls):
+            self._tell(_Finished(call, now, None, None), self._outcome_without(call))
+        self._calls.clear()
+        self._tell_pace()
 
     def _try_again(self, number: int, not_before: float) -> None:
         if number not in self._under_way:  # or its other copy may still answer

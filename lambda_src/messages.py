@@ -4,6 +4,7 @@ A worker returns its own report or a ``Failure``: what a caller has to act on is
 a raised exception always means a crash.
 """
 
+import math
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -143,9 +144,12 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True):
     calls: list[Call]
 
 
-class BlockReport(Struct, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
     """What became of one block: what it owned; of its blob, how many bytes the header and
-    each line have; what it observed in each part."""
+    each line have; what it observed in each part.
+
+    The ``usage`` of a report is for its caller. It is not stored: a block that is mapped again has the same
+    blob."""
 
     block: Count
     owned: Owned
@@ -153,6 +157,7 @@ class BlockReport(Struct, forbid_unknown_fields=True, tag="done", tag_field="out
     line_bytes: list[Count]
     observations: list[Count]
     extras: dict[str, Count]
+    usage: Usage | None = None
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,19 +197,26 @@ class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
     part: Part
 
 
-class PartReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+class PartReport(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
+):
     """What one reducer read, arrived at, and found."""
 
     part: Part
     blobs_read: Count
     observations: Count
     result: dict[str, Any]
+    usage: Usage | None = None
 
 
-class AllPartsReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
-    """The reports of all reducers, in the job's order of parts."""
+class AllPartsReport(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
+):
+    """The reports of all reducers, in the job's order of parts, and the calls that brought them."""
 
     parts: list[PartReport]
+    calls: list[Call] = []
+    usage: Usage | None = None
 
 
 class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -213,18 +225,24 @@ class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     run_id: RunId
 
 
-class LogResultsReport(Struct, frozen=True, forbid_unknown_fields=True, tag="done", tag_field="outcome"):
+class LogResultsReport(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
+):
     """How many parts were logged."""
 
     parts: Count
+    usage: Usage | None = None
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True, tag="failure", tag_field="outcome"):
-    """A foreseen failure on its way between Lambdas: ``error`` is the name of a class of ``errors``."""
+    """A foreseen failure on its way between Lambdas: ``error`` is the name of a class of ``errors``. What it
+    took all the same is in ``usage`` and in the ``calls`` that it made."""
 
     error: str
     message: str
     retry_after_s: float = 0.0
+    calls: list[Call] = []
+    usage: Usage | None = None
 
 
 Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -287,8 +305,8 @@ class RunRecord(Struct, kw_only=True):
         """Note that ``error`` ended the run, now: as CANCELLED if a person cancelled it, else as FAILED."""
         self.status = "CANCELLED" if isinstance(error, RunCancelled) else "FAILED"
         self.released = False
-        self.error = _cut(f"{type(error).__name__}: {error}", ERROR_BYTES)
-        self.failures = [_cut(text, FAILURE_BYTES) for text in getattr(error, "failures", ())[:FAILURES]]
+        self.error = cut(f"{type(error).__name__}: {error}", ERROR_BYTES)
+        self.failures = [cut(text, FAILURE_BYTES) for text in getattr(error, "failures", ())[:FAILURES]]
         self.finished_at = time.time()
 
 
@@ -301,7 +319,8 @@ def name_of(bucket: str, key: str | None, prefix: str | None) -> str:
     return f"s3://{bucket}/{prefix}*" if key is None else f"s3://{bucket}/{key}"
 
 
-def _cut(text: str, size: int) -> str:
+def cut(text: str, size: int) -> str:
+    """``text``, or as much of its beginning as has ``size`` bytes."""
     return text.encode(errors="replace")[:size].decode(errors="ignore")
 
 
@@ -310,7 +329,9 @@ def new_run_id() -> str:
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
 
 
-ENGINE_FIELDS = frozenset({"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "seconds"})
+ENGINE_FIELDS = frozenset(
+    {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "seconds", "dollars"}
+)
 """Of an answer: no job may have a field of that name."""
 
 
@@ -331,7 +352,22 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
         "blocks": record.blocks,
         **own,
         "seconds": record.seconds,
+        "dollars": total_dollars(record),
     }
+
+
+def total_dollars(record: RunRecord) -> float:
+    """What a run cost so far, to three digits.
+
+    >>> total_dollars(RunRecord(run_id="r", started_at=0.0, dollars={"gb_s": 0.0041288, "s3_puts": 2e-5}))
+    0.00415
+    """
+    return float(f"{math.fsum(record.dollars.values()):.3g}")
+
+
+def without_usage(report: S) -> S:
+    """The report as it is stored."""
+    return msgspec.structs.replace(report, usage=None)
 
 
 def decode_event(event: object, kind: type[S]) -> S:
@@ -341,18 +377,20 @@ def decode_event(event: object, kind: type[S]) -> S:
         return msgspec.convert(event, kind)
     except (msgspec.ValidationError, UnicodeError) as error:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
-        what = _cut(str(error), FAILURE_BYTES)  # it names the field, which is as long as the sender likes
+        what = cut(str(error), FAILURE_BYTES)  # it names the field, which is as long as the sender likes
         raise InvalidRequest(f"Not a {kind.__name__}: {what}. Its fields are: {fields}.") from None
 
 
 def decode_answer(payload: bytes, kind: type[T]) -> T:
-    """A worker's answer. Raises the failure that it reports."""
+    """A worker's answer. Raises the failure that it reports, with what it took."""
     answer: T | Failure = msgspec.json.decode(payload, type=kind | Failure)
     if not isinstance(answer, Failure):
         return answer
-    if answer.error == Throttled.__name__:
-        raise Throttled(answer.message, answer.retry_after_s)
-    raise by_name(answer.error, answer.message)
+    error = by_name(answer.error, answer.message)
+    if isinstance(error, Throttled):
+        error.retry_after_s = answer.retry_after_s
+    error.usage, error.calls = answer.usage, answer.calls
+    raise error
 
 
 def failure(error: FanfoldError) -> Failure:

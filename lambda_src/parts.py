@@ -3,8 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from lambda_src.job import Job
-from lambda_src.map_reduce import map_reduce
-from lambda_src.messages import AllPartsReport, GetAllOccurrencesRequest, GetOccurrencesRequest, PartReport
+from lambda_src.map_reduce import Observer, map_reduce
+from lambda_src.messages import (
+    AllPartsReport,
+    GetAllOccurrencesRequest,
+    GetOccurrencesRequest,
+    PartReport,
+    without_usage,
+)
 
 
 def reduce_parts(
@@ -14,13 +20,14 @@ def reduce_parts(
     *,
     stored: Sequence[PartReport] = (),
     tick: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
 ) -> AllPartsReport:
     """Call ``get_occurrences`` for every part of ``job`` but those that are ``stored``. Raises as
     ``map_reduce``."""
     reports = {report.part: report for report in stored}
 
     def fold(task: GetOccurrencesRequest, report: PartReport) -> None:
-        reports[task.part] = report
+        reports[task.part] = without_usage(report)
 
     map_reduce(
         get_occurrences,
@@ -30,8 +37,14 @@ def reduce_parts(
             if part not in reports
         ],
         fold,
-        name=lambda task: f"{job.part} {task.part}",
+        name=lambda task: part_name(job, task),
         max_concurrency=min(request.max_concurrency, len(job.parts)),
         tick=tick,
+        observer=observer,
     )
     return AllPartsReport([reports[part] for part in job.parts])
+
+
+def part_name(job: Job, task: GetOccurrencesRequest) -> str:
+    """The task for a person."""
+    return f"{job.part} {task.part}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from lambda_src import meter
 from lambda_src.blob_store import BlobStore
 from lambda_src.conservation import check_mapped, check_reduced
 from lambda_src.errors import InvalidRequest
@@ -47,9 +48,14 @@ class Lines:
     def __iter__(self) -> Iterator[bytes]:
         self.blobs_read = 0
         for blocks, at_once in self._by_size():
-            for _, line in fan_out(self._read, blocks, name=_name, max_concurrency=at_once):
+            found = fan_out(self._read, blocks, name=_name, max_concurrency=at_once)
+            while True:
+                with meter.stage("fetch"):
+                    line = next(found, None)
+                if line is None:
+                    break
                 self.blobs_read += 1
-                yield line
+                yield line[1]
 
     def _read(self, report: BlockReport) -> bytes:
         return self._blobs.get(self._number, report.block, report.header_bytes, report.line_bytes)

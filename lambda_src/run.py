@@ -23,6 +23,7 @@ from lambda_src.errors import (
 )
 from lambda_src.job import BYTES, Job, Measured, Span
 from lambda_src.lease import Lease, OutOfTime
+from lambda_src.ledger import Ledger
 from lambda_src.log import log
 from lambda_src.map_reduce import call_once, map_reduce
 from lambda_src.messages import (
@@ -40,10 +41,13 @@ from lambda_src.messages import (
     RunRecord,
     Source,
     Stage,
+    Trace,
+    Usage,
     name_of,
     summarize,
+    without_usage,
 )
-from lambda_src.parts import reduce_parts
+from lambda_src.parts import part_name, reduce_parts
 from lambda_src.results_table import ResultsTable
 
 ANSWER_S = 5.0
@@ -69,6 +73,9 @@ class Services(NamedTuple):
     get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllPartsReport]
     get_occurrences: Callable[[GetOccurrencesRequest], PartReport]
     log_results: Callable[[LogResultsRequest], LogResultsReport]
+    usage: Callable[[], Usage]
+    get_trace: Callable[[], Trace | None]
+    put_trace: Callable[[Trace], None]
     ended: Callable[[RunRecord], None]
 
 
@@ -91,6 +98,13 @@ def execute(
     found = table.get_run()
     record = _new_record(run_id, bucket, request, found)
     lease = Lease(record, table, services.remaining_s)
+    get_trace = services.get_trace if found else lambda: None
+    ledger = Ledger(record, services.usage, get_trace, services.put_trace)
+
+    def tick() -> None:
+        ledger.show()
+        lease.renew()
+
     if isinstance(request, HandOverRequest):
         try:
             lease.take_over(request.handed_over_by)
@@ -106,14 +120,16 @@ def execute(
         lease.claim(found)
     try:
         try:
-            summary = _work(job, record, request.etag, services, lease.renew)
+            summary = _work(job, record, request.etag, services, ledger, tick=tick)
         except OutOfTime:
+            ledger.close()
             lease.release()
             return _hand_over(job, record, services)
     except RunConflict:
         raise  # Another invocation's run by now: its record is not ours to write.
     except Exception as error:
         record.fail(error)
+        ledger.close()
         _end(record, table)
         services.ended(record)
         raise
@@ -189,11 +205,15 @@ def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunR
         max_concurrency=request.max_concurrency,
         started_at=time.time(),
     )
+    if found:
+        record.calls, record.used = found.calls, found.used
+        record.dollars, record.dollars_estimated = found.dollars, found.dollars_estimated
     if found and found.etag:  # What the run is bound to stays, whatever becomes of this invocation.
         record.etag, record.version_id = found.etag, found.version_id
         record.bytes, record.objects, record.units = found.bytes, found.objects, found.units
         record.block_bytes, record.block_bytes_because = found.block_bytes, found.block_bytes_because
-        record.blocks, record.started_at = found.blocks, found.started_at
+        record.blocks = found.blocks
+        record.started_at, record.seconds = found.started_at, dict(found.seconds)
     return record
 
 
@@ -202,33 +222,55 @@ def _work(
     record: RunRecord,
     etag: str | None,
     services: Services,
+    ledger: Ledger,
+    *,
     tick: Callable[[], None],
 ) -> dict[str, Any]:
     # Should an earlier attempt have died between storing some and checking all.
     services.table.delete_parts(record.owner)
-    with _stage(record, "parse", tick):
-        manifest = _parse(job, record, etag, services, tick)
+    _account_for_what_was_before(record)
+    with _stage(record, "parse"):
+        manifest = _parse(job, record, etag, services, ledger, tick=tick)
         services.put_manifest(manifest)
-    with _stage(record, "reduce", tick):
-        parts = _reduce(job, record, manifest, services, tick)
-    with _stage(record, "log", tick):
-        logged = call_once(services.log_results, LogResultsRequest(record.run_id), tick=tick)
+    with _stage(record, "reduce"):
+        parts = _reduce(job, record, manifest, services, ledger, tick=tick)
+    with _stage(record, "log"):
+        tick()  # log_results reads the record
+        logged = call_once(
+            services.log_results,
+            LogResultsRequest(record.run_id),
+            tick=tick,
+            observer=ledger.watch("log_results", lambda _: "results"),
+        )
         if logged.parts != len(job.parts):
             raise ConservationBroken(
                 f"The results table holds {logged.parts} of {len(job.parts)} {job.part}s."
             )
     record.status, record.stage, record.finished_at = "SUCCEEDED", "done", time.time()
+    ledger.close()
     services.table.put_run(record)
     return summarize(job, record, parts)
 
 
+def _account_for_what_was_before(record: RunRecord) -> None:
+    """``seconds`` add up to the time since the run began: a new one was claimed, and at one that is resumed
+    nobody was at work meanwhile, or died before saying so."""
+    before_s = time.time() - record.started_at - sum(record.seconds.values())
+    _spend(record, "idle" if record.etag else "claim", max(before_s, 0.0))
+
+
 @contextmanager
-def _stage(record: RunRecord, stage: Stage, tick: Callable[[], None]) -> Iterator[None]:
+def _stage(record: RunRecord, stage: Stage) -> Iterator[None]:
     record.stage = stage
-    tick()
     started_at = time.monotonic()
-    yield
-    record.seconds[stage] = round(time.monotonic() - started_at, 3)
+    try:
+        yield
+    finally:
+        _spend(record, stage, time.monotonic() - started_at)
+
+
+def _spend(record: RunRecord, stage: str, spent_s: float) -> None:
+    record.seconds[stage] = round(record.seconds.get(stage, 0.0) + spent_s, 3)
 
 
 def _parse(
@@ -236,6 +278,8 @@ def _parse(
     record: RunRecord,
     etag: str | None,
     services: Services,
+    ledger: Ledger,
+    *,
     tick: Callable[[], None],
 ) -> Manifest:
     source, listing = services.pin_source()
@@ -276,7 +320,7 @@ def _parse(
             record.blocks_kept = record.blocks_done = len(reports)
 
     def fold(request: ParseBlockRequest, report: BlockReport) -> None:
-        reports[request.block] = report
+        reports[request.block] = without_usage(report)
         record.blocks_done = len(reports)
 
     def name(request: ParseBlockRequest) -> str:
@@ -285,7 +329,15 @@ def _parse(
     if resumed:
         map_reduce(services.find_report, requests, keep, name=name, max_concurrency=FINDS_AT_ONCE, tick=tick)
     left = [request for request in requests if request.block not in reports]
-    map_reduce(services.parse_block, left, fold, name=name, max_concurrency=record.max_concurrency, tick=tick)
+    map_reduce(
+        services.parse_block,
+        left,
+        fold,
+        name=name,
+        max_concurrency=record.max_concurrency,
+        tick=tick,
+        observer=ledger.watch("parse_block", lambda request: f"block {request.block}"),
+    )
     in_order = [reports[request.block] for request in requests]
     manifest = Manifest(record.run_id, source, measured.units, in_order)
     check_mapped(job, manifest)
@@ -307,9 +359,16 @@ def _block_units(measured: Measured, max_concurrency: int) -> tuple[int, str]:
 
 
 def _reduce(
-    job: Job, record: RunRecord, manifest: Manifest, services: Services, tick: Callable[[], None]
+    job: Job,
+    record: RunRecord,
+    manifest: Manifest,
+    services: Services,
+    ledger: Ledger,
+    *,
+    tick: Callable[[], None],
 ) -> list[PartReport]:
     request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency)
+    began_at = time.time()
     stored_at: float | None = None
 
     def get_all_occurrences(request: GetAllOccurrencesRequest) -> AllPartsReport:
@@ -329,13 +388,27 @@ def _reduce(
             raise _AnswerLost(f"All results were stored {ANSWER_S:.0f} s ago.")
 
     try:
-        parts = call_once(get_all_occurrences, request, tick=tick_and_look).parts
+        parts = call_once(
+            get_all_occurrences,
+            request,
+            tick=tick_and_look,
+            observer=ledger.watch("get_all_occurrences", lambda _: f"all {job.part}s"),
+        ).parts
     except (_AnswerLost, NoRoom) as error:
         # What this owner's reducers have stored counts. The rest is reduced from here: in an account with
         # room for two, get_all_occurrences takes the place that its reducers need.
         stored = services.table.get_parts()
         log("reduced_without_answer", run_id=record.run_id, stored=len(stored), message=str(error))
-        parts = reduce_parts(job, request, services.get_occurrences, stored=stored, tick=tick).parts
+        for report in stored:
+            ledger.lost("get_occurrences", f"{job.part} {report.part}", began_at)
+        parts = reduce_parts(
+            job,
+            request,
+            services.get_occurrences,
+            stored=stored,
+            tick=tick,
+            observer=ledger.watch("get_occurrences", lambda task: part_name(job, task)),
+        ).parts
     if [report.part for report in parts] != list(job.parts):
         raise ConservationBroken(f"Reduced were the {job.part}s {[report.part for report in parts]}.")
     for report in parts:

@@ -6,6 +6,7 @@ import obstore
 from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
+from lambda_src import meter
 from lambda_src.addresses import Addresses, Listing, Placed
 from lambda_src.errors import Transient
 from lambda_src.formats import FIRST_BYTES, Readable, no_end, tell
@@ -22,9 +23,11 @@ def pin(objects: S3Store, bucket: str, key: str) -> tuple[Source, Listing]:
     """
     with translated(bucket, key) as path:
         try:
+            meter.count("s3_gets")
             meta = obstore.head(objects, path)
         except GenericError:
             # The answer to HEAD has no body to tell the reason. That to GET has.
+            meter.count("s3_gets")
             obstore.get(objects, path, options={"range": (0, 1)})
             raise
     size, etag = meta["size"], meta["e_tag"] or ""
@@ -61,7 +64,8 @@ def read(objects: S3Store, bucket: str, one: Placed, start: int, end: int) -> by
 
     Raises SourceChanged, SourceNotFound, AccessDenied, Transient.
     """
-    with translated(bucket, one.key) as path:
+    with translated(bucket, one.key) as path, meter.stage("fetch"):
+        meter.count("s3_gets")
         result = obstore.get(objects, path, options={"range": (start, end), "if_match": one.etag})
         data = result.bytes().to_bytes()
     if len(data) != end - start:

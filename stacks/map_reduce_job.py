@@ -128,6 +128,7 @@ class MapReduceJob(Construct):
         _allow_objects(self.parse_file, "s3:GetObject", inputs)
         _allow_listing(self.parse_file, inputs)
         _allow_objects(self.parse_file, "s3:PutObject", runs)
+        _allow_objects(self.parse_file, "s3:GetObject", runs)
         _allow_objects(self.parse_file, "s3:GetObject", blobs)
         _allow(
             self.parse_file,

@@ -9,7 +9,7 @@ from client.aws import Aws
 from client.deployment import Deployment
 from client.local_aws import LocalAws
 from lambda_src import job
-from lambda_src.messages import Manifest, PartReport, RunRecord, new_run_id
+from lambda_src.messages import Manifest, PartReport, RunRecord, Trace, new_run_id
 from lambda_src.results_table import ResultsTable
 
 
@@ -56,6 +56,13 @@ class Stack(NamedTuple):
             Bucket=self.deployment.bucket, Key=f"runs/{run_id}/manifest.json"
         )
         return msgspec.json.decode(stored["Body"].read(), type=Manifest)
+
+    def trace(self, run_id: str) -> Trace:
+        """Every call of a run."""
+        stored = self.aws.client("s3").get_object(
+            Bucket=self.deployment.bucket, Key=f"runs/{run_id}/trace.json"
+        )
+        return msgspec.json.decode(stored["Body"].read(), type=Trace)
 
     def results(self, run_id: str) -> tuple[RunRecord | None, list[PartReport]]:
         """What the results table holds of a run."""

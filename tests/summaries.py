@@ -11,4 +11,5 @@ SUMMARY = {
     "longer_words": 0,
     "top_words": {str(length): [{"word": "ΟΔΟΣ", "count": 7}] for length in range(1, 21)},
     "seconds": {},
+    "dollars": 0.0012,
 }

@@ -7,21 +7,29 @@ from typing import Any
 from lambda_src import job
 from lambda_src.answer import answer
 from lambda_src.functions import invoke, open_functions
-from lambda_src.messages import AllPartsReport, GetAllOccurrencesRequest, PartReport, decode_event
-from lambda_src.parts import reduce_parts
+from lambda_src.ledger import Watch
+from lambda_src.messages import AllPartsReport, Call, GetAllOccurrencesRequest, PartReport, decode_event
+from lambda_src.meter import metered
+from lambda_src.parts import part_name, reduce_parts
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, GetAllOccurrencesSettings, from_environment
 
 
+@metered
 def handler(event: object, _context: object) -> Mapping[str, Any]:
     """Returns an AllPartsReport, or a Failure, as a plain dict."""
+    calls: list[Call] = []
 
     def work() -> AllPartsReport:
         settings = from_environment(GetAllOccurrencesSettings, os.environ)
         request = decode_event(event, GetAllOccurrencesRequest)
         functions = open_functions(settings.url_suffix, GET_OCCURRENCES_TIMEOUT_S + 5)
         function = settings.get_occurrences_function
+        deployed = job.load(settings.job)
         return reduce_parts(
-            job.load(settings.job), request, lambda task: invoke(functions, function, task, PartReport)
+            deployed,
+            request,
+            lambda task: invoke(functions, function, task, PartReport),
+            observer=Watch("get_occurrences", lambda task: part_name(deployed, task), calls.append),
         )
 
-    return answer(work)
+    return answer(work, calls)

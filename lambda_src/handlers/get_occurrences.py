@@ -4,17 +4,19 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_src import job
+from lambda_src import job, meter
 from lambda_src.answer import answer
 from lambda_src.blob_store import BlobStore
 from lambda_src.dynamodb import open_table
 from lambda_src.messages import GetOccurrencesRequest, PartReport, decode_event
+from lambda_src.meter import metered
 from lambda_src.reduce_part import reduce_part
 from lambda_src.results_table import ResultsTable
 from lambda_src.s3 import open_bucket
 from lambda_src.settings import GetOccurrencesSettings, from_environment
 
 
+@metered
 def handler(event: object, _context: object) -> Mapping[str, Any]:
     """Returns a PartReport, or a Failure, as a plain dict."""
 
@@ -24,9 +26,9 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         deployed = job.load(settings.job)
         blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, request.run_id)
         report = reduce_part(deployed, request.part, blobs)
-        ResultsTable(open_table(settings.table, settings.url_suffix), request.run_id, deployed).put_part(
-            report, request.owner
-        )
+        table = ResultsTable(open_table(settings.table, settings.url_suffix), request.run_id, deployed)
+        with meter.stage("store"):
+            table.put_part(report, request.owner)
         return report
 
     return answer(work)

@@ -10,11 +10,13 @@ from lambda_src.dynamodb import open_table
 from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
 from lambda_src.log import log
-from lambda_src.messages import LogResultsReport, LogResultsRequest, decode_event
+from lambda_src.messages import LogResultsReport, LogResultsRequest, decode_event, total_dollars
+from lambda_src.meter import metered
 from lambda_src.results_table import ResultsTable
 from lambda_src.settings import LogResultsSettings, from_environment
 
 
+@metered
 def handler(event: object, _context: object) -> Mapping[str, Any]:
     """Returns a LogResultsReport, or a Failure, as a plain dict."""
 
@@ -45,6 +47,7 @@ def log_results(name: str, deployed: Job, table: ResultsTable) -> LogResultsRepo
         "bytes": record.bytes,
         "blocks": record.blocks,
         "seconds": record.seconds,
+        "dollars": total_dollars(record),
     }
     log("summary", **{**figures, **of_run})
     return LogResultsReport(len(parts))

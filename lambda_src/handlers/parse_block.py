@@ -10,11 +10,13 @@ from lambda_src.answer import answer
 from lambda_src.blob_store import BlobStore
 from lambda_src.map_block import map_block
 from lambda_src.messages import BlockReport, ParseBlockRequest, decode_event
+from lambda_src.meter import metered
 from lambda_src.s3 import open_bucket
 from lambda_src.settings import ParseBlockSettings, from_environment
 from lambda_src.source import input_of
 
 
+@metered
 def handler(event: object, context: Any) -> Mapping[str, Any]:
     """Returns a BlockReport, or a Failure, as a plain dict."""
 

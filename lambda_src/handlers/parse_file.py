@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from obstore.store import S3Store
 
-from lambda_src import job, metrics, source
+from lambda_src import job, meter, metrics, source
 from lambda_src.addresses import Listing
 from lambda_src.blob_store import BlobStore
 from lambda_src.dynamodb import open_table
-from lambda_src.errors import FanfoldError, InvalidRequest
+from lambda_src.errors import BlobDamaged, FanfoldError, InvalidRequest
 from lambda_src.functions import invoke, invoke_and_forget, open_functions
 from lambda_src.job import Job
 from lambda_src.log import log
@@ -27,10 +27,12 @@ from lambda_src.messages import (
     RunId,
     RunRecord,
     Source,
+    Trace,
     decode_event,
     encode,
     new_run_id,
 )
+from lambda_src.meter import metered
 from lambda_src.results_table import ResultsTable
 from lambda_src.run import Services, execute
 from lambda_src.s3 import open_bucket, path_of
@@ -42,6 +44,7 @@ from lambda_src.settings import (
 )
 
 
+@metered
 def handler(event: object, context: Any) -> Mapping[str, Any]:
     """Returns the run's summary; raises on any failure, so that Lambda shows the invocation as failed."""
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
@@ -98,6 +101,14 @@ def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
     return request
 
 
+def _trace(blobs: BlobStore) -> Trace | None:
+    stored = blobs.get_trace()
+    try:
+        return msgspec.json.decode(stored, type=Trace) if stored else None
+    except msgspec.DecodeError as error:
+        raise BlobDamaged(f"The trace of the run is damaged: {error}.") from error
+
+
 def _pinned(
     request: ParseFileRequest, objects: S3Store, settings: ParseFileSettings
 ) -> tuple[Source, Listing]:
@@ -142,6 +153,9 @@ def _services(
         log_results=lambda request: invoke(
             functions, settings.log_results_function, request, LogResultsReport
         ),
+        usage=meter.usage,
+        get_trace=lambda: _trace(blobs),
+        put_trace=lambda trace: blobs.put_trace(encode(trace)),
         ended=lambda record: _publish(record, settings),
     )
 

@@ -30,6 +30,7 @@ NEEDED_LATER = [
     ("ParseFile", "dynamodb:ConditionCheckItem", "Results"),
     ("ParseFile", "dynamodb:DeleteItem", "Results"),
     ("ParseFile", "s3:GetObject", "blobs/*"),
+    ("ParseFile", "s3:GetObject", "runs/*"),
     ("ParseFile", "lambda:InvokeFunction", "ParseFile"),
     ("ParseFile", "lambda:InvokeFunction", "GetOccurrences"),
     ("ParseFile", "s3:ListBucket", "Bucket"),

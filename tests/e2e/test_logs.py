@@ -24,6 +24,7 @@ def test_a_line_a_length_and_a_summary(stack: Stack) -> None:
     assert tops[6]["top_words"] == [{"word": "größte", "count": 1}]
     (line,) = (line for line in lines if line["event"] == "summary")
     assert (line["words"], line["bytes"], line["key"]) == (7, summary["bytes"], "input/logged")
+    assert 0 < line["dollars"] <= summary["dollars"]
 
 
 def test_log_groups_are_the_stack_s_and_expire(stack: Stack) -> None:

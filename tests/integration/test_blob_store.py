@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from obstore.store import S3Store
 
+from lambda_src import meter
 from lambda_src.blob_store import HEADER_STEP_BYTES, BlobStore, header_bytes
 from lambda_src.errors import BlobDamaged
+from lambda_src.messages import Call, Trace, Usage, encode
 from tests.integration.conftest import BUCKET
 
 LINES = [b'{"a":1}', b"{}", b'{"abc":12}']
@@ -75,3 +78,30 @@ def test_a_header_of_any_size_comes_back(s3: Any, objects: S3Store, content_byte
     for kept in (0, 5, size - 1):
         s3.put_object(Bucket=BUCKET, Key=blobs.key(1), Body=stored[:kept])
         assert blobs.get_header(1) is None
+
+
+def test_the_trace_comes_back(s3: Any, objects: S3Store) -> None:
+    blobs = BlobStore(objects, BUCKET, "trace-run")
+    assert blobs.get_trace() is None
+    usage = Usage(1769, 82.4, 1000.25, 400.0, 30.5, {"s3_gets": 2.0})
+    told = Call("parse_block", "block 7", 2, 1700000000.125, 1700000000.5, 1700000001.75, "done", "", usage)
+    lost = Call("parse_block", "block 8", 1, 1.0, 2.0, 3.0, "failed", "Transient: a crash \u2028 \x1b[31m")
+    trace = Trace("trace-run", [told, lost])
+    blobs.put_trace(encode(trace))
+    stored = s3.get_object(Bucket=BUCKET, Key="runs/trace-run/trace.json")["Body"].read()
+    assert msgspec.json.decode(stored, type=Trace) == trace
+    assert blobs.get_trace() == stored
+
+
+def test_every_request_is_counted(objects: S3Store) -> None:
+    meter.begin()
+    blobs = BlobStore(objects, BUCKET, "counted")
+    blobs.put(7, b"{}", HEADER_STEP_BYTES, LINES)
+    blobs.get(0, 7, HEADER_STEP_BYTES, LINE_BYTES)
+    blobs.get_header(7)
+    assert blobs.get_header(8) is None
+    usage = meter.usage()
+    assert usage.requests == {"s3_puts": 1, "s3_gets": 3}
+    assert usage.fetch_ms > 0
+    assert usage.store_ms > 0
+    assert usage.fetch_ms + usage.store_ms <= usage.handler_ms

@@ -15,7 +15,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "Bucket/input/*": {"s3:GetObject"},
         "Bucket where s3:prefix is like input/*": {"s3:ListBucket"},
         "Bucket/blobs/*": {"s3:GetObject"},
-        "Bucket/runs/*": {"s3:PutObject"},
+        "Bucket/runs/*": {"s3:GetObject", "s3:PutObject"},
         "Table": {
             "dynamodb:ConditionCheckItem",
             "dynamodb:DeleteItem",

@@ -1,17 +1,26 @@
 """The fan-out: every task answered once, or every failure named."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_src import map_reduce as module
 from lambda_src.errors import FanOutFailed, InvalidRequest, NoRoom, Throttled, Transient
-from lambda_src.map_reduce import FIRST_WINDOW, MAX_ATTEMPTS, MAX_THREADS, Window, call_once, map_reduce
+from lambda_src.map_reduce import (
+    FIRST_WINDOW,
+    MAX_ATTEMPTS,
+    MAX_THREADS,
+    Ended,
+    Window,
+    call_once,
+    map_reduce,
+)
 from lambda_src.messages import MAX_CONCURRENCY
 
 
@@ -369,6 +378,126 @@ def test_the_window_stays_within_its_bounds(limit: int, events: list[str]) -> No
             window.throttled(now, now)
             assert window.size == max(before // 2, 1)
         assert 1 <= window.size <= limit
+
+
+class Books:
+    """An observer that keeps what it is told, and sees that it is told in the caller's thread."""
+
+    def __init__(self) -> None:
+        self.calls: list[Ended] = []
+        self.paces: list[tuple[int, int]] = []
+        self._thread = threading.get_ident()
+
+    def ended(self, call: Ended) -> None:
+        assert threading.get_ident() == self._thread
+        self.calls.append(call)
+
+    def at_work(self, running: int, at_most: int) -> None:
+        assert threading.get_ident() == self._thread
+        self.paces.append((running, at_most))
+
+    def outcomes(self, task: int) -> list[str]:
+        return [call.outcome for call in self.calls if call.task == task]
+
+
+FAULTS: dict[str, Exception] = {
+    "throttled": Throttled("slow down"),
+    "crashes": Transient("a crash"),
+    "refuses": InvalidRequest("wrong"),
+}
+DEEDS = st.lists(st.sampled_from([*FAULTS, "answers"]), max_size=7)
+
+
+@given(st.lists(DEEDS, max_size=9), st.integers(1, 8))
+@settings(deadline=None, max_examples=60)
+def test_every_call_is_told_once(deeds: list[list[str]], max_concurrency: int) -> None:
+    """What the stub did, in any order of outcomes; behind them, every task answers."""
+    did: list[tuple[int, int, str]] = []
+
+    def behave(task: int, attempt: int) -> int:
+        does = ([*deeds[task], "answers"] + ["answers"] * attempt)[attempt - 1]
+        did.append((task, attempt, does))
+        if does in FAULTS:
+            raise FAULTS[does]
+        return task
+
+    calls, books, folded = Calls(behave), Books(), Counter[int]()
+    with contextlib.suppress(FanOutFailed):
+        map_reduce(
+            calls,
+            range(len(deeds)),
+            lambda task, _: folded.update([task]),
+            name=str,
+            max_concurrency=max_concurrency,
+            observer=books,
+        )
+    outcome = {"answers": "done", "throttled": "throttled", "crashes": "failed", "refuses": "failed"}
+    told = [(call.task, call.attempt, call.outcome) for call in books.calls]
+    assert sorted(told) == sorted((task, attempt, outcome[does]) for task, attempt, does in did)
+    assert Counter(call.task for call in books.calls if call.outcome == "done") == folded
+    for call in books.calls:
+        assert call.queued_at <= call.started_at <= call.ended_at
+        assert (call.error is None) == (call.outcome == "done")
+    assert books.paces[-1][0] == 0
+
+
+def test_a_call_that_is_tried_again_was_queued_from_its_backoff_on() -> None:
+    def behave(task: int, attempt: int) -> int:
+        if attempt == 1:
+            raise Throttled("slow down", retry_after_s=0.2)
+        return task
+
+    books = Books()
+    map_reduce(Calls(behave), range(1), lambda *_: None, name=str, max_concurrency=1, observer=books)
+    first, second = books.calls
+    assert first.queued_at <= first.ended_at <= second.queued_at - 0.2 <= second.started_at
+
+
+def test_a_copy_that_lost_is_told_though_it_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STRAGGLER_MIN_S", 0.0)
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    released = threading.Event()
+    calls = Calls(lambda task, attempt: int(released.wait(30)) if (task, attempt) == (0, 1) else task)
+    books = Books()
+    try:
+        map_reduce(calls, range(30), lambda *_: None, name=str, max_concurrency=8, observer=books)
+    finally:
+        released.set()
+    assert sorted(books.outcomes(0)) == ["done", "late"]
+    assert {call.attempt: call.outcome for call in books.calls if call.task == 0} == {1: "late", 2: "done"}
+    assert books.paces[-1][0] == 0
+
+
+def test_calls_that_are_given_up_are_told_with_the_time_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK_S", 0.05)
+    released = threading.Event()
+    books = Books()
+
+    def tick() -> None:
+        raise GivenUp
+
+    try:
+        with pytest.raises(GivenUp):
+            map_reduce(
+                Calls(lambda task, _: int(released.wait(30)) if task else task),
+                range(100),
+                lambda *_: None,
+                name=str,
+                max_concurrency=2,
+                tick=tick,
+                observer=books,
+            )
+    finally:
+        released.set()
+    assert [(call.task, call.outcome) for call in books.calls] == [
+        (0, "done"),
+        (1, "given_up"),
+        (2, "given_up"),
+    ]
+    assert books.paces == [(2, 2), (0, 2)]
+    assert all(call.ended_at - call.started_at >= 0.04 for call in books.calls[1:])
 
 
 def test_the_window_doubles_a_round_until_throttled_then_climbs_by_one() -> None:

@@ -1,20 +1,25 @@
 """One run with services of the test's own: exact or FAILED, and nothing half-true left."""
 
+import contextlib
 import copy
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lambda_src import lease, map_reduce, run
 from lambda_src.addresses import Listing, Placed
 from lambda_src.errors import (
     AccessDenied,
     ConservationBroken,
+    FanfoldError,
     FanOutFailed,
     InvalidRequest,
     NoProgress,
@@ -25,12 +30,14 @@ from lambda_src.errors import (
     SourceNotFound,
     Throttled,
     Transient,
+    by_name,
 )
 from lambda_src.job import Measured, Owned
 from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import (
     AllPartsReport,
     BlockReport,
+    Call,
     GetOccurrencesRequest,
     HandOverRequest,
     LogResultsReport,
@@ -41,8 +48,18 @@ from lambda_src.messages import (
     PartReport,
     RunRecord,
     Source,
+    Trace,
+    Usage,
 )
 from lambda_src.run import Services, execute
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "BACKOFF_S", 0.0)
+
+
+USAGE = Usage(1024, 0.0, 10.0, 0.0, 0.0, {})
 
 
 class Table:
@@ -103,6 +120,7 @@ class Run:
         self.stored: dict[int, BlockReport] = {}
         self.handed_over: list[HandOverRequest] = []
         self.manifest: Manifest | None = None
+        self.trace: Trace | None = None
 
     def block(self, request: ParseBlockRequest) -> BlockReport:
         words = [0, 0, 1, 1] + [0] * 16
@@ -128,6 +146,10 @@ class Run:
         self.logged += 1
         return LogResultsReport(20)
 
+    def pin(self) -> tuple[Source, Listing]:
+        objects = [Placed(0, "key", self.bytes, self.etag, "plain")]
+        return Source("bucket", "key", self.etag, self.bytes), Listing(objects)
+
     def put_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
@@ -136,10 +158,7 @@ class Run:
             table=self.table,  # type: ignore[arg-type]
             remaining_s=lambda: 900.0,
             hand_over=self.handed_over.append,
-            pin_source=lambda: (
-                Source("bucket", "key", self.etag, self.bytes),
-                Listing([Placed(0, "key", self.bytes, self.etag, "plain")]),
-            ),
+            pin_source=self.pin,
             measure=lambda source, _: Measured(source.bytes, {"bytes": source.bytes}),
             put_listing=lambda _: None,
             find_report=lambda request: self.stored.get(request.block),
@@ -148,6 +167,9 @@ class Run:
             get_all_occurrences=self.all_lengths,
             get_occurrences=lambda request: self.length(int(request.part)),
             log_results=self.log,
+            usage=lambda: USAGE,
+            get_trace=lambda: self.trace,
+            put_trace=lambda trace: setattr(self, "trace", trace),
             ended=lambda record: self.ended.append(copy.deepcopy(record)),
         )
         request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
@@ -161,7 +183,7 @@ def test_a_run_answers_and_records_success() -> None:
     assert summary.top_words["3"] == [{"word": "www", "count": 3}]
     assert summary.top_words["20"] == []
     assert list(summary.top_words) == [str(length) for length in range(1, 21)]
-    assert set(summary.seconds) == {"parse", "reduce", "log"}
+    assert set(summary.seconds) == {"claim", "parse", "reduce", "log"}
     last = job.table.records[-1]
     assert (last.status, last.stage, last.blocks_done, last.blocks_kept) == ("SUCCEEDED", "done", 3, 0)
     assert job.logged == 1
@@ -632,6 +654,229 @@ def test_a_log_of_too_few_lengths_fails_the_run() -> None:
     with pytest.raises(ConservationBroken, match="holds 19 of 20 lengths"):
         job.run(log_results=lambda _: LogResultsReport(19))
     assert job.table.lengths == {}
+
+
+def trace_of(job: Run) -> list[Call]:
+    """The calls of the run's trace, in order of function, task and attempt."""
+    assert job.trace
+    return sorted(job.trace.calls, key=lambda call: (call.function, len(call.task), call.task, call.attempt))
+
+
+def told(calls: list[Call]) -> list[tuple[str, str, int, str]]:
+    return [(call.function, call.task, call.attempt, call.outcome) for call in calls]
+
+
+class Worker:
+    """A worker whose every answer says what it took: ``ms`` for each of its calls, and one PUT. It fails as
+    ``faults`` have it, by task and attempt."""
+
+    def __init__(self, work: Callable[[Any], Any], faults: Mapping[tuple[int, int], str]) -> None:
+        self._work, self._faults = work, faults
+        self._attempts: Counter[int] = Counter()
+        self.puts = self.invocations = 0
+        self.gb_s = 0.0
+
+    def __call__(self, request: ParseBlockRequest) -> BlockReport:
+        self._attempts[request.block] += 1
+        fault = self._faults.get((request.block, self._attempts[request.block]), "")
+        if fault == "throttled":
+            raise Throttled("slow down")
+        usage = Usage(2048, 20.0, 5.5, 1.0, 1.0, {"s3_puts": 1.0})
+        self.puts += 1
+        self.invocations += 1
+        self.gb_s += 2 * 0.026
+        if fault:
+            error = by_name(fault, "as the test wants")
+            error.usage = usage
+            raise error
+        report: BlockReport = self._work(request)
+        return msgspec.structs.replace(report, usage=usage)
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.integers(0, 5), st.integers(1, 3)),
+        st.sampled_from(["throttled", "Transient", "InvalidRequest"]),
+    )
+)
+@settings(deadline=None, max_examples=40)
+def test_whatever_happens_what_was_used_is_what_the_workers_took(faults: dict[tuple[int, int], str]) -> None:
+    """Also over a run that fails and is resumed until it succeeds."""
+    job = Run(blocks=6)
+    worker = Worker(job.block, faults)
+    invocations = 0
+    for _ in range(20):
+        invocations += 1
+        with contextlib.suppress(FanOutFailed):
+            job.run(parse_block=worker, usage=lambda: Usage(1024, 0.0, 10.0, 0.0, 0.0, {"s3_gets": 1.0}))
+            break
+    record = job.table.records[-1]
+    assert record.status == "SUCCEEDED"
+    assert record.used["s3_puts"] == worker.puts
+    assert record.used["s3_gets"] == invocations
+    others = invocations + 2  # get_all_occurrences and log_results, which do not tell here
+    assert record.used["invocations"] == worker.invocations + others
+    own_gb_s = invocations * 0.01
+    assert own_gb_s + worker.gb_s <= record.used["gb_s"] < own_gb_s + worker.gb_s + 1.0
+    assert record.calls["throttled"] == sum(call.outcome == "throttled" for call in trace_of(job))
+    assert record.calls["done"] == 6 + 2
+    assert [call.task for call in trace_of(job) if call.outcome == "done"].count("block 3") == 1
+    assert sum(call.function == "parse_file" for call in trace_of(job)) == invocations
+
+
+def test_the_trace_holds_every_call_of_the_run() -> None:
+    job = Run(blocks=3)
+    inner = [Call("get_occurrences", f"length {n}", 1, 1.0, 2.0, 3.0, "done", usage=USAGE) for n in (1, 2)]
+
+    def all_lengths(request: object) -> AllPartsReport:
+        return msgspec.structs.replace(job.all_lengths(request), calls=inner, usage=USAGE)
+
+    summary = job.run(get_all_occurrences=all_lengths)
+    assert told(trace_of(job)) == [
+        ("get_all_occurrences", "all lengths", 1, "done"),
+        ("get_occurrences", "length 1", 1, "done"),
+        ("get_occurrences", "length 2", 1, "done"),
+        ("log_results", "results", 1, "done"),
+        ("parse_block", "block 0", 1, "done"),
+        ("parse_block", "block 1", 1, "done"),
+        ("parse_block", "block 2", 1, "done"),
+        ("parse_file", "invocation 1", 1, "done"),
+    ]
+    assert job.manifest
+    assert [report.usage for report in job.manifest.blocks] == [None] * 3
+    last = job.table.records[-1]
+    assert last.calls == {
+        "running": 0, "at_most": 1, "done": 7, "tried_again": 0, "throttled": 0, "copies": 0
+    }  # fmt: skip
+    assert summary.dollars == pytest.approx(sum(last.dollars.values()), rel=0.01)
+    assert 0 < last.dollars_estimated < summary.dollars
+    assert last.prices.endswith(", 2026-11")
+
+
+def test_a_run_that_fails_leaves_its_trace_and_its_price() -> None:
+    job = Run(blocks=3)
+    with pytest.raises(FanOutFailed):
+        job.run(parse_block=fails_at(job, 0))
+    calls = trace_of(job)
+    assert calls[0].error == "InvalidRequest: poisoned"
+    assert told(calls)[0] == ("parse_block", "block 0", 1, "failed")
+    assert told(calls)[-1] == ("parse_file", "invocation 1", 1, "failed")
+    assert calls[-1].error.startswith("FanOutFailed: ")
+    assert job.table.records[-1].dollars["gb_s"] > 0
+
+
+def test_a_run_that_is_handed_over_has_one_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Run(blocks=100)
+    request = handed_over(job, monkeypatch)
+    assert job.table.record is not None
+    before = job.table.record.used["invocations"]
+    assert told(trace_of(job))[-1] == ("parse_file", "invocation 1", 1, "done")
+    assert job.run(request).status == "SUCCEEDED"
+    calls = trace_of(job)
+    done = [call.task for call in calls if (call.function, call.outcome) == ("parse_block", "done")]
+    assert set(done) == {f"block {number}" for number in range(100)}
+    assert [call.attempt for call in calls if call.function == "parse_file"] == [1, 2]
+    assert job.table.record.used["invocations"] == len(calls) > before
+
+
+def test_a_hand_over_that_fails_is_in_the_trace_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    job = Run(blocks=100)
+
+    def denied(_: ParseFileRequest) -> None:
+        raise AccessDenied("AccessDenied by Lambda")
+
+    remaining = iter([900.0] * 30 + [lease.HANDOVER_S - 1] * 1000)
+    with pytest.raises(AccessDenied):
+        job.run(remaining_s=lambda: next(remaining), hand_over=denied)
+    calls = trace_of(job)
+    assert len(calls) == len({(call.function, call.task, call.attempt) for call in calls})
+    assert told(calls)[-1] == ("parse_file", "invocation 1", 1, "failed")
+
+
+@pytest.mark.parametrize("error", [AccessDenied("AccessDenied by S3"), Transient("S3 did not serve")])
+def test_a_trace_that_cannot_be_written_or_read_fails_no_run(error: FanfoldError) -> None:
+    def fail(_: Any = None) -> Any:
+        raise error
+
+    job = Run(blocks=3)
+    with pytest.raises(FanOutFailed):
+        job.run(parse_block=fails_at(job, 0), put_trace=fail)
+    assert job.run(get_trace=fail, put_trace=fail).status == "SUCCEEDED"
+    assert job.table.records[-1].used["invocations"] > 5
+
+
+def test_reducers_whose_answers_were_lost_are_paid_for_by_an_estimate() -> None:
+    job = Run(blocks=3)
+
+    def get_all_occurrences(request: object) -> AllPartsReport:
+        job.all_lengths(request)
+        raise Transient("The connection to Lambda failed")
+
+    job.run(get_all_occurrences=get_all_occurrences, get_occurrences=unforeseen)
+    reducers = [call for call in trace_of(job) if call.function == "get_occurrences"]
+    assert len({call.task for call in reducers}) == 20
+    assert {call.outcome for call in reducers} == {"given_up"}
+    assert job.table.records[-1].used["invocations"] == 1 + 3 + 1 + 20 + 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_stages_add_up_to_the_time_that_a_run_took(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    job = Run(blocks=3)
+    passed_s = 0.0
+
+    def after(seconds: float, work: Callable[..., Any]) -> Callable[..., Any]:
+        def later(*request: Any) -> Any:
+            nonlocal passed_s
+            passed_s += seconds
+            return work(*request)
+
+        return later
+
+    now, monotonic = time.time, time.monotonic
+    monkeypatch.setattr(time, "time", lambda: now() + passed_s)
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + passed_s)
+    monkeypatch.setattr(job.table, "claim", after(5.0, job.table.claim))
+    if fails:
+        with pytest.raises(FanOutFailed):
+            job.run(parse_block=fails_at(job, 0), pin_source=after(10.0, job.pin))
+        passed_s += 1000.0  # nobody is at work
+    job.run(
+        pin_source=after(20.0, job.pin),
+        get_all_occurrences=after(40.0, job.all_lengths),
+        log_results=after(2.0, job.log),
+    )
+    last = job.table.records[-1]
+    expected = {"claim": 5.0, "parse": 20.0, "reduce": 40.0, "log": 2.0}
+    if fails:
+        expected |= {"parse": 30.0, "idle": 1005.0}
+    assert last.seconds == pytest.approx(expected, abs=1.0)
+    assert sum(last.seconds.values()) == pytest.approx(last.finished_at - last.started_at, abs=0.05)
+
+
+def test_the_record_is_written_twice_a_second_and_at_four_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claimed, blocks known, all but logged, ended: whatever its size."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 1e9)
+    job = Run(blocks=500)
+    job.run()
+    assert [(record.stage, record.blocks, record.blocks_done) for record in job.table.records] == [
+        ("parse", 0, 0),
+        ("parse", 500, 0),
+        ("log", 500, 500),
+        ("done", 500, 500),
+    ]
+
+
+def test_a_run_under_way_says_what_it_has_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    job = Run(blocks=30)
+    job.run()
+    under_way = [record for record in job.table.records if record.stage == "parse" and record.blocks]
+    used = [record.used["invocations"] for record in under_way]
+    assert used == sorted(used)
+    assert used[-1] > used[0] > 0
+    assert max(record.calls["running"] for record in under_way) > 0
+    assert all(record.calls["at_most"] <= 4 for record in under_way)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,70 @@
+"""A deployed run says where its time went and what it cost."""
+
+from collections import Counter
+
+import pytest
+
+from lambda_src.ledger import charged
+from lambda_src.messages import RunRecord, Trace
+from tests.deployed import Stack
+
+TEXT = b"some words and some more of them, once more\n" * 3000
+BLOCKS = 12
+
+MEMORY_MB = {"parse_file": 1769, "parse_block": 1769, "get_occurrences": 1769}
+"""The others have half of it."""
+
+
+@pytest.fixture(scope="module")
+def run(stack: Stack) -> tuple[Trace, RunRecord]:
+    key = stack.put("input/trace", TEXT)
+    summary = stack.run(key, block_bytes=-(-len(TEXT) // BLOCKS), max_concurrency=4)
+    record, _ = stack.results(summary["run_id"])
+    assert record is not None
+    assert 0 < record.dollars_estimated < summary["dollars"] < 0.01
+    return stack.trace(summary["run_id"]), record
+
+
+def test_every_call_is_in_the_trace(run: tuple[Trace, RunRecord]) -> None:
+    trace, record = run
+    done = Counter((call.function, call.task) for call in trace.calls if call.outcome == "done")
+    assert set(done.values()) == {1}
+    assert Counter(function for function, _ in done) == {
+        "parse_block": BLOCKS,
+        "get_occurrences": 20,
+        "get_all_occurrences": 1,
+        "log_results": 1,
+        "parse_file": 1,
+    }
+    assert record.calls["done"] == BLOCKS + 22
+    for call in trace.calls:
+        if call.outcome == "done":
+            assert record.started_at - 1 <= call.queued_at <= call.started_at < call.ended_at, call
+            assert call.ended_at <= record.finished_at + 1, call
+
+
+def test_workers_tell_their_stages(run: tuple[Trace, RunRecord]) -> None:
+    trace, _ = run
+    usages = [(call, call.usage) for call in trace.calls if call.usage]
+    assert len(usages) >= BLOCKS + 23
+    for call, usage in usages:
+        assert 0 <= usage.fetch_ms + usage.store_ms <= usage.handler_ms, call
+        assert usage.handler_ms / 1000 <= call.ended_at - call.started_at, call
+        assert usage.memory_mb == MEMORY_MB.get(call.function, 884), call
+    for function in ("parse_block", "get_occurrences"):
+        of_function = [usage for call, usage in usages if call.function == function]
+        assert all(usage.fetch_ms > 0 and usage.store_ms > 0 for usage in of_function)
+        assert any(usage.init_ms > 10 for usage in of_function), "the first was cold"
+        assert len([usage for usage in of_function if usage.init_ms]) < len(of_function), "some were warm"
+
+
+def test_the_record_is_the_sum_of_the_trace(run: tuple[Trace, RunRecord]) -> None:
+    trace, record = run
+    used: Counter[str] = Counter()
+    for call in trace.calls:
+        used.update(charged(call, MEMORY_MB.get(call.function, 884))[0])
+    assert record.used["gb_s"] == pytest.approx(used["gb_s"], rel=0.01, abs=0.1)
+    assert record.used["invocations"] == len(trace.calls)
+    assert record.used["s3_gets"] == used["s3_gets"] >= BLOCKS + 20 * (BLOCKS + 1)
+    assert record.used["s3_puts"] == used["s3_puts"] + 1 == BLOCKS + 2  # manifest and trace
+    assert sum(record.seconds.values()) == pytest.approx(record.finished_at - record.started_at, rel=0.05)
