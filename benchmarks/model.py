@@ -1,0 +1,324 @@
+"""The tables of docs/performance.md: python -m benchmarks.model [FILE]
+
+They are printed, or put in place of those in FILE. ``client.model`` has the figures: change one, and see.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from client.model import (
+    BEFORE,
+    FIGURES,
+    MAP_FIGURES,
+    MIB,
+    Change,
+    Figure,
+    Modelled,
+    athena_dollars,
+    curve,
+    distributed_map,
+    gains,
+    halved_by,
+    model,
+    suggest,
+)
+from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
+
+Row = Iterable[str]
+
+GB = 10**9
+SIZES = (GB, 10 * GB, 100 * GB, 1000 * GB)
+MANY = 1000
+QUOTA = 1000
+"""What an account has by default, at least after a while."""
+
+BRANCHES = 5
+"""Of a tree, with 100 calls at once each."""
+
+LESS = 0.97
+"""A limit is named where half of it would save as much."""
+
+
+def markdown(headings: Row, rows: Iterable[Row]) -> str:
+    """A table."""
+    headings = list(headings)
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def figures() -> str:
+    """Every figure."""
+    return markdown(("figure", "value", "kind", "what"), map(_figure, {**FIGURES, **MAP_FIGURES}.items()))
+
+
+def _figure(named: tuple[str, Figure]) -> Row:
+    name, figure = named
+    return f"`{name}`", f"{figure.value:,.6g} {figure.unit}".strip(), figure.kind, figure.what
+
+
+RUN = ("input", "at once", "", "block", "blocks", "start", "parse", "reduce", "log", "all", "$", "Athena $")
+
+
+def _run(run: Modelled) -> Row:
+    return (
+        _size(run.input_bytes),
+        f"{run.concurrency:,}",
+        _temperature(run),
+        _block(run),
+        f"{run.blocks:,}",
+        *(_seconds(stage.seconds) for stage in run.stages),
+        _seconds(run.seconds) + (", **fails**" if run.obstacle else ""),
+        f"{run.dollars:.4f}",
+        f"{athena_dollars(run.input_bytes):.4f}",
+    )
+
+
+def runs() -> str:
+    """By default."""
+    found = [
+        model(size, concurrency, cold=cold)
+        for size in SIZES
+        for concurrency in (DEFAULT_MAX_CONCURRENCY, MANY)
+        for cold in (True, False)
+    ]
+    obstacles = dict.fromkeys(run.obstacle for run in found if run.obstacle and run.cold)
+    return "\n".join([markdown(RUN, map(_run, found)), "", *(f"- {obstacle}" for obstacle in obstacles)])
+
+
+def suggested() -> str:
+    """What `fanfold estimate` suggests."""
+    found = [suggest(size, QUOTA, cold=cold).modelled for size in SIZES for cold in (True, False)]
+    return markdown(RUN, map(_run, found))
+
+
+def limits() -> str:
+    """What limits a run, and what would halve it."""
+
+    def rows() -> Iterator[Row]:
+        for size in SIZES:
+            for cold in (True, False):
+                run = model(size, DEFAULT_MAX_CONCURRENCY, cold=cold)
+                changes, then = halved_by(run)
+                yield (
+                    _size(size),
+                    _temperature(run),
+                    _seconds(run.seconds),
+                    "; ".join(
+                        f"{change.what} ({_seconds(better.seconds)} if it were twice as good)"
+                        for change, better in gains(run, ours=False)[:2]
+                        if better.seconds < LESS * run.seconds
+                    ),
+                    _changes(changes),
+                    _seconds(then.seconds),
+                    f"{then.dollars:.4f}",
+                )
+
+    return markdown(("input", "", "all", "most depends on", "what would halve it", "then", "$"), rows())
+
+
+def _changes(changes: list[Change]) -> str:
+    counted = dict.fromkeys(change.what for change in changes)
+    often = {what: sum(change.what == what for change in changes) for what in counted}
+    return "; ".join(what if often[what] == 1 else f"{what}, {often[what]} times" for what in counted)
+
+
+def stages() -> str:
+    """Dollars by stage."""
+    found = [model(size, DEFAULT_MAX_CONCURRENCY, cold=True) for size in SIZES]
+    names = [stage.name for stage in found[0].stages]
+    return markdown(
+        ("$", *map(_size, SIZES)),
+        [
+            (name, *(f"{sum(run.stages[number].dollars.values()):.5f}" for run in found))
+            for number, name in enumerate(names)
+        ],
+    )
+
+
+def items() -> str:
+    """Dollars by kind of request."""
+    found = [model(size, DEFAULT_MAX_CONCURRENCY, cold=True) for size in SIZES]
+    return markdown(
+        ("$", *map(_size, SIZES)),
+        [
+            (f"`{item}`", *(f"{run.dollars_by_item[item]:.5f}" for run in found))
+            for item in found[0].dollars_by_item
+        ],
+    )
+
+
+def changes() -> str:
+    """What the engine's last changes brought: each by itself, and all."""
+    names = {
+        "as it was": (),
+        "no boto3: imports": ("imports_other",),
+        "the second stage's functions are warmed": ("warmed",),
+        "no boto3: less processor time of an invoke": ("invoke",),
+        "all of them": ("imports_other", "warmed", "invoke"),
+    }
+
+    def rows() -> Iterator[Row]:
+        for what, changed in names.items():
+            those = {**BEFORE, **{name: FIGURES[name] for name in changed}}
+            cold, warm = (
+                model(GB, DEFAULT_MAX_CONCURRENCY, cold=cold, figures=those) for cold in (True, False)
+            )
+            yield what, _seconds(cold.seconds), _seconds(warm.seconds), f"{cold.dollars:.4f}"
+
+    return markdown(("1 GB", "cold", "warm", "$, cold"), rows())
+
+
+def blocks() -> str:
+    """The curve over block sizes."""
+    cold, warm = (curve(GB, DEFAULT_MAX_CONCURRENCY, cold=cold) for cold in (True, False))
+    return markdown(
+        ("block", "blocks", "cold", "$", "warm", "$"),
+        [
+            (
+                f"{one.block_bytes / MIB:g} MiB",
+                f"{one.blocks:,}",
+                f"{one.seconds:.2f} s",
+                f"{one.dollars:.4f}",
+                f"{other.seconds:.2f} s",
+                f"{other.dollars:.4f}",
+            )
+            for one, other in zip(cold, warm, strict=True)
+        ],
+    )
+
+
+def machine() -> str:
+    """A Distributed Map over the same Lambdas."""
+
+    def rows() -> Iterator[Row]:
+        for size in SIZES:
+            for cold in (True, False):
+                here = model(size, DEFAULT_MAX_CONCURRENCY, cold=cold)
+                express, standard = (
+                    distributed_map(size, DEFAULT_MAX_CONCURRENCY, cold=cold, express=express)
+                    for express in (True, False)
+                )
+                yield (
+                    _size(size),
+                    _temperature(here),
+                    *(
+                        cell
+                        for run in (here, express, standard)
+                        for cell in (_seconds(run.seconds), f"{run.dollars:.4f}")
+                    ),
+                )
+
+    return markdown(("input", "", "Fanfold", "$", "Express children", "$", "Standard children", "$"), rows())
+
+
+def tree() -> str:
+    """One process that invokes, or several, at most at once."""
+
+    def rows() -> Iterator[Row]:
+        for size in SIZES[:-1]:
+            for cold in (True, False):
+                before, now = (
+                    model(size, MAX_CONCURRENCY, cold=cold, figures={**FIGURES, "invoke": those["invoke"]})
+                    for those in (BEFORE, FIGURES)
+                )
+                branch = FIGURES["invoke"]._replace(value=FIGURES["invoke"].value / BRANCHES)
+                branched = model(size, MAX_CONCURRENCY, cold=cold, figures={**FIGURES, "invoke": branch})
+                one_more_s = sum(
+                    FIGURES[name].value
+                    for name in ("overhead", *(("environment", "init", "imports_other") if cold else ()))
+                )
+                yield (
+                    _size(size),
+                    _temperature(now),
+                    f"{now.blocks:,}",
+                    _seconds(before.seconds),
+                    _seconds(now.seconds),
+                    _seconds(branched.seconds + one_more_s),
+                )
+
+    return markdown(("input", "", "calls", "one, by boto3", "one, now", "a tree, now"), rows())
+
+
+def targets() -> str:
+    """What was aimed at."""
+    small = [
+        min(curve(GB, DEFAULT_MAX_CONCURRENCY, cold=cold), key=lambda run: run.seconds)
+        for cold in (True, False)
+    ]
+    large = min(curve(SIZES[-1], MANY, cold=True), key=lambda run: (bool(run.obstacle), run.seconds))
+    aims = (
+        ("1 GB, cold, under 2.5 s and 0.004 $", model(GB, DEFAULT_MAX_CONCURRENCY, cold=True), small[0], 2.5),
+        ("1 GB, warm, under 1.2 s", model(GB, DEFAULT_MAX_CONCURRENCY, cold=False), small[1], 1.2),
+        ("1 TB at 1,000, under 60 s", model(SIZES[-1], MANY, cold=True), large, 60.0),
+    )
+    dollars = {aims[0][0]: 0.004}
+
+    def verdict(what: str, run: Modelled, most_s: float) -> str:
+        reached = run.seconds < most_s and run.dollars < dollars.get(what, 1e9) and not run.obstacle
+        return f"{'reached' if reached else 'missed'}: {_seconds(run.seconds)}, {run.dollars:.4f} $"
+
+    return markdown(
+        ("target", "by default", "fastest block size", "of which"),
+        [
+            (what, verdict(what, default, most_s), verdict(what, fastest, most_s), _block(fastest))
+            for what, default, fastest, most_s in aims
+        ],
+    )
+
+
+def _size(input_bytes: int) -> str:
+    return f"{input_bytes // GB} GB" if input_bytes < SIZES[-1] else "1 TB"
+
+
+def _temperature(run: Modelled) -> str:
+    return "cold" if run.cold else "warm"
+
+
+def _block(run: Modelled) -> str:
+    return f"{run.block_bytes / 1e6:.1f} MB"
+
+
+def _seconds(seconds: float) -> str:
+    decimals = 2 if seconds < 10 else 1 if seconds < 100 else 0
+    return f"{seconds:,.{decimals}f} s"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "targets": targets,
+    "runs": runs,
+    "suggested": suggested,
+    "limits": limits,
+    "blocks": blocks,
+    "stages": stages,
+    "items": items,
+    "changes": changes,
+    "machine": machine,
+    "tree": tree,
+    "figures": figures,
+}
+
+
+def replaced(text: str) -> str:
+    """``text``, with every table between ``<!-- model: NAME -->`` and ``<!-- end -->`` made anew."""
+    return re.sub(
+        r"(<!-- model: (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def main() -> None:
+    """Print the tables, or put them in their places."""
+    if len(sys.argv) > 1:
+        file = Path(sys.argv[1])
+        file.write_text(replaced(file.read_text()))
+        return
+    for name, table in TABLES.items():
+        print(f"\n{name}\n\n{table()}")
+
+
+if __name__ == "__main__":
+    main()
