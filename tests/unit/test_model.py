@@ -161,8 +161,9 @@ def test_what_halves_a_run_halves_it() -> None:
 
 
 def test_no_change_is_named_that_gains_nothing() -> None:
-    run = model(1, 250, cold=False)
-    assert halved_by(run) == ([], run)
+    figures = with_values(first_window=1000)
+    run = model(1, 250, cold=False, figures=figures)
+    assert halved_by(run, figures=figures) == ([], run)
 
 
 @given(st.integers(1, 2000), st.integers(1, MAX_CONCURRENCY))
