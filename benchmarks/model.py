@@ -106,7 +106,7 @@ def limits() -> str:
                     _temperature(run),
                     _seconds(run.seconds),
                     "; ".join(
-                        f"{change.what} ({_seconds(better.seconds)} if it were twice as good)"
+                        f"{change.what} (twice as good: {_seconds(better.seconds)})"
                         for change, better in gains(run, ours=False)[:2]
                         if better.seconds < LESS * run.seconds
                     ),
@@ -268,6 +268,49 @@ def targets() -> str:
     )
 
 
+def reachable() -> str:
+    """What would reach the aims."""
+    beginning = {"first_window": 64.0}
+    rooms = {**beginning, "distinct": 16e6}
+    spread = {**rooms, "parts": 80.0, "partitions": 8.0}
+    small, large = (
+        "64 calls at the beginning, blocks of 16 MiB",
+        "those, room for 16 million words in a reducer",
+    )
+    ways = (
+        (GB, DEFAULT_MAX_CONCURRENCY, True, small, beginning, 16 * MIB),
+        (GB, DEFAULT_MAX_CONCURRENCY, False, small, beginning, 16 * MIB),
+        (SIZES[2], MAX_CONCURRENCY, True, f"{large}, blocks of 64 MiB", rooms, 64 * MIB),
+        (SIZES[3], MAX_CONCURRENCY, True, f"{large}, blocks of 512 MiB", rooms, 512 * MIB),
+        (
+            SIZES[3],
+            MANY,
+            True,
+            "those, 80 reducers, 8 partitions of blobs/, blocks of 256 MiB",
+            spread,
+            256 * MIB,
+        ),
+    )
+
+    def rows() -> Iterator[Row]:
+        for size, at_once, cold, how, values, block_bytes in ways:
+            those = {
+                name: figure._replace(value=values.get(name, figure.value))
+                for name, figure in FIGURES.items()
+            }
+            run = model(size, at_once, cold=cold, block_bytes=block_bytes, figures=those)
+            yield (
+                _size(size),
+                f"{at_once:,}",
+                _temperature(run),
+                how,
+                _seconds(run.seconds) + (", **fails**" if run.obstacle else ""),
+                f"{run.dollars:.4f}",
+            )
+
+    return markdown(("input", "at once", "", "with", "all", "$"), rows())
+
+
 def _size(input_bytes: int) -> str:
     return f"{input_bytes // GB} GB" if input_bytes < SIZES[-1] else "1 TB"
 
@@ -287,6 +330,7 @@ def _seconds(seconds: float) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "targets": targets,
+    "reachable": reachable,
     "runs": runs,
     "suggested": suggested,
     "limits": limits,
