@@ -1,187 +1,367 @@
-"""What a run of ``top_words`` would take on AWS, modelled: python -m benchmarks.model
+"""The tables of docs/performance.md: python -m benchmarks.model [FILE]
 
-Nobody ran it there. Each figure is marked as measured (here, on one x86 core, by benchmarks/kernels.py and
-benchmarks/jobs.py), published (by AWS or by people who measured it), or assumed. Change one and see.
+They are printed, or put in place of those in FILE. ``client.model`` has the figures: change one, and see.
 """
 
-import math
-from typing import NamedTuple
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from client.model import (
+    BEFORE,
+    FIGURES,
+    MAP_FIGURES,
+    MIB,
+    Change,
+    Figure,
+    Modelled,
+    athena_dollars,
+    curve,
+    distributed_map,
+    gains,
+    halved_by,
+    model,
+    suggest,
+)
+from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 
-from lambda_src.blocks import bounded_block_units, fitting_block_bytes
-from lambda_src.map_reduce import FIRST_WINDOW
-from lambda_src.messages import MAX_CONCURRENCY
-from lambda_src.reduce_part import READS_AT_ONCE
-from lambda_src.settings import ONE_VCPU_MB
+Row = Iterable[str]
 
-PARTS = 20
+GB = 10**9
+SIZES = (GB, 10 * GB, 100 * GB, 1000 * GB)
+MANY = 1000
+QUOTA = 1000
+"""What an account has by default, at least after a while."""
 
+BRANCHES = 5
+"""Of a tree, with 100 calls at once each."""
 
-class Figure(NamedTuple):
-    """``kind`` is measured, published or assumed."""
-
-    value: float
-    unit: str
-    kind: str
-    what: str
+LESS = 0.97
+"""A limit is named where half of it would save as much."""
 
 
-FIGURES = {
-    "count": Figure(300, "MB/s", "measured", "counting in C, per core"),
-    "reduce": Figure(190, "MB/s", "measured", "summing lines in C, per core"),
-    "blob": Figure(0.08, "", "measured", "bytes of a blob per byte of a block of 5 MiB; less of larger ones"),
-    "arm": Figure(1.0, "", "assumed", "speed of one arm64 vCPU against the core here"),
-    "environment": Figure(
-        0.35, "s", "published", "to create an environment: 0.2 to 0.5 s, of which the middle"
-    ),
-    "init": Figure(0.082, "s", "published", "INIT of Python 3.13 on arm64 without imports, median"),
-    "imports": Figure(0.075, "s", "measured", "imports of parse_block without bytecode"),
-    "imports_boto3": Figure(
-        0.2, "s", "assumed", "imports of the functions with boto3, bytecode in the runtime"
-    ),
-    "burst": Figure(1000, "", "published", "environments that a function may have at once"),
-    "scaling": Figure(100, "1/s", "published", "more of them: 1,000 each 10 s"),
-    "invoke": Figure(0.001, "s", "published", "processor time of one invoke under one GIL: 0.8 to 1.3 ms"),
-    "get": Figure(0.027, "s", "published", "first byte of a GET from S3, median"),
-    "put": Figure(0.041, "s", "published", "a PUT to S3, median"),
-    "connection": Figure(80, "MB/s", "published", "per connection to S3: 75 to 90"),
-    "gets": Figure(5500, "1/s", "published", "GETs per partitioned prefix; keys begin with a hash"),
-    "prefixes": Figure(16, "", "assumed", "prefixes that S3 has partitioned by then, for a large run"),
-    "dollars_gb_s": Figure(0.0000133334, "$", "published", "Lambda on arm64, us-east-1"),
-    "dollars_invoke": Figure(0.2e-6, "$", "published", "an invocation"),
-    "dollars_put": Figure(5e-6, "$", "published", "a PUT to S3"),
-    "dollars_get": Figure(0.4e-6, "$", "published", "a GET from S3"),
-    "dollars_write": Figure(0.625e-6, "$", "published", "a write to DynamoDB"),
-    "dollars_athena": Figure(5.0, "$", "published", "a TB scanned by Athena"),
+def markdown(headings: Row, rows: Iterable[Row]) -> str:
+    """A table."""
+    headings = list(headings)
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def figures() -> str:
+    """Every figure."""
+    return markdown(("figure", "value", "kind", "what"), map(_figure, {**FIGURES, **MAP_FIGURES}.items()))
+
+
+def _figure(named: tuple[str, Figure]) -> Row:
+    name, figure = named
+    return f"`{name}`", f"{figure.value:,.6g} {figure.unit}".strip(), figure.kind, figure.what
+
+
+RUN = ("input", "at once", "", "block", "blocks", "start", "parse", "reduce", "log", "all", "$", "Athena $")
+
+
+def _run(run: Modelled) -> Row:
+    return (
+        _size(run.input_bytes),
+        f"{run.concurrency:,}",
+        _temperature(run),
+        _block(run),
+        f"{run.blocks:,}",
+        *(_seconds(stage.seconds) for stage in run.stages),
+        _seconds(run.seconds) + (", **fails**" if run.obstacle else ""),
+        f"{run.dollars:.4f}",
+        f"{athena_dollars(run.input_bytes):.4f}",
+    )
+
+
+def runs() -> str:
+    """By default."""
+    found = [
+        model(size, concurrency, cold=cold)
+        for size in SIZES
+        for concurrency in (DEFAULT_MAX_CONCURRENCY, MANY)
+        for cold in (True, False)
+    ]
+    obstacles = dict.fromkeys(run.obstacle for run in found if run.obstacle and run.cold)
+    return "\n".join([markdown(RUN, map(_run, found)), "", *(f"- {obstacle}" for obstacle in obstacles)])
+
+
+def suggested() -> str:
+    """What `fanfold estimate` suggests."""
+    found = [suggest(size, QUOTA, cold=cold).modelled for size in SIZES for cold in (True, False)]
+    return markdown(RUN, map(_run, found))
+
+
+def limits() -> str:
+    """What limits a run, and what would halve it."""
+
+    def rows() -> Iterator[Row]:
+        for size in SIZES:
+            for cold in (True, False):
+                run = model(size, DEFAULT_MAX_CONCURRENCY, cold=cold)
+                changes, then = halved_by(run)
+                yield (
+                    _size(size),
+                    _temperature(run),
+                    _seconds(run.seconds),
+                    "; ".join(
+                        f"{change.what} (twice as good: {_seconds(better.seconds)})"
+                        for change, better in gains(run, ours=False)[:2]
+                        if better.seconds < LESS * run.seconds
+                    ),
+                    _changes(changes),
+                    _seconds(then.seconds),
+                    f"{then.dollars:.4f}",
+                )
+
+    return markdown(("input", "", "all", "most depends on", "what would halve it", "then", "$"), rows())
+
+
+def _changes(changes: list[Change]) -> str:
+    counted = dict.fromkeys(change.what for change in changes)
+    often = {what: sum(change.what == what for change in changes) for what in counted}
+    return "; ".join(what if often[what] == 1 else f"{what}, {often[what]} times" for what in counted)
+
+
+def stages() -> str:
+    """Dollars by stage."""
+    found = [model(size, DEFAULT_MAX_CONCURRENCY, cold=True) for size in SIZES]
+    names = [stage.name for stage in found[0].stages]
+    return markdown(
+        ("$", *map(_size, SIZES)),
+        [
+            (name, *(f"{sum(run.stages[number].dollars.values()):.5f}" for run in found))
+            for number, name in enumerate(names)
+        ],
+    )
+
+
+def items() -> str:
+    """Dollars by kind of request."""
+    found = [model(size, DEFAULT_MAX_CONCURRENCY, cold=True) for size in SIZES]
+    return markdown(
+        ("$", *map(_size, SIZES)),
+        [
+            (f"`{item}`", *(f"{run.dollars_by_item[item]:.5f}" for run in found))
+            for item in found[0].dollars_by_item
+        ],
+    )
+
+
+def changes() -> str:
+    """What the engine's last changes brought: each by itself, and all."""
+    names = {
+        "as it was": (),
+        "no boto3: imports": ("imports_other",),
+        "the second stage's functions are warmed": ("warmed",),
+        "no boto3: less processor time of an invoke": ("invoke",),
+        "all of them": ("imports_other", "warmed", "invoke"),
+    }
+
+    def rows() -> Iterator[Row]:
+        for what, changed in names.items():
+            those = {**BEFORE, **{name: FIGURES[name] for name in changed}}
+            cold, warm = (
+                model(GB, DEFAULT_MAX_CONCURRENCY, cold=cold, figures=those) for cold in (True, False)
+            )
+            yield what, _seconds(cold.seconds), _seconds(warm.seconds), f"{cold.dollars:.4f}"
+
+    return markdown(("1 GB", "cold", "warm", "$, cold"), rows())
+
+
+def blocks() -> str:
+    """The curve over block sizes."""
+    cold, warm = (curve(GB, DEFAULT_MAX_CONCURRENCY, cold=cold) for cold in (True, False))
+    return markdown(
+        ("block", "blocks", "cold", "$", "warm", "$"),
+        [
+            (
+                f"{one.block_bytes / MIB:g} MiB",
+                f"{one.blocks:,}",
+                f"{one.seconds:.2f} s",
+                f"{one.dollars:.4f}",
+                f"{other.seconds:.2f} s",
+                f"{other.dollars:.4f}",
+            )
+            for one, other in zip(cold, warm, strict=True)
+        ],
+    )
+
+
+def machine() -> str:
+    """A Distributed Map over the same Lambdas."""
+
+    def rows() -> Iterator[Row]:
+        for size in SIZES:
+            for cold in (True, False):
+                here = model(size, DEFAULT_MAX_CONCURRENCY, cold=cold)
+                express, standard = (
+                    distributed_map(size, DEFAULT_MAX_CONCURRENCY, cold=cold, express=express)
+                    for express in (True, False)
+                )
+                yield (
+                    _size(size),
+                    _temperature(here),
+                    *(
+                        cell
+                        for run in (here, express, standard)
+                        for cell in (_seconds(run.seconds), f"{run.dollars:.4f}")
+                    ),
+                )
+
+    return markdown(("input", "", "Fanfold", "$", "Express children", "$", "Standard children", "$"), rows())
+
+
+def tree() -> str:
+    """One process that invokes, or several, at most at once."""
+
+    def rows() -> Iterator[Row]:
+        for size in SIZES[:-1]:
+            for cold in (True, False):
+                before, now = (
+                    model(size, MAX_CONCURRENCY, cold=cold, figures={**FIGURES, "invoke": those["invoke"]})
+                    for those in (BEFORE, FIGURES)
+                )
+                branch = FIGURES["invoke"]._replace(value=FIGURES["invoke"].value / BRANCHES)
+                branched = model(size, MAX_CONCURRENCY, cold=cold, figures={**FIGURES, "invoke": branch})
+                one_more_s = sum(
+                    FIGURES[name].value
+                    for name in ("overhead", *(("environment", "init", "imports_other") if cold else ()))
+                )
+                yield (
+                    _size(size),
+                    _temperature(now),
+                    f"{now.blocks:,}",
+                    _seconds(before.seconds),
+                    _seconds(now.seconds),
+                    _seconds(branched.seconds + one_more_s),
+                )
+
+    return markdown(("input", "", "calls", "one, by boto3", "one, now", "a tree, now"), rows())
+
+
+def targets() -> str:
+    """What was aimed at."""
+    small = [
+        min(curve(GB, DEFAULT_MAX_CONCURRENCY, cold=cold), key=lambda run: run.seconds)
+        for cold in (True, False)
+    ]
+    large = min(curve(SIZES[-1], MANY, cold=True), key=lambda run: (bool(run.obstacle), run.seconds))
+    aims = (
+        ("1 GB, cold, under 2.5 s and 0.004 $", model(GB, DEFAULT_MAX_CONCURRENCY, cold=True), small[0], 2.5),
+        ("1 GB, warm, under 1.2 s", model(GB, DEFAULT_MAX_CONCURRENCY, cold=False), small[1], 1.2),
+        ("1 TB at 1,000, under 60 s", model(SIZES[-1], MANY, cold=True), large, 60.0),
+    )
+    dollars = {aims[0][0]: 0.004}
+
+    def verdict(what: str, run: Modelled, most_s: float) -> str:
+        reached = run.seconds < most_s and run.dollars < dollars.get(what, 1e9) and not run.obstacle
+        return f"{'reached' if reached else 'missed'}: {_seconds(run.seconds)}, {run.dollars:.4f} $"
+
+    return markdown(
+        ("target", "by default", "fastest block size", "of which"),
+        [
+            (what, verdict(what, default, most_s), verdict(what, fastest, most_s), _block(fastest))
+            for what, default, fastest, most_s in aims
+        ],
+    )
+
+
+def reachable() -> str:
+    """What would reach the aims."""
+    beginning = {"first_window": 64.0}
+    rooms = {**beginning, "distinct": 16e6}
+    spread = {**rooms, "parts": 80.0, "partitions": 8.0}
+    small, large = (
+        "64 calls at the beginning, blocks of 16 MiB",
+        "those, room for 16 million words in a reducer",
+    )
+    ways = (
+        (GB, DEFAULT_MAX_CONCURRENCY, True, small, beginning, 16 * MIB),
+        (GB, DEFAULT_MAX_CONCURRENCY, False, small, beginning, 16 * MIB),
+        (SIZES[2], MAX_CONCURRENCY, True, f"{large}, blocks of 64 MiB", rooms, 64 * MIB),
+        (SIZES[3], MAX_CONCURRENCY, True, f"{large}, blocks of 512 MiB", rooms, 512 * MIB),
+        (
+            SIZES[3],
+            MANY,
+            True,
+            "those, 80 reducers, 8 partitions of blobs/, blocks of 256 MiB",
+            spread,
+            256 * MIB,
+        ),
+    )
+
+    def rows() -> Iterator[Row]:
+        for size, at_once, cold, how, values, block_bytes in ways:
+            those = {
+                name: figure._replace(value=values.get(name, figure.value))
+                for name, figure in FIGURES.items()
+            }
+            run = model(size, at_once, cold=cold, block_bytes=block_bytes, figures=those)
+            yield (
+                _size(size),
+                f"{at_once:,}",
+                _temperature(run),
+                how,
+                _seconds(run.seconds) + (", **fails**" if run.obstacle else ""),
+                f"{run.dollars:.4f}",
+            )
+
+    return markdown(("input", "at once", "", "with", "all", "$"), rows())
+
+
+def _size(input_bytes: int) -> str:
+    return f"{input_bytes // GB} GB" if input_bytes < SIZES[-1] else "1 TB"
+
+
+def _temperature(run: Modelled) -> str:
+    return "cold" if run.cold else "warm"
+
+
+def _block(run: Modelled) -> str:
+    return f"{run.block_bytes / 1e6:.1f} MB"
+
+
+def _seconds(seconds: float) -> str:
+    decimals = 2 if seconds < 10 else 1 if seconds < 100 else 0
+    return f"{seconds:,.{decimals}f} s"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "targets": targets,
+    "reachable": reachable,
+    "runs": runs,
+    "suggested": suggested,
+    "limits": limits,
+    "blocks": blocks,
+    "stages": stages,
+    "items": items,
+    "changes": changes,
+    "machine": machine,
+    "tree": tree,
+    "figures": figures,
 }
 
 
-def of(name: str) -> float:
-    """The figure of that name."""
-    return FIGURES[name].value
-
-
-class Modelled(NamedTuple):
-    """Seconds by stage, what limits the first two, and the dollars of all."""
-
-    block_bytes: int
-    blocks: int
-    parse_s: float
-    reduce_s: float
-    rest_s: float
-    limit: str
-    dollars: float
-
-    @property
-    def seconds(self) -> float:
-        """From invoking to the answer."""
-        return self.parse_s + self.reduce_s + self.rest_s
-
-
-def model(input_bytes: int, concurrency: int, *, cold: bool, block_bytes: int | None = None) -> Modelled:
-    """One run."""
-    block_bytes = bounded_block_units(
-        input_bytes, block_bytes or fitting_block_bytes(input_bytes, concurrency)
+def replaced(text: str) -> str:
+    """``text``, with every table between ``<!-- model: NAME -->`` and ``<!-- end -->`` made anew."""
+    return re.sub(
+        r"(<!-- model: (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}",
+        text,
+        flags=re.DOTALL,
     )
-    blocks = math.ceil(input_bytes / block_bytes)
-    start_s = of("environment") + of("init") if cold else 0.0
-    mb = block_bytes / 1e6
-    blob_mb = mb * of("blob")
-
-    block_s = of("get") + mb / of("connection") + mb / of("count") / of("arm") + of("put")
-    block_s += blob_mb / of("connection")
-    at_once = min(blocks, concurrency)
-    growing_s = math.log2(max(at_once / FIRST_WINDOW, 1)) * (block_s + of("invoke"))
-    limits = {
-        "work of the Lambdas": block_s * math.ceil(blocks / at_once) + growing_s,
-        "invoking, under one GIL": blocks * of("invoke"),
-    }
-    if cold:
-        limits["scaling of environments"] = max(at_once - of("burst"), 0) / of("scaling")
-    limit = max(limits, key=lambda name: limits[name])
-    parse_s = max(limits.values()) + (start_s + of("imports") if cold else 0.0)
-
-    line_mb = input_bytes / 1e6 * of("blob") / PARTS * 3  # the largest part has three times the mean
-    reads_s = blocks * (of("get") / READS_AT_ONCE)
-    rate_s = blocks * PARTS / (of("gets") * min(of("prefixes"), max(blocks / 1000, 1)))
-    reduce_limits = {
-        "GETs of the reducers": max(reads_s, rate_s),
-        "summing": line_mb / of("reduce") / of("arm"),
-    }
-    reduce_limit = max(reduce_limits, key=lambda name: reduce_limits[name])
-    reduce_s = max(reduce_limits.values()) + 2 * of("get")
-    reduce_s += 2 * (start_s + of("imports_boto3")) if cold else 0.0  # get_all_occurrences, then its own
-
-    rest_s = 4 * of("get") + 0.05 + (2 * (start_s + of("imports_boto3")) if cold else 0.0)
-    gb = ONE_VCPU_MB / 1024
-    billed_s = blocks * block_s + at_once * (of("init") + of("imports")) * cold
-    billed_s += PARTS * reduce_s + 1.5 * (parse_s + reduce_s + rest_s)
-    dollars = (
-        billed_s * gb * of("dollars_gb_s")
-        + (blocks + PARTS + 3) * of("dollars_invoke")
-        + (blocks + 2) * of("dollars_put")
-        + (blocks * (1 + PARTS) + 30) * of("dollars_get")
-        + (2 * PARTS + 2 * (parse_s + reduce_s + rest_s)) * of("dollars_write")
-    )
-    first = limit if parse_s >= reduce_s else reduce_limit
-    return Modelled(block_bytes, blocks, parse_s, reduce_s, rest_s, first, dollars)
 
 
 def main() -> None:
-    """Print the figures, the runs, and the curve over block sizes."""
-    console = Console(width=150)
-    figures = Table(title="Figures")
-    for heading in ("figure", "value", "kind", "what"):
-        figures.add_column(heading)
-    for name, figure in FIGURES.items():
-        figures.add_row(name, f"{figure.value:g} {figure.unit}", figure.kind, figure.what)
-    console.print(figures)
-
-    runs = Table(title="Runs")
-    for heading in (
-        "input",
-        "at once",
-        "start",
-        "block",
-        "blocks",
-        "parse",
-        "reduce",
-        "all",
-        "limit",
-        "$",
-        "Athena $",
-    ):
-        runs.add_column(heading, justify="right")
-    for size in (10**9, 10**10, 10**11, 10**12):
-        for concurrency in (250, MAX_CONCURRENCY):
-            for cold in (True, False):
-                run = model(size, concurrency, cold=cold)
-                runs.add_row(
-                    f"{size / 1e9:,.0f} GB",
-                    str(concurrency),
-                    "cold" if cold else "warm",
-                    f"{run.block_bytes / 1e6:.1f} MB",
-                    f"{run.blocks:,}",
-                    f"{run.parse_s:.1f} s",
-                    f"{run.reduce_s:.1f} s",
-                    f"{run.seconds:.1f} s",
-                    run.limit,
-                    f"{run.dollars:.4f}",
-                    f"{size / 1e12 * of('dollars_athena'):.4f}",
-                )
-    console.print(runs)
-
-    curve = Table(
-        title="1 GB at 250, warm, by block size: too coarse gains nothing, too fine costs more than it saves"
-    )
-    for heading in ("block", "blocks", "all", "$"):
-        curve.add_column(heading, justify="right")
-    for mib in (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 250):
-        run = model(10**9, 250, cold=False, block_bytes=int(mib * (1 << 20)))
-        curve.add_row(f"{mib:g} MiB", f"{run.blocks:,}", f"{run.seconds:.2f} s", f"{run.dollars:.4f}")
-    console.print(curve)
+    """Print the tables, or put them in their places."""
+    if len(sys.argv) > 1:
+        file = Path(sys.argv[1])
+        file.write_text(replaced(file.read_text()))
+        return
+    for name, table in TABLES.items():
+        print(f"\n{name}\n\n{table()}")
 
 
 if __name__ == "__main__":

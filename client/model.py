@@ -1,0 +1,631 @@
+"""What a run of ``top_words`` takes on AWS, modelled: seconds and dollars, by stage and by kind of request.
+
+Nobody ran it there. Each figure says whether it was measured here, published, assumed, or is what this
+project's own code does. ``python -m benchmarks.model`` prints the tables of docs/performance.md.
+"""
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lambda_src.blocks import MAX_BLOCKS, bounded_block_units, fitting_block_bytes
+from lambda_src.map_reduce import FIRST_WINDOW, TICK_S
+from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
+from lambda_src.prices import ITEMS, PRICES, REFERENCE, Prices
+from lambda_src.prices import dollars as dollars_of
+from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, ONE_VCPU_MB, PARSE_BLOCK_TIMEOUT_S
+
+MIB = 1 << 20
+LEAST_BYTES, MOST_DOUBLINGS = MIB >> 2, 11
+"""Of a block in a curve: from 1/4 MiB to 512 MiB."""
+
+ATHENA_LEAST_BYTES = 10_000_000
+"""Athena charges for as many at least."""
+
+ABOUT = 1.05
+"""``suggest`` takes runs for equally fast that differ by less."""
+
+ORCHESTRATORS = 2
+"""``parse_file`` and ``get_all_occurrences`` run beside those that they call, and count in the quota."""
+
+MOST_CHANGES = 4
+
+TRANSITIONS = "state_transitions"
+"""What a state machine pays for besides ``prices.ITEMS``."""
+
+
+class Figure(NamedTuple):
+    """``kind`` is measured, published, assumed, or code: what this project's own code does."""
+
+    value: float
+    unit: str
+    kind: str
+    what: str
+
+
+FIGURES = {
+    # The job, on one core of an x86 server; text as in English Wikipedia.
+    "count": Figure(300, "MB/s", "measured", "counting in C, per core"),
+    "reduce": Figure(190, "MB/s", "measured", "summing lines in C, per core"),
+    "arm": Figure(1.0, "", "assumed", "speed of one arm64 vCPU against the core here"),
+    "blob": Figure(0.115, "", "measured", "bytes of a blob per byte of a block of 5 MiB"),
+    "blob_growth": Figure(
+        -0.33,
+        "",
+        "measured",
+        "exponent by which that changes with the size of a block: up to 6 MB, beyond assumed",
+    ),
+    "largest_part": Figure(2.72, "", "measured", "the largest part's line against the mean of all"),
+    "word": Figure(12.8, "bytes", "measured", "a distinct word and its count in a line"),
+    "parts": Figure(20, "", "code", "parts, one reducer each"),
+    "distinct": Figure(4_000_000, "", "code", "distinct words that a reducer sums in one pass"),
+    "block_distinct": Figure(2_000_000, "", "code", "distinct words that a block may have"),
+    # Lambda.
+    "environment": Figure(
+        0.35, "s", "published", "to create an environment: 0.2 to 0.5 s, of which the middle"
+    ),
+    "init": Figure(0.082, "s", "published", "INIT of Python 3.13 on arm64 without imports, median"),
+    "init_p99": Figure(0.123, "s", "published", "the slowest of a hundred"),
+    "imports_map": Figure(0.095, "s", "measured", "imports of parse_block without bytecode"),
+    "imports_other": Figure(
+        0.12, "s", "measured", "imports and clients of the other functions without bytecode"
+    ),
+    "warmed": Figure(1, "", "code", "1: the second stage's functions are warmed while the first is at work"),
+    "connect": Figure(0.02, "s", "assumed", "an environment's first connection to S3: DNS, TCP and TLS"),
+    "overhead": Figure(0.015, "s", "assumed", "of an invocation, to its handler and back"),
+    "burst": Figure(1000, "", "published", "environments that a function may have at once"),
+    "scaling": Figure(100, "1/s", "published", "more of them: 1,000 each 10 s"),
+    "network": Figure(80, "MB/s", "published", "between a Lambda and S3: 75 to 90"),
+    "memory": Figure(
+        ONE_VCPU_MB, "MB", "code", "of parse_file, parse_block, get_occurrences; half for the others"
+    ),
+    "report": Figure(400, "bytes", "measured", "of the manifest, for each block"),
+    "log": Figure(1000, "bytes", "assumed", "what Lambda itself logs of an invocation"),
+    # The fan-out.
+    "invoke": Figure(
+        0.0005, "s", "measured", "processor time of one invoke among 500 threads: 0.35 to 0.65 ms"
+    ),
+    "first_window": Figure(
+        FIRST_WINDOW, "", "code", "calls at once at the beginning; one more with each answer"
+    ),
+    "reads_at_once": Figure(32, "", "code", "GETs at once by a reducer"),
+    "read": Figure(0.0003, "s", "measured", "processor time of one GET in a reducer"),
+    "window": Figure(
+        8 * MIB, "bytes", "code", "of a block, read by one GET; the next one follows when it is counted"
+    ),
+    # S3 and DynamoDB.
+    "get": Figure(0.027, "s", "published", "first byte of a GET from S3, median"),
+    "get_p99": Figure(0.103, "s", "published", "the slowest of a hundred"),
+    "put": Figure(0.041, "s", "published", "a PUT to S3, median"),
+    "put_p99": Figure(0.125, "s", "published", "the slowest of a hundred"),
+    "gets": Figure(5500, "1/s", "published", "GETs that S3 serves per partition of keys"),
+    "puts": Figure(3500, "1/s", "published", "PUTs that it does"),
+    "partitions": Figure(
+        1, "", "assumed", "partitions of blobs/, by the hash behind it: S3 splits it when it is used"
+    ),
+    "table_get": Figure(0.004, "s", "published", "a read from DynamoDB, median"),
+    "table_put": Figure(0.006, "s", "published", "a write to it, median"),
+    "record": Figure(2, "units", "assumed", "that a write of the run's record takes"),
+}
+
+BEFORE = {
+    **FIGURES,
+    "imports_other": Figure(0.5, "s", "measured", "with boto3"),
+    "warmed": Figure(0, "", "code", "each function starts when it is called"),
+    "invoke": Figure(0.0012, "s", "measured", "by boto3: 1.1 to 1.5 ms"),
+}
+"""As it was with boto3 in every function but parse_block, and without warming."""
+
+MAP_FIGURES = {
+    "map_start": Figure(
+        1.0, "s", "assumed", "to read the items, make the Map Run and start its first children"
+    ),
+    "transition": Figure(0.05, "s", "assumed", "from one state to the next of a Standard workflow"),
+    "express": Figure(0.01, "s", "assumed", "the same of an Express workflow"),
+    "children": Figure(300, "1/s", "published", "starts of Standard workflows, after a burst; us-east-1"),
+    "children_burst": Figure(1300, "", "published", "that burst"),
+    "express_children": Figure(6000, "1/s", "published", "starts of Express workflows, and their burst"),
+    "at_once": Figure(10_000, "", "published", "child workflows at once"),
+    "per_child": Figure(
+        2, "", "assumed", "transitions that a Standard child pays for: its start and its one state"
+    ),
+    "dollars_transition": Figure(25e-6, "$", "published", "a state transition of a Standard workflow"),
+    "dollars_express": Figure(1e-6, "$", "published", "a start of an Express workflow"),
+    "dollars_express_gb_s": Figure(
+        16.67e-6, "$", "published", "its GB-seconds, of 64 MB and 100 ms at least"
+    ),
+}
+"""Of a Step Functions Distributed Map over the same Lambdas."""
+
+Figures = Mapping[str, Figure]
+_Used = tuple[float, dict[str, float]]
+
+
+class Stage(NamedTuple):
+    """``used`` and ``dollars`` are by the names of ``prices.ITEMS``."""
+
+    name: str
+    seconds: float
+    used: dict[str, float]
+    dollars: dict[str, float]
+
+
+class Modelled(NamedTuple):
+    """One run. Its stages are those of ``RunRecord.seconds``, after the start of ``parse_file``. ``passes``
+    are what the largest reducer makes over its lines. With an ``obstacle``, a sentence, it cannot succeed."""
+
+    input_bytes: int
+    block_bytes: int
+    blocks: int
+    concurrency: int
+    cold: bool
+    passes: int
+    obstacle: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def seconds(self) -> float:
+        """From invoking to the answer."""
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def dollars(self) -> float:
+        """Of all stages and items."""
+        return sum(sum(stage.dollars.values()) for stage in self.stages)
+
+    @property
+    def dollars_by_item(self) -> dict[str, float]:
+        """Of all stages."""
+        items = dict.fromkeys(item for stage in self.stages for item in stage.dollars)
+        return {item: sum(stage.dollars.get(item, 0.0) for stage in self.stages) for item in items}
+
+
+class Suggestion(NamedTuple):
+    """What to ask for, and why; what that takes, and what a request takes that asks for nothing; the curve
+    over block sizes."""
+
+    block_bytes: int
+    max_concurrency: int
+    reason: str
+    modelled: Modelled
+    default: Modelled
+    curve: tuple[Modelled, ...]
+
+
+class Change(NamedTuple):
+    """Something that could be otherwise: ``factors`` of figures, of the size of a block, of the Lambdas at
+    once. It is ``ours`` to change, or AWS's."""
+
+    what: str
+    ours: bool
+    factors: Mapping[str, float]
+    block: float = 1.0
+    lambdas: float = 1.0
+
+
+CHANGES = (
+    Change("bandwidth of a Lambda", False, {"network": 2}),
+    Change("speed of a core", False, {"count": 2, "reduce": 2, "read": 1 / 2}),
+    Change(
+        "latency of S3",
+        False,
+        dict.fromkeys(("get", "get_p99", "put", "put_p99"), 1 / 2),
+    ),
+    Change(
+        "starts of environments",
+        False,
+        dict.fromkeys(("environment", "init", "init_p99", "imports_map", "imports_other"), 1 / 2),
+    ),
+    Change("GETs a second that S3 serves", False, {"gets": 2, "puts": 2}),
+    Change("four times the calls at the beginning", True, {"first_window": 4}),
+    Change("blocks of twice the size", True, {}, block=2),
+    Change("twice the Lambdas at once", True, {}, lambdas=2),
+    Change("twice the GETs at once by a reducer", True, {"reads_at_once": 2}),
+    Change("windows of twice the size", True, {"window": 2}),
+    Change("room for four times the distinct words in a reducer", True, {"distinct": 4}),
+    Change("two reducers for each part", True, {"parts": 2}),
+    Change("half the processor time of an invoke", True, {"invoke": 1 / 2}),
+)
+"""AWS's are each twice as good, ours are what could be tried."""
+
+
+def model(
+    input_bytes: int,
+    concurrency: int,
+    *,
+    cold: bool,
+    block_bytes: int | None = None,
+    prices: Prices = PRICES[REFERENCE, "arm64"],
+    figures: Figures = FIGURES,
+) -> Modelled:
+    """One run, in blocks of ``block_bytes``, or of what the engine chooses. ``cold`` means that nothing ran
+    before; else every function is warm, as often as it is needed."""
+    block_bytes = bounded_block_units(
+        input_bytes, block_bytes or fitting_block_bytes(input_bytes, concurrency)
+    )
+    run = _Run(input_bytes, block_bytes, concurrency, cold=cold, figures=figures)
+    used = {"start": run.start(), "parse": run.parse(), "reduce": run.reduce(), "log": run.log()}
+    stages = tuple(
+        Stage(name, seconds, items, dollars_of(items, prices)) for name, (seconds, items) in used.items()
+    )
+    return Modelled(
+        input_bytes, block_bytes, run.blocks, concurrency, cold, run.passes, run.obstacle(), stages
+    )
+
+
+class _Run:
+    """The stages of one run, each as its seconds and what it uses."""
+
+    def __init__(
+        self, input_bytes: int, block_bytes: int, concurrency: int, *, cold: bool, figures: Figures
+    ) -> None:
+        of = self._of = {name: figure.value for name, figure in figures.items()}
+        input_bytes = max(input_bytes, 1)
+        block_bytes = min(block_bytes, input_bytes)
+        self.blocks = math.ceil(input_bytes / block_bytes)
+        self._concurrency, self._cold = concurrency, cold
+        self._gets = math.ceil(block_bytes / of["window"])
+        blob_bytes = block_bytes * _blob_share(block_bytes, of)
+        self._mean_mb = blob_bytes / 1e6 * input_bytes / block_bytes / of["parts"]  # the lines of a part
+        self._block_distinct = blob_bytes / of["word"]
+        distinct = input_bytes * _blob_share(input_bytes, of) / of["word"]
+        self.passes, self._reads = _passes(distinct / of["parts"] * of["largest_part"], of)
+        block_mb, blob_mb = block_bytes / 1e6, blob_bytes / 1e6
+        self.map_s = self._gets * of["get"] + block_mb / of["network"] + block_mb / (of["count"] * of["arm"])
+        self.map_s += of["put"] + blob_mb / of["network"]
+        self._largest_s = self._part_s(self._mean_mb * of["largest_part"], self._reads)
+        self._parse_s = 0.0
+
+    def start(self) -> _Used:
+        """From invoking ``parse_file`` until the run is its own: its record is read and written, and old
+        results are looked for."""
+        of = self._of
+        handler_s = 2 * of["table_get"] + of["table_put"]
+        seconds = of["overhead"] + self._start_s("imports_other") + handler_s
+        used = self._used(billed_s=handler_s + self._init_s("imports_other"), invocations=1)
+        return seconds, used | {"table_read_units": 3, "table_write_units": of["record"]}
+
+    def parse(self) -> _Used:
+        """The look at the input, the fan-out over the blocks, and the manifest."""
+        of = self._of
+        start_s = self._start_s("imports_map") + of["connect"] * self._cold
+        fanned_s, environments = _fan_out(self.blocks, self.map_s, self._concurrency, start_s, of)
+        fanned_s += self._late_s(self.blocks)
+        served_s = max(self.blocks * self._gets / of["gets"], self.blocks / of["puts"])
+        seconds = 2 * of["get"] + max(fanned_s, served_s) + of["put"] + 2 * of["table_put"]
+        billed_s = self.blocks * self.map_s + environments * self._init_s("imports_map") + seconds
+        self._parse_s = seconds
+        return seconds, self._used(billed_s=billed_s, invocations=self.blocks) | {
+            "s3_gets": self.blocks * self._gets + 2,
+            "s3_puts": self.blocks + 1,
+            "table_write_units": of["record"] * (2 + seconds / TICK_S),
+        }
+
+    def reduce(self) -> _Used:
+        """``get_all_occurrences`` and its reducers."""
+        of = self._of
+        parts = int(of["parts"])
+        mean_reads = max(self._reads / of["largest_part"], 1.0)
+        mean_s = self._part_s(self._mean_mb, mean_reads)
+        first = min(of["first_window"], self._concurrency, parts)
+        waves = 1 if first == parts else 1 + math.ceil((parts - first) / min(parts, self._concurrency))
+        fanned_s = self._largest_s + (waves - 1) * mean_s
+        gets = self.blocks * parts * mean_reads
+        served_s = gets / (of["gets"] * of["partitions"])
+        work_s = max(fanned_s, served_s)
+        seconds = of["table_put"] + 2 * of["overhead"] + self._later_starts_s(2) + work_s
+        billed_s = parts * max(mean_s, served_s) + work_s / 2  # also while they wait for S3
+        billed_s += (parts + 0.5) * self._init_s("imports_other")
+        warming = (parts + 2) * of["warmed"] * self._cold
+        return seconds, self._used(billed_s=billed_s + seconds, invocations=parts + 1 + warming) | {
+            "s3_gets": gets + parts,
+            "table_write_units": of["record"] * (1 + seconds / TICK_S) + parts * 2 * (of["record"] + 1),
+            "table_read_units": 5 * seconds / TICK_S,
+        }
+
+    def log(self) -> _Used:
+        """``log_results``, then the record and the trace."""
+        of = self._of
+        handler_s = 2 * of["table_get"]
+        seconds = of["overhead"] + self._later_starts_s(1) + handler_s + 2 * of["table_put"] + of["put"]
+        billed_s = handler_s / 2 + self._init_s("imports_other") / 2 + seconds
+        return seconds, self._used(billed_s=billed_s, invocations=1) | {
+            "s3_puts": 1,
+            "table_write_units": 2 * of["record"],
+            "table_read_units": 6,
+        }
+
+    def obstacle(self) -> str:
+        """Why the run cannot succeed, or nothing."""
+        if self._largest_s > GET_OCCURRENCES_TIMEOUT_S:
+            return (
+                f"The reducer of the largest part would take {self._largest_s:,.0f} s, and has "
+                f"{GET_OCCURRENCES_TIMEOUT_S}."
+            )
+        if self.map_s > PARSE_BLOCK_TIMEOUT_S:
+            return f"A block would take {self.map_s:,.0f} s, and has {PARSE_BLOCK_TIMEOUT_S}."
+        if self._block_distinct > self._of["block_distinct"]:
+            return (
+                f"A block would have {self._block_distinct:,.0f} distinct words, and may have "
+                f"{self._of['block_distinct']:,.0f}."
+            )
+        return ""
+
+    def _part_s(self, lines_mb: float, reads: float) -> float:
+        """One reducer, whose lines have so many MB in all, and are read so often."""
+        of = self._of
+        each_s = max(
+            self.blocks * of["get"] / of["reads_at_once"],
+            lines_mb / of["network"],
+            self.blocks * of["read"] + lines_mb / (of["reduce"] * of["arm"]),
+        )
+        manifest_s = of["get"] + self.blocks * of["report"] / 1e6 / of["network"]
+        late_s = (of["get_p99"] - of["get"]) * _chance_of_late(self.blocks)
+        return manifest_s + of["get"] + each_s * reads + late_s + 2 * of["table_put"]
+
+    def _late_s(self, tasks: int) -> float:
+        """What the last of ``tasks`` takes longer than the median."""
+        of = self._of
+        late_s = max(of["get_p99"] - of["get"], of["put_p99"] - of["put"])
+        late_s += (of["init_p99"] - of["init"]) * self._cold
+        return late_s * _chance_of_late(tasks)
+
+    def _init_s(self, imports: str) -> float:
+        return (self._of["init"] + self._of[imports]) * self._cold
+
+    def _start_s(self, imports: str) -> float:
+        return self._of["environment"] * self._cold + self._init_s(imports)
+
+    def _later_starts_s(self, starts: int) -> float:
+        """What there is to wait for ``starts`` starts, one after the other; of functions that are warmed,
+        from the beginning of the first stage on, what that has left of one."""
+        start_s = self._start_s("imports_other")
+        return max(start_s - self._parse_s, 0.0) if self._of["warmed"] else starts * start_s
+
+    def _used(self, *, billed_s: float, invocations: float) -> dict[str, float]:
+        """Every item of ``prices.ITEMS``; ``billed_s`` are those of a function of full memory."""
+        billed = {"gb_s": billed_s * self._of["memory"] / 1024, "invocations": invocations}
+        return dict.fromkeys(ITEMS, 0.0) | billed | {"log_gb": invocations * self._of["log"] / 1e9}
+
+
+def _blob_share(block_bytes: float, of: Mapping[str, float]) -> float:
+    """Of a block's bytes, those of its blob: the more text, the fewer of its words are new."""
+    return min(of["blob"] * math.pow(block_bytes / (5 * MIB), of["blob_growth"]), 1.0)
+
+
+def _passes(distinct: float, of: Mapping[str, float]) -> tuple[int, float]:
+    """How many passes the reducer of ``distinct`` words makes over its lines, and how often it reads them:
+    it finds out by trying, each time with four times as many."""
+    passes, reads = 1, 0.0
+    while distinct > passes * of["distinct"]:
+        reads += (passes * of["distinct"] / distinct) ** (1 / (1 + of["blob_growth"]))
+        passes *= 4
+    return passes, reads + passes
+
+
+def _chance_of_late(tasks: int) -> float:
+    """The chance that one of ``tasks`` is among the slowest of a hundred."""
+    return float(1 - 0.99**tasks)
+
+
+def _fan_out(
+    tasks: int, task_s: float, at_once: int, start_s: float, of: Mapping[str, float]
+) -> tuple[float, int]:
+    """The seconds of a fan-out, and how many environments it made: ``map_reduce``, played. A call goes to an
+    idle environment, else to a new one, which takes ``start_s`` more (0: all are there)."""
+    window = min(of["first_window"], at_once)
+    ends: list[float] = []
+    now = caller_free_at = 0.0
+    idle, environments, begun = (0 if start_s else at_once), 0, 0
+    while begun < tasks or ends:
+        while begun < tasks and len(ends) < int(window):
+            caller_free_at = max(caller_free_at, now) + of["invoke"]
+            begins_at = caller_free_at
+            if idle:
+                idle -= 1
+            else:
+                environments += 1
+                begins_at = max(begins_at, (environments - of["burst"]) / of["scaling"]) + start_s
+            heapq.heappush(ends, begins_at + of["overhead"] + task_s)
+            begun += 1
+        now = heapq.heappop(ends)
+        idle += 1
+        window = min(window + 1, at_once)
+    return now, environments
+
+
+def distributed_map(
+    input_bytes: int,
+    concurrency: int,
+    *,
+    cold: bool,
+    express: bool,
+    block_bytes: int | None = None,
+    prices: Prices = PRICES[REFERENCE, "arm64"],
+    figures: Figures = FIGURES,
+) -> Modelled:
+    """The same Lambdas under a state machine: a function that lists the blocks, a Distributed Map over
+    ``parse_block``, one that checks and writes the manifest, a Map over ``get_occurrences``, ``log_results``.
+    The children of the Distributed Map are Express workflows or Standard ones."""
+    of = {name: figure.value for name, figure in MAP_FIGURES.items()}
+    figures = {**figures, "warmed": figures["warmed"]._replace(value=0)}
+    ours = model(input_bytes, concurrency, cold=cold, block_bytes=block_bytes, prices=prices, figures=figures)
+    at_once = {
+        **figures,
+        "first_window": figures["first_window"]._replace(value=of["at_once"]),
+        "invoke": figures["invoke"]._replace(value=1 / of["express_children"]),
+    }
+    run = _Run(input_bytes, ours.block_bytes, concurrency, cold=cold, figures=at_once)
+    begin_s, begin_used = run.start()
+    parse_s, parse_used = run.parse()
+    reduce_s, reduce_used = run.reduce()
+    log_s, log_used = run.log()
+    step_s = of["transition"]
+    if express:
+        child_s, starting_s = of["express"], 0.0
+        billed_s = math.ceil((run.map_s + child_s) * 10) / 10
+        child_dollars = of["dollars_express"] + billed_s * 64 / 1024 * of["dollars_express_gb_s"]
+    else:
+        child_s, starting_s = step_s, max(run.blocks - of["children_burst"], 0.0) / of["children"]
+        child_dollars = of["per_child"] * of["dollars_transition"]
+    parse_s = max(parse_s, starting_s + run.map_s) + of["map_start"] + 2 * child_s
+    # The function that checks starts and ends in place of get_all_occurrences.
+    reduce_s += 2 * step_s + 2 * figures["table_get"].value
+    parts = figures["parts"].value
+    stages = tuple(
+        Stage(name, seconds, used, dollars_of(used, prices) | {TRANSITIONS: dollars})
+        for name, seconds, used, dollars in (
+            ("start", 2 * step_s + begin_s, begin_used, 2 * of["dollars_transition"]),
+            (
+                "parse",
+                parse_s,
+                _without_waiting(parse_used, parse_s, figures),
+                of["dollars_transition"] + run.blocks * child_dollars,
+            ),
+            (
+                "reduce",
+                reduce_s,
+                _without_waiting(reduce_used, reduce_s, figures),
+                (2 + parts) * of["dollars_transition"],
+            ),
+            ("log", step_s + log_s, log_used, of["dollars_transition"]),
+        )
+    )
+    return ours._replace(stages=stages, obstacle=run.obstacle())
+
+
+def _without_waiting(used: dict[str, float], waited_s: float, figures: Figures) -> dict[str, float]:
+    """Less what ``parse_file`` costs while it waits: a state machine waits for nothing."""
+    gb_s = waited_s * figures["memory"].value / 1024
+    return {**used, "gb_s": max(used["gb_s"] - gb_s, 0.0), "table_read_units": 0.0, "table_write_units": 0.0}
+
+
+def gains(
+    run: Modelled,
+    *,
+    ours: bool,
+    prices: Prices = PRICES[REFERENCE, "arm64"],
+    figures: Figures = FIGURES,
+) -> list[tuple[Change, Modelled]]:
+    """What each change would make of the run, the fastest first."""
+    changed = [(change, _changed(run, change, prices, figures)) for change in CHANGES if change.ours == ours]
+    return sorted(changed, key=lambda pair: (bool(pair[1].obstacle), pair[1].seconds))
+
+
+def halved_by(
+    run: Modelled,
+    *,
+    prices: Prices = PRICES[REFERENCE, "arm64"],
+    figures: Figures = FIGURES,
+) -> tuple[list[Change], Modelled]:
+    """Changes of ours that together halve the run's time, each the best one after those before it; all that
+    gain something, where none halves it."""
+    made: list[Change] = []
+    now = run
+    while now.seconds > run.seconds / 2:
+        change, then = gains(now, ours=True, prices=prices, figures=figures)[0]
+        if then.seconds > now.seconds / ABOUT or len(made) == MOST_CHANGES:
+            break
+        made.append(change)
+        figures = _with_factors(figures, change)
+        now = then
+    return made, now
+
+
+def _changed(run: Modelled, change: Change, prices: Prices, figures: Figures) -> Modelled:
+    return model(
+        run.input_bytes,
+        int(run.concurrency * change.lambdas),
+        cold=run.cold,
+        block_bytes=int(run.block_bytes * change.block),
+        prices=prices,
+        figures=_with_factors(figures, change),
+    )
+
+
+def _with_factors(figures: Figures, change: Change) -> Figures:
+    return {
+        name: figure._replace(value=figure.value * change.factors.get(name, 1.0))
+        for name, figure in figures.items()
+    }
+
+
+def curve(
+    input_bytes: int,
+    concurrency: int,
+    *,
+    cold: bool,
+    prices: Prices = PRICES[REFERENCE, "arm64"],
+    figures: Figures = FIGURES,
+) -> tuple[Modelled, ...]:
+    """Runs by block size, each twice the one before, as far as the engine allows so many blocks, and up to
+    one block."""
+    sizes = [LEAST_BYTES << doubling for doubling in range(MOST_DOUBLINGS + 1)]
+    fine = next((size for size in sizes if input_bytes <= MAX_BLOCKS * size), sizes[-1])
+    coarse = next((size for size in sizes if size >= input_bytes), sizes[-1])
+    return tuple(
+        model(input_bytes, concurrency, cold=cold, block_bytes=size, prices=prices, figures=figures)
+        for size in sizes
+        if fine <= size <= coarse
+    )
+
+
+def suggest(
+    input_bytes: int,
+    concurrency_quota: int,
+    *,
+    cold: bool = True,
+    prices: Prices = PRICES[REFERENCE, "arm64"],
+    figures: Figures = FIGURES,
+) -> Suggestion:
+    """The cheapest of the block sizes that are about as fast as the fastest, in an account of that quota."""
+    concurrency = max(min(concurrency_quota - ORCHESTRATORS, MAX_CONCURRENCY), 1)
+    runs = curve(input_bytes, concurrency, cold=cold, prices=prices, figures=figures)
+    default = model(
+        input_bytes,
+        min(concurrency, DEFAULT_MAX_CONCURRENCY),
+        cold=cold,
+        prices=prices,
+        figures=figures,
+    )
+    possible = [run for run in runs if not run.obstacle] or runs
+    fastest_s = min(run.seconds for run in possible)
+    best = min((run for run in possible if run.seconds <= ABOUT * fastest_s), key=lambda run: run.dollars)
+    at_once = min(best.blocks, concurrency)
+    return Suggestion(best.block_bytes, at_once, _why(best, runs, concurrency_quota), best, default, runs)
+
+
+def _why(best: Modelled, runs: Sequence[Modelled], quota: int) -> str:
+    size = f"{best.block_bytes / MIB:g} MiB"
+    sentences = []
+    finer = [run for run in runs if run.block_bytes < best.block_bytes]
+    coarser = [run for run in runs if run.block_bytes > best.block_bytes]
+    if finer:
+        sentences.append(_against(finer[-1], best, "smaller"))
+    if coarser:
+        sentences.append(_against(coarser[0], best, "larger"))
+    if best.blocks <= best.concurrency:
+        at_once = f"{best.blocks} Lambdas at once take one block each"
+    elif best.concurrency == MAX_CONCURRENCY:
+        at_once = f"{best.concurrency} at once is what one process can wait for"
+    else:
+        at_once = f"{best.concurrency} at once is what a quota of {quota} leaves beside the two that wait"
+    return f"Blocks of {size}: {'; '.join(sentences) or 'the input is one block'}. {at_once}."
+
+
+def _against(other: Modelled, best: Modelled, word: str) -> str:
+    size = f"{other.block_bytes / MIB:g} MiB"
+    return (
+        f"{word} ones ({size}) take {other.seconds / best.seconds:.2f} times as long "
+        f"and cost {other.dollars / best.dollars:.2f} times as much"
+    )
+
+
+def athena_dollars(input_bytes: int, prices: Prices = PRICES[REFERENCE, "arm64"]) -> float:
+    """What Athena charges for one scan.
+
+    >>> athena_dollars(10**12), athena_dollars(1)
+    (5.0, 5e-05)
+    """
+    return max(input_bytes, ATHENA_LEAST_BYTES) / 1e12 * prices.athena_tb

@@ -1,0 +1,256 @@
+"""The model of a run on AWS: laws that hold whatever its figures are, and that the docs say what it says."""
+
+import math
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.model import TABLES, replaced
+from client import model as module
+from client.model import (
+    BEFORE,
+    CHANGES,
+    FIGURES,
+    MAP_FIGURES,
+    MIB,
+    Figures,
+    athena_dollars,
+    curve,
+    distributed_map,
+    gains,
+    halved_by,
+    model,
+    suggest,
+)
+from lambda_src.blocks import fitting_block_bytes
+from lambda_src.compressed import WINDOW_BYTES
+from lambda_src.jobs.top_words import JOB, MAX_DISTINCT_WORDS
+from lambda_src.jobs.top_words.words import MAX_DISTINCT_STRETCHES
+from lambda_src.map_reduce import FIRST_WINDOW, Window
+from lambda_src.messages import MAX_CONCURRENCY
+from lambda_src.prices import ITEMS, PRICES, REFERENCE, dollars
+from lambda_src.reduce_part import READS_AT_ONCE
+from lambda_src.settings import ONE_VCPU_MB
+
+PERFORMANCE = Path(__file__).parents[2] / "docs" / "performance.md"
+GB = 10**9
+
+sizes = st.integers(0, 10 * GB)
+blocks = st.integers(MIB, 64 * MIB)
+lambdas = st.integers(1, MAX_CONCURRENCY)
+temperatures = st.booleans()
+
+
+def with_values(**values: float) -> Figures:
+    return {**FIGURES, **{name: FIGURES[name]._replace(value=value) for name, value in values.items()}}
+
+
+def test_every_figure_says_where_it_is_from() -> None:
+    for figures in (FIGURES, BEFORE, MAP_FIGURES):
+        for figure in figures.values():
+            assert figure.kind in ("measured", "published", "assumed", "code")
+            assert figure.what
+
+
+def test_figures_of_the_code_are_the_codes_own() -> None:
+    of = {name: figure.value for name, figure in FIGURES.items() if figure.kind == "code"}
+    assert of == {
+        "parts": len(JOB.parts),
+        "distinct": MAX_DISTINCT_WORDS,
+        "block_distinct": MAX_DISTINCT_STRETCHES,
+        "first_window": FIRST_WINDOW,
+        "reads_at_once": READS_AT_ONCE,
+        "window": WINDOW_BYTES,
+        "memory": ONE_VCPU_MB,
+        "warmed": 1,
+    }
+
+
+@settings(deadline=None)
+@given(sizes, st.integers(0, GB), blocks, lambdas, temperatures)
+def test_more_bytes_never_take_less(
+    input_bytes: int, more: int, block_bytes: int, at_once: int, cold: bool
+) -> None:
+    one = model(input_bytes, at_once, cold=cold, block_bytes=block_bytes)
+    other = model(input_bytes + more, at_once, cold=cold, block_bytes=block_bytes)
+    assert other.seconds >= one.seconds * (1 - 1e-9)
+    assert other.dollars >= one.dollars * (1 - 1e-9)
+
+
+@settings(deadline=None)
+@given(sizes, blocks, lambdas, temperatures)
+def test_dollars_add_up(input_bytes: int, block_bytes: int, at_once: int, cold: bool) -> None:
+    run = model(input_bytes, at_once, cold=cold, block_bytes=block_bytes)
+    assert math.isclose(run.dollars, sum(run.dollars_by_item.values()))
+    assert tuple(run.dollars_by_item) == ITEMS
+    prices = PRICES[REFERENCE, "arm64"]
+    for stage in run.stages:
+        assert stage.dollars == dollars(stage.used, prices)
+        assert all(amount >= 0 for amount in stage.used.values())
+    assert math.isclose(run.seconds, sum(stage.seconds for stage in run.stages))
+
+
+def test_dollars_are_those_of_the_prices() -> None:
+    doubled = type(PRICES[REFERENCE, "arm64"])(*(2 * price for price in PRICES[REFERENCE, "arm64"]))
+    once, twice = (
+        model(GB, 250, cold=True, prices=prices) for prices in (PRICES[REFERENCE, "arm64"], doubled)
+    )
+    assert math.isclose(twice.dollars, 2 * once.dollars)
+    assert twice.seconds == once.seconds
+
+
+@settings(deadline=None)
+@given(sizes, blocks, lambdas)
+def test_cold_takes_no_less_than_warm(input_bytes: int, block_bytes: int, at_once: int) -> None:
+    cold, warm = (model(input_bytes, at_once, cold=cold, block_bytes=block_bytes) for cold in (True, False))
+    for one, other in zip(cold.stages, warm.stages, strict=True):
+        assert one.seconds >= other.seconds
+        assert one.used["gb_s"] >= other.used["gb_s"]
+
+
+@settings(deadline=None)
+@given(sizes, blocks, lambdas, lambdas)
+def test_more_lambdas_are_never_slower_when_warm(
+    input_bytes: int, block_bytes: int, one: int, other: int
+) -> None:
+    slow, fast = (
+        model(input_bytes, at_once, cold=False, block_bytes=block_bytes).seconds
+        for at_once in sorted((one, other))
+    )
+    assert fast <= slow * (1 + 1e-9)
+
+
+@settings(deadline=None)
+@given(st.integers(len(JOB.parts), 1000), blocks, lambdas, lambdas)
+def test_beyond_the_blocks_more_lambdas_change_nothing(
+    count: int, block_bytes: int, some: int, others: int
+) -> None:
+    one, other = (
+        model(count * block_bytes, count + more, cold=True, block_bytes=block_bytes)
+        for more in (some, others)
+    )
+    assert (one.seconds, one.dollars) == (other.seconds, other.dollars)
+
+
+@pytest.mark.parametrize("cold", [True, False])
+@pytest.mark.parametrize("input_bytes", [GB, 100 * GB])
+def test_what_is_better_for_a_run_never_makes_it_slower(input_bytes: int, cold: bool) -> None:
+    run = model(input_bytes, 250, cold=cold)
+    assert all(changed.seconds <= run.seconds * (1 + 1e-9) for _, changed in gains(run, ours=False))
+
+
+@pytest.mark.parametrize("name", ["get_p99", "put_p99", "init_p99"])
+def test_what_is_slowest_of_a_hundred_makes_a_run_slower(name: str) -> None:
+    slower = with_values(**{name: 1.0})
+    assert model(GB, 250, cold=True, figures=slower).seconds > model(GB, 250, cold=True).seconds
+
+
+def test_changes_name_figures() -> None:
+    assert {name for change in CHANGES for name in change.factors} <= set(FIGURES)
+
+
+def test_what_halves_a_run_halves_it() -> None:
+    run = model(GB, 250, cold=False, block_bytes=MIB)
+    changes, then = halved_by(run)
+    assert changes
+    assert then.seconds <= run.seconds / 2
+
+
+def test_no_change_is_named_that_gains_nothing() -> None:
+    figures = with_values(first_window=1000)
+    run = model(1, 250, cold=False, figures=figures)
+    assert halved_by(run, figures=figures) == ([], run)
+
+
+@given(st.integers(1, 2000), st.integers(1, MAX_CONCURRENCY))
+def test_a_fan_out_grows_as_the_engines_window_does(tasks: int, at_once: int) -> None:
+    """Calls of a second each, without anything else, take as many seconds as the window has rounds."""
+    of = {name: figure.value for name, figure in with_values(invoke=0, overhead=0).items()}
+    seconds, environments = module._fan_out(tasks, 1.0, at_once, 0.0, of)
+    assert environments == 0
+    window, left, rounds = Window(at_once), tasks, 0
+    while left > 0:
+        begun = min(window.size, left)
+        for _ in range(begun):
+            window.succeeded()
+        left -= begun
+        rounds += 1
+    assert seconds == rounds
+
+
+def test_a_fan_out_waits_for_its_caller_and_for_environments() -> None:
+    of = {name: figure.value for name, figure in with_values(invoke=1, overhead=0, first_window=10).items()}
+    assert module._fan_out(10, 5.0, 10, 0.0, of) == (15.0, 0)  # the last call begins after ten seconds
+    of = {**of, "invoke": 0, "burst": 4, "scaling": 2}
+    assert module._fan_out(10, 5.0, 10, 1.0, of) == (9.0, 10)  # six more, two a second
+
+
+@pytest.mark.parametrize("input_bytes", [1, 10**6, GB, 10**12, 50 * 10**12])
+def test_a_curve_has_a_run_for_each_size(input_bytes: int) -> None:
+    found = [run.block_bytes for run in curve(input_bytes, 500, cold=True)]
+    assert found
+    assert all(larger == 2 * smaller for smaller, larger in pairwise(found))
+
+
+def test_too_coarse_gains_nothing_and_too_fine_costs_more() -> None:
+    runs = curve(GB, 250, cold=False)
+    fastest = min(runs, key=lambda run: run.seconds)
+    finest, coarsest = runs[0], runs[-1]
+    assert finest.dollars > 2 * fastest.dollars
+    assert coarsest.seconds > 2 * fastest.seconds
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 100 * GB), st.integers(0, 5000), temperatures)
+def test_a_suggestion_can_be_asked_for_and_is_about_the_fastest(
+    input_bytes: int, quota: int, cold: bool
+) -> None:
+    found = suggest(input_bytes, quota, cold=cold)
+    assert 1 <= found.max_concurrency <= MAX_CONCURRENCY
+    assert found.max_concurrency <= max(quota - module.ORCHESTRATORS, 1)
+    assert found.modelled in found.curve
+    possible = [run for run in found.curve if not run.obstacle]
+    assert all(found.modelled.seconds <= module.ABOUT * run.seconds for run in possible)
+    assert found.default.block_bytes == fitting_block_bytes(input_bytes, found.default.concurrency)
+    assert found.reason.endswith(".")
+
+
+def test_a_run_that_cannot_succeed_says_why() -> None:
+    roomy = with_values(distinct=1e9)
+    assert not model(GB, 250, cold=True).obstacle
+    assert "reducer" in model(10**12, 250, cold=True, block_bytes=64 * MIB).obstacle
+    assert "distinct words" in model(10**12, 250, cold=True, block_bytes=2 * GB, figures=roomy).obstacle
+    assert "A block" in model(10**12, 250, cold=True, block_bytes=30 * GB, figures=roomy).obstacle
+
+
+def test_fewer_passes_need_fewer_reads() -> None:
+    of = {name: figure.value for name, figure in FIGURES.items()}
+    assert module._passes(1, of) == (1, 1.0)
+    passes, reads = module._passes(of["distinct"] + 1, of)
+    assert passes == 4
+    assert math.isclose(reads, 5, rel_tol=1e-3)  # the first pass ends at the last word
+
+
+@pytest.mark.parametrize("express", [True, False])
+def test_a_distributed_map_pays_for_its_children(express: bool) -> None:
+    one, other = (
+        distributed_map(size, 250, cold=False, express=express, block_bytes=5 * MIB) for size in (GB, 2 * GB)
+    )
+    assert other.dollars_by_item[module.TRANSITIONS] > one.dollars_by_item[module.TRANSITIONS] > 0
+    standard = distributed_map(GB, 250, cold=False, express=False, block_bytes=5 * MIB)
+    assert one.dollars <= standard.dollars
+    assert one.seconds <= standard.seconds
+
+
+def test_athena_charges_for_ten_megabytes_at_least() -> None:
+    assert athena_dollars(1) == athena_dollars(10**7) < athena_dollars(10**7 + 1)
+
+
+def test_the_docs_say_what_the_model_says() -> None:
+    text = PERFORMANCE.read_text()
+    assert set(re.findall(r"<!-- model: (\w+) -->", text)) == set(TABLES)
+    assert replaced(text) == text, "Run: python -m benchmarks.model docs/performance.md"
