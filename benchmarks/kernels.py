@@ -23,7 +23,7 @@ assert SOURCE
 FOLDER = build_library("host", SOURCE)
 sys.path.append(str(FOLDER))
 
-from lambda_src.jobs.top_words import MAX_DISTINCT_WORDS, c_kernel, python_kernel  # noqa: E402
+from lambda_src.jobs.top_words import c_kernel, python_kernel  # noqa: E402
 from lambda_src.jobs.top_words.kernel import CountedLines, Kernel  # noqa: E402
 
 BLOCK_BYTES = 5 << 20
@@ -85,7 +85,7 @@ def count(kernel: Kernel, block: bytes) -> CountedLines:
 def reduce_all(kernel: Kernel, lines: list[list[bytes]]) -> None:
     """All parts, each over all blocks."""
     for part in zip(*lines, strict=True):
-        sums = kernel.sums(MAX_DISTINCT_WORDS, 0, 1)
+        sums = kernel.sums(kernel.most_words, 0, 1)
         for line in part:
             sums.add(line)
         sums.summed()

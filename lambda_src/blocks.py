@@ -7,13 +7,17 @@ MAX_BLOCKS = 100_000
 
 
 SMALLEST_BYTES = 5 << 20
-"""As published for 1 GB and 250 Lambdas: below it, a Lambda's start and requests outweigh its work."""
+"""Below it, a Lambda's start and requests outweigh its work."""
 
 ENOUGH_BYTES = 16 << 20
-"""Above it, fewer requests save nothing more; but a Lambda that dies, or is slow, costs more."""
+"""Above it, a Lambda that dies, or is slow, costs more; and a block may have too many distinct words."""
 
-BLOCKS_PER_LAMBDA, MOST_PER_LAMBDA = 4, 16
-"""So many even out slow ones; with more, invoking them and reading their blobs takes longer than they do."""
+ENOUGH_BLOCKS = 64
+"""As many are begun at once. Every block is one more read for every reducer: with more blocks these wait for
+S3 longer than the blocks get faster, and cost more (docs/performance.md)."""
+
+MOST_PER_LAMBDA = 16
+"""With more blocks each, invoking them and reading their blobs takes longer than they do."""
 
 
 class Block(NamedTuple):
@@ -25,15 +29,15 @@ class Block(NamedTuple):
 
 
 def fitting_block_bytes(input_bytes: int, max_concurrency: int) -> int:
-    """The size of a block where nobody says one: as ``BLOCKS_PER_LAMBDA`` of each of so many Lambdas, but not
-    below ``SMALLEST_BYTES``, nor above ``ENOUGH_BYTES`` unless there would be more than ``MOST_PER_LAMBDA``.
+    """The size of a block where nobody says one: for ``ENOUGH_BLOCKS``, but not below ``SMALLEST_BYTES``, nor
+    above ``ENOUGH_BYTES`` unless each of so many Lambdas would have more than ``MOST_PER_LAMBDA``.
 
-    >>> [fitting_block_bytes(10**9, at_once) >> 20 for at_once in (4, 250)]
-    [16, 5]
+    >>> [fitting_block_bytes(size, 250) / 10**6 for size in (10**8, 10**9, 10**10)]
+    [5.24288, 15.625, 16.777216]
     >>> fitting_block_bytes(10**12, 500) // 10**6
     125
     """
-    few = -(-input_bytes // (BLOCKS_PER_LAMBDA * max_concurrency))
+    few = -(-input_bytes // ENOUGH_BLOCKS)
     most = -(-input_bytes // (MOST_PER_LAMBDA * max_concurrency))
     return max(SMALLEST_BYTES, min(ENOUGH_BYTES, few), most)
 

@@ -3,11 +3,12 @@
 import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
+from lambda_src import meter
 from lambda_src.endpoint import Endpoint, Unreachable, open_endpoint
 
 TIMEOUT_S = 10.0
@@ -17,6 +18,9 @@ MAX_BACKOFF_S = 2.0
 
 THROTTLES = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
 """Codes of refusals that pass."""
+
+
+READS = {"GetItem", "Query"}
 
 
 class Refused(Exception):
@@ -61,13 +65,16 @@ class EndpointTable:
         response = self._endpoint.post(
             "/",
             {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"},
-            msgspec.json.encode(request),
+            msgspec.json.encode({**request, "ReturnConsumedCapacity": "TOTAL"}),
         )
         try:
             answer = msgspec.json.decode(response.body, type=dict[str, Any])
         except msgspec.DecodeError as error:
             raise Unreachable(f"the answer, status {response.status}, is no JSON: {error}") from error
         if response.status < 300:
+            kind = "read" if operation in READS else "write"
+            meter.count(f"table_{kind}s")
+            meter.count(f"table_{kind}_units", _units(answer.get("ConsumedCapacity", ())))
             return answer
         code = str(answer.get("__type", f"status {response.status}")).split("#")[-1]
         message = str(answer.get("message") or answer.get("Message") or "no reason given")
@@ -124,6 +131,12 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:
         case "M":
             return {key: from_attribute(entry) for key, entry in value.items()}
     return value
+
+
+def _units(consumed: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> float:
+    """The capacity that a request, or each part of a transaction, has consumed."""
+    each = [consumed] if isinstance(consumed, Mapping) else consumed
+    return sum(float(part.get("CapacityUnits", 0.0)) for part in each)
 
 
 def _number(text: str) -> int | float:

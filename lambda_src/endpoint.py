@@ -104,6 +104,7 @@ class Endpoint:
 def open_endpoint(service: str, url_suffix: str, read_timeout_s: float) -> Endpoint:
     """``service`` in the region of the environment, at the domain of its partition; at the endpoint that the
     environment names instead, if it does. A process that is warm has it, and its connections, already."""
+    _trust()  # before there are threads, each of which would make its own
     region = os.environ.get("AWS_REGION", "us-east-1")
     url = os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{url_suffix}"
     return _open_once(service, region, url, read_timeout_s)

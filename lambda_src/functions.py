@@ -6,6 +6,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
+from lambda_src import meter
 from lambda_src.endpoint import Endpoint, Response, Unreachable, open_endpoint
 from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, Throttled, Transient
 from lambda_src.messages import decode_answer, encode
@@ -42,6 +43,7 @@ def invoke_and_forget(functions: Endpoint, function: str, request: Struct) -> No
 def _invoke(functions: Endpoint, function: str, request: Struct, kind: str) -> Response:
     """Lambda's own answer (Lambda API reference, "Invoke")."""
     path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+    meter.count("invocations")
     try:
         response = functions.post(path, {"x-amz-invocation-type": kind}, encode(request))
     except Unreachable as error:

@@ -10,7 +10,7 @@ from typing import Any
 from lambda_src.errors import FanfoldError
 from lambda_src.log import log
 from lambda_src.map_reduce import Ended
-from lambda_src.messages import FAILURE_BYTES, Call, RunRecord, Trace, Usage, cut
+from lambda_src.messages import FAILURE_BYTES, Call, RunRecord, Trace, Usage, cut, error_text
 from lambda_src.prices import ITEMS, dollars, prices_of
 
 LOG_BYTES = 1000
@@ -51,7 +51,7 @@ class Watch:
                 started_at=self._epoch_s + call.started_at,
                 ended_at=self._epoch_s + call.ended_at,
                 outcome=call.outcome,
-                error="" if call.error is None else _sentence(call.error),
+                error="" if call.error is None else error_text(call.error),
                 usage=getattr(answer, "usage", None),
             )
         )
@@ -120,6 +120,13 @@ class Ledger:
         error = "Its answer was lost."
         self.keep(Call(function, task, 1, started_at, started_at, time.time(), "given_up", error))
 
+    @property
+    def room(self) -> int:
+        """How many more calls may be under way: none once one was throttled."""
+        if self._counts["throttled"]:
+            return 0
+        return self._record.max_concurrency - self._counts["running"]
+
     def show(self) -> None:
         """Bring the record up to date, this invocation included as far as it is."""
         used, estimated = self._used.copy(), self._estimated.copy()
@@ -176,7 +183,3 @@ def _add(
     for sums, amounts in zip((used, estimated), charged(call, memory_mb), strict=True):
         for item, amount in amounts.items():
             sums[item] += amount
-
-
-def _sentence(error: BaseException) -> str:
-    return cut(f"{type(error).__name__}: {error}", FAILURE_BYTES)

@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambda_src import meter
 from lambda_src.addresses import MAX_OBJECTS, Listing, Placed, place
 from lambda_src.errors import AccessDenied, InvalidRequest, SourceNotFound, Throttled, Transient
 from lambda_src.messages import Source
@@ -49,6 +50,7 @@ def list_prefix(client: Any, bucket: str, prefix: str) -> list[Placed]:
 def _pinned(client: Any, bucket: str, prefix: str) -> Iterator[tuple[str, int, str]]:
     """The key, size and ETag of each object, page by page."""
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        meter.count("s3_puts")  # which cost as much as a LIST
         for entry in page.get("Contents", ()):
             if entry["Size"]:
                 path_of(entry["Key"])

@@ -21,7 +21,7 @@ from lambda_src.errors import FanfoldError, FanOutFailed, NoRoom, Throttled, Tra
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
-FIRST_WINDOW = 16
+FIRST_WINDOW = 64
 MAX_ATTEMPTS = 5
 """Of one task. Throttled calls are not counted: they say nothing of the task."""
 

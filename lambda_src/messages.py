@@ -225,6 +225,20 @@ class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     run_id: RunId
 
 
+class WarmRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Be ready for the request to come: ``parse_file`` sends it while the first stage is at work."""
+
+    warm: Literal[True] = True
+
+
+class Warmed(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
+):
+    """The function is ready."""
+
+    usage: Usage | None = None
+
+
 class LogResultsReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
 ):
@@ -319,6 +333,11 @@ def name_of(bucket: str, key: str | None, prefix: str | None) -> str:
     return f"s3://{bucket}/{prefix}*" if key is None else f"s3://{bucket}/{key}"
 
 
+def error_text(error: BaseException) -> str:
+    """An error in a trace."""
+    return cut(f"{type(error).__name__}: {error}", FAILURE_BYTES)
+
+
 def cut(text: str, size: int) -> str:
     """``text``, or as much of its beginning as has ``size`` bytes."""
     return text.encode(errors="replace")[:size].decode(errors="ignore")
@@ -368,6 +387,11 @@ def total_dollars(record: RunRecord) -> float:
 def without_usage(report: S) -> S:
     """The report as it is stored."""
     return msgspec.structs.replace(report, usage=None)
+
+
+def is_warm_request(event: object) -> bool:
+    """Whether the event is a ``WarmRequest``."""
+    return event == to_plain(WarmRequest())
 
 
 def decode_event(event: object, kind: type[S]) -> S:

@@ -43,12 +43,14 @@ from lambda_src.messages import (
     Stage,
     Trace,
     Usage,
+    Warmed,
     name_of,
     summarize,
     without_usage,
 )
 from lambda_src.parts import part_name, reduce_parts
 from lambda_src.results_table import ResultsTable
+from lambda_src.warming import Warming
 
 ANSWER_S = 5.0
 """With all results stored, the answer that says so takes milliseconds; a connection that was idle for minutes
@@ -73,6 +75,7 @@ class Services(NamedTuple):
     get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllPartsReport]
     get_occurrences: Callable[[GetOccurrencesRequest], PartReport]
     log_results: Callable[[LogResultsRequest], LogResultsReport]
+    warm: Callable[[str], Warmed]
     usage: Callable[[], Usage]
     get_trace: Callable[[], Trace | None]
     put_trace: Callable[[Trace], None]
@@ -329,15 +332,30 @@ def _parse(
     if resumed:
         map_reduce(services.find_report, requests, keep, name=name, max_concurrency=FINDS_AT_ONCE, tick=tick)
     left = [request for request in requests if request.block not in reports]
-    map_reduce(
-        services.parse_block,
-        left,
-        fold,
-        name=name,
-        max_concurrency=record.max_concurrency,
-        tick=tick,
-        observer=ledger.watch("parse_block", lambda request: f"block {request.block}"),
-    )
+    warming = Warming(services.warm)
+    later = ["get_all_occurrences", "log_results", *["get_occurrences"] * len(job.parts)]
+
+    def tick_and_warm() -> None:
+        nonlocal later
+        tick()
+        # Not at once: what is warm is done by then, and what is throttled is known.
+        if later and ledger.room >= len(later):
+            warming.begin(later)
+            later = []
+
+    try:
+        map_reduce(
+            services.parse_block,
+            left,
+            fold,
+            name=name,
+            max_concurrency=record.max_concurrency,
+            tick=tick_and_warm,
+            observer=ledger.watch("parse_block", lambda request: f"block {request.block}"),
+        )
+    finally:
+        for call in warming.end():
+            ledger.keep(call)
     in_order = [reports[request.block] for request in requests]
     manifest = Manifest(record.run_id, source, measured.units, in_order)
     check_mapped(job, manifest)
@@ -382,7 +400,7 @@ def _reduce(
     def tick_and_look() -> None:
         nonlocal stored_at
         tick()
-        if stored_at is None and len(services.table.get_parts()) == len(job.parts):
+        if stored_at is None and services.table.count_parts() == len(job.parts):
             stored_at = time.monotonic()
         if stored_at is not None and time.monotonic() - stored_at >= ANSWER_S:
             raise _AnswerLost(f"All results were stored {ANSWER_S:.0f} s ago.")

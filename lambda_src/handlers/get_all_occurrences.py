@@ -8,7 +8,15 @@ from lambda_src import job
 from lambda_src.answer import answer
 from lambda_src.functions import invoke, open_functions
 from lambda_src.ledger import Watch
-from lambda_src.messages import AllPartsReport, Call, GetAllOccurrencesRequest, PartReport, decode_event
+from lambda_src.messages import (
+    AllPartsReport,
+    Call,
+    GetAllOccurrencesRequest,
+    PartReport,
+    Warmed,
+    decode_event,
+    is_warm_request,
+)
 from lambda_src.meter import metered
 from lambda_src.parts import part_name, reduce_parts
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, GetAllOccurrencesSettings, from_environment
@@ -19,12 +27,14 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
     """Returns an AllPartsReport, or a Failure, as a plain dict."""
     calls: list[Call] = []
 
-    def work() -> AllPartsReport:
+    def work() -> AllPartsReport | Warmed:
         settings = from_environment(GetAllOccurrencesSettings, os.environ)
-        request = decode_event(event, GetAllOccurrencesRequest)
         functions = open_functions(settings.url_suffix, GET_OCCURRENCES_TIMEOUT_S + 5)
-        function = settings.get_occurrences_function
         deployed = job.load(settings.job)
+        if is_warm_request(event):
+            return Warmed()
+        request = decode_event(event, GetAllOccurrencesRequest)
+        function = settings.get_occurrences_function
         return reduce_parts(
             deployed,
             request,

@@ -8,7 +8,7 @@ from lambda_src import job, meter
 from lambda_src.answer import answer
 from lambda_src.blob_store import BlobStore
 from lambda_src.dynamodb import open_table
-from lambda_src.messages import GetOccurrencesRequest, PartReport, decode_event
+from lambda_src.messages import GetOccurrencesRequest, PartReport, Warmed, decode_event, is_warm_request
 from lambda_src.meter import metered
 from lambda_src.reduce_part import reduce_part
 from lambda_src.results_table import ResultsTable
@@ -20,15 +20,17 @@ from lambda_src.settings import GetOccurrencesSettings, from_environment
 def handler(event: object, _context: object) -> Mapping[str, Any]:
     """Returns a PartReport, or a Failure, as a plain dict."""
 
-    def work() -> PartReport:
+    def work() -> PartReport | Warmed:
         settings = from_environment(GetOccurrencesSettings, os.environ)
-        request = decode_event(event, GetOccurrencesRequest)
         deployed = job.load(settings.job)
-        blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, request.run_id)
-        report = reduce_part(deployed, request.part, blobs)
-        table = ResultsTable(open_table(settings.table, settings.url_suffix), request.run_id, deployed)
+        objects = open_bucket(settings.bucket, settings.url_suffix)
+        table = open_table(settings.table, settings.url_suffix)
+        if is_warm_request(event):
+            return Warmed()
+        request = decode_event(event, GetOccurrencesRequest)
+        report = reduce_part(deployed, request.part, BlobStore(objects, settings.bucket, request.run_id))
         with meter.stage("store"):
-            table.put_part(report, request.owner)
+            ResultsTable(table, request.run_id, deployed).put_part(report, request.owner)
         return report
 
     return answer(work)

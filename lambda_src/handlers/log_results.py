@@ -10,7 +10,14 @@ from lambda_src.dynamodb import open_table
 from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
 from lambda_src.log import log
-from lambda_src.messages import LogResultsReport, LogResultsRequest, decode_event, total_dollars
+from lambda_src.messages import (
+    LogResultsReport,
+    LogResultsRequest,
+    Warmed,
+    decode_event,
+    is_warm_request,
+    total_dollars,
+)
 from lambda_src.meter import metered
 from lambda_src.results_table import ResultsTable
 from lambda_src.settings import LogResultsSettings, from_environment
@@ -20,12 +27,14 @@ from lambda_src.settings import LogResultsSettings, from_environment
 def handler(event: object, _context: object) -> Mapping[str, Any]:
     """Returns a LogResultsReport, or a Failure, as a plain dict."""
 
-    def work() -> LogResultsReport:
+    def work() -> LogResultsReport | Warmed:
         settings = from_environment(LogResultsSettings, os.environ)
-        request = decode_event(event, LogResultsRequest)
         deployed = job.load(settings.job)
-        table = ResultsTable(open_table(settings.table, settings.url_suffix), request.run_id, deployed)
-        return log_results(settings.job, deployed, table)
+        table = open_table(settings.table, settings.url_suffix)
+        if is_warm_request(event):
+            return Warmed()
+        request = decode_event(event, LogResultsRequest)
+        return log_results(settings.job, deployed, ResultsTable(table, request.run_id, deployed))
 
     return answer(work)
 

@@ -28,6 +28,8 @@ from lambda_src.messages import (
     RunRecord,
     Source,
     Trace,
+    Warmed,
+    WarmRequest,
     decode_event,
     encode,
     new_run_id,
@@ -152,6 +154,9 @@ def _services(
         ),
         log_results=lambda request: invoke(
             functions, settings.log_results_function, request, LogResultsReport
+        ),
+        warm=lambda function: invoke(
+            functions, getattr(settings, f"{function}_function"), WarmRequest(), Warmed
         ),
         usage=meter.usage,
         get_trace=lambda: _trace(blobs),

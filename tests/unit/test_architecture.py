@@ -33,19 +33,20 @@ MAY_IMPORT = {
     "answer": EDGE | {"log", "meter"},
     "s3": BASE,
     "source": EDGE | OBJECTS | {"inputs", "meter", "s3"},
-    "listing": EDGE | {"addresses", "s3"},
+    "listing": EDGE | {"addresses", "meter", "s3"},
     "blob_store": EDGE | {"meter", "s3", "settings"},
     "sigv4": set(),
     "endpoint": {"sigv4"},
-    "dynamodb": {"endpoint"},
+    "dynamodb": {"endpoint", "meter"},
+    "warming": EDGE,
     "results_table": EDGE | {"dynamodb", "endpoint"},
-    "functions": EDGE | {"endpoint"},
+    "functions": EDGE | {"endpoint", "meter"},
     "map_block": EDGE | {"blob_store"},
     "reduce_part": EDGE | {"blob_store", "conservation", "map_reduce", "meter"},
     "lease": EDGE | {"results_table"},
     "run": EDGE
     | {"addresses", "blocks", "conservation", "lease", "ledger", "log", "map_reduce", "parts"}
-    | {"results_table"},
+    | {"results_table", "warming"},
 }
 JOBS_MAY_IMPORT = {"errors", "job", "jobs", "records"}
 LIBRARIES = {
@@ -63,6 +64,7 @@ LIBRARIES = {
     "dynamodb": {"msgspec"},
     "results_table": {"msgspec"},
     "functions": {"msgspec"},
+    "warming": {"msgspec"},
 }
 STANDARD = set(__import__("sys").stdlib_module_names)
 

@@ -28,7 +28,7 @@ from client.model import (
 )
 from lambda_src.blocks import fitting_block_bytes
 from lambda_src.compressed import WINDOW_BYTES
-from lambda_src.jobs.top_words import JOB, MAX_DISTINCT_WORDS
+from lambda_src.jobs.top_words import JOB, c_kernel
 from lambda_src.jobs.top_words.words import MAX_DISTINCT_STRETCHES
 from lambda_src.map_reduce import FIRST_WINDOW, Window
 from lambda_src.messages import MAX_CONCURRENCY
@@ -60,7 +60,7 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
     of = {name: figure.value for name, figure in FIGURES.items() if figure.kind == "code"}
     assert of == {
         "parts": len(JOB.parts),
-        "distinct": MAX_DISTINCT_WORDS,
+        "distinct": c_kernel.KERNEL.most_words,
         "block_distinct": MAX_DISTINCT_STRETCHES,
         "first_window": FIRST_WINDOW,
         "reads_at_once": READS_AT_ONCE,

@@ -50,6 +50,7 @@ from lambda_src.messages import (
     Source,
     Trace,
     Usage,
+    Warmed,
 )
 from lambda_src.run import Services, execute
 
@@ -101,6 +102,9 @@ class Table:
     def get_parts(self) -> list[PartReport]:
         return list(self.lengths.values())
 
+    def count_parts(self) -> int:
+        return len(self.lengths)
+
     def delete_parts(self, owner: str) -> None:
         assert self.record is not None
         assert self.record.owner == owner
@@ -114,6 +118,7 @@ class Run:
         self.table = Table()
         self.bytes = 10 * blocks
         self.logged = 0
+        self.warmed: list[str] = []
         self.ended: list[RunRecord] = []
         self.etag = "etag"
         self.parsed: list[int] = []
@@ -150,6 +155,10 @@ class Run:
         objects = [Placed(0, "key", self.bytes, self.etag, "plain")]
         return Source("bucket", "key", self.etag, self.bytes), Listing(objects)
 
+    def warm(self, function: str) -> Warmed:
+        self.warmed.append(function)
+        return Warmed(USAGE)
+
     def put_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
@@ -167,6 +176,7 @@ class Run:
             get_all_occurrences=self.all_lengths,
             get_occurrences=lambda request: self.length(int(request.part)),
             log_results=self.log,
+            warm=self.warm,
             usage=lambda: USAGE,
             get_trace=lambda: self.trace,
             put_trace=lambda trace: setattr(self, "trace", trace),
@@ -896,3 +906,83 @@ def test_the_size_of_a_block_is_told_with_its_reason(
     assert (answer.block_bytes, answer.block_bytes_because) == expected
     again = job.run(ParseFileRequest(key="key"))
     assert (again.block_bytes, again.block_bytes_because) == expected
+
+
+LATER = Counter(get_all_occurrences=1, log_results=1, get_occurrences=20)
+
+
+def ticks(monkeypatch: pytest.MonkeyPatch, run: Run, enough: Callable[[], bool]) -> Callable[[Any], Any]:
+    """A ``parse_block`` that answers when ``enough``, with ticks meanwhile."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.001)
+
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        deadline = time.monotonic() + 10
+        while not enough() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return run.block(request)
+
+    return parse_block
+
+
+def test_the_second_stage_s_functions_are_started_while_the_first_is_at_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Run(blocks=3)
+    parse_block = ticks(monkeypatch, run, lambda: len(run.warmed) == 22)
+    assert run.run(ParseFileRequest(key="key", block_bytes=10), parse_block=parse_block).status == "SUCCEEDED"
+    assert Counter(run.warmed) == LATER
+    assert run.trace
+    warmed = [call for call in run.trace.calls if call.task == "warming"]
+    assert Counter(call.function for call in warmed) == LATER
+    assert {call.outcome for call in warmed} == {"done"}
+
+
+@pytest.mark.parametrize("max_concurrency", [1, 22, 24])
+def test_no_more_lambdas_are_started_than_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch, max_concurrency: int
+) -> None:
+    run = Run(blocks=3)
+    parse_block = ticks(monkeypatch, run, lambda: len(run.table.records) > 5)
+    run.run(
+        ParseFileRequest(key="key", block_bytes=10, max_concurrency=max_concurrency), parse_block=parse_block
+    )
+    assert not run.warmed
+
+
+def test_nothing_is_started_early_in_an_account_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(blocks=3)
+    parse_block = ticks(monkeypatch, run, lambda: len(run.table.records) > 5)
+    refused = iter([True])
+
+    def throttled_once(request: ParseBlockRequest) -> BlockReport:
+        if next(refused, False):
+            raise Throttled("full")
+        return parse_block(request)  # type: ignore[no-any-return]
+
+    run.run(ParseFileRequest(key="key", block_bytes=10), parse_block=throttled_once)
+    assert not run.warmed
+
+
+def test_a_run_does_not_depend_on_early_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, never = Run(blocks=3), threading.Event()
+    parse_block = ticks(monkeypatch, run, lambda: len(run.warmed) == 22)
+
+    def warm(function: str) -> Warmed:
+        run.warmed.append(function)
+        if function == "get_all_occurrences":
+            raise Throttled("full")
+        if function == "get_occurrences":
+            raise Transient("crashed")
+        never.wait(10)
+        return Warmed()
+
+    answer = run.run(ParseFileRequest(key="key", block_bytes=10), parse_block=parse_block, warm=warm)
+    never.set()
+    assert answer.status == "SUCCEEDED"
+    assert run.trace
+    ended = {call.function: call.outcome for call in run.trace.calls if call.task == "warming"}
+    assert ended == {
+        "get_all_occurrences": "throttled",
+        "get_occurrences": "failed",
+        "log_results": "given_up",
+    }

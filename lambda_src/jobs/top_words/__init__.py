@@ -17,10 +17,6 @@ from lambda_src.jobs.top_words.words import LONGEST, RULES
 
 KERNEL = choose()
 
-MAX_DISTINCT_WORDS = 4_000_000
-"""Summed at once: what the memory of a reducer is made for (docs/memory.md). With more, the words are summed
-in several passes, each over some of them."""
-
 
 def measure(source: Input) -> Measured:
     """Units are bytes."""
@@ -47,11 +43,12 @@ def reduce_length(_length: str, lines: Iterable[bytes]) -> Reduced:
 
 
 def _sum(lines: Iterable[bytes], passes: int) -> Reduced:
-    """The result, from ``passes`` over the lines. Raises TooManyDistinct if one has too many words."""
+    """The result, from ``passes`` over the lines, each over some of the words. Raises TooManyDistinct if one
+    has too many."""
     best: dict[str, int] = {}
     words = 0
     for number in range(passes):
-        sums = KERNEL.sums(MAX_DISTINCT_WORDS, number, passes)
+        sums = KERNEL.sums(KERNEL.most_words, number, passes)
         for line in lines:
             sums.add(line)
         summed = sums.summed()

@@ -180,4 +180,4 @@ def _check(status: int, failed_at: int = 0) -> None:
         raise BlobDamaged(f"A line of counts {_FAULTS[status]}, at byte {failed_at}: start the run again.")
 
 
-KERNEL = Kernel(True, Counting, Sums)
+KERNEL = Kernel(is_native=True, most_words=12_000_000, counting=Counting, sums=Sums)

@@ -54,10 +54,14 @@ class Sums(Protocol):
 
 
 class Kernel(NamedTuple):
-    """``sums(most, part, parts)`` sums at most ``most`` distinct words, those that belong to ``part`` of
+    """``most_words`` is how many distinct words a reducer's memory is made for, summed at once
+    (docs/memory.md).
+
+    ``sums(most, part, parts)`` sums at most ``most`` distinct words, those that belong to ``part`` of
     ``parts``; each word belongs to one."""
 
     is_native: bool
+    most_words: int
     counting: Callable[[], Counting]
     sums: Callable[[int, int, int], Sums]
 

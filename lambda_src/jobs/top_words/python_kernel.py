@@ -53,4 +53,4 @@ class Sums:
         return Summed(top.top(self._counts), sum(self._counts.values()))
 
 
-KERNEL = Kernel(False, Counting, Sums)
+KERNEL = Kernel(is_native=False, most_words=4_000_000, counting=Counting, sums=Sums)
