@@ -38,7 +38,7 @@ UNITS = {
 
 
 def of_run(job: str, record: RunRecord) -> dict[str, Any]:
-    """The document for the run of ``record``, which has ended. A stage that did not end has no seconds. A
+    """The document for the run of ``record``, which has ended. A stage that did not begin has no seconds. A
     cancelled run is a run, but did not fail."""
     seconds = {f"{stage.capitalize()}Seconds": value for stage, value in record.seconds.items()}
     values = {

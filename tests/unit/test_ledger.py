@@ -41,8 +41,9 @@ CALLS = st.builds(
 )
 
 
-def ledger_of(record: RunRecord, traces: list[Trace], before: Trace | None = None) -> Ledger:
-    return Ledger(record, lambda: NOTHING, lambda: before, traces.append)
+def ledger_of(record: RunRecord, traces: list[Trace]) -> Ledger:
+    """One whose trace is the last of ``traces``."""
+    return Ledger(record, lambda: NOTHING, lambda: traces[-1] if traces else None, traces.append)
 
 
 def charge_of(calls: list[Call]) -> dict[str, float]:
@@ -80,7 +81,7 @@ def test_what_is_told_is_charged_once_over_any_number_of_invocations(calls: list
         calls=first.calls,
         dollars_estimated=first.dollars_estimated,
     )
-    ledger = ledger_of(second, traces, traces[-1])
+    ledger = ledger_of(second, traces)
     for call in calls[cut:]:
         ledger.keep(call)
     ledger.close()

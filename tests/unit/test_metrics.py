@@ -110,7 +110,7 @@ def test_the_metrics_are_the_record(record: RunRecord) -> None:
     assert values.pop("Retries") == record.calls.get("tried_again", 0)
     assert values.pop("Throttles") == record.calls.get("throttled", 0)
     assert values.pop("Dollars") == pytest.approx(sum(record.dollars.values()))
-    # A stage that did not end has no time: nought would be a lie, and halve the average.
+    # A stage that did not begin has no time: nought would be a lie, and halve the average.
     stages = {"parse": "ParseSeconds", "reduce": "ReduceSeconds", "log": "LogSeconds"}
     assert values == {stages[stage]: value for stage, value in record.seconds.items() if stage in stages}
 
@@ -126,7 +126,7 @@ def test_a_run_that_succeeds_is_told_of_once() -> None:
     assert (ended.status, ended.blocks_done, set(ended.seconds)) == (
         "SUCCEEDED",
         2,
-        {"parse", "reduce", "log"},
+        {"claim", "parse", "reduce", "log"},
     )
     # A finished run is answered from the table: it does not end again.
     job.run()

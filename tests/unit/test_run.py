@@ -723,6 +723,8 @@ def test_whatever_happens_what_was_used_is_what_the_workers_took(faults: dict[tu
     record = job.table.records[-1]
     assert record.status == "SUCCEEDED"
     assert record.used["s3_puts"] == worker.puts
+    assert job.manifest
+    assert [report.usage for report in job.manifest.blocks] == [None] * 6
     assert record.used["s3_gets"] == invocations
     others = invocations + 2  # get_all_occurrences and log_results, which do not tell here
     assert record.used["invocations"] == worker.invocations + others
@@ -752,8 +754,6 @@ def test_the_trace_holds_every_call_of_the_run() -> None:
         ("parse_block", "block 2", 1, "done"),
         ("parse_file", "invocation 1", 1, "done"),
     ]
-    assert job.manifest
-    assert [report.usage for report in job.manifest.blocks] == [None] * 3
     last = job.table.records[-1]
     assert last.calls == {
         "running": 0, "at_most": 1, "done": 7, "tried_again": 0, "throttled": 0, "copies": 0
