@@ -62,7 +62,7 @@ lint: .installed ## Check style and types
 	mypy $(CHECKED)
 
 .PHONY: new-job
-new-job: .installed ## Write the skeleton of a job of your own, and its test: NAME=name (docs/new-job.md)
+new-job: .installed ## Write the skeleton of a job of your own, and its test: NAME=name (docs/jobs.md)
 	@python -m client.new_job "$$NAME"
 
 .PHONY: synth

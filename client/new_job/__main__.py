@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     except (Refused, OSError) as error:
         print(visible(f"Error: {error}"), file=sys.stderr)
         return 1
-    print(f"Written: {job.relative_to(ROOT)} and {test.relative_to(ROOT)}. What comes next: docs/new-job.md")
+    print(f"Written: {job.relative_to(ROOT)} and {test.relative_to(ROOT)}. What comes next: docs/jobs.md")
     return 0
 
 
