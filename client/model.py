@@ -275,7 +275,7 @@ class _Run:
         self.map_s = self._gets * of["get"] + block_mb / of["network"] + block_mb / (of["count"] * of["arm"])
         self.map_s += of["put"] + blob_mb / of["network"]
         self._largest_s = self._part_s(self._mean_mb * of["largest_part"], self._reads)
-        self._parse_s = 0.0
+        self._since_parse_s = 0.0  # since the first stage began
 
     def start(self) -> _Used:
         """From invoking ``parse_file`` until the run is its own: its record is read and written, and old
@@ -295,7 +295,7 @@ class _Run:
         served_s = max(self.blocks * self._gets / of["gets"], self.blocks / of["puts"])
         seconds = 2 * of["get"] + max(fanned_s, served_s) + of["put"] + 2 * of["table_put"]
         billed_s = self.blocks * self.map_s + environments * self._init_s("imports_map") + seconds
-        self._parse_s = seconds
+        self._since_parse_s = seconds
         return seconds, self._used(billed_s=billed_s, invocations=self.blocks) | {
             "s3_gets": self.blocks * self._gets + 2,
             "s3_puts": self.blocks + 1,
@@ -315,6 +315,7 @@ class _Run:
         served_s = gets / (of["gets"] * of["partitions"])
         work_s = max(fanned_s, served_s)
         seconds = of["table_put"] + 2 * of["overhead"] + self._later_starts_s(2) + work_s
+        self._since_parse_s += seconds
         billed_s = parts * max(mean_s, served_s) + work_s / 2  # also while they wait for S3
         billed_s += (parts + 0.5) * self._init_s("imports_other")
         warming = (parts + 2) * of["warmed"] * self._cold
@@ -379,9 +380,10 @@ class _Run:
 
     def _later_starts_s(self, starts: int) -> float:
         """What there is to wait for ``starts`` starts, one after the other; of functions that are warmed,
-        from the beginning of the first stage on, what that has left of one."""
+        from the first tick of the first stage on, what that has left of one."""
         start_s = self._start_s("imports_other")
-        return max(start_s - self._parse_s, 0.0) if self._of["warmed"] else starts * start_s
+        warmed_s = max(TICK_S + start_s - self._since_parse_s, 0.0) if self._cold else 0.0
+        return min(warmed_s, starts * start_s) if self._of["warmed"] else starts * start_s
 
     def _used(self, *, billed_s: float, invocations: float) -> dict[str, float]:
         """Every item of ``prices.ITEMS``; ``billed_s`` are those of a function of full memory."""

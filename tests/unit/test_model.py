@@ -222,7 +222,7 @@ def test_a_suggestion_can_be_asked_for_and_is_about_the_fastest(
 def test_a_run_that_cannot_succeed_says_why() -> None:
     roomy = with_values(distinct=1e9)
     assert not model(GB, 250, cold=True).obstacle
-    assert "reducer" in model(10**12, 250, cold=True, block_bytes=64 * MIB).obstacle
+    assert "reducer" in model(10**13, 250, cold=True, block_bytes=64 * MIB).obstacle
     assert "distinct words" in model(10**12, 250, cold=True, block_bytes=2 * GB, figures=roomy).obstacle
     assert "A block" in model(10**12, 250, cold=True, block_bytes=30 * GB, figures=roomy).obstacle
 
