@@ -11,9 +11,10 @@ what the mappers observed in its part, or the run fails: so nothing is lost or c
 
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from lambda_src.errors import JobBroken
 from lambda_src.records import Rule
@@ -94,8 +95,7 @@ class Reduced(NamedTuple):
     result: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(Struct, frozen=True):
     """A job as a value.
 
     ``rules`` names what decides on the result: blobs that were made by other rules are not resumed. ``part``

@@ -5,7 +5,7 @@ a raised exception always means a crash.
 """
 
 import math
-import secrets
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
@@ -345,7 +345,7 @@ def cut(text: str, size: int) -> str:
 
 def new_run_id() -> str:
     """A run id that sorts by time and does not repeat."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"
 
 
 ENGINE_FIELDS = frozenset(

@@ -4,9 +4,9 @@ Partition key ``run_id``, sort key ``item``: ``run`` is the run record; ``length
 hold the results of a job whose parts are lengths. Every write is on a condition on the run's owner.
 """
 
+import os
 import random
 import re
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -128,7 +128,7 @@ class ResultsTable:
         """End the run as it was read, in place of an owner that has died or released it. Should that one come
         to life after all, it finds that the run is not its own."""
         owner = found.owner
-        found.owner = secrets.token_hex(8)
+        found.owner = os.urandom(8).hex()
         found.fail(RunCancelled("The run was cancelled when nobody was at work on it."))
         self._claim(
             found,

@@ -1,6 +1,6 @@
 """One run, from the request to the summary: the orchestration behind ``parse_file``."""
 
-import secrets
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -199,7 +199,7 @@ def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunR
     """The record of this invocation as the owner of the run, of which it ``found`` that record."""
     record = RunRecord(
         run_id=run_id,
-        owner=secrets.token_hex(8),
+        owner=os.urandom(8).hex(),
         bucket=bucket,
         key=request.key,
         prefix=request.prefix,

@@ -1,10 +1,10 @@
 """The results table through the real DynamoDB client."""
 
-import dataclasses
 import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from lambda_src import results_table as module
 from lambda_src.dynamodb import Refused
@@ -57,7 +57,7 @@ def test_parts_come_back_in_order_and_go_together(table: Any) -> None:
 
 
 def test_more_parts_than_a_transaction_or_a_page_holds(table: Any) -> None:
-    job = dataclasses.replace(JOB, part="slot", parts=[str(number) for number in range(250)])
+    job = replace(JOB, part="slot", parts=[str(number) for number in range(250)])
     results = ResultsTable(table, "run", job)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
     reports = [PartReport(part, 1, 1, {"text": "x" * 8000}) for part in job.parts]

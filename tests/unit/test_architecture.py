@@ -50,6 +50,7 @@ MAY_IMPORT = {
 }
 JOBS_MAY_IMPORT = {"errors", "job", "jobs", "records"}
 LIBRARIES = {
+    "job": {"msgspec"},
     "addresses": {"msgspec"},
     "messages": {"msgspec"},
     "settings": {"msgspec"},

@@ -1,12 +1,12 @@
 """The kit of laws: every job of ours keeps them, and a job that breaks one is seen."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from lambda_src.errors import FanfoldError
 from lambda_src.inputs import ANYWHERE
