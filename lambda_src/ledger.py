@@ -93,6 +93,7 @@ class Ledger:
         self._get_trace, self._put_trace = get_trace, put_trace
         self._before: list[Call] | None = None
         self._calls: list[Call] = []
+        self._expected: Callable[[], list[Call]] = list
         self._memory_mb: dict[str, int] = {}
         self._used = defaultdict(float, record.used)
         self._estimated: defaultdict[str, float] = defaultdict(float)
@@ -127,6 +128,10 @@ class Ledger:
             return 0
         return self._record.max_concurrency - self._counts["running"]
 
+    def expect(self, calls: Callable[[], list[Call]]) -> None:
+        """Note ``calls()``, too, when the books are closed."""
+        self._expected = calls
+
     def show(self) -> None:
         """Bring the record up to date, this invocation included as far as it is."""
         used, estimated = self._used.copy(), self._estimated.copy()
@@ -143,6 +148,8 @@ class Ledger:
     def close(self) -> None:
         """Store the trace, behind what earlier invocations have left of it. A run is as exact without: what
         goes wrong is logged."""
+        for call in self._expected():
+            self.keep(call)
         try:
             if self._before is None:
                 found = self._get_trace()

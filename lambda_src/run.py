@@ -341,21 +341,18 @@ def _parse(
         # Not at once: what is warm is done by then, and what is throttled is known.
         if later and ledger.room >= len(later):
             warming.begin(later)
+            ledger.expect(warming.end)
             later = []
 
-    try:
-        map_reduce(
-            services.parse_block,
-            left,
-            fold,
-            name=name,
-            max_concurrency=record.max_concurrency,
-            tick=tick_and_warm,
-            observer=ledger.watch("parse_block", lambda request: f"block {request.block}"),
-        )
-    finally:
-        for call in warming.end():
-            ledger.keep(call)
+    map_reduce(
+        services.parse_block,
+        left,
+        fold,
+        name=name,
+        max_concurrency=record.max_concurrency,
+        tick=tick_and_warm,
+        observer=ledger.watch("parse_block", lambda request: f"block {request.block}"),
+    )
     in_order = [reports[request.block] for request in requests]
     manifest = Manifest(record.run_id, source, measured.units, in_order)
     check_mapped(job, manifest)
