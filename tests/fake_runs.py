@@ -1,5 +1,6 @@
 """Runs that were never run, as real as need be: what a page is made of, for tests and screenshots."""
 
+import heapq
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,6 @@ from lambda_src.job import Owned, load
 from lambda_src.messages import (
     BlockReport,
     Call,
-    CallOutcome,
     Manifest,
     PartReport,
     RunRecord,
@@ -20,7 +20,10 @@ from lambda_src.messages import (
     Usage,
     summarize,
 )
-from lambda_src.prices import dollars, prices_of
+from lambda_src.prices import ITEMS, dollars, prices_of
+
+THROTTLED = "Throttled: TooManyRequestsException: Rate exceeded"
+KILLED = "Crashed: the Lambda was killed: Runtime exited with error: signal: killed"
 
 RUN_ID = "20261125T100507Z-5f3a9c1e"
 BEGAN_AT = 1795601107.25
@@ -46,7 +49,7 @@ def fake_run(
     status: str = "SUCCEEDED",
     seed: int = 1,
 ) -> FakeRun:
-    """A run of ``job`` whose first calls are cold; with ``faults`` some are throttled, killed, late or slow."""
+    """A run of ``job`` whose first calls are cold; with ``faults`` some are throttled, killed or slow."""
     chance = random.Random(seed)
     parts = RESULTS[job](chance)
     parts = [msgspec.structs.replace(part, blobs_read=blocks) for part in parts]
@@ -55,7 +58,12 @@ def fake_run(
     edges = [units * number // blocks for number in range(blocks + 1)]
     reports = [
         BlockReport(
-            block, Owned(edges[block], edges[block + 1]), 200, [9] * len(parts), observed[block], EXTRAS[job]
+            block,
+            Owned(edges[block], edges[block + 1]),
+            200,
+            [9] * len(parts),
+            observed[block],
+            EXTRAS[job],
         )
         for block in range(blocks)
     ]
@@ -99,6 +107,7 @@ def fake_run(
     record.dollars = dollars(record.used, prices)
     record.dollars_estimated = sum(record.dollars.values()) * 0.012
     if status == "FAILED":
+        record.blocks_done = blocks - 2
         record.error = "FanOutFailed: 2 of 191 tasks failed. block 17: Crashed: parse_block was killed."
         record.failures = ["block 17: Crashed: parse_block was killed.", "block 90: Crashed: it was killed."]
         parts = []
@@ -119,94 +128,58 @@ class _Calls:
         self._chance, self._faults = chance, faults
 
     def one(self, function: str, task: str, started_at: float, ended_at: float, init_ms: float) -> None:
+        """One call that was done."""
         handler_ms = (ended_at - started_at) * 1000 - init_ms - (180 if init_ms else 8)
         usage = Usage(1769, init_ms, handler_ms, handler_ms * 0.02, handler_ms * 0.02, {"s3_puts": 1})
-        self._add(function, task, 1, started_at, started_at, ended_at, "done", "", usage)
+        self.calls.append(Call(function, task, 1, started_at, started_at, ended_at, "done", "", usage))
 
     def fan_out(
         self, function: str, tasks: Sequence[str], concurrency: int, fetch_s: float, compute_s: float
     ) -> None:
-        """As the engine does it: a window that grows with every answer, warm environments that are used
-        again, and second copies of stragglers."""
+        """Much as the engine does it: warm environments are used again, and stragglers get a second copy
+        when nothing else is left to start."""
+        chance = self._chance
         began_at = self.ended_at
         free = [began_at + 0.002 * number for number in range(min(concurrency, len(tasks)))]
-        warm = 0
-        for task in tasks:
-            free.sort()
-            started_at = free.pop(0)
-            cold = warm < min(concurrency, len(tasks))
-            warm += 1
-            attempt = 1
-            if self._faults and self._chance.random() < 0.02:
-                ended_at = started_at + self._chance.uniform(0.01, 0.03)
-                self._add(function, task, attempt, began_at, started_at, ended_at, "throttled",
-                          "Throttled: TooManyRequestsException: Rate exceeded", None)  # fmt: skip
-                started_at = ended_at + self._chance.uniform(0.1, 0.4)
-            if self._faults and self._chance.random() < 0.012:
-                ended_at = started_at + self._chance.uniform(0.2, 0.9)
-                self._add(function, task, attempt, began_at, started_at, ended_at, "failed",
-                          "Crashed: the Lambda was killed: Runtime exited with error: signal: killed", None)  # fmt: skip
-                started_at, attempt, cold = ended_at + self._chance.uniform(0.05, 0.2), 2, True
-            slow = self._faults and self._chance.random() < 0.012
-            ended_at = self._worker(
-                function, task, attempt, began_at, started_at, cold, fetch_s, compute_s, slow
-            )
-            free.append(ended_at + 0.001)
+        for number, task in enumerate(tasks):
+            started_at, cold, attempt = heapq.heappop(free), number < concurrency, 1
+            if self._faults and chance.random() < 0.02:
+                ended_at = started_at + chance.uniform(0.01, 0.03)
+                call = Call(function, task, attempt, began_at, started_at, ended_at, "throttled", THROTTLED)
+                self.calls.append(call)
+                started_at = ended_at + chance.uniform(0.1, 0.4)
+            if self._faults and chance.random() < 0.012:
+                ended_at = started_at + chance.uniform(0.2, 0.9)
+                call = Call(function, task, attempt, began_at, started_at, ended_at, "failed", KILLED)
+                self.calls.append(call)
+                started_at, cold, attempt = ended_at + chance.uniform(0.05, 0.2), True, 2
+            slow_times = 4.2 if self._faults and chance.random() < 0.012 else 0.0
+            usage, took_s = self._worked(cold, fetch_s, compute_s, slow_times)
+            ended_at = started_at + took_s
+            done = Call(function, task, attempt, began_at, started_at, ended_at, "done", "", usage)
+            if slow_times and number >= len(tasks) - concurrency:
+                self.calls.append(msgspec.structs.replace(done, outcome="late"))
+                copy_at = started_at + 3 * took_s / (1 + slow_times)
+                usage, took_s = self._worked(False, fetch_s, compute_s, 0.0)
+                ended_at = copy_at + took_s
+                done = Call(function, task, attempt, copy_at, copy_at, ended_at, "done", "", usage)
+            self.calls.append(done)
+            heapq.heappush(free, ended_at + 0.001)
             self.ended_at = max(self.ended_at, ended_at)
 
-    def _worker(
-        self,
-        function: str,
-        task: str,
-        attempt: int,
-        queued_at: float,
-        started_at: float,
-        cold: bool,
-        fetch_s: float,
-        compute_s: float,
-        slow: bool,
-    ) -> float:
+    def _worked(self, cold: bool, fetch_s: float, compute_s: float, slow_times: float) -> tuple[Usage, float]:
+        """What one worker took, and the seconds that its caller waited."""
         chance = self._chance
         wait_s = chance.lognormvariate(-1.4, 0.25) if cold else chance.lognormvariate(-4.6, 0.3)
         init_s = chance.lognormvariate(-1.9, 0.15) if cold else 0.0
-        fetch = fetch_s * chance.lognormvariate(0, 0.35)
-        compute = compute_s * chance.lognormvariate(0, 0.12)
-        store = 0.045 * chance.lognormvariate(0, 0.4)
-        normal_s = wait_s + init_s + fetch + compute + store
-        if slow:
-            fetch += 4.2 * normal_s
-        requests = {"s3_gets": 4.0, "s3_puts": 1.0, "invocations": 1.0, "log_gb": 4e-7}
-        usage = Usage(
-            1769,
-            *(round(1000 * s, 3) for s in (init_s, fetch + compute + store, fetch, store)),
-            requests,
-        )
-        ended_at = started_at + wait_s + init_s + fetch + compute + store
-        if slow:
-            copy_at = started_at + 3 * normal_s
-            copied_at = copy_at + 0.02 + compute_s + fetch_s
-            quick = Usage(1769, 0.0, round(1000 * (compute_s + fetch_s), 3), 1000 * fetch_s, 20.0, requests)
-            self._add(function, task, attempt, copy_at, copy_at, copied_at, "done", "", quick)
-            self._add(function, task, attempt, queued_at, started_at, ended_at, "late", "", usage)
-            return min(copied_at, ended_at)
-        self._add(function, task, attempt, queued_at, started_at, ended_at, "done", "", usage)
-        return ended_at
-
-    def _add(
-        self,
-        function: str,
-        task: str,
-        attempt: int,
-        queued_at: float,
-        started_at: float,
-        ended_at: float,
-        outcome: CallOutcome,
-        error: str,
-        usage: Usage | None,
-    ) -> None:
-        self.calls.append(
-            Call(function, task, attempt, queued_at, started_at, ended_at, outcome, error, usage)
-        )
+        fetch_s *= chance.lognormvariate(0, 0.35)
+        compute_s *= chance.lognormvariate(0, 0.12)
+        store_s = 0.045 * chance.lognormvariate(0, 0.4)
+        fetch_s += slow_times * (wait_s + init_s + fetch_s + compute_s + store_s)
+        handler_s = fetch_s + compute_s + store_s
+        requests = {"s3_gets": 4.0, "s3_puts": 1.0, "log_gb": 4e-7}
+        usage = Usage(1769, 1000 * init_s, 1000 * handler_s, 1000 * fetch_s, 1000 * store_s, requests)
+        return usage, wait_s + init_s + handler_s
 
     def outcomes(self) -> dict[str, int]:
         """As ``RunRecord.calls`` names them."""
@@ -220,14 +193,16 @@ class _Calls:
 
     def used(self) -> dict[str, float]:
         """What all of them took."""
-        used: Counter[str] = Counter(table_write_units=62, table_read_units=48, invocations=len(self.calls))
+
+        used = dict.fromkeys(ITEMS, 0.0) | {"table_write_units": 62.0, "table_read_units": 48.0}
+        used["invocations"] = float(sum(call.outcome != "throttled" for call in self.calls))
         for call in self.calls:
             if call.usage:
                 billed_ms = call.usage.init_ms + call.usage.handler_ms
-                used["gb_s"] += billed_ms / 1000 * call.usage.memory_mb / 1024  # type: ignore[assignment]
+                used["gb_s"] += billed_ms / 1000 * call.usage.memory_mb / 1024
                 for item in ("s3_gets", "s3_puts", "log_gb"):
-                    used[item] += call.usage.requests.get(item, 0)  # type: ignore[assignment]
-        return dict(used)
+                    used[item] += call.usage.requests.get(item, 0)
+        return used
 
 
 def _shared(parts: Sequence[PartReport], blocks: int, chance: random.Random) -> list[list[int]]:
@@ -285,17 +260,27 @@ def _column_permutations(chance: random.Random) -> list[PartReport]:
 
 WORDS = {
     1: list("aisdcebtmn"),
-    2: "of in to is as on by at it he".split(),
-    3: "the and for was his are had its not but".split(),
-    4: "with that from were this also have been they when".split(),
-    5: "which first their other after there would these years where".split(),
-    6: "school during states people united played before number became season".split(),
-    7: "between through because company history several general против another largest".split(),
-    8: "national american external category district football november december official including".split(),
-    9: "september following published including president community character available different "
-    "education".split(),
-    10: "references university government originally considered population collection individual "
-    "production television".split(),
+    2: ["of", "in", "to", "is", "as", "on", "by", "at", "it", "he"],
+    3: ["the", "and", "for", "was", "his", "are", "had", "its", "not", "but"],
+    4: ["with", "that", "from", "were", "this", "also", "have", "been", "they", "when"],
+    5: ["which", "first", "their", "other", "after", "there", "would", "these", "years", "where"],
+    6: ["school", "during", "states", "people", "united", "played", "before", "number", "became", "season"],
+    7: [
+        *("between", "through", "because", "company", "history"),
+        *("several", "general", "against", "another", "largest"),
+    ],
+    8: [
+        *("national", "american", "external", "category", "district"),
+        *("football", "november", "december", "official", "including"),
+    ],
+    9: [
+        *("september", "following", "published", "including", "president"),
+        *("community", "character", "available", "different", "education"),
+    ],
+    10: [
+        *("references", "university", "government", "originally", "considered"),
+        *("population", "collection", "individual", "production", "television"),
+    ],
 }
 PATHS = [
     "/", "/wiki/Main_Page", "/w/api.php", "/static/images/logo.svg", "/wiki/Special:Search",

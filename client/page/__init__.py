@@ -16,10 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from client.page import any_job, jobs, markup
-from client.page.bill import bill
+from client.page.bill import bill_of
 from client.page.figures import Rankings, Result, Stack, Table
-from client.page.proof import proof
-from client.page.timeline import timeline
+from client.page.proof import proof_of
+from client.page.timeline import timeline_of
 from client.safe_text import shell_word
 from lambda_src.job import load
 from lambda_src.messages import Manifest, PartReport, RunRecord, Trace
@@ -53,7 +53,7 @@ def page(
     """
     the_job = load(job)
     result = _drawing(job)(summary) if parts and record.status == "SUCCEEDED" else None
-    time = timeline(trace, record.max_concurrency) if trace and trace.calls else None
+    time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
     style = Markup(_library("dist/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
     script = Markup(_library("dist/uPlot.iife.min.js") + "\n" + _own("page.js"))  # noqa: S704 - as above
     return _ENVIRONMENT.get_template("page.html").render(
@@ -63,11 +63,12 @@ def page(
         data=markup.as_data({**(time.data if time else {}), "stacks": _stacks(result)}),
         job=the_job,
         job_name=job,
+        one_unit=the_job.unit.removesuffix("s"),
         record=record,
         result=result,
         time=time,
-        bill=bill(record),
-        proof=proof(the_job, parts, manifest) if parts and manifest else None,
+        bill=bill_of(record),
+        proof=proof_of(the_job, parts, manifest) if parts and manifest else None,
         command=_command(job, record),
         version=version,
         failures=record.failures[:MOST_FAILURES],
@@ -137,8 +138,10 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 _ENVIRONMENT.filters |= {
-    name: getattr(markup, name) for name in ("shown", "number", "cell", "prose", "size", "dollars", "seconds", "when")
+    name: getattr(markup, name)
+    for name in ("shown", "number", "cell", "prose", "size", "dollars", "seconds", "when")
 }
 _ENVIRONMENT.tests |= {
-    kind.__name__.lower(): lambda figure, kind=kind: isinstance(figure, kind) for kind in (Rankings, Stack, Table)
+    kind.__name__.lower(): lambda figure, kind=kind: isinstance(figure, kind)
+    for kind in (Rankings, Stack, Table)
 }

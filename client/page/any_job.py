@@ -11,7 +11,11 @@ MOST_ROWS = 500
 def draw(summary: Summary) -> Result:
     own = {name: value for name, value in summary.items() if name not in ENGINE_FIELDS}
     rows = list(_leaves(own, ""))
-    numbers = [(name, value) for name, value in rows if _is_number(value) and name not in ("bytes", "objects")]
+    numbers = [
+        (name, value)
+        for name, value in rows
+        if isinstance(value, int | float) and name not in ("bytes", "objects")
+    ]
     name, number = numbers[0] if numbers else ("values", len(rows))
     left_out = f"The first {MOST_ROWS} of {len(rows)} values." if len(rows) > MOST_ROWS else ""
     return Result(
@@ -21,10 +25,6 @@ def draw(summary: Summary) -> Result:
         f"{len(rows)} values in all",
         [Table("Every value", ["What", "Value"], rows[:MOST_ROWS], left_out)],
     )
-
-
-def _is_number(value: Cell) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _leaves(value: object, name: str) -> Iterator[tuple[str, Cell]]:

@@ -20,6 +20,9 @@ ATHENA_MIN_BYTES = 10_000_000
 
 
 class Item(NamedTuple):
+    """``key`` is one of ``prices.ITEMS``."""
+
+    key: str
     name: str
     amount: float
     unit: str
@@ -38,13 +41,13 @@ class Bill(NamedTuple):
     prices: str
 
 
-def bill(record: RunRecord) -> Bill:
+def bill_of(record: RunRecord) -> Bill:
     """The bill of the run so far."""
     items = []
     for item in ITEMS:
         amount, charged = record.used.get(item, 0.0), record.dollars.get(item, 0.0)
         name, unit = ITEM_NAMES[item]
-        items.append(Item(name, amount, unit, charged / amount if amount else 0.0, charged))
+        items.append(Item(item, name, amount, unit, charged / amount if amount else 0.0, charged))
     athena_tb = _prices(record.prices).athena_tb
     return Bill(
         items,
@@ -59,4 +62,6 @@ def bill(record: RunRecord) -> Bill:
 def _prices(name: str) -> Prices:
     """Those that ``prices_of`` gave that name."""
     where, _, rest = name.partition(", ")
-    return PRICES.get((where.partition(" for want of ")[0], rest.partition(", ")[0]), PRICES[REFERENCE, "arm64"])
+    return PRICES.get(
+        (where.partition(" for want of ")[0], rest.partition(", ")[0]), PRICES[REFERENCE, "arm64"]
+    )

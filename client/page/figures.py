@@ -32,11 +32,11 @@ class Rankings(NamedTuple):
 
     def has_long_labels(self) -> bool:
         """Whether a narrow table would break them."""
-        return any(len(label) > 24 for ranking in self.rankings for label, _ in ranking.entries)
+        return any(len(label) > 20 for ranking in self.rankings for label, _ in ranking.entries)
 
 
 class Layer(NamedTuple):
-    """A part of each column of a stack. ``tone`` is one of ``good``, ``calm``, ``warm``, ``bad``, ``other``."""
+    """A part of each column of a stack. ``tone`` is ``good``, ``calm``, ``warm``, ``bad`` or ``other``."""
 
     name: str
     tone: str

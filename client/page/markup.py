@@ -30,7 +30,7 @@ def number(value: float, decimals: int = 0) -> Markup:
     <span class="n">0.500</span>
     """
     whole, point, fraction = f"{value:.{decimals}f}".partition(".")
-    return Markup('<span class="n">{}</span>').format(_grouped(whole) + Markup(point) + Markup(fraction))
+    return Markup('<span class="n">{}{}{}</span>').format(_grouped(whole), point, fraction)
 
 
 def cell(value: str | float | None) -> Markup:
@@ -43,14 +43,15 @@ def cell(value: str | float | None) -> Markup:
 
 
 def prose(text: str) -> Markup:
-    """A sentence of ours, whose long numbers are grouped as ``number`` does.
+    """A sentence, whose long numbers are grouped as ``number`` does.
 
     >>> print(prose("10000 words & 4.25 s"))
     <span class="n">10<i>000</i></span> words &amp; 4.25 s
     """
-    pieces = re.split(r"(?<![\w.])([0-9]{4,})(?![\w])", text)
+    pieces = re.split(r"(?<![\w.])([0-9]{4,})(?![\w])", visible(text))
     return Markup("").join(
-        number(int(piece)) if place % 2 else escape(piece) for place, piece in enumerate(pieces)
+        Markup('<span class="n">{}</span>').format(_grouped(piece)) if place % 2 else escape(piece)
+        for place, piece in enumerate(pieces)
     )
 
 
@@ -74,7 +75,11 @@ def size(byte_count: float) -> str:
     """
     for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if byte_count >= unit:
-            return f"{byte_count / unit:.3g} {name}" if byte_count >= 100 * unit else f"{byte_count / unit:.2f} {name}"
+            return (
+                f"{byte_count / unit:.3g} {name}"
+                if byte_count >= 100 * unit
+                else f"{byte_count / unit:.2f} {name}"
+            )
     return f"{byte_count:.0f} bytes"
 
 

@@ -86,6 +86,7 @@
     charts.push({ box, plot, overlay, resize: (to) => plot.setSize({ width: to || width(), height: height() }) });
     return plot;
   };
+  const fromZero = (plot, least, most) => [0, Math.max(most, 1) * 1.08];
   const seconds = (plot, splits) => splits.map((s) => `${+s.toFixed(6)} s`);
 
   // ---- Columns of layers.
@@ -97,7 +98,7 @@
     add(box, () => 240, {
       scales: { x: { time: false, range: [-0.6, labels.length - 0.4] }, y: { range: (u, min, max) => [0, max * 1.05 || 1] } },
       axes: [
-        axis({ grid: { show: false }, space: 28, incrs: [1, 2, 3, 6, 12, 24], values: (u, at) => at.map((x) => labels[x] ?? "") }),
+        axis({ grid: { show: false }, space: 28, size: 30, incrs: [1, 2, 3, 6, 12, 24], values: (u, at) => at.map((x) => labels[x] ?? "") }),
         axis({ values: (u, at) => at.map((n) => compact.format(n)), size: 56 }),
       ],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
@@ -134,7 +135,7 @@
     const SECOND = 10000;
     const STAGES = [["lambda_", "Waiting for Lambda"], ["init", "Cold start"], ["fetch", "Fetching"], ["compute", "Computing"], ["store", "Storing"]];
     const OUTCOMES = ["done", "late", "throttled", "failed", "given_up"];
-    const OUTCOME_NAMES = ["done", "second copy, not needed", "throttled", "failed", "given up"];
+    const OUTCOME_NAMES = ["done", "late", "throttled", "failed", "given up"];
     const { calls, seconds: whole } = data;
     const count = calls.task.length;
     const start = new Float64Array(count), end = new Float64Array(count), queued = new Float64Array(count);
@@ -164,7 +165,8 @@
       if (calls.outcome[i] > 2) return "failed";
       if (calls.outcome[i] === 2) return "throttled";
       if (calls.outcome[i] === 1) return "late";
-      if (calls.slow[i]) return "straggler";
+      if (calls.flags[i] & 2) return "copy";
+      if (calls.flags[i] & 1) return "straggler";
       return calls.attempt[i] > 1 ? "retry" : "";
     };
     const marked = [];
@@ -175,7 +177,8 @@
       init: calls.init[i], fetch: calls.fetch[i], store: calls.store[i],
       compute: Math.max(0, calls.handler[i] - calls.fetch[i] - calls.store[i]),
     }[key] / SECOND]) : []);
-    const outcome = (i) => [OUTCOME_NAMES[calls.outcome[i]], calls.slow[i] ? "straggler" : "",
+    const worthTelling = (i) => spent(i).filter(([key, , s]) => s > 0 || key !== "init"); // a warm one has no start
+    const outcome = (i) => [OUTCOME_NAMES[calls.outcome[i]], calls.flags[i] & 1 ? "straggler" : "", calls.flags[i] & 2 ? "second copy" : "",
       calls.attempt[i] > 1 ? `attempt ${calls.attempt[i]}` : "",
       told(i) && !coordinates(i) ? (calls.init[i] > 0 ? "cold" : "warm") : ""].filter(Boolean).join(", ");
 
@@ -229,6 +232,7 @@
       if (kind === "failed") { ctx.moveTo(x - r, y - r); ctx.lineTo(x + r, y + r); ctx.moveTo(x + r, y - r); ctx.lineTo(x - r, y + r); }
       else if (kind === "throttled") { ctx.moveTo(x, y - r); ctx.lineTo(x + r, y + r); ctx.lineTo(x - r, y + r); ctx.closePath(); }
       else if (kind === "late") { ctx.moveTo(x, y - r); ctx.lineTo(x + r, y); ctx.lineTo(x, y + r); ctx.lineTo(x - r, y); ctx.closePath(); }
+      else if (kind === "copy") { ctx.rect(x - r, y - r, 1.3 * r, 1.3 * r); ctx.rect(x - 0.3 * r, y - 0.3 * r, 1.3 * r, 1.3 * r); }
       else if (kind === "straggler") { ctx.moveTo(x, y + r); ctx.lineTo(x, y - r); ctx.lineTo(x + 1.6 * r, y - r * 0.4); ctx.lineTo(x, y + r * 0.2); }
       else ctx.arc(x, y, r * 0.8, 0, 7);
       if (kind === "straggler") { ctx.fillStyle = colour(kind); ctx.fill(); }
@@ -241,6 +245,7 @@
     const name = (ctx, seen, x, y, thick, left) => {
       ctx.font = `${Math.min(12, thick / devicePixelRatio - 2) * devicePixelRatio}px system-ui, sans-serif`;
       ctx.textBaseline = "middle";
+      ctx.textAlign = "left";
       for (const i of seen) {
         const from = Math.max(x(start[i]), left) + 4 * devicePixelRatio, text = nameOf(i);
         const room = x(end[i]) - from - 8 * devicePixelRatio;
@@ -254,7 +259,7 @@
 
     const plot = add(box, () => (box.clientWidth < 500 ? 320 : Math.min(520, Math.max(300, laneCount * 2 + 40))), {
       scales: { x: { time: false, auto: false, range: (u, min, max) => [min, max] }, y: { auto: false, dir: -1, range: (u, min, max) => [min, max] } },
-      axes: [axis({ values: seconds, space: 70 }), { show: false }],
+      axes: [axis({ values: seconds, space: 70, size: 30 }), axis({ values: (u, at) => at.map(() => ""), grid: { show: false }, ticks: { show: false }, size: 46 })],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       cursor: {
         points: { show: false }, y: false,
@@ -282,15 +287,21 @@
     }, [[0, whole], [0, laneCount]]);
 
     const points = data.running.length;
+    const mostQueued = Math.max(...data.waiting), mostRunning = Math.max(...data.running, 1);
+    const ownScale = mostQueued > 2 * mostRunning; // a long queue would flatten the curve
     const stepped = uPlot.paths.stepped({ align: 1 });
     const curveHint = tip(curveBox);
     const curve = add(curveBox, () => 190, {
-      scales: { x: { time: false, auto: false, range: (u, min, max) => [min, max] }, y: { range: (u, min, max) => [0, Math.max(max, 1) * 1.08] } },
-      axes: [axis({ values: seconds, space: 70 }), axis({ values: (u, at) => at.map((n) => compact.format(n)), size: 46 })],
+      scales: { x: { time: false, auto: false, range: (u, min, max) => [min, max] }, y: { range: fromZero }, queue: { range: fromZero } },
+      axes: [
+        axis({ values: seconds, space: 70, size: 30 }),
+        axis({ values: (u, at) => at.map((n) => compact.format(n)), size: 46 }),
+        axis({ scale: "queue", side: 1, show: ownScale, label: "Queued", labelSize: 20, labelFont: "12px system-ui, sans-serif", grid: { show: false }, values: (u, at) => at.map((n) => compact.format(n)), size: 46 }),
+      ],
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, points: { show: false }, bind: { dblclick: () => () => go(all()) } },
       series: [
         {},
-        { stroke: () => colour("lambda_"), width: 1.5, paths: stepped, points: { show: false } },
+        { scale: ownScale ? "queue" : "y", stroke: () => colour("lambda_"), width: 1.5, paths: stepped, points: { show: false } },
         { stroke: () => colour("compute"), fill: () => colour("compute"), width: 1, paths: stepped, points: { show: false } },
         { stroke: () => colour("bad"), width: 1.5, dash: [5, 5], points: { show: false } },
       ],
@@ -311,10 +322,8 @@
       },
     }, (() => {
       const shut = (numbers) => [...numbers, 0]; // at the end nothing is at work
-      // A limit far above what was at work would flatten the curve.
-      const limit = data.limit <= 3 * Math.max(...data.running, 1) ? data.limit : null;
-      const queue = Math.max(...data.waiting) <= 3 * Math.max(...data.running, data.limit) ? data.waiting : data.waiting.map((n) => Math.min(n, 1.15 * data.limit));
-      return [Array.from({ length: points + 1 }, (_, at) => (at / points) * whole), shut(queue), shut(data.running), Array(points + 1).fill(limit)];
+      const limit = data.limit <= 3 * mostRunning ? data.limit : null; // one far above would flatten the curve
+      return [Array.from({ length: points + 1 }, (_, at) => (at / points) * whole), shut(data.waiting), shut(data.running), Array(points + 1).fill(limit)];
     })());
 
     const go = (to) => {
@@ -380,7 +389,7 @@
       ["", outcome(i), ""],
       ["", "From second", start[i].toFixed(3)],
       ...(start[i] - queued[i] > 0.0005 ? [["queued", "Queued before", time(start[i] - queued[i])]] : []),
-      ...spent(i).map(([key, label, s]) => [key, label, time(s)]),
+      ...worthTelling(i).map(([key, label, s]) => [key, label, time(s)]),
       ["", "In all", time(end[i] - start[i])],
     ];
     const point = (i) => {
@@ -399,7 +408,7 @@
       telling = setTimeout(() => {
         const error = calls.error[i] < 0 ? "" : ` ${data.errors[calls.error[i]]}`;
         byId("detail").textContent = `${nameOf(i)}, ${data.functions[calls.function[i]]}: ${outcome(i)}; from second ${start[i].toFixed(3)}, ${time(end[i] - start[i])} in all.`
-          + spent(i).map(([, label, s]) => ` ${label} ${time(s)}.`).join("") + error;
+          + worthTelling(i).map(([, label, s]) => ` ${label} ${time(s)}.`).join("") + error;
       }, 120);
     };
     const visit = (i) => {

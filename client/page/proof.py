@@ -40,7 +40,7 @@ class Proof(NamedTuple):
         return all(check.holds for check in self.checks)
 
 
-def proof(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof:
+def proof_of(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof:
     """The checks of a run of ``job`` whose results are ``parts``."""
     broken = ""
     try:
@@ -55,7 +55,9 @@ def proof(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof:
         mapped = sum(block.observations[number] for block in manifest.blocks)
         whole = part.blobs_read == len(manifest.blocks)
         by_part.append(
-            PartCheck(part.part, mapped, part.observations, part.blobs_read, whole and mapped == part.observations)
+            PartCheck(
+                part.part, mapped, part.observations, part.blobs_read, whole and mapped == part.observations
+            )
         )
     return Proof(
         [*_owned(job, manifest), *_reduced(job, manifest, by_part)],
@@ -78,8 +80,8 @@ def _owned(job: Job, manifest: Manifest) -> list[Check]:
     return [
         Check(
             f"No {one} is missing, none is counted twice",
-            f"Each block states which {job.unit} it owned. In order of the blocks, each begins where the one before "
-            f"it ended; the first begins at 0, the last ends at {manifest.units}.",
+            f"Each block states which {job.unit} it owned. In order of the blocks, each begins where the one "
+            f"before it ended; the first begins at 0, the last ends at {manifest.units}.",
             f"{len(spans)} spans{nothing}; {breaks} gaps or overlaps; the last ends at {reached}",
             breaks == 0 and reached == manifest.units,
         ),
@@ -105,8 +107,8 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
         ),
         Check(
             "What was counted is what arrived",
-            "What the blocks observed, summed before anything was stored, equals what the reducers summed from what "
-            f"they read: for each {job.part}, in the table below, and in all.",
+            "What the blocks observed, summed before anything was stored, equals what the reducers summed "
+            f"from what they read: for each {job.part}, in the table below, and in all.",
             f"{mapped} mapped, {reduced} reduced",
             len(parts) == len(job.parts) and all(part.mapped == part.reduced for part in parts),
         ),

@@ -9,7 +9,7 @@ import heapq
 import itertools
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ MOST_NOTABLE = 4_000
 MOST_FAULTS = 200
 """Rows of the table of what went wrong."""
 
-MOST_ERRORS, ERROR_CHARS, NAME_CHARS = 200, 300, 80
+MOST_ERRORS, ERROR_CHARS, NAME_CHARS = 200, 300, 48
 MOST_POINTS, MOST_SLICES = 1_500, 40
 """Of a curve, which is as wide as a large screen; and of the table of it."""
 
@@ -82,12 +82,14 @@ class Measured(NamedTuple):
 
 
 class FunctionTimes(NamedTuple):
-    """``whole`` runs from the start of a call to its end, without queueing."""
+    """``whole`` runs from the start of a call to its end, without queueing. ``stages`` are those that took
+    time; ``requests`` by the names of ``prices.ITEMS``."""
 
     name: str
     cold: int
     whole: Measured
     stages: list[Measured]
+    requests: dict[str, float]
 
 
 class Fault(NamedTuple):
@@ -213,16 +215,16 @@ def thinned(steps: Sequence[tuple[float, int]], end: float, points: int) -> list
     return most
 
 
-def timeline(trace: Trace, limit: int) -> Timeline:
+def timeline_of(trace: Trace, limit: int) -> Timeline:
     """What the page shows of the calls, of which at most ``limit`` may have worked at once."""
     calls = sorted(trace.calls, key=lambda call: (call.started_at, call.queued_at))
     start = min((min(call.queued_at, call.started_at) for call in calls), default=0.0)
     end = max((max(call.ended_at, call.started_at) for call in calls), default=start)
-    slow = _stragglers(calls)
+    slow, copies = _stragglers(calls), _copies(calls)
     notable = [
         number
         for number, call in enumerate(calls)
-        if call.outcome != "done" or call.attempt > 1 or number in slow
+        if call.outcome != "done" or call.attempt > 1 or number in slow or number in copies
     ]
     shown = _shown(len(calls), notable)
     workers = [call for call in calls if call.function not in COORDINATORS and call.outcome != "throttled"]
@@ -237,14 +239,18 @@ def timeline(trace: Trace, limit: int) -> Timeline:
             "limit": limit,
             "running": thinned(running, end - start, points),
             "waiting": thinned(waiting, end - start, points),
-            **_columns([calls[number] for number in shown], [number in slow for number in shown], start),
+            **_columns(
+                [calls[number] for number in shown],
+                [(number in slow) + 2 * (number in copies) for number in shown],
+                start,
+            ),
         },
         shown=len(shown),
         calls=len(calls),
         peak=max((number for _, number in running), default=0),
         functions=_by_function(calls),
         shares=_shares(calls),
-        counts=_counts(calls, slow),
+        counts=_counts(calls, slow, copies),
         faults=[
             Fault(
                 place.get(number, -1),
@@ -253,7 +259,7 @@ def timeline(trace: Trace, limit: int) -> Timeline:
                 visible(calls[number].function)[:NAME_CHARS],
                 visible(calls[number].task)[:NAME_CHARS],
                 calls[number].attempt,
-                _marks(calls[number], number in slow),
+                _marks(calls[number], number in slow, number in copies),
                 _cut(visible(calls[number].error)),
             )
             for number in _evenly(notable, MOST_FAULTS)
@@ -281,6 +287,18 @@ def _stragglers(calls: Sequence[Call]) -> frozenset[int]:
     return frozenset(found)
 
 
+def _copies(calls: Sequence[Call]) -> frozenset[int]:
+    """Those that began, in the order of their start, while another call of the same task was under way."""
+    under_way: dict[tuple[str, str], float] = {}
+    found = set()
+    for number, call in enumerate(calls):
+        task = call.function, call.task
+        if call.started_at < under_way.get(task, -math.inf):
+            found.add(number)
+        under_way[task] = max(under_way.get(task, -math.inf), call.ended_at)
+    return frozenset(found)
+
+
 def _seconds(call: Call) -> float:
     return max(call.ended_at - call.started_at, 0.0)
 
@@ -303,12 +321,13 @@ def _evenly(numbers: Sequence[int], most: int) -> list[int]:
 OUTCOMES = ("done", "late", "throttled", "failed", "given_up")
 
 
-def _columns(calls: Sequence[Call], slow: Sequence[bool], start: float) -> dict[str, Any]:
-    """Column by column and in whole numbers, so that 10,000 calls take half a megabyte."""
+def _columns(calls: Sequence[Call], flags: Sequence[int], start: float) -> dict[str, Any]:
+    """Column by column and in whole numbers, so that 10,000 calls take half a megabyte. Of the flags, 1 is a
+    straggler, 2 a second copy."""
     functions, tasks, errors = _Names(), _Names(), _Names(MOST_ERRORS)
     columns: dict[str, list[int]] = {name: [] for name in _COLUMNS}
     before = 0
-    for call, lane, is_slow in zip(calls, lanes(calls), slow, strict=True):
+    for call, lane, flag in zip(calls, lanes(calls), flags, strict=True):
         task, number = _numbered(call.task)
         usage = call.usage
         at = round((call.started_at - start) * TENTHS)
@@ -319,7 +338,7 @@ def _columns(calls: Sequence[Call], slow: Sequence[bool], start: float) -> dict[
             call.attempt,
             lane,
             OUTCOMES.index(call.outcome),
-            int(is_slow),
+            flag,
             errors.number(_cut(visible(call.error))) if call.error else -1,
             round(max(call.started_at - call.queued_at, 0.0) * TENTHS),
             at - before,
@@ -342,14 +361,15 @@ def _columns(calls: Sequence[Call], slow: Sequence[bool], start: float) -> dict[
 
 
 _COLUMNS = (
-    "function task number attempt lane outcome slow error queued after took init handler fetch store".split()
+    *("function", "task", "number", "attempt", "lane", "outcome", "flags", "error"),
+    *("queued", "after", "took", "init", "handler", "fetch", "store"),
 )
 
 
 class _Names:
     """Texts that occur again and again, each once."""
 
-    def __init__(self, most: int = 1_000) -> None:
+    def __init__(self, most: int = MOST_CALLS) -> None:
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
         self._most = most
@@ -378,25 +398,27 @@ def _cut(text: str) -> str:
     return text if len(text) <= ERROR_CHARS else f"{text[:ERROR_CHARS]}…"
 
 
-def _marks(call: Call, slow: bool) -> list[str]:
+def _marks(call: Call, slow: bool, copy: bool) -> list[str]:
     """What is to be noted of a call, in words."""
     outcome = {
         "done": [],
-        "late": ["second copy, not needed"],
+        "late": ["late"],
         "throttled": ["throttled"],
         "failed": ["failed"],
         "given_up": ["given up"],
     }[call.outcome]
-    return [*outcome, *(["straggler"] if slow else []), *(["retry"] if call.attempt > 1 else [])]
+    marks = {"straggler": slow, "second copy": copy, "retry": call.attempt > 1}
+    return [*outcome, *(name for name, holds in marks.items() if holds)]
 
 
-def _counts(calls: Sequence[Call], slow: frozenset[int]) -> dict[str, int]:
+def _counts(calls: Sequence[Call], slow: frozenset[int], copies: frozenset[int]) -> dict[str, int]:
     """How many calls there were of each kind; one may be of several."""
     workers = [call for call in calls if call.function not in COORDINATORS]
     return {
         "cold": sum(bool(call.usage and call.usage.init_ms) for call in workers),
         "warm": sum(bool(call.usage and not call.usage.init_ms) for call in workers),
         "straggler": len(slow),
+        "copy": len(copies),
         **{outcome: sum(call.outcome == outcome for call in calls) for outcome in OUTCOMES},
         "retry": sum(call.attempt > 1 for call in calls),
     }
@@ -417,12 +439,16 @@ def _by_function(calls: Sequence[Call]) -> list[FunctionTimes]:
         cold = [stage.init for stage in spent if stage.init]
         if cold:  # of the warm ones, which need none, it would be a row of zeros
             measured[list(STAGE_NAMES).index("init")] = _measured(STAGE_NAMES["init"], cold)
+        requests: Counter[str] = Counter()
+        for call in its:
+            requests.update(call.usage.requests if call.usage else {})
         found.append(
             FunctionTimes(
                 name,
                 len(cold),
                 _measured("From call to answer", [_seconds(call) for call in its]),
-                [] if name in COORDINATORS else measured,
+                [] if name in COORDINATORS else [stage for stage in measured if stage.spread.most],
+                dict(requests),
             )
         )
     return found
@@ -430,7 +456,7 @@ def _by_function(calls: Sequence[Call]) -> list[FunctionTimes]:
 
 def _measured(name: str, values: Iterable[float]) -> Measured:
     in_order = sorted(values)
-    spread = Percentiles(*(percentile(in_order, percent) for percent in (50, 90, 99)), in_order[-1])
+    spread = Percentiles(*[percentile(in_order, percent) for percent in (50, 90, 99, 100)])
     return Measured(name, len(in_order), spread, sum(in_order))
 
 

@@ -32,7 +32,8 @@ def draw(summary: Summary) -> Result:
         "Requests for each hour of the day",
         summary["lines"] - summary["malformed_lines"],
         "requests",
-        f"{failed} of them answered with 5xx; {summary['malformed_lines']} lines ({share:.2g} %) are no log lines",
+        f"{failed} of them answered with 5xx; {summary['malformed_lines']} lines "
+        f"({share:.2g} %) are no log lines",
         [
             Stack(
                 "Requests by hour and status",
@@ -70,7 +71,9 @@ def _ranking(title: str, summary: Summary, which: str) -> Ranking:
     for found in summary["hours"].values():
         for top in found[which]:
             counts[top["path"]] += top["count"]
-    return Ranking(title, "Path", "Requests", sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP])
+    return Ranking(
+        title, "Path", "Requests", sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP]
+    )
 
 
 def _first(top: list[dict[str, Any]]) -> tuple[str | None, int | None]:
