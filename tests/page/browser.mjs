@@ -30,7 +30,14 @@ const steps = {
     if (key) await page.keyboard.up(key);
     await page.waitForTimeout(100);
   },
-  until: (page, source) => page.waitForFunction(source, undefined, { timeout: 10_000 }),
+  // Not by waitForFunction, which the page's policy refuses: it would evaluate within the page.
+  until: async (page, source) => {
+    const deadline = Date.now() + 20_000;
+    while (!(await page.evaluate(source))) {
+      if (Date.now() > deadline) throw new Error(`never true: ${source}`);
+      await page.waitForTimeout(20);
+    }
+  },
   picture: (page, path, selector) => (selector
     ? page.locator(selector).screenshot({ path }) : page.screenshot({ path, fullPage: true })),
   view: (page, path) => page.screenshot({ path }),
