@@ -78,10 +78,10 @@
     font: "12px system-ui, sans-serif",
     ...more,
   });
-  const add = (box, height, options, columns) => {
+  const add = (box, padding, height, options, columns) => {
     const width = () => Math.max(200, box.clientWidth - 4);
     const plot = new uPlot(
-      { width: width(), height: height(), legend: { show: false }, padding: [8, 16, 0, 4], ...options }, columns, box);
+      { width: width(), height: height(), legend: { show: false }, padding, ...options }, columns, box);
     const overlay = plot.root.querySelector(".u-over");
     charts.push({ box, plot, overlay, resize: (to) => plot.setSize({ width: to || width(), height: height() }) });
     return plot;
@@ -95,7 +95,7 @@
     const tops = [];
     layers.forEach((layer, at) => tops.push(layer.numbers.map((n, x) => n + (at ? tops[at - 1][x] : 0))));
     const hint = tip(box);
-    add(box, () => 240, {
+    add(box, [8, 16, 0, 4], () => 240, {
       scales: { x: { time: false, range: [-0.6, labels.length - 0.4] }, y: { range: (u, min, max) => [0, max * 1.05 || 1] } },
       axes: [
         axis({ grid: { show: false }, space: 28, size: 30, incrs: [1, 2, 3, 6, 12, 24], values: (u, at) => at.map((x) => labels[x] ?? "") }),
@@ -187,6 +187,9 @@
     const all = () => ({ x0: -margin, x1: whole + margin, y0: -0.5, y1: Math.max(laneCount, 4) + 0.5 });
     let view = all(), focused = -1, pending = false;
     const box = byId("timeline"), curveBox = byId("concurrency");
+    const mostQueued = Math.max(...data.waiting), mostRunning = Math.max(...data.running, 1);
+    const ownScale = mostQueued > 2 * mostRunning; // a long queue would flatten the curve
+    const padding = (own) => [8, own ? 82 : 16, 0, 4]; // so that both charts' times stand below each other
     const hint = tip(box);
 
     const paint = (u) => {
@@ -257,7 +260,7 @@
       }
     };
 
-    const plot = add(box, () => (box.clientWidth < 500 ? 320 : Math.min(520, Math.max(300, laneCount * 2 + 40))), {
+    const plot = add(box, padding(ownScale), () => (box.clientWidth < 500 ? 320 : Math.min(520, Math.max(300, laneCount * 2 + 40))), {
       scales: { x: { time: false, auto: false, range: (u, min, max) => [min, max] }, y: { auto: false, dir: -1, range: (u, min, max) => [min, max] } },
       axes: [axis({ values: seconds, space: 70, size: 30 }), axis({ values: (u, at) => at.map(() => ""), grid: { show: false }, ticks: { show: false }, size: 46 })],
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
@@ -287,11 +290,9 @@
     }, [[0, whole], [0, laneCount]]);
 
     const points = data.running.length;
-    const mostQueued = Math.max(...data.waiting), mostRunning = Math.max(...data.running, 1);
-    const ownScale = mostQueued > 2 * mostRunning; // a long queue would flatten the curve
     const stepped = uPlot.paths.stepped({ align: 1 });
     const curveHint = tip(curveBox);
-    const curve = add(curveBox, () => 190, {
+    const curve = add(curveBox, padding(false), () => 190, {
       scales: { x: { time: false, auto: false, range: (u, min, max) => [min, max] }, y: { range: fromZero }, queue: { range: fromZero } },
       axes: [
         axis({ values: seconds, space: 70, size: 30 }),
@@ -301,8 +302,8 @@
       cursor: { y: false, drag: { x: true, y: false, setScale: false }, points: { show: false }, bind: { dblclick: () => () => go(all()) } },
       series: [
         {},
-        { scale: ownScale ? "queue" : "y", stroke: () => colour("lambda_"), width: 1.5, paths: stepped, points: { show: false } },
         { stroke: () => colour("compute"), fill: () => colour("compute"), width: 1, paths: stepped, points: { show: false } },
+        { scale: ownScale ? "queue" : "y", stroke: () => colour("soft"), width: 1.5, paths: stepped, points: { show: false } },
         { stroke: () => colour("bad"), width: 1.5, dash: [5, 5], points: { show: false } },
       ],
       hooks: {
@@ -317,13 +318,13 @@
           const at = u.cursor.idx;
           if (at == null || u.cursor.left < 0) return curveHint.hide();
           curveHint.show(u.cursor.left + 46, u.cursor.top, time((at / points) * whole),
-            [["compute", "At work", grouped.format(u.data[2][at])], ["queued", "Queued", grouped.format(u.data[1][at])]]);
+            [["compute", "At work", grouped.format(u.data[1][at])], ["soft-line", "Queued", grouped.format(u.data[2][at])]]);
         }],
       },
     }, (() => {
       const shut = (numbers) => [...numbers, 0]; // at the end nothing is at work
       const limit = data.limit <= 3 * mostRunning ? data.limit : null; // one far above would flatten the curve
-      return [Array.from({ length: points + 1 }, (_, at) => (at / points) * whole), shut(data.waiting), shut(data.running), Array(points + 1).fill(limit)];
+      return [Array.from({ length: points + 1 }, (_, at) => (at / points) * whole), shut(data.running), shut(data.waiting), Array(points + 1).fill(limit)];
     })());
 
     const go = (to) => {

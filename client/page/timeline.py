@@ -269,19 +269,16 @@ def timeline_of(trace: Trace, limit: int) -> Timeline:
 
 
 def _stragglers(calls: Sequence[Call]) -> frozenset[int]:
-    """Against their siblings: the cold ones against cold ones, where there are enough of them."""
+    """Against their siblings, cold ones against cold ones, where there are enough of them to tell."""
     siblings: dict[tuple[str, bool], list[int]] = defaultdict(list)
     for number, call in enumerate(calls):
         if call.function not in COORDINATORS and call.outcome in ("done", "late"):
             siblings[call.function, bool(call.usage and call.usage.init_ms)].append(number)
     found = set()
-    for (function, cold), numbers in siblings.items():
-        peers = numbers
+    for numbers in siblings.values():
         if len(numbers) < STRAGGLER_MIN_CALLS:
-            peers = numbers + siblings.get((function, not cold), [])
-        if len(peers) < STRAGGLER_MIN_CALLS:
             continue
-        median_s = percentile(sorted(_seconds(calls[number]) for number in peers), 50)
+        median_s = percentile(sorted(_seconds(calls[number]) for number in numbers), 50)
         late_s = max(STRAGGLER_FACTOR * median_s, median_s + STRAGGLER_MIN_S)
         found |= {number for number in numbers if _seconds(calls[number]) > late_s}
     return frozenset(found)

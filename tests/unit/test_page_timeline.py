@@ -175,6 +175,12 @@ def test_a_straggler_is_one_among_its_siblings() -> None:
     ]
 
 
+def test_a_few_cold_calls_are_no_stragglers_among_warm_ones() -> None:
+    warm = [_call(number, 0.2) for number in range(20)]
+    cold = [_call(number + 20, 5.0, cold=True) for number in range(4)]
+    assert timeline_of(Trace("run", [*warm, *cold]), 250).faults == []
+
+
 def test_a_second_copy_starts_while_the_first_is_under_way() -> None:
     run = [_call(1, 3.0), _call(1, 0.5, at=2.0), _call(2, 1.0), _call(2, 1.0, at=1.5)]
     found = timeline_of(Trace("run", run), 250)
