@@ -29,7 +29,7 @@ class PartCheck(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """``observations`` are those of all parts."""
+    """``observations`` are those of all parts; ``broken`` is what the run itself would have failed with."""
 
     checks: list[Check]
     parts: list[PartCheck]
@@ -37,7 +37,7 @@ class Proof(NamedTuple):
     broken: str
 
     def holds(self) -> bool:
-        return all(check.holds for check in self.checks)
+        return not self.broken and all(check.holds for check in self.checks)
 
 
 def proof_of(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof:

@@ -308,6 +308,11 @@ def broken_runs() -> Iterator[tuple[str, FakeRun]]:
     yield "a gap", with_block(3, owned=Owned(start + 1, end))
     yield "an overlap", with_block(3, owned=Owned(start - 1, end))
     yield "an end that is missing", with_block(7, owned=Owned(blocks[7].owned.start, blocks[7].owned.end - 1))
+    swapped = [*blocks[:3], blocks[4], blocks[3], *blocks[5:]]
+    yield (
+        "two in the wrong order",
+        RUN._replace(manifest=msgspec.structs.replace(RUN.manifest, blocks=swapped)),
+    )
     yield "an observation too many", with_block(3, observations=[n + 1 for n in blocks[3].observations])
     yield "a reducer that read too little", with_part(blobs_read=7)
     yield "a reducer that lost one", with_part(observations=RUN.parts[0].observations - 1)
@@ -318,6 +323,7 @@ def test_what_does_not_hold_is_said_first(fault: str, run: FakeRun) -> None:
     said = Reader(drawn(run)).says()
     assert "Is it exact? NoA check does not hold" in said, fault
     assert "Does not hold" in said
+    assert not proof_of(load(run.job), run.parts, run.manifest).holds()
     assert proof_of(load(run.job), run.parts, run.manifest).broken in said.replace("\n", " ")
 
 
