@@ -99,7 +99,9 @@ def _stacks(result: Result | None) -> list[dict[str, Any]]:
 
 def _command(job: str, record: RunRecord) -> str:
     """What runs it again, for a shell."""
-    source = f"s3://{record.bucket}/{record.key if record.key is not None else record.prefix}"
+    name = record.name()
+    # A prefix that ends like a folder needs no star.
+    source = name.removesuffix("*") if record.key is None and name.endswith("/*") else name
     sizes = f"--block-bytes {record.block_bytes} --concurrency {record.max_concurrency}"
     return f"fanfold run {shell_word(source)} --job {shell_word(job)} {sizes}"
 

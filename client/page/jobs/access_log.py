@@ -48,7 +48,8 @@ def draw(summary: Summary) -> Result:
                     _ranking("Most requested", summary, "top_paths"),
                     _ranking("Most often answered with 5xx", summary, "top_paths_5xx"),
                 ],
-                "Summed over the hours in which a path is among the ten most frequent, so it may be more.",
+                "Summed over the hours in which a path is among the ten most frequent; others may "
+                "bring it more.",
             ),
             Table(
                 "Hour by hour",
