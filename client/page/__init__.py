@@ -23,6 +23,7 @@ from client.page.timeline import timeline_of
 from client.safe_text import shell_word
 from lambda_src.job import load
 from lambda_src.messages import Manifest, PartReport, RunRecord, Trace
+from lambda_src.settings import stack_name
 
 HERE = Path(__file__).parent
 UPLOT = HERE.parents[1] / "node_modules" / "uplot"
@@ -70,6 +71,7 @@ def page(
         bill=bill_of(record),
         proof=proof_of(the_job, parts, manifest) if parts and manifest else None,
         command=_command(job, record),
+        stack=stack_name(job),
         version=version,
         failures=record.failures[:MOST_FAILURES],
         licence=_library("LICENSE"),

@@ -210,7 +210,8 @@ def test_a_box_that_is_drawn_is_what_is_seen_then(tmp_path: Path) -> None:
 def test_the_theme_follows_the_system_and_the_button(tmp_path: Path) -> None:
     ground = ["evaluate", "getComputedStyle(document.body).backgroundColor"]
     file = written(fake_run(blocks=20), tmp_path)
-    light, dark = (seen(file, ground, theme=theme).values[0] for theme in THEMES)
+    visits: list[Visit] = [{"file": file, "theme": theme, "steps": [ground]} for theme in THEMES]
+    light, dark = (found.values[0] for found in in_browser(visits))
     assert light != dark
     toggled = seen(file, ["click", "#theme"], ground, ["click", "#theme"], ground, theme="light")
     assert toggled.values == [dark, light]

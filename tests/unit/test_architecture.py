@@ -147,7 +147,7 @@ def test_the_client_knows_messages_settings_jobs_and_the_table() -> None:
 
 def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
     """No AWS, no console: whoever has the record, the parts, the trace and the manifest can draw it."""
-    known = {"conservation", "errors", "job", "messages", "prices"}
+    known = {"conservation", "errors", "job", "messages", "prices", "settings"}
     for path in (ROOT / "client" / "page").glob("*.py"):
         names = imports(path)
         assert ours(names, "lambda_src") <= known, path
