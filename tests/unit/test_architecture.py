@@ -145,6 +145,22 @@ def test_the_client_knows_messages_settings_jobs_and_the_table() -> None:
         )
 
 
+def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
+    """No AWS, no console: whoever has the record, the parts, the trace and the manifest can draw it."""
+    known = {"conservation", "errors", "job", "messages", "prices", "settings"}
+    for path in (ROOT / "client" / "page").glob("*.py"):
+        names = imports(path)
+        assert ours(names, "lambda_src") <= known, path
+        assert ours(names, "client") <= {"page", "safe_text"}, path
+        assert others(names) <= {"jinja2", "markupsafe", "msgspec"}, path
+
+
+def test_a_jobs_part_of_the_page_knows_the_figures_alone() -> None:
+    for path in (ROOT / "client" / "page" / "jobs").glob("*.py"):
+        outside = {name for name in imports(path) if name.split(".")[0] not in STANDARD}
+        assert outside <= {"client.page.figures"}, path
+
+
 def test_block_parsing_starts_without_boto3() -> None:
     """boto3 would double the cold start of the function of which there are hundreds."""
     names = imports(ROOT / "lambda_src" / "handlers" / "parse_block.py")

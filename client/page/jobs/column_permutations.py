@@ -1,0 +1,35 @@
+"""The best choices of columns, as bars of how much they explain."""
+
+from client.page.figures import Ranking, Rankings, Result, Summary
+
+
+def draw(summary: Summary) -> Result:
+    rankings = [
+        Ranking(
+            f"{size} predictor{'s' if int(size) > 1 else ''}",
+            "Target, explained by",
+            "R squared",
+            [
+                (f"{choice['target']}  ~  {' + '.join(choice['predictors'])}", choice["r_squared"])
+                for choice in best
+            ],
+            most=1.0,
+            decimals=9,
+        )
+        for size, best in summary["best"].items()
+    ]
+    return Result(
+        "Which columns explain another one best",
+        summary["choices"],
+        "choices tested",
+        f"of {len(summary['columns'])} columns, on {summary['rows_used']} rows; {summary['rows_left_out']} "
+        "rows with an empty cell were left out",
+        [
+            Rankings(
+                "The best choices of columns",
+                rankings,
+                "R squared of the least-squares fit with intercept. A full bar is 1: the target is explained"
+                " wholly.",
+            )
+        ],
+    )

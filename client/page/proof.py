@@ -1,0 +1,115 @@
+"""Why a run's result is to be believed: the checks that it made, made again from what it left."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lambda_src.conservation import check_mapped, check_reduced
+from lambda_src.errors import ConservationBroken
+from lambda_src.job import Job
+from lambda_src.messages import Manifest, PartReport
+
+
+class Check(NamedTuple):
+    """What holds, how that is worked out, the numbers, and whether it does."""
+
+    claim: str
+    how: str
+    found: str
+    holds: bool
+
+
+class PartCheck(NamedTuple):
+    """What the blocks observed in a part, and what its reducer arrived at."""
+
+    part: str
+    mapped: int
+    reduced: int
+    blobs_read: int
+    holds: bool
+
+
+class Proof(NamedTuple):
+    """``observations`` are those of all parts; ``broken`` is what the run itself would have failed with."""
+
+    checks: list[Check]
+    parts: list[PartCheck]
+    observations: int
+    broken: str
+
+    def holds(self) -> bool:
+        return not self.broken and all(check.holds for check in self.checks)
+
+
+def proof_of(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof:
+    """The checks of a run of ``job`` whose results are ``parts``."""
+    broken = ""
+    try:
+        check_mapped(job, manifest)
+        for part in parts:
+            check_reduced(part, job, manifest)
+    except ConservationBroken as error:
+        broken = str(error)
+    by_part = []
+    for part in parts:
+        number = job.parts.index(part.part)
+        mapped = sum(block.observations[number] for block in manifest.blocks)
+        whole = part.blobs_read == len(manifest.blocks)
+        by_part.append(
+            PartCheck(
+                part.part, mapped, part.observations, part.blobs_read, whole and mapped == part.observations
+            )
+        )
+    return Proof(
+        [*_owned(job, manifest), *_reduced(job, manifest, by_part)],
+        by_part,
+        sum(part.reduced for part in by_part),
+        broken,
+    )
+
+
+def _owned(job: Job, manifest: Manifest) -> list[Check]:
+    spans = [block.owned for block in manifest.blocks if block.owned.start < block.owned.end]
+    reached, breaks = 0, 0
+    for span in spans:
+        breaks += span.start != reached
+        reached = span.end
+    owned = sum(span.end - span.start for span in spans)
+    empty = len(manifest.blocks) - len(spans)
+    nothing = f", and {empty} that own nothing" if empty else ""
+    one = job.unit.removesuffix("s")
+    return [
+        Check(
+            f"No {one} is missing, none is counted twice",
+            f"Each block states which {job.unit} it owned. In order of the blocks, each begins where the one "
+            f"before it ended; the first begins at 0, the last ends at {manifest.units}.",
+            f"{len(spans)} spans{nothing}; {breaks} gaps or overlaps; the last ends at {reached}",
+            breaks == 0 and reached == manifest.units,
+        ),
+        Check(
+            "The sizes add up",
+            f"The end of each span minus its start, summed, is the size of the input in {job.unit}.",
+            f"{owned} of {manifest.units} {job.unit}",
+            owned == manifest.units,
+        ),
+    ]
+
+
+def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[Check]:
+    blocks = len(manifest.blocks)
+    reads = sum(part.blobs_read for part in parts)
+    mapped, reduced = sum(part.mapped for part in parts), sum(part.reduced for part in parts)
+    return [
+        Check(
+            "Every reducer read every block",
+            f"Each reducer counts the blocks whose line it read. There is one reducer for each {job.part}.",
+            f"{reads} of {len(job.parts)} × {blocks} = {len(job.parts) * blocks} lines",
+            len(parts) == len(job.parts) and all(part.blobs_read == blocks for part in parts),
+        ),
+        Check(
+            "What was counted is what arrived",
+            "What the blocks observed, summed before anything was stored, equals what the reducers summed "
+            f"from what they read: for each {job.part}, in the table below, and in all.",
+            f"{mapped} mapped, {reduced} reduced",
+            len(parts) == len(job.parts) and all(part.mapped == part.reduced for part in parts),
+        ),
+    ]

@@ -1,0 +1,56 @@
+"""The pictures of a report: ``python -m tests.page.screenshots FOLDER [REPORT.html]``.
+
+Without a report, of a run that was never run. They need Debian's chromium, and a font of many scripts looks
+best: ``apt-get install --no-install-recommends chromium fonts-noto-core``.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from client.page import page
+from tests.fake_runs import fake_run
+from tests.page.browser import CHROMIUM, Visit, in_browser
+
+PICTURES: dict[str, tuple[str, int, int, str]] = {
+    "report.png": ("light", 1200, 900, "html"),
+    "report-dark.png": ("dark", 1200, 900, "html"),
+    "report-timeline.png": ("light", 1200, 1120, "#lambdas"),
+    "report-cost.png": ("light", 1200, 900, "#cost"),
+    "report-phone.png": ("dark", 390, 844, "html"),
+}
+"""By file: theme, width, height, and what is at the top."""
+
+
+def main(folder: Path, report: Path | None) -> None:
+    """Write the pictures to ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as here:
+        if report is None:
+            run = fake_run()
+            report = Path(here) / "report.html"
+            report.write_text(
+                page(run.job, run.record, run.summary, run.trace, parts=run.parts, manifest=run.manifest)
+            )
+        visits: list[Visit] = [
+            {
+                "file": str(report.resolve()),
+                "theme": theme,
+                "width": width,
+                "height": height,
+                "steps": [
+                    ["evaluate", f"document.querySelector('{top}').scrollIntoView()"],
+                    ["view", str(folder / name)],
+                ],
+            }
+            for name, (theme, width, height, top) in PICTURES.items()
+        ]
+        in_browser(visits)
+    for name in PICTURES:
+        print(f"{folder / name}: {(folder / name).stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    if CHROMIUM is None or len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else None)

@@ -1,0 +1,435 @@
+"""The page of a run: what it says, and that nothing of the input becomes markup."""
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import client.page
+from client.page import LibraryMissing, page
+from client.page.bill import bill_of
+from client.page.figures import Stack
+from client.page.jobs import access_log
+from client.page.markup import as_data, dollars, number, prose, seconds, shown
+from client.page.proof import proof_of
+from client.safe_text import visible
+from lambda_src.job import Owned, load, names
+from lambda_src.messages import Call, PartReport, Trace
+from lambda_src.prices import PRICES, prices_of
+from tests.fake_runs import FakeRun, fake_run
+
+MOST_BYTES = 1_500_000
+
+
+def drawn(run: FakeRun, **changes: Any) -> str:
+    given_: dict[str, Any] = {"trace": run.trace, "parts": run.parts, "manifest": run.manifest}
+    return page(run.job, run.record, run.summary, version="0.1.0", **given_ | changes)
+
+
+class Reader(HTMLParser):
+    """The tags of a page with their attributes' names, and its texts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
+        self.texts: list[str] = []
+        self.data = ""
+        self._in = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, tuple(name for name, _ in attrs)))
+        self._in = dict(attrs).get("id") or tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._in == "data":
+            self.data += data
+        if self._in not in ("style", "script"):
+            self.texts.append(data)
+
+    def says(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.texts))
+
+
+# ---- hostile texts
+
+NASTY = [
+    *("<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "<!--", "]]>", '" onload="x'),
+    *(
+        "{{ 7 * 7 }}",
+        "{% raw %}",
+        "&lt;",
+        "\u2028",
+        "\u202eabc",
+        "\x00",
+        "\ud7ff",
+        "<style>",
+        "</td></table>",
+    ),
+]
+HOSTILE = (
+    st.lists(st.sampled_from(NASTY) | st.text(max_size=8), min_size=1, max_size=4).map("".join).filter(bool)
+)
+
+
+@given(
+    st.recursive(
+        HOSTILE | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(HOSTILE, inner)
+    )
+)
+def test_data_stay_in_their_element_and_come_back_as_they_were(data: object) -> None:
+    text = str(as_data(data))
+    assert not set("<>&\u2028\u2029") & set(text)
+    assert json.loads(text) == data
+
+
+RUN = fake_run(blocks=8, concurrency=4)
+
+
+def with_words(word: str) -> FakeRun:
+    """A run in which a text of the input, or of a service, stands wherever one can."""
+    parts = [
+        PartReport(part.part, part.blobs_read, part.observations,
+                   {"words": 7, "top_words": [{"word": word, "count": 7}]})
+        for part in RUN.parts
+    ]  # fmt: skip
+    calls = [
+        msgspec.structs.replace(call, task=word, error=word, function=word, outcome="failed")
+        for call in RUN.trace.calls
+    ]
+    texts = ("bucket", "key", "etag", "version_id", "error", "prices", "block_bytes_because")
+    record = msgspec.structs.replace(
+        RUN.record, **dict.fromkeys(texts, word), failures=[word], extras={word: 1}
+    )
+    summary = {**RUN.summary, "top_words": {part.part: part.result["top_words"] for part in parts}}
+    return RUN._replace(record=record, parts=parts, summary=summary, trace=Trace("run", calls))
+
+
+PLAIN = Reader(drawn(with_words("word")))
+
+
+@settings(max_examples=40)
+@given(HOSTILE)
+def test_no_text_of_the_input_becomes_markup(word: str) -> None:
+    read = Reader(drawn(with_words(word)))
+    assert read.tags == PLAIN.tags
+    assert visible(word)[:40] in "".join(read.texts)
+    assert json.loads(read.data)["errors"] == [visible(word)]
+
+
+@pytest.mark.parametrize("job", [*names(), "any"])
+def test_no_text_of_a_jobs_result_becomes_markup(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if job == "any":  # one that brings no part of its own
+        monkeypatch.setattr(client.page, "_drawing", lambda _: client.page.any_job.draw)
+    run = fake_run("access_log" if job == "any" else job, blocks=8)
+
+    def text_for(word: str) -> Reader:
+        quoted = json.dumps(word)
+        summary = re.sub(
+            r'"(word|path|target)": "[^"]*"',
+            lambda found: f'"{found[1]}": {quoted}',
+            json.dumps(run.summary),
+        )
+        return Reader(drawn(run._replace(summary=json.loads(summary))))
+
+    for word in NASTY:
+        assert text_for(word).tags == text_for("plain").tags, word
+
+
+def test_what_would_reorder_a_line_is_written_out() -> None:
+    text = drawn(with_words("abc\u202edef"))
+    assert "\u202e" not in text
+    assert "abc\\u202edef" in text
+
+
+# ---- one file
+
+
+@pytest.mark.parametrize("job", names())
+def test_the_page_asks_for_nothing(job: str) -> None:
+    text = drawn(fake_run(job))
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].replace("&#39;", "'").split(";"))
+    assert rules["default-src"] == "'none'"
+    assert set(rules) == {"default-src", "style-src", "script-src", "img-src", "base-uri", "form-action"}
+    assert rules["img-src"] == "data:"
+    for element, rule in (("style", "style-src"), ("script", "script-src")):
+        found = re.findall(rf"<{element}>(.*?)</{element}>", text, re.DOTALL)
+        assert len(found) == 1
+        digest = base64.b64encode(hashlib.sha256(found[0].encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+    markup = re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL)
+    assert re.findall(r'(?:src|href|action|poster|data)="(?!#|data:)[^"]*"', markup) == []
+    assert " style=" not in markup, "the policy allows no style attribute"
+    handlers = [name for _, attributes in Reader(text).tags for name in attributes if name.startswith("on")]
+    assert not handlers
+
+
+def test_the_library_comes_with_its_licence() -> None:
+    text = drawn(RUN)
+    assert "leeoniya/uPlot" in text
+    assert "The MIT License (MIT)" in text
+    assert "Copyright (c) 2022 Leon Sorokin" in text
+
+
+def test_a_missing_library_is_named_with_the_command_that_gets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client.page, "UPLOT", tmp_path / "node_modules" / "uplot")
+    with pytest.raises(LibraryMissing) as caught:
+        drawn(RUN)
+    assert str(tmp_path / "node_modules" / "uplot" / "dist" / "uPlot.min.css") in str(caught.value)
+    assert f"npm ci in {tmp_path}" in str(caught.value)
+
+
+# ---- size
+
+
+def test_ten_thousand_calls_fit() -> None:
+    run = fake_run(blocks=10_000)
+    text = drawn(run)
+    assert len(run.trace.calls) > 10_000
+    assert "holds" not in Reader(text).says().partition("one by one")[0][-80:]
+    assert len(text.encode()) < MOST_BYTES
+
+
+def test_of_a_hundred_thousand_blocks_the_page_says_what_it_leaves_out() -> None:
+    run = fake_run(blocks=100_000)
+    text = drawn(run)
+    assert len(text.encode()) < MOST_BYTES
+    said = Reader(text).says()
+    assert f"{len(run.trace.calls)} calls" in said
+    assert "This page holds 12000 of them one by one" in said
+
+
+def test_hostile_texts_and_errors_without_end_fit() -> None:
+    calls = [
+        Call("parse_block", f"{'<' * 90}{number}", 1, 0, 0, 1 + number, "failed", f"{'<' * 5000}{number}")
+        for number in range(13_000)
+    ]
+    text = drawn(RUN, trace=Trace("run", calls))
+    assert len(text.encode()) < 5 * MOST_BYTES  # nobody but an attacker has such names
+    long = "<" * 2_048
+    run = fake_run("access_log")
+    hours = {
+        hour: {**found, **{which: [{"path": f"{place}{long}", "count": 1} for place in range(10)]
+                           for which in ("top_paths", "top_paths_5xx")}}
+        for hour, found in run.summary["hours"].items()
+    }  # fmt: skip
+    assert len(drawn(run._replace(summary={**run.summary, "hours": hours})).encode()) < MOST_BYTES
+
+
+# ---- what it says
+
+
+def rows_of(text: str, caption: str) -> list[list[str]]:
+    """The cells of the table behind an aria-label or caption."""
+    table = text[text.index(f'aria-label="{caption}"') :]
+    table = table[: table.index("</table>")]
+    return [
+        [
+            re.sub(r"<[^>]*>", "", cell).strip()
+            for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL)
+        ]
+        for row in re.findall(r"<tr[^>]*>(.*?)</tr>", table, re.DOTALL)
+    ]
+
+
+def test_numbers_are_numbers_once_their_markup_is_gone() -> None:
+    for _, mapped, reduced, read, equal in rows_of(drawn(fake_run()), "Mapped and reduced")[1:]:
+        assert int(mapped) == int(reduced) > 0
+        assert (read, equal) == ("191", "Yes")
+
+
+def test_the_bill_adds_up() -> None:
+    run = fake_run()
+    rows = rows_of(drawn(run), "Dollars by item")[1:]
+    items = [row for row in rows if row[0] not in ("In all", "Athena, one scan")]
+    assert len(items) == len(run.record.used)
+    for name, used, _, per_million, charged, _ in items:
+        assert float(used) * float(per_million) / 1e6 == pytest.approx(float(charged), rel=0.02, abs=1e-6), (
+            name
+        )
+    assert sum(float(row[4]) for row in items) == pytest.approx(float(rows[-2][4]), abs=1e-6)
+    assert float(rows[-1][4]) == 0.005
+
+
+def test_athena_charges_no_query_for_less_than_ten_megabytes() -> None:
+    assert bill_of(msgspec.structs.replace(RUN.record, bytes=1)).athena == pytest.approx(5e-5)
+    assert bill_of(msgspec.structs.replace(RUN.record, bytes=2 * 10**12)).athena == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("region", "architecture"), [*PRICES, ("eu-north-1", "arm64"), ("eu-north-1", "x86_64")]
+)
+def test_athenas_price_is_that_of_the_runs_prices(
+    region: str, architecture: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prices, name = prices_of(region, architecture)
+    where = region if (region, architecture) in PRICES else "us-east-1"
+    monkeypatch.setitem(PRICES, (where, architecture), prices._replace(athena_tb=9.0))
+    assert bill_of(msgspec.structs.replace(RUN.record, prices=name)).athena_tb == 9.0
+
+
+def test_the_proof_holds_of_a_whole_run() -> None:
+    found = proof_of(load(RUN.job), RUN.parts, RUN.manifest)
+    assert found.holds()
+    assert not found.broken
+    assert found.observations == sum(part.observations for part in RUN.parts)
+
+
+def broken_runs() -> Iterator[tuple[str, FakeRun]]:
+    blocks = RUN.manifest.blocks
+
+    def with_block(number: int, **changes: Any) -> FakeRun:
+        changed = [*blocks]
+        changed[number] = msgspec.structs.replace(changed[number], **changes)
+        return RUN._replace(manifest=msgspec.structs.replace(RUN.manifest, blocks=changed))
+
+    def with_part(**changes: Any) -> FakeRun:
+        return RUN._replace(parts=[msgspec.structs.replace(RUN.parts[0], **changes), *RUN.parts[1:]])
+
+    start, end = blocks[3].owned[:2]
+    yield "a gap", with_block(3, owned=Owned(start + 1, end))
+    yield "an overlap", with_block(3, owned=Owned(start - 1, end))
+    yield "an end that is missing", with_block(7, owned=Owned(blocks[7].owned.start, blocks[7].owned.end - 1))
+    swapped = [*blocks[:3], blocks[4], blocks[3], *blocks[5:]]
+    yield (
+        "two in the wrong order",
+        RUN._replace(manifest=msgspec.structs.replace(RUN.manifest, blocks=swapped)),
+    )
+    yield "an observation too many", with_block(3, observations=[n + 1 for n in blocks[3].observations])
+    yield "a reducer that read too little", with_part(blobs_read=7)
+    yield "a reducer that lost one", with_part(observations=RUN.parts[0].observations - 1)
+
+
+@pytest.mark.parametrize(("fault", "run"), list(broken_runs()))
+def test_what_does_not_hold_is_said_first(fault: str, run: FakeRun) -> None:
+    said = Reader(drawn(run)).says()
+    assert "Is it exact? NoA check does not hold" in said, fault
+    assert "Does not hold" in said
+    assert not proof_of(load(run.job), run.parts, run.manifest).holds()
+    assert proof_of(load(run.job), run.parts, run.manifest).broken in said.replace("\n", " ")
+
+
+def test_a_failed_run_has_no_result_and_says_why() -> None:
+    said = Reader(drawn(fake_run(status="FAILED"))).says()
+    assert "No result: the run failed" in said
+    assert "FanOutFailed: 2 of 191 tasks failed." in said
+    assert "block 90: Crashed: it was killed." in said
+    assert "There is no result to prove" in said
+    assert "189 of 191 blocks were done" in said
+
+
+def test_what_is_gone_is_said_to_be_gone() -> None:
+    said = Reader(drawn(RUN, trace=None, manifest=None)).says()
+    assert "The run's trace is not in the bucket" in said
+    assert "manifest.json, is not in the bucket any more" in said
+    assert "Yes as the run found" in said
+
+
+def test_a_run_that_is_still_at_work_has_a_page() -> None:
+    record = msgspec.structs.replace(
+        RUN.record, status="RUNNING", finished_at=0.0, seconds={}, used={}, dollars={}
+    )
+    said = Reader(drawn(RUN._replace(record=record), trace=Trace("run", []), parts=(), manifest=None)).says()
+    assert "Still running" in said
+    assert "Not counted" in said
+
+
+def test_a_run_without_faults_says_so() -> None:
+    said = Reader(drawn(fake_run(faults=False))).says()
+    assert "Each was done at the first attempt" in said
+    assert "Nothing: no call was throttled" in said
+
+
+def test_the_command_survives_a_shell() -> None:
+    key = "it's here; $(rm -rf x)/enwiki.xml"
+    text = drawn(RUN._replace(record=msgspec.structs.replace(RUN.record, key=key)))
+    command = re.search(r'id="command">(.*?)</pre>', text, re.DOTALL)
+    assert command
+    reader = Reader(command[1])
+    assert shlex.split("".join(reader.texts)) == [
+        "fanfold", "run", f"s3://fanfold-input/{key}", "--job", "top_words",
+        "--block-bytes", str(RUN.record.block_bytes), "--concurrency", "4",
+    ]  # fmt: skip
+    prefix = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026/"))
+    assert "fanfold run s3://fanfold-input/logs/2026/ --job" in drawn(prefix)
+    begins = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026-"))
+    assert "fanfold run &#39;s3://fanfold-input/logs/2026-*&#39; --job" in drawn(begins)
+
+
+# ---- the jobs' parts
+
+
+@pytest.mark.parametrize("job", names())
+def test_every_job_of_ours_brings_its_part(job: str) -> None:
+    run = fake_run(job)
+    assert client.page._drawing(job) is not client.page.any_job.draw
+    text = drawn(run)
+    assert "The ten most" in text or "Requests for each" in text or "Which columns" in text
+
+
+def test_the_layers_of_an_hour_are_its_requests() -> None:
+    summary = fake_run("access_log").summary
+    summary = json.loads(json.dumps(summary))
+    summary["hours"]["3"]["status"] |= {"-": 5, "101": 2}
+    summary["hours"]["3"]["requests"] += 7
+    stack = access_log.draw(summary).figures[0]
+    assert isinstance(stack, Stack)
+    assert [layer.name for layer in stack.layers] == ["2xx", "3xx", "4xx", "5xx", "other"]
+    for place, hour in enumerate(stack.labels):
+        requests = sum(layer.numbers[place] for layer in stack.layers)
+        assert requests == summary["hours"][hour]["requests"]
+
+
+def test_an_input_without_anything_has_a_page() -> None:
+    parts = [PartReport(part.part, part.blobs_read, 0, {"words": 0, "top_words": []}) for part in RUN.parts]
+    summary = {**RUN.summary, "words": 0, "top_words": {part.part: [] for part in parts}}
+    assert "words" in Reader(drawn(RUN._replace(parts=parts, summary=summary), manifest=None)).says()
+
+
+# ---- numbers and texts
+
+
+@given(st.integers(-(10**20), 10**20))
+def test_a_whole_number_stays_itself(value: int) -> None:
+    assert int(re.sub(r"<[^>]*>", "", number(value) if abs(value) < 2**53 else str(value))) == value
+
+
+@given(st.text(alphabet="0123456789 .,<&abc", max_size=30))
+def test_prose_says_what_was_said(text: str) -> None:
+    assert "".join(Reader(str(prose(text))).texts) == text
+
+
+@given(st.text())
+def test_a_text_is_visible_and_has_an_end(text: str) -> None:
+    assert len(shown(text)) <= 121
+    assert shown(text).isprintable()
+
+
+@given(st.floats(0, 1e6))
+def test_an_amount_for_a_glance_is_near_the_amount(amount: float) -> None:
+    told = float(dollars(amount).removeprefix("$"))
+    assert told == pytest.approx(amount, rel=0.06, abs=1e-7)
+
+
+@given(st.floats(0, 99))
+def test_a_time_for_a_glance_is_near_the_time(amount: float) -> None:
+    told, unit = seconds(amount).split()
+    assert float(told) * {"ms": 0.001, "s": 1}[unit] == pytest.approx(amount, rel=0.01, abs=0.0006)
