@@ -1,0 +1,32 @@
+"""What a run says that it used is what passed the proxy."""
+
+from collections import Counter
+
+import pytest
+
+from tests.faults.faulty import Faulty
+from tests.faults.proxy import THROTTLED, often
+
+
+@pytest.mark.parametrize("throttled_share", [0.0, 0.3])
+def test_requests_are_those_that_passed(faulty: Faulty, throttled_share: float) -> None:
+    faulty.proxy.decide = often(throttled_share, THROTTLED, faulty.is_function("parse_block"))
+    event = faulty.event()
+    faulty.must_be_exact(f"429 of Lambda, {throttled_share:.0%} of parse_block, and its price", event)
+    faulty.proxy.wait_until_idle()
+    passed = Counter(
+        call.service if call.service != "s3" else "s3_puts" if call.method == "PUT" else "s3_gets"
+        for call in faulty.proxy.calls
+    )
+    record, _ = faulty.stack.results(event["run_id"])
+    assert record is not None
+    calls = faulty.stack.trace(event["run_id"]).calls
+    unknown = sum(call.usage is None and call.outcome != "throttled" for call in calls)
+    assert unknown <= record.calls["copies"]  # of stragglers on a busy machine that nobody waited for
+    for item in ("s3_puts", "s3_gets"):
+        assert record.used[item] == passed[item] or (unknown and record.used[item] < passed[item])
+    throttled = faulty.proxy.injected
+    assert (throttled > 0) == (throttled_share > 0)
+    assert record.used["invocations"] == passed["lambda"] - throttled + 1  # the proxy saw not parse_file's
+    assert record.calls["throttled"] == throttled
+    assert sum(call.outcome == "throttled" for call in calls) == throttled
