@@ -25,6 +25,15 @@ def test_requests_are_those_that_passed(faulty: Faulty, throttled_share: float) 
     assert unknown <= record.calls["copies"]  # of stragglers on a busy machine that nobody waited for
     for item in ("s3_puts", "s3_gets"):
         assert record.used[item] == passed[item] or (unknown and record.used[item] < passed[item])
+    of_table = sum(
+        call.usage.requests.get("table_reads", 0) + call.usage.requests.get("table_writes", 0)
+        for call in calls
+        if call.usage
+    )
+    # The books are closed before the record, which holds them, is written for the last time.
+    assert of_table == passed["dynamodb"] - 1
+    assert 20 * 4 < record.used["table_write_units"] < 400  # each part is written in a transaction
+    assert record.used["table_read_units"] > 0
     throttled = faulty.proxy.injected
     assert (throttled > 0) == (throttled_share > 0)
     assert record.used["invocations"] == passed["lambda"] - throttled + 1  # the proxy saw not parse_file's
