@@ -1,5 +1,6 @@
 """What hypercorn serves as the local AWS: MiniStack behind the gate. For the server's process only."""
 
+import asyncio.constants
 import hashlib
 import mmap
 import os
@@ -35,6 +36,9 @@ LOG_LOOKED_AT_S = 60.0
 
 WHOLE = "whole"
 """The file that says that all of the state was saved, beside it."""
+
+# A client that is idle answers no goodbye. The server would wait for it, and only then save its state.
+asyncio.constants.SSL_SHUTDOWN_TIMEOUT = 0.2
 
 # Functions share what is unpacked once; so their bytecode, too.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

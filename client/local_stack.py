@@ -178,8 +178,8 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
         return False
     folder = Folder(state)
     with folder.locked():
-        record = folder.record()
         was_up = folder.is_alive()
+        record = folder.record() if was_up or not delete_data else None
         if record and record.running and was_up:
             timeout_s = 0 if delete_data else STOP_TIMEOUT_S
             end_group(record.running.process_id, lambda: not folder.is_alive(), timeout_s)
@@ -199,8 +199,7 @@ def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -
     if record and folder.saved.exists() and record.server == server:
         tell("Starting the local AWS, with the data that it had")
     else:
-        lost = " anew: it was not ended by `fanfold down`, its data are lost" if record else ""
-        tell(f"Starting a local AWS{lost}")
+        tell(f"Starting a local AWS{_why_anew(record, server)}")
         folder.empty()
         record = Record(server)
     _remove(folder.private)
@@ -218,6 +217,14 @@ def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -
         folder.write(record)
         started.group.let_stay()
     return record
+
+
+def _why_anew(record: Record | None, server: str) -> str:
+    if not record:
+        return ""
+    if record.server != server:
+        return f" anew: the data of the one before are those of {record.server}, and lost"
+    return " anew: the one before was not ended by `fanfold down`, its data are lost"
 
 
 def _deploy(folder: Folder, record: Record, job: str, tell: Callable[[str], None]) -> Record:
