@@ -93,7 +93,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _tidy(job: str) -> None:
     by_use = sorted(ASSEMBLIES.glob(f"{job}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in by_use[KEPT:]:
+    for path in by_use[KEPT - 1 :]:  # one more comes
         _remove(path)
 
 

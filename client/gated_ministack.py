@@ -32,7 +32,7 @@ OWN_KEY = os.environ["AWS_ACCESS_KEY_ID"]
 OWN_SECRET = os.environ["AWS_SECRET_ACCESS_KEY"]
 
 MAX_LOG_BYTES = 10 << 20
-LOG_LOOKED_AT_S = 60.0
+LOG_LOOKED_AT_S = 2.0
 
 WHOLE = "whole"
 """The file that says that all of the state was saved, beside it."""

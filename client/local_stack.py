@@ -11,7 +11,6 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,6 +194,9 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
 
 
 def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -> Record:
+    # Here, for what finds a local AWS has no need of it, and it takes longer than that.
+    from importlib.metadata import version  # noqa: PLC0415
+
     server = f"ministack {version('ministack')}"
     if record and folder.saved.exists() and record.server == server:
         tell("Starting the local AWS, with the data that it had")
