@@ -1,5 +1,6 @@
 """A local AWS that stays: found, kept, ended, and told of when it has died."""
 
+import json
 import os
 import pty
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 from client import local_stack
 from client.aws import Aws, account_of
 from client.deployment import ROOT, DeploymentError
-from client.local_stack import LocalStack, LocalStackError, down, standing
+from client.local_stack import Folder, LocalStack, LocalStackError, down, standing
 from tests.processes import processes_of
 from tests.standing import deployment, nothing_deployed
 
@@ -57,8 +59,9 @@ def aws_of(stack: LocalStack) -> Aws:
 
 
 def wait_until_gone(state: Path) -> None:
+    """A process that ends gives up its memory, by which it is found, before its files and their locks."""
     deadline = time.monotonic() + 20
-    while processes_of(state):
+    while processes_of(state) or Folder(state).is_alive():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -185,16 +188,23 @@ def test_who_has_its_port_or_its_process_id_now_is_not_taken_for_it(state: Path)
     os.killpg(started.aws.process_id, signal.SIGKILL)
     wait_until_gone(state)
     record = state / "record.json"
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger, socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", int(started.aws.environment["AWS_ENDPOINT_URL"].rpartition(":")[2])))
-        listener.listen()
-        record.write_text(record.read_text().replace(str(started.aws.process_id), str(stranger.pid)))
-        with pytest.raises(LocalStackError, match="has died"):
-            standing(state=state)
-        down(delete_data=True, state=state)
-        assert stranger.poll() is None
-        stranger.kill()
+    changed = json.loads(record.read_text())
+    with socket.socket() as listener, subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):  # then somebody else has it already
+                listener.bind(
+                    ("127.0.0.1", int(started.aws.environment["AWS_ENDPOINT_URL"].rpartition(":")[2]))
+                )
+                listener.listen()
+            changed["running"]["process_id"] = stranger.pid
+            record.write_text(json.dumps(changed))
+            with pytest.raises(LocalStackError, match="has died"):
+                standing(state=state)
+            down(delete_data=True, state=state)
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
 
 
 @pytest.mark.hostile
