@@ -1,4 +1,4 @@
-"""The TLS of the local AWS: an authority and a server certificate, made anew for every run."""
+"""The TLS of the local AWS: an authority and a server certificate, made anew whenever it is started."""
 
 import datetime as dt
 import ipaddress
@@ -9,14 +9,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+AUTHORITY = "authority.pem"
+
+VALID = dt.timedelta(days=800)
+"""Longer than a local AWS is up. Apple's systems take no server certificate of more than 825 days."""
+
 
 class Certificates:
-    """A certificate authority of one run, and the server certificate that it signed for loopback, as files
-    in ``folder``."""
+    """A certificate authority of one local AWS, and the server certificate that it signed for loopback, as
+    files in ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self.authority, self.certificate, self.key = (
-            folder / name for name in ("authority.pem", "server.pem", "server.key")
+            folder / name for name in (AUTHORITY, "server.pem", "server.key")
         )
         authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Fanfold local AWS authority")])
@@ -33,7 +38,7 @@ class Certificates:
                 .public_key(key.public_key())
                 .serial_number(x509.random_serial_number())
                 .not_valid_before(now - dt.timedelta(hours=1))
-                .not_valid_after(now + dt.timedelta(days=7))
+                .not_valid_after(now + VALID)
                 .add_extension(x509.BasicConstraints(is_authority, path_length=None), critical=True)
                 .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
                 .add_extension(

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,6 +15,7 @@ from client import report, runs
 from client.aws import AccountError, Aws, account_of, account_of_person
 from client.deployment import ROOT, Deployment, DeploymentError, deploy_locally, find_deployment
 from client.local_aws import LocalAwsError, local_aws
+from client.meanwhile import meanwhile
 from client.run_folder import run_folder
 from client.safe_text import visible
 from client.samples import SAMPLES, Sample
@@ -79,14 +80,19 @@ def local(options: argparse.Namespace, stages: Stages) -> None:
         raise UsageError(f"For the job {options.job} no input can be generated: name a file or a folder.")
     run_id = new_run_id()
     with run_folder(ROOT / ".build" / "runs", run_id) as folder:
-        sample = None if options.file else _generate(options, folder, stages)
         with ExitStack() as stack:
+            generated = None
+            if not options.file:
+                generated = stack.enter_context(meanwhile(lambda check: _generate(options, folder, check)))
             with stages.stage("start", "Starting a local AWS"):
                 running = stack.enter_context(local_aws(folder))
             with stages.stage("deploy", "Deploying the stack into it"):
-                deploy_locally(running, folder, options.job)
+                deployment = deploy_locally(running, folder, options.job)
+            sample = None
+            if generated:
+                with stages.stage("generate", "Generating input"):
+                    sample = generated.result()
             aws = account_of(running.environment)
-            deployment = find_deployment(aws, options.job)
             at_once = 2 * (os.cpu_count() or 1)
             uploaded = _upload(aws, deployment, sample.path if sample else options.file, stages)
             summary = _run(aws, deployment, _request(options, uploaded, run_id, at_once), stages)
@@ -126,19 +132,11 @@ def cancel(options: argparse.Namespace, stages: Stages) -> None:
     stages.console.print(sentences.get(record.status, f"It had just ended: {record.status}."))
 
 
-def _generate(options: argparse.Namespace, folder: Path, stages: Stages) -> Sample:
-    with stages.transfer("generate", "Generating input", options.corpus_bytes) as progress:
-        reached = 0
-
-        def advance(written: int) -> None:
-            nonlocal reached
-            progress(written - reached)
-            reached = written
-
-        try:
-            return SAMPLES[options.job](folder, options.corpus_bytes, options.seed, advance)
-        except OSError as error:
-            raise CorpusError(f"The input could not be written to {folder}: {error.strerror}.") from error
+def _generate(options: argparse.Namespace, folder: Path, check: Callable[[], None]) -> Sample:
+    try:
+        return SAMPLES[options.job](folder, options.corpus_bytes, options.seed, lambda _: check())
+    except OSError as error:
+        raise CorpusError(f"The input could not be written to {folder}: {error.strerror}.") from error
 
 
 def _upload(aws: Aws, deployment: Deployment, path: Path, stages: Stages) -> Input | Folder:

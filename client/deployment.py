@@ -1,17 +1,18 @@
 """The deployed stack: deploying it into a local AWS, and finding it in any account."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from client.assembly import CDK, assembled
 from client.aws import Aws
 from client.local_aws import ACCOUNT, REGION, LocalAws
 from client.processes import started
 from lambda_src.settings import DEFAULT_JOB, Outputs, stack_name
 
 ROOT = Path(__file__).resolve().parent.parent
-CDK = ROOT / "node_modules" / ".bin" / "cdk"
 
 
 class DeploymentError(Exception):
@@ -24,47 +25,70 @@ class Deployment(Outputs, frozen=True, kw_only=True):
     job: str
 
 
-def deploy_locally(aws: LocalAws, folder: Path, job: str) -> None:
-    """Bootstrap ``aws`` for the CDK and deploy the stack of ``job`` into it, as one would into an account.
+def deploy_locally(aws: LocalAws, folder: Path, job: str, *, bootstrap: bool = True) -> Deployment:
+    """Bootstrap ``aws`` for the CDK, unless that is done, and deploy the stack of ``job`` into it, as one
+    would into an account.
 
     What the CDK prints stays in ``folder``. Raises DeploymentError.
     """
-    # An output folder of its own, for the CDK locks it.
-    output = ("--output", str(folder / "cdk.out"))
-    _cdk(aws, folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}", *output)
-    _cdk(
-        aws,
-        folder,
-        *("deploy", stack_name(job), "--require-approval", "never", *output),
-        *("-c", f"job={job}", "-c", "architecture=host", "-c", "retain_data=false"),
-    )
+    stack, outputs = stack_name(job), folder / "outputs.json"
+    with assembled(aws.environment, folder, job) as written:
+        if bootstrap:
+            _cdk(aws, folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
+        assembly = written()
+        if not assembly:
+            raise DeploymentError(_failed("synth", folder))
+        _cdk(
+            aws,
+            folder,
+            *("deploy", stack, "--app", str(assembly), "--require-approval", "never", "--method", "direct"),
+            *("--progress", "events", "--outputs-file", str(outputs)),
+        )
+    return _deployment(job, msgspec.json.decode(outputs.read_bytes())[stack])
 
 
 def find_deployment(aws: Aws, job: str) -> Deployment:
     """The stack of ``job`` as it is deployed in ``aws``. Raises DeploymentError."""
     stack = stack_name(job)
-    deploy = "make deploy" if job == DEFAULT_JOB else f'make deploy CONTEXT="job={job}"'
     try:
         stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except (BotoCoreError, ClientError) as error:
         raise DeploymentError(
-            f"No stack {stack} found: {error}. Check your AWS credentials and region, or `{deploy}`."
+            f"No stack {stack} found: {error}. Check your AWS credentials and region, or `{_deploy(job)}`."
         ) from error
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    return _deployment(
+        job, {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    )
+
+
+def _deployment(job: str, outputs: Mapping[str, str]) -> Deployment:
     try:
         return msgspec.convert({**outputs, "job": job}, Deployment)
     except msgspec.ValidationError as error:
         raise DeploymentError(
-            f"The stack {stack} lacks an output ({error}): deploy it again: {deploy}."
+            f"The stack {stack_name(job)} lacks an output ({error}): deploy it again: {_deploy(job)}."
         ) from error
 
 
+def _deploy(job: str) -> str:
+    """What a person types to deploy ``job`` to an account."""
+    return "make deploy" if job == DEFAULT_JOB else f'make deploy CONTEXT="job={job}"'
+
+
 def _cdk(aws: LocalAws, folder: Path, command: str, *arguments: str) -> None:
-    log = folder / f"cdk-{command}.log"
+    """Not from the checkout's own folder, whose app it would then run."""
     with (
-        log.open("wb") as log_file,
-        started([str(CDK), command, *arguments], aws.environment, log_file, folder=ROOT) as process,
+        _log(command, folder).open("wb") as log_file,
+        started([*CDK, command, *arguments], aws.environment, log_file, folder=folder) as group,
     ):
-        status = process.wait()
+        status = group.leader.wait()
     if status:
-        raise DeploymentError(f"cdk {command} failed; what it said is in {log}.")
+        raise DeploymentError(_failed(command, folder))
+
+
+def _log(command: str, folder: Path) -> Path:
+    return folder / f"cdk-{command}.log"
+
+
+def _failed(command: str, folder: Path) -> str:
+    return f"cdk {command} failed; what it said is in {_log(command, folder)}."

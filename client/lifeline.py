@@ -3,7 +3,8 @@
     python -I -S lifeline.py DESCRIPTOR STOP_TIMEOUT_S COMMAND [ARGUMENT ...]
 
 DESCRIPTOR is the reading end of a pipe whose other end only the starter holds: it closes when the starter
-closes it, and when the starter ends, however that came. This process leads the group.
+closes it, and when the starter ends, however that came. This process leads the group. A byte in the pipe says
+that the group is to stay: from then on it ends when it is asked to by a signal, or as soon as COMMAND does.
 """
 
 import os
@@ -20,11 +21,13 @@ def main(lifeline: int, stop_timeout_s: float, command: Sequence[str]) -> int:
     os.set_inheritable(lifeline, False)
     # The group is asked to end as a whole. Its leader waits for the others, some of which need a moment.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    let_go = threading.Event()
+    leaves_nothing = threading.Event()
 
     def end_group() -> None:
-        os.read(lifeline, 1)
-        let_go.set()
+        stays = os.read(lifeline, 1)
+        leaves_nothing.set()
+        if stays:
+            return
         os.killpg(0, signal.SIGTERM)
         time.sleep(stop_timeout_s)
         os.killpg(0, signal.SIGKILL)
@@ -32,7 +35,7 @@ def main(lifeline: int, stop_timeout_s: float, command: Sequence[str]) -> int:
     process = subprocess.Popen(command, close_fds=False)
     threading.Thread(target=end_group, daemon=True).start()
     status = process.wait()
-    if let_go.is_set():
+    if leaves_nothing.is_set():
         os.killpg(0, signal.SIGKILL)
     return status if status >= 0 else 128 - status
 

@@ -1,5 +1,5 @@
-"""A local AWS for one run: MiniStack on loopback, with IAM enforced and TLS, behind a gate that only
-this run's credentials open."""
+"""A local AWS: MiniStack on loopback, with IAM enforced and TLS, behind a gate that only the credentials open
+that were made for it."""
 
 import os
 import resource
@@ -13,14 +13,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from client.certificates import Certificates
+from client.certificates import AUTHORITY, Certificates
 from client.interruption import SIGNALS
-from client.processes import started
+from client.processes import Group, started
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -39,6 +39,14 @@ class LocalAws(NamedTuple):
     log: Path
 
 
+class Access(NamedTuple):
+    """What opens a local AWS."""
+
+    endpoint: str
+    access_key_id: str
+    secret_access_key: str
+
+
 @contextmanager
 def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
     """Start a local AWS on a free loopback port, and end it with everything that it started.
@@ -47,16 +55,40 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
     ``LAMBDA_ACCOUNT_CONCURRENCY``. Raises LocalAwsError.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "local-aws.log"
     with (
-        # Short, for the system's own: everything in here is gone when the block ends.
+        # Everything in here is gone when the block ends.
         SIGNALS.undone(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as private,
-        ExitStack() as running,
+        serving(private, private, folder / "local-aws.log", server_variables) as server,
     ):
-        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log.open("wb") as log_file:
+        yield server.aws
+
+
+class Server(NamedTuple):
+    """A local AWS that was started just now, with what opens it and its processes."""
+
+    aws: LocalAws
+    access: Access
+    group: Group
+
+
+@contextmanager
+def serving(
+    private: Path, data: Path, log: Path, server_variables: Mapping[str, str], pass_fds: Sequence[int] = ()
+) -> Iterator[Server]:
+    """Start a local AWS that has its certificates and all temporary files in ``private``, and in ``data``
+    what it could keep: folders that only this user can enter. Raises LocalAwsError."""
+    log.unlink(missing_ok=True)
+    with ExitStack() as running:
+        # To append, for the server cuts its log when that grows long.
+        with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log.open("ab") as log_file:
             port = listener.getsockname()[1]
+            access = Access(
+                endpoint=f"https://127.0.0.1:{port}",
+                access_key_id=f"AKIA{secrets.token_hex(8).upper()}",
+                secret_access_key=secrets.token_urlsafe(30),
+            )
             certificates = Certificates(private)
-            environment = _client_environment(f"https://127.0.0.1:{port}", certificates.authority)
+            environment = client_environment(access, private)
             _raise_open_files_limit()
             server = started(
                 [
@@ -80,39 +112,43 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
                     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
                     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
                     "TMPDIR": str(private),
-                    "STATE_DIR": str(private / "state"),
-                    "S3_DATA_DIR": str(private / "s3"),
+                    "STATE_DIR": str(data / "state"),
+                    "S3_DATA_DIR": str(data / "s3"),
                     **server_variables,
                 },
                 log_file,
                 folder=Path(__file__).resolve().parent.parent,  # where it finds the package
-                pass_fds=[listener.fileno()],
+                pass_fds=[listener.fileno(), *pass_fds],
             )
-            process = running.enter_context(server)
-        _wait_until_ready(process, environment, log)
-        yield LocalAws(environment, process.pid, log)
+            group = running.enter_context(server)
+        _wait_until_ready(group.leader, environment, log)
+        yield Server(LocalAws(environment, group.leader.pid, log), access, group)
 
 
-def _client_environment(endpoint: str, authority: Path) -> dict[str, str]:
-    """This process's environment, without any other AWS account's settings and without proxies."""
+def client_environment(access: Access, private: Path) -> dict[str, str]:
+    """This process's environment for a client of the local AWS that has its certificates in ``private``:
+    without any other AWS account's settings and without proxies."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "CDK_")) and not name.lower().endswith("_proxy")
     }
+    authority = str(private / AUTHORITY)
     return {
         **inherited,
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": f"AKIA{secrets.token_hex(8).upper()}",
-        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
+        "AWS_ENDPOINT_URL": access.endpoint,
+        "AWS_ACCESS_KEY_ID": access.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": access.secret_access_key,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CA_BUNDLE": str(authority),
-        "SSL_CERT_FILE": str(authority),
-        "NODE_EXTRA_CA_CERTS": str(authority),
+        "AWS_CA_BUNDLE": authority,
+        "SSL_CERT_FILE": authority,
+        "NODE_EXTRA_CA_CERTS": authority,
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_DISABLE_VERSION_CHECK": "true",
     }
 
 

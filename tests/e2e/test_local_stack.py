@@ -1,0 +1,106 @@
+"""A local AWS that stays, with the real stack in it: what is deployed and stored outlives `fanfold down`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client import runs
+from client.assembly import assembled
+from client.aws import account_of
+from client.local_stack import LocalStack, down, standing, up
+from lambda_src.messages import ParseFileRequest
+from tests import oracle
+from tests.deployed import Stack
+from tests.processes import processes_of
+
+TEXT = "naïve naïve — don’t, ΟΔΟΣ".encode()
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("state")
+    folder.chmod(0o700)
+    yield folder
+    down(delete_data=True, state=folder)
+    assert processes_of(folder) == []
+
+
+def deployed(up: LocalStack) -> Stack:
+    return Stack(up.aws, account_of(up.aws.environment), up.deployments["top_words"])
+
+
+def run(stack: Stack, run_id: str) -> Any:
+    request = ParseFileRequest(key=stack.put("input/text.txt", TEXT), run_id=run_id, block_bytes=7)
+    return runs.run(stack.aws, stack.deployment, request, lambda _: None)
+
+
+def as_deployed(stack: Stack) -> list[Any]:
+    """What AWS says of the stack's resources, but for what changes by itself."""
+
+    def ask(service: str, operation: str, **arguments: Any) -> Any:
+        answer = getattr(stack.aws.client(service), operation)(**arguments)
+        return {name: value for name, value in answer.items() if name != "ResponseMetadata"}
+
+    found, bucket = [], stack.deployment.bucket
+    for resource in ask("cloudformation", "list_stack_resources", StackName="Fanfold")[
+        "StackResourceSummaries"
+    ]:
+        found.append(
+            (resource["LogicalResourceId"], resource["PhysicalResourceId"], resource["ResourceStatus"])
+        )
+        if resource["ResourceType"] == "AWS::IAM::Role":
+            role = resource["PhysicalResourceId"]
+            policies = ask("iam", "list_role_policies", RoleName=role)["PolicyNames"]
+            found += [ask("iam", "get_role_policy", RoleName=role, PolicyName=name) for name in policies]
+        elif resource["ResourceType"] == "AWS::Lambda::Function":
+            function = resource["PhysicalResourceId"]
+            configuration = ask("lambda", "get_function", FunctionName=function)["Configuration"]
+            found += [
+                configuration[name] for name in ("CodeSha256", "Environment", "Timeout", "Layers", "Role")
+            ]
+            found.append(ask("lambda", "get_function_recursion_config", FunctionName=function))
+    function, table = stack.deployment.parse_file, stack.deployment.table
+    invocation = ask("lambda", "list_function_event_invoke_configs", FunctionName=function)
+    assert invocation["FunctionEventInvokeConfigs"][0]["MaximumRetryAttempts"] == 0
+    return [
+        *found,
+        invocation,
+        ask("s3", "get_bucket_policy", Bucket=bucket),
+        ask("s3", "get_public_access_block", Bucket=bucket),
+        ask("s3", "get_bucket_encryption", Bucket=bucket),
+        ask("dynamodb", "describe_table", TableName=table)["Table"]["KeySchema"],
+        ask("dynamodb", "describe_continuous_backups", TableName=table),
+    ]
+
+
+def test_a_run_goes_through_it_and_is_there_after_it_was_down(state: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    first = up("top_words", told.append, state=state)
+    stack = deployed(first)
+    summary = run(stack, "before")
+    assert summary["top_words"] == oracle.top_words(oracle.count_words(TEXT))
+    before = as_deployed(stack)
+    assert standing(state=state) == first
+    assert up("top_words", told.append, state=state) == first
+    assert len(told) == 2
+    assert down(delete_data=False, state=state)
+    assert processes_of(state) == []
+
+    again = deployed(up("top_words", told.append, state=state))
+    assert len(told) == 3
+    assert as_deployed(again) == before
+    assert run(again, "before") == summary  # it answers from the table
+    assert run(again, "after")["top_words"] == summary["top_words"]
+    # The CDK finds nothing to do, either; and what was synthesized before is not synthesized again.
+    with assembled({}, tmp_path, "top_words") as written:
+        assert written()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_job_is_deployed_beside_it(state: Path) -> None:
+    both = up("access_log", print, state=state)
+    stacks = both.deployments
+    assert len({deployment.bucket for deployment in stacks.values()}) == 2
+    assert run(deployed(both), "beside")["words"] == 5

@@ -1,0 +1,86 @@
+"""What the local AWS adds to MiniStack, beside the gate: it can be up for weeks, and functions start soon."""
+
+import io
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from client.aws import Aws, account_of
+from client.local_aws import LocalAws, local_aws
+
+TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    with local_aws(tmp_path_factory.mktemp("local-aws")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def aws(local: LocalAws) -> Aws:
+    return account_of(local.environment)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def code(answer: str) -> bytes:
+    """Of a function that answers so, and with the files that its package is imported from."""
+    source = f"def handler(*_):\n    return [{answer!r}, __cached__]\n"
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("package/__init__.py", "")
+        archive.writestr("package/module.py", source)
+    return written.getvalue()
+
+
+def unpacked(local: LocalAws) -> list[Path]:
+    return list((Path(local.environment["AWS_CA_BUNDLE"]).parent / "unpacked").iterdir())
+
+
+def test_code_is_unpacked_once_and_old_code_goes(local: LocalAws, aws: Aws) -> None:
+    document = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+    role = aws.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    functions = aws.client("lambda")
+
+    def answer(name: str) -> list[str]:
+        answered: list[str] = json.load(functions.invoke(FunctionName=name)["Payload"])
+        return answered
+
+    for name in ("one", "two"):
+        functions.create_function(
+            FunctionName=name,
+            Role=role,
+            Runtime="python3.13",
+            Handler="package.module.handler",
+            Code={"ZipFile": code("old")},
+        )
+        assert answer(name)[0] == "old"
+    (old,) = unpacked(local)
+    # What one has compiled, the other finds.
+    assert [Path(answer(name)[1]).resolve().is_relative_to(old) for name in ("one", "two")] == [True, True]
+    assert list(old.glob("package/__pycache__/module.*.pyc"))
+
+    for name in ("one", "two"):
+        functions.update_function_code(FunctionName=name, ZipFile=code("new"))
+        assert answer(name)[0] == "new"
+    functions.update_function_code(FunctionName="one", ZipFile=code("newer"))
+    assert answer("one")[0] == "newer"
+    assert old not in unpacked(local)
+    assert len(unpacked(local)) == 2
+    assert answer("two")[0] == "new"
+
+
+def test_the_log_does_not_grow_for_ever(local: LocalAws) -> None:
+    os.truncate(local.log, 11 << 20)
+    until(lambda: local.log.stat().st_size < 1 << 20)

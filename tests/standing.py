@@ -1,0 +1,67 @@
+"""A local AWS that stays, without the minute that a deployment takes.
+
+python -m tests.standing STATE [SIGNAL MODULE.FUNCTION]    up, in a process of its own, which gets that signal
+as it comes to that function of the client
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from client import local_stack
+from client.deployment import Deployment
+from client.interruption import SIGNALS
+from client.local_stack import LocalStack, up
+
+
+def deployment(job: str) -> Deployment:
+    """One that was never deployed."""
+    outputs = {field: field for field in Deployment.__struct_fields__ if field != "job"}
+    return Deployment(**outputs, job=job)
+
+
+@contextmanager
+def nothing_deployed() -> Iterator[mock.Mock]:
+    """Within it ``up`` takes a stack for deployed as soon as it has asked for it."""
+
+    def deploy(_aws: object, _folder: Path, job: str, *, bootstrap: bool) -> Deployment:
+        return deployment(job)
+
+    with mock.patch.object(local_stack, "deploy_locally", side_effect=deploy) as deploying:
+        yield deploying
+
+
+def signal_at(number: int, name: str) -> Any:
+    """Within it this process gets the signal when it calls ``MODULE.FUNCTION``."""
+    module, *path, function = name.split(".")
+    owner = reduce(getattr, path, import_module(f"client.{module}"))
+    original: Callable[..., Any] = getattr(owner, function)
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        os.kill(os.getpid(), number)
+        return original(*arguments, **options)
+
+    return mock.patch.object(owner, function, interrupted)
+
+
+def main(state: Path, *interruption: str) -> LocalStack:
+    """Bring it up."""
+    SIGNALS.listen()
+    try:
+        with nothing_deployed():
+            if interruption:
+                with signal_at(int(interruption[0]), interruption[1]):
+                    return up("top_words", print, state=state)
+            return up("top_words", print, state=state)
+    finally:
+        SIGNALS.end()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *sys.argv[2:])

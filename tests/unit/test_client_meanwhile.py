@@ -1,0 +1,38 @@
+"""Work beside a block ends with it."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from client.meanwhile import meanwhile
+
+
+def test_the_block_gets_the_result_or_the_error() -> None:
+    with meanwhile(lambda _: 3) as three:
+        assert three.result() == 3
+    with meanwhile(lambda _: int("three")) as failing, pytest.raises(ValueError, match="three"):
+        failing.result()
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, None])
+def test_when_the_block_ends_the_work_does(end: type[BaseException] | None) -> None:
+    begun = threading.Event()
+
+    def work(check: Callable[[], None]) -> None:
+        while True:
+            check()
+            begun.set()
+
+    def block() -> None:
+        with meanwhile(work):
+            begun.wait()
+            if end:
+                raise end
+
+    if end:
+        with pytest.raises(end):
+            block()
+    else:
+        block()
+    assert threading.active_count() == 1
