@@ -15,7 +15,8 @@ override CONCURRENCY := $(value CONCURRENCY)
 override CONTEXT := $(value CONTEXT)
 override NAME := $(value NAME)
 override FUZZ_S := $(value FUZZ_S)
-export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT NAME FUZZ_S
+override QUICK := $(value QUICK)
+export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT NAME FUZZ_S QUICK
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -44,6 +45,10 @@ test-arm64: .installed ## Run the arm64 layers by python3.13 under QEMU, which a
 .PHONY: faults
 faults: .installed ## Inject every fault and hostile input and print what came of each (about half an hour)
 	python -m pytest tests/faults tests/e2e/test_commands.py tests/e2e/test_gate.py -m 'long or not long'
+
+.PHONY: bench
+bench: .installed ## Measure everything, beside Polars, DuckDB and others: [FILE=path] [QUICK=1] (about 20 minutes)
+	@python -m benchmarks $${FILE:+"--file=$$FILE"} $${QUICK:+--quick}
 
 .PHONY: fuzz
 fuzz: ## Fuzz the kernel in C under AddressSanitizer and UBSan, with cc or CC=compiler: [FUZZ_S=seconds]
@@ -81,7 +86,7 @@ destroy: .installed ## Remove the stack from that account; data stay unless depl
 .PHONY: audit
 audit: ## Ask for known vulnerabilities of the locked packages
 	$(PYTHON) -m venv .build/audit && .build/audit/bin/pip install --quiet 'pip-audit==2.10.1'
-	for lock in requirements.txt requirements-dev.txt requirements-native.txt $$(find lambda_src -name requirements.txt); do \
+	for lock in requirements.txt requirements-dev.txt requirements-native.txt requirements-bench.txt $$(find lambda_src -name requirements.txt); do \
 		.build/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement $$lock || exit 1; done
 
 .PHONY: lock
@@ -93,6 +98,7 @@ lock: ## Write the hashed locks anew from pyproject.toml
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:column_permutations \
 		--output-file lambda_src/jobs/column_permutations/requirements.txt
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:native --output-file requirements-native.txt
+	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:bench --output-file requirements-bench.txt
 lock_options := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock'
 

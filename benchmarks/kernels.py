@@ -9,10 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from client.corpus import write_corpus
 from lambda_src.settings import DEFAULT_JOB
@@ -43,7 +45,19 @@ class Measured(NamedTuple):
     summed: list[tuple[float, float]]
 
 
-def texts(files: list[str]) -> Iterator[tuple[str, bytes]]:
+class Row(Struct, frozen=True):
+    """One text, by the kernel in Python and the one in C: the MB counted in a second at best, the ms
+    to sum the lines of a block, the MiB that counting adds to a block. Ratios are medians of rounds."""
+
+    text: str
+    mb_per_s: tuple[float, float]
+    count_ratio: float
+    sum_ms: tuple[float, float]
+    sum_ratio: float
+    peak_mib: tuple[float, float]
+
+
+def texts(files: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     """Texts of up to ``BLOCKS`` blocks."""
     size = BLOCKS * BLOCK_BYTES
     with tempfile.TemporaryDirectory() as folder:
@@ -133,8 +147,24 @@ def own_peak_kib() -> int:
     return int(peak.split()[1])
 
 
-def main(files: list[str]) -> None:
-    """Print a table: a pair of rounds gives a ratio, the median of which is shown."""
+def rows(files: Sequence[str]) -> Iterator[Row]:
+    """A row for each text."""
+    for name, text in texts(files):
+        measured = measure(text)
+        with tempfile.NamedTemporaryFile() as block:
+            block.write(text[:BLOCK_BYTES])
+            block.flush()
+            slow_mib, fast_mib = (
+                peak_bytes(kernel, Path(block.name)) / (1 << 20) for kernel in ("python", "native")
+            )
+        slow, fast = (1 / min(times) / 1e6 for times in zip(*measured.counted, strict=True))
+        slow_ms, fast_ms = (min(times) * BLOCK_BYTES * 1e3 for times in zip(*measured.summed, strict=True))
+        count_ratio, sum_ratio = (median(slow / fast for slow, fast in pairs) for pairs in measured)
+        yield Row(name, (slow, fast), count_ratio, (slow_ms, fast_ms), sum_ratio, (slow_mib, fast_mib))
+
+
+def main(files: Sequence[str]) -> None:
+    """Print what loading takes, and a line for each text."""
     assert SOURCE
     library = FOLDER / library_name(SOURCE)
     command = [sys.executable, "-c", f"LIBRARY = {str(library)!r}{LOADED}"]
@@ -149,18 +179,11 @@ def main(files: list[str]) -> None:
     print(
         f"{'text':24}{'Python':>7}{'C':>5}{'ratio':>6}{'Python':>12}{'C':>7}{'ratio':>6}{'Python':>13}{'C':>6}"
     )
-    for name, text in texts(files):
-        measured = measure(text)
-        with tempfile.NamedTemporaryFile() as block:
-            block.write(text[:BLOCK_BYTES])
-            block.flush()
-            peaks = [peak_bytes(kernel, Path(block.name)) / (1 << 20) for kernel in ("python", "native")]
-        speeds = [1 / min(times) / 1e6 for times in zip(*measured.counted, strict=True)]
-        per_block = [min(times) * BLOCK_BYTES * 1e3 for times in zip(*measured.summed, strict=True)]
-        ratios = [median(slow / fast for slow, fast in pairs) for pairs in measured]
+    for row in rows(files):
         print(
-            f"{name:24}{speeds[0]:7.0f}{speeds[1]:5.0f}{ratios[0]:6.1f}"
-            f"{per_block[0]:12.1f}{per_block[1]:7.2f}{ratios[1]:6.1f}{peaks[0]:13.1f}{peaks[1]:6.1f}",
+            f"{row.text:24}{row.mb_per_s[0]:7.0f}{row.mb_per_s[1]:5.0f}{row.count_ratio:6.1f}"
+            f"{row.sum_ms[0]:12.1f}{row.sum_ms[1]:7.2f}{row.sum_ratio:6.1f}"
+            f"{row.peak_mib[0]:13.1f}{row.peak_mib[1]:6.1f}",
             flush=True,
         )
 

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+from msgspec import Struct
+
 from lambda_src.addresses import Addresses, Placed, Portion
 from lambda_src.blocks import MAX_BLOCKS
 from lambda_src.errors import TooManyDistinct
@@ -237,15 +239,31 @@ CASES: dict[str, tuple[str, Callable[[], None]]] = {
 }
 
 
-def main() -> None:
-    """Run every case and print its peak."""
+class Peak(Struct, frozen=True):
+    """The most that a process with this case had in memory."""
+
+    function: str
+    case: str
+    peak_mb: float
+
+
+def peaks() -> Iterator[Peak]:
+    """Every case, in a process of its own."""
     for name, (function, _) in CASES.items():
         measured = subprocess.run(
             [sys.executable, "-m", "benchmarks.memory", name], stdout=subprocess.PIPE, check=True
         )
-        peak_mb = json.loads(measured.stdout)
-        case = name.replace("_", " ")
-        print(f"{function:16} {case:48} {peak_mb:6.0f} MB of {ONE_VCPU_MB} ({peak_mb / ONE_VCPU_MB:.0%})")
+        yield Peak(function, name.replace("_", " "), json.loads(measured.stdout))
+
+
+def main() -> None:
+    """Print every case."""
+    for peak in peaks():
+        print(
+            f"{peak.function:16} {peak.case:48} {peak.peak_mb:6.0f} MB of {ONE_VCPU_MB} "
+            f"({peak.peak_mb / ONE_VCPU_MB:.0%})",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
