@@ -39,8 +39,8 @@ def code(answer: str) -> bytes:
     source = f"def handler(*_):\n    return [{answer!r}, __cached__]\n"
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
-        archive.writestr("package/__init__.py", "")
-        archive.writestr("package/module.py", source)
+        for name, content in (("package/__init__.py", ""), ("package/module.py", source)):
+            archive.writestr(zipfile.ZipInfo(name), content)  # the same bytes whenever it is written
     return written.getvalue()
 
 
