@@ -61,13 +61,15 @@ def attend(
 ) -> Ended:
     """Show the run until it has ended; ``begin`` begins it. Ctrl-C asks once whether to cancel it or only to
     leave; any other signal, and a Ctrl-C where nobody can be asked, leaves. Raises RunError, Left."""
-    come_back = f"To watch it again: {command('watch', aws, deployment, run_id)}"
-    SIGNALS.farewell = f"Stopped watching; the run {visible(run_id)} goes on. {come_back}"
+    come_back, unit = command("watch", aws, deployment, run_id), load(deployment.job).unit
+    goes_on = f"Stopped watching; the run {visible(run_id)} goes on. To watch it again: {come_back}"
     try:
         try:
-            with shown(stages.console, load(deployment.job).unit) as show:
+            with shown(stages.console, unit) as show:
                 if begin:
+                    SIGNALS.farewell = f"Stopped; whether the run has begun: {come_back}"
                     begin()
+                SIGNALS.farewell = goes_on
                 return runs.follow(aws, deployment, run_id, show)
         except KeyboardInterrupt:
             if not (SIGNALS.latest == signal.SIGINT and sys.stdin.isatty() and stages.console.is_terminal):
@@ -75,15 +77,26 @@ def attend(
             SIGNALS.forgive()
             if not _wants_to_cancel():
                 raise Left(SIGNALS.farewell) from None
-        SIGNALS.farewell = f"Stopped watching; the run {visible(run_id)} ends. {come_back}"
+        SIGNALS.farewell = f"Stopped watching; the run {visible(run_id)} ends. To watch it again: {come_back}"
         runs.cancel(aws, deployment, run_id)
-        with shown(stages.console, load(deployment.job).unit) as show:
+        with shown(stages.console, unit) as show:
             return runs.follow(aws, deployment, run_id, show)
     except runs.RunError as error:
-        if (ended := runs.find(aws, deployment, run_id)) and ended.status == "CANCELLED":
-            again = command("resume", aws, deployment, run_id)
-            raise runs.RunError(f"{error}. Its blocks stay; to go on with it: {again}") from None
-        raise
+        raise _with_advice(error, aws, deployment, run_id) from error
+
+
+def _with_advice(error: runs.RunError, aws: Aws, deployment: Deployment, run_id: str) -> runs.RunError:
+    """``error`` with what can be done about a run that has ended so."""
+    try:
+        ended = runs.find(aws, deployment, run_id)
+    except runs.RunError:  # it cannot be seen at all, as ``error`` says
+        return error
+    if ended and ended.etag and ended.status == "CANCELLED":
+        again = command("resume", aws, deployment, run_id)
+        return runs.RunError(f"{error}. Its blocks stay; to go on with it: {again}")
+    if ended and ended.etag and ended.status == "FAILED":
+        return runs.RunError(f"{error}. What its Lambdas did: {command('report', aws, deployment, run_id)}")
+    return error
 
 
 def _wants_to_cancel() -> bool:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from client import runs
 from client.aws import Aws
-from lambda_src.errors import AccessDenied, Transient
+from lambda_src.errors import AccessDenied, FanfoldError, Transient
 from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import ParseFileRequest, PartReport, RunRecord
 from lambda_src.results_table import ResultsTable
@@ -254,6 +254,38 @@ def test_a_table_out_of_reach_is_told(
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
     monkeypatch.setattr(runs, "LOST_SIGHT_S", 0.0)
     with pytest.raises(runs.RunError, match=f"The run run cannot be watched: {fault}"):
+        follow(table)
+
+
+def test_a_local_aws_that_was_killed_is_told_at_once(
+    table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not come back by itself, as a service does."""
+    looks: list[ResultsTable] = []
+
+    def get_run(looked: ResultsTable) -> Any:
+        looks.append(looked)
+        raise Transient("The connection to DynamoDB failed")
+
+    monkeypatch.setattr(ResultsTable, "get_run", get_run)
+    died: Any = aws_of(table)
+    died.has_died = lambda: True
+    deployment: Any = SimpleNamespace(job="top_words", table="results")
+    with pytest.raises(
+        runs.RunError, match=r"^The local AWS has ended, and with it the run run\. .*: fanfold up$"
+    ):
+        runs.follow(died, deployment, "run", lambda _: None)
+    assert len(looks) == 1
+
+
+def test_an_expired_login_is_told_as_one(
+    table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_run(_: ResultsTable) -> Any:
+        raise FanfoldError("DynamoDB refused a request to the table results: ExpiredTokenException: It is.")
+
+    monkeypatch.setattr(ResultsTable, "get_run", get_run)
+    with pytest.raises(runs.RunError, match=r"^The run run cannot be watched: .* expired: log in again"):
         follow(table)
 
 
