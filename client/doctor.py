@@ -285,6 +285,9 @@ def context_of(template: Mapping[str, Any], deployment: Deployment) -> dict[str,
         context["source_bucket_key"] = key[0]
     if any(resource["Type"] == "AWS::CloudWatch::Dashboard" for resource in resources):
         context["dashboard"] = "true"
+    for resource in resources:
+        if resource["Type"] == "AWS::SNS::Subscription" and resource["Properties"]["Protocol"] == "email":
+            context["alarm_email"] = resource["Properties"]["Endpoint"]
     return context
 
 

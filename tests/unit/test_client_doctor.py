@@ -179,6 +179,17 @@ def test_the_settings_of_a_stack_are_read_from_its_template() -> None:
     }
 
 
+def test_a_dashboard_with_its_alarms_is_among_them() -> None:
+    email = {"Protocol": "email", "Endpoint": "me@example.org"}
+    resources = {
+        **TEMPLATE["Resources"],
+        "Dashboard": {"Type": "AWS::CloudWatch::Dashboard"},
+        "Email": {"Type": "AWS::SNS::Subscription", "Properties": email},
+    }
+    context = doctor.context_of({"Resources": resources}, deployment())
+    assert (context["dashboard"], context["alarm_email"]) == ("true", "me@example.org")
+
+
 def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     other = json.loads(json.dumps(TEMPLATE).replace("1.zip", "2.zip"))
     asked: list[Any] = []
