@@ -31,7 +31,7 @@ help: ## Show this list
 
 .PHONY: run
 run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
-	@python -m client local $${JOB:+"--job=$$JOB"} $${FILE:+"--file=$$FILE"} $${JSON:+"--json=$$JSON"} \
+	@fanfold demo $${JOB:+"--job=$$JOB"} $${FILE:+"--file=$$FILE"} $${JSON:+"--json=$$JSON"} \
 		$${BLOCK_BYTES:+"--block-bytes=$$BLOCK_BYTES"} $${CONCURRENCY:+"--concurrency=$$CONCURRENCY"}
 
 .PHONY: test
@@ -104,7 +104,7 @@ lock_options := --quiet --universal --python-version 3.11 --generate-hashes --no
 
 .PHONY: clean
 clean: ## Remove everything that make has made
-	rm -rf .venv .installed .build node_modules cdk.out
+	rm -rf .venv .installed .build node_modules cdk.out *.egg-info
 
 .installed: requirements-dev.txt package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
@@ -112,5 +112,6 @@ clean: ## Remove everything that make has made
 	@echo 'Installing into .venv and node_modules (about a minute, once) ...'
 	@$(PYTHON) -m venv --clear .venv
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
+	@python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
 	@npm ci --silent --no-audit --no-fund
 	@touch .installed

@@ -1,24 +1,28 @@
-"""The command line: ``python -m client --help``."""
+"""The command line: ``fanfold --help``."""
 
 import signal
 import sys
-
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Until it listens there is nothing to undo: Ctrl-C may end it without a word.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
 from collections.abc import Sequence
-from contextlib import suppress
 
-from client.interruption import EXIT_STATUS, SIGNALS, STOPPED
+
+def fanfold() -> int:
+    """The program ``fanfold``; its exit status."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Until it listens there is nothing to undo: Ctrl-C may end it without a word.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return main(sys.argv[1:])
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command; its exit status. Whatever ends it, nothing that it has started stays."""
+    # Here, for a person may have changed their mind before anything is imported.
+    from contextlib import suppress  # noqa: PLC0415
+
+    from client.interruption import EXIT_STATUS, SIGNALS  # noqa: PLC0415
+
     try:
         try:
             SIGNALS.listen()
-            # Here, for it takes half a second, in which a person may have changed their mind.
             from client import commands  # noqa: PLC0415
 
             status = commands.main(arguments)
@@ -31,9 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     if not SIGNALS.arrived:
         return status
     with suppress(OSError):  # The terminal may be gone.
-        print(STOPPED, file=sys.stderr, flush=True)
+        print(SIGNALS.farewell, file=sys.stderr, flush=True)
     return EXIT_STATUS
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(fanfold())

@@ -1,15 +1,20 @@
-"""Connections to AWS, the real one or a local one."""
+"""Connections to AWS, the real one or a local one, and what a person is told when there is none."""
 
+import os
+import socket
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import boto3
-from botocore import xform_name
+from botocore import exceptions, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_src.dynamodb import Refused, reasons_of
 from lambda_src.endpoint import Unreachable
+
+LOCAL_AWS_TIMEOUT_S = 2.0
 
 
 class AccountError(Exception):
@@ -17,12 +22,13 @@ class AccountError(Exception):
 
 
 class Aws(NamedTuple):
-    """Makes clients and tables of one account. Without ``endpoint_url`` it is the account of the person's
-    own AWS configuration."""
+    """Makes clients and tables of one account. Without ``endpoint_url`` it is an account of the person's own
+    AWS configuration. ``options`` is how the command line names it, for advice that can be pasted."""
 
     session: Any
     endpoint_url: str | None = None
     authority: str | None = None
+    options: str = ""
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """A client for ``service``."""
@@ -31,6 +37,19 @@ class Aws(NamedTuple):
     def table(self, name: str) -> "AccountTable":
         """The DynamoDB table ``name``."""
         return AccountTable(self.client("dynamodb"), name)
+
+    def has_died(self) -> bool:
+        """Whether it is a local AWS that does not answer any more."""
+        if not self.endpoint_url:
+            return False
+        address = urlsplit(self.endpoint_url)
+        try:
+            socket.create_connection(
+                (address.hostname or "", address.port or 443), LOCAL_AWS_TIMEOUT_S
+            ).close()
+        except OSError:
+            return True
+        return False
 
     def _endpoint(self) -> dict[str, Any]:
         return {"endpoint_url": self.endpoint_url, "verify": self.authority} if self.endpoint_url else {}
@@ -60,19 +79,80 @@ class AccountTable:
         return answer
 
 
-def account_of_person() -> Aws:
+def account_of_person(profile: str | None = None, region: str | None = None, options: str = "") -> Aws:
     """The account of the environment and of ~/.aws. Raises AccountError."""
     try:
-        return Aws(boto3.Session())
+        # boto3 alone of AWS's tools does not look at AWS_REGION.
+        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
     except BotoCoreError as error:
-        raise AccountError(f"Your AWS configuration cannot be used: {error}") from error
+        raise AccountError(sentence(error)) from error
+    if session.region_name is None:
+        raise AccountError(NO_REGION)
+    return Aws(session, options=options)
 
 
-def account_of(environment: Mapping[str, str]) -> Aws:
+def account_of(environment: Mapping[str, str], options: str = "") -> Aws:
     """The local account that ``environment`` describes."""
     session = boto3.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_REGION"],
     )
-    return Aws(session, environment["AWS_ENDPOINT_URL"], environment["AWS_CA_BUNDLE"])
+    return Aws(session, environment["AWS_ENDPOINT_URL"], environment["AWS_CA_BUNDLE"], options)
+
+
+NO_CREDENTIALS = (
+    "There are no AWS credentials: name a profile by --profile, or run `aws configure`; for the local AWS "
+    "give --local."
+)
+NO_REGION = "No AWS region is set: give --region, or set AWS_REGION."
+EXPIRED = "Your AWS credentials have expired: log in again, as by `aws sso login`, or set new ones."
+REFUSED = (
+    "AWS does not accept your credentials: they are wrong, were deleted, or this machine's clock is; "
+    "`fanfold doctor` looks."
+)
+
+_BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
+    (exceptions.NoCredentialsError, NO_CREDENTIALS),
+    (exceptions.PartialCredentialsError, NO_CREDENTIALS),
+    (exceptions.NoRegionError, NO_REGION),
+    (exceptions.TokenRetrievalError, EXPIRED),
+    (exceptions.SSOTokenLoadError, EXPIRED),
+    (exceptions.UnauthorizedSSOTokenError, EXPIRED),
+    (exceptions.LoginRefreshRequired, EXPIRED),
+)
+_BY_CODE = {
+    "ExpiredToken": EXPIRED,
+    "ExpiredTokenException": EXPIRED,
+    "RequestExpired": EXPIRED,
+    "InvalidClientTokenId": REFUSED,
+    "UnrecognizedClientException": REFUSED,
+    "InvalidAccessKeyId": REFUSED,
+    "SignatureDoesNotMatch": REFUSED,
+    "InvalidSignatureException": REFUSED,
+    "AuthFailure": REFUSED,
+}
+
+
+def sentence(error: Exception) -> str:
+    """What is wrong, for the person whose account it is.
+
+    >>> sentence(exceptions.NoRegionError())
+    'No AWS region is set: give --region, or set AWS_REGION.'
+    """
+    for kind, text in _BY_TYPE:
+        if isinstance(error, kind):
+            return text
+    if isinstance(error, exceptions.ProfileNotFound):
+        return f"{error}: `aws configure list-profiles` shows those that there are."
+    if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
+        return f"AWS cannot be reached: {error}. Check the network, and how the region is spelt."
+    if isinstance(error, ClientError):
+        refused = error.response.get("Error", {})
+        return _BY_CODE.get(refused.get("Code", ""), str(error))
+    return str(error)
+
+
+def sentence_of_text(text: str) -> str | None:
+    """What is wrong where only the words of a service are left, if they name an expired or wrong login."""
+    return next((told for code, told in _BY_CODE.items() if f"{code}:" in text), None)

@@ -1,292 +1,544 @@
-"""The commands, each a few stages."""
+"""The commands of ``fanfold``. Each imports what it needs when it is run: none waits for another's."""
 
-import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
-from rich.text import Text
+import typer
+from typer.core import TyperCommand
 
-from client import report, runs
-from client.aws import AccountError, Aws, account_of, account_of_person
-from client.deployment import ROOT, Deployment, DeploymentError, deploy_locally, find_deployment
-from client.local_aws import LocalAwsError, local_aws
-from client.meanwhile import meanwhile
-from client.run_folder import run_folder
 from client.safe_text import visible
-from client.samples import SAMPLES, Sample
-from client.stages import Stages
-from client.terminal import Terminal
-from client.upload import Folder, Input, UploadError, files_of, upload, upload_folder
 from lambda_src.job import names
-from lambda_src.messages import (
-    DEFAULT_MAX_CONCURRENCY,
-    ParseFileRequest,
-    new_run_id,
-)
 from lambda_src.settings import DEFAULT_JOB
 
+if TYPE_CHECKING:
+    from client.account import Account
+    from client.deployment import Deployment
+    from client.stages import Stages
+
+# ruff: noqa: PLC0415 - see above
+
+STANDARD_OUTPUT = Path("-")
+LARGEST_CONCURRENCY = 500
 CORPUS_BYTES = 100_000_000
+ACCOUNT_QUOTA = 1000
+"""What AWS gives an account that is not new."""
 
-
-class UsageError(Exception):
-    """An argument cannot be used."""
-
-
-class WrongCounts(Exception):
-    """The result is not what the generated input is known to hold."""
-
-
-class CorpusError(Exception):
-    """The input could not be generated."""
-
-
-FORESEEN = (
-    AccountError,
-    CorpusError,
-    DeploymentError,
-    LocalAwsError,
-    UploadError,
-    UsageError,
-    WrongCounts,
-    runs.RunError,
-    report.ReportError,
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Massively parallel computation on AWS Lambda: run a job on a file or on what is in S3, watch it, "
+    "and read what came out.",
+    epilog="\b\nExample, all on this machine:\n  fanfold up\n  fanfold run --local enwiki.xml",
 )
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command; its exit status."""
-    options = _parser().parse_args(arguments)
     try:
-        options.command(options, Stages(Terminal()))
-    except FORESEEN as error:
-        print(visible(f"Error: {error}"), file=sys.stderr)
-        return 1
-    except OSError as error:  # this machine's files: a full disk, a folder that is read-only
-        what = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(visible(f"Error: {what}"), file=sys.stderr)
-        return 1
-    return 0
+        return int(app(list(arguments), prog_name="fanfold", standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        _complain(f"Error: {error.format_message()}")
+        if context := getattr(error, "ctx", None):
+            _complain(f"{context.command_path} --help tells how it is used.")
+        return 2
+    except Exception as error:
+        from client.foreseen import FORESEEN, INTERRUPTED, Left
+
+        match error:
+            case Left():
+                _complain(str(error))
+                return INTERRUPTED
+            case OSError(filename=str() as name) if not isinstance(error, FORESEEN):
+                _complain(f"Error: {name}: {error.strerror}")  # this machine's files: a full disk
+                return 1
+            case _ if isinstance(error, (*FORESEEN, OSError)):
+                _complain(f"Error: {error}")
+                return 1
+        raise
 
 
-def local(options: argparse.Namespace, stages: Stages) -> None:
-    """All on this machine: start a local AWS, deploy the stack into it, upload, run, show, stop."""
-    _check_paths(options)
-    if not options.file and options.job not in SAMPLES:
-        raise UsageError(f"For the job {options.job} no input can be generated: name a file or a folder.")
-    run_id = new_run_id()
-    with run_folder(ROOT / ".build" / "runs", run_id) as folder:
-        with ExitStack() as stack:
-            generated = None
-            if not options.file:
-                generated = stack.enter_context(meanwhile(lambda check: _generate(options, folder, check)))
-            with stages.stage("start", "Starting a local AWS"):
-                running = stack.enter_context(local_aws(folder))
-            with stages.stage("deploy", "Deploying the stack into it"):
-                deployment = deploy_locally(running, folder, options.job)
-            sample = None
-            if generated:
-                with stages.stage("generate", "Generating input"):
-                    sample = generated.result()
-            aws = account_of(running.environment)
-            at_once = 2 * (os.cpu_count() or 1)
-            uploaded = _upload(aws, deployment, sample.path if sample else options.file, stages)
-            summary = _run(aws, deployment, _request(options, uploaded, run_id, at_once), stages)
-        _finish(options, summary, stages)
-        if sample:
-            _compare(summary, sample, stages)
+def _complain(text: str) -> None:
+    print(visible(text), file=sys.stderr)
 
 
-def run(options: argparse.Namespace, stages: Stages) -> None:
-    """On the deployed stack of your AWS account: upload a file, or take an uploaded one; run, show."""
-    _check_paths(options)
-    aws = account_of_person()
-    deployment = find_deployment(aws, options.job)
-    source = _upload(aws, deployment, options.file, stages) if options.file else None
-    request = _request(options, source, options.run_id or new_run_id(), DEFAULT_MAX_CONCURRENCY)
-    _finish(options, _run(aws, deployment, request, stages), stages)
+def _known_job(name: str | None) -> str | None:
+    if name is not None and name not in names():
+        raise typer.BadParameter(f"there is no job {name}; choose one of {', '.join(names())}.")
+    return name
 
 
-def show(options: argparse.Namespace, stages: Stages) -> None:
-    """Show the result of a run of your AWS account; waits for it if it is not done."""
-    _check_paths(options)
-    aws = account_of_person()
-    deployment = find_deployment(aws, options.job)
-    with stages.job() as progress:
-        summary = runs.follow(aws, deployment, options.run_id, progress)
-    _finish(options, summary, stages)
+def _job_names(beginning: str) -> list[str]:
+    return [name for name in names() if name.startswith(beginning)]
 
 
-def cancel(options: argparse.Namespace, stages: Stages) -> None:
-    """Cancel a run of your AWS account; its blocks stay, so it can be resumed."""
-    aws = account_of_person()
-    record = runs.cancel(aws, find_deployment(aws, options.job), options.run_id)
+JOB_HELP = f"One of {', '.join(names())}."
+Job = Annotated[
+    str, typer.Option(metavar="NAME", help=JOB_HELP, callback=_known_job, autocompletion=_job_names)
+]
+AnyJob = Annotated[
+    str | None,
+    typer.Option(
+        "--job",
+        metavar="NAME",
+        help=f"{JOB_HELP}  [default: all that are deployed]",
+        callback=_known_job,
+        autocompletion=_job_names,
+    ),
+]
+Local = Annotated[bool, typer.Option("--local", help="On the local AWS that `fanfold up` keeps.")]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The profile of your AWS configuration to use.")
+]
+Region = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS region, such as eu-west-1.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.")]
+JsonPath = Annotated[
+    Path | None, typer.Option("--json", metavar="PATH", help="Write the result there too, as JSON.")
+]
+BlockBytes = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Size of a block.  [default: what fits, or that of a resumed run]"),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=LARGEST_CONCURRENCY,
+        metavar="N",
+        help="How many Lambdas may work at once.  [default: 250; locally, twice the processors]",
+    ),
+]
+SOURCE_HELP = (
+    "A file or a folder, which is uploaded unless the same content is there; an object, s3://bucket/key; or "
+    "all objects under a prefix: s3://bucket/prefix/ ending in a slash, or s3://bucket/begins-with* in an "
+    "asterisk."
+)
+
+
+def _example(*lines: str) -> str:
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@app.command(epilog=_example("fanfold up", "fanfold up --job access_log"))
+def up(job: Job = DEFAULT_JOB) -> None:
+    """Start a local AWS that stays, with the stack deployed; again, only what changed is done."""
+    from client.local_stack import up as start
+
+    stages = _stages()
+    start(job, lambda text: stages.console.print(visible(text)))
+    option = "" if job == DEFAULT_JOB else f" --job={job}"
+    stages.console.print(f"The local AWS is up. To use it: fanfold run --local{option} FILE")
+
+
+@app.command(epilog=_example("fanfold down", "fanfold down --delete-data"))
+def down(
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="Delete what is kept for the next `fanfold up`, too.")
+    ] = False,
+) -> None:
+    """End the local AWS. What is stored in it is kept for the next `up`, unless you say otherwise."""
+    from client.local_stack import down as stop
+
+    ended = stop(delete_data=delete_data)
+    _stages().console.print("The local AWS is down." if ended else "No local AWS was up.")
+
+
+@app.command(
+    epilog=_example(
+        "fanfold run enwiki.xml",
+        "fanfold run --job access_log s3://my-bucket/input/logs/2026/11/",
+        "fanfold run --local --json result.json enwiki.xml",
+    )
+)
+def run(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    *,
+    job: Job = DEFAULT_JOB,
+    json: JsonPath = None,
+    block_bytes: BlockBytes = None,
+    concurrency: Concurrency = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="A name for the run, or that of one to resume.  [default: the time]"),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Begin it, print its run id, and do not wait for it.")
+    ] = False,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Run a job, watch it, and show its result."""
+    if detach and json:
+        raise typer.BadParameter(
+            "--detach does not wait for a result: leave out --json, then `fanfold results`."
+        )
+    _check_path(json)
+    from client import runs
+    from client.attendance import attend, finish, request_for, uploaded
+    from client.source import Local as LocalSource
+    from client.source import parse
+    from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, new_run_id
+
+    meant = parse(source)
+    account = _account(local, profile, region)
+    aws, deployment, stages = account.aws, account.deployment(job), _stages(to_errors=detach)
+    if isinstance(meant, LocalSource):
+        there: Any = uploaded(aws, deployment, meant, stages)
+    else:
+        there = runs.checked(aws, deployment, meant)
+    at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
+    request = request_for(there, run_id or new_run_id(), block_bytes, at_once)
+    assert request.run_id
+    if detach:
+        runs.begin(aws, deployment, request)
+        print(visible(request.run_id))
+        stages.console.print(f"To watch it: {runs.command('watch', aws, deployment, request.run_id)}")
+        return
+    ended = attend(aws, deployment, request.run_id, stages, lambda: runs.begin(aws, deployment, request))
+    finish(ended, aws, deployment, stages, json)
+
+
+@app.command(epilog=_example("fanfold watch 20261125T101500Z-0a1b2c3d"))
+def watch(
+    run_id: RunId,
+    *,
+    job: AnyJob = None,
+    json: JsonPath = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Watch a run until it has ended, and show its result."""
+    _check_path(json)
+    from client.attendance import attend, finish
+
+    account, deployment = _of_run(run_id, job, local, profile, region)
+    stages = _stages()
+    finish(attend(account.aws, deployment, run_id, stages), account.aws, deployment, stages, json)
+
+
+@app.command("runs", epilog=_example("fanfold runs", "fanfold runs --job access_log --profile work | head"))
+def list_runs(
+    job: AnyJob = None, local: Local = False, profile: Profile = None, region: Region = None
+) -> None:
+    """List all runs, the newest first; piped, with tabs between."""
+    from client.history import past_runs, show_runs
+
+    account = _account(local, profile, region)
+    console = _stages().console
+    found = past_runs(account.aws, account.deployments(job))
+    if found or not console.is_terminal:
+        show_runs(console, found)
+    else:
+        console.print("There are no runs yet. To begin one: fanfold run SOURCE")
+
+
+class OptionalPaths(TyperCommand):
+    """``--json`` and ``--csv`` without a path mean standard output, as ``-`` does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """``args``, each with what it means."""
+        pairs = zip_longest(args, args[1:], fillvalue="--")
+        given = [
+            f"{word}=-" if word in ("--json", "--csv") and after.startswith("-") and after != "-" else word
+            for word, after in pairs
+        ]
+        return super().parse_args(ctx, given)
+
+
+@app.command(
+    cls=OptionalPaths,
+    epilog=_example(
+        "fanfold results 20261125T101500Z-0a1b2c3d",
+        "fanfold results 20261125T101500Z-0a1b2c3d --json | jq .words",
+        "fanfold results 20261125T101500Z-0a1b2c3d --csv words.csv",
+    ),
+)
+def results(
+    run_id: RunId,
+    *,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="[PATH]", help="As JSON, to that file or to standard output."),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            "--csv", metavar="[PATH]", help="As CSV, one flat table, to that file or to standard output."
+        ),
+    ] = None,
+    job: AnyJob = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Show the result of a run that has succeeded."""
+    for path in (json, csv):
+        _check_path(path)
+    if json == csv == STANDARD_OUTPUT:
+        raise typer.BadParameter("--json and --csv cannot both go to standard output: name a file for one.")
+    from client import report, runs
+    from client.cells import as_csv
+
+    account, deployment = _of_run(run_id, job, local, profile, region)
+    ended = runs.read(account.aws, deployment, run_id)
+    for path, text in (
+        (json, report.json_text(report.as_json(deployment.job, ended.summary, {}))),
+        (csv, as_csv(deployment.job, ended.summary)),
+    ):
+        if path == STANDARD_OUTPUT:
+            report.write_to_standard_output(text)
+        elif path:
+            report.write(path, text)
+    if not json and not csv:
+        console = _stages().console
+        report.show(console, deployment.job, ended.summary, {})
+        report.show_dollars(console, ended.record)
+
+
+@app.command(epilog=_example("fanfold resume 20261125T101500Z-0a1b2c3d"))
+def resume(
+    run_id: RunId,
+    *,
+    job: AnyJob = None,
+    json: JsonPath = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Go on with a run that failed, was cancelled or died: only what is missing is done."""
+    _check_path(json)
+    from client import runs
+    from client.attendance import attend, finish
+
+    account, deployment = _of_run(run_id, job, local, profile, region)
+    aws, stages = account.aws, _stages()
+    request = runs.request_to_resume(aws, deployment, run_id)
+    ended = attend(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
+    finish(ended, aws, deployment, stages, json)
+
+
+@app.command(epilog=_example("fanfold cancel 20261125T101500Z-0a1b2c3d"))
+def cancel(
+    run_id: RunId, *, job: AnyJob = None, local: Local = False, profile: Profile = None, region: Region = None
+) -> None:
+    """Cancel a run; its blocks stay, so it can be resumed."""
+    from client import runs
+
+    account, deployment = _of_run(run_id, job, local, profile, region)
+    record = runs.cancel(account.aws, deployment, run_id)
     sentences = {
         "RUNNING": "Asked to stop: it starts no more blocks.",
         "CANCELLED": "Cancelled.",
     }
-    stages.console.print(sentences.get(record.status, f"It had just ended: {record.status}."))
+    _stages().console.print(sentences.get(record.status, f"It had just ended: {record.status}."))
 
 
-def _generate(options: argparse.Namespace, folder: Path, check: Callable[[], None]) -> Sample:
-    try:
-        return SAMPLES[options.job](folder, options.corpus_bytes, options.seed, lambda _: check())
-    except OSError as error:
-        raise CorpusError(f"The input could not be written to {folder}: {error.strerror}.") from error
+@app.command(
+    epilog=_example(
+        "fanfold clean --dry-run",
+        "fanfold clean --older-than 3 --yes",
+        "fanfold clean 20261125T101500Z-0a1b2c3d",
+    )
+)
+def clean(
+    run_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN_ID]...", help="These runs.  [default: all that are old enough]"),
+    ] = None,
+    *,
+    older_than: Annotated[
+        float | None,
+        typer.Option(min=0.0, metavar="DAYS", help="Runs that stored nothing for so long.  [default: 1]"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    job: AnyJob = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Delete intermediates of old runs. Inputs and results stay; a cleaned run cannot be resumed without
+    reading all again, and its report has no timeline. All go by themselves after 7 days."""
+    if run_ids and older_than is not None:
+        raise typer.BadParameter("name runs, or give --older-than: not both.")
+    from client.intermediates import clean as clean_up
+
+    account = _account(local, profile, region)
+    clean_up(
+        _stages().console,
+        account.aws,
+        account.deployments(job),
+        run_ids or [],
+        1.0 if older_than is None else older_than,
+        dry_run=dry_run,
+        yes=yes,
+    )
 
 
-def _upload(aws: Aws, deployment: Deployment, path: Path, stages: Stages) -> Input | Folder:
-    uploaded: Input | Folder
-    with stages.upload(_size(path)) as (read, sent):
-        if path.is_dir():
-            uploaded = upload_folder(aws, deployment.source_bucket, path, read, sent)
-        else:
-            uploaded = upload(aws, deployment.source_bucket, path, read, sent)
-    if not uploaded.sent:
-        stages.console.print(visible(f"It is there already: {uploaded[0]}"))
-    return uploaded
+@app.command(
+    epilog=_example(
+        "fanfold estimate 10GB", "fanfold estimate s3://my-bucket/input/logs/", "fanfold estimate ./1TB"
+    )
+)
+def estimate(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE|SIZE", help="A size such as 10GB, or what `fanfold run` takes.")
+    ],
+    *,
+    quota: Annotated[
+        int,
+        typer.Option(
+            min=1, metavar="N", help="How many Lambdas your account may run at once; a new one has 10."
+        ),
+    ] = ACCOUNT_QUOTA,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Say what a run would take: seconds and dollars, by stage and by what is paid for; and what size of a
+    block and how many Lambdas suit it, and why. Nothing is spent; a SIZE needs no account."""
+    from client.sizes import parse_size
 
-
-def _run(aws: Aws, deployment: Deployment, request: ParseFileRequest, stages: Stages) -> Mapping[str, Any]:
-    with stages.job() as progress:
-        return runs.run(aws, deployment, request, progress)
-
-
-def _finish(options: argparse.Namespace, summary: Mapping[str, Any], stages: Stages) -> None:
-    """Write the result, then show it; it is shown also if it could not be written."""
-    try:
-        if options.json:
-            report.write_json(options.json, report.as_json(options.job, summary, stages.seconds))
-    finally:
-        report.show(stages.console, options.job, summary, stages.seconds)
-
-
-def _compare(summary: Mapping[str, Any], sample: Sample, stages: Stages) -> None:
-    """The generator knows what it wrote: any other answer is wrong."""
-    if wrong := sample.wrong(summary):
-        raise WrongCounts(
-            f"The run's {', '.join(wrong)} are not what the generator wrote: please report it, with the JSON."
+    size, where = parse_size(source), region
+    if size is not None and Path(source).exists():
+        raise typer.BadParameter(
+            f"{source} is a size and a file: write ./{source} for the file, {size} for the size."
         )
-    stages.console.print(Text.assemble(("Exact:", "green"), f" {sample.what} equals the generator's own."))
+    if size is None:
+        from client import runs
+        from client.source import Local as LocalSource
+        from client.source import parse
+
+        meant = parse(source)
+        if isinstance(meant, LocalSource):
+            size = meant.bytes
+        else:
+            account = _account(local, profile, region)
+            size, where = runs.size_of(account.aws, meant), account.aws.session.region_name
+    if not size:
+        raise typer.BadParameter(f"{source} is empty: there is nothing to count.")
+    from client.estimate import show_estimate
+    from lambda_src.prices import REFERENCE
+
+    show_estimate(_stages().console, size, quota, where or REFERENCE)
 
 
-def _request(
-    options: argparse.Namespace, source: Input | Folder | None, run_id: str, concurrency: int
-) -> ParseFileRequest:
-    """What was uploaded is meant in that version, a key or a prefix as it is when the run begins."""
-    match source:
-        case Input():
-            meant = ParseFileRequest(key=source.key, etag=source.etag)
-        case Folder():
-            meant = ParseFileRequest(prefix=source.prefix)
-        case None:
-            meant = ParseFileRequest(key=options.key, prefix=options.prefix)
-    return msgspec.structs.replace(
-        meant,
-        run_id=run_id,
-        block_bytes=options.block_bytes,
-        max_concurrency=options.concurrency or concurrency,
+@app.command(
+    epilog=_example(
+        "fanfold report 20261125T101500Z-0a1b2c3d",
+        "fanfold report 20261125T101500Z-0a1b2c3d --output report.html",
+    )
+)
+def report(
+    run_id: RunId,
+    *,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="The file.  [default: fanfold-RUN_ID.html]"),
+    ] = None,
+    job: AnyJob = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Write all there is to know of a run into one HTML file: its result, its Lambdas, what it cost."""
+    path = output or Path(f"fanfold-{run_id}.html".replace("/", "_"))
+    _check_path(path)
+    from client.html_report import html_report
+    from client.report import write
+
+    account, deployment = _of_run(run_id, job, local, profile, region)
+    write(path, html_report(account.aws, deployment, run_id))
+    _stages(to_errors=True).console.print(visible(f"Written to {path}"), soft_wrap=True)
+
+
+@app.command(epilog=_example("fanfold doctor", "fanfold doctor --job access_log --region eu-west-1"))
+def doctor(
+    job: Job = DEFAULT_JOB, local: Local = False, profile: Profile = None, region: Region = None
+) -> int:
+    """Look for what is wrong with this installation, your account and what is deployed there, and say the
+    command that mends it. The exit status is 1 if something is."""
+    from client.doctor import examine
+
+    return examine(_stages().console, lambda: _account(local, profile, region), job)
+
+
+@app.command(epilog=_example("fanfold demo", "fanfold demo --job access_log --file logs/2026/11"))
+def demo(
+    *,
+    file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A file or a folder.  [default: generated input]")
+    ] = None,
+    job: Job = DEFAULT_JOB,
+    json: JsonPath = None,
+    block_bytes: BlockBytes = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=LARGEST_CONCURRENCY,
+            metavar="N",
+            help="How many Lambdas may work at once.  [default: twice the processors]",
+        ),
+    ] = None,
+    corpus_bytes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Size of generated input.")
+    ] = CORPUS_BYTES,
+    seed: Annotated[int, typer.Option(metavar="N", help="Its seed.")] = 1,
+) -> None:
+    """All on this machine, and nothing left of it: start a local AWS, deploy, run, show, stop."""
+    _check_path(json)
+    from client import demo as demonstration
+    from client.source import local
+
+    meant = local(file) if file else None
+    demonstration.demo(
+        _stages(),
+        job,
+        file=meant,
+        json=json,
+        block_bytes=block_bytes,
+        concurrency=concurrency,
+        corpus_bytes=corpus_bytes,
+        seed=seed,
     )
 
 
-def _check_paths(options: argparse.Namespace) -> None:
+def _stages(*, to_errors: bool = False) -> "Stages":
+    from client.stages import Stages
+    from client.terminal import Terminal
+
+    return Stages(Terminal(to_errors=to_errors))
+
+
+def _check_path(path: Path | None) -> None:
     """Before anything is paid for."""
-    if options.json:
-        report.check_json_path(options.json)
-    if getattr(options, "file", None):
-        _size(options.file)
+    if path and path != STANDARD_OUTPUT:
+        from client.report import check_path
+
+        check_path(path)
 
 
-def _size(path: Path) -> int:
-    files = files_of(path) if path.is_dir() else [path]
-    if not files:
-        raise UsageError(f"{path} is a folder without files.")
-    for file in files:
-        if not file.is_file() or not os.access(file, os.R_OK):
-            raise UsageError(f"{file} is not a file that can be read.")
-    return sum(file.stat().st_size for file in files)
+def _account(local: bool, profile: str | None, region: str | None) -> "Account":
+    if local and (profile or region):
+        raise typer.BadParameter("--local is an account of its own: leave out --profile and --region.")
+    from client.account import open_account
+
+    return open_account(local=local, profile=profile, region=region)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
-    return value
+def _of_run(
+    run_id: str, job: str | None, local: bool, profile: str | None, region: str | None
+) -> "tuple[Account, Deployment]":
+    """The account, and the deployment in it that has the run."""
+    from client.runs import deployment_of
 
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        super().error(visible(message))
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="python -m client", description="Run a job of Fanfold and show its result.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    for_all = _Parser(add_help=False)
-    for_all.add_argument(
-        "--job",
-        choices=names(),
-        default=DEFAULT_JOB,
-        metavar="NAME",
-        help=f"one of {', '.join(names())} (default: %(default)s)",
-    )
-    for_results = _Parser(add_help=False)
-    for_results.add_argument("--json", type=Path, metavar="PATH", help="write the result there, as JSON")
-    for_runs = _Parser(add_help=False)
-    for_runs.add_argument(
-        "--block-bytes",
-        type=_positive,
-        metavar="N",
-        help="size of a block (default: what fits, or that of the run that is resumed)",
-    )
-
-    at_once = "how many Lambdas may work at once (default: {})"
-    command = commands.add_parser("local", parents=[for_all, for_results, for_runs], help=local.__doc__)
-    command.add_argument(
-        "--concurrency", type=_positive, metavar="N", help=at_once.format("twice the processors")
-    )
-    command.add_argument(
-        "--file", type=Path, metavar="PATH", help="a file or folder (default: generated input)"
-    )
-    command.add_argument(
-        "--corpus-bytes",
-        type=_positive,
-        default=CORPUS_BYTES,
-        metavar="N",
-        help="size of generated text (default: %(default)s)",
-    )
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="its seed (default: %(default)s)")
-    command.set_defaults(command=local)
-
-    command = commands.add_parser("run", parents=[for_all, for_results, for_runs], help=run.__doc__)
-    command.add_argument(
-        "--concurrency", type=_positive, metavar="N", help=at_once.format(DEFAULT_MAX_CONCURRENCY)
-    )
-    text = command.add_mutually_exclusive_group(required=True)
-    text.add_argument("--file", type=Path, metavar="PATH", help="a file or folder, uploaded first")
-    text.add_argument("--key", metavar="KEY", help="the key of an object that is in the bucket already")
-    text.add_argument(
-        "--prefix",
-        metavar="PREFIX",
-        help="what the keys of objects begin with that are in the bucket already",
-    )
-    command.add_argument(
-        "--run-id",
-        metavar="ID",
-        help="a name for the run, or of the run to resume (default: made of the time)",
-    )
-    command.set_defaults(command=run)
-
-    command = commands.add_parser("show", parents=[for_all, for_results], help=show.__doc__)
-    command.add_argument("run_id", metavar="RUN_ID", help="as the run's output names it")
-    command.set_defaults(command=show)
-
-    command = commands.add_parser("cancel", parents=[for_all], help=cancel.__doc__)
-    command.add_argument("run_id", metavar="RUN_ID", help="as the run's output names it")
-    command.set_defaults(command=cancel)
-    return parser
+    account = _account(local, profile, region)
+    return account, deployment_of(account.aws, account.deployments(job), run_id)

@@ -7,7 +7,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client.assembly import CDK, assembled
-from client.aws import Aws
+from client.aws import Aws, sentence
 from client.local_aws import ACCOUNT, REGION, LocalAws
 from client.processes import started
 from lambda_src.settings import DEFAULT_JOB, Outputs, stack_name
@@ -17,6 +17,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 class DeploymentError(Exception):
     """The stack could not be deployed or found."""
+
+
+class StackNotFound(DeploymentError):
+    """There is no such stack in that account and region."""
 
 
 class Deployment(Outputs, frozen=True, kw_only=True):
@@ -52,10 +56,15 @@ def find_deployment(aws: Aws, job: str) -> Deployment:
     stack = stack_name(job)
     try:
         stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    except (BotoCoreError, ClientError) as error:
-        raise DeploymentError(
-            f"No stack {stack} found: {error}. Check your AWS credentials and region, or `{_deploy(job)}`."
-        ) from error
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":  # which says of what: that it does not exist
+            raise StackNotFound(
+                f"There is no stack {stack} in {aws.session.region_name}: {_deploy(job)}, or name the region "
+                "and profile where it is by --region and --profile."
+            ) from error
+        raise DeploymentError(f"The stack {stack} cannot be looked up: {sentence(error)}") from error
+    except BotoCoreError as error:
+        raise DeploymentError(f"The stack {stack} cannot be looked up: {sentence(error)}") from error
     return _deployment(
         job, {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     )

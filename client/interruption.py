@@ -20,10 +20,15 @@ STOPPED = "Stopped."
 
 
 class Signals:
-    """What came, and what is to be undone before this process ends. Of use in the main thread only."""
+    """What came, and what is to be undone before this process ends. Of use in the main thread only.
+
+    ``farewell`` is what a person is told when a signal has ended the command.
+    """
 
     def __init__(self) -> None:
         self.arrived = False
+        self.latest: int | None = None
+        self.farewell = STOPPED
         self._raised = False
         self._holds = 0
         self._endings: list[Callable[[], object]] = []
@@ -42,6 +47,10 @@ class Signals:
         if self.arrived and not self._holds:
             self._raised = True
             raise KeyboardInterrupt
+
+    def forgive(self) -> None:
+        """What came was answered otherwise than by ending: the next signal is a first one again."""
+        self.arrived = self._raised = False
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -80,13 +89,13 @@ class Signals:
             while self._endings:
                 endings.callback(self._endings.pop(0))
 
-    def _arrive(self, _number: int, _frame: FrameType | None) -> None:
-        self.arrived = True
+    def _arrive(self, number: int, _frame: FrameType | None) -> None:
+        self.arrived, self.latest = True, number
         if self._holds:
             return
         if self._raised:  # Asked again: the way out takes long, or the first exception was swallowed.
             self.end()
-            os.write(2, f"{STOPPED}\n".encode())
+            os.write(2, f"{self.farewell}\n".encode())
             os._exit(EXIT_STATUS)
         self._raised = True
         raise KeyboardInterrupt

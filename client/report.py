@@ -15,7 +15,21 @@ from rich.console import Console
 from client.safe_text import visible
 from client.views import VIEWS, show_any
 from lambda_src.job import load
+from lambda_src.messages import RunRecord
 from lambda_src.settings import DEFAULT_JOB
+
+SHOWN_DOLLARS = 0.00005
+
+ITEM_NAMES = {
+    "gb_s": "GB-seconds of Lambda",
+    "invocations": "invocations",
+    "s3_puts": "S3 PUTs",
+    "s3_gets": "S3 GETs",
+    "table_write_units": "table write units",
+    "table_read_units": "table read units",
+    "log_gb": "GB of logs",
+}
+"""The items of a bill, for a person."""
 
 
 class ReportError(Exception):
@@ -31,8 +45,8 @@ def as_json(job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) 
     return {"run_id": summary["run_id"], **which, **own, "seconds": {**seconds, **summary["seconds"]}}
 
 
-def check_json_path(path: Path) -> None:
-    """Before anything is paid for: can the result be written to ``path``? Raises ReportError."""
+def check_path(path: Path) -> None:
+    """Before anything is paid for: can a file be written to ``path``? Raises ReportError."""
     with _refused(path):
         if _is_standard_output(path):
             return
@@ -46,20 +60,31 @@ def check_json_path(path: Path) -> None:
             raise ReportError(f"{path} cannot be written: you may not write to it.")
 
 
-def write_json(path: Path, result: Mapping[str, Any]) -> None:
-    """Write ``result`` to ``path``: a file wholly or not at all, and never in place of a link or a device,
-    but to what that stands for. Raises ReportError."""
-    text = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+def json_text(result: Mapping[str, Any]) -> bytes:
+    """``result`` as JSON for a file."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def write(path: Path, text: bytes) -> None:
+    """Write ``text`` to ``path``: a file wholly or not at all, and never in place of a link or a device, but
+    to what that stands for. Raises ReportError."""
     with _refused(path):
         if _is_standard_output(path):
-            sys.stdout.flush()
-            sys.stdout.buffer.write(text)
-            sys.stdout.buffer.flush()
+            write_to_standard_output(text)
         elif _in_place(path):
             with path.open("wb") as device:
                 device.write(text)
         else:
             _replace(_target(path), text)
+
+
+def write_to_standard_output(text: bytes) -> None:
+    """As it is; on a terminal, without what would steer it."""
+    sys.stdout.flush()
+    if sys.stdout.isatty():
+        text = "".join(f"{visible(line)}\n" for line in text.decode().splitlines()).encode()
+    sys.stdout.buffer.write(text)
+    sys.stdout.buffer.flush()
 
 
 @contextmanager
@@ -115,4 +140,16 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
     )
     stages = {**seconds, **summary["seconds"]}
     console.print(visible("Seconds: " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in stages.items())))
-    console.print(visible(f"Run: {summary['run_id']}"))
+
+
+def show_dollars(console: Console, record: RunRecord) -> None:
+    """Print what the run has cost, if its record says."""
+    if record.dollars:
+        items = ", ".join(
+            f"{ITEM_NAMES.get(item, item)} {spent:.4f}"
+            for item, spent in sorted(record.dollars.items(), key=lambda entry: -entry[1])
+            if spent >= SHOWN_DOLLARS
+        )
+        estimated = f", {record.dollars_estimated:.4f} of it estimated" if record.dollars_estimated else ""
+        total = f"{sum(record.dollars.values()):.4f}{f' ({items})' if items else ''}{estimated}"
+        console.print(visible(f"Dollars: {total}; prices of {record.prices}"))

@@ -1,22 +1,23 @@
-"""One run from here: have it done, watch it, answer."""
+"""One run from here: have it done, watch it, answer, stop it, go on with it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from client.aws import Aws
+from client.aws import Aws, sentence, sentence_of_text
 from client.deployment import Deployment
 from client.interruption import SIGNALS
 from client.safe_text import shell_word
+from client.source import S3, Object, Objects, check_in_s3, size_in_s3
 from lambda_src import job
 from lambda_src.errors import FanfoldError, RunConflict, Transient
-from lambda_src.messages import ParseFileRequest, RunRecord, summarize
+from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, ParseFileRequest, PartReport, RunRecord, summarize
 from lambda_src.results_table import ResultsTable
-from lambda_src.settings import DEFAULT_JOB
+from lambda_src.settings import DEFAULT_JOB, INPUT_PREFIX
 
 T = TypeVar("T")
 
@@ -39,60 +40,166 @@ class RunError(Exception):
 
 
 class Progress(NamedTuple):
-    """How far a run is. ``blocks`` is 0 until the input's size is known."""
+    """How far a run is: its record, and how many of its parts are reduced."""
 
-    blocks_done: int
-    blocks: int
+    record: RunRecord
     parts_done: int
     parts: int
 
 
-def run(
-    aws: Aws, deployment: Deployment, request: ParseFileRequest, progress: Callable[[Progress], None]
-) -> dict[str, Any]:
-    """Have ``parse_file`` do the run, and watch the run's record until it has ended. Raises RunError.
+class Ended(NamedTuple):
+    """A run that has succeeded: its record, and the summary that is its answer."""
+
+    record: RunRecord
+    summary: dict[str, Any]
+
+
+Show = Callable[[Progress], None]
+
+
+def run(aws: Aws, deployment: Deployment, request: ParseFileRequest, show: Show) -> Ended:
+    """Have ``parse_file`` do the run, and watch the run's record until it has ended. Raises RunError."""
+    begin(aws, deployment, request)
+    assert request.run_id, "begun under it"
+    return follow(aws, deployment, request.run_id, show)
+
+
+def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Object | Objects:
+    """``source``, if it is there and ``deployment`` reads it. Raises RunError, SourceError."""
+    if source.bucket != deployment.source_bucket:
+        raise RunError(
+            f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}: "
+            "upload a file by naming it, or deploy it to read from there: "
+            f'make deploy CONTEXT="job={deployment.job} source_bucket={source.bucket}"'
+        )
+    name = source.key if isinstance(source, Object) else source.prefix
+    if source.bucket == deployment.bucket and not name.startswith(INPUT_PREFIX):
+        raise RunError(
+            f"The inputs in {source.bucket} begin with {INPUT_PREFIX}; {name or 'all of it'} does not."
+        )
+    try:
+        check_in_s3(aws.client("s3"), source)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
+            raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+        # The deployment may see what this person may not.
+    except BotoCoreError as error:
+        raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+    return source
+
+
+def size_of(aws: Aws, source: Object | Objects) -> int:
+    """The bytes of ``source``. Raises RunError, SourceError."""
+    try:
+        return size_in_s3(aws.client("s3"), source)
+    except (BotoCoreError, ClientError) as error:
+        raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+
+
+def begin(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None:
+    """Have ``parse_file`` begin the run, or go on with it. Raises RunError.
 
     No connection waits for the end: one that is idle for minutes gets lost.
     """
     assert request.run_id, "the run id is how the run is watched"
     table = _table(aws, deployment, request.run_id)
-    found = _seen(table)
+    found = _seen(aws, table)
     if found is None:
         _invoke(aws, deployment, msgspec.structs.replace(request, must_be_new=True))
-        _wait_until_begun(deployment, table, request, None)
+        _wait_until_begun(aws, deployment, table, request, None)
     elif not _answered(aws, deployment, request):
-        _wait_until_begun(deployment, table, request, found)
-    return follow(aws, deployment, request.run_id, progress)
+        _wait_until_begun(aws, deployment, table, request, found)
 
 
-def follow(
-    aws: Aws, deployment: Deployment, run_id: str, progress: Callable[[Progress], None]
-) -> dict[str, Any]:
+def follow(aws: Aws, deployment: Deployment, run_id: str, show: Show) -> Ended:
     """Watch a run until it has ended and give its result. Raises RunError."""
     deployed = job.load(deployment.job)
     table = _table(aws, deployment, run_id)
     while True:
-        record = _seen(table)
+        record = _seen(aws, table)
         if record is None:
-            raise RunError(f"There is no run {run_id} in the table {deployment.table}.")
-        parts = _watched(table, table.get_parts) if record.stage != "parse" else []
-        progress(Progress(record.blocks_done, record.blocks, len(parts), len(deployed.parts)))
+            raise RunError(_no_run(deployment, run_id))
+        parts_done = 0 if record.stage == "parse" else _watched(aws, table, table.count_parts)
+        show(Progress(record, parts_done, len(deployed.parts)))
         if record.status == "SUCCEEDED":
-            if len(parts) != len(deployed.parts):
-                raise RunError(
-                    f"The table holds {len(parts)} of {len(deployed.parts)} {deployed.part}s of the run "
-                    f"{run_id}."
-                )
-            return summarize(deployed, record, parts)
+            return _ended(aws, deployment, table, record)
         if record.status != "RUNNING":
             raise RunError(f"{record.error} (run {run_id})")
-        if record.lease_until < time.time() - TAKE_OVER_S:
+        if has_died(record):
             raise RunError(
                 f"The run {run_id} has died, or Lambda has not started to go on with it. To resume it: "
-                f"python -m client run{_job_option(deployment)} {_input_option(record)} "
-                f"--run-id={shell_word(run_id)}"
+                f"{command('resume', aws, deployment, run_id)}"
             )
         _pause()
+
+
+def read(aws: Aws, deployment: Deployment, run_id: str) -> Ended:
+    """The result of a run that has succeeded. Raises RunError for any other."""
+    table = _table(aws, deployment, run_id)
+    record = _seen(aws, table)
+    if record is None:
+        raise RunError(_no_run(deployment, run_id))
+    if record.status == "RUNNING":
+        raise RunError(
+            f"The run {run_id} has no result yet. To wait for it: {command('watch', aws, deployment, run_id)}"
+        )
+    if record.status != "SUCCEEDED":
+        raise RunError(f"The run {run_id} has no result: {record.error}")
+    return _ended(aws, deployment, table, record)
+
+
+def record_and_parts(aws: Aws, deployment: Deployment, run_id: str) -> tuple[RunRecord, list[PartReport]]:
+    """All that the table holds of a run. Raises RunError."""
+    table = _table(aws, deployment, run_id)
+    record = _seen(aws, table)
+    if record is None:
+        raise RunError(_no_run(deployment, run_id))
+    return record, _watched(aws, table, table.get_parts)
+
+
+def find(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord | None:
+    """The record of the run, if it is one of this deployment. Raises RunError."""
+    return _seen(aws, _table(aws, deployment, run_id))
+
+
+def deployment_of(aws: Aws, deployments: Sequence[Deployment], run_id: str) -> Deployment:
+    """That among ``deployments`` which has the run. Raises RunError if none has."""
+    for deployment in deployments:
+        if find(aws, deployment, run_id):
+            return deployment
+    jobs = " or ".join(deployment.job for deployment in deployments)
+    raise RunError(f"There is no run {run_id} of {jobs}. Those that there are: fanfold runs{aws.options}")
+
+
+def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFileRequest:
+    """What was asked for when the run began, to be asked for again. Raises RunError where there is nothing to
+    go on with."""
+    record = find(aws, deployment, run_id)
+    if record is None:
+        raise RunError(_no_run(deployment, run_id))
+    if record.status == "SUCCEEDED":
+        raise RunError(
+            f"The run {run_id} has finished. Its result: {command('results', aws, deployment, run_id)}"
+        )
+    if record.status == "RUNNING" and not (record.released or record.lease_until < time.time()):
+        raise RunError(
+            f"The run {run_id} is at work. To watch it: {command('watch', aws, deployment, run_id)}"
+        )
+    if not record.etag:
+        raise RunError(
+            f"The run {run_id} never began: {record.error or 'nothing is known of its input.'} Begin another."
+        )
+    return ParseFileRequest(
+        key=record.key,
+        prefix=record.prefix,
+        run_id=run_id,
+        max_concurrency=record.max_concurrency or DEFAULT_MAX_CONCURRENCY,
+    )
+
+
+def has_died(record: RunRecord) -> bool:
+    """Whether a run that is called RUNNING has nobody who works on it, nor will have unless resumed."""
+    return record.status == "RUNNING" and record.lease_until < time.time() - TAKE_OVER_S
 
 
 def cancel(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord:
@@ -101,13 +208,15 @@ def cancel(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord:
     Raises RunError.
     """
     table = _table(aws, deployment, run_id)
+    if _seen(aws, table) is None:
+        raise RunError(_no_run(deployment, run_id))
     try:
         table.request_cancel()
     except RunConflict:
         raise RunError(f"There is no run {run_id} at work.") from None
     except FanfoldError as error:
         raise RunError(f"The run {run_id} cannot be cancelled: {error}") from error
-    record = _seen(table)
+    record = _seen(aws, table)
     assert record, "it was there to be asked"
     return record
 
@@ -123,7 +232,7 @@ def _invoke(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None
             InvocationType="Event",
         )
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"Lambda cannot be asked to run {deployment.parse_file}: {error}") from error
+        raise RunError(f"Lambda cannot be asked to run {deployment.parse_file}: {sentence(error)}") from error
 
 
 def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bool:
@@ -138,23 +247,27 @@ def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bo
     except ReadTimeoutError:
         return False
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"Lambda cannot be asked to run {deployment.parse_file}: {error}") from error
+        raise RunError(f"Lambda cannot be asked to run {deployment.parse_file}: {sentence(error)}") from error
     if "FunctionError" in response:
         raise RunError(msgspec.json.decode(answer)["errorMessage"])
     return True
 
 
 def _wait_until_begun(
-    deployment: Deployment, table: ResultsTable, request: ParseFileRequest, found: RunRecord | None
+    aws: Aws,
+    deployment: Deployment,
+    table: ResultsTable,
+    request: ParseFileRequest,
+    found: RunRecord | None,
 ) -> None:
     """Until the run has another record than ``found``: every invocation that begins is a new owner."""
     deadline = time.monotonic() + BEGIN_TIMEOUT_S
-    while (record := _seen(table)) is None or (found and record.owner == found.owner):
+    while (record := _seen(aws, table)) is None or (found and record.owner == found.owner):
         if time.monotonic() > deadline:
             raise RunError(
                 f"Lambda has accepted the run {table.run_id}, but not begun it for {BEGIN_TIMEOUT_S:.0f} s: "
                 "other work may use up the account's concurrency. Should it begin yet, this shows it: "
-                f"python -m client show{_job_option(deployment)} {shell_word(table.run_id)}"
+                f"{command('watch', aws, deployment, table.run_id)}"
             )
         _pause()
     if (record.key, record.prefix) not in ((None, None), (request.key, request.prefix)):
@@ -168,29 +281,50 @@ def _table(aws: Aws, deployment: Deployment, run_id: str) -> ResultsTable:
     return ResultsTable(aws.table(deployment.table), run_id, job.load(deployment.job))
 
 
-def _input_option(record: RunRecord) -> str:
-    if record.key is None:
-        return f"--prefix={shell_word(record.prefix or '')}"
-    return f"--key={shell_word(record.key)}"
+def _ended(aws: Aws, deployment: Deployment, table: ResultsTable, record: RunRecord) -> Ended:
+    deployed = job.load(deployment.job)
+    parts = _watched(aws, table, table.get_parts)
+    if len(parts) != len(deployed.parts):
+        raise RunError(
+            f"The table holds {len(parts)} of {len(deployed.parts)} {deployed.part}s of the run "
+            f"{record.run_id}."
+        )
+    return Ended(record, summarize(deployed, record, parts))
 
 
-def _job_option(deployment: Deployment) -> str:
-    return "" if deployment.job == DEFAULT_JOB else f" --job={deployment.job}"
+def _no_run(deployment: Deployment, run_id: str) -> str:
+    return f"There is no run {run_id} in the table {deployment.table}."
 
 
-def _seen(table: ResultsTable) -> RunRecord | None:
-    return _watched(table, table.get_run)
+def command(name: str, aws: Aws, deployment: Deployment, run_id: str) -> str:
+    """How the command line is told of the run."""
+    return f"fanfold {name}{aws.options}{job_option(deployment.job)} {shell_word(run_id)}"
 
 
-def _watched(table: ResultsTable, look: Callable[[], T]) -> T:
+def job_option(name: str) -> str:
+    """The option that names the job, where it is not the default one."""
+    return "" if name == DEFAULT_JOB else f" --job={name}"
+
+
+def _seen(aws: Aws, table: ResultsTable) -> RunRecord | None:
+    return _watched(aws, table, table.get_run)
+
+
+def _watched(aws: Aws, table: ResultsTable, look: Callable[[], T]) -> T:
     """What ``look`` gives, in spite of passing faults."""
     deadline = time.monotonic() + LOST_SIGHT_S
     while True:
         try:
             return look()
         except FanfoldError as error:
+            if isinstance(error, Transient) and aws.has_died():
+                raise RunError(
+                    f"The local AWS has ended, and with it the run {table.run_id}. To start it again: "
+                    "fanfold up"
+                ) from error
             if not isinstance(error, Transient) or time.monotonic() > deadline:
-                raise RunError(f"The run {table.run_id} cannot be watched: {error}") from error
+                told = sentence_of_text(str(error)) or error
+                raise RunError(f"The run {table.run_id} cannot be watched: {told}") from error
         _pause()
 
 

@@ -5,17 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from client import runs
 from client.interruption import SIGNALS
 
 BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
@@ -36,13 +28,6 @@ class Stages:
         self.console.print(Text.assemble(f"{text} ", (f"{self.seconds[name]:.1f} s", "dim")))
 
     @contextmanager
-    def transfer(self, name: str, text: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
-        """A stage of ``total_bytes``; gives what to call with the bytes done since the last call."""
-        with Progress(*BYTE_COLUMNS, console=self.console) as bars, self._timed(name):
-            bar = bars.add_task(text, total=total_bytes)
-            yield lambda done: bars.advance(bar, done)
-
-    @contextmanager
     def upload(self, total_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
         """The upload of a file; gives what to call with the bytes read, and sent, since the last call."""
         with Progress(*BYTE_COLUMNS, console=self.console) as bars, self._timed("upload"):
@@ -52,20 +37,6 @@ class Stages:
                 lambda done: bars.advance(reading, done),
                 lambda done: bars.update(sending, advance=done, visible=True),
             )
-
-    @contextmanager
-    def job(self) -> Iterator[Callable[[runs.Progress], None]]:
-        """The run itself, which times its own stages: a bar for the blocks and one for the parts."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.console) as bars:
-            blocks = bars.add_task("Blocks", total=None)
-            parts = bars.add_task("Parts ", total=None)
-
-            def show(progress: runs.Progress) -> None:
-                bars.update(blocks, completed=progress.blocks_done, total=progress.blocks or None)
-                bars.update(parts, completed=progress.parts_done, total=progress.parts)
-
-            yield show
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

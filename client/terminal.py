@@ -1,4 +1,4 @@
-"""Standard output."""
+"""Standard output, or the stream of errors."""
 
 import io
 import sys
@@ -12,10 +12,10 @@ class Terminal(Console):
     gone (``| head``). Neither keeps the command from its end, which may be a file with the result. Text is
     text: no markup in it is interpreted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, to_errors: bool = False) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        super().__init__(markup=False, emoji=False)
+        super().__init__(markup=False, emoji=False, highlight=False, stderr=to_errors)
 
     def on_broken_pipe(self) -> None:
         """Leave standard output open to nowhere."""

@@ -12,7 +12,8 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from client.aws import Aws
+from client.aws import Aws, sentence
+from client.source import files_of
 from lambda_src.settings import INPUT_PREFIX
 
 READ_BYTES = 1 << 20
@@ -108,11 +109,6 @@ def upload_folder(
         return Folder(prefix, len(missing))
 
 
-def files_of(folder: Path) -> list[Path]:
-    """The files in ``folder`` and in the folders in it."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
 def _name_in(folder: Path, path: Path) -> str:
     """The file's name in ``folder``, as the end of a key that can be read again."""
     name = path.relative_to(folder).as_posix()
@@ -138,7 +134,9 @@ def _refused(path: Path, bucket: str) -> Iterator[None]:
     except OSError as error:
         raise UploadError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise UploadError(f"{path} could not be uploaded to the bucket {bucket}: {error}") from error
+        raise UploadError(
+            f"{path} could not be uploaded to the bucket {bucket}: {sentence(error)}"
+        ) from error
 
 
 def input_key(sha256: str, name: str) -> str:

@@ -167,7 +167,7 @@ def _left_alone(job: Job, run_id: str, table: ResultsTable) -> dict[str, Any]:
 def _finished(job: Job, found: RunRecord, etag: str | None, services: Services) -> dict[str, Any]:
     """The result of a run that succeeded, if it is of the version that is asked for: the one that ``etag``
     names, else the object as it is now."""
-    result = f"the result of the run can be read with: python -m client show {found.run_id}"
+    result = f"the result of the run can be read with: fanfold results {found.run_id}"
     if etag is None:
         try:
             etag = services.pin_source()[0].etag

@@ -56,6 +56,7 @@ def test_the_aws_cli_runs_a_job_as_the_readme_writes_it(stack: Stack, tmp_path: 
     assert '"event":"top_words"' in done.stdout
 
 
+FANFOLD = str(Path(sys.executable).with_name("fanfold"))
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -71,7 +72,7 @@ def client(
     # The tests may run in the background, where a shell has SIGINT ignored, and the client then does.
     signals = ("env", "--default-signal=INT,TERM,HUP")
     process = subprocess.Popen(
-        [*signals, *under, sys.executable, *python, "-m", "client", *arguments],
+        [*signals, *under, sys.executable, *python, FANFOLD, *arguments],
         cwd=ROOT,
         env={**os.environ, **({"TMPDIR": str(folder)} if folder else {})},
         stdout=subprocess.PIPE,
@@ -108,12 +109,13 @@ def processes_of_session(session: int) -> list[str]:
 def test_make_run_s_command_ends_with_exact_counts(tmp_path: Path) -> None:
     file, result = tmp_path / "text.txt", tmp_path / "result.json"
     file.write_bytes("naïve naïve — don’t, ΟΔΟΣ".encode())
-    with client("local", "--file", str(file), "--json", str(result), "--block-bytes", "7") as process:
+    with client("demo", "--file", str(file), "--json", str(result), "--block-bytes", "7") as process:
         output, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     answer = json.loads(result.read_text())
     assert answer["top_words"] == oracle.top_words(oracle.count_words(file.read_bytes()))
-    assert set(answer) == {"run_id", "bytes", "blocks", "words", "longer_words", "top_words", "seconds"}
+    own = {"words", "longer_words", "top_words"}
+    assert set(answer) == {"run_id", "bytes", "blocks", *own, "seconds", "dollars"}
     assert {"start", "deploy", "upload", "parse", "reduce", "log"} <= set(answer["seconds"])
     assert "naïve 2" in output
     assert answer["run_id"] in output
@@ -154,7 +156,7 @@ def small(folder: Path) -> str:
 def test_interrupted_it_leaves_nothing_behind(
     tmp_path: Path, private: Path, end: signal.Signals, groups: int
 ) -> None:
-    with client("local", "--file", small(tmp_path), folder=private) as process:
+    with client("demo", "--file", small(tmp_path), folder=private) as process:
         while len(sessions_started_by(process.pid)) < groups:  # the server's, then the CDK's
             assert process.poll() is None
         folders = run_folders(process.pid)
@@ -168,7 +170,7 @@ def test_interrupted_it_leaves_nothing_behind(
 
 @pytest.mark.hostile
 def test_interrupted_while_it_generates_it_leaves_nothing_behind(private: Path) -> None:
-    with client("local", "--corpus-bytes", str(10**9), folder=private) as process:
+    with client("demo", "--corpus-bytes", str(10**9), folder=private) as process:
         while not list((ROOT / ".build" / "runs").glob(f"*/corpus.xml.{process.pid}.partial")):
             assert process.poll() is None
         folders = run_folders(process.pid)
@@ -179,10 +181,10 @@ def test_interrupted_while_it_generates_it_leaves_nothing_behind(private: Path) 
 
 
 @pytest.mark.hostile
-@pytest.mark.parametrize("module", ["client.interruption", "argparse", "boto3", "rich.console", "msgspec"])
+@pytest.mark.parametrize("module", ["client.interruption", "typer", "boto3", "rich.console", "msgspec"])
 def test_interrupted_while_it_imports_it_ends_without_a_traceback(private: Path, module: str) -> None:
     python = ("-X", "importtime")
-    with client("local", "--file", __file__, folder=private, python=python) as process:
+    with client("demo", "--file", __file__, folder=private, python=python) as process:
         assert process.stderr
         for line in process.stderr:
             if line.split("|")[-1].strip() == module:
@@ -203,8 +205,7 @@ def test_a_terminal_that_is_closed_leaves_nothing_behind(tmp_path: Path, private
             signal.signal(number, signal.SIG_DFL)
         os.environ["TMPDIR"] = str(private)
         os.chdir(ROOT)
-        arguments = [sys.executable, "-m", "client", "local", "--file", file]
-        os.execv(sys.executable, arguments)  # noqa: S606 - no shell is wanted
+        os.execv(FANFOLD, [FANFOLD, "demo", "--file", file])  # noqa: S606 - no shell is wanted
     while len(sessions_started_by(child)) < 2:
         os.read(terminal, 1 << 16)  # a terminal that nobody reads stops who writes
     folders = run_folders(child)
@@ -217,7 +218,7 @@ def test_a_terminal_that_is_closed_leaves_nothing_behind(tmp_path: Path, private
 @pytest.mark.hostile
 def test_killed_it_leaves_no_process_behind(tmp_path: Path) -> None:
     """Its files stay: nobody is left to remove them."""
-    with client("local", "--file", small(tmp_path), folder=tmp_path) as process:
+    with client("demo", "--file", small(tmp_path), folder=tmp_path) as process:
         while len(sessions_started_by(process.pid)) < 2:
             assert process.poll() is None
         process.kill()
@@ -237,7 +238,7 @@ def test_interrupted_at_any_moment_it_leaves_nothing_behind(
 ) -> None:
     """From its first import to its last stage."""
     after_s = Random(f"{end} {moment}").uniform(0.1, 20)
-    with client("local", "--file", small(tmp_path), folder=private) as process:
+    with client("demo", "--file", small(tmp_path), folder=private) as process:
         with suppress(subprocess.TimeoutExpired):
             process.wait(after_s)
         folders = run_folders(process.pid)
@@ -263,12 +264,12 @@ def sessions_started_by(parent: int) -> list[int]:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["local", "--file", "/nowhere"], "Error: /nowhere is not a file that can be read."),
-        (["local", "--json", "/nowhere/x.json"], "Error: /nowhere/x.json cannot be written"),
-        (["local", "--json", str(ROOT)], f"Error: {ROOT} is a folder: name a file."),
-        (["local", "--block-bytes", "0"], "argument --block-bytes: 0 is not a whole number from 1 up"),
-        (["local", "--concurrency", "many"], "argument --concurrency"),
-        (["run"], "one of the arguments --file --key --prefix is required"),
+        (["demo", "--file", "/nowhere"], "Error: /nowhere is not a file that can be read.\n"),
+        (["demo", "--json", "/nowhere/x.json"], "Error: /nowhere/x.json cannot be written"),
+        (["demo", "--json", str(ROOT)], f"Error: {ROOT} is a folder: name a file."),
+        (["demo", "--block-bytes", "0"], "Error: Invalid value for '--block-bytes': 0"),
+        (["demo", "--concurrency", "many"], "Error: Invalid value for '--concurrency'"),
+        (["run"], "Error: Missing argument 'SOURCE'."),
     ],
 )
 def test_a_wrong_argument_is_one_sentence(arguments: list[str], sentence: str) -> None:
@@ -282,7 +283,7 @@ def test_a_wrong_argument_is_one_sentence(arguments: list[str], sentence: str) -
 def test_a_full_disk_is_one_sentence(private: Path) -> None:
     """A bound on the size of files fails a write as a full disk does."""
     limited = ("bash", "-c", 'ulimit -f 1024 && exec "$@"', "bash")
-    with client("local", folder=private, under=limited) as process:
+    with client("demo", folder=private, under=limited) as process:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert re.fullmatch(r"Error: The input could not be written to \S+: File too large\.\n", errors)
@@ -299,7 +300,7 @@ def test_two_of_the_same_name_at_once_are_each_shown_their_own(stack: Stack, tmp
         source = upload(stack.aws, stack.deployment.source_bucket, file)
         both_uploaded.wait()
         request = ParseFileRequest(key=source.key, etag=source.etag, run_id=new_run_id())
-        summary = runs.run(stack.aws, stack.deployment, request, lambda _: None)
+        summary = runs.run(stack.aws, stack.deployment, request, lambda _: None).summary
         top_words: dict[str, Any] = as_json("top_words", summary, {})["top_words"]
         return top_words
 
@@ -319,14 +320,14 @@ def test_a_resumed_run_is_told_anew_although_nobody_waits_for_its_answer(
     assert "(run again)" in str(first.value)
     monkeypatch.setattr(runs, "REFUSAL_TIMEOUT_S", 0.05)
     request = ParseFileRequest(key=key, run_id="again")
-    assert runs.run(stack.aws, stack.deployment, request, lambda _: None)["words"] == 1
+    assert runs.run(stack.aws, stack.deployment, request, lambda _: None).summary["words"] == 1
 
 
 def test_a_run_id_in_use_is_told_as_the_function_tells_it(stack: Stack) -> None:
     key = stack.put("input/once.txt", b"once")
     request = ParseFileRequest(key=key, run_id="once")
-    summary = runs.run(stack.aws, stack.deployment, request, lambda _: None)
-    assert runs.run(stack.aws, stack.deployment, request, lambda _: None) == summary
+    summary = runs.run(stack.aws, stack.deployment, request, lambda _: None).summary
+    assert runs.run(stack.aws, stack.deployment, request, lambda _: None).summary == summary
     other = ParseFileRequest(key=stack.put("input/other.txt", b"other"), run_id="once")
     with pytest.raises(
         runs.RunError, match=r"^run_id: it is the run of s3://.*/input/once\.txt; .* \(run once\)$"
@@ -343,7 +344,7 @@ def test_a_refused_request_is_told(stack: Stack) -> None:
 def test_a_file_that_is_no_text_ends_with_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "archive"
     file.write_bytes("words".encode("utf-16"))
-    with client("local", "--file", str(file)) as process:
+    with client("demo", "--file", str(file)) as process:
         _, errors = process.communicate(timeout=180)
     assert process.returncode == 1
     assert "is UTF-16, not UTF-8 text: unpack or convert it" in errors

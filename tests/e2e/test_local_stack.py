@@ -33,7 +33,7 @@ def deployed(up: LocalStack) -> Stack:
 
 def run(stack: Stack, run_id: str) -> Any:
     request = ParseFileRequest(key=stack.put("input/text.txt", TEXT), run_id=run_id, block_bytes=7)
-    return runs.run(stack.aws, stack.deployment, request, lambda _: None)
+    return runs.run(stack.aws, stack.deployment, request, lambda _: None).summary
 
 
 def as_deployed(stack: Stack) -> list[Any]:

@@ -104,7 +104,7 @@ def test_a_run_outlasts_its_invocation(stack: Stack, key: str) -> None:
         assert record.error.startswith("NoProgress: In stage reduce"), record.error
         assert record.blocks_kept == record.blocks
         stack.run(**request)
-    summary = runs.follow(stack.aws, stack.deployment, request["run_id"], lambda _: None)
+    summary = runs.follow(stack.aws, stack.deployment, request["run_id"], lambda _: None).summary
     expected = oracle.count_words(TEXT)
     assert summary["words"] == expected.total()
     assert summary["top_words"] == oracle.top_words(expected)

@@ -1,22 +1,83 @@
-"""What a command says when it has done its part."""
+"""What a person types, and what a command says when it has done its part."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 
-from client import commands, runs
+from client import account, attendance, commands, demo, runs
+from client.account import Account
+from client.aws import Aws
 from client.upload import Input
 from lambda_src.messages import RunRecord
+
+COMMANDS = typer.main.get_command(commands.app).commands  # type: ignore[attr-defined]
+
+HEAVY = {"boto3", "botocore", "rich", "asyncio", "pydantic", "client.runs", "client.aws"}
 
 
 @pytest.fixture(autouse=True)
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with a deployment of which nothing is asked."""
-    deployment = SimpleNamespace(source_bucket="bucket")
-    monkeypatch.setattr(commands, "account_of_person", lambda: None)
-    monkeypatch.setattr(commands, "find_deployment", lambda *_: deployment)
+    deployment: Any = SimpleNamespace(job="top_words", bucket="bucket", source_bucket="bucket", table="table")
+    opened = Account(Aws(None), {"top_words": deployment})
+    monkeypatch.setattr(account, "open_account", lambda **_: opened)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_has_an_example_that_can_be_typed(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    examples = [line.strip() for line in text.partition("Example:\n")[2].splitlines() if line.strip()]
+    assert examples
+    for line in examples:
+        words = line.partition(" | ")[0].split()
+        assert words[:2] == ["fanfold", name]
+        COMMANDS[name].make_context(name, words[2:])
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name} " in text for name in COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["runs", "--help"], ["estimate", "--help"]])
+def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
+    code = f"import sys\nfrom client import commands\ncommands.main({arguments})\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["run"], "Error: Missing argument 'SOURCE'."),
+        (["rum", "x"], "Error: No such command 'rum'. Did you mean 'run', "),
+        (["run", "x", "--job", "words"], "there is no job words; choose one of access_log, "),
+        (["run", "x", "--concurrency", "501"], "Error: Invalid value for '--concurrency'"),
+        (["run", "x", "--detach", "--json", "y"], "--detach does not wait for a result"),
+        (["runs", "--local", "--region", "x"], "leave out --profile and --region"),
+        (["clean", "run", "--older-than", "3"], "name runs, or give --older-than: not both"),
+        (["results", "run", "--json", "--csv"], "cannot both go to standard output"),
+        (["results", "--json", "run"], "Error: Missing argument 'RUN_ID'."),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_where_to_look(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(arguments) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert sentence in errors[0]
+    assert len(errors) == 2
+    assert errors[1].endswith(" --help tells how it is used.")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +92,7 @@ def test_cancelling_says_what_the_record_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: Any, sentence: str
 ) -> None:
     record = RunRecord(run_id="run", started_at=1.0, status=status)
+    monkeypatch.setattr(runs, "find", lambda *_: record)
     monkeypatch.setattr(runs, "cancel", lambda *_: record)
     assert commands.main(["cancel", "run"]) == 0
     assert capsys.readouterr().out == f"{sentence}\n"
@@ -40,10 +102,16 @@ def test_a_file_that_is_gone_before_its_upload_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "text.txt"
-    file.touch()
-    monkeypatch.setattr(commands, "account_of_person", file.unlink)
-    assert commands.main(["run", "--file", str(file)]) == 1
-    assert capsys.readouterr().err == f"Error: {file} is not a file that can be read.\n"
+    file.write_bytes(b"words")
+    opened = account.open_account(local=False, profile=None, region=None)
+
+    def open_account(**_: Any) -> Account:
+        file.unlink()
+        return opened
+
+    monkeypatch.setattr(account, "open_account", open_account)
+    assert commands.main(["run", str(file)]) == 1
+    assert capsys.readouterr().err == f"Error: {file} cannot be read: No such file or directory.\n"
 
 
 def test_a_full_disk_is_one_sentence(
@@ -52,9 +120,18 @@ def test_a_full_disk_is_one_sentence(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "/somewhere")
 
-    monkeypatch.setattr(commands, "run_folder", full)
-    assert commands.main(["local"]) == 1
+    monkeypatch.setattr(demo, "run_folder", full)
+    assert commands.main(["demo"]) == 1
     assert capsys.readouterr().err == "Error: /somewhere: No space left on device\n"
+
+
+def test_an_error_that_nobody_foresaw_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(demo, "run_folder", broken)
+    with pytest.raises(ZeroDivisionError):
+        commands.main(["demo"])
 
 
 def test_what_is_there_already_is_said(
@@ -62,14 +139,45 @@ def test_what_is_there_already_is_said(
 ) -> None:
     asked: list[Any] = []
 
-    def run(_aws: Any, _deployment: Any, request: Any, _progress: Any) -> None:
+    def begin(_aws: Any, _deployment: Any, request: Any) -> None:
         asked.append((request.key, request.etag))
         raise runs.RunError("enough")
 
-    (tmp_path / "text.txt").touch()
+    (tmp_path / "text.txt").write_bytes(b"words")
     there = Input("input/0/text.txt", '"etag"', sent=False)
-    monkeypatch.setattr(commands, "upload", lambda *_: there)
-    monkeypatch.setattr(runs, "run", run)
-    assert commands.main(["run", "--file", str(tmp_path / "text.txt")]) == 1
+    monkeypatch.setattr(attendance, "upload", lambda *_: there)
+    monkeypatch.setattr(runs, "begin", begin)
+    monkeypatch.setattr(runs, "find", lambda *_: None)
+    assert commands.main(["run", str(tmp_path / "text.txt")]) == 1
     assert "It is there already: input/0/text.txt" in capsys.readouterr().out
     assert asked == [("input/0/text.txt", '"etag"')]
+
+
+def test_detached_it_prints_the_run_id_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_bytes(b"words")
+    there = Input("input/0/text.txt", '"etag"', sent=True)
+    monkeypatch.setattr(attendance, "upload", lambda *_: there)
+    monkeypatch.setattr(runs, "begin", lambda *_: None)
+    assert commands.main(["run", str(tmp_path / "text.txt"), "--detach", "--run-id", "mine"]) == 0
+    output = capsys.readouterr()
+    assert output.out == "mine\n"
+    assert output.err.endswith("To watch it: fanfold watch mine\n")
+
+
+@pytest.mark.parametrize(
+    ("given", "json", "csv"),
+    [
+        (["--json"], "-", None),
+        (["--json", "--csv", "words.csv"], "-", "words.csv"),
+        (["--csv", "-", "--json", "words.json"], "words.json", "-"),
+        (["--csv=words.csv"], None, "words.csv"),
+        ([], None, None),
+    ],
+)
+def test_results_go_to_standard_output_unless_a_path_follows(
+    given: list[str], json: str | None, csv: str | None
+) -> None:
+    meant = COMMANDS["results"].make_context("results", ["run", *given]).params
+    assert [meant[name] and str(meant[name]) for name in ("json", "csv")] == [json, csv]

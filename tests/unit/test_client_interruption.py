@@ -68,6 +68,17 @@ def test_what_was_done_is_noted_before_a_signal_gets_through(signals: Signals) -
     assert (entered, done) == (False, ["done", "undone it"])
 
 
+def test_after_one_that_was_forgiven_the_next_is_a_first_one(signals: Signals) -> None:
+    """Of which the command is told, and not ended by it at once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with pytest.raises(KeyboardInterrupt):
+            send(number)
+        assert (signals.arrived, signals.latest) == (True, number)
+        signals.forgive()
+        signals.check()
+    assert not signals.arrived
+
+
 def test_undoing_is_not_interrupted(signals: Signals) -> None:
     done: list[str] = []
 

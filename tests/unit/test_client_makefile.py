@@ -17,9 +17,9 @@ RECORDER = '#!/bin/sh\nprintf \'%s\\0\' "$@" >> "$ARGUMENTS"\n'
 def folder(tmp_path: Path) -> Path:
     """The Makefile, with everything installed, and commands that note down their arguments."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for command in (".venv/bin/python", "node_modules/.bin/cdk"):
+    for command in (".venv/bin/python", ".venv/bin/fanfold", "node_modules/.bin/cdk"):
         recorder = tmp_path / command
-        recorder.parent.mkdir(parents=True)
+        recorder.parent.mkdir(parents=True, exist_ok=True)
         recorder.write_text(RECORDER)
         recorder.chmod(0o755)
     for prerequisite in ("requirements-dev.txt", "package-lock.json", ".installed"):
@@ -52,7 +52,7 @@ def make(folder: Path, target: str, given: dict[str, str], how: str) -> list[str
 @pytest.mark.parametrize("name", ["it's.txt", "two words", "a;b", "a$b", "$(touch m)", "-x --json ", HOSTILE])
 def test_file_and_json_are_just_characters(folder: Path, name: str, how: str) -> None:
     assert make(folder, "run", {"FILE": name, "JSON": name}, how) == [
-        *("-m", "client", "local", f"--file={name}", f"--json={name}")
+        *("demo", f"--file={name}", f"--json={name}")
     ]
 
 
@@ -64,11 +64,11 @@ def test_the_name_of_a_new_job_is_just_characters(folder: Path, name: str, how: 
 
 def test_numbers_are_passed_on_and_nothing_else(folder: Path) -> None:
     given = {"BLOCK_BYTES": "7;touch m", "CONCURRENCY": "2"}
-    assert make(folder, "run", given, "argument")[3:] == ["--block-bytes=7;touch m", "--concurrency=2"]
+    assert make(folder, "run", given, "argument")[1:] == ["--block-bytes=7;touch m", "--concurrency=2"]
 
 
 def test_nothing_given_is_nothing_passed_on(folder: Path) -> None:
-    assert make(folder, "run", {}, "argument") == ["-m", "client", "local"]
+    assert make(folder, "run", {}, "argument") == ["demo"]
 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])

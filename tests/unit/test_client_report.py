@@ -5,16 +5,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from client import commands
+from client import account, attendance, commands, demo
+from client.aws import Aws
 from client.deployment import ROOT
-from client.report import ReportError, check_json_path, write_json
+from client.report import ReportError, check_path, json_text, write
+from client.runs import Ended
 from client.stages import Stages
 from client.terminal import Terminal
+from lambda_src.messages import RunRecord
 from tests.summaries import SUMMARY
 
+RECORD = RunRecord(run_id="run", started_at=1.0)
 RESULT = {"words": {"4": ["ΟΔΟΣ"]}}
 
 
@@ -26,8 +32,8 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text("old")
     with path.open() as old:
-        check_json_path(path)
-        write_json(path, RESULT)
+        check_path(path)
+        write(path, json_text(RESULT))
         assert old.read() == "old"
     assert written(path)
     assert list(tmp_path.iterdir()) == [path]
@@ -48,8 +54,8 @@ def test_a_link_is_written_through(tmp_path: Path, exists: bool) -> None:
     if exists:
         target.write_text("old")
     link.symlink_to(target)
-    check_json_path(link)
-    write_json(link, RESULT)
+    check_path(link)
+    write(link, json_text(RESULT))
     assert link.is_symlink()
     assert written(target)
 
@@ -61,37 +67,37 @@ def test_a_device_stays_a_device(tmp_path: Path) -> None:
         null = Path("/dev/null")
     else:
         os.mknod(null, 0o666 | 0o020000, os.makedev(1, 3))
-    check_json_path(null)
-    write_json(null, RESULT)
+    check_path(null)
+    write(null, json_text(RESULT))
     assert null.is_char_device()
 
 
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    check_json_path(pipe)
+    check_path(pipe)
     with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
-        write_json(pipe, RESULT)
+        write(pipe, json_text(RESULT))
         assert reader.stdout
         assert json.load(reader.stdout) == RESULT
     assert pipe.is_fifo()
 
 
 def test_a_full_disk_is_one_sentence() -> None:
-    check_json_path(Path("/dev/full"))
+    check_path(Path("/dev/full"))
     with pytest.raises(ReportError, match=r"^/dev/full cannot be written: No space left on device\.$"):
-        write_json(Path("/dev/full"), RESULT)
+        write(Path("/dev/full"), json_text(RESULT))
 
 
 def test_what_cannot_be_written_to_is_refused_beforehand(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="is a folder: name a file"):
-        check_json_path(tmp_path)
+        check_path(tmp_path)
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "dangling").symlink_to("no/result.json")
     places = ("no/result.json", "loop", "loop/result.json", "dangling", "x" * 300, "/proc/result.json")
     for place in places:
         with pytest.raises(ReportError, match="cannot be written: "):
-            check_json_path(tmp_path / place)
+            check_path(tmp_path / place)
     assert {path.name for path in tmp_path.iterdir()} == {"loop", "dangling"}
 
 
@@ -112,7 +118,7 @@ def in_a_process(code: str, **options: object) -> "subprocess.CompletedProcess[b
 @pytest.mark.parametrize("kind", ["file", "pipe"])
 def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
     """/dev/stdout opened again would cut off the file that it leads to, and overwrite the rest."""
-    code = "print('before', flush=True)\nwrite_json(Path('/dev/stdout'), RESULT)\nprint('after')"
+    code = "print('before', flush=True)\nwrite(Path('/dev/stdout'), json_text(RESULT))\nprint('after')"
     if kind == "file":
         with (tmp_path / "out").open("wb") as output:
             done = in_a_process(code, stdout=output)
@@ -128,8 +134,8 @@ def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
 
 def finish(path: str) -> None:
     """The end of a command whose result is asked for in ``path``."""
-    options = commands._parser().parse_args(["show", "run", "--json", path])
-    commands._finish(options, SUMMARY, Stages(Terminal()))
+    deployment: Any = SimpleNamespace(job="top_words")
+    attendance.finish(Ended(RECORD, SUMMARY), Aws(None), deployment, Stages(Terminal()), Path(path))
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8:strict"])
@@ -169,8 +175,8 @@ def test_nothing_is_begun_for_a_result_that_cannot_be_written(
     def never(*_: object) -> None:
         raise AssertionError("begun")
 
-    for name in ("account_of_person", "run_folder"):
-        monkeypatch.setattr(commands, name, never)
-    for arguments in (["local"], ["run", "--key", "k"], ["show", "run"]):
+    monkeypatch.setattr(account, "open_account", never)
+    monkeypatch.setattr(demo, "run_folder", never)
+    for arguments in (["demo"], ["run", "s3://b/k"], ["watch", "run"], ["results", "run"], ["resume", "run"]):
         assert commands.main([*arguments, "--json", str(tmp_path)]) == 1
         assert capsys.readouterr().err == f"Error: {tmp_path} is a folder: name a file.\n"

@@ -4,13 +4,17 @@ import re
 import shlex
 import subprocess
 import unicodedata
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from client import commands
+from client.aws import Aws
 from client.report import show
+from client.runs import command
 from client.safe_text import shell_word, visible
 from client.terminal import Terminal
 from tests.summaries import SUMMARY
@@ -56,10 +60,13 @@ def test_a_shell_s_word_is_safe_and_splits_to_the_text(text: str) -> None:
 
 
 @given(ANY_TEXT)
-def test_the_advice_to_resume_is_read_as_the_key(text: str) -> None:
-    """What is pasted reaches the parser as the key, whatever it begins with."""
-    words = shlex.split(f"run --key={shell_word(text)} --run-id=x") if text.isprintable() else []
-    assert not words or commands._parser().parse_args(words).key == text
+def test_the_advice_to_resume_is_one_command(text: str) -> None:
+    """What is pasted names the run, whatever the run is called."""
+    deployment: Any = SimpleNamespace(job="access_log")
+    advice = command("resume", Aws(None, options=" --local"), deployment, text)
+    assert visible(advice) == advice
+    if text.isprintable():
+        assert shlex.split(advice) == ["fanfold", "resume", "--local", "--job=access_log", text]
 
 
 def test_bash_reads_the_word_as_the_text() -> None:
@@ -73,21 +80,32 @@ def test_bash_reads_the_word_as_the_text() -> None:
 def test_words_and_names_in_the_report_are_just_text(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither escapes nor the markup of the library that draws the table."""
     words = {str(length): [{"word": "[red]:smile:\x1b[2J", "count": 1}] for length in range(1, 21)}
-    named = {"run_id": "run\x1b]0;x\x07[b]", "top_words": words, "seconds": {"parse\x07": 1.0}}
+    named = {"top_words": words, "seconds": {"parse\x07": 1.0}}
     summary = {**SUMMARY, **named}
     show(Terminal(), "top_words", summary, {})
     output = capsys.readouterr().out
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", output)
     assert "[red]:smile:\\x1b[2J 1" in output
-    assert "run\\x1b]0;x\\x07[b]" in output
+    assert "parse\\x07" in output
 
 
-def test_a_wrong_argument_is_told_without_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        commands.main(["local", "--block-bytes", "\x1b]0;x\x07"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "x", "\x1b]0;x\x07"],
+        ["\x1b]0;x\x07"],
+        ["run", "--\x1b]0;x\x07"],
+        ["run", "x", "--job", "\x1b]0;x\x07"],
+    ],
+)
+def test_a_wrong_argument_is_told_without_what_steers(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(arguments) == 2
     assert "\\x1b]0;x\\x07" in capsys.readouterr().err
 
 
 def test_an_error_is_told_without_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["run", "--file", "/nowhere/\x1b]0;x\x07"]) == 1
-    assert capsys.readouterr().err == "Error: /nowhere/\\x1b]0;x\\x07 is not a file that can be read.\n"
+    assert commands.main(["run", "/nowhere/\x1b]0;x\x07"]) == 1
+    error = capsys.readouterr().err
+    assert error == "Error: There is no file or folder /nowhere/\\x1b]0;x\\x07: check how it is spelt.\n"

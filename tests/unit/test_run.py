@@ -399,7 +399,7 @@ def test_a_finished_run_is_no_answer_for_another_version() -> None:
     before = job.table.record
     refused = (
         r"^run_id: the run run is of s3://bucket/key as version etag, not another: leave run_id out to have "
-        r"that one counted; the result of the run can be read with: python -m client show run$"
+        r"that one counted; the result of the run can be read with: fanfold results run$"
     )
     with pytest.raises(SourceChanged, match=refused):
         job.run(ParseFileRequest(key="key", etag="another"), pin_source=missing_source)
@@ -420,7 +420,9 @@ def test_a_finished_run_whose_object_is_gone_says_so(error: type[Exception]) -> 
     def gone() -> Source:
         raise error("s3://bucket/key does not exist.")
 
-    with pytest.raises(error, match=r"does not exist\. The run run of it has finished; .* client show run$"):
+    with pytest.raises(
+        error, match=r"does not exist\. The run run of it has finished; .* fanfold results run$"
+    ):
         job.run(pin_source=gone)
     assert len(job.table.lengths) == 20
 

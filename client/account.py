@@ -1,0 +1,54 @@
+"""Which account a command is about: the person's, or the local AWS that is up; and the stacks in it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from client.aws import Aws, account_of, account_of_person
+from client.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
+from client.safe_text import shell_word
+from lambda_src.job import names
+from lambda_src.settings import DEFAULT_JOB
+
+
+class Account(NamedTuple):
+    """``known`` are the stacks of the local AWS by job; those of a real account are asked for."""
+
+    aws: Aws
+    known: Mapping[str, Deployment] | None = None
+
+    def deployment(self, job: str) -> Deployment:
+        """The stack of ``job``. Raises DeploymentError."""
+        if self.known is None:
+            return find_deployment(self.aws, job)
+        if job not in self.known:
+            option = "" if job == DEFAULT_JOB else f" --job={job}"
+            raise DeploymentError(f"The local AWS has no stack of {job}: fanfold up{option}")
+        return self.known[job]
+
+    def deployments(self, job: str | None = None) -> list[Deployment]:
+        """The stack of ``job``, or those of all jobs that are deployed, the default job's first. Raises
+        DeploymentError if there is none."""
+        if job:
+            return [self.deployment(job)]
+        found = []
+        for name in sorted(names(), key=lambda name: (name != DEFAULT_JOB, name)):
+            try:
+                if self.known is None or name in self.known:
+                    found.append(self.deployment(name))
+            except StackNotFound:
+                continue
+        return found or [self.deployment(DEFAULT_JOB)]
+
+
+def open_account(*, local: bool, profile: str | None, region: str | None) -> Account:
+    """The account that the command line names. Raises AccountError, LocalStackError, DeploymentError."""
+    if not local:
+        given = {"profile": profile, "region": region}
+        options = "".join(f" --{name}={shell_word(value)}" for name, value in given.items() if value)
+        return Account(account_of_person(profile, region, options))
+    from client.local_stack import LocalStackError, standing  # noqa: PLC0415 - only what is asked for
+
+    stack = standing()
+    if stack is None:
+        raise LocalStackError("No local AWS is up: fanfold up")
+    return Account(account_of(stack.aws.environment, " --local"), stack.deployments)

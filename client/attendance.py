@@ -1,0 +1,130 @@
+"""A person at the terminal while a run begins, works and ends."""
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from client import report, runs
+from client.aws import Aws
+from client.deployment import Deployment
+from client.interruption import EXIT_STATUS, SIGNALS
+from client.live import shown
+from client.runs import Ended, command
+from client.safe_text import visible
+from client.source import Local, Object, Objects
+from client.stages import Stages
+from client.upload import Folder, Input, upload, upload_folder
+from lambda_src.job import load
+from lambda_src.messages import ParseFileRequest
+
+INTERRUPTED = EXIT_STATUS
+
+
+class Left(Exception):
+    """The person has left the run to itself; the text says how to come back."""
+
+
+def uploaded(aws: Aws, deployment: Deployment, file: Local, stages: Stages) -> Input | Folder:
+    """Have what is in ``file`` in the deployment's bucket, and say so. Raises UploadError."""
+    there: Input | Folder
+    with stages.upload(file.bytes) as (read, sent):
+        if file.path.is_dir():
+            there = upload_folder(aws, deployment.source_bucket, file.path, read, sent)
+        else:
+            there = upload(aws, deployment.source_bucket, file.path, read, sent)
+    if not there.sent:
+        stages.console.print(visible(f"It is there already: {there[0]}"), soft_wrap=True)
+    return there
+
+
+def request_for(
+    meant: Object | Objects | Input | Folder, run_id: str, block_bytes: int | None, concurrency: int
+) -> ParseFileRequest:
+    """What was uploaded is meant in that version, an object or a prefix as it is when the run begins."""
+    match meant:
+        case Input():
+            request = ParseFileRequest(key=meant.key, etag=meant.etag)
+        case Object():
+            request = ParseFileRequest(key=meant.key)
+        case Folder() | Objects():
+            request = ParseFileRequest(prefix=meant.prefix)
+    return msgspec.structs.replace(
+        request, run_id=run_id, block_bytes=block_bytes, max_concurrency=concurrency
+    )
+
+
+def attend(
+    aws: Aws, deployment: Deployment, run_id: str, stages: Stages, begin: Callable[[], None] | None = None
+) -> Ended:
+    """Show the run until it has ended; ``begin`` begins it. Ctrl-C asks once whether to cancel it or only to
+    leave; any other signal, and a Ctrl-C where nobody can be asked, leaves. Raises RunError, Left."""
+    come_back, unit = command("watch", aws, deployment, run_id), load(deployment.job).unit
+    goes_on = f"Stopped watching; the run {visible(run_id)} goes on. To watch it again: {come_back}"
+    try:
+        try:
+            with shown(stages.console, unit) as show:
+                if begin:
+                    SIGNALS.farewell = f"Stopped; whether the run has begun: {come_back}"
+                    begin()
+                SIGNALS.farewell = goes_on
+                return runs.follow(aws, deployment, run_id, show)
+        except KeyboardInterrupt:
+            if not (SIGNALS.latest == signal.SIGINT and sys.stdin.isatty() and stages.console.is_terminal):
+                raise
+            SIGNALS.forgive()
+            if not _wants_to_cancel():
+                raise Left(SIGNALS.farewell) from None
+        SIGNALS.farewell = f"Stopped watching; the run {visible(run_id)} ends. To watch it again: {come_back}"
+        runs.cancel(aws, deployment, run_id)
+        with shown(stages.console, unit) as show:
+            return runs.follow(aws, deployment, run_id, show)
+    except runs.RunError as error:
+        raise _with_advice(error, aws, deployment, run_id) from error
+
+
+def _with_advice(error: runs.RunError, aws: Aws, deployment: Deployment, run_id: str) -> runs.RunError:
+    """``error`` with what can be done about a run that has ended so."""
+    try:
+        ended = runs.find(aws, deployment, run_id)
+    except runs.RunError:  # it cannot be seen at all, as ``error`` says
+        return error
+    if ended and ended.etag and ended.status == "CANCELLED":
+        again = command("resume", aws, deployment, run_id)
+        return runs.RunError(f"{error}. Its blocks stay; to go on with it: {again}")
+    if ended and ended.etag and ended.status == "FAILED":
+        return runs.RunError(f"{error}. What its Lambdas did: {command('report', aws, deployment, run_id)}")
+    return error
+
+
+def _wants_to_cancel() -> bool:
+    """No answer is no."""
+    try:
+        answer = input("Cancel the run (y), or let it go on unwatched (Enter)? ")
+    except EOFError:
+        print()
+        return False
+    except KeyboardInterrupt:
+        print()
+        raise
+    return answer.strip().lower() in ("y", "yes")
+
+
+def finish(
+    ended: Ended, aws: Aws, deployment: Deployment, stages: Stages, json: Path | None, *, kept: bool = True
+) -> None:
+    """Write the result, then show it, and what it took; it is shown also if it could not be written. It can
+    be asked for again if it is ``kept``. Raises ReportError."""
+    record, summary = ended
+    try:
+        if json:
+            report.write(json, report.json_text(report.as_json(deployment.job, summary, stages.seconds)))
+    finally:
+        report.show(stages.console, deployment.job, summary, stages.seconds)
+        report.show_dollars(stages.console, record)
+        stages.console.print(visible(f"Run: {record.run_id}"))
+        if kept:
+            advice = command("report", aws, deployment, record.run_id)
+            stages.console.print(f"All of it as one page: {advice}", soft_wrap=True)

@@ -1,0 +1,364 @@
+"""What is wrong with an installation, an account or a deployment, before a person has to ask; each with the
+command that mends it. Nothing is changed, and nothing secret is shown."""
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.text import Text
+
+from client.account import Account
+from client.assembly import CDK
+from client.aws import AccountError, Aws, sentence
+from client.deployment import ROOT, Deployment, DeploymentError, StackNotFound, find_deployment
+from client.interruption import SIGNALS
+from client.local_stack import LocalStackError
+from client.processes import started
+from client.safe_text import visible
+from lambda_src.settings import DEFAULT_JOB, stack_name
+
+PYTHONS = ((3, 11), (3, 15))
+BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+BOOTSTRAP_VERSION = 6
+"""What aws-cdk-lib's stacks ask for themselves."""
+
+CLOCK_S = 60.0
+WRONG_CLOCK_S = 300.0
+"""AWS refuses signatures that are older."""
+
+SMALL_ACCOUNT = 50
+QUOTA = (
+    "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
+    "--desired-value 1000"
+)
+
+
+class Finding(NamedTuple):
+    """What a check has found: ``ok``, a ``note`` that a person may like to know, or ``wrong``; ``mend`` is
+    the command that mends it."""
+
+    check: str
+    state: Literal["ok", "note", "wrong"]
+    text: str
+    mend: str = ""
+
+
+STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
+
+
+def examine(console: Console, open_account: Callable[[], Account], job: str) -> int:
+    """Make every check that can be made, print each as it ends; 1 if something is wrong, else 0."""
+    is_wrong = False
+    for finding in _findings(open_account, job):
+        is_wrong |= finding.state == "wrong"
+        state = (f"{finding.state:5}", STYLES[finding.state])
+        console.print(Text.assemble(state, f" {finding.check}: {visible(finding.text)}"), soft_wrap=True)
+        if finding.mend and finding.state != "ok":
+            console.print(Text(f"      {visible(finding.mend)}", style="bold"), soft_wrap=True)
+    return 1 if is_wrong else 0
+
+
+def _findings(open_account: Callable[[], Account], job: str) -> Iterator[Finding]:
+    yield from of_this_machine()
+    try:
+        account = open_account()
+    except (AccountError, LocalStackError, DeploymentError) as error:
+        yield Finding("Account", "wrong", str(error))
+        return
+    usable = True
+    for finding in of_account(account):
+        usable = usable and not (finding.check == "Credentials" and finding.state == "wrong")
+        yield finding
+    if usable:
+        yield from of_stack(account, job)
+
+
+def of_this_machine() -> Iterator[Finding]:
+    """Python, the CDK, and the installed packages."""
+    yield python_version(sys.version_info[:2])
+    yield cdk_installed(Path(CDK[0]), ROOT / "package-lock.json")
+    yield packages((ROOT / "requirements-dev.txt").read_text(), _installed_version)
+
+
+def python_version(version: tuple[int, ...]) -> Finding:
+    """Whether this project runs on it."""
+    text = ".".join(map(str, version))
+    if PYTHONS[0] <= version < PYTHONS[1]:
+        return Finding("Python", "ok", text)
+    return Finding("Python", "wrong", f"{text} is none of 3.11 to 3.14", "make PYTHON=python3.13 .installed")
+
+
+def cdk_installed(cdk: Path, lock: Path) -> Finding:
+    """Whether the CDK's command line is there, in the version of the lock, and starts: it needs node."""
+    wanted = json.loads(lock.read_text())["packages"]["node_modules/aws-cdk"]["version"]
+    mend = "rm -f .installed && make .installed"
+    if not cdk.exists():
+        return Finding("CDK", "wrong", "it is not installed", mend)
+    # Beside this Python is the node that it is installed with.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
+    try:
+        asked = subprocess.run(
+            [str(cdk), "--version"], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding("CDK", "wrong", f"it does not start: {error}", mend)
+    if asked.returncode:
+        return Finding("CDK", "wrong", "it does not start: node is not installed", mend)
+    found = asked.stdout.split(" ")[0].strip()
+    if found != wanted:
+        return Finding("CDK", "wrong", f"{found} is installed, {wanted} is locked", mend)
+    return Finding("CDK", "ok", found)
+
+
+def packages(lock: str, installed: Callable[[str], str | None]) -> Finding:
+    """Whether what is installed is what is locked. Packages for other platforms are left out."""
+    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", lock, re.MULTILINE))
+    wrong = [
+        f"{name} is {installed(name) or 'missing'}, not {version}"
+        for name, version in locked.items()
+        if installed(name) != version
+    ]
+    if not wrong:
+        return Finding(
+            "Packages", "ok", f"{len(locked)} as they are locked, boto3 {locked.get('boto3', '?')}"
+        )
+    more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    return Finding(
+        "Packages", "wrong", f"{', '.join(wrong[:3])}{more}", "rm -f .installed && make .installed"
+    )
+
+
+def _installed_version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def of_account(account: Account) -> Iterator[Finding]:
+    """Credentials, region, clock, quota and bootstrap. Nothing else can be asked without credentials."""
+    aws = account.aws
+    yield Finding("Region", "ok", aws.session.region_name)
+    credentials, date = who(aws)
+    yield credentials
+    if date:
+        yield clock(date, time.time())
+    if credentials.state == "wrong":
+        return
+    yield concurrency(aws)
+    yield bootstrap(aws)
+
+
+def who(aws: Aws) -> tuple[Finding, str]:
+    """Whose credentials they are, if AWS takes them; and what AWS says is the time."""
+    try:
+        told = aws.client("sts").get_caller_identity()
+    except ClientError as error:
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        login = "aws sso login, or aws configure"
+        return Finding("Credentials", "wrong", sentence(error), login), headers.get("date", "")
+    except BotoCoreError as error:
+        return Finding("Credentials", "wrong", sentence(error), "aws configure, or give --profile"), ""
+    date = told["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
+    return Finding("Credentials", "ok", f"account {told['Account']}, {told['Arn']}"), date
+
+
+def clock(date: str, now: float) -> Finding:
+    """Whether this machine's clock is near that of AWS, which answered at ``date``."""
+    try:
+        ahead_s = now - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return Finding("Clock", "note", f"AWS does not tell the time: {date}")
+    if abs(ahead_s) < CLOCK_S:
+        return Finding("Clock", "ok", f"within {max(1, round(abs(ahead_s)))} s of AWS")
+    where = "ahead of" if ahead_s > 0 else "behind"
+    state: Literal["note", "wrong"] = "wrong" if abs(ahead_s) >= WRONG_CLOCK_S else "note"
+    return Finding(
+        "Clock", state, f"{abs(ahead_s):.0f} s {where} that of AWS", "sudo timedatectl set-ntp true"
+    )
+
+
+def concurrency(aws: Aws) -> Finding:
+    """How many Lambdas the account may run at once."""
+    try:
+        limit = int(aws.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
+    except (BotoCoreError, ClientError) as error:
+        return Finding("Lambdas at once", "note", f"it cannot be asked: {sentence(error)}")
+    if limit < 2:
+        return Finding("Lambdas at once", "wrong", f"{limit}: a run needs two", QUOTA)
+    if limit < SMALL_ACCOUNT:
+        text = f"{limit}, as new accounts have: runs are slower, and give the same answer"
+        return Finding("Lambdas at once", "note", text, QUOTA)
+    return Finding("Lambdas at once", "ok", f"{limit:,}")
+
+
+def bootstrap(aws: Aws) -> Finding:
+    """Whether the CDK can deploy into the account and region."""
+    try:
+        version = int(aws.client("ssm").get_parameter(Name=BOOTSTRAP)["Parameter"]["Value"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ParameterNotFound":
+            text = f"nothing of it in {aws.session.region_name}; make deploy does it first"
+            return Finding("CDK bootstrap", "wrong", text, "make deploy")
+        return Finding("CDK bootstrap", "note", f"it cannot be asked: {sentence(error)}")
+    except BotoCoreError as error:
+        return Finding("CDK bootstrap", "note", f"it cannot be asked: {sentence(error)}")
+    if version < BOOTSTRAP_VERSION:
+        text = f"version {version} is older than {BOOTSTRAP_VERSION}"
+        return Finding("CDK bootstrap", "wrong", text, "make deploy")
+    return Finding("CDK bootstrap", "ok", f"version {version}")
+
+
+def of_stack(account: Account, job: str) -> Iterator[Finding]:
+    """Whether the stack of ``job`` is deployed, whole, and as this checkout would deploy it."""
+    aws, name = account.aws, stack_name(job)
+    mend = (
+        f"fanfold up{'' if job == DEFAULT_JOB else f' --job={job}'}"
+        if aws.endpoint_url
+        else deploy_command({"job": job})
+    )
+    try:
+        deployment = find_deployment(aws, job)
+        template = _template(aws, name)
+    except StackNotFound:
+        yield Finding("Stack", "wrong", f"{name} is not deployed in {aws.session.region_name}", mend)
+        return
+    except (DeploymentError, BotoCoreError, ClientError) as error:
+        yield Finding("Stack", "wrong", sentence(error), mend)
+        return
+    yield Finding("Stack", "ok", f"{name}, of the job {job}")
+    yield drift(template, deployment, local=bool(aws.endpoint_url), mend=mend)
+
+
+def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, mend: str = "") -> Finding:
+    """Whether ``template``, which is deployed, is the one that this checkout makes of the same settings."""
+    context = {**context_of(template, deployment), **({"architecture": "host"} if local else {})}
+    fresh = synthesized(context)
+    if isinstance(fresh, str):
+        return Finding(
+            "Checkout", "note", f"no template can be made of it to compare with: {fresh}", "make synth"
+        )
+    different = differences(template, fresh)
+    if not different:
+        return Finding("Checkout", "ok", "what is deployed is what this checkout deploys")
+    more = f", and {len(different) - 3} more" if len(different) > 3 else ""
+    text = f"what is deployed is not what this checkout deploys: {', '.join(different[:3])}{more}"
+    return Finding("Checkout", "wrong", text, mend if local else deploy_command(context))
+
+
+def context_of(template: Mapping[str, Any], deployment: Deployment) -> dict[str, str]:
+    """The settings that a deployed stack was given, as far as its template tells."""
+    resources = template["Resources"].values()
+    architecture = next(
+        (
+            resource["Properties"]["Architectures"][0]
+            for resource in resources
+            if resource["Type"] == "AWS::Lambda::Function" and "Architectures" in resource["Properties"]
+        ),
+        "arm64",
+    )
+    kept = any(
+        resource["Type"] == "AWS::S3::Bucket" and resource.get("DeletionPolicy", "Delete") != "Delete"
+        for resource in resources
+    )
+    context = {
+        "job": deployment.job,
+        "architecture": architecture,
+        "retain_data": "true" if kept else "false",
+    }
+    if deployment.source_bucket != deployment.bucket:
+        context["source_bucket"] = deployment.source_bucket
+    text = json.dumps(template)
+    if key := re.search(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+", text):
+        context["source_bucket_key"] = key[0]
+    if any(resource["Type"] == "AWS::CloudWatch::Dashboard" for resource in resources):
+        context["dashboard"] = "true"
+    for resource in resources:
+        if resource["Type"] == "AWS::SNS::Subscription" and resource["Properties"]["Protocol"] == "email":
+            context["alarm_email"] = resource["Properties"]["Endpoint"]
+    return context
+
+
+def deploy_command(context: Mapping[str, str]) -> str:
+    """How to deploy with these settings.
+
+    >>> deploy_command({"job": "top_words", "architecture": "x86_64", "retain_data": "true"})
+    'make deploy CONTEXT="architecture=x86_64"'
+    """
+    defaults = {"job": DEFAULT_JOB, "architecture": "arm64", "retain_data": "true"}
+    given = " ".join(f"{name}={value}" for name, value in context.items() if defaults.get(name) != value)
+    return f'make deploy CONTEXT="{given}"' if given else "make deploy"
+
+
+def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
+    """The template of this checkout with ``context``, or why there is none."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        "CDK_CONTEXT_JSON": json.dumps({**_app_context(), **context}),
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+    }
+    with SIGNALS.undone(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as folder:
+        log, command = folder / "log", [sys.executable, str(ROOT / "app.py")]
+        with (
+            log.open("wb") as log_file,
+            started(command, {**environment, "CDK_OUTDIR": str(folder)}, log_file, folder=ROOT) as group,
+        ):
+            status = group.leader.wait()
+        if status:
+            return (log.read_text(errors="replace").strip().splitlines() or ["app.py failed"])[-1]
+        made = folder / f"{stack_name(context['job'])}.template.json"
+        template: dict[str, Any] = json.loads(made.read_text())
+        return template
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def differences(deployed: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
+    """What resources differ, by their names in the template. What only says where a resource comes from does
+    not count.
+
+    >>> differences({"Resources": {"A": {"Type": "T"}}}, {"Resources": {"A": {"Type": "T", "Metadata": 1}}})
+    []
+    >>> differences({"Resources": {"A": {}, "B": {}}}, {"Resources": {"A": {"Type": "T"}, "C": {}}})
+    ['A', 'B (only deployed)', 'C (not deployed)']
+    """
+    one, other = deployed["Resources"], fresh["Resources"]
+    found = []
+    for name in sorted({*one, *other}):
+        if name not in other:
+            found.append(f"{name} (only deployed)")
+        elif name not in one:
+            found.append(f"{name} (not deployed)")
+        elif _bare(one[name]) != _bare(other[name]):
+            found.append(name)
+    return [name for name in found if not name.startswith("CDKMetadata")]
+
+
+def _bare(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in resource.items() if name != "Metadata"}
+
+
+def _template(aws: Aws, name: str) -> Mapping[str, Any]:
+    body = aws.client("cloudformation").get_template(StackName=name)["TemplateBody"]
+    template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
+    return template
+
+
+def _app_context() -> dict[str, Any]:
+    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text()).get("context", {})
+    return context

@@ -1,0 +1,28 @@
+"""Every failure that the client foresees: the text of each is one sentence for the person."""
+
+from client import report, runs
+from client.attendance import INTERRUPTED, Left
+from client.aws import AccountError
+from client.demo import CorpusError, WrongCounts
+from client.deployment import DeploymentError
+from client.intermediates import NotAsked
+from client.local_aws import LocalAwsError
+from client.local_stack import LocalStackError
+from client.source import SourceError
+from client.upload import UploadError
+
+__all__ = ["FORESEEN", "INTERRUPTED", "Left"]
+
+FORESEEN = (
+    AccountError,
+    CorpusError,
+    DeploymentError,
+    LocalAwsError,
+    LocalStackError,
+    NotAsked,
+    SourceError,
+    UploadError,
+    WrongCounts,
+    report.ReportError,
+    runs.RunError,
+)

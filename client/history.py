@@ -1,0 +1,122 @@
+"""The runs that there were, of each job, as the results tables hold them."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from client.aws import AccountError, Aws, sentence
+from client.deployment import Deployment
+from client.runs import has_died
+from client.safe_text import visible
+from client.sizes import size_text
+from lambda_src.dynamodb import from_attribute
+from lambda_src.messages import RunRecord
+from lambda_src.results_table import RUN_ITEM
+
+FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in ("failures", "facts", "extras"))
+"""All that is looked at; the others may be long."""
+
+STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red", "CANCELLED": "yellow"}
+
+
+WIDTHS = ((8, 130), (7, 98), (6, 0))
+"""As many columns fit a terminal of that width."""
+
+
+class PastRun(NamedTuple):
+    """A run, and whose it is."""
+
+    deployment: Deployment
+    record: RunRecord
+
+
+def past_runs(aws: Aws, deployments: Iterable[Deployment]) -> list[PastRun]:
+    """All runs of ``deployments``, the newest first. Raises AccountError.
+
+    It reads the whole tables: DynamoDB has no other way to what has no index, and an index would cost a write
+    for each of a run's own.
+    """
+    found = [
+        PastRun(deployment, record) for deployment in deployments for record in _records(aws, deployment)
+    ]
+    return sorted(found, key=lambda run: run.record.started_at, reverse=True)
+
+
+def _records(aws: Aws, deployment: Deployment) -> list[RunRecord]:
+    names = {f"#{place}": field for place, field in enumerate(FIELDS)}
+    request = {
+        "TableName": deployment.table,
+        "FilterExpression": "#item = :run",
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": {**names, "#item": "item"},
+        "ExpressionAttributeValues": {":run": {"S": RUN_ITEM}},
+    }
+    try:
+        pages = aws.client("dynamodb").get_paginator("scan").paginate(**request)
+        return [_record(item) for page in pages for item in page["Items"]]
+    except (BotoCoreError, ClientError) as error:
+        raise AccountError(f"The table {deployment.table} cannot be read: {sentence(error)}") from error
+
+
+def _record(item: Mapping[str, Any]) -> RunRecord:
+    return msgspec.convert({name: from_attribute(value) for name, value in item.items()}, RunRecord)
+
+
+def status_of(record: RunRecord) -> str:
+    """The status, as it is and not as a dead owner has left it."""
+    return "DIED" if has_died(record) else record.status
+
+
+def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.localtime) -> None:
+    """Print them as a table; where it is not for a terminal, one run a line, with tabs between."""
+    headings = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
+    if not console.is_terminal:
+        lines = ["\t".join(cells) for cells in (headings, *(_cells(run, local_time, "") for run in runs))]
+        try:  # as they are: the console would make spaces of tabs
+            console.file.write("\n".join([*lines, ""]))
+            console.file.flush()
+        except BrokenPipeError:
+            console.on_broken_pipe()
+        return
+    # On a narrow terminal the last ones give way: a run id must be whole to be copied.
+    shown = next(count for count, width in WIDTHS if console.width >= width)
+    rows = [_cells(run, local_time, "-")[:shown] for run in runs]
+    table, table_width = Table(pad_edge=False, box=None, header_style="bold", padding=(0, 1, 0, 0)), 0
+    for place, heading in enumerate(headings[:shown]):
+        widest = max(len(heading), *(len(row[place]) for row in rows))
+        is_last = place == len(headings) - 1
+        table.add_column(
+            heading,
+            justify="right" if heading in ("Size", "Seconds", "Dollars") else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            width=None if is_last else widest,
+            max_width=console.width - table_width if is_last else None,
+        )
+        table_width += widest + 1
+    for row in rows:
+        cells = [Text(cell) for cell in row]
+        cells[2].stylize(STYLES.get(cells[2].plain, ""))
+        table.add_row(*cells)
+    console.print(table)
+
+
+def _cells(run: PastRun, local_time: Any, missing: str) -> list[str]:
+    record = run.record
+    took = record.finished_at - record.started_at if record.finished_at else 0.0
+    return [
+        visible(record.run_id),
+        run.deployment.job,
+        status_of(record),
+        size_text(record.bytes),
+        f"{took:.1f}" if took else missing,
+        f"{sum(record.dollars.values()):.4f}" if record.dollars else missing,
+        time.strftime("%Y-%m-%d %H:%M", local_time(record.started_at)),
+        visible(record.name()) if record.bucket else missing,
+    ]

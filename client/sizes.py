@@ -1,0 +1,34 @@
+"""Sizes as people write and read them, in units of 1,000."""
+
+import re
+from decimal import Decimal
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?)(i?)[bB]?")
+
+
+def size_text(size: int) -> str:
+    """A size for a person.
+
+    >>> size_text(999), size_text(100_000_000), size_text(1_234_567_890_123)
+    ('999 B', '100 MB', '1.23 TB')
+    """
+    amount, place = float(size), 0
+    while amount >= 999.5 and place < len(UNITS) - 1:
+        amount, place = amount / 1000, place + 1
+    return f"{amount:.3g} {UNITS[place]}"
+
+
+def parse_size(text: str) -> int | None:
+    """The bytes that a person means, or None where ``text`` is no size.
+
+    >>> parse_size("10GB"), parse_size("1.5 MiB"), parse_size("1000")
+    (10000000000, 1572864, 1000)
+    >>> parse_size("enwiki.xml") is None
+    True
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        return None
+    power = "KMGT".find(match[2].upper()) + 1 if match[2] else 0
+    return int(Decimal(match[1]) * (1024 if match[3] else 1000) ** power)

@@ -1,0 +1,318 @@
+"""Past runs as the tables hold them, and what may be deleted of them."""
+
+import io
+import re
+import time
+from datetime import UTC, datetime
+from itertools import chain
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from rich.console import Console
+
+from client import intermediates, runs
+from client.aws import AccountError, Aws
+from client.deployment import Deployment
+from client.history import past_runs, show_runs
+from client.intermediates import NotAsked, clean
+from client.source import Object, Objects, SourceError, check_in_s3, size_in_s3
+from lambda_src.jobs.top_words import JOB
+from lambda_src.messages import PartReport, RunRecord
+from lambda_src.results_table import ResultsTable
+from tests.integration.conftest import BUCKET, TABLE
+
+DAY_S = 86_400.0
+
+
+@pytest.fixture
+def aws(endpoint: str) -> Aws:
+    return Aws(boto3.Session(), endpoint, options=" --local")
+
+
+@pytest.fixture
+def deployment() -> Deployment:
+    """With an input bucket of its own."""
+    of: Any = SimpleNamespace(job="top_words", table=TABLE, bucket=BUCKET, source_bucket=BUCKET)
+    found: Deployment = of
+    return found
+
+
+def claim(table: Any, run_id: str, **fields: Any) -> RunRecord:
+    """A run at work, or as ``fields`` say."""
+    told = {"started_at": 1e9, "lease_until": time.time() + 60, "owner": "me", **fields}
+    record = RunRecord(run_id=run_id, **told)
+    ResultsTable(table, run_id, JOB).claim(record, None)
+    return record
+
+
+def shown(found: Any, width: int | None = None) -> list[str]:
+    """As a terminal of that width shows them, or as a pipe gets them."""
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=bool(width), color_system=None, _environ={})
+    show_runs(console, found, time.gmtime)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def test_runs_are_listed_newest_first_with_what_they_took(
+    table: Any, aws: Aws, deployment: Deployment
+) -> None:
+    """However many parts lie between them in the table."""
+    for place in range(3):
+        claim(table, f"run-{place}", started_at=1e9 + place, bucket="b", key=f"input/{place}", bytes=10**9)
+        results = ResultsTable(table, f"run-{place}", JOB)
+        for length in range(1, 21):
+            results.put_part(PartReport(str(length), 1, 0, {"words": 0, "top_words": []}), "me")
+    done = claim(
+        table,
+        "done",
+        started_at=1e9 + 9,
+        status="SUCCEEDED",
+        finished_at=1e9 + 12.34,
+        dollars={"gb_s": 0.004, "s3_puts": 0.0012},
+        failures=["never read"],
+    )
+    found = past_runs(aws, [deployment])
+    assert [run.record.run_id for run in found] == ["done", "run-2", "run-1", "run-0"]
+    assert found[0].record.dollars == done.dollars
+    header, first, *_, last = shown(found)
+    assert header.split("\t") == ["Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input"]
+    assert first.split("\t")[:7] == [
+        *("done", "top_words", "SUCCEEDED", "0 B", "3.3", "0.0052", "2001-09-09 01:46"),
+    ]
+    assert last.split("\t")[-1] == "s3://b/input/0"
+
+
+def test_a_run_whose_owner_has_died_is_not_called_running(
+    table: Any, aws: Aws, deployment: Deployment
+) -> None:
+    claim(table, "dead", lease_until=time.time() - 3600)
+    claim(table, "alive", started_at=2e9)
+    assert [line.split("\t")[2] for line in shown(past_runs(aws, [deployment]))[1:]] == ["RUNNING", "DIED"]
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_a_run_id_is_whole_at_every_width(table: Any, aws: Aws, deployment: Deployment, width: int) -> None:
+    """And a hostile key steers no terminal and breaks no line."""
+    run_id = "20261125T101500Z-0a1b2c3d"
+    claim(table, run_id, bucket="b", key="input/\x1b]0;x\x07\t\n" + "x" * 300, status="SUCCEEDED")
+    lines = shown(past_runs(aws, [deployment]), width)
+    assert len(lines) == 2
+    assert lines[1].startswith(f"{run_id} top_words SUCCEEDED ")
+    assert max(map(len, lines)) <= width
+    assert not re.search(
+        r"[\x00-\x1f]", "".join(lines) + "".join(shown(past_runs(aws, [deployment]))[1].split("\t"))
+    )
+
+
+def test_a_table_that_is_gone_is_one_sentence(endpoint: str, aws: Aws, deployment: Deployment) -> None:
+    with pytest.raises(AccountError, match=r"^The table results cannot be read: "):
+        past_runs(aws, [deployment])
+
+
+KEYS = {
+    "old": ["blobs/0a/old/000000.jsonl", "blobs/ff/old/000001.jsonl", "runs/old/manifest.json"],
+    "new": ["blobs/0a/new/000000.jsonl"],
+    "busy": ["blobs/0a/busy/000000.jsonl", "runs/busy/listing"],
+}
+KEPT = ["input/old/text.txt", "blobs/stray", "runs/stray", "elsewhere"]
+
+
+@pytest.fixture
+def stored(s3: Any, table: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs with their intermediates; all but ``new`` stored theirs ten days ago."""
+    for key in [*chain.from_iterable(KEYS.values()), *KEPT]:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"12345")
+    claim(table, "busy")
+    claim(table, "old", status="SUCCEEDED")
+    then = datetime.fromtimestamp(time.time() - 10 * DAY_S, UTC)
+    add = intermediates._add
+
+    def at_its_time(found: Any, run_id: str, entry: Any) -> None:
+        add(found, run_id, {**entry, **({} if run_id == "new" else {"LastModified": then})})
+
+    monkeypatch.setattr(intermediates, "_add", at_its_time)
+    yield s3
+    for key in keys(s3):
+        s3.delete_object(Bucket=BUCKET, Key=key)
+
+
+def keys(s3: Any) -> set[str]:
+    return {entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+
+
+def cleaned(aws: Aws, deployment: Deployment, *run_ids: str, **options: Any) -> str:
+    file = io.StringIO()
+    given = {"days": 7.0, "dry_run": False, "yes": True, **options}
+    clean(Console(file=file, width=80), aws, [deployment], run_ids, **given)
+    return file.getvalue()
+
+
+def test_what_is_old_goes_and_nothing_else(stored: Any, aws: Aws, deployment: Deployment) -> None:
+    before = keys(stored)
+    told = cleaned(aws, deployment)
+    assert before - keys(stored) == set(KEYS["old"])
+    assert told.splitlines() == [
+        "busy is at work: nothing of it is touched.",
+        "old: 3 objects, 15 B",
+        "3 objects were deleted.",
+    ]
+
+
+def test_what_is_named_goes_unless_it_is_at_work(stored: Any, aws: Aws, deployment: Deployment) -> None:
+    before = keys(stored)
+    told = cleaned(aws, deployment, "new", "busy", "nowhere")
+    assert before - keys(stored) == set(KEYS["new"])
+    assert told.splitlines()[0] == "There are no intermediates of nowhere."
+
+
+def test_a_dry_run_deletes_nothing(stored: Any, aws: Aws, deployment: Deployment) -> None:
+    before = keys(stored)
+    assert cleaned(aws, deployment, dry_run=True).endswith("3 objects of 1 runs would be deleted.\n")
+    assert keys(stored) == before
+
+
+@pytest.mark.parametrize("answer", ["y", "Yes ", "", "n"])
+def test_it_asks_first(
+    stored: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    before = keys(stored)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    cleaned(aws, deployment, yes=False)
+    assert (keys(stored) != before) == answer.lower().startswith("y")
+
+
+def test_where_nobody_can_be_asked_nothing_is_done(
+    stored: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys(stored)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    with pytest.raises(NotAsked, match="give --yes, or --dry-run to look"):
+        cleaned(aws, deployment, yes=False)
+    assert keys(stored) == before
+
+
+def test_a_run_that_is_resumed_meanwhile_keeps_its_blobs(
+    stored: Any, table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the question and the answer a person may take minutes."""
+    before = keys(stored)
+    table_of_old = ResultsTable(table, "old", JOB)
+
+    def resumed(_: str) -> str:
+        record = table_of_old.get_run()
+        assert record
+        record.status, record.lease_until = "RUNNING", time.time() + 60
+        table_of_old.end_run(record)
+        return "y"
+
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", resumed)
+    assert cleaned(aws, deployment, yes=False).endswith("0 objects were deleted.\n")
+    assert keys(stored) == before
+
+
+def test_a_run_that_waits_to_be_taken_over_is_at_work(table: Any) -> None:
+    released = RunRecord(run_id="run", started_at=1.0, released=True, lease_until=1.0)
+    assert intermediates.at_work(released)
+    assert not intermediates.at_work(RunRecord(run_id="run", started_at=1.0, lease_until=1.0))
+    assert not intermediates.at_work(None)
+
+
+@pytest.fixture
+def inputs(s3: Any) -> Any:
+    """Keys that are much like each other."""
+    put = {"input/text.txt": b"12345", "input/empty": b"", "input/logs/1": b"1", "input/logs/2": b"12"}
+    put |= {"input/star": b"1", "input/star*": b"123", "input/star**": b"1234"}
+    for key, body in put.items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+    yield s3
+    for key in put:
+        s3.delete_object(Bucket=BUCKET, Key=key)
+
+
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [
+        (Object(BUCKET, "input/text.txt"), 5),
+        (Objects(BUCKET, "input/logs/"), 3),
+        (Objects(BUCKET, "input/l"), 3),
+        (Object(BUCKET, "input/star*"), 3),
+    ],
+)
+def test_what_is_there_has_its_size(inputs: Any, source: Object | Objects, size: int) -> None:
+    assert size_in_s3(inputs, source) == size
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (Object(BUCKET, "input/texd.txt"), r"did you mean s3://bucket/input/text\.txt\?$"),
+        (Object(BUCKET, "input/nothing like it"), "check how it is spelt"),
+        (Object(BUCKET, "input/tex"), "There is no object s3://bucket/input/tex: "),
+        (
+            Object(BUCKET, "input/logs"),
+            r"some under s3://bucket/input/logs/: to read them all, write the slash",
+        ),
+        (Object(BUCKET, "input/empty"), "is empty: there is nothing to count"),
+        (Objects(BUCKET, "input/log/"), "check how the prefix is spelt"),
+        (Objects(BUCKET, "input/star"), r"for that one write s3://bucket/input/star\*\*; "),
+    ],
+)
+def test_what_is_not_there_or_two_things_is_one_sentence(
+    inputs: Any, source: Object | Objects, sentence: str
+) -> None:
+    with pytest.raises(SourceError, match=sentence):
+        check_in_s3(inputs, source)
+
+
+def test_another_bucket_than_the_deployment_s_is_refused_with_what_to_do(
+    aws: Aws, deployment: Deployment
+) -> None:
+    with pytest.raises(
+        runs.RunError, match=r"reads from the bucket bucket, not from mine: .*source_bucket=mine"
+    ):
+        runs.checked(aws, deployment, Object("mine", "key"))
+    with pytest.raises(runs.RunError, match="begin with input/; runs/x does not"):
+        runs.checked(aws, deployment, Object(BUCKET, "runs/x"))
+
+
+def test_a_run_is_found_in_whichever_job_s_table_it_is(table: Any, aws: Aws, deployment: Deployment) -> None:
+    claim(table, "here")
+    other: Any = SimpleNamespace(job="access_log", table=TABLE)
+    assert runs.deployment_of(aws, [other, deployment], "here").job == "access_log"
+    with pytest.raises(
+        runs.RunError, match=r"no run gone of access_log or top_words.*: fanfold runs --local$"
+    ):
+        runs.deployment_of(aws, [other, deployment], "gone")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"status": "SUCCEEDED"}, "has finished. Its result: fanfold results --local run"),
+        ({"etag": '"e"'}, "is at work. To watch it: fanfold watch --local run"),
+        (
+            {"status": "FAILED", "error": "InvalidRequest: no."},
+            r"never began: InvalidRequest: no\. Begin another",
+        ),
+    ],
+)
+def test_what_cannot_be_resumed_is_told(
+    table: Any, aws: Aws, deployment: Deployment, fields: Any, sentence: str
+) -> None:
+    claim(table, "run", **fields)
+    with pytest.raises(runs.RunError, match=sentence):
+        runs.request_to_resume(aws, deployment, "run")
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "RUNNING"])
+def test_to_resume_is_to_ask_for_the_same(table: Any, aws: Aws, deployment: Deployment, status: Any) -> None:
+    """A run that is called RUNNING may have died."""
+    fields = {"prefix": "input/logs/", "etag": '"e"', "max_concurrency": 7, "lease_until": time.time() - 1}
+    claim(table, "run", status=status, **fields)
+    request = runs.request_to_resume(aws, deployment, "run")
+    assert (request.key, request.prefix, request.max_concurrency) == (None, "input/logs/", 7)
+    assert (request.run_id, request.block_bytes, request.etag) == ("run", None, None)

@@ -1,0 +1,84 @@
+"""What a person is told of their account."""
+
+import re
+import socket
+from typing import Any
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import ClientError
+
+from client.aws import AccountError, Aws, account_of_person, sentence, sentence_of_text
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "as the service says it"}}, "Operation")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (exceptions.NoCredentialsError(), "There are no AWS credentials: name a profile"),
+        (exceptions.NoRegionError(), "No AWS region is set: give --region"),
+        (exceptions.TokenRetrievalError(provider="sso", error_msg="x"), "have expired: log in again"),
+        (exceptions.UnauthorizedSSOTokenError(), "have expired: log in again"),
+        (
+            exceptions.ProfileNotFound(profile="nope"),
+            r"\(nope\) could not be found: `aws configure list-profiles`",
+        ),
+        (
+            exceptions.EndpointConnectionError(endpoint_url="https://x"),
+            "cannot be reached: .* how the region",
+        ),
+        (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "cannot be reached: "),
+        (refused("ExpiredTokenException"), "have expired: log in again"),
+        (refused("RequestExpired"), "have expired: log in again"),
+        (refused("UnrecognizedClientException"), "does not accept your credentials"),
+        (refused("AccessDeniedException"), "as the service says it"),
+    ],
+)
+def test_an_error_is_a_sentence_that_says_what_to_do(error: Exception, told: str) -> None:
+    assert re.search(told, sentence(error))
+
+
+def test_an_expired_login_is_known_by_the_words_that_are_left_of_it() -> None:
+    told = sentence_of_text("DynamoDB refused a request to the table t: ExpiredTokenException: The token is.")
+    assert told
+    assert "expired" in told
+    assert sentence_of_text("DynamoDB throttled the table t: slow down") is None
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> pytest.MonkeyPatch:
+    """A person with a configuration that says nothing."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "config").write_text("[profile work]\nregion = eu-north-1\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    return monkeypatch
+
+
+def test_the_region_is_the_one_that_is_given_or_set(configured: pytest.MonkeyPatch) -> None:
+    """As AWS's other tools look for it: boto3 alone does not look at AWS_REGION."""
+    with pytest.raises(AccountError, match="No AWS region is set"):
+        account_of_person()
+    assert account_of_person("work").session.region_name == "eu-north-1"
+    configured.setenv("AWS_DEFAULT_REGION", "us-west-1")
+    assert account_of_person().session.region_name == "us-west-1"
+    configured.setenv("AWS_REGION", "us-west-2")
+    assert account_of_person().session.region_name == "us-west-2"
+    assert account_of_person(region="eu-west-1").session.region_name == "eu-west-1"
+
+
+def test_a_profile_that_is_not_there_is_told(configured: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AccountError, match=r"\(play\) could not be found"):
+        account_of_person("play")
+
+
+def test_a_local_aws_has_died_when_nobody_listens() -> None:
+    assert not Aws(None).has_died()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert not Aws(None, f"https://127.0.0.1:{port}").has_died()
+    assert Aws(None, f"https://127.0.0.1:{port}").has_died()

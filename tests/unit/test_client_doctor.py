@@ -1,0 +1,226 @@
+"""What the doctor finds, and the command that mends it."""
+
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+from rich.console import Console
+
+from client import doctor
+from client.account import Account
+from client.aws import AccountError, Aws
+from client.deployment import Deployment
+from client.doctor import Finding
+
+DATE = "Wed, 25 Nov 2026 10:00:00 GMT"
+AT_DATE = 1_795_600_800.0
+
+
+class Service:
+    """Gives ``answers`` by operation, or raises them."""
+
+    def __init__(self, **answers: Any) -> None:
+        self._answers = answers
+
+    def client(self, _service: str, **_: Any) -> "Service":
+        return self
+
+    @property
+    def region_name(self) -> str:
+        return "eu-west-1"
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**_: Any) -> Any:
+            answer = self._answers[operation]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+def refused(code: str, status: int = 400) -> ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": "secret AKIAX"},
+        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {"date": DATE}},
+    }
+    return ClientError(response, "Operation")
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 14)])
+def test_a_python_that_will_do(version: tuple[int, int]) -> None:
+    assert doctor.python_version(version).state == "ok"
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 15)])
+def test_a_python_that_will_not(version: tuple[int, int]) -> None:
+    assert doctor.python_version(version).state == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("script", "state", "text"),
+    [
+        ("echo '2.1148.1 (build 1)'", "ok", "2.1148.1"),
+        ("echo '3.0.0 (build 1)'", "wrong", "3.0.0 is installed, 2.1148.1 is locked"),
+        ("exit 127", "wrong", "it does not start: node is not installed"),
+        (None, "wrong", "it is not installed"),
+    ],
+)
+def test_the_cdk_is_there_in_the_locked_version(
+    tmp_path: Path, script: str | None, state: str, text: str
+) -> None:
+    lock, cdk = tmp_path / "lock.json", tmp_path / "cdk"
+    lock.write_text(json.dumps({"packages": {"node_modules/aws-cdk": {"version": "2.1148.1"}}}))
+    if script:
+        cdk.write_text(f"#!/bin/sh\n{script}\n")
+        cdk.chmod(0o755)
+    found = doctor.cdk_installed(cdk, lock)
+    assert (found.state, found.text) == (state, text)
+
+
+def test_packages_that_are_not_as_locked_are_named() -> None:
+    lock = "boto3==1.2 \\\n    --hash=sha256:0\nwin==3 ; sys_platform == 'win32' \\\nrich==15.0.0 \\\n"
+    installed = {"boto3": "1.2", "rich": "15.0.0"}
+    assert doctor.packages(lock, installed.get).state == "ok"
+    assert (
+        doctor.packages(lock, {"boto3": "1.1"}.get).text
+        == "boto3 is 1.1, not 1.2, rich is missing, not 15.0.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "state"),
+    [(0, "ok"), (-59, "ok"), (61, "note"), (-299, "note"), (301, "wrong"), (-4e6, "wrong")],
+)
+def test_the_clock(ahead_s: float, state: str) -> None:
+    assert doctor.clock(DATE, AT_DATE + ahead_s).state == state
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (NoCredentialsError(), "There are no AWS credentials"),
+        (refused("ExpiredToken"), "have expired: log in again"),
+        (refused("InvalidClientTokenId", 403), "does not accept your credentials"),
+        (refused("SignatureDoesNotMatch", 403), "does not accept your credentials"),
+    ],
+)
+def test_credentials_that_do_not_work_are_told_and_nothing_else_is_asked(
+    error: Exception, sentence: str
+) -> None:
+    """But the clock, whose error may be the reason."""
+    aws = Aws(Service(get_caller_identity=error))
+    region, credentials, *others = doctor.of_account(Account(aws))
+    assert (region.state, credentials.state) == ("ok", "wrong")
+    assert sentence in credentials.text
+    assert [finding.check for finding in others] == (["Clock"] if isinstance(error, ClientError) else [])
+    assert "AKIAX" not in credentials.text
+
+
+@pytest.mark.parametrize(("limit", "state"), [(1, "wrong"), (10, "note"), (1000, "ok")])
+def test_the_quota_of_lambdas(limit: int, state: str) -> None:
+    answer = {"AccountLimit": {"ConcurrentExecutions": limit}}
+    found = doctor.concurrency(Aws(Service(get_account_settings=answer)))
+    assert found.state == state
+    assert bool(found.mend) == (state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ({"Parameter": {"Value": "30"}}, "ok"),
+        ({"Parameter": {"Value": "5"}}, "wrong"),
+        (refused("ParameterNotFound"), "wrong"),
+        (refused("AccessDenied", 403), "note"),
+    ],
+)
+def test_the_bootstrap(answer: Any, state: str) -> None:
+    assert doctor.bootstrap(Aws(Service(get_parameter=answer))).state == state
+
+
+def test_a_stack_that_is_not_deployed_is_told_with_the_command() -> None:
+    account = Account(Aws(Service(describe_stacks=refused("ValidationError"))))
+    (found,) = doctor.of_stack(account, "access_log")
+    assert found == Finding(
+        "Stack",
+        "wrong",
+        "Fanfold-access-log is not deployed in eu-west-1",
+        'make deploy CONTEXT="job=access_log"',
+    )
+
+
+TEMPLATE: dict[str, Any] = {
+    "Resources": {
+        "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "RetainExceptOnCreate"},
+        "ParseBlock": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Architectures": ["x86_64"], "Code": {"S3Key": "1.zip"}},
+        },
+    }
+}
+
+
+def deployment(source_bucket: str = "bucket") -> Deployment:
+    of: Any = SimpleNamespace(job="top_words", bucket="bucket", source_bucket=source_bucket)
+    found: Deployment = of
+    return found
+
+
+def test_the_settings_of_a_stack_are_read_from_its_template() -> None:
+    assert doctor.context_of(TEMPLATE, deployment("theirs")) == {
+        "job": "top_words",
+        "architecture": "x86_64",
+        "retain_data": "true",
+        "source_bucket": "theirs",
+    }
+
+
+def test_a_dashboard_with_its_alarms_is_among_them() -> None:
+    email = {"Protocol": "email", "Endpoint": "me@example.org"}
+    resources = {
+        **TEMPLATE["Resources"],
+        "Dashboard": {"Type": "AWS::CloudWatch::Dashboard"},
+        "Email": {"Type": "AWS::SNS::Subscription", "Properties": email},
+    }
+    context = doctor.context_of({"Resources": resources}, deployment())
+    assert (context["dashboard"], context["alarm_email"]) == ("true", "me@example.org")
+
+
+def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = json.loads(json.dumps(TEMPLATE).replace("1.zip", "2.zip"))
+    asked: list[Any] = []
+    fresh: list[Any] = [TEMPLATE, other, "app.py: an error"]
+
+    def synthesized(context: Any) -> Any:
+        asked.append(context)
+        return fresh.pop(0)
+
+    monkeypatch.setattr(doctor, "synthesized", synthesized)
+    found = [doctor.drift(TEMPLATE, deployment(), local=False) for _ in range(3)]
+    assert [finding.state for finding in found] == ["ok", "wrong", "note"]
+    assert found[1].text.endswith(": ParseBlock")
+    assert found[1].mend == 'make deploy CONTEXT="architecture=x86_64"'
+    assert asked[0]["architecture"] == "x86_64"
+
+
+@pytest.mark.parametrize(("state", "status"), [("ok", 0), ("note", 0), ("wrong", 1)])
+def test_it_says_what_mends_and_fails_if_something_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, state: Any, status: int
+) -> None:
+    def no_account() -> Account:
+        raise AccountError("No AWS region is set.")
+
+    file = io.StringIO()
+    monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([Finding("A", state, "b\x1b[2J", "mend")]))
+    monkeypatch.setattr(doctor, "of_account", lambda _: iter([]))
+    monkeypatch.setattr(doctor, "of_stack", lambda *_: iter([]))
+    opened = Account(Aws(None))
+    assert doctor.examine(Console(file=file, width=80), lambda: opened, "top_words") == status
+    lines = file.getvalue().splitlines()
+    assert lines[0] == f"{state:5} A: b\\x1b[2J"
+    assert lines[1:] == ([] if state == "ok" else ["      mend"])
+    assert doctor.examine(Console(file=file, width=80), no_account, "top_words") == 1

@@ -1,0 +1,130 @@
+"""What a person sees of a run at work, at any width."""
+
+import io
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from client.live import LINE_EVERY_S, Moment, Pace, as_line, as_picture, packed, shown
+from client.runs import Progress
+from lambda_src.messages import RunRecord
+
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+def record(**fields: Any) -> RunRecord:
+    started_at = fields.pop("started_at", 1e9)
+    return RunRecord(run_id="run", started_at=started_at, bytes=10**9, blocks=191, **fields)
+
+
+def at_work(**fields: Any) -> RunRecord:
+    """In the middle, with everything there is to tell."""
+    calls = {"running": 120, "at_most": 250, "done": 71, "tried_again": 3, "throttled": 2, "copies": 1}
+    told = {"blocks_done": 71, "calls": calls, "dollars": {"gb_s": 0.0021}, **fields}
+    return record(**told)
+
+
+def drawn(moment: Moment, width: int, **options: Any) -> str:
+    """As a terminal of that width gets it."""
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=True, _environ={}, **options)
+    console.print(as_picture(moment, width))
+    return file.getvalue()
+
+
+def lines(moment: Moment, width: int) -> list[str]:
+    return [line.rstrip() for line in drawn(moment, width, color_system=None).splitlines()]
+
+
+def test_at_80_columns() -> None:
+    first, second, *facts = lines(Moment(Progress(at_work(), 0, 20), 20.0, 65.0, "bytes"), 80)
+    assert first.startswith("Blocks  ━━━")
+    assert first.endswith(" 71/191  0:01:05")
+    assert second.endswith(" 0/20")
+    assert facts == [
+        "Mapping blocks, 104.7 MB/s, about 6 s left, 120 of 250 Lambdas at work,",
+        "3 tried again, 2 throttles, 1 second copy, 0 failed, 0.0021 dollars so far",
+    ]
+
+
+def test_at_200_columns_the_facts_are_one_line() -> None:
+    assert len(lines(Moment(Progress(at_work(), 0, 20), 20.0, 65.0, "bytes"), 200)) == 3
+
+
+@given(st.integers(60, 300), st.integers(0, 100_000), st.integers(0, 24), st.floats(0, 1e4), st.booleans())
+def test_it_is_never_wider_than_the_terminal_nor_higher_than_five_lines(
+    width: int, done: int, parts_done: int, pace: float, known: bool
+) -> None:
+    run = at_work(blocks_done=done if known else 0, stage="reduce" if parts_done else "parse")
+    run.blocks = 100_000 if known else 0
+    shown = lines(Moment(Progress(run, parts_done, 24), pace, 36_000.0, "bytes"), width)
+    assert max(map(len, shown)) <= width
+    assert len(shown) <= 5
+
+
+def test_what_the_record_does_not_hold_is_left_out() -> None:
+    """As in that of an older deployment."""
+    assert lines(Moment(Progress(record(), 0, 20), 0.0, 1.0, "bytes"), 80)[2:] == ["Mapping blocks"]
+
+
+@pytest.mark.parametrize("options", [{"color_system": "truecolor"}, {"no_color": True}])
+def test_done_and_not_done_differ_with_and_without_colour(options: Any) -> None:
+    half, whole = (
+        drawn(Moment(Progress(record(blocks_done=done), 0, 20), 0.0, 1.0, "bytes"), 80, **options)
+        for done in (90, 191)
+    )
+    assert half.replace("90/191", "191/191") != whole
+
+
+def test_without_colour_there_is_none() -> None:
+    text = drawn(Moment(Progress(at_work(), 3, 20), 1.0, 1.0, "bytes"), 80, no_color=True)
+    assert not re.search(r"\x1b\[[0-9;]*(3|4|9|10)[0-9]m", text)
+
+
+@given(st.lists(st.text("ab ", min_size=1, max_size=30), min_size=1), st.integers(10, 100))
+def test_packing_loses_and_breaks_nothing(words: list[str], width: int) -> None:
+    made = packed(words, width)
+    assert " ".join(made) == ", ".join(words)
+    assert all(len(line) <= width or len(line) <= 31 for line in made)
+
+
+def test_the_pace_is_that_of_the_last_seconds() -> None:
+    pace = Pace()
+    assert pace.blocks_per_s() == 0.0
+    for second in range(61):
+        pace.note(float(second), 10 * min(second, 30) + max(0, second - 30))
+    assert pace.blocks_per_s() == pytest.approx(1.0)
+
+
+def piped(records: list[tuple[float, RunRecord]]) -> list[str]:
+    """What is written where no terminal is, if the run is looked at at these times."""
+    file, now = io.StringIO(), 0.0
+    with shown(Console(file=file, width=80), "bytes", lambda: now) as show:
+        for at, run in records:
+            now = at
+            show(Progress(run, 5, 20))
+    assert not CONTROL.search(file.getvalue())
+    return file.getvalue().splitlines()
+
+
+def test_a_pipe_gets_a_line_now_and_then_and_at_each_stage() -> None:
+    looks = [(second / 2, at_work(blocks_done=second)) for second in range(100)]
+    told = piped([*looks, (50.0, at_work(stage="reduce")), (50.5, at_work(stage="done"))])
+    assert len(told) == 50 / LINE_EVERY_S + 2
+    assert "Mapping blocks: 0/191 blocks" in told[0]
+    assert "Reducing parts: 5/20 parts" in told[-2]
+    assert ", 120 of 250 Lambdas at work, 3 tried again, 2 throttles" in told[3]
+
+
+def test_a_line_says_units_that_are_no_bytes_by_their_name() -> None:
+    run = at_work(units=191_000)
+    assert "20,000 choices/s" in as_line(Moment(Progress(run, 0, 3), 20.0, 1.0, "choices"))
+
+
+def test_a_clock_that_is_ahead_does_no_harm() -> None:
+    told = piped([(0.0, at_work(started_at=9e12))])
+    assert told[0].startswith("0:00:00 ")
