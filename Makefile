@@ -15,8 +15,9 @@ override CONCURRENCY := $(value CONCURRENCY)
 override CONTEXT := $(value CONTEXT)
 override NAME := $(value NAME)
 override FUZZ_S := $(value FUZZ_S)
+override REPORT := $(value REPORT)
 override QUICK := $(value QUICK)
-export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT NAME FUZZ_S QUICK
+export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT NAME FUZZ_S QUICK REPORT
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -69,6 +70,10 @@ lint: .installed ## Check style and types
 .PHONY: new-job
 new-job: .installed ## Write the skeleton of a job of your own, and its test: NAME=name (docs/jobs.md)
 	@python -m client.new_job "$$NAME"
+
+.PHONY: pictures
+pictures: .installed ## Make the pictures of the docs anew; needs chromium: [REPORT=file.html]
+	@python -m tests.page.screenshots docs/pictures $${REPORT:+"$$REPORT"}
 
 .PHONY: synth
 synth: .installed ## Write the CloudFormation template to cdk.out: [CONTEXT="name=value ..."]

@@ -1,4 +1,4 @@
-"""What the README tells a person to type."""
+"""What the docs tell a person to type."""
 
 import json
 import os
@@ -27,21 +27,21 @@ from tests import oracle
 from tests.deployed import Stack
 
 
-def readme_commands() -> str:
-    """The README's console blocks that are marked for this test, in order."""
+def documented_commands() -> str:
+    """The console blocks of docs/operating.md that are marked for this test, in order."""
     blocks = re.findall(
-        r"<!-- test: aws -->\n```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+        r"<!-- test: aws -->\n```console\n(.*?)```", (ROOT / "docs" / "operating.md").read_text(), re.DOTALL
     )
     assert len(blocks) == 2
     return "\n".join(blocks)
 
 
-def test_the_aws_cli_runs_a_job_as_the_readme_writes_it(stack: Stack, tmp_path: Path) -> None:
+def test_the_aws_cli_runs_a_job_as_the_docs_write_it(stack: Stack, tmp_path: Path) -> None:
     text = "to be or not to be, größte".encode()
     (tmp_path / "enwiki.xml").write_bytes(text)
     environment = {**stack.local.environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", readme_commands()],
+        ["bash", "-euo", "pipefail", "-c", documented_commands()],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

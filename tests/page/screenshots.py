@@ -1,14 +1,20 @@
-"""The pictures of a report: ``python -m tests.page.screenshots FOLDER [REPORT.html]``.
+"""The pictures of a report, and of a run at work: ``python -m tests.page.screenshots FOLDER [REPORT.html]``.
 
 Without a report, of a run that was never run. They need Debian's chromium, and a font of many scripts looks
 best: ``apt-get install --no-install-recommends chromium fonts-noto-core``.
 """
 
+import io
 import sys
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
+
+from client.live import Moment, as_picture
 from client.page import page
+from client.runs import Progress
+from lambda_src.messages import RunRecord
 from tests.fake_runs import fake_run
 from tests.page.browser import CHROMIUM, Visit, in_browser
 
@@ -20,6 +26,28 @@ PICTURES: dict[str, tuple[str, int, int, str]] = {
     "report-phone.png": ("dark", 390, 844, "html"),
 }
 """By file: theme, width, height, and what is at the top."""
+
+
+LIVE = "live.svg"
+
+
+def live() -> str:
+    """A run at work in a terminal, as SVG."""
+    record = RunRecord(
+        run_id="run",
+        started_at=0.0,
+        bytes=10**10,
+        blocks=597,
+        blocks_done=214,
+        calls={"running": 183, "at_most": 250, "tried_again": 1, "throttled": 2, "copies": 1},
+        dollars={"gb_s": 0.0029},
+    )
+    console = Console(
+        record=True, width=84, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
+    console.print("$ fanfold run enwiki.xml")
+    console.print(as_picture(Moment(Progress(record, 0, 20), 120.0, 3.0, "bytes"), 84))
+    return console.export_svg(title="fanfold run", unique_id="live")
 
 
 def main(folder: Path, report: Path | None) -> None:
@@ -46,7 +74,8 @@ def main(folder: Path, report: Path | None) -> None:
             for name, (theme, width, height, top) in PICTURES.items()
         ]
         in_browser(visits)
-    for name in PICTURES:
+    (folder / LIVE).write_text(live())
+    for name in (*PICTURES, LIVE):
         print(f"{folder / name}: {(folder / name).stat().st_size:,} bytes")
 
 
