@@ -54,8 +54,9 @@ def test_workers_tell_their_stages(run: tuple[Trace, RunRecord]) -> None:
     for function in ("parse_block", "get_occurrences"):
         of_function = [usage for call, usage in usages if call.function == function]
         assert all(usage.fetch_ms > 0 and usage.store_ms > 0 for usage in of_function)
-        assert any(usage.init_ms > 10 for usage in of_function), "the first was cold"
-        assert len([usage for usage in of_function if usage.init_ms]) < len(of_function), "some were warm"
+        # How many were cold depends on the runs before; a process does not start in a moment.
+        assert all(usage.init_ms == 0 or usage.init_ms > 10 for usage in of_function)
+        assert any(usage.init_ms == 0 for usage in of_function), "more calls than processes"
 
 
 def test_the_record_is_the_sum_of_the_trace(run: tuple[Trace, RunRecord]) -> None:
