@@ -121,7 +121,10 @@ KEPT = ["input/old/text.txt", "blobs/stray", "runs/stray", "elsewhere"]
 
 @pytest.fixture
 def stored(s3: Any, table: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs with their intermediates; all but ``new`` stored theirs ten days ago."""
+    """Runs with their intermediates, and nothing of tests before; all but ``new`` stored theirs ten days
+    ago."""
+    while left := keys(s3):
+        s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": key} for key in left]})
     for key in [*chain.from_iterable(KEYS.values()), *KEPT]:
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"12345")
     claim(table, "busy")
@@ -133,9 +136,7 @@ def stored(s3: Any, table: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         add(found, run_id, {**entry, **({} if run_id == "new" else {"LastModified": then})})
 
     monkeypatch.setattr(intermediates, "_add", at_its_time)
-    yield s3
-    for key in keys(s3):
-        s3.delete_object(Bucket=BUCKET, Key=key)
+    return s3
 
 
 def keys(s3: Any) -> set[str]:
