@@ -18,8 +18,10 @@ def test_the_block_gets_the_result_or_the_error() -> None:
 @pytest.mark.parametrize("end", [KeyboardInterrupt, None])
 def test_when_the_block_ends_the_work_does(end: type[BaseException] | None) -> None:
     begun = threading.Event()
+    workers: list[threading.Thread] = []
 
     def work(check: Callable[[], None]) -> None:
+        workers.append(threading.current_thread())
         while True:
             check()
             begun.set()
@@ -35,4 +37,5 @@ def test_when_the_block_ends_the_work_does(end: type[BaseException] | None) -> N
             block()
     else:
         block()
-    assert threading.active_count() == 1
+    (worker,) = workers
+    assert not worker.is_alive()
