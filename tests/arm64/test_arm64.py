@@ -30,6 +30,7 @@ from lambda_src.messages import (
     encode,
     summarize,
     to_plain,
+    without_usage,
 )
 from lambda_src.results_table import ResultsTable
 from lambda_src.s3 import open_bucket
@@ -152,7 +153,7 @@ def prepare(aws: Aws, name: str, sample: Path) -> Run:
 def do(aws: Aws, machine: Machine, run: Run) -> Done:
     """Do ``run`` on ``machine``, whose workers must pass the engine's checks."""
     parsed = machine.invoke("parse_block", run.job, *map(to_plain, run.blocks))
-    blocks = msgspec.convert(parsed.answers, list[BlockReport])
+    blocks = [without_usage(report) for report in msgspec.convert(parsed.answers, list[BlockReport])]
     manifest = Manifest(run.job, run.pinned, run.measured.units, blocks)
     check_mapped(run.deployed, manifest)
     BlobStore(open_bucket(machine.bucket, URL_SUFFIX), machine.bucket, run.job).put_manifest(encode(manifest))
@@ -161,7 +162,7 @@ def do(aws: Aws, machine: Machine, run: Run) -> Done:
     results.claim(RunRecord(run_id=run.job, owner=OWNER, started_at=0.0), None)
     tasks = [GetOccurrencesRequest(run.job, OWNER, part) for part in run.deployed.parts]
     reduced = machine.invoke("get_occurrences", run.job, *map(to_plain, tasks))
-    parts = msgspec.convert(reduced.answers, list[PartReport])
+    parts = [without_usage(report) for report in msgspec.convert(reduced.answers, list[PartReport])]
     for part in parts:
         check_reduced(part, run.deployed, manifest)
     assert results.get_parts() == parts
