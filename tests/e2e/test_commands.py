@@ -25,6 +25,7 @@ from client.upload import upload
 from lambda_src.messages import ParseFileRequest, new_run_id
 from tests import oracle
 from tests.deployed import Stack
+from tests.processes import processes_of
 
 
 def documented_commands() -> str:
@@ -85,17 +86,6 @@ def client(
     finally:
         process.terminate()
         process.communicate()
-
-
-def processes_of(folder: Path) -> list[str]:
-    """What runs with ``folder`` in its environment or arguments: a zombie, which has ended, has neither."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has just ended
-            texts = [(process / name).read_bytes() for name in ("cmdline", "environ")]
-            if any(str(folder).encode() in text for text in texts):
-                found.append(f"{process.name} {texts[0]!r}")
-    return found
 
 
 def processes_of_session(session: int) -> list[str]:
