@@ -72,14 +72,14 @@ class SharedZipFile(zipfile.ZipFile):
     """Code and layers as MiniStack unpacks them, anew for each copy of a function: most of what a cold start
     would take here. Each is unpacked once, and linked to."""
 
-    _lock = threading.Lock()
+    _one_at_a_time = threading.Lock()  # ZipFile has a _lock of its own, one for each
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
         """Into ``path``, a folder of a copy's own folder."""
         assert self.filename
         target, content = Path(path), Path(self.filename).read_bytes()
         shared = Path(tempfile.gettempdir(), "unpacked", hashlib.sha256(content).hexdigest())
-        with self._lock:
+        with self._one_at_a_time:
             if not shared.exists():
                 self._tidy(shared.parent)
                 unpacking = shared.with_suffix(".partial")

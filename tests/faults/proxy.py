@@ -54,13 +54,19 @@ class Stall(NamedTuple):
     seconds: float
 
 
+class Hold(NamedTuple):
+    """Answer only once it is released."""
+
+    released: threading.Event
+
+
 class Tamper(NamedTuple):
     """Answer what ``change`` makes of the body."""
 
     change: Callable[[bytes], bytes]
 
 
-Fault = Answer | Reset | Cut | Stall | Tamper
+Fault = Answer | Reset | Cut | Stall | Hold | Tamper
 SLOW_DOWN = Answer(503, b"<Error><Code>SlowDown</Code><Message>Slow down</Message></Error>", {})
 INTERNAL = Answer(500, b"<Error><Code>InternalError</Code><Message>Again</Message></Error>", {})
 THROTTLED = Answer(
@@ -210,6 +216,9 @@ class _Handler(BaseHTTPRequestHandler):
                     self._answer(*self._forward(body), cut=True)
                 case Stall(seconds):
                     time.sleep(seconds)
+                    self._answer(*self._forward(body))
+                case Hold(released):
+                    released.wait()
                     self._answer(*self._forward(body))
                 case Tamper(change):
                     status, headers_, answer = self._forward(body)

@@ -6,6 +6,7 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,28 @@ def test_code_is_unpacked_once_and_old_code_goes(local: LocalAws, aws: Aws) -> N
     assert old not in unpacked(local)
     assert len(unpacked(local)) == 2
     assert answer("two")[0] == "new"
+
+
+def test_copies_that_start_at_once_share_one_unpacking(aws: Aws) -> None:
+    """None removes what another is unpacking."""
+    document = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+    role = aws.client("iam").create_role(RoleName="crowd", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("package/module.py", "def handler(*_):\n    return 'here'\n")
+        for number in range(1000):  # for the unpacking to take a while
+            archive.writestr(f"package/more/{number}.py", "")
+    functions = aws.client("lambda")
+    functions.create_function(
+        FunctionName="crowd",
+        Role=role,
+        Runtime="python3.13",
+        Handler="package.module.handler",
+        Code={"ZipFile": written.getvalue()},
+    )
+    with ThreadPoolExecutor(8) as executor:
+        answers = list(executor.map(lambda _: functions.invoke(FunctionName="crowd"), range(8)))
+    assert [json.load(answer["Payload"]) for answer in answers] == ["here"] * 8
 
 
 def test_the_log_does_not_grow_for_ever(local: LocalAws) -> None:
