@@ -138,15 +138,19 @@ def measure(case: Case) -> tuple[Measured, Measured]:
     return _once(case), _once(case)
 
 
-def _once(case: Case) -> Measured:
-    client = open_functions("amazonaws.com", 60)
-    source = Source("bucket", "input/text", '"etag"', case.calls * BLOCK_BYTES)
+def tasks_of(calls: int) -> list[ParseBlockRequest]:
+    """So many blocks of one object."""
+    source = Source("bucket", "input/text", '"etag"', calls * BLOCK_BYTES)
     portion = Portion([Placed(0, "input/text", source.bytes, source.etag, "plain")], None)
     starts = range(0, source.bytes, BLOCK_BYTES)
-    tasks = [
+    return [
         ParseBlockRequest("run", source, number, start, start + BLOCK_BYTES, portion)
         for number, start in enumerate(starts)
     ]
+
+
+def _once(case: Case) -> Measured:
+    client, tasks = open_functions("amazonaws.com", 60), tasks_of(case.calls)
     lock = threading.Lock()
     under_way = 0
     all_in_s: float | None = None

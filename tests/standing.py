@@ -5,6 +5,7 @@ as it comes to that function of the client
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,4 +65,6 @@ def main(state: Path, *interruption: str) -> LocalStack:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)  # what runs in the background may have them ignored
     main(Path(sys.argv[1]), *sys.argv[2:])
