@@ -2,11 +2,14 @@
 
 python -m benchmarks.cold_starts
 
-As in Lambda, neither our code nor a layer's nor the runtime's boto3 has bytecode, and cannot leave any; the
-standard library has it. Clients are made and ask for nothing, so no TLS is in it.
+Once with bytecode of our code and the layer, as it is deployed, and once without any, as it would be else; no
+process can leave any. The runtime's boto3 has none, the standard library has it. Clients are made and ask for
+nothing, so no TLS is in it. What only another Python than Lambda's needs is left out; run it by Lambda's to
+have that one's figures: make PYTHON=python3.13.
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,7 +22,9 @@ import msgspec
 from msgspec import Struct
 
 from lambda_src.settings import DEFAULT_JOB
-from stacks.dependency_layer import LOCK, ROOT, build_layer
+from stacks.bytecode import write_bytecode
+from stacks.dependency_layer import LOCK, build_layer
+from stacks.function_code import build_code
 from stacks.native_library import build_library, source_of_job
 
 ROUNDS = 7
@@ -38,6 +43,12 @@ CLIENTS = {
 
 RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 """boto3 and what it needs, as the runtime brings it."""
+
+NOT_IN_LAMBDA = "typing_extensions*"
+"""What the layer has on this machine only, for a Python before 3.13. Nothing needs it to be imported."""
+
+SHIPPED, NONE = "shipped", "none"
+"""Bytecode: that of our code and the layer, or none."""
 
 PLAIN_BOTO3 = "boto3 alone"
 """What the others are compared with: the import of the runtime's boto3 and one client of it."""
@@ -61,6 +72,7 @@ class ColdStart(Struct, frozen=True):
     that of all its milliseconds to those of ``PLAIN_BOTO3`` in the same round."""
 
     handler: str
+    bytecode: str
     imports_ms: float
     clients_ms: float
     peak_mib: float
@@ -73,19 +85,25 @@ class ColdStart(Struct, frozen=True):
 
 
 def measure(rounds: int = ROUNDS) -> list[ColdStart]:
-    """Every handler, and ``PLAIN_BOTO3`` as the last one."""
+    """Every handler with and without bytecode, and ``PLAIN_BOTO3`` as the last one."""
     with tempfile.TemporaryDirectory() as folder:
-        path = _without_bytecode(Path(folder))
-        programs = {handler: _program(path, handler) for handler in CLIENTS}
-        programs[PLAIN_BOTO3] = PROGRAM.format(
-            path=path, imports="import boto3", clients="boto3.client('lambda')"
+        runtime = _runtime(Path(folder) / "runtime")
+        paths = {bytecode: [*_deployed(Path(folder), bytecode), runtime] for bytecode in (SHIPPED, NONE)}
+        programs = {
+            (handler, bytecode): _program(path, handler)
+            for handler in CLIENTS
+            for bytecode, path in paths.items()
+        }
+        plain = (PLAIN_BOTO3, NONE)
+        programs[plain] = PROGRAM.format(
+            path=paths[NONE], imports="import boto3", clients="boto3.client('lambda')"
         )
-        started = [{name: _run(program) for name, program in programs.items()} for _ in range(rounds)]
+        started = [{one: _run(program) for one, program in programs.items()} for _ in range(rounds)]
     cold_starts = []
-    for name in programs:
-        imports, clients, peak = zip(*(of_round[name] for of_round in started), strict=True)
-        ratio = median(sum(of_round[name][:2]) / sum(of_round[PLAIN_BOTO3][:2]) for of_round in started)
-        cold_starts.append(ColdStart(name, median(imports), median(clients), median(peak), ratio))
+    for one in programs:
+        imports, clients, peak = zip(*(of_round[one] for of_round in started), strict=True)
+        ratio = median(sum(of_round[one][:2]) / sum(of_round[plain][:2]) for of_round in started)
+        cold_starts.append(ColdStart(*one, median(imports), median(clients), median(peak), ratio))
     return cold_starts
 
 
@@ -96,27 +114,37 @@ def _program(path: list[str], handler: str) -> str:
     )
 
 
-def _without_bytecode(folder: Path) -> list[str]:
-    """Copies of our code, of the layer and of the runtime's packages: the folders to import from."""
+def _deployed(folder: Path, bytecode: str) -> list[str]:
+    """Copies of our code and of the layer: the folders to import from."""
     source = source_of_job(DEFAULT_JOB)
     layer = build_layer("host", LOCK, build_library("host", source) if source else None)
-    task, opt, runtime = folder / "task", folder / "opt", folder / "runtime"
-    _copy(ROOT / "lambda_src", task / "lambda_src")
+    task, opt = folder / bytecode / "task", folder / bytecode / "opt"
+    _copy(build_code("host"), task)
     _copy(layer / "python", opt)
+    if bytecode == SHIPPED:
+        # By this Python, as it is the one that reads it.
+        for compiled in (task, opt):
+            write_bytecode(str(compiled), str(compiled))
+    return [str(task), str(opt)]
+
+
+def _runtime(folder: Path) -> str:
+    """A copy of the runtime's packages."""
+    folder.mkdir()
     for package in RUNTIME_PACKAGES:
         spec = find_spec(package)
         assert spec
         assert spec.origin
         file = Path(spec.origin)
         if file.name == "__init__.py":
-            _copy(file.parent, runtime / package)
+            _copy(file.parent, folder / package)
         else:
-            shutil.copy(file, runtime)
-    return [str(task), str(opt), str(runtime)]
+            shutil.copy(file, folder)
+    return str(folder)
 
 
 def _copy(folder: Path, to: Path) -> None:
-    shutil.copytree(folder, to, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(folder, to, ignore=shutil.ignore_patterns("__pycache__", NOT_IN_LAMBDA))
 
 
 def _run(program: str) -> list[float]:
@@ -133,11 +161,12 @@ def _run(program: str) -> list[float]:
 
 def main() -> None:
     """Print a line for each."""
-    print(f"{'handler':22}{'imports, ms':>12}{'clients, ms':>12}{'both':>6}{'of boto3':>10}{'peak, MiB':>11}")
+    print(f"Python {platform.python_version()}, milliseconds of a processor, peak of memory")
+    print(f"{'handler':20}{'bytecode':10}{'imports':>9}{'clients':>9}{'both':>6}{'of boto3':>10}{'MiB':>5}")
     for one in measure():
         print(
-            f"{one.handler:22}{one.imports_ms:12.0f}{one.clients_ms:12.0f}{one.ms:6.0f}{one.ratio:10.2f}"
-            f"{one.peak_mib:11.0f}"
+            f"{one.handler:20}{one.bytecode:10}{one.imports_ms:9.0f}{one.clients_ms:9.0f}{one.ms:6.0f}"
+            f"{one.ratio:10.2f}{one.peak_mib:5.0f}"
         )
 
 

@@ -1,9 +1,9 @@
 """Builds layers of dependencies for the platform that runs the Lambdas, without Docker.
 
 A layer holds the wheels of a lock, checked against its hashes: one lock is ``lambda_src/requirements.txt``, a
-job may bring another. It may also hold a library that is compiled here. What differs from machine to machine
-or from installation to installation (bytecode, scripts, pip's own notes) is left out, so that the same lock
-gives the same asset hash everywhere.
+job may bring another. It may also hold a library that is compiled here, and for Lambda bytecode. What differs
+from machine to machine or from installation to installation (scripts, pip's own notes) is left out, so that
+the same lock gives the same asset hash everywhere.
 """
 
 import hashlib
@@ -13,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from stacks.bytecode import add_bytecode
+from stacks.bytecode import identity as identity_of_bytecode
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "lambda_src" / "requirements.txt"
@@ -52,11 +55,13 @@ def lock_of_job(job: str) -> Path | None:
 def build_layer(architecture: str, lock: Path = LOCK, library: Path | None = None) -> Path:
     """The folder of the layer of ``lock`` for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host``
     for running on this machine with this Python. It holds the folder ``library`` besides, whose name tells
-    one from another. Built once. Raises LayerNotBuilt."""
+    one from another. Built once. Raises LayerNotBuilt, BytecodeNotWritten."""
     identity = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes())
     identity.update(library.name.encode() if library else b"")
     identity.update(
-        f"{sys.implementation.cache_tag} {platform.machine()}".encode() if architecture == "host" else b""
+        f"{sys.implementation.cache_tag} {platform.machine()}".encode()
+        if architecture == "host"
+        else identity_of_bytecode()
     )
     layer = BUILT / f"{architecture}-{identity.hexdigest()[:16]}"
     if not layer.exists():
@@ -66,6 +71,8 @@ def build_layer(architecture: str, lock: Path = LOCK, library: Path | None = Non
             _install(built / "python", architecture, lock)
             if library:
                 shutil.copytree(library, built / "python", dirs_exist_ok=True)
+            if architecture != "host":
+                add_bytecode(built, "/opt")
             rename_whole(built, layer)
     return layer
 

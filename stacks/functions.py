@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from aws_cdk import Acknowledgment, Duration, IgnoreMode, RemovalPolicy, Validations
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from lambda_src.settings import to_environment
 from stacks.dependency_layer import LOCK, ROOT, RUNTIME_PYTHON, build_layer, host_architecture
+from stacks.function_code import build_code
 from stacks.native_library import build_library
 
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
@@ -33,13 +34,7 @@ class Functions(Construct):
         )
         self._architecture = ARCHITECTURES[host_architecture() if architecture == "host" else architecture]
         self._runtime = lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)
-        self._code = lambda_.Code.from_asset(
-            str(ROOT),
-            # Only what git's own patterns let through: CDK's default ones miss files that begin with a dot,
-            # and caches of tools then change the asset's hash.
-            ignore_mode=IgnoreMode.GIT,
-            exclude=["*", "!/lambda_src/", "!/lambda_src/**/", "!/lambda_src/**/*.py", "__pycache__/", ".*/"],
-        )
+        self._code = lambda_.Code.from_asset(str(build_code(architecture)))
         self._wheels_for = architecture
         self._dependencies = self.layer("Dependencies", LOCK, source)
 

@@ -36,7 +36,13 @@ from tests.faults.proxy import Call
 def test_every_handler_makes_its_clients_as_the_cold_starts_do() -> None:
     starts = cold_starts.measure(rounds=1)
     handlers = {path.stem for path in Path("lambda_src/handlers").glob("[a-z]*.py")}
-    assert {one.handler for one in starts} == handlers | {cold_starts.PLAIN_BOTO3}
+    rows = {
+        (handler, bytecode) for handler in handlers for bytecode in (cold_starts.SHIPPED, cold_starts.NONE)
+    }
+    assert {(one.handler, one.bytecode) for one in starts} == {
+        *rows,
+        (cold_starts.PLAIN_BOTO3, cold_starts.NONE),
+    }
     assert all(one.ms > 0 and one.peak_mib > 0 for one in starts)
     assert starts[-1].ratio == 1
 
@@ -158,8 +164,8 @@ def test_ratios_are_shown_beside_what_they_are_of() -> None:
         text="generated",
         kernels=[Row("\x1b[2J", (30, 300), 10, (9, 3), 3, (2, 1))],
         cold_starts=[
-            cold_starts.ColdStart("parse_block", 60, 10, 30, 0.25),
-            cold_starts.ColdStart(cold_starts.PLAIN_BOTO3, 200, 80, 40, 1),
+            cold_starts.ColdStart("parse_block", cold_starts.SHIPPED, 60, 10, 30, 0.25),
+            cold_starts.ColdStart(cold_starts.PLAIN_BOTO3, cold_starts.NONE, 200, 80, 40, 1),
         ],
         memory=[],
         end_to_end=[measured.EndToEnd(10**9, rounds, {"coreutils + mawk": "no mawk on this machine"})],
@@ -172,7 +178,7 @@ def test_ratios_are_shown_beside_what_they_are_of() -> None:
     assert [line for line in lines if line] == [
         [r"count, \x1b[2J", "300 MB/s", "in Python", "30 MB/s", "10.0 times as fast"],
         [r"sum, \x1b[2J", "3.00 ms a block", "in Python", "9.00 ms", "3.0 times as fast"],
-        ["cold start, parse_block", "70 ms", "boto3 alone", "280 ms", "0.25 of it"],
+        ["cold start, parse_block, bytecode: shipped", "70 ms", "boto3 alone", "280 ms", "0.25 of it"],
         ["Fanfold, cold, 1 GB", "4.00 s", "Peer", "3.00 s", "0.75 times as fast"],
         ["Fanfold, 1 GB", "1.00 s", "Peer", "3.00 s", "3.00 times as fast"],
         ["Fanfold, 5 MiB blocks, 1 GB", "2.00 s", "Peer", "3.00 s", "1.50 times as fast"],

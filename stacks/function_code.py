@@ -1,0 +1,50 @@
+"""Collects the code that all functions have, ours, with the bytecode that Lambda's Python takes."""
+
+import hashlib
+import shutil
+import tempfile
+from pathlib import Path
+
+from stacks.bytecode import add_bytecode
+from stacks.bytecode import identity as identity_of_bytecode
+from stacks.dependency_layer import ROOT, rename_whole
+
+SOURCES = ROOT / "lambda_src"
+BUILT = ROOT / ".build" / "code"
+
+KEPT = 10
+"""Those that were used last; each change of a source gives another."""
+
+
+def build_code(architecture: str) -> Path:
+    """The folder of the code for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host`` for running
+    on this machine, whose Python may be another and keeps its own bytecode. Built once.
+    Raises BytecodeNotWritten."""
+    for_lambda = architecture != "host"
+    names = sorted(path.relative_to(ROOT) for path in SOURCES.rglob("*.py"))
+    # Caches of tools may hold Python, too.
+    wanted = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    sources = {name: (ROOT / name).read_bytes() for name in wanted}
+    identity = hashlib.sha256(Path(__file__).read_bytes() + (identity_of_bytecode() if for_lambda else b""))
+    for name, content in sources.items():
+        identity.update(f"\0{name.as_posix()}\0{len(content)}\0".encode() + content)
+    code = BUILT / f"{'lambda' if for_lambda else 'host'}-{identity.hexdigest()[:16]}"
+    if not code.exists():
+        BUILT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILT) as building:
+            built = Path(building) / "code"
+            for name, content in sources.items():
+                (built / name).parent.mkdir(parents=True, exist_ok=True)
+                (built / name).write_bytes(content)
+            if for_lambda:
+                add_bytecode(built, "/var/task")
+            rename_whole(built, code)
+        _tidy()
+    code.touch()
+    return code
+
+
+def _tidy() -> None:
+    by_use = sorted(BUILT.glob("*-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in by_use[KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
