@@ -12,7 +12,8 @@ import boto3
 import pytest
 
 from client.local_aws import LocalAws, local_aws
-from stacks.dependency_layer import LOCK, ROOT, build_layer, lock_of_job
+from stacks.dependency_layer import LOCK, build_layer, lock_of_job
+from stacks.function_code import build_code
 from tests.arm64.emulation import EmulatedPython, Unavailable, emulated_python
 
 RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
@@ -24,12 +25,14 @@ URL_SUFFIX = "amazonaws.com"
 
 
 class Report(NamedTuple):
-    """What ``invoke`` tells. ``modules`` and ``libraries`` are files: of Python, and of machine code."""
+    """What ``invoke`` tells. ``modules`` and ``libraries`` are files: of Python, and of machine code;
+    ``compiled`` are those of Python that had no bytecode."""
 
     answers: list[Any]
     machine: str
     python: str
     modules: list[str]
+    compiled: list[str]
     libraries: list[str]
 
 
@@ -61,10 +64,9 @@ class Machine(NamedTuple):
     def invoke(self, function: str, job: str, *events: object) -> Report:
         """Call ``function`` with each of ``events`` in one process."""
         layers = [layer / "python" for layer in self.layers(function, job)]
-        bytecode = f"pycache_prefix={self.code.with_name('bytecode')}"
-        arguments = map(str, ("-X", bytecode, INVOKE, function, self.code, *layers, self.runtime))
+        arguments = map(str, (INVOKE, function, self.code, *layers, self.runtime))
         done = subprocess.run(
-            [*self.command, "-I", "-S", *arguments],
+            [*self.command, "-I", "-S", "-B", *arguments],
             input=json.dumps(events),
             env={**self.environment, "FANFOLD_JOB": job},
             capture_output=True,
@@ -92,28 +94,26 @@ def local(emulated: EmulatedPython, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The Lambdas' code and what their runtime brings, each in a folder with nothing else."""
-    folder = tmp_path_factory.mktemp("lambda")
-    code, runtime = folder / "task", folder / "runtime"
-    code.mkdir()
-    runtime.mkdir()
-    (code / "lambda_src").symlink_to(ROOT / "lambda_src")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the Lambdas' runtime brings, in a folder with nothing else."""
+    runtime = tmp_path_factory.mktemp("runtime")
     for package in RUNTIME_PACKAGES:
         (runtime / package).symlink_to(Path(boto3.__file__).parents[1] / package)
-    return code, runtime
+    return runtime
 
 
 @pytest.fixture(scope="session")
-def arm64(emulated: EmulatedPython, local: LocalAws, folders: tuple[Path, Path]) -> Machine:
-    """Lambda's Python for arm64 and the layers for it, emulated."""
-    return Machine("arm64", emulated.command, emulated.root, *folders, _environment(local, "arm64"))
+def arm64(emulated: EmulatedPython, local: LocalAws, runtime: Path) -> Machine:
+    """Lambda's Python for arm64, the code and the layers for it, emulated."""
+    code = build_code("arm64")
+    return Machine("arm64", emulated.command, emulated.root, code, runtime, _environment(local, "arm64"))
 
 
 @pytest.fixture(scope="session")
-def host(local: LocalAws, folders: tuple[Path, Path]) -> Machine:
-    """This Python, and the layers for it."""
-    return Machine("host", [sys.executable], Path(sys.base_prefix), *folders, _environment(local, "host"))
+def host(local: LocalAws, runtime: Path) -> Machine:
+    """This Python, the code and the layers for it."""
+    python = Path(sys.base_prefix)
+    return Machine("host", [sys.executable], python, build_code("host"), runtime, _environment(local, "host"))
 
 
 def _environment(local: LocalAws, architecture: str) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Calls a handler with one event after the other, as Lambda does, and tells where and by what it was done.
 
-python -I -S invoke.py HANDLER FOLDER ... <events >answers
+python -I -S -B invoke.py HANDLER FOLDER ... <events >answers
 
-``-I -S`` leave this Python nothing but its standard library: all else is found in the folders.
+``-I -S`` leave this Python nothing but its standard library: all else is found in the folders. With ``-B`` it
+leaves nothing there, as in Lambda, where nobody can.
 """
 
 import importlib
@@ -22,12 +23,16 @@ class Context:
 def main(handler: str, *folders: str) -> None:
     sys.path[:0] = folders
     answers, sys.stdout = sys.stdout, sys.stderr  # where handlers log
+    compiled = list[object]()
+    # Tells of a module's source, and of nothing where its bytecode is there.
+    sys.addaudithook(lambda event, of: compiled.append(of[1]) if event == "compile" else None)
     module = importlib.import_module(f"lambda_src.handlers.{handler}")
     report = {
         "answers": [module.handler(event, Context()) for event in json.load(sys.stdin)],
         "machine": platform.machine(),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "modules": sorted({file for one in sys.modules.values() if (file := getattr(one, "__file__", None))}),
+        "compiled": sorted({str(file) for file in compiled if str(file).endswith(".py")}),
         "libraries": sorted(_libraries()),
     }
     json.dump(report, answers)

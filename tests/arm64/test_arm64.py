@@ -183,11 +183,15 @@ def blobs_of(aws: Aws, machine: Machine, run: Run) -> dict[str, Blob]:
 
 def check_is_lambdas(report: Report, arm64: Machine, function: str, job: str) -> None:
     """Nothing took part but the emulated Python, the code, the function's layers and the runtime's packages;
-    and of these only Python and layers with machine code."""
+    of these only Python and layers with machine code. Of code and layers nothing was compiled: the bytecode
+    that they bring is good."""
     assert (report.machine, report.python) == ("aarch64", RUNTIME_PYTHON)
     compiled = [arm64.python, *arm64.layers(function, job)]
     assert outside(report.modules, [*compiled, arm64.code, arm64.runtime, INVOKE]) == []
     assert outside(report.libraries, compiled) == []
+    shipped = [arm64.code, *arm64.layers(function, job)]
+    assert outside(report.compiled, shipped) == report.compiled
+    assert report.compiled, "Debian compiles the standard library only when it installs it"
 
 
 def outside(files: list[str], folders: list[Path]) -> list[str]:

@@ -28,6 +28,10 @@ each_architecture = pytest.mark.parametrize("architecture", ELF_MACHINES)
 each_layer = pytest.mark.parametrize(("lock", "source"), LAYERS.values(), ids=LAYERS)
 
 
+def bytecode_of(source: Path) -> Path:
+    return source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
+
+
 def layer_of(architecture: str, lock: Path, source: Path | None) -> Path:
     return build_layer(architecture, lock, build_library(architecture, source) if source else None)
 
@@ -100,8 +104,22 @@ def test_lies_where_the_runtime_looks(architecture: str, lock: Path, source: Pat
 @each_layer
 def test_leaves_out_what_differs_between_machines(architecture: str, lock: Path, source: Path | None) -> None:
     names = {path.name for path in layer_of(architecture, lock, source).rglob("*")}
-    assert not names & {"__pycache__", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "bin"}
-    assert not any(name.endswith(".pyc") for name in names)
+    assert not names & {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "bin"}
+
+
+@each_architecture
+@each_layer
+def test_has_bytecode_of_every_source_and_no_other(
+    architecture: str, lock: Path, source: Path | None
+) -> None:
+    files = files_of(layer_of(architecture, lock, source))
+    sources = {path for path in files if path.suffix == ".py"}
+    assert sources
+    assert {path for path in files if path.suffix == ".pyc"} == set(map(bytecode_of, sources))
+
+
+def test_has_none_for_this_machine() -> None:
+    assert not [path for path in files_of(build_layer("host")) if path.suffix == ".pyc"]
 
 
 @each_architecture
@@ -113,8 +131,9 @@ def test_holds_what_a_job_has_in_c(architecture: str) -> None:
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in place of the one where layers are kept."""
+    """An empty folder in place of the one where layers are kept; nothing that comes there is compiled."""
     monkeypatch.setattr(dependency_layer, "BUILT", tmp_path / "layers")
+    monkeypatch.setattr(dependency_layer, "add_bytecode", lambda *_: None)
     return tmp_path / "layers"
 
 

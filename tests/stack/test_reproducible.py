@@ -1,7 +1,7 @@
 """Two synths in two folders are the same, byte for byte: a diff in review then shows real changes only.
 
 The folders differ in what must not matter: depth, time stamps, permissions, what tools have left there.
-Each builds its own layers from the locks, and compiles with the compiler of this folder. Neither has
+Each builds its own layers from the locks, and compiles with the compilers of this folder. Neither has
 credentials.
 """
 
@@ -42,6 +42,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         _copy_sources(folder)
         (folder / ".build" / "native").mkdir(parents=True)
         (folder / ".build" / "native" / compiler.name).symlink_to(compiler)
+        (folder / "node_modules").symlink_to(ROOT / "node_modules")
     for name in LEFT_OVERS:
         (other / name).parent.mkdir(parents=True, exist_ok=True)
         (other / name).write_text("Not part of the app.", "utf-8")
@@ -71,10 +72,12 @@ def test_this_folder_gives_the_same_too(folders: tuple[Path, Path], default: Syn
     assert elsewhere.template == default.template
 
 
-def test_two_builds_of_the_layer_are_identical(folders: tuple[Path, Path]) -> None:
-    one, other = (_hashed(folder / ".build" / "layers") for folder in folders)
+@pytest.mark.parametrize("built", ["layers", "code"])
+def test_two_builds_are_identical(folders: tuple[Path, Path], built: str) -> None:
+    one, other = (_hashed(folder / ".build" / built) for folder in folders)
     assert one == other
     assert len(one) > 3
+    assert any(name.endswith(".pyc") for name in one)
 
 
 def _copy_sources(folder: Path) -> None:
