@@ -17,6 +17,7 @@ from client.model import (
     FIGURES,
     MAP_FIGURES,
     MIB,
+    WITHOUT_BYTECODE,
     Figures,
     athena_dollars,
     curve,
@@ -50,7 +51,7 @@ def with_values(**values: float) -> Figures:
 
 
 def test_every_figure_says_where_it_is_from() -> None:
-    for figures in (FIGURES, BEFORE, MAP_FIGURES):
+    for figures in (FIGURES, WITHOUT_BYTECODE, BEFORE, MAP_FIGURES):
         for figure in figures.values():
             assert figure.kind in ("measured", "published", "assumed", "code")
             assert figure.what
