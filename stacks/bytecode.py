@@ -46,8 +46,8 @@ def write_bytecode(folder: str, runs_in: str) -> None:
             str(source),
             dfile=f"{runs_in}/{source.relative_to(folder).as_posix()}",
             doraise=True,
-            # Nothing of a time stamp is in it, and the source is not even opened.
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            # No time stamp is in it, and a source that someone edits in Lambda's console is compiled.
+            invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
         )
 
 

@@ -16,8 +16,8 @@ from stacks.function_code import build_code
 MAGIC_OF_RUNTIME = bytes.fromhex("f30d0d0a")
 """Of every CPython 3.13 (3571, in importlib's _bootstrap_external.py)."""
 
-UNCHECKED = 1
-"""PEP 552: nothing of the source is compared with it."""
+CHECKED = 3
+"""PEP 552: it has the hash of its source, and is not used for another."""
 
 SAME_AS_OURS = """
 import json, marshal, sys
@@ -58,7 +58,7 @@ def test_is_as_lambda_takes_it_and_knows_where_it_runs(runs_in: str) -> None:
     for source in sources(folder):
         content = (folder / cached(source)).read_bytes()
         assert content[:4] == MAGIC_OF_RUNTIME
-        assert int.from_bytes(content[4:8], "little") == UNCHECKED
+        assert int.from_bytes(content[4:8], "little") == CHECKED
         assert f"{runs_in}/{source}".encode() in content
         assert str(bytecode.LOCK.parent).encode() not in content
 
@@ -83,16 +83,29 @@ def test_a_python_of_this_machine_compiles_to_the_same() -> None:
     assert compared.returncode == 0, compared.stderr
 
 
-def test_by_any_python_it_is_read_without_the_source(tmp_path: Path) -> None:
-    (tmp_path / "told.py").write_text("def where():\n    raise ValueError\n")
+@pytest.mark.parametrize(("edited", "compiled"), [(False, 0), (True, 1)])
+def test_it_is_read_for_the_source_that_it_is_of(tmp_path: Path, edited: bool, compiled: int) -> None:
+    source = tmp_path / "told.py"
+    source.write_text("def where():\n    raise ValueError('old')\n")
     write_bytecode(str(tmp_path), "/var/task")
-    (tmp_path / "told.py").write_text("syntax error")
-    program = "import sys, traceback\nsys.path.insert(0, sys.argv[1])\nimport told\ntold.where()"
+    if edited:
+        source.write_text("def where():\n    raise ValueError('new')\n")
+    program = """if True:
+        import sys
+        sources = []
+        sys.addaudithook(lambda event, of: sources.append(of) if event == "compile" else None)
+        sys.path.insert(0, sys.argv[1])
+        import told
+        print(len(sources))
+        told.where()
+        """
     ran = subprocess.run(
-        [sys.executable, "-I", "-c", program, str(tmp_path)], text=True, check=False, stderr=subprocess.PIPE
+        [sys.executable, "-I", "-c", program, str(tmp_path)], text=True, check=False, capture_output=True
     )
+    assert ran.stdout == f"{compiled}\n"
     # A traceback names the file that was imported, wherever it was compiled.
-    assert f'File "{tmp_path / "told.py"}", line 2, in where' in ran.stderr
+    assert f'File "{source}", line 2, in where' in ran.stderr
+    assert f"ValueError: {'new' if edited else 'old'}" in ran.stderr
 
 
 def test_a_source_that_does_not_compile_is_named(tmp_path: Path) -> None:
