@@ -219,12 +219,6 @@ class AllPartsReport(
     usage: Usage | None = None
 
 
-class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Log the results of a run."""
-
-    run_id: RunId
-
-
 class WarmRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Be ready for the request to come: ``parse_file`` sends it while the first stage is at work."""
 
@@ -322,6 +316,12 @@ class RunRecord(Struct, kw_only=True):
         self.error = cut(f"{type(error).__name__}: {error}", ERROR_BYTES)
         self.failures = [cut(text, FAILURE_BYTES) for text in getattr(error, "failures", ())[:FAILURES]]
         self.finished_at = time.time()
+
+
+class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Log the results of the run of ``record``, which need not stand in the table yet."""
+
+    record: RunRecord
 
 
 def name_of(bucket: str, key: str | None, prefix: str | None) -> str:

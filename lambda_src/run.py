@@ -1,5 +1,6 @@
 """One run, from the request to the summary: the orchestration behind ``parse_file``."""
 
+import copy
 import os
 import time
 from collections import Counter
@@ -216,6 +217,7 @@ def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunR
         record.bytes, record.objects, record.units = found.bytes, found.objects, found.units
         record.block_bytes, record.block_bytes_because = found.block_bytes, found.block_bytes_because
         record.blocks = found.blocks
+        record.facts = found.facts
         record.started_at, record.seconds = found.started_at, dict(found.seconds)
     return record
 
@@ -238,10 +240,10 @@ def _work(
     with _stage(record, "reduce"):
         parts = _reduce(job, record, manifest, services, ledger, tick=tick)
     with _stage(record, "log"):
-        tick()  # log_results reads the record
+        ledger.show()
         logged = call_once(
             services.log_results,
-            LogResultsRequest(record.run_id),
+            LogResultsRequest(copy.copy(record)),
             tick=tick,
             observer=ledger.watch("log_results", lambda _: "results"),
         )
@@ -285,6 +287,7 @@ def _parse(
     *,
     tick: Callable[[], None],
 ) -> Manifest:
+    told = record.blocks
     source, listing = services.pin_source()
     if etag and etag != source.etag:
         raise SourceChanged(
@@ -313,7 +316,8 @@ def _parse(
     if any(request.portion.listing for request in requests):
         services.put_listing(listing.body)
     record.blocks = len(requests)
-    tick()
+    if record.blocks != told:  # by the record as it was claimed
+        tick()
 
     reports: dict[int, BlockReport] = {}
 

@@ -104,7 +104,7 @@ class MapReduceJob(Construct):
             memory_mb=ONE_VCPU_MB // 2,
             timeout_s=LOG_RESULTS_TIMEOUT_S,
         )
-        _allow(self.log_results, ["dynamodb:GetItem", "dynamodb:Query"], [table.table_arn])
+        _allow(self.log_results, ["dynamodb:Query"], [table.table_arn])
 
         self.parse_file = functions.function(
             "parse_file",

@@ -1,18 +1,19 @@
 """Logs the results of a run to CloudWatch: one line per part and one summary line."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambda_src import job
 from lambda_src.answer import answer
 from lambda_src.dynamodb import open_table
-from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
 from lambda_src.log import log
 from lambda_src.messages import (
     LogResultsReport,
     LogResultsRequest,
+    PartReport,
+    RunRecord,
     Warmed,
     decode_event,
     is_warm_request,
@@ -34,16 +35,14 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         if is_warm_request(event):
             return Warmed()
         request = decode_event(event, LogResultsRequest)
-        return log_results(settings.job, deployed, ResultsTable(table, request.run_id, deployed))
+        parts = ResultsTable(table, request.record.run_id, deployed).get_parts()
+        return log_results(settings.job, deployed, request.record, parts)
 
     return answer(work)
 
 
-def log_results(name: str, deployed: Job, table: ResultsTable) -> LogResultsReport:
-    """Log what ``table`` holds of its run. Raises ConservationBroken if it holds no record of it."""
-    record, parts = table.get_run(), table.get_parts()
-    if record is None:
-        raise ConservationBroken("The results table has no record of this run.")
+def log_results(name: str, deployed: Job, record: RunRecord, parts: Sequence[PartReport]) -> LogResultsReport:
+    """Log the results of the run of ``record``, whose job goes by ``name``."""
     for report in parts:
         label = int(report.part) if report.part.isdecimal() else report.part
         log(name, **{**report.result, "run_id": record.run_id, deployed.part: label})

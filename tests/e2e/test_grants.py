@@ -21,7 +21,6 @@ GRANTS = [
     ("GetOccurrences", "s3:GetObject", "blobs/*"),
     ("GetOccurrences", "dynamodb:ConditionCheckItem", "Results"),
     ("GetOccurrences", "dynamodb:PutItem", "Results"),
-    ("LogResults", "dynamodb:GetItem", "Results"),
     ("LogResults", "dynamodb:Query", "Results"),
 ]
 """Function, action, and what the resource's ARN tells it by. Writing logs is not enforced locally."""

@@ -14,7 +14,7 @@ from lambda_src.dynamodb import EndpointTable, Refused
 from lambda_src.endpoint import Endpoint, Unreachable
 from lambda_src.errors import AccessDenied, FunctionFailed, Throttled, Transient
 from lambda_src.functions import invoke, invoke_and_forget
-from lambda_src.messages import LogResultsReport, LogResultsRequest
+from lambda_src.messages import LogResultsReport, LogResultsRequest, RunRecord
 
 
 class Service(ThreadingHTTPServer):
@@ -159,7 +159,7 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
         Endpoint("lambda", "us-east-1", "http://127.0.0.1:9", 5.0).post("/", {}, b"x")
 
 
-REQUEST = LogResultsRequest("run")
+REQUEST = LogResultsRequest(RunRecord(run_id="run", started_at=0.0))
 
 
 def ask(endpoint: Endpoint) -> LogResultsReport:

@@ -47,7 +47,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "GetOccurrencesLog": OWN_LOG,
     },
     "LogResults": {
-        "Table": {"dynamodb:GetItem", "dynamodb:Query"},
+        "Table": {"dynamodb:Query"},
         "LogResultsLog": OWN_LOG,
     },
 }

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -866,17 +866,109 @@ def test_the_stages_add_up_to_the_time_that_a_run_took(monkeypatch: pytest.Monke
     assert sum(last.seconds.values()) == pytest.approx(last.finished_at - last.started_at, abs=0.05)
 
 
-def test_the_record_is_written_twice_a_second_and_at_four_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Claimed, blocks known, all but logged, ended: whatever its size."""
+def test_the_record_is_written_twice_a_second_and_at_three_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Claimed, blocks known, ended: whatever its size."""
     monkeypatch.setattr(map_reduce, "TICK_S", 1e9)
     job = Run(blocks=500)
     job.run()
     assert [(record.stage, record.blocks, record.blocks_done) for record in job.table.records] == [
         ("parse", 0, 0),
         ("parse", 500, 0),
-        ("log", 500, 500),
         ("done", 500, 500),
     ]
+
+
+class Clock:
+    """A clock that stands still but for what ``taking`` says that work takes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 1000.0
+        monkeypatch.setattr(time, "time", lambda: self.now_s)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now_s)
+
+    def taking(self, seconds: float, work: Callable[..., Any]) -> Callable[..., Any]:
+        def slow(*request: Any) -> Any:
+            self.now_s += seconds
+            return work(*request)
+
+        return slow
+
+
+MOMENTS = st.sampled_from([0.0, 0.01, 0.1, 0.24, 0.3, 0.6, 1.1])
+
+
+class Course(NamedTuple):
+    """What each step of a run takes, in seconds; an invocation is to hand it over after ``lasts_s``."""
+
+    pin_s: float
+    blocks_s: list[float]
+    throttles_s: list[float]
+    reduce_s: float
+    log_s: float
+    lasts_s: float
+    fails: bool
+
+
+COURSES = st.builds(
+    Course,
+    pin_s=MOMENTS,
+    blocks_s=st.lists(MOMENTS, max_size=40),
+    throttles_s=st.lists(MOMENTS, max_size=5),
+    reduce_s=MOMENTS,
+    log_s=MOMENTS,
+    lasts_s=st.sampled_from([2.1, 5.0, 1e9]),
+    fails=st.booleans(),
+)
+
+
+def writes_of(course: Course, clock: Clock) -> list[float]:
+    """When the record is written in such a run, from the first invocation to the end of the last."""
+    job, written_at = Run(blocks=len(course.blocks_s)), []
+    store, throttles = job.table.end_run, iter(course.throttles_s)
+
+    def end_run(record: RunRecord) -> None:
+        written_at.append(clock.now_s)
+        store(record)
+
+    job.table.end_run = end_run  # type: ignore[method-assign]
+
+    def get_all_occurrences(request: object) -> AllPartsReport:
+        for seconds in throttles:
+            clock.now_s += seconds
+            raise Throttled("slow down")
+        return job.all_lengths(request)
+
+    def log_results(request: LogResultsRequest) -> LogResultsReport:
+        assert request.record.stage == "log"
+        return LogResultsReport(19 if course.fails else 20)
+
+    request, status = ParseFileRequest(key="key", block_bytes=10, max_concurrency=1), "RUNNING"
+    while status == "RUNNING":
+        ends_at = clock.now_s + course.lasts_s
+        with contextlib.suppress(ConservationBroken, NoProgress):
+            job.run(
+                request,
+                remaining_s=lambda ends_at=ends_at: lease.HANDOVER_S + ends_at - clock.now_s,
+                pin_source=clock.taking(course.pin_s, job.pin),
+                parse_block=lambda block: clock.taking(course.blocks_s[block.block], job.block)(block),
+                get_all_occurrences=clock.taking(course.reduce_s, get_all_occurrences),
+                log_results=clock.taking(course.log_s, log_results),
+            )
+        assert job.table.record
+        status = job.table.record.status
+        request = job.handed_over[-1] if status == "RUNNING" else request
+    assert status == "SUCCEEDED" or course.fails or course.lasts_s < 1e9
+    return written_at
+
+
+@settings(deadline=None, max_examples=300)
+@given(COURSES)
+def test_a_record_is_written_four_times_a_second_at_most(course: Course) -> None:
+    """Over within a second or not, failed, handed over again and again."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        written_at = writes_of(course, Clock(monkeypatch))
+    for first in written_at:
+        assert sum(first <= moment < first + 1.0 for moment in written_at) <= 4, written_at
 
 
 def test_a_run_under_way_says_what_it_has_used(monkeypatch: pytest.MonkeyPatch) -> None:
