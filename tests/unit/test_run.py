@@ -1031,7 +1031,7 @@ def test_the_second_stage_s_functions_are_started_while_the_first_is_at_work(
     assert {call.outcome for call in warmed} == {"done"}
 
 
-@pytest.mark.parametrize("max_concurrency", [1, 22, 24])
+@pytest.mark.parametrize("max_concurrency", [1, 22])  # at 22 the blocks under way, be it one, leave too few
 def test_no_more_lambdas_are_started_than_were_asked_for(
     monkeypatch: pytest.MonkeyPatch, max_concurrency: int
 ) -> None:
