@@ -16,6 +16,7 @@ from client.runs import Ended, command
 from client.safe_text import visible
 from client.source import Local, Object, Objects
 from client.stages import Stages
+from client.terminal import ask
 from client.upload import Folder, Input, upload, upload_folder
 from lambda_src.job import load
 from lambda_src.messages import ParseFileRequest
@@ -102,7 +103,7 @@ def _with_advice(error: runs.RunError, aws: Aws, deployment: Deployment, run_id:
 def _wants_to_cancel() -> bool:
     """No answer is no."""
     try:
-        answer = input("Cancel the run (y), or let it go on unwatched (Enter)? ")
+        answer = ask("Cancel the run (y), or let it go on unwatched (Enter)? ")
     except EOFError:
         print()
         return False

@@ -19,6 +19,7 @@ from client.deployment import Deployment
 from client.runs import has_died
 from client.safe_text import visible
 from client.sizes import size_text
+from client.terminal import ask
 from lambda_src.messages import RunRecord
 from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
 
@@ -87,7 +88,7 @@ def _agrees(question: str) -> bool:
     if not sys.stdin.isatty():
         raise NotAsked("There is no terminal to ask at whether to delete: give --yes, or --dry-run to look.")
     try:
-        return input(question).strip().lower() in ("y", "yes")
+        return ask(question).strip().lower() in ("y", "yes")
     except EOFError:
         return False
 

@@ -1,10 +1,14 @@
-"""Standard output, or the stream of errors."""
+"""Standard output, or the stream of errors; and a question to the person."""
 
 import io
+import select
 import sys
 from contextlib import suppress
 
 from rich.console import Console
+
+LISTEN_S = 0.2
+"""How long a signal may go unheard."""
 
 
 class Terminal(Console):
@@ -21,3 +25,15 @@ class Terminal(Console):
         """Leave standard output open to nowhere."""
         with suppress(SystemExit):
             super().on_broken_pipe()
+
+
+def ask(question: str) -> str:
+    """What a person answers. Raises EOFError, and whatever a signal's handler raises.
+
+    It does not wait in one read: a signal that comes between the question and that read would be heard with
+    the next key only.
+    """
+    print(question, end="", flush=True)
+    while not select.select([sys.stdin], [], [], LISTEN_S)[0]:
+        pass  # here Python calls the handlers of signals
+    return input()

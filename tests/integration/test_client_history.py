@@ -180,7 +180,7 @@ def test_it_asks_first(
 ) -> None:
     before = keys(stored)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr("builtins.input", lambda _: answer)
+    monkeypatch.setattr(intermediates, "ask", lambda _: answer)
     cleaned(aws, deployment, yes=False)
     assert (keys(stored) != before) == answer.lower().startswith("y")
 
@@ -210,7 +210,7 @@ def test_a_run_that_is_resumed_meanwhile_keeps_its_blobs(
         return "y"
 
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr("builtins.input", resumed)
+    monkeypatch.setattr(intermediates, "ask", resumed)
     assert cleaned(aws, deployment, yes=False).endswith("0 objects were deleted.\n")
     assert keys(stored) == before
 
