@@ -223,18 +223,25 @@ def watch(
     finish(attend(account.aws, deployment, run_id, stages), account.aws, deployment, stages, json)
 
 
-@app.command("runs", epilog=_example("fanfold runs", "fanfold runs --job access_log --profile work | head"))
+@app.command("runs", epilog=_example("fanfold runs", "fanfold runs --job access_log --limit 1000 | cut -f 1"))
 def list_runs(
-    job: AnyJob = None, local: Local = False, profile: Profile = None, region: Region = None
+    *,
+    job: AnyJob = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many, the newest.")] = 50,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
 ) -> None:
-    """List all runs, the newest first; piped, with tabs between."""
+    """List past runs and those at work, the newest first; piped, with tabs between."""
     from client.history import past_runs, show_runs
 
     account = _account(local, profile, region)
     console = _stages().console
-    found = past_runs(account.aws, account.deployments(job))
+    found = past_runs(account.aws, account.deployments(job), limit)
     if found or not console.is_terminal:
         show_runs(console, found)
+        if console.is_terminal and len(found) == limit:
+            console.print(f"Shown are {limit:,} at most: --limit shows more.")
     else:
         console.print("There are no runs yet. To begin one: fanfold run SOURCE")
 

@@ -59,8 +59,8 @@ def find_deployment(aws: Aws, job: str) -> Deployment:
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":  # which says of what: that it does not exist
             raise StackNotFound(
-                f"There is no stack {stack} in {aws.session.region_name}: {_deploy(job)}, or name the region "
-                "and profile where it is by --region and --profile."
+                f"There is no stack {stack} in {aws.session.region_name}: {deploy_command(job)}, or name the "
+                "region and profile where it is by --region and --profile."
             ) from error
         raise DeploymentError(f"The stack {stack} cannot be looked up: {sentence(error)}") from error
     except BotoCoreError as error:
@@ -75,11 +75,11 @@ def _deployment(job: str, outputs: Mapping[str, str]) -> Deployment:
         return msgspec.convert({**outputs, "job": job}, Deployment)
     except msgspec.ValidationError as error:
         raise DeploymentError(
-            f"The stack {stack_name(job)} lacks an output ({error}): deploy it again: {_deploy(job)}."
+            f"The stack {stack_name(job)} lacks an output ({error}): deploy it again: {deploy_command(job)}."
         ) from error
 
 
-def _deploy(job: str) -> str:
+def deploy_command(job: str) -> str:
     """What a person types to deploy ``job`` to an account."""
     return "make deploy" if job == DEFAULT_JOB else f'make deploy CONTEXT="job={job}"'
 

@@ -1,7 +1,7 @@
 """The runs that there were, of each job, as the results tables hold them."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,13 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from client.aws import AccountError, Aws, sentence
-from client.deployment import Deployment
-from client.runs import has_died
+from client.deployment import Deployment, deploy_command
+from client.runs import has_died, job_option
 from client.safe_text import visible
 from client.sizes import size_text
 from lambda_src.dynamodb import from_attribute
 from lambda_src.messages import RunRecord
 from lambda_src.results_table import RUN_ITEM
+from lambda_src.settings import RUNS_INDEX
+
+READ_AT_ONCE = 100
+"""DynamoDB's own bound."""
 
 FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in ("failures", "facts", "extras"))
 """All that is looked at; the others may be long."""
@@ -36,32 +40,57 @@ class PastRun(NamedTuple):
     record: RunRecord
 
 
-def past_runs(aws: Aws, deployments: Iterable[Deployment]) -> list[PastRun]:
-    """All runs of ``deployments``, the newest first. Raises AccountError.
-
-    It reads the whole tables: DynamoDB has no other way to what has no index, and an index would cost a write
-    for each of a run's own.
-    """
+def past_runs(aws: Aws, deployments: Iterable[Deployment], limit: int) -> list[PastRun]:
+    """The newest ``limit`` runs of ``deployments``, the newest first. Raises AccountError."""
     found = [
-        PastRun(deployment, record) for deployment in deployments for record in _records(aws, deployment)
+        PastRun(deployment, record)
+        for deployment in deployments
+        for record in _records(aws, deployment, limit)
     ]
-    return sorted(found, key=lambda run: run.record.started_at, reverse=True)
+    return sorted(found, key=lambda run: run.record.started_at, reverse=True)[:limit]
 
 
-def _records(aws: Aws, deployment: Deployment) -> list[RunRecord]:
-    names = {f"#{place}": field for place, field in enumerate(FIELDS)}
-    request = {
-        "TableName": deployment.table,
-        "FilterExpression": "#item = :run",
-        "ProjectionExpression": ", ".join(names),
-        "ExpressionAttributeNames": {**names, "#item": "item"},
-        "ExpressionAttributeValues": {":run": {"S": RUN_ITEM}},
-    }
+def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord]:
+    job, table, client = deployment.job, deployment.table, aws.client("dynamodb")
     try:
-        pages = aws.client("dynamodb").get_paginator("scan").paginate(**request)
-        return [_record(item) for page in pages for item in page["Items"]]
+        keys = _newest(client, table, limit)
+        found: list[RunRecord] = []
+        for first in range(0, len(keys), READ_AT_ONCE):
+            found += _read(client, table, keys[first : first + READ_AT_ONCE])
+        return found
     except (BotoCoreError, ClientError) as error:
-        raise AccountError(f"The table {deployment.table} cannot be read: {sentence(error)}") from error
+        # The request is the same whatever the table, so it is the index that it lacks.
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException":
+            again = f"fanfold up{job_option(job)}" if aws.endpoint_url else deploy_command(job)
+            raise AccountError(
+                f"The table {table} has no index of its runs yet. To deploy it again: {again}"
+            ) from error
+        raise AccountError(f"The table {table} cannot be read: {sentence(error)}") from error
+
+
+def _newest(client: Any, table: str, limit: int) -> list[dict[str, Any]]:
+    """The keys of the newest records."""
+    pages = client.get_paginator("query").paginate(
+        TableName=table,
+        IndexName=RUNS_INDEX,
+        KeyConditionExpression="#item = :run",
+        ExpressionAttributeNames={"#item": "item"},
+        ExpressionAttributeValues={":run": {"S": RUN_ITEM}},
+        ScanIndexForward=False,
+        PaginationConfig={"MaxItems": limit},
+    )
+    return [{name: item[name] for name in ("run_id", "item")} for page in pages for item in page["Items"]]
+
+
+def _read(client: Any, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[RunRecord]:
+    """The records of ``keys``, in any order."""
+    names = {f"#{place}": field for place, field in enumerate(FIELDS)}
+    projected = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
+    wanted = {table: {"Keys": keys, **projected}}
+    while wanted:
+        answer = client.batch_get_item(RequestItems=wanted)
+        yield from map(_record, answer["Responses"][table])
+        wanted = answer["UnprocessedKeys"]
 
 
 def _record(item: Mapping[str, Any]) -> RunRecord:

@@ -29,6 +29,9 @@ INPUT_PREFIX = "input/"
 BLOBS_PREFIX = "blobs/"
 RUNS_PREFIX = "runs/"
 
+RUNS_INDEX = "runs"
+"""Of the results table: the runs' records by the time when they began."""
+
 DEFAULT_JOB = "top_words"
 
 _VARIABLE_PREFIX = "FANFOLD_"

@@ -5,7 +5,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
+from lambda_src.settings import BLOBS_PREFIX, RUNS_INDEX, RUNS_PREFIX
 
 INTERMEDIATES_KEPT = Duration.days(7)
 """Long enough to resume a failed run after a weekend."""
@@ -58,6 +58,16 @@ class Storage(Construct):
             "Results",
             partition_key=dynamodb.Attribute(name="run_id", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="item", type=dynamodb.AttributeType.STRING),
+            # Of all items only the runs' records have a time, so only they are in it. Their keys stay as they
+            # are, so that only the first write of a run is one to the index too.
+            global_secondary_indexes=[
+                dynamodb.GlobalSecondaryIndexPropsV2(
+                    index_name=RUNS_INDEX,
+                    partition_key=dynamodb.Attribute(name="item", type=dynamodb.AttributeType.STRING),
+                    sort_key=dynamodb.Attribute(name="started_at", type=dynamodb.AttributeType.NUMBER),
+                    projection_type=dynamodb.ProjectionType.KEYS_ONLY,
+                )
+            ],
             billing=dynamodb.Billing.on_demand(),
             encryption=dynamodb.TableEncryptionV2.aws_managed_key(),
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(

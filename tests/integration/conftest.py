@@ -9,6 +9,7 @@ from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
 from lambda_src.dynamodb import EndpointTable, open_table
+from lambda_src.settings import RUNS_INDEX
 
 BUCKET = "bucket"
 TABLE = "results"
@@ -69,7 +70,20 @@ def account_table(endpoint: str) -> Iterator[Any]:
             {"AttributeName": "run_id", "KeyType": "HASH"},
             {"AttributeName": "item", "KeyType": "RANGE"},
         ],
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("run_id", "item")],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": kind}
+            for name, kind in (("run_id", "S"), ("item", "S"), ("started_at", "N"))
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": RUNS_INDEX,
+                "KeySchema": [
+                    {"AttributeName": "item", "KeyType": "HASH"},
+                    {"AttributeName": "started_at", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
     )
     yield created

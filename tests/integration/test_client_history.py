@@ -10,9 +10,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 
-from client import intermediates, runs
+from client import history, intermediates, runs
 from client.aws import AccountError, Aws
 from client.deployment import Deployment
 from client.history import past_runs, show_runs
@@ -73,7 +74,7 @@ def test_runs_are_listed_newest_first_with_what_they_took(
         dollars={"gb_s": 0.004, "s3_puts": 0.0012},
         failures=["never read"],
     )
-    found = past_runs(aws, [deployment])
+    found = past_runs(aws, [deployment], 50)
     assert [run.record.run_id for run in found] == ["done", "run-2", "run-1", "run-0"]
     assert found[0].record.dollars == done.dollars
     header, first, *_, last = shown(found)
@@ -84,12 +85,64 @@ def test_runs_are_listed_newest_first_with_what_they_took(
     assert last.split("\t")[-1] == "s3://b/input/0"
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_the_newest_are_listed_whatever_they_are_called(
+    table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """In as many reads as it takes, of every deployment."""
+    monkeypatch.setattr(history, "READ_AT_ONCE", 2)
+    for place, name in enumerate(["last", "aaa", "zzz", "20261125T101500Z-0a1b2c3d"]):
+        claim(table, name, started_at=1e9 - place)
+    found = past_runs(aws, [deployment, deployment], 2 * limit)
+    listed = [run.record.run_id for run in found]
+    assert listed == [name for name in ("last", "aaa", "zzz")[:limit] for _ in range(2)]
+
+
+def test_what_dynamodb_leaves_out_is_asked_for_again(
+    table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in range(3):
+        claim(table, f"run-{place}", started_at=1e9 - place)
+    client = aws.client("dynamodb")
+    ask = client.batch_get_item
+
+    def one_at_once(RequestItems: Any) -> Any:  # noqa: N803 - as boto3 has it
+        ((name, wanted),) = RequestItems.items()
+        first, *rest = wanted["Keys"]
+        answer = ask(RequestItems={name: {**wanted, "Keys": [first]}})
+        return {**answer, "UnprocessedKeys": {name: {**wanted, "Keys": rest}} if rest else {}}
+
+    monkeypatch.setattr(client, "batch_get_item", one_at_once)
+    monkeypatch.setattr(Aws, "client", lambda *_: client)
+    found = past_runs(aws, [deployment], 50)
+    assert [run.record.run_id for run in found] == ["run-0", "run-1", "run-2"]
+
+
+def test_a_table_without_an_index_is_to_be_deployed_again(
+    aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DynamoDB tells it from a table that is not there; the local stand-in for it does not."""
+
+    def refuse(*_: object) -> None:
+        told = {"Code": "ValidationException", "Message": "The table does not have the specified index: runs"}
+        raise ClientError({"Error": told}, "Query")
+
+    monkeypatch.setattr(history, "_newest", refuse)
+    with pytest.raises(
+        AccountError, match=r"^The table results has no index of its runs yet. .*: fanfold up$"
+    ):
+        past_runs(aws, [deployment], 50)
+
+
 def test_a_run_whose_owner_has_died_is_not_called_running(
     table: Any, aws: Aws, deployment: Deployment
 ) -> None:
     claim(table, "dead", lease_until=time.time() - 3600)
     claim(table, "alive", started_at=2e9)
-    assert [line.split("\t")[2] for line in shown(past_runs(aws, [deployment]))[1:]] == ["RUNNING", "DIED"]
+    assert [line.split("\t")[2] for line in shown(past_runs(aws, [deployment], 50))[1:]] == [
+        "RUNNING",
+        "DIED",
+    ]
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
@@ -97,18 +150,18 @@ def test_a_run_id_is_whole_at_every_width(table: Any, aws: Aws, deployment: Depl
     """And a hostile key steers no terminal and breaks no line."""
     run_id = "20261125T101500Z-0a1b2c3d"
     claim(table, run_id, bucket="b", key="input/\x1b]0;x\x07\t\n" + "x" * 300, status="SUCCEEDED")
-    lines = shown(past_runs(aws, [deployment]), width)
+    lines = shown(past_runs(aws, [deployment], 50), width)
     assert len(lines) == 2
     assert lines[1].startswith(f"{run_id} top_words SUCCEEDED ")
     assert max(map(len, lines)) <= width
     assert not re.search(
-        r"[\x00-\x1f]", "".join(lines) + "".join(shown(past_runs(aws, [deployment]))[1].split("\t"))
+        r"[\x00-\x1f]", "".join(lines) + "".join(shown(past_runs(aws, [deployment], 50))[1].split("\t"))
     )
 
 
 def test_a_table_that_is_gone_is_one_sentence(endpoint: str, aws: Aws, deployment: Deployment) -> None:
     with pytest.raises(AccountError, match=r"^The table results cannot be read: "):
-        past_runs(aws, [deployment])
+        past_runs(aws, [deployment], 50)
 
 
 KEYS = {

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
+from lambda_src.messages import PartReport, RunRecord
+from lambda_src.settings import RUNS_INDEX
+
 from .synthesized import Synthesized
 
 BUCKET = "AWS::S3::Bucket"
@@ -84,7 +87,18 @@ def test_table_is_on_demand_and_keyed_by_run_and_item(table: dict[str, Any]) -> 
     assert {item["AttributeName"]: item["AttributeType"] for item in table["AttributeDefinitions"]} == {
         "run_id": "S",
         "item": "S",
+        "started_at": "N",
     }
+
+
+def test_runs_are_found_by_time_and_nothing_else_is_indexed(table: dict[str, Any]) -> None:
+    """Whatever else an index held would be written again with each write of a record."""
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == RUNS_INDEX
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["item", "started_at"]
+    times = [kind for kind in (RunRecord, PartReport) if "started_at" in kind.__struct_fields__]
+    assert times == [RunRecord]
 
 
 def test_table_is_encrypted_with_a_key_that_audits_see(table: dict[str, Any]) -> None:
