@@ -114,16 +114,18 @@ def _wants_to_cancel() -> bool:
 
 
 def finish(
-    ended: Ended, aws: Aws, deployment: Deployment, stages: Stages, json: Path | None, *, kept: bool = True
+    ended: Ended, aws: Aws, deployment: Deployment, stages: Stages, output: Path | None, *, kept: bool = True
 ) -> None:
-    """Write the result, then show it, and what it took; it is shown also if it could not be written. It can
-    be asked for again if it is ``kept``. Raises ReportError."""
+    """Write the result to ``output`` as JSON, then show it, unless it went to standard output, and what it
+    took; it is shown also if it could not be written. It can be asked for again if it is ``kept``. Raises
+    ReportError."""
     record, summary = ended
     try:
-        if json:
-            report.write(json, report.json_text(report.as_json(deployment.job, summary, stages.seconds)))
+        if output:
+            report.write(output, report.json_text(report.as_json(deployment.job, summary, stages.seconds)))
     finally:
-        report.show(stages.console, deployment.job, summary, stages.seconds)
+        if output != report.STANDARD_OUTPUT:
+            report.show(stages.console, deployment.job, summary, stages.seconds)
         report.show_dollars(stages.console, record)
         stages.console.print(visible(f"Run: {record.run_id}"))
         if kept:

@@ -3,12 +3,10 @@
 import os
 import sys
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from client.safe_text import visible
 from lambda_src.job import names
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415 - see above
 
-STANDARD_OUTPUT = Path("-")
 LARGEST_CONCURRENCY = 500
 CORPUS_BYTES = 100_000_000
 ACCOUNT_QUOTA = 1000
@@ -97,8 +94,12 @@ Profile = Annotated[
 ]
 Region = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS region, such as eu-west-1.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.")]
-JsonPath = Annotated[
-    Path | None, typer.Option("--json", metavar="PATH", help="Write the result there too, as JSON.")
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON, and all else to standard error.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Write the result to this file too, as JSON."),
 ]
 BlockBytes = Annotated[
     int | None,
@@ -152,14 +153,15 @@ def down(
     epilog=_example(
         "fanfold run enwiki.xml",
         "fanfold run --job access_log s3://my-bucket/input/logs/2026/11/",
-        "fanfold run --local --json result.json enwiki.xml",
+        "fanfold run --local enwiki.xml --json | jq .words",
     )
 )
 def run(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
     *,
     job: Job = DEFAULT_JOB,
-    json: JsonPath = None,
+    json: Json = False,
+    output: Output = None,
     block_bytes: BlockBytes = None,
     concurrency: Concurrency = None,
     run_id: Annotated[
@@ -174,11 +176,11 @@ def run(
     region: Region = None,
 ) -> None:
     """Run a job, watch it, and show its result."""
-    if detach and json:
+    if detach and (json or output):
         raise typer.BadParameter(
-            "--detach does not wait for a result: leave out --json, then `fanfold results`."
+            "--detach does not wait for a result: leave out --json and --output, then `fanfold results`."
         )
-    _check_path(json)
+    output = _output(output, json)
     from client import runs
     from client.attendance import attend, finish, request_for, uploaded
     from client.source import Local as LocalSource
@@ -187,7 +189,7 @@ def run(
 
     meant = parse(source)
     account = _account(local, profile, region)
-    aws, deployment, stages = account.aws, account.deployment(job), _stages(to_errors=detach)
+    aws, deployment, stages = account.aws, account.deployment(job), _stages(output, to_errors=detach)
     if isinstance(meant, LocalSource):
         there: Any = uploaded(aws, deployment, meant, stages)
     else:
@@ -201,7 +203,7 @@ def run(
         stages.console.print(f"To watch it: {runs.command('watch', aws, deployment, request.run_id)}")
         return
     ended = attend(aws, deployment, request.run_id, stages, lambda: runs.begin(aws, deployment, request))
-    finish(ended, aws, deployment, stages, json)
+    finish(ended, aws, deployment, stages, output)
 
 
 @app.command(epilog=_example("fanfold watch 20261125T101500Z-0a1b2c3d"))
@@ -209,18 +211,19 @@ def watch(
     run_id: RunId,
     *,
     job: AnyJob = None,
-    json: JsonPath = None,
+    json: Json = False,
+    output: Output = None,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """Watch a run until it has ended, and show its result."""
-    _check_path(json)
+    output = _output(output, json)
     from client.attendance import attend, finish
 
     account, deployment = _of_run(run_id, job, local, profile, region)
-    stages = _stages()
-    finish(attend(account.aws, deployment, run_id, stages), account.aws, deployment, stages, json)
+    stages = _stages(output)
+    finish(attend(account.aws, deployment, run_id, stages), account.aws, deployment, stages, output)
 
 
 @app.command("runs", epilog=_example("fanfold runs", "fanfold runs --job access_log --limit 1000 | cut -f 1"))
@@ -246,39 +249,21 @@ def list_runs(
         console.print("There are no runs yet. To begin one: fanfold run SOURCE")
 
 
-class OptionalPaths(TyperCommand):
-    """``--json`` and ``--csv`` without a path mean standard output, as ``-`` does."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """``args``, each with what it means."""
-        pairs = zip_longest(args, args[1:], fillvalue="--")
-        given = [
-            f"{word}=-" if word in ("--json", "--csv") and after.startswith("-") and after != "-" else word
-            for word, after in pairs
-        ]
-        return super().parse_args(ctx, given)
-
-
 @app.command(
-    cls=OptionalPaths,
     epilog=_example(
         "fanfold results 20261125T101500Z-0a1b2c3d",
-        "fanfold results 20261125T101500Z-0a1b2c3d --json | jq .words",
-        "fanfold results 20261125T101500Z-0a1b2c3d --csv words.csv",
+        "fanfold results --json 20261125T101500Z-0a1b2c3d | jq .words",
+        "fanfold results --csv -o words.csv 20261125T101500Z-0a1b2c3d",
     ),
 )
 def results(
     run_id: RunId,
     *,
-    json: Annotated[
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print it as CSV, one flat table.")] = False,
+    output: Annotated[
         Path | None,
-        typer.Option("--json", metavar="[PATH]", help="As JSON, to that file or to standard output."),
-    ] = None,
-    csv: Annotated[
-        Path | None,
-        typer.Option(
-            "--csv", metavar="[PATH]", help="As CSV, one flat table, to that file or to standard output."
-        ),
+        typer.Option("--output", "-o", metavar="PATH", help="Write the JSON or CSV to this file instead."),
     ] = None,
     job: AnyJob = None,
     local: Local = False,
@@ -286,27 +271,24 @@ def results(
     region: Region = None,
 ) -> None:
     """Show the result of a run that has succeeded."""
-    for path in (json, csv):
-        _check_path(path)
-    if json == csv == STANDARD_OUTPUT:
-        raise typer.BadParameter("--json and --csv cannot both go to standard output: name a file for one.")
+    if json and csv:
+        raise typer.BadParameter("choose --json or --csv: not both.")
+    if output and not (json or csv):
+        raise typer.BadParameter("--output writes JSON or CSV: say which, by --json or --csv.")
+    output = _output(output, json or csv)
     from client import report, runs
     from client.cells import as_csv
 
     account, deployment = _of_run(run_id, job, local, profile, region)
     ended = runs.read(account.aws, deployment, run_id)
-    for path, text in (
-        (json, report.json_text(report.as_json(deployment.job, ended.summary, {}))),
-        (csv, as_csv(deployment.job, ended.summary)),
-    ):
-        if path == STANDARD_OUTPUT:
-            report.write_to_standard_output(text)
-        elif path:
-            report.write(path, text)
-    if not json and not csv:
+    if not output:
         console = _stages().console
         report.show(console, deployment.job, ended.summary, {})
         report.show_dollars(console, ended.record)
+    elif csv:
+        report.write(output, as_csv(deployment.job, ended.summary))
+    else:
+        report.write(output, report.json_text(report.as_json(deployment.job, ended.summary, {})))
 
 
 @app.command(epilog=_example("fanfold resume 20261125T101500Z-0a1b2c3d"))
@@ -314,21 +296,22 @@ def resume(
     run_id: RunId,
     *,
     job: AnyJob = None,
-    json: JsonPath = None,
+    json: Json = False,
+    output: Output = None,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """Go on with a run that failed, was cancelled or died: only what is missing is done."""
-    _check_path(json)
+    output = _output(output, json)
     from client import runs
     from client.attendance import attend, finish
 
     account, deployment = _of_run(run_id, job, local, profile, region)
-    aws, stages = account.aws, _stages()
+    aws, stages = account.aws, _stages(output)
     request = runs.request_to_resume(aws, deployment, run_id)
     ended = attend(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
-    finish(ended, aws, deployment, stages, json)
+    finish(ended, aws, deployment, stages, output)
 
 
 @app.command(epilog=_example("fanfold cancel 20261125T101500Z-0a1b2c3d"))
@@ -457,9 +440,10 @@ def report(
 ) -> None:
     """Write all there is to know of a run into one HTML file: its result, its Lambdas, what it cost."""
     path = output or Path(f"fanfold-{run_id}.html".replace("/", "_"))
-    _check_path(path)
     from client.html_report import html_report
-    from client.report import write
+    from client.report import check_path, write
+
+    check_path(path)
 
     account, deployment = _of_run(run_id, job, local, profile, region)
     write(path, html_report(account.aws, deployment, run_id))
@@ -484,7 +468,7 @@ def demo(
         Path | None, typer.Option(metavar="PATH", help="A file or a folder.  [default: generated input]")
     ] = None,
     job: Job = DEFAULT_JOB,
-    json: JsonPath = None,
+    output: Output = None,
     block_bytes: BlockBytes = None,
     concurrency: Annotated[
         int | None,
@@ -501,16 +485,16 @@ def demo(
     seed: Annotated[int, typer.Option(metavar="N", help="Its seed.")] = 1,
 ) -> None:
     """All on this machine, and nothing left of it: start a local AWS, deploy, run, show, stop."""
-    _check_path(json)
+    output = _output(output, json=False)
     from client import demo as demonstration
     from client.source import local
 
     meant = local(file) if file else None
     demonstration.demo(
-        _stages(),
+        _stages(output),
         job,
         file=meant,
-        json=json,
+        output=output,
         block_bytes=block_bytes,
         concurrency=concurrency,
         corpus_bytes=corpus_bytes,
@@ -518,19 +502,22 @@ def demo(
     )
 
 
-def _stages(*, to_errors: bool = False) -> "Stages":
+def _stages(output: Path | None = None, *, to_errors: bool = False) -> "Stages":
+    """For people, beside a result that goes to ``output``."""
+    from client.report import STANDARD_OUTPUT
     from client.stages import Stages
     from client.terminal import Terminal
 
-    return Stages(Terminal(to_errors=to_errors))
+    return Stages(Terminal(to_errors=to_errors or output == STANDARD_OUTPUT))
 
 
-def _check_path(path: Path | None) -> None:
-    """Before anything is paid for."""
-    if path and path != STANDARD_OUTPUT:
-        from client.report import check_path
+def _output(path: Path | None, json: bool) -> Path | None:
+    """Where the result goes as JSON, if anywhere. Raises ReportError, before anything is paid for."""
+    from client.report import STANDARD_OUTPUT, check_path
 
+    if path:
         check_path(path)
+    return path or (STANDARD_OUTPUT if json else None)
 
 
 def _account(local: bool, profile: str | None, region: str | None) -> "Account":

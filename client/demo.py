@@ -35,7 +35,7 @@ def demo(
     job: str,
     *,
     file: Local | None,
-    json: Path | None,
+    output: Path | None,
     block_bytes: int | None,
     concurrency: int | None,
     corpus_bytes: int,
@@ -67,7 +67,7 @@ def demo(
             request = request_for(there, run_id, block_bytes, concurrency or 2 * (os.cpu_count() or 1))
             with shown(stages.console, load(job).unit) as show:
                 ended = run(aws, deployment, request, show)
-        finish(ended, aws, deployment, stages, json, kept=False)
+        finish(ended, aws, deployment, stages, output, kept=False)
         if sample:
             _compare(ended, sample, stages)
 

@@ -18,6 +18,8 @@ from lambda_src.job import load
 from lambda_src.messages import RunRecord
 from lambda_src.settings import DEFAULT_JOB
 
+STANDARD_OUTPUT = Path("-")
+
 SHOWN_DOLLARS = 0.00005
 
 ITEM_NAMES = {
@@ -70,7 +72,7 @@ def write(path: Path, text: bytes) -> None:
     to what that stands for. Raises ReportError."""
     with _refused(path):
         if _is_standard_output(path):
-            write_to_standard_output(text)
+            _write_to_standard_output(text)
         elif _in_place(path):
             with path.open("wb") as device:
                 device.write(text)
@@ -78,7 +80,7 @@ def write(path: Path, text: bytes) -> None:
             _replace(_target(path), text)
 
 
-def write_to_standard_output(text: bytes) -> None:
+def _write_to_standard_output(text: bytes) -> None:
     """As it is; on a terminal, without what would steer it."""
     sys.stdout.flush()
     if sys.stdout.isatty():
@@ -125,6 +127,8 @@ def _target(path: Path) -> Path:
 
 def _is_standard_output(path: Path) -> bool:
     """To open it again, as /dev/stdout, would cut off what a file has got from it so far."""
+    if path == STANDARD_OUTPUT:
+        return True
     try:
         return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
     except (OSError, ValueError, AttributeError):  # not there yet; standard output is closed

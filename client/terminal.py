@@ -33,7 +33,7 @@ def ask(question: str) -> str:
     It does not wait in one read: a signal that comes between the question and that read would be heard with
     the next key only.
     """
-    print(question, end="", flush=True)
+    print(question, end="", file=sys.stderr, flush=True)
     while not select.select([sys.stdin], [], [], LISTEN_S)[0]:
         pass  # here Python calls the handlers of signals
     return input()

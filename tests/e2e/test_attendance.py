@@ -248,13 +248,13 @@ def test_from_beginning_to_cleaning_each_command_knows_the_run(
     begun = fanfold(stack, "run", file, "--detach")
     run_id = begun.stdout.strip()
     assert RUN_ID.fullmatch(run_id), begun.stderr
-    watched = fanfold(stack, "watch", run_id, "--json", str(tmp_path / "result.json"))
+    watched = fanfold(stack, "watch", run_id, "--output", str(tmp_path / "result.json"))
     assert watched.returncode == 0, watched.stderr
     listed = fanfold(stack, "runs").stdout.splitlines()
     assert [line.split("\t")[1:3] for line in listed if line.startswith(run_id)] == [
         ["top_words", "SUCCEEDED"]
     ]
-    read: Any = json.loads(fanfold(stack, "results", run_id, "--json").stdout)
+    read: Any = json.loads(fanfold(stack, "results", "--json", run_id).stdout)
     written: Any = json.loads((tmp_path / "result.json").read_text())
     assert read == written
     assert read["top_words"]["7"] == [{"word": "denmark", "count": 60_000}]

@@ -99,7 +99,7 @@ def processes_of_session(session: int) -> list[str]:
 def test_make_run_s_command_ends_with_exact_counts(tmp_path: Path) -> None:
     file, result = tmp_path / "text.txt", tmp_path / "result.json"
     file.write_bytes("naïve naïve — don’t, ΟΔΟΣ".encode())
-    with client("demo", "--file", str(file), "--json", str(result), "--block-bytes", "7") as process:
+    with client("demo", "--file", str(file), "--output", str(result), "--block-bytes", "7") as process:
         output, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     answer = json.loads(result.read_text())
@@ -255,8 +255,8 @@ def sessions_started_by(parent: int) -> list[int]:
     ("arguments", "sentence"),
     [
         (["demo", "--file", "/nowhere"], "Error: /nowhere is not a file that can be read.\n"),
-        (["demo", "--json", "/nowhere/x.json"], "Error: /nowhere/x.json cannot be written"),
-        (["demo", "--json", str(ROOT)], f"Error: {ROOT} is a folder: name a file."),
+        (["demo", "--output", "/nowhere/x.json"], "Error: /nowhere/x.json cannot be written"),
+        (["demo", "--output", str(ROOT)], f"Error: {ROOT} is a folder: name a file."),
         (["demo", "--block-bytes", "0"], "Error: Invalid value for '--block-bytes': 0"),
         (["demo", "--concurrency", "many"], "Error: Invalid value for '--concurrency'"),
         (["run"], "Error: Missing argument 'SOURCE'."),

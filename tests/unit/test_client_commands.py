@@ -1,5 +1,6 @@
 """What a person types, and what a command says when it has done its part."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -63,11 +64,13 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["rum", "x"], "Error: No such command 'rum'. Did you mean 'run', "),
         (["run", "x", "--job", "words"], "there is no job words; choose one of access_log, "),
         (["run", "x", "--concurrency", "501"], "Error: Invalid value for '--concurrency'"),
-        (["run", "x", "--detach", "--json", "y"], "--detach does not wait for a result"),
+        (["run", "x", "--detach", "--json"], "--detach does not wait for a result"),
+        (["run", "x", "--detach", "--output", "y"], "--detach does not wait for a result"),
         (["runs", "--local", "--region", "x"], "leave out --profile and --region"),
         (["clean", "run", "--older-than", "3"], "name runs, or give --older-than: not both"),
-        (["results", "run", "--json", "--csv"], "cannot both go to standard output"),
-        (["results", "--json", "run"], "Error: Missing argument 'RUN_ID'."),
+        (["results", "run", "--json", "--csv"], "choose --json or --csv: not both"),
+        (["results", "run", "--output", "words.csv"], "say which, by --json or --csv"),
+        (["results", "--json", "words.json", "run"], "Error: Got unexpected extra argument"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_where_to_look(
@@ -166,18 +169,68 @@ def test_detached_it_prints_the_run_id_and_nothing_else(
     assert output.err.endswith("To watch it: fanfold watch mine\n")
 
 
-@pytest.mark.parametrize(
-    ("given", "json", "csv"),
-    [
-        (["--json"], "-", None),
-        (["--json", "--csv", "words.csv"], "-", "words.csv"),
-        (["--csv", "-", "--json", "words.json"], "words.json", "-"),
-        (["--csv=words.csv"], None, "words.csv"),
-        ([], None, None),
-    ],
+ENDED = runs.Ended(
+    RunRecord(run_id="run", started_at=1.0, dollars={"gb_s": 0.5}, prices="us-east-1"),
+    {
+        "run_id": "run",
+        "status": "SUCCEEDED",
+        "bytes": 7,
+        "block_bytes": 7,
+        "block_bytes_because": "x",
+        "blocks": 1,
+        "words": 1,
+        "longer_words": 0,
+        "top_words": {"7": [{"word": "denmark", "count": 1}]},
+        "seconds": {},
+        "dollars": 0.5,
+    },
 )
-def test_results_go_to_standard_output_unless_a_path_follows(
-    given: list[str], json: str | None, csv: str | None
+
+
+@pytest.fixture
+def _ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that has ended well, however one comes to it."""
+    monkeypatch.setattr(runs, "find", lambda *_: ENDED.record)
+    monkeypatch.setattr(runs, "read", lambda *_: ENDED)
+    monkeypatch.setattr(runs, "follow", lambda *_: ENDED)
+    monkeypatch.setattr(runs, "begin", lambda *_: None)
+    monkeypatch.setattr(runs, "request_to_resume", lambda *_: None)
+    monkeypatch.setattr(runs, "checked", lambda _aws, _deployment, source: source)
+
+
+WAYS = (["run", "s3://bucket/key"], ["watch", "run"], ["resume", "run"], ["results", "run"])
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_what_is_printed_for_programs_is_that_alone(
+    way: list[str], option: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    meant = COMMANDS["results"].make_context("results", ["run", *given]).params
-    assert [meant[name] and str(meant[name]) for name in ("json", "csv")] == [json, csv]
+    """Wherever among the words the option stands: it takes none of them for its own."""
+    if option == "--csv" and way[0] != "results":
+        return
+    for arguments in ([*way, option], [way[0], option, *way[1:]]):
+        assert commands.main(arguments) == 0
+        told = capsys.readouterr()
+        if option == "--json":
+            assert json.loads(told.out)["top_words"]["7"] == [{"word": "denmark", "count": 1}]
+        else:
+            assert told.out.splitlines()[1] == '7,1,"denmark",1'
+        assert ("Dollars: 0.5" in told.err) == (way[0] != "results")
+        assert "denmark" not in told.err
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize("way", WAYS)
+def test_a_file_gets_the_same_and_people_see_the_result(
+    way: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, options = tmp_path / "result.json", ["--json"] * (way[0] == "results")
+    assert commands.main([*way, *options, "-o", str(path)]) == 0
+    assert json.loads(path.read_text())["words"] == 1
+    told = capsys.readouterr()
+    assert ("denmark 1" in told.out) == (way[0] != "results")
+    assert not told.err
+    assert commands.main([*way, *options, "-o", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["words"] == 1

@@ -49,10 +49,12 @@ def make(folder: Path, target: str, given: dict[str, str], how: str) -> list[str
 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])
-@pytest.mark.parametrize("name", ["it's.txt", "two words", "a;b", "a$b", "$(touch m)", "-x --json ", HOSTILE])
+@pytest.mark.parametrize(
+    "name", ["it's.txt", "two words", "a;b", "a$b", "$(touch m)", "-x --output ", HOSTILE]
+)
 def test_file_and_json_are_just_characters(folder: Path, name: str, how: str) -> None:
     assert make(folder, "run", {"FILE": name, "JSON": name}, how) == [
-        *("demo", f"--file={name}", f"--json={name}")
+        *("demo", f"--file={name}", f"--output={name}")
     ]
 
 

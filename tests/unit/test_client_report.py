@@ -177,6 +177,13 @@ def test_nothing_is_begun_for_a_result_that_cannot_be_written(
 
     monkeypatch.setattr(account, "open_account", never)
     monkeypatch.setattr(demo, "run_folder", never)
-    for arguments in (["demo"], ["run", "s3://b/k"], ["watch", "run"], ["results", "run"], ["resume", "run"]):
-        assert commands.main([*arguments, "--json", str(tmp_path)]) == 1
+    for arguments in (
+        ["demo"],
+        ["run", "s3://b/k"],
+        ["watch", "run"],
+        ["results", "run", "--csv"],
+        ["resume", "run"],
+        ["report", "run"],
+    ):
+        assert commands.main([*arguments, "--output", str(tmp_path)]) == 1
         assert capsys.readouterr().err == f"Error: {tmp_path} is a folder: name a file.\n"
