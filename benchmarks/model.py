@@ -3,20 +3,21 @@
 They are printed, or put in place of those in FILE. ``client.model`` has the figures: change one, and see.
 """
 
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from client.model import (
     BEFORE,
+    ENGINE,
     FIGURES,
     MAP_FIGURES,
     MIB,
     WITHOUT_BYTECODE,
     Change,
-    Figure,
-    Figures,
     Modelled,
     athena_dollars,
     curve,
@@ -26,6 +27,9 @@ from client.model import (
     model,
     suggest,
 )
+from client.workload import Figure, Figures
+from client.workloads import access_log, column_permutations
+from lambda_src.jobs.column_permutations.ranks import block_choices, choices
 from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 
 Row = Iterable[str]
@@ -57,7 +61,74 @@ def figures() -> str:
 
 def _figure(named: tuple[str, Figure]) -> Row:
     name, figure = named
-    return f"`{name}`", f"{figure.value:,.6g} {figure.unit}".strip(), figure.kind, figure.what
+    value = f"{figure.value:,.6g} {figure.unit}".strip() if math.isfinite(figure.value) else "no bound"
+    return f"`{name}`", value, figure.kind, figure.what
+
+
+class Table(NamedTuple):
+    """A table of numbers, for column_permutations."""
+
+    columns: int
+    rows: int
+    bytes: int
+
+
+A_TABLE = Table(200, 1_000, 1_300_000)
+NUMBERS = (Table(80, 1_000, 520_000), A_TABLE, Table(500, 10_000, 32_000_000))
+
+
+def job_figures() -> str:
+    """Those of the other jobs, where they are not those of ``top_words``."""
+    of_jobs: dict[str, Figures] = {
+        "access_log": access_log.FIGURES,
+        "column_permutations": column_permutations.figures_of(*A_TABLE),
+    }
+    return markdown(
+        ("job", "figure", "value", "kind", "what"),
+        [
+            (f"`{job}`", *_figure((name, figure)))
+            for job, figures in of_jobs.items()
+            for name, figure in figures.items()
+            if FIGURES.get(name) != figure
+        ],
+    )
+
+
+def jobs() -> str:
+    """What the other jobs take, by default."""
+
+    def rows() -> Iterator[Row]:
+        for size in SIZES[:3]:
+            for cold in (True, False):
+                figures = {**ENGINE, **access_log.FIGURES}
+                run = model(size, DEFAULT_MAX_CONCURRENCY, cold=cold, figures=figures)
+                yield "`access_log`", _size(size), *_taken(run, _block(run))
+        for table in NUMBERS:
+            for cold in (True, False):
+                run = model(
+                    choices(table.columns),
+                    DEFAULT_MAX_CONCURRENCY,
+                    cold=cold,
+                    block_units=block_choices(table.columns),
+                    figures={**ENGINE, **column_permutations.figures_of(*table)},
+                )
+                shape = f"{table.columns} columns, {table.rows:,} rows: {run.units:,} choices"
+                yield "`column_permutations`", shape, *_taken(run, f"{run.block_units:,}")
+
+    return markdown(
+        ("job", "input", "", "block", "blocks", "start", "parse", "reduce", "log", "all", "$"), rows()
+    )
+
+
+def _taken(run: Modelled, block: str) -> Row:
+    return (
+        _temperature(run),
+        block,
+        f"{run.blocks:,}",
+        *(_seconds(stage.seconds) for stage in run.stages),
+        _seconds(run.seconds) + (", **fails**" if run.obstacle else ""),
+        f"{run.dollars:.4f}",
+    )
 
 
 RUN = ("input", "at once", "", "block", "blocks", "start", "parse", "reduce", "log", "all", "$", "Athena $")
@@ -65,15 +136,10 @@ RUN = ("input", "at once", "", "block", "blocks", "start", "parse", "reduce", "l
 
 def _run(run: Modelled) -> Row:
     return (
-        _size(run.input_bytes),
+        _size(run.units),
         f"{run.concurrency:,}",
-        _temperature(run),
-        _block(run),
-        f"{run.blocks:,}",
-        *(_seconds(stage.seconds) for stage in run.stages),
-        _seconds(run.seconds) + (", **fails**" if run.obstacle else ""),
-        f"{run.dollars:.4f}",
-        f"{athena_dollars(run.input_bytes):.4f}",
+        *_taken(run, _block(run)),
+        f"{athena_dollars(run.units):.4f}",
     )
 
 
@@ -185,7 +251,7 @@ def blocks() -> str:
         ("block", "blocks", "cold", "$", "warm", "$"),
         [
             (
-                f"{one.block_bytes / MIB:g} MiB",
+                f"{one.block_units / MIB:g} MiB",
                 f"{one.blocks:,}",
                 f"{one.seconds:.2f} s",
                 f"{one.dollars:.4f}",
@@ -288,12 +354,12 @@ def reachable() -> str:
     )
 
     def rows() -> Iterator[Row]:
-        for size, at_once, cold, how, values, block_bytes in ways:
+        for size, at_once, cold, how, values, block_units in ways:
             those = {
                 name: figure._replace(value=values.get(name, figure.value))
                 for name, figure in FIGURES.items()
             }
-            run = model(size, at_once, cold=cold, block_bytes=block_bytes, figures=those)
+            run = model(size, at_once, cold=cold, block_units=block_units, figures=those)
             yield (
                 _size(size),
                 f"{at_once:,}",
@@ -306,8 +372,8 @@ def reachable() -> str:
     return markdown(("input", "at once", "", "with", "all", "$"), rows())
 
 
-def _size(input_bytes: int) -> str:
-    return f"{input_bytes // GB} GB" if input_bytes < SIZES[-1] else "1 TB"
+def _size(units: int) -> str:
+    return f"{units // GB} GB" if units < SIZES[-1] else "1 TB"
 
 
 def _temperature(run: Modelled) -> str:
@@ -315,7 +381,7 @@ def _temperature(run: Modelled) -> str:
 
 
 def _block(run: Modelled) -> str:
-    return f"{run.block_bytes / 1e6:.1f} MB"
+    return f"{run.block_units / 1e6:.1f} MB"
 
 
 def _seconds(seconds: float) -> str:
@@ -335,6 +401,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "changes": changes,
     "machine": machine,
     "tree": tree,
+    "jobs": jobs,
+    "job_figures": job_figures,
     "figures": figures,
 }
 

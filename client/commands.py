@@ -374,7 +374,9 @@ def clean(
 
 @app.command(
     epilog=_example(
-        "fanfold estimate 10GB", "fanfold estimate s3://my-bucket/input/logs/", "fanfold estimate ./1TB"
+        "fanfold estimate 10GB",
+        "fanfold estimate --job access_log s3://my-bucket/input/logs/",
+        "fanfold estimate --job column_permutations table.csv",
     )
 )
 def estimate(
@@ -382,6 +384,7 @@ def estimate(
         str, typer.Argument(metavar="SOURCE|SIZE", help="A size such as 10GB, or what `fanfold run` takes.")
     ],
     *,
+    job: Job = DEFAULT_JOB,
     quota: Annotated[
         int,
         typer.Option(
@@ -395,29 +398,33 @@ def estimate(
     """Say what a run would take: seconds and dollars, by stage and by what is paid for; and what size of a
     block and how many Lambdas suit it, and why. Nothing is spent; a SIZE needs no account."""
     from client.sizes import parse_size
+    from client.workload import modelled
 
+    workload_of = modelled(job)
     size, where = parse_size(source), region
     if size is not None and Path(source).exists():
         raise typer.BadParameter(
             f"{source} is a size and a file: write ./{source} for the file, {size} for the size."
         )
+    of_job: Any = size
     if size is None:
         from client import runs
         from client.source import Local as LocalSource
         from client.source import parse
 
-        meant = parse(source)
+        of_job = meant = parse(source)
         if isinstance(meant, LocalSource):
             size = meant.bytes
         else:
             account = _account(local, profile, region)
-            size, where = runs.size_of(account.aws, meant), account.aws.session.region_name
+            of_job = size = runs.size_of(account.aws, meant)
+            where = account.aws.session.region_name
     if not size:
         raise typer.BadParameter(f"{source} is empty: there is nothing to count.")
     from client.estimate import show_estimate
     from lambda_src.prices import REFERENCE
 
-    show_estimate(_stages().console, size, quota, where or REFERENCE)
+    show_estimate(_stages().console, workload_of(of_job), size, quota, where or REFERENCE)
 
 
 @app.command(

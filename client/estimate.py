@@ -4,9 +4,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client.model import Modelled, Suggestion, athena_dollars, suggest
+from client.model import ENGINE, Modelled, Suggestion, athena_dollars, block_text, model, suggest
 from client.report import ITEM_NAMES
 from client.sizes import size_text
+from client.workload import Workload
+from lambda_src.job import BYTES
 from lambda_src.prices import prices_of
 
 BAR_COLUMNS = 30
@@ -14,43 +16,59 @@ ARCHITECTURE = "arm64"
 """What a stack has unless it is told otherwise."""
 
 
-def show_estimate(console: Console, input_bytes: int, quota: int, region: str) -> None:
+def show_estimate(console: Console, workload: Workload, input_bytes: int, quota: int, region: str) -> None:
     """Print the estimate for an input of that size in an account that may run ``quota`` Lambdas at once."""
     prices, name = prices_of(region, ARCHITECTURE)
-    cold = suggest(input_bytes, quota, prices=prices)
-    warm = suggest(input_bytes, quota, cold=False, prices=prices)
+    figures = {**ENGINE, **workload.figures}
+    cold = suggest(
+        workload.units,
+        quota,
+        prices=prices,
+        figures=figures,
+        unit=workload.unit,
+        block_units=workload.block_units,
+    )
+    warm = model(
+        workload.units,
+        cold.modelled.concurrency,
+        cold=False,
+        block_units=cold.block_units,
+        prices=prices,
+        figures=figures,
+    )
     console.print(
-        f"{size_text(input_bytes)}, modelled for top_words on English text, in an account that may run "
-        f"{quota:,} Lambdas at once; prices of {name}"
+        f"{size_text(input_bytes)}, modelled for {workload.about}, in an account that may run {quota:,} "
+        f"Lambdas at once; prices of {name}"
     )
     if cold.modelled.obstacle:
         console.print(Text(cold.modelled.obstacle, style="red"))
     console.print()
-    console.print(_by_stage(cold, warm))
+    console.print(_by_stage(cold.modelled, warm))
     console.print()
     console.print(_by_item(cold.modelled))
-    console.print(
-        f"Athena would charge {athena_dollars(input_bytes, prices):.4f} dollars to scan as many bytes once."
-    )
+    if workload.unit == BYTES:
+        console.print(
+            f"Athena would charge {athena_dollars(input_bytes, prices):.4f} dollars to scan it once."
+        )
     console.print()
     console.print(
-        f"Suggested: --block-bytes={cold.block_bytes} --concurrency={cold.max_concurrency}", soft_wrap=True
+        f"Suggested: --block-bytes={cold.block_units} --concurrency={cold.max_concurrency}", soft_wrap=True
     )
     console.print(cold.reason)
     console.print(
-        f"Left out, they are {cold.default.block_bytes:,} bytes and {cold.default.concurrency}: "
+        f"Left out, they are {cold.default.block_units:,} {workload.unit} and {cold.default.concurrency}: "
         f"{cold.default.seconds:.1f} s and {cold.default.dollars:.4f} dollars."
     )
     console.print()
-    console.print(_curve(cold))
+    console.print(_curve(cold, workload.unit))
 
 
-def _by_stage(cold: Suggestion, warm: Suggestion) -> Table:
+def _by_stage(cold: Modelled, warm: Modelled) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Stage")
     for heading in ("Seconds, cold", "Seconds, warm", "Dollars, cold", "Dollars, warm"):
         table.add_column(heading, justify="right")
-    for first, again in zip(cold.modelled.stages, warm.modelled.stages, strict=True):
+    for first, again in zip(cold.stages, warm.stages, strict=True):
         table.add_row(
             first.name,
             f"{first.seconds:.1f}",
@@ -58,13 +76,12 @@ def _by_stage(cold: Suggestion, warm: Suggestion) -> Table:
             f"{sum(first.dollars.values()):.4f}",
             f"{sum(again.dollars.values()):.4f}",
         )
-    one, other = cold.modelled, warm.modelled
     table.add_row(
         "all",
-        f"{one.seconds:.1f}",
-        f"{other.seconds:.1f}",
-        f"{one.dollars:.4f}",
-        f"{other.dollars:.4f}",
+        f"{cold.seconds:.1f}",
+        f"{warm.seconds:.1f}",
+        f"{cold.dollars:.4f}",
+        f"{warm.dollars:.4f}",
         style="bold",
     )
     return table
@@ -85,19 +102,20 @@ def _by_item(run: Modelled) -> Table:
     return table
 
 
-def _curve(suggestion: Suggestion) -> Table:
+def _curve(suggestion: Suggestion, unit: str) -> Table:
     """Too coarse gains nothing, too fine costs more than it saves."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Block", "Blocks", "Seconds", "Dollars"):
+    in_units = "" if unit == BYTES else f", in {unit}"
+    for heading in (f"Block{in_units}", "Blocks", "Seconds", "Dollars"):
         table.add_column(heading, justify="right")
     table.add_column("")
     slowest = max(run.seconds for run in suggestion.curve)
     for run in suggestion.curve:
-        chosen = run.block_bytes == suggestion.block_bytes
+        chosen = run.block_units == suggestion.block_units
         bar = "#" * max(1, round(BAR_COLUMNS * run.seconds / slowest))
         note = " suggested" if chosen else (" cannot succeed" if run.obstacle else "")
         table.add_row(
-            f"{run.block_bytes / (1 << 20):g} MiB",
+            block_text(run.block_units, unit) if unit == BYTES else f"{run.block_units:,}",
             f"{run.blocks:,}",
             f"{run.seconds:.1f}",
             f"{run.dollars:.4f}",

@@ -10,6 +10,7 @@ from client.local_aws import LocalAwsError
 from client.local_stack import LocalStackError
 from client.source import SourceError
 from client.upload import UploadError
+from client.workload import NotModelled
 
 __all__ = ["FORESEEN", "INTERRUPTED", "Left"]
 
@@ -20,6 +21,7 @@ FORESEEN = (
     LocalAwsError,
     LocalStackError,
     NotAsked,
+    NotModelled,
     SourceError,
     UploadError,
     WrongCounts,

@@ -1,7 +1,8 @@
-"""What a run of ``top_words`` takes on AWS, modelled: seconds and dollars, by stage and by kind of request.
+"""What a run takes on AWS, modelled: seconds and dollars, by stage and by kind of request.
 
 Nobody ran it there. Each figure says whether it was measured here, published, assumed, or is what this
-project's own code does. ``python -m benchmarks.model`` prints the tables of docs/performance.md.
+project's own code does. ``python -m benchmarks.model`` prints the tables of docs/performance.md. Units are
+those of the job: bytes, or what it says.
 """
 
 import heapq
@@ -9,7 +10,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from client.workload import Figure, Figures
+from client.workloads.top_words import FIGURES as TOP_WORDS
 from lambda_src.blocks import MAX_BLOCKS, bounded_block_units, fitting_block_bytes
+from lambda_src.job import BYTES
 from lambda_src.map_reduce import FIRST_WINDOW, TICK_S
 from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.prices import ITEMS, PRICES, REFERENCE, Prices
@@ -17,7 +21,7 @@ from lambda_src.prices import dollars as dollars_of
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, ONE_VCPU_MB, PARSE_BLOCK_TIMEOUT_S
 
 MIB = 1 << 20
-LEAST_BYTES, MOST_DOUBLINGS = MIB >> 2, 11
+LEAST_UNITS, MOST_DOUBLINGS = MIB >> 2, 11
 """Of a block in a curve: from 1/4 MiB to 512 MiB."""
 
 ATHENA_LEAST_BYTES = 10_000_000
@@ -35,32 +39,8 @@ TRANSITIONS = "state_transitions"
 """What a state machine pays for besides ``prices.ITEMS``."""
 
 
-class Figure(NamedTuple):
-    """``kind`` is measured, published, assumed, or code: what this project's own code does."""
-
-    value: float
-    unit: str
-    kind: str
-    what: str
-
-
-FIGURES = {
-    # The job, on one core of an x86 server; text as in English Wikipedia.
-    "count": Figure(300, "MB/s", "measured", "counting in C, per core"),
-    "reduce": Figure(190, "MB/s", "measured", "summing lines in C, per core"),
+ENGINE: Figures = {
     "arm": Figure(1.0, "", "assumed", "speed of one arm64 vCPU against the core here"),
-    "blob": Figure(0.115, "", "measured", "bytes of a blob per byte of a block of 5 MiB"),
-    "blob_growth": Figure(
-        -0.33,
-        "",
-        "measured",
-        "exponent by which that changes with the size of a block: up to 6 MB, beyond assumed",
-    ),
-    "largest_part": Figure(2.72, "", "measured", "the largest part's line against the mean of all"),
-    "word": Figure(12.8, "bytes", "measured", "a distinct word and its count in a line"),
-    "parts": Figure(20, "", "code", "parts, one reducer each"),
-    "distinct": Figure(12_000_000, "", "code", "distinct words that a reducer sums in one pass, in C"),
-    "block_distinct": Figure(2_000_000, "", "code", "distinct words that a block may have"),
     # Lambda.
     "environment": Figure(
         0.35, "s", "published", "to create an environment: 0.2 to 0.5 s, of which the middle"
@@ -110,6 +90,9 @@ FIGURES = {
     "index": Figure(1, "units", "published", "that its first write takes besides, to the index of runs"),
 }
 
+FIGURES: Figures = {**ENGINE, **TOP_WORDS}
+"""Of ``top_words``; other jobs bring theirs (``workload``)."""
+
 WITHOUT_BYTECODE = {
     "imports_map": Figure(0.095, "s", "measured", "imports and client of parse_block, which are compiled"),
     "imports_other": Figure(0.13, "s", "measured", "those of the other functions, which are compiled, too"),
@@ -145,7 +128,6 @@ MAP_FIGURES = {
 }
 """Of a Step Functions Distributed Map over the same Lambdas."""
 
-Figures = Mapping[str, Figure]
 _Used = tuple[float, dict[str, float]]
 
 
@@ -162,8 +144,8 @@ class Modelled(NamedTuple):
     """One run. Its stages are those of ``RunRecord.seconds``, after the start of ``parse_file``. ``passes``
     are what the largest reducer makes over its lines. With an ``obstacle``, a sentence, it cannot succeed."""
 
-    input_bytes: int
-    block_bytes: int
+    units: int
+    block_units: int
     blocks: int
     concurrency: int
     cold: bool
@@ -192,7 +174,7 @@ class Suggestion(NamedTuple):
     """What to ask for, and why; what that takes, and what a request takes that asks for nothing; the curve
     over block sizes."""
 
-    block_bytes: int
+    block_units: int
     max_concurrency: int
     reason: str
     modelled: Modelled
@@ -238,49 +220,47 @@ CHANGES = (
 
 
 def model(
-    input_bytes: int,
+    units: int,
     concurrency: int,
     *,
     cold: bool,
-    block_bytes: int | None = None,
+    block_units: int | None = None,
     prices: Prices = PRICES[REFERENCE, "arm64"],
     figures: Figures = FIGURES,
 ) -> Modelled:
-    """One run, in blocks of ``block_bytes``, or of what the engine chooses. ``cold`` means that nothing ran
+    """One run, in blocks of ``block_units``, or of what the engine chooses. ``cold`` means that nothing ran
     before; else every function is warm, as often as it is needed."""
-    block_bytes = bounded_block_units(
-        input_bytes, block_bytes or fitting_block_bytes(input_bytes, concurrency)
-    )
-    run = _Run(input_bytes, block_bytes, concurrency, cold=cold, figures=figures)
+    block_units = bounded_block_units(units, block_units or fitting_block_bytes(units, concurrency))
+    run = _Run(units, block_units, concurrency, cold=cold, figures=figures)
     used = {"start": run.start(), "parse": run.parse(), "reduce": run.reduce(), "log": run.log()}
     stages = tuple(
         Stage(name, seconds, items, dollars_of(items, prices)) for name, (seconds, items) in used.items()
     )
-    return Modelled(
-        input_bytes, block_bytes, run.blocks, concurrency, cold, run.passes, run.obstacle(), stages
-    )
+    return Modelled(units, block_units, run.blocks, concurrency, cold, run.passes, run.obstacle(), stages)
 
 
 class _Run:
     """The stages of one run, each as its seconds and what it uses."""
 
     def __init__(
-        self, input_bytes: int, block_bytes: int, concurrency: int, *, cold: bool, figures: Figures
+        self, units: int, block_units: int, concurrency: int, *, cold: bool, figures: Figures
     ) -> None:
         of = self._of = {name: figure.value for name, figure in figures.items()}
-        input_bytes = max(input_bytes, 1)
-        block_bytes = min(block_bytes, input_bytes)
-        self.blocks = math.ceil(input_bytes / block_bytes)
+        self._distinct_ones = figures["block_distinct"].unit
+        units = max(units, 1)
+        block_units = min(block_units, units)
+        self.blocks = math.ceil(units / block_units)
         self._concurrency, self._cold = concurrency, cold
-        self._gets = math.ceil(block_bytes / of["window"])
-        blob_bytes = block_bytes * _blob_share(block_bytes, of)
-        self._mean_mb = blob_bytes / 1e6 * input_bytes / block_bytes / of["parts"]  # the lines of a part
-        self._block_distinct = blob_bytes / of["word"]
-        distinct = input_bytes * _blob_share(input_bytes, of) / of["word"]
+        read_bytes = block_units * of["reads"] + of["whole"]
+        self._gets = math.ceil(read_bytes / of["window"])
+        blob_bytes = block_units * _blob_share(block_units, of)
+        self._mean_mb = blob_bytes / 1e6 * units / block_units / of["parts"]  # the lines of a part
+        self._block_distinct = blob_bytes / of["entry"]
+        distinct = units * _blob_share(units, of) / of["entry"]
         self.passes, self._reads = _passes(distinct / of["parts"] * of["largest_part"], of)
-        block_mb, blob_mb = block_bytes / 1e6, blob_bytes / 1e6
-        self.map_s = self._gets * of["get"] + block_mb / of["network"] + block_mb / (of["count"] * of["arm"])
-        self.map_s += of["put"] + blob_mb / of["network"]
+        self.map_s = self._gets * of["get"] + read_bytes / 1e6 / of["network"]
+        self.map_s += (of["prepare"] + block_units / 1e6 / of["count"]) / of["arm"]
+        self.map_s += of["put"] + blob_bytes / 1e6 / of["network"]
         self._largest_s = self._part_s(self._mean_mb * of["largest_part"], self._reads)
         self._since_parse_s = 0.0  # since the first stage began
 
@@ -296,15 +276,19 @@ class _Run:
     def parse(self) -> _Used:
         """The look at the input, the fan-out over the blocks, and the manifest."""
         of = self._of
-        start_s = self._start_s("imports_map") + of["connect"] * self._cold
+        start_s = self._start_s("imports_map") + (of["imports_job"] + of["connect"]) * self._cold
+        measure_gets = math.ceil(of["whole"] / of["window"])
+        measure_s = measure_gets * of["get"] + of["whole"] / 1e6 / of["network"] + of["measure"] / of["arm"]
+        measure_s += of["imports_job"] * self._cold
         fanned_s, environments = _fan_out(self.blocks, self.map_s, self._concurrency, start_s, of)
         fanned_s += self._late_s(self.blocks)
         served_s = max(self.blocks * self._gets / of["gets"], self.blocks / of["puts"])
-        seconds = 2 * of["get"] + max(fanned_s, served_s) + of["put"] + 2 * of["table_put"]
-        billed_s = self.blocks * self.map_s + environments * self._init_s("imports_map") + seconds
+        seconds = 2 * of["get"] + measure_s + max(fanned_s, served_s) + of["put"] + 2 * of["table_put"]
+        init_s = self._init_s("imports_map") + of["imports_job"] * self._cold
+        billed_s = self.blocks * self.map_s + environments * init_s + seconds
         self._since_parse_s = seconds
         return seconds, self._used(billed_s=billed_s, invocations=self.blocks) | {
-            "s3_gets": self.blocks * self._gets + 2,
+            "s3_gets": self.blocks * self._gets + 2 + measure_gets,
             "s3_puts": self.blocks + 1,
             "table_write_units": of["record"] * (2 + seconds / TICK_S),
         }
@@ -355,8 +339,8 @@ class _Run:
             return f"A block would take {self.map_s:,.0f} s, and has {PARSE_BLOCK_TIMEOUT_S}."
         if self._block_distinct > self._of["block_distinct"]:
             return (
-                f"A block would have {self._block_distinct:,.0f} distinct words, and may have "
-                f"{self._of['block_distinct']:,.0f}."
+                f"A block would have {self._block_distinct:,.0f} distinct {self._distinct_ones}, "
+                f"and may have {self._of['block_distinct']:,.0f}."
             )
         return ""
 
@@ -398,9 +382,9 @@ class _Run:
         return dict.fromkeys(ITEMS, 0.0) | billed | {"log_gb": invocations * self._of["log"] / 1e9}
 
 
-def _blob_share(block_bytes: float, of: Mapping[str, float]) -> float:
+def _blob_share(block_units: float, of: Mapping[str, float]) -> float:
     """Of a block's bytes, those of its blob: the more text, the fewer of its words are new."""
-    return min(of["blob"] * math.pow(block_bytes / (5 * MIB), of["blob_growth"]), 1.0)
+    return min(of["blob"] * math.pow(block_units / (5 * MIB), of["blob_growth"]), 1.0)
 
 
 def _passes(distinct: float, of: Mapping[str, float]) -> tuple[int, float]:
@@ -445,12 +429,12 @@ def _fan_out(
 
 
 def distributed_map(
-    input_bytes: int,
+    units: int,
     concurrency: int,
     *,
     cold: bool,
     express: bool,
-    block_bytes: int | None = None,
+    block_units: int | None = None,
     prices: Prices = PRICES[REFERENCE, "arm64"],
     figures: Figures = FIGURES,
 ) -> Modelled:
@@ -459,13 +443,13 @@ def distributed_map(
     The children of the Distributed Map are Express workflows or Standard ones."""
     of = {name: figure.value for name, figure in MAP_FIGURES.items()}
     figures = {**figures, "warmed": figures["warmed"]._replace(value=0)}
-    ours = model(input_bytes, concurrency, cold=cold, block_bytes=block_bytes, prices=prices, figures=figures)
+    ours = model(units, concurrency, cold=cold, block_units=block_units, prices=prices, figures=figures)
     at_once = {
         **figures,
         "first_window": figures["first_window"]._replace(value=of["at_once"]),
         "invoke": figures["invoke"]._replace(value=1 / of["express_children"]),
     }
-    run = _Run(input_bytes, ours.block_bytes, concurrency, cold=cold, figures=at_once)
+    run = _Run(units, ours.block_units, concurrency, cold=cold, figures=at_once)
     begin_s, begin_used = run.start()
     parse_s, parse_used = run.parse()
     reduce_s, reduce_used = run.reduce()
@@ -544,10 +528,10 @@ def halved_by(
 
 def _changed(run: Modelled, change: Change, prices: Prices, figures: Figures) -> Modelled:
     return model(
-        run.input_bytes,
+        run.units,
         int(run.concurrency * change.lambdas),
         cold=run.cold,
-        block_bytes=int(run.block_bytes * change.block),
+        block_units=int(run.block_units * change.block),
         prices=prices,
         figures=_with_factors(figures, change),
     )
@@ -561,7 +545,7 @@ def _with_factors(figures: Figures, change: Change) -> Figures:
 
 
 def curve(
-    input_bytes: int,
+    units: int,
     concurrency: int,
     *,
     cold: bool,
@@ -570,31 +554,35 @@ def curve(
 ) -> tuple[Modelled, ...]:
     """Runs by block size, each twice the one before, as far as the engine allows so many blocks, and up to
     one block."""
-    sizes = [LEAST_BYTES << doubling for doubling in range(MOST_DOUBLINGS + 1)]
-    fine = next((size for size in sizes if input_bytes <= MAX_BLOCKS * size), sizes[-1])
-    coarse = next((size for size in sizes if size >= input_bytes), sizes[-1])
+    sizes = [LEAST_UNITS << doubling for doubling in range(MOST_DOUBLINGS + 1)]
+    fine = next((size for size in sizes if units <= MAX_BLOCKS * size), sizes[-1])
+    coarse = next((size for size in sizes if size >= units), sizes[-1])
     return tuple(
-        model(input_bytes, concurrency, cold=cold, block_bytes=size, prices=prices, figures=figures)
+        model(units, concurrency, cold=cold, block_units=size, prices=prices, figures=figures)
         for size in sizes
         if fine <= size <= coarse
     )
 
 
 def suggest(
-    input_bytes: int,
+    units: int,
     concurrency_quota: int,
     *,
     cold: bool = True,
     prices: Prices = PRICES[REFERENCE, "arm64"],
     figures: Figures = FIGURES,
+    unit: str = BYTES,
+    block_units: int | None = None,
 ) -> Suggestion:
-    """The cheapest of the block sizes that are about as fast as the fastest, in an account of that quota."""
+    """The cheapest of the block sizes that are about as fast as the fastest, in an account of that quota.
+    ``block_units`` is what the job takes by default, if it has a choice of its own."""
     concurrency = max(min(concurrency_quota - ORCHESTRATORS, MAX_CONCURRENCY), 1)
-    runs = curve(input_bytes, concurrency, cold=cold, prices=prices, figures=figures)
+    runs = curve(units, concurrency, cold=cold, prices=prices, figures=figures)
     default = model(
-        input_bytes,
+        units,
         min(concurrency, DEFAULT_MAX_CONCURRENCY),
         cold=cold,
+        block_units=block_units,
         prices=prices,
         figures=figures,
     )
@@ -602,18 +590,29 @@ def suggest(
     fastest_s = min(run.seconds for run in possible)
     best = min((run for run in possible if run.seconds <= ABOUT * fastest_s), key=lambda run: run.dollars)
     at_once = min(best.blocks, concurrency)
-    return Suggestion(best.block_bytes, at_once, _why(best, runs, concurrency_quota), best, default, runs)
+    return Suggestion(
+        best.block_units, at_once, _why(best, runs, concurrency_quota, unit), best, default, runs
+    )
 
 
-def _why(best: Modelled, runs: Sequence[Modelled], quota: int) -> str:
-    size = f"{best.block_bytes / MIB:g} MiB"
+def block_text(units: int, unit: str) -> str:
+    """The size of a block for a person.
+
+    >>> block_text(1 << 24, "bytes"), block_text(1 << 18, "choices")
+    ('16 MiB', '262,144 choices')
+    """
+    return f"{units / MIB:g} MiB" if unit == BYTES else f"{units:,} {unit}"
+
+
+def _why(best: Modelled, runs: Sequence[Modelled], quota: int, unit: str) -> str:
+    size = block_text(best.block_units, unit)
     sentences = []
-    finer = [run for run in runs if run.block_bytes < best.block_bytes]
-    coarser = [run for run in runs if run.block_bytes > best.block_bytes]
+    finer = [run for run in runs if run.block_units < best.block_units]
+    coarser = [run for run in runs if run.block_units > best.block_units]
     if finer:
-        sentences.append(_against(finer[-1], best, "smaller"))
+        sentences.append(_against(finer[-1], best, "smaller", unit))
     if coarser:
-        sentences.append(_against(coarser[0], best, "larger"))
+        sentences.append(_against(coarser[0], best, "larger", unit))
     if best.blocks <= best.concurrency:
         at_once = f"{best.blocks} Lambdas at once take one block each"
     elif best.concurrency == MAX_CONCURRENCY:
@@ -623,8 +622,8 @@ def _why(best: Modelled, runs: Sequence[Modelled], quota: int) -> str:
     return f"Blocks of {size}: {'; '.join(sentences) or 'the input is one block'}. {at_once}."
 
 
-def _against(other: Modelled, best: Modelled, word: str) -> str:
-    size = f"{other.block_bytes / MIB:g} MiB"
+def _against(other: Modelled, best: Modelled, word: str, unit: str) -> str:
+    size = block_text(other.block_units, unit)
     return (
         f"{word} ones ({size}) take {other.seconds / best.seconds:.2f} times as long "
         f"and cost {other.dollars / best.dollars:.2f} times as much"

@@ -161,6 +161,18 @@ def test_a_jobs_part_of_the_page_knows_the_figures_alone() -> None:
         assert outside <= {"client.page.figures"}, path
 
 
+def test_a_jobs_workload_is_pure() -> None:
+    """Nothing of AWS, no NumPy, and of the jobs its own alone."""
+    for path in (ROOT / "client" / "workloads").glob("*.py"):
+        names = imports(path)
+        assert ours(names, "client") <= {"sizes", "source", "workload"}, path
+        assert ours(names, "lambda_src") <= {"jobs"}, path
+        assert {name.split(".")[2] for name in names if name.startswith("lambda_src.jobs.")} <= {path.stem}, (
+            path
+        )
+        assert not others(names), path
+
+
 def test_block_parsing_starts_without_boto3() -> None:
     """boto3 would double the cold start of the function of which there are hundreds."""
     names = imports(ROOT / "lambda_src" / "handlers" / "parse_block.py")

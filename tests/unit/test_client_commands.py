@@ -234,3 +234,36 @@ def test_a_file_gets_the_same_and_people_see_the_result(
     assert not told.err
     assert commands.main([*way, *options, "-o", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["words"] == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "told", "athena"),
+    [
+        ("top_words", "modelled for top_words on English text", True),
+        ("access_log", "modelled for access_log on logs in Combined Log Format", True),
+        ("column_permutations", "on 3 columns and about 2 rows, 9 choices", False),
+    ],
+)
+def test_every_job_is_estimated_without_an_account(
+    job: str, told: str, athena: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("a,b,c\n1,2,3\n4,5,6\n")
+    assert commands.main(["estimate", "--job", job, str(table)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert told in text
+    assert "Suggested: --block-bytes=" in text
+    assert ("Athena" in text) == athena
+
+
+def test_what_cannot_be_estimated_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(["estimate", "1GB", "--job", "column_permutations"]) == 1
+    assert capsys.readouterr().err.endswith("does not tell: name the table as a file of this machine.\n")
+    monkeypatch.setattr(commands, "names", lambda: ["line_count"])
+    assert commands.main(["estimate", "1GB", "--job", "line_count"]) == 1
+    assert capsys.readouterr().err == (
+        "Error: Nothing is measured of line_count, so what it takes cannot be said: run it on a part of the "
+        "input, then `fanfold runs --job line_count` shows its seconds and dollars.\n"
+    )

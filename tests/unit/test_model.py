@@ -14,11 +14,11 @@ from client import model as module
 from client.model import (
     BEFORE,
     CHANGES,
+    ENGINE,
     FIGURES,
     MAP_FIGURES,
     MIB,
     WITHOUT_BYTECODE,
-    Figures,
     athena_dollars,
     curve,
     distributed_map,
@@ -27,6 +27,8 @@ from client.model import (
     model,
     suggest,
 )
+from client.workload import BYTE_BY_BYTE, Figures
+from client.workloads import access_log, column_permutations
 from lambda_src.blocks import fitting_block_bytes
 from lambda_src.compressed import WINDOW_BYTES
 from lambda_src.jobs.top_words import JOB, c_kernel
@@ -44,6 +46,13 @@ sizes = st.integers(0, 10 * GB)
 blocks = st.integers(MIB, 64 * MIB)
 lambdas = st.integers(1, MAX_CONCURRENCY)
 temperatures = st.booleans()
+workloads = st.sampled_from(
+    [
+        FIGURES,
+        {**ENGINE, **access_log.FIGURES},
+        {**ENGINE, **column_permutations.figures_of(80, 1_000, 500_000)},
+    ]
+)
 
 
 def with_values(**values: float) -> Figures:
@@ -51,7 +60,8 @@ def with_values(**values: float) -> Figures:
 
 
 def test_every_figure_says_where_it_is_from() -> None:
-    for figures in (FIGURES, WITHOUT_BYTECODE, BEFORE, MAP_FIGURES):
+    tables = column_permutations.figures_of(80, 1_000, 500_000)
+    for figures in (FIGURES, WITHOUT_BYTECODE, BEFORE, MAP_FIGURES, access_log.FIGURES, tables):
         for figure in figures.values():
             assert figure.kind in ("measured", "published", "assumed", "code")
             assert figure.what
@@ -60,6 +70,7 @@ def test_every_figure_says_where_it_is_from() -> None:
 def test_figures_of_the_code_are_the_codes_own() -> None:
     of = {name: figure.value for name, figure in FIGURES.items() if figure.kind == "code"}
     assert of == {
+        **{name: figure.value for name, figure in BYTE_BY_BYTE.items()},
         "parts": len(JOB.parts),
         "distinct": c_kernel.KERNEL.most_words,
         "block_distinct": MAX_DISTINCT_STRETCHES,
@@ -72,20 +83,27 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
 
 
 @settings(deadline=None)
-@given(sizes, st.integers(0, GB), blocks, lambdas, temperatures)
-def test_more_bytes_never_take_less(
-    input_bytes: int, more: int, block_bytes: int, at_once: int, cold: bool
+@given(
+    figures=workloads,
+    units=sizes,
+    more=st.integers(0, GB),
+    block_units=blocks,
+    at_once=lambdas,
+    cold=temperatures,
+)
+def test_more_units_never_take_less(
+    *, figures: Figures, units: int, more: int, block_units: int, at_once: int, cold: bool
 ) -> None:
-    one = model(input_bytes, at_once, cold=cold, block_bytes=block_bytes)
-    other = model(input_bytes + more, at_once, cold=cold, block_bytes=block_bytes)
+    one = model(units, at_once, cold=cold, block_units=block_units, figures=figures)
+    other = model(units + more, at_once, cold=cold, block_units=block_units, figures=figures)
     assert other.seconds >= one.seconds * (1 - 1e-9)
     assert other.dollars >= one.dollars * (1 - 1e-9)
 
 
 @settings(deadline=None)
-@given(sizes, blocks, lambdas, temperatures)
-def test_dollars_add_up(input_bytes: int, block_bytes: int, at_once: int, cold: bool) -> None:
-    run = model(input_bytes, at_once, cold=cold, block_bytes=block_bytes)
+@given(workloads, sizes, blocks, lambdas, temperatures)
+def test_dollars_add_up(figures: Figures, units: int, block_units: int, at_once: int, cold: bool) -> None:
+    run = model(units, at_once, cold=cold, block_units=block_units, figures=figures)
     assert math.isclose(run.dollars, sum(run.dollars_by_item.values()))
     assert tuple(run.dollars_by_item) == ITEMS
     prices = PRICES[REFERENCE, "arm64"]
@@ -105,9 +123,11 @@ def test_dollars_are_those_of_the_prices() -> None:
 
 
 @settings(deadline=None)
-@given(sizes, blocks, lambdas)
-def test_cold_takes_no_less_than_warm(input_bytes: int, block_bytes: int, at_once: int) -> None:
-    cold, warm = (model(input_bytes, at_once, cold=cold, block_bytes=block_bytes) for cold in (True, False))
+@given(workloads, sizes, blocks, lambdas)
+def test_cold_takes_no_less_than_warm(figures: Figures, units: int, block_units: int, at_once: int) -> None:
+    cold, warm = (
+        model(units, at_once, cold=cold, block_units=block_units, figures=figures) for cold in (True, False)
+    )
     for one, other in zip(cold.stages, warm.stages, strict=True):
         assert one.seconds >= other.seconds
         assert one.used["gb_s"] >= other.used["gb_s"]
@@ -115,12 +135,9 @@ def test_cold_takes_no_less_than_warm(input_bytes: int, block_bytes: int, at_onc
 
 @settings(deadline=None)
 @given(sizes, blocks, lambdas, lambdas)
-def test_more_lambdas_are_never_slower_when_warm(
-    input_bytes: int, block_bytes: int, one: int, other: int
-) -> None:
+def test_more_lambdas_are_never_slower_when_warm(units: int, block_units: int, one: int, other: int) -> None:
     slow, fast = (
-        model(input_bytes, at_once, cold=False, block_bytes=block_bytes).seconds
-        for at_once in sorted((one, other))
+        model(units, at_once, cold=False, block_units=block_units).seconds for at_once in sorted((one, other))
     )
     assert fast <= slow * (1 + 1e-9)
 
@@ -128,19 +145,19 @@ def test_more_lambdas_are_never_slower_when_warm(
 @settings(deadline=None)
 @given(st.integers(len(JOB.parts), 1000), blocks, lambdas, lambdas)
 def test_beyond_the_blocks_more_lambdas_change_nothing(
-    count: int, block_bytes: int, some: int, others: int
+    count: int, block_units: int, some: int, others: int
 ) -> None:
     one, other = (
-        model(count * block_bytes, count + more, cold=True, block_bytes=block_bytes)
+        model(count * block_units, count + more, cold=True, block_units=block_units)
         for more in (some, others)
     )
     assert (one.seconds, one.dollars) == (other.seconds, other.dollars)
 
 
 @pytest.mark.parametrize("cold", [True, False])
-@pytest.mark.parametrize("input_bytes", [GB, 100 * GB])
-def test_what_is_better_for_a_run_never_makes_it_slower(input_bytes: int, cold: bool) -> None:
-    run = model(input_bytes, 250, cold=cold)
+@pytest.mark.parametrize("units", [GB, 100 * GB])
+def test_what_is_better_for_a_run_never_makes_it_slower(units: int, cold: bool) -> None:
+    run = model(units, 250, cold=cold)
     assert all(changed.seconds <= run.seconds * (1 + 1e-9) for _, changed in gains(run, ours=False))
 
 
@@ -150,12 +167,33 @@ def test_what_is_slowest_of_a_hundred_makes_a_run_slower(name: str) -> None:
     assert model(GB, 250, cold=True, figures=slower).seconds > model(GB, 250, cold=True).seconds
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "least_s"),
+    [("whole", 1e8, 2.4), ("prepare", 1.0, 0.9), ("measure", 1.0, 0.9)],  # parse_file reads the whole, too
+)
+@pytest.mark.parametrize("cold", [True, False])
+def test_what_a_block_does_besides_its_units_takes_time_and_is_paid_for(
+    name: str, value: float, least_s: float, cold: bool
+) -> None:
+    more = with_values(**{name: value})
+    plain, heavy = (model(GB, 250, cold=cold, figures=figures) for figures in (FIGURES, more))
+    assert heavy.seconds > plain.seconds + least_s
+    assert heavy.dollars > plain.dollars
+
+
+def test_packages_of_a_job_are_imported_when_it_is_cold() -> None:
+    more = with_values(imports_job=1.0)
+    for cold, least_s in ((True, 1.9), (False, 0.0)):  # by parse_file, then by every parse_block
+        plain, heavy = (model(GB, 250, cold=cold, figures=figures) for figures in (FIGURES, more))
+        assert (heavy.seconds > plain.seconds + least_s) == cold
+
+
 def test_changes_name_figures() -> None:
     assert {name for change in CHANGES for name in change.factors} <= set(FIGURES)
 
 
 def test_what_halves_a_run_halves_it() -> None:
-    run = model(GB, 250, cold=False, block_bytes=MIB)
+    run = model(GB, 250, cold=False, block_units=MIB)
     changes, then = halved_by(run)
     assert changes
     assert then.seconds <= run.seconds / 2
@@ -190,9 +228,9 @@ def test_a_fan_out_waits_for_its_caller_and_for_environments() -> None:
     assert module._fan_out(10, 5.0, 10, 1.0, of) == (9.0, 10)  # six more, two a second
 
 
-@pytest.mark.parametrize("input_bytes", [1, 10**6, GB, 10**12, 50 * 10**12])
-def test_a_curve_has_a_run_for_each_size(input_bytes: int) -> None:
-    found = [run.block_bytes for run in curve(input_bytes, 500, cold=True)]
+@pytest.mark.parametrize("units", [1, 10**6, GB, 10**12, 50 * 10**12])
+def test_a_curve_has_a_run_for_each_size(units: int) -> None:
+    found = [run.block_units for run in curve(units, 500, cold=True)]
     assert found
     assert all(larger == 2 * smaller for smaller, larger in pairwise(found))
 
@@ -207,25 +245,23 @@ def test_too_coarse_gains_nothing_and_too_fine_costs_more() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 100 * GB), st.integers(0, 5000), temperatures)
-def test_a_suggestion_can_be_asked_for_and_is_about_the_fastest(
-    input_bytes: int, quota: int, cold: bool
-) -> None:
-    found = suggest(input_bytes, quota, cold=cold)
+def test_a_suggestion_can_be_asked_for_and_is_about_the_fastest(units: int, quota: int, cold: bool) -> None:
+    found = suggest(units, quota, cold=cold)
     assert 1 <= found.max_concurrency <= MAX_CONCURRENCY
     assert found.max_concurrency <= max(quota - module.ORCHESTRATORS, 1)
     assert found.modelled in found.curve
     possible = [run for run in found.curve if not run.obstacle]
     assert all(found.modelled.seconds <= module.ABOUT * run.seconds for run in possible)
-    assert found.default.block_bytes == fitting_block_bytes(input_bytes, found.default.concurrency)
+    assert found.default.block_units == fitting_block_bytes(units, found.default.concurrency)
     assert found.reason.endswith(".")
 
 
 def test_a_run_that_cannot_succeed_says_why() -> None:
     roomy = with_values(distinct=1e9)
     assert not model(GB, 250, cold=True).obstacle
-    assert "reducer" in model(10**13, 250, cold=True, block_bytes=64 * MIB).obstacle
-    assert "distinct words" in model(10**12, 250, cold=True, block_bytes=2 * GB, figures=roomy).obstacle
-    assert "A block" in model(10**12, 250, cold=True, block_bytes=30 * GB, figures=roomy).obstacle
+    assert "reducer" in model(10**13, 250, cold=True, block_units=64 * MIB).obstacle
+    assert "distinct words" in model(10**12, 250, cold=True, block_units=2 * GB, figures=roomy).obstacle
+    assert "A block" in model(10**12, 250, cold=True, block_units=30 * GB, figures=roomy).obstacle
 
 
 def test_fewer_passes_need_fewer_reads() -> None:
@@ -239,10 +275,10 @@ def test_fewer_passes_need_fewer_reads() -> None:
 @pytest.mark.parametrize("express", [True, False])
 def test_a_distributed_map_pays_for_its_children(express: bool) -> None:
     one, other = (
-        distributed_map(size, 250, cold=False, express=express, block_bytes=5 * MIB) for size in (GB, 2 * GB)
+        distributed_map(size, 250, cold=False, express=express, block_units=5 * MIB) for size in (GB, 2 * GB)
     )
     assert other.dollars_by_item[module.TRANSITIONS] > one.dollars_by_item[module.TRANSITIONS] > 0
-    standard = distributed_map(GB, 250, cold=False, express=False, block_bytes=5 * MIB)
+    standard = distributed_map(GB, 250, cold=False, express=False, block_units=5 * MIB)
     assert one.dollars <= standard.dollars
     assert one.seconds <= standard.seconds
 
