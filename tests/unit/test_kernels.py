@@ -87,6 +87,24 @@ def test_c_counts_big_texts_as_python_does(seed: int) -> None:
     assert counted(C, chunks) == counted(PYTHON, chunks)
 
 
+def test_tables_that_grow_lose_nothing() -> None:
+    """To 64 times what they begin with. Keys of up to 16 bytes lie elsewhere than longer ones."""
+    generator = random.Random(1)
+    letters = "abcdefghijklmnopqrstuvwxyzé"
+    vocabulary = ["".join(generator.choices(letters, k=generator.randint(1, 19))) for _ in range(100_000)]
+    blocks = [" ".join(generator.choices(vocabulary, k=150_000)).encode() for _ in range(2)]
+    blobs = [counted(C, [block]) for block in blocks]
+    assert blobs == [counted(PYTHON, [block]) for block in blocks]
+    for lines in zip(*(blob.lines for blob in blobs), strict=True):
+        assert summed(C, lines) == summed(PYTHON, lines)
+    everything = (
+        b"{"
+        + b",".join(b'"%s":%d' % (word.encode(), i) for i, word in enumerate(dict.fromkeys(vocabulary), 1))
+        + b"}"
+    )
+    assert summed(C, [everything] * 2) == summed(PYTHON, [everything] * 2)
+
+
 def test_memory_that_is_used_again_has_forgotten() -> None:
     texts = [random_text(seed) for seed in range(6)]
     interrupted = C.counting()
@@ -227,6 +245,20 @@ def test_c_takes_the_utf_8_that_python_takes() -> None:
                 assert found == [(word.decode(), 1)]
             except UnicodeDecodeError:
                 assert found == []
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\x1f", b" ", b'"', b"\\", b"\x7f", b"\xc3\xa9", b"\xff"])
+def test_c_ends_a_word_where_python_does(byte: bytes) -> None:
+    """At each place of the eight bytes that are looked at together."""
+    for place in range(20):
+        line = b'{"%s":1}' % (b"a" * place + byte + b"a" * (20 - place))
+        outcomes = []
+        for kernel in (C, PYTHON):
+            try:
+                outcomes.append(summed(kernel, [line]).top)
+            except BlobDamaged:
+                outcomes.append([])
+        assert outcomes[0] == outcomes[1]
 
 
 @pytest.mark.parametrize("kernel", [C, PYTHON])
