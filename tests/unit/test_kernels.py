@@ -148,6 +148,24 @@ def test_too_many_distinct_stretches_are_refused_by_name(
     assert ("choose a smaller block_bytes" in outcomes[0]) is is_refused
 
 
+def test_two_sums_at_once_share_nothing() -> None:
+    sums = [C.sums(PLENTY, 0, 1) for _ in range(2)]
+    for word, one in zip((b"one", b"other"), sums, strict=True):
+        one.add(b'{"%s":2}' % word)
+    assert [one.summed() for one in sums] == [Summed([("one", 2)], 2), Summed([("other", 2)], 2)]
+
+
+def test_memory_that_has_summed_more_than_is_kept_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(c_kernel, "_kept_sums", kept := list[int]())
+    monkeypatch.setattr(c_kernel, "_KEPT_BYTES", 7)
+    summed(C, [b'{"ab":1}'])
+    assert not kept
+    summed(C, [b'{"a":1}'])
+    assert len(kept) == 1
+    summed(C, [b'{"a":1}'])
+    assert len(kept) == 1
+
+
 WORDS = st.text(st.characters(categories=["L", "M"]), min_size=1, max_size=8)
 COUNTS = st.dictionaries(WORDS, st.integers(1, 1 << 40), max_size=60)
 

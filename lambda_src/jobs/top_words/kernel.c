@@ -107,7 +107,7 @@ typedef struct {
 
 typedef struct {
     Secret secret;
-    size_t limit, slots_mask;
+    size_t limit, slots_mask, slots_there; /* only those of the mask are in use */
     uint32_t *slots; /* 1 + the entry's index in the bits of the mask, its hash in those above; 0 where free */
     Buffer entries, texts;
 } Table;
@@ -144,11 +144,11 @@ static void take_slot(Table *table, size_t slot, const Key *key, size_t index) {
 
 /* A slot has too little of the hash for more slots, so the keys are hashed again. Few steps, for each costs that. */
 static int resize_slots(Table *table, size_t slots) {
-    uint32_t *resized = realloc(table->slots, slots * sizeof *resized);
-    if (!resized)
+    uint32_t *resized = table->slots;
+    if (slots > table->slots_there && !(resized = realloc(resized, slots * sizeof *resized)))
         return NO_MEMORY;
-    memset(resized, 0, slots * sizeof *resized);
-    table->slots = resized, table->slots_mask = slots - 1;
+    table->slots_there = slots > table->slots_there ? slots : table->slots_there;
+    table->slots = memset(resized, 0, slots * sizeof *resized), table->slots_mask = slots - 1;
     Key keys[BATCH];
     for (size_t done = 0, made; done < entries_in(table); done += made) {
         for (made = 0; made < BATCH && done + made < entries_in(table); made++) {
@@ -184,7 +184,7 @@ static inline Entry *entry_of(Table *table, const Key *key, int *status) {
     Entry *found = find(table, key, &slot);
     if (found)
         return found;
-    if (index >= table->limit || key->bytes > UINT32_MAX)
+    if (index >= table->limit || index >= MAX_ENTRIES || key->bytes > UINT32_MAX)
         *status = TOO_MANY;
     else if (reserve(&table->entries, sizeof(Entry)) || reserve(&table->texts, text_bytes))
         *status = NO_MEMORY;
@@ -232,8 +232,7 @@ static int end_line(Buffer *line) {
 }
 
 static int open_table(Table *table, const Secret *secret, size_t limit) {
-    table->secret = *secret;
-    table->limit = limit < MAX_ENTRIES ? limit : MAX_ENTRIES;
+    table->secret = *secret, table->limit = limit;
     return resize_slots(table, FEWEST_SLOTS);
 }
 
@@ -496,16 +495,21 @@ EXPORTED void sums_close(Sums *sums) {
     free(sums);
 }
 
-/* Sums of at most `limit` words: those that belong to `part` of `parts`. NULL without memory. */
-EXPORTED Sums *sums_open(const Secret *secret, size_t limit, uint64_t part, uint64_t parts) {
+/* NULL without memory. */
+EXPORTED Sums *sums_open(const Secret *secret) {
     Sums *sums = calloc(1, sizeof *sums);
-    if (!sums)
-        return NULL;
-    sums->part = part, sums->parts = parts;
-    if (!open_table(&sums->table, secret, limit))
+    if (!sums || !open_table(&sums->table, secret, 0))
         return sums;
     sums_close(sums);
     return NULL;
+}
+
+/* Forget what was summed, keep the memory, and sum at most `limit` words: those that belong to `part` of `parts`. */
+EXPORTED void sums_begin(Sums *sums, size_t limit, uint64_t part, uint64_t parts) {
+    sums->table.slots_mask = FEWEST_SLOTS - 1; /* as few as at first: parts differ more than blocks */
+    clear_table(&sums->table);
+    sums->table.limit = limit, sums->part = part, sums->parts = parts;
+    sums->total = sums->line = 0;
 }
 
 static int add_word(Sums *sums, const Key *key, uint64_t times) {
