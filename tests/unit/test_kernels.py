@@ -353,6 +353,28 @@ def test_a_run_tells_how_many_blocks_c_has_counted(kernel: Kernel, monkeypatch: 
     assert list(top_words.summarize({}, mapped.extras, {})) == ["words", "longer_words", "top_words"]
 
 
+def test_a_sum_takes_little_more_memory_than_its_words() -> None:
+    """Where it takes most for each: slots have just become four times as many. An entry has 32 bytes, which
+    makes 53 with its slots."""
+    code = """
+from pathlib import Path
+from lambda_src.jobs.top_words.c_kernel import Sums
+def peak_kib():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+WORDS, LINES = 800_000, 16
+lines = [
+    b"{%s}" % b",".join(b'"%012d":1' % word for word in range(line, WORDS, LINES)) for line in range(LINES)
+]
+before = peak_kib()
+sums = Sums(WORDS, 0, 1)
+for line in lines:
+    sums.add(line)
+assert sums.summed().words == WORDS
+print((peak_kib() - before) * 1024 // WORDS)
+"""
+    assert 40 < int(in_a_process(code, library_folder())) < 60
+
+
 def test_too_little_memory_has_a_name() -> None:
     """The limit leaves too little for counting a block of distinct words, and enough for saying so."""
     code = """
