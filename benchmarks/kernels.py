@@ -39,15 +39,20 @@ ctypes.CDLL(LIBRARY); print(imported_at - started_at, time.process_time() - impo
 
 
 class Measured(NamedTuple):
-    """Processor seconds per byte of text, of the kernel in Python and of the one in C."""
+    """Processor seconds per byte of text, of the kernel in Python and of the one in C, and how many bytes of
+    lines there are for a byte of text."""
 
     counted: list[tuple[float, float]]
     summed: list[tuple[float, float]]
+    line_share: float
 
 
 class Row(Struct, frozen=True):
     """One text, by the kernel in Python and the one in C: the MB counted in a second at best, the ms
-    to sum the lines of a block, the MiB that counting adds to a block. Ratios are medians of rounds."""
+    to sum the lines of a block, the MiB that counting adds to a block. Ratios are medians of rounds.
+
+    Texts differ in how many bytes of lines there are for a byte of text: ``line_share``. So the MB of lines
+    summed in a second, in C, compare what summing costs; the ms compare what a text costs."""
 
     text: str
     mb_per_s: tuple[float, float]
@@ -55,10 +60,12 @@ class Row(Struct, frozen=True):
     sum_ms: tuple[float, float]
     sum_ratio: float
     peak_mib: tuple[float, float]
+    line_share: float
+    sum_mb_per_s: float
 
 
 def texts(files: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Texts of up to ``BLOCKS`` blocks."""
+    """Texts of up to ``BLOCKS`` blocks, and one of twice as many, for that has 5 million words."""
     size = BLOCKS * BLOCK_BYTES
     with tempfile.TemporaryDirectory() as folder:
         write_corpus(Path(folder, "corpus"), size, 1)
@@ -73,9 +80,9 @@ def texts(files: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         yield f"{name}, Zipf", prose(letters, size)
     generator = random.Random(1)
     words = (
-        generator.choices("abcdefghijklmnopqrstuvwxyz", k=generator.randint(3, 11)) for _ in range(size // 8)
+        generator.choices("abcdefghijklmnopqrstuvwxyz", k=generator.randint(3, 11)) for _ in range(5_000_000)
     )
-    yield "all distinct", " ".join(map("".join, words)).encode()[:size]
+    yield "5 million random words", " ".join(map("".join, words)).encode()[: 2 * size]
 
 
 def prose(letters: str, size: int) -> bytes:
@@ -109,7 +116,8 @@ def measure(text: bytes) -> Measured:
     kernels = (python_kernel.KERNEL, c_kernel.KERNEL)
     blocks = blocks_of(text)
     lines = [count(c_kernel.KERNEL, block).lines for block in blocks]
-    measured = Measured([], [])
+    line_bytes = sum(len(line) for lines_of_block in lines for line in lines_of_block)
+    measured = Measured([], [], line_bytes / len(text))
     for number in range(ROUNDS):
         block = blocks[number % len(blocks)]
         slow, fast = (seconds(lambda kernel=kernel, block=block: count(kernel, block)) for kernel in kernels)  # type: ignore[misc]
@@ -159,8 +167,19 @@ def rows(files: Sequence[str]) -> Iterator[Row]:
             )
         slow, fast = (1 / min(times) / 1e6 for times in zip(*measured.counted, strict=True))
         slow_ms, fast_ms = (min(times) * BLOCK_BYTES * 1e3 for times in zip(*measured.summed, strict=True))
-        count_ratio, sum_ratio = (median(slow / fast for slow, fast in pairs) for pairs in measured)
-        yield Row(name, (slow, fast), count_ratio, (slow_ms, fast_ms), sum_ratio, (slow_mib, fast_mib))
+        count_ratio, sum_ratio = (
+            median(slow / fast for slow, fast in pairs) for pairs in (measured.counted, measured.summed)
+        )
+        yield Row(
+            name,
+            (slow, fast),
+            count_ratio,
+            (slow_ms, fast_ms),
+            sum_ratio,
+            (slow_mib, fast_mib),
+            measured.line_share,
+            measured.line_share / min(fast for _, fast in measured.summed) / 1e6,
+        )
 
 
 def main(files: Sequence[str]) -> None:
@@ -175,15 +194,17 @@ def main(files: Sequence[str]) -> None:
     imported_ms, loaded_ms = map(median, zip(*loads, strict=True))
     print(f"The library has {library.stat().st_size} bytes.")
     print(f"ctypes is imported in {imported_ms:.1f} ms, the library loaded in {loaded_ms:.1f} ms.")
-    print(f"{'':26}count, MB/s         sum, ms a block        peak above the block, MiB")
+    print(f"{'':26}count, MB/s         sum, ms a block        peak above the block, MiB   lines")
     print(
         f"{'text':24}{'Python':>7}{'C':>5}{'ratio':>6}{'Python':>12}{'C':>7}{'ratio':>6}{'Python':>13}{'C':>6}"
+        f"{'a byte':>14}{'MB/s':>6}"
     )
     for row in rows(files):
         print(
             f"{row.text:24}{row.mb_per_s[0]:7.0f}{row.mb_per_s[1]:5.0f}{row.count_ratio:6.1f}"
             f"{row.sum_ms[0]:12.1f}{row.sum_ms[1]:7.2f}{row.sum_ratio:6.1f}"
-            f"{row.peak_mib[0]:13.1f}{row.peak_mib[1]:6.1f}",
+            f"{row.peak_mib[0]:13.1f}{row.peak_mib[1]:6.1f}"
+            f"{row.line_share:14.2f}{row.sum_mb_per_s:6.0f}",
             flush=True,
         )
 

@@ -59,6 +59,8 @@ def table_of_kernels(rows: Sequence[Row]) -> Table:
             "ratio",
             "Python, MiB",
             "C, MiB",
+            "lines a byte",
+            "C, MB/s of lines",
         ),
     )
     for row in rows:
@@ -69,6 +71,8 @@ def table_of_kernels(rows: Sequence[Row]) -> Table:
             *(f"{ms:.2f}" for ms in row.sum_ms),
             f"{row.sum_ratio:.1f}",
             *(f"{mib:.1f}" for mib in row.peak_mib),
+            f"{row.line_share:.2f}",
+            f"{row.sum_mb_per_s:.0f}",
         )
     return table
 

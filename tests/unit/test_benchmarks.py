@@ -162,7 +162,7 @@ def test_ratios_are_shown_beside_what_they_are_of() -> None:
         started_at="now",
         machine=measured.Machine("Linux", "x", 2, "3.13"),
         text="generated",
-        kernels=[Row("\x1b[2J", (30, 300), 10, (9, 3), 3, (2, 1))],
+        kernels=[Row("\x1b[2J", (30, 300), 10, (9, 3), 3, (2, 1), 0.5, 200)],
         cold_starts=[
             cold_starts.ColdStart("parse_block", cold_starts.SHIPPED, 60, 10, 30, 0.25),
             cold_starts.ColdStart(cold_starts.PLAIN_BOTO3, cold_starts.NONE, 200, 80, 40, 1),

@@ -87,6 +87,24 @@ def test_c_counts_big_texts_as_python_does(seed: int) -> None:
     assert counted(C, chunks) == counted(PYTHON, chunks)
 
 
+def test_tables_that_grow_lose_nothing() -> None:
+    """To 64 times what they begin with. Keys of up to 16 bytes lie elsewhere than longer ones."""
+    generator = random.Random(1)
+    letters = "abcdefghijklmnopqrstuvwxyzé"
+    vocabulary = ["".join(generator.choices(letters, k=generator.randint(1, 19))) for _ in range(100_000)]
+    blocks = [" ".join(generator.choices(vocabulary, k=150_000)).encode() for _ in range(2)]
+    blobs = [counted(C, [block]) for block in blocks]
+    assert blobs == [counted(PYTHON, [block]) for block in blocks]
+    for lines in zip(*(blob.lines for blob in blobs), strict=True):
+        assert summed(C, lines) == summed(PYTHON, lines)
+    everything = (
+        b"{"
+        + b",".join(b'"%s":%d' % (word.encode(), i) for i, word in enumerate(dict.fromkeys(vocabulary), 1))
+        + b"}"
+    )
+    assert summed(C, [everything] * 2) == summed(PYTHON, [everything] * 2)
+
+
 def test_memory_that_is_used_again_has_forgotten() -> None:
     texts = [random_text(seed) for seed in range(6)]
     interrupted = C.counting()
@@ -128,6 +146,24 @@ def test_too_many_distinct_stretches_are_refused_by_name(
             outcomes.append(str(error))
     assert outcomes[0] == outcomes[1]
     assert ("choose a smaller block_bytes" in outcomes[0]) is is_refused
+
+
+def test_two_sums_at_once_share_nothing() -> None:
+    sums = [C.sums(PLENTY, 0, 1) for _ in range(2)]
+    for word, one in zip((b"one", b"other"), sums, strict=True):
+        one.add(b'{"%s":2}' % word)
+    assert [one.summed() for one in sums] == [Summed([("one", 2)], 2), Summed([("other", 2)], 2)]
+
+
+def test_memory_that_has_summed_more_than_is_kept_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(c_kernel, "_kept_sums", kept := list[int]())
+    monkeypatch.setattr(c_kernel, "_KEPT_BYTES", 7)
+    summed(C, [b'{"ab":1}'])
+    assert not kept
+    summed(C, [b'{"a":1}'])
+    assert len(kept) == 1
+    summed(C, [b'{"a":1}'])
+    assert len(kept) == 1
 
 
 WORDS = st.text(st.characters(categories=["L", "M"]), min_size=1, max_size=8)
@@ -229,6 +265,20 @@ def test_c_takes_the_utf_8_that_python_takes() -> None:
                 assert found == []
 
 
+@pytest.mark.parametrize("byte", [b"\0", b"\x1f", b" ", b'"', b"\\", b"\x7f", b"\xc3\xa9", b"\xff"])
+def test_c_ends_a_word_where_python_does(byte: bytes) -> None:
+    """At each place of the eight bytes that are looked at together."""
+    for place in range(20):
+        line = b'{"%s":1}' % (b"a" * place + byte + b"a" * (20 - place))
+        outcomes = []
+        for kernel in (C, PYTHON):
+            try:
+                outcomes.append(summed(kernel, [line]).top)
+            except BlobDamaged:
+                outcomes.append([])
+        assert outcomes[0] == outcomes[1]
+
+
 @pytest.mark.parametrize("kernel", [C, PYTHON])
 @pytest.mark.parametrize(
     "line", [b"", b"{", b"{]", b'{"a":0}', b'{"a":-1}', b'{"a":1.5}', b'{"a":"1"}', b'{"\xff":1}', b'{"a":1']
@@ -301,6 +351,28 @@ def test_a_run_tells_how_many_blocks_c_has_counted(kernel: Kernel, monkeypatch: 
     mapped = top_words.map_block(Span(0, 5), input_of_bytes([b"a b c"]))
     assert mapped.extras == {"longer_words": 0, "native_blocks": int(kernel.is_native)}
     assert list(top_words.summarize({}, mapped.extras, {})) == ["words", "longer_words", "top_words"]
+
+
+def test_a_sum_takes_little_more_memory_than_its_words() -> None:
+    """Where it takes most for each: slots have just become four times as many. An entry has 32 bytes, which
+    makes 53 with its slots."""
+    code = """
+from pathlib import Path
+from lambda_src.jobs.top_words.c_kernel import Sums
+def peak_kib():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+WORDS, LINES = 800_000, 16
+lines = [
+    b"{%s}" % b",".join(b'"%012d":1' % word for word in range(line, WORDS, LINES)) for line in range(LINES)
+]
+before = peak_kib()
+sums = Sums(WORDS, 0, 1)
+for line in lines:
+    sums.add(line)
+assert sums.summed().words == WORDS
+print((peak_kib() - before) * 1024 // WORDS)
+"""
+    assert 40 < int(in_a_process(code, library_folder())) < 60
 
 
 def test_too_little_memory_has_a_name() -> None:

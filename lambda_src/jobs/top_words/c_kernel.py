@@ -33,11 +33,14 @@ _SECRET = os.urandom(32)
 """The key of all hashes of this process."""
 
 _KEPT_BYTES = 32 << 20
-"""Memory that has counted so much text is kept for the next block: touching fresh pages costs more than
-counting into them, if words are many. What a larger block took is given back."""
+"""Memory that has counted so much text, or summed lines of so much, is kept for the next block or part:
+touching fresh pages costs more than counting into them, if words are many. What more took is given back."""
 
 _kept: list[int] = []
 """At most one handle of a ``Counting``, cleared."""
+
+_kept_sums: list[int] = []
+"""At most one handle of a ``Sums``."""
 
 FEW_CHARACTERS = 500
 """Different ones that are no letters, in the text of a block: many a language has no more."""
@@ -56,7 +59,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         c_int,
         [_pointer, c_char_p, _size, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)],
     ),
-    "sums_open": (_pointer, [c_char_p, _size, c_uint64, c_uint64]),
+    "sums_open": (_pointer, [c_char_p]),
+    "sums_begin": (None, [_pointer, _size, c_uint64, c_uint64]),
     "sums_close": (None, [_pointer]),
     "sums_add": (c_int, [_pointer, c_char_p, _size, POINTER(_size)]),
     "sums_best": (c_int, [_pointer, _size, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)]),
@@ -116,8 +120,13 @@ class Sums:
 
     def __init__(self, most: int, part: int, parts: int) -> None:
         self._most = most
-        self._handle = _opened(_c().sums_open(_SECRET, most, part, parts))
-        weakref.finalize(self, _c().sums_close, self._handle)
+        try:
+            self._handle = _kept_sums.pop()
+        except IndexError:
+            self._handle = _opened(_c().sums_open(_SECRET))
+        self._close = weakref.finalize(self, _c().sums_close, self._handle)
+        _c().sums_begin(self._handle, most, part, parts)
+        self._bytes = 0
 
     def add(self, line: bytes) -> None:
         failed_at = c_size_t()
@@ -125,11 +134,16 @@ class Sums:
         if status == _TOO_MANY:
             raise TooManyDistinct(f"More than {self._most} distinct words do not fit into one sum.")
         _check(status, failed_at.value)
+        self._bytes += len(line)
 
     def summed(self) -> Summed:
         line, line_bytes, total = c_void_p(), c_size_t(), c_uint64()
         _check(_c().sums_best(self._handle, TOP, byref(line), byref(line_bytes), byref(total)))
         best = msgspec.json.decode(ctypes.string_at(line, line_bytes.value), type=dict[str, int])
+        if not _kept_sums and self._bytes <= _KEPT_BYTES:
+            self._close.detach()
+            _kept_sums.append(self._handle)
+        del self._handle  # it may sum another part now
         return Summed(list(best.items()), total.value)
 
 

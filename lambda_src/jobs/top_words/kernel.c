@@ -15,8 +15,11 @@
 #define EXPORTED __attribute__((visibility("default")))
 #define LONGEST 20  /* as in words.py */
 #define PIECE 16384 /* Folded at once: fits the cache next to the processor. */
-#define BATCH 32    /* Hashed at once, so that the slots' memory is there in time. */
-#define MAX_ENTRIES 0x7fffffff /* An index and its hash share 64 bits. */
+#define BATCH 32    /* Hashed at once, so that the memory of slots and entries is there in time. */
+#define MAX_ENTRIES 0x7fffffff /* An index fits into a slot. */
+#ifndef FEWEST_SLOTS /* The fuzzer has fewer. */
+#define FEWEST_SLOTS 4096
+#endif
 
 enum { DONE, NO_MEMORY, TOO_MANY, SYNTAX, TWICE, TOO_LARGE }; /* what functions answer: c_kernel.py */
 
@@ -57,6 +60,8 @@ typedef struct {
 typedef struct {
     uint64_t word[4];
 } Secret;
+
+#define EACH(byte) (0x0101010101010101u * (byte))
 
 /* At most 16 bytes, padded with zeros; nothing at or behind `end` is read. */
 static inline void load(uint64_t head[2], const uint8_t *text, size_t bytes, const uint8_t *end) {
@@ -102,8 +107,8 @@ typedef struct {
 
 typedef struct {
     Secret secret;
-    size_t limit, slots_mask;
-    uint64_t *slots; /* 32 bits of the hash, then 1 + the entry's index; 0 where free */
+    size_t limit, slots_mask, slots_there; /* only those of the mask are in use */
+    uint32_t *slots; /* 1 + the entry's index in the bits of the mask, its hash in those above; 0 where free */
     Buffer entries, texts;
 } Table;
 
@@ -123,32 +128,51 @@ static inline int is_key(const Table *table, const Entry *entry, const Key *key)
     return !memcmp(table->texts.data + entry->head[1], key->text, key->bytes);
 }
 
-static void prefetch(const Table *table, const Key *key) {
-    __builtin_prefetch(table->slots + ((uint32_t)key->hash & table->slots_mask));
+static size_t first_slot(const Table *table, const Key *key) { return (uint32_t)key->hash & table->slots_mask; }
+static void prefetch_slot(const Table *table, const Key *key) {
+    __builtin_prefetch(table->slots + first_slot(table, key));
+}
+/* Once the slot is there: the entry behind it, or any, for to branch would cost more. */
+static void prefetch_entry(const Table *table, const Key *key) {
+    size_t place = table->slots[first_slot(table, key)] & table->slots_mask;
+    __builtin_prefetch(entry_at(table, place - !!place));
 }
 
+static void take_slot(Table *table, size_t slot, const Key *key, size_t index) {
+    table->slots[slot] = ((uint32_t)key->hash & ~(uint32_t)table->slots_mask) | (uint32_t)(index + 1);
+}
+
+/* A slot has too little of the hash for more slots, so the keys are hashed again. Few steps, for each costs that. */
 static int resize_slots(Table *table, size_t slots) {
-    uint64_t *resized = calloc(slots, sizeof *resized);
-    if (!resized)
+    uint32_t *resized = table->slots;
+    if (slots > table->slots_there && !(resized = realloc(resized, slots * sizeof *resized)))
         return NO_MEMORY;
-    for (size_t i = 0; table->slots && i <= table->slots_mask; i++)
-        if (table->slots[i]) {
-            size_t slot = table->slots[i] >> 32 & (slots - 1);
-            while (resized[slot])
-                slot = (slot + 1) & (slots - 1);
-            resized[slot] = table->slots[i];
+    table->slots_there = slots > table->slots_there ? slots : table->slots_there;
+    table->slots = memset(resized, 0, slots * sizeof *resized), table->slots_mask = slots - 1;
+    Key keys[BATCH];
+    for (size_t done = 0, made; done < entries_in(table); done += made) {
+        for (made = 0; made < BATCH && done + made < entries_in(table); made++) {
+            const Entry *entry = entry_at(table, done + made);
+            const uint8_t *text = text_of(table, entry);
+            make_key(&keys[made], &table->secret, text, entry->bytes, text + (entry->bytes > 16 ? entry->bytes : 16));
+            prefetch_slot(table, &keys[made]);
         }
-    free(table->slots);
-    table->slots = resized, table->slots_mask = slots - 1;
+        for (size_t i = 0; i < made; i++) {
+            size_t slot = first_slot(table, &keys[i]);
+            while (resized[slot])
+                slot = (slot + 1) & table->slots_mask;
+            take_slot(table, slot, &keys[i], done + i);
+        }
+    }
     return DONE;
 }
 
 /* The entry of the key, or NULL; then *slot is where it belongs. */
 static inline Entry *find(const Table *table, const Key *key, size_t *slot) {
-    uint32_t hash = (uint32_t)key->hash;
-    for (*slot = hash & table->slots_mask; table->slots[*slot]; *slot = (*slot + 1) & table->slots_mask) {
-        Entry *entry = entry_at(table, (uint32_t)table->slots[*slot] - 1);
-        if (table->slots[*slot] >> 32 == hash && is_key(table, entry, key))
+    uint32_t taken, mask = (uint32_t)table->slots_mask;
+    for (*slot = first_slot(table, key); (taken = table->slots[*slot]); *slot = (*slot + 1) & mask) {
+        Entry *entry = entry_at(table, (taken & mask) - 1);
+        if (!((taken ^ (uint32_t)key->hash) & ~mask) && is_key(table, entry, key))
             return entry;
     }
     return NULL;
@@ -160,35 +184,43 @@ static inline Entry *entry_of(Table *table, const Key *key, int *status) {
     Entry *found = find(table, key, &slot);
     if (found)
         return found;
-    if (index >= table->limit || key->bytes > UINT32_MAX)
+    if (index >= table->limit || index >= MAX_ENTRIES || key->bytes > UINT32_MAX)
         *status = TOO_MANY;
     else if (reserve(&table->entries, sizeof(Entry)) || reserve(&table->texts, text_bytes))
         *status = NO_MEMORY;
     if (*status)
         return NULL;
-    Entry entry = {{key->head[0], text_bytes ? table->texts.size : key->head[1]}, 0, (uint32_t)key->bytes, 0};
-    append(&table->entries, &entry, sizeof entry);
+    Entry *entry = entry_at(table, index); /* field by field: a copy would wait for its own stores */
+    entry->head[0] = key->head[0], entry->head[1] = text_bytes ? table->texts.size : key->head[1];
+    entry->count = 0, entry->bytes = (uint32_t)key->bytes, entry->mark = 0;
+    table->entries.size += sizeof *entry;
     if (text_bytes)
         append(&table->texts, key->text, text_bytes);
-    table->slots[slot] = key->hash << 32 | (index + 1);
-    if (2 * (index + 1) > table->slots_mask) /* at most half of the slots are taken */
-        *status = resize_slots(table, 2 * (table->slots_mask + 1));
-    return *status ? NULL : entry_at(table, index);
+    take_slot(table, slot, key, index);
+    if (4 * (index + 1) > 3 * table->slots_mask) /* at most three of four slots are taken */
+        *status = resize_slots(table, 4 * (table->slots_mask + 1));
+    return *status ? NULL : entry;
 }
 
 /* Append `"word":count` to a line of JSON. */
 static int append_count(Buffer *line, const Table *table, const Entry *word) {
-    uint8_t digits[20], *first = digits + sizeof digits;
-    uint64_t count = word->count;
-    do
-        *--first = (uint8_t)('0' + count % 10);
-    while (count /= 10);
-    if (reserve(line, (size_t)word->bytes + 32))
+    if (reserve(line, (size_t)word->bytes + 48))
         return NO_MEMORY;
-    append(line, line->size ? ",\"" : "{\"", 2);
-    append(line, text_of(table, word), word->bytes);
-    append(line, "\":", 2);
-    append(line, first, (size_t)(digits + sizeof digits - first));
+    uint8_t *at = line->data + line->size;
+    *at++ = line->size ? ',' : '{', *at++ = '"';
+    if (word->bytes <= 16)
+        memcpy(at, word->head, 16); /* a constant number of bytes is no call */
+    else
+        memcpy(at, text_of(table, word), word->bytes);
+    at += word->bytes;
+    *at++ = '"', *at++ = ':';
+    uint64_t count = word->count;
+    for (uint64_t rest = count; rest >= 10; rest /= 10)
+        at++;
+    line->size = (size_t)(at + 1 - line->data);
+    do
+        *at-- = (uint8_t)('0' + count % 10);
+    while (count /= 10);
     return DONE;
 }
 
@@ -200,9 +232,8 @@ static int end_line(Buffer *line) {
 }
 
 static int open_table(Table *table, const Secret *secret, size_t limit) {
-    table->secret = *secret;
-    table->limit = limit < MAX_ENTRIES ? limit : MAX_ENTRIES;
-    return resize_slots(table, 4096);
+    table->secret = *secret, table->limit = limit;
+    return resize_slots(table, FEWEST_SLOTS);
 }
 
 static void clear_table(Table *table) {
@@ -256,8 +287,6 @@ EXPORTED void counting_clear(Counting *counting) {
     memset(counting->observed, 0, sizeof counting->observed);
 }
 
-#define EACH(byte) (0x0101010101010101u * (byte))
-
 /* Eight bytes, ASCII letters in lower case; bit i of the answer tells whether byte i belongs to a stretch. */
 static inline uint64_t fold8(const uint8_t *from, uint8_t *to) {
     uint64_t bytes;
@@ -309,11 +338,11 @@ static int is_utf8(const uint8_t *at, const uint8_t *end) {
     return 1;
 }
 
-static int is_ascii(const uint8_t *text, size_t bytes) {
-    uint8_t all = 0;
-    for (size_t i = 0; i < bytes; i++)
-        all |= text[i];
-    return all < 0x80;
+static int is_ascii(const Key *key) {
+    uint64_t all = key->head[0] | key->head[1];
+    for (size_t i = 16; i < key->bytes; i++)
+        all |= key->text[i];
+    return !(all & EACH(0x80));
 }
 
 /* Count the stretches of a chunk that cuts none. */
@@ -337,11 +366,11 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
             size_t made = 0;
             for (; made < BATCH && edge < last_edge; edge += 2) {
                 make_key(&keys[made], &stretches->secret, folded + edge[0], edge[1] - edge[0], folded_end);
-                prefetch(stretches, &keys[made++]);
+                prefetch_slot(stretches, &keys[made++]);
             }
             for (size_t i = 0; i < made && !status; i++) {
                 Entry *stretch = entry_of(stretches, &keys[i], &status);
-                if (stretch && !stretch->count++ && !is_ascii(keys[i].text, keys[i].bytes)) {
+                if (stretch && !stretch->count++ && !is_ascii(&keys[i])) {
                     stretch->mark = UNCLEAR;
                     if (!(status = reserve(&counting->unclear, keys[i].bytes + 1))) {
                         append(&counting->unclear, "\n", 1);
@@ -385,7 +414,7 @@ static int count_words(Counting *counting, const uint8_t *text, const uint8_t *e
         make_key(&key, &table->secret, text, (size_t)(next - text), end);
         /* A word that is an ASCII stretch too is counted there. */
         size_t slot;
-        Entry *word = is_ascii(text, key.bytes) ? find(table, &key, &slot) : NULL;
+        Entry *word = is_ascii(&key) ? find(table, &key, &slot) : NULL;
         if (!word)
             word = entry_of(table = &counting->words, &key, &status);
         if (word) {
@@ -396,11 +425,21 @@ static int count_words(Counting *counting, const uint8_t *text, const uint8_t *e
     return status;
 }
 
+/* How many of eight bytes go on with a code point. */
+static size_t following(uint64_t bytes) {
+    return ((bytes & ~(bytes << 1) & EACH(0x80)) >> 7) * EACH(1) >> 56;
+}
+
 static int write_word(Counting *counting, const Table *table, const Entry *word) {
-    const uint8_t *text = text_of(table, word);
-    size_t length = 0;
-    for (size_t i = 0; i < word->bytes && length <= LONGEST; i++)
-        length += (text[i] & 0xc0) != 0x80;
+    size_t length = word->bytes;
+    if (length <= 16) {
+        length -= following(word->head[0]) + following(word->head[1]);
+    } else {
+        const uint8_t *text = text_of(table, word);
+        length = 0;
+        for (size_t i = 0; i < word->bytes && length <= LONGEST; i++)
+            length += (text[i] & 0xc0) != 0x80;
+    }
     length += !length; /* no word of Python's has none */
     counting->observed[length - 1] += word->count;
     return length > LONGEST ? DONE : append_count(&counting->lines[length - 1], table, word);
@@ -456,16 +495,21 @@ EXPORTED void sums_close(Sums *sums) {
     free(sums);
 }
 
-/* Sums of at most `limit` words: those that belong to `part` of `parts`. NULL without memory. */
-EXPORTED Sums *sums_open(const Secret *secret, size_t limit, uint64_t part, uint64_t parts) {
+/* NULL without memory. */
+EXPORTED Sums *sums_open(const Secret *secret) {
     Sums *sums = calloc(1, sizeof *sums);
-    if (!sums)
-        return NULL;
-    sums->part = part, sums->parts = parts;
-    if (!open_table(&sums->table, secret, limit))
+    if (!sums || !open_table(&sums->table, secret, 0))
         return sums;
     sums_close(sums);
     return NULL;
+}
+
+/* Forget what was summed, keep the memory, and sum at most `limit` words: those that belong to `part` of `parts`. */
+EXPORTED void sums_begin(Sums *sums, size_t limit, uint64_t part, uint64_t parts) {
+    sums->table.slots_mask = FEWEST_SLOTS - 1; /* as few as at first: parts differ more than blocks */
+    clear_table(&sums->table);
+    sums->table.limit = limit, sums->part = part, sums->parts = parts;
+    sums->total = sums->line = 0;
 }
 
 static int add_word(Sums *sums, const Key *key, uint64_t times) {
@@ -480,6 +524,30 @@ static int add_word(Sums *sums, const Key *key, uint64_t times) {
     word->mark = sums->line;
     word->count += times; /* not above the total, which does not overflow */
     return __builtin_add_overflow(sums->total, times, &sums->total) ? TOO_LARGE : DONE;
+}
+
+/* The lowest bit that is set is the highest one of the first of eight bytes that ends a word. */
+static inline uint64_t word_ends(uint64_t bytes) {
+    uint64_t quotes = bytes ^ EACH('"'), backslashes = bytes ^ EACH('\\');
+    uint64_t found = (quotes - EACH(1)) & ~quotes;
+    found |= (backslashes - EACH(1)) & ~backslashes;
+    found |= (bytes - EACH(' ')) & ~bytes;
+    return found & EACH(0x80);
+}
+
+/* Where a word ends, at a quote or at what no word has; `all` gets the bits that its bytes have. */
+static inline const uint8_t *end_of_word(const uint8_t *at, const uint8_t *end, uint64_t *all) {
+    for (uint64_t bytes, ends; end - at >= 8; at += 8) {
+        memcpy(&bytes, at, 8);
+        if ((ends = word_ends(bytes))) {
+            *all |= bytes & (ends ^ (ends - 1));
+            return at + __builtin_ctzll(ends) / 8;
+        }
+        *all |= bytes;
+    }
+    for (; at < end && *at != '"' && *at != '\\' && *at >= ' '; at++)
+        *all |= *at;
+    return at;
 }
 
 /* Add a line as counting_lines writes it, which a newline may follow. On failure, *failed_at is its offset. */
@@ -501,12 +569,14 @@ EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *fai
             const uint8_t *word = ++at;
             if (at >= end || word[-1] != '"')
                 return SYNTAX;
-            while (at < end && *at != '"' && *at != '\\' && *at >= ' ')
-                at++;
-            if (at == word || !is_utf8(word, at) || end - at < 3 || at[0] != '"' || at[1] != ':' || at[2] < '1' || at[2] > '9')
+            uint64_t all = 0;
+            at = end_of_word(word, end, &all);
+            if (end - at < 3 || at[0] != '"' || at[1] != ':' || at[2] < '1' || at[2] > '9')
+                return SYNTAX;
+            if (at == word || ((all & EACH(0x80)) && !is_utf8(word, at)))
                 return SYNTAX;
             make_key(&keys[made], &sums->table.secret, word, (size_t)(at - word), end);
-            prefetch(&sums->table, &keys[made]);
+            prefetch_slot(&sums->table, &keys[made]);
             uint64_t number = 0;
             for (at += 2; at < end && *at >= '0' && *at <= '9'; at++)
                 if (__builtin_mul_overflow(number, 10, &number) ||
@@ -516,6 +586,8 @@ EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *fai
             if ((more = at < end) && *at++ != ',')
                 return SYNTAX;
         }
+        for (size_t i = 0; i < made; i++)
+            prefetch_entry(&sums->table, &keys[i]);
         for (size_t i = 0; i < made && !status; i++) {
             *failed_at = (size_t)(keys[i].text - line) - 1;
             status = add_word(sums, &keys[i], times[i]);

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-LIBRARY = "fanfold.libs/kernel-8587d7f2.so"
+LIBRARY = "fanfold.libs/kernel-3b43c65d.so"
 """Where the layer has what is compiled from kernel.c, by a hash of it: while a deployment is under way, new
 code can meet an old layer, and then works in Python."""
 
@@ -50,7 +50,7 @@ class Sums(Protocol):
         """Add one line. Raises BlobDamaged, TooManyDistinct, OutOfMemory."""
 
     def summed(self) -> Summed:
-        """The sum so far. Raises OutOfMemory."""
+        """The sum, which ends the summing. Raises OutOfMemory."""
 
 
 class Kernel(NamedTuple):
