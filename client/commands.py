@@ -127,7 +127,7 @@ def _example(*lines: str) -> str:
 
 @app.command(epilog=_example("fanfold up", "fanfold up --job access_log"))
 def up(job: Job = DEFAULT_JOB) -> None:
-    """Start a local AWS that stays, with the stack deployed; again, only what changed is done."""
+    """Start a local AWS that stays, and deploy the stack into it. Again, it does only what has changed."""
     from client.local_stack import up as start
 
     stages = _stages()
@@ -235,7 +235,7 @@ def list_runs(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """List past runs and those at work, the newest first; piped, with tabs between."""
+    """List runs, past ones and those at work, the newest first. Piped, it has tabs between columns."""
     from client.history import past_runs, show_runs
 
     account = _account(local, profile, region)
@@ -302,7 +302,7 @@ def resume(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Go on with a run that failed, was cancelled or died: only what is missing is done."""
+    """Resume a run that failed, was cancelled or died. Only what is missing is done."""
     output = _output(output, json)
     from client import runs
     from client.attendance import attend, finish
@@ -395,8 +395,9 @@ def estimate(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Say what a run would take: seconds and dollars, by stage and by what is paid for; and what size of a
-    block and how many Lambdas suit it, and why. Nothing is spent; a SIZE needs no account."""
+    """Estimate the seconds and dollars of a run before you pay for it. They are given by stage and by what is
+    paid for, with the block size and the number of Lambdas that suit the input, and why. A SIZE needs no
+    account."""
     from client.sizes import parse_size
     from client.workload import modelled
 
@@ -445,7 +446,7 @@ def report(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Write all there is to know of a run into one HTML file: its result, its Lambdas, what it cost."""
+    """Write one HTML file about a run. It has the result, every Lambda, where the time went, and the cost."""
     path = output or Path(f"fanfold-{run_id}.html".replace("/", "_"))
     from client.html_report import html_report
     from client.report import check_path, write
@@ -461,8 +462,8 @@ def report(
 def doctor(
     job: Job = DEFAULT_JOB, local: Local = False, profile: Profile = None, region: Region = None
 ) -> int:
-    """Look for what is wrong with this installation, your account and what is deployed there, and say the
-    command that mends it. The exit status is 1 if something is."""
+    """Check this installation, your account and the deployment. It names what mends what is wrong; the exit
+    status is then 1."""
     from client.doctor import examine
 
     return examine(_stages().console, lambda: _account(local, profile, region), job)
@@ -491,7 +492,8 @@ def demo(
     ] = CORPUS_BYTES,
     seed: Annotated[int, typer.Option(metavar="N", help="Its seed.")] = 1,
 ) -> None:
-    """All on this machine, and nothing left of it: start a local AWS, deploy, run, show, stop."""
+    """Try it on this machine, and leave nothing behind. It starts a local AWS, deploys, runs the job, shows
+    the result, and stops everything."""
     output = _output(output, json=False)
     from client import demo as demonstration
     from client.source import local
