@@ -3,7 +3,9 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +15,7 @@ from lambda_src.job import Job, load
 from lambda_src.messages import new_run_id
 from tests.deployed import Stack
 from tests.faults.cases import CASES, Case, Right
-from tests.faults.proxy import Call, Proxy
+from tests.faults.proxy import Call, Fault, Hold, Proxy
 
 
 def workers_of_group(group: int, function: str = "") -> list[int]:
@@ -47,6 +49,10 @@ def kill(process: int) -> None:
 
 each_job = pytest.mark.parametrize("faulty", sorted(CASES), indirect=True)
 """For tests of what a fault does to any job that has a case; the others look at the default one."""
+
+
+FIRST_HELD = 5
+"""The first block that ``Faulty.holding`` holds."""
 
 
 class Row(NamedTuple):
@@ -123,6 +129,26 @@ class Faulty(NamedTuple):
             assert record is not None
             assert record.status == "FAILED"
             assert record.error
+
+    @contextmanager
+    def holding(self, until: Callable[[Call], bool] = lambda _: False) -> Iterator[threading.Event]:
+        """Hold back what all blocks but the first ``FIRST_HELD`` store until a call matches, the event is
+        set, or this ends: a run takes as long as a test needs, on any machine."""
+        released = threading.Event()
+
+        def decide(call: Call) -> Fault | None:
+            if until(call):
+                released.set()
+            is_block = call.method == "PUT" and call.target.startswith("blobs/")
+            if is_block and int(call.target.rpartition("/")[2].removesuffix(".jsonl")) >= FIRST_HELD:
+                return Hold(released)
+            return None
+
+        self.proxy.decide = decide
+        try:
+            yield released
+        finally:
+            released.set()
 
     def workers(self, function: str) -> list[int]:
         """The processes of a function, at work or waiting for it."""
