@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from benchmarks.peak import own_peak_kib
 from client.corpus import write_corpus
 from lambda_src.settings import DEFAULT_JOB
 from stacks.native_library import build_library, library_name, source_of_job
@@ -145,14 +146,6 @@ def print_peak(kernel: str, file: str) -> None:
     before = own_peak_kib()
     count(c_kernel.KERNEL if kernel == "native" else python_kernel.KERNEL, block)
     print((own_peak_kib() - before) << 10)
-
-
-def own_peak_kib() -> int:
-    """Of this process alone: ``ru_maxrss`` may be that of the process which has started it."""
-    (peak,) = (
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
-    )
-    return int(peak.split()[1])
 
 
 def rows(files: Sequence[str]) -> Iterator[Row]:

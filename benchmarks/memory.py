@@ -6,13 +6,13 @@ python -m benchmarks.memory
 import itertools
 import json
 import random
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from benchmarks.peak import own_peak_kib
 from lambda_src.addresses import Addresses, Placed, Portion
 from lambda_src.blocks import MAX_BLOCKS
 from lambda_src.errors import TooManyDistinct
@@ -269,6 +269,6 @@ def main() -> None:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         CASES[sys.argv[1]][1]()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(own_peak_kib() / 1024)
     else:
         main()
