@@ -30,7 +30,14 @@ def html_report(aws: Aws, deployment: Deployment, run_id: str) -> bytes:
     version = importlib.metadata.version("fanfold")
     try:
         return page(
-            deployment.job, record, summary, trace, parts=parts, manifest=manifest, version=version
+            deployment.job,
+            record,
+            summary,
+            trace,
+            parts=parts,
+            manifest=manifest,
+            version=version,
+            options=aws.options,
         ).encode()
     except LibraryMissing as error:
         raise ReportError(str(error)) from error

@@ -45,12 +45,13 @@ def page(
     parts: Sequence[PartReport] = (),
     manifest: Manifest | None = None,
     version: str = "",
+    options: str = "",
 ) -> str:
     """The report of a run of ``job``, a whole HTML document that asks for nothing from anywhere.
 
     ``summary`` is what ``summarize`` gives of it, ``parts`` the results table's reports and ``manifest`` that
     of its blocks: with both, the report recomputes the run's proof. ``trace`` and ``manifest`` are None where
-    the bucket does not hold them any more. ``version`` is Fanfold's. Raises LibraryMissing.
+    the bucket does not hold them any more. ``version`` is Fanfold's, ``options`` how the command line names the account. Raises LibraryMissing.
     """
     the_job = load(job)
     result = _drawing(job)(summary) if parts and record.status == "SUCCEEDED" else None
@@ -70,7 +71,7 @@ def page(
         time=time,
         bill=bill_of(record),
         proof=proof_of(the_job, parts, manifest) if parts and manifest else None,
-        command=_command(job, record),
+        command=_command(job, record, options),
         stack=stack_name(job),
         version=version,
         failures=record.failures[:MOST_FAILURES],
@@ -99,13 +100,13 @@ def _stacks(result: Result | None) -> list[dict[str, Any]]:
     ]
 
 
-def _command(job: str, record: RunRecord) -> str:
+def _command(job: str, record: RunRecord, options: str) -> str:
     """What runs it again, for a shell."""
     name = record.name()
     # A prefix that ends like a folder needs no star.
     source = name.removesuffix("*") if record.key is None and name.endswith("/*") else name
     sizes = f"--block-bytes {record.block_bytes} --concurrency {record.max_concurrency}"
-    return f"fanfold run {shell_word(source)} --job {shell_word(job)} {sizes}"
+    return f"fanfold run{options} {shell_word(source)} --job {shell_word(job)} {sizes}"
 
 
 def _policy(style: str, script: str) -> str:

@@ -181,7 +181,7 @@
     const worthTelling = (i) => spent(i).filter(([key, , s]) => s > 0 || key !== "init"); // a warm one has no start
     const outcome = (i) => [OUTCOME_NAMES[calls.outcome[i]], calls.flags[i] & 1 ? "straggler" : "", calls.flags[i] & 2 ? "second copy" : "",
       calls.attempt[i] > 1 ? `attempt ${calls.attempt[i]}` : "",
-      told(i) && !coordinates(i) ? (calls.init[i] > 0 ? "cold" : "warm") : ""].filter(Boolean).join(", ");
+      told(i) ? (calls.init[i] > 0 ? "cold" : "warm") : ""].filter(Boolean).join(", ");
 
     // The view: seconds from x0 to x1, lanes from y0 to y1.
     const margin = whole * 0.01 || 0.01;

@@ -408,12 +408,22 @@ def _marks(call: Call, slow: bool, copy: bool) -> list[str]:
     return [*outcome, *(name for name, holds in marks.items() if holds)]
 
 
+BEGINNINGS = ("cold", "warm", "refused", "unknown")
+
+
+def _beginning(call: Call) -> str:
+    """Lambda refuses a call that it throttles; of one that never answered nobody knows."""
+    if call.usage:
+        return "cold" if call.usage.init_ms else "warm"
+    return "refused" if call.outcome == "throttled" else "unknown"
+
+
 def _counts(calls: Sequence[Call], slow: frozenset[int], copies: frozenset[int]) -> dict[str, int]:
-    """How many calls there were of each kind; one may be of several."""
-    workers = [call for call in calls if call.function not in COORDINATORS]
+    """How many calls there were of each kind; one may be of several. But ``cold``, ``warm``, ``refused`` and
+    ``unknown``, how each began, add up to all of them."""
     return {
-        "cold": sum(bool(call.usage and call.usage.init_ms) for call in workers),
-        "warm": sum(bool(call.usage and not call.usage.init_ms) for call in workers),
+        **dict.fromkeys(BEGINNINGS, 0),
+        **Counter(map(_beginning, calls)),
         "straggler": len(slow),
         "copy": len(copies),
         **{outcome: sum(call.outcome == outcome for call in calls) for outcome in OUTCOMES},

@@ -24,7 +24,7 @@ from client.page.markup import as_data, dollars, number, prose, seconds, shown
 from client.page.proof import proof_of
 from client.safe_text import visible
 from lambda_src.job import Owned, load, names
-from lambda_src.messages import Call, PartReport, Trace
+from lambda_src.messages import Call, PartReport, Trace, Usage
 from lambda_src.prices import PRICES, prices_of
 from tests.fake_runs import FakeRun, fake_run
 
@@ -352,6 +352,26 @@ def test_a_run_that_is_still_at_work_has_a_page() -> None:
     assert "Not counted" in said
 
 
+def test_the_calls_add_up_and_each_rest_is_named() -> None:
+    def said(**outcomes: str) -> str:
+        one = RUN.trace.calls[0]
+        calls = [
+            msgspec.structs.replace(one, outcome=outcome, usage=None)
+            for outcome in ("throttled", "given_up", "failed")
+            for _ in range(int(outcomes.get(outcome, 0)))
+        ]
+        warm = msgspec.structs.replace(one, usage=Usage(1769, 0, 1, 0, 0, {}))
+        return Reader(drawn(RUN, trace=Trace(RUN.record.run_id, [warm, *calls]))).says()
+
+    assert "1 call: 0 started cold, 1 warm. " in said()
+    assert "2 calls: 0 started cold, 1 warm; 1 never started, because Lambda throttled it. " in said(
+        throttled="1"
+    )
+    assert "5 calls: 0 started cold, 1 warm; 4 never answered, so how they started is unknown. " in said(
+        given_up="3", failed="1"
+    )
+
+
 def test_a_run_without_faults_says_so() -> None:
     said = Reader(drawn(fake_run(faults=False))).says()
     assert "Each was done at the first attempt" in said
@@ -368,6 +388,7 @@ def test_the_command_survives_a_shell() -> None:
         "fanfold", "run", f"s3://fanfold-input/{key}", "--job", "top_words",
         "--block-bytes", str(RUN.record.block_bytes), "--concurrency", "4",
     ]  # fmt: skip
+    assert "fanfold run --local s3://" in drawn(RUN, options=" --local")
     prefix = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026/"))
     assert "fanfold run s3://fanfold-input/logs/2026/ --job" in drawn(prefix)
     begins = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026-"))

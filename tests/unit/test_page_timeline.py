@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.page import timeline as module
-from client.page.timeline import OUTCOMES, at_once, lanes, percentile, stages, thinned, timeline_of
+from client.page.timeline import (
+    BEGINNINGS,
+    OUTCOMES,
+    at_once,
+    lanes,
+    percentile,
+    stages,
+    thinned,
+    timeline_of,
+)
 from lambda_src.messages import Call, Trace, Usage
 from tests.fake_runs import fake_run
 
@@ -158,6 +167,7 @@ def test_of_too_many_calls_those_that_went_wrong_are_kept_first(run: list[Call],
     assert kept >= min(notable, most_notable)
     assert found.calls == len(run)
     assert sum(found.counts[outcome] for outcome in OUTCOMES) == len(run)
+    assert sum(found.counts[beginning] for beginning in BEGINNINGS) == len(run)
 
 
 def test_a_table_of_the_curve_keeps_the_peak() -> None:
