@@ -4,30 +4,39 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client.model import ENGINE, Modelled, Suggestion, athena_dollars, block_text, model, suggest
+from client.model import ENGINE, Modelled, Suggestion, athena_dollars, block_text, model, suggest, time_text
 from client.report import ITEM_NAMES
 from client.sizes import size_text
-from client.workload import Workload
+from client.workload import Figures, NotModelled, Workload
 from lambda_src.job import BYTES
-from lambda_src.prices import prices_of
+from lambda_src.prices import Prices, prices_of
 
-BAR_COLUMNS = 30
+BAR_COLUMNS = 22
+DECIMALS = {"gb_s": 1, "log_gb": 6}
+"""Of amounts that are not counted one by one."""
+
 ARCHITECTURE = "arm64"
 """What a stack has unless it is told otherwise."""
 
 
 def show_estimate(console: Console, workload: Workload, input_bytes: int, quota: int, region: str) -> None:
-    """Print the estimate for an input of that size in an account that may run ``quota`` Lambdas at once."""
+    """Print the estimate for an input of that size in an account that may run ``quota`` Lambdas at once.
+    Raises NotModelled where no run of it succeeds."""
     prices, name = prices_of(region, ARCHITECTURE)
     figures = {**ENGINE, **workload.figures}
-    cold = suggest(
-        workload.units,
-        quota,
-        prices=prices,
-        figures=figures,
-        unit=workload.unit,
-        block_units=workload.block_units,
-    )
+    cold = _suggested(workload, workload.units, quota, prices, figures)
+    if cold.modelled.obstacle:
+        instead = "make the input smaller"
+        if workload.unit == BYTES:
+            inputs = _inputs_that_succeed(workload, quota, prices, figures)
+            instead = (
+                f"split it into {inputs:,} inputs of about {size_text(input_bytes // inputs)}, and run each "
+                "by itself"
+            )
+        raise NotModelled(
+            f"{size_text(input_bytes)} is too much for one run of {workload.about}, whatever the size of a "
+            f"block. {cold.modelled.obstacle} Instead, {instead}."
+        )
     warm = model(
         workload.units,
         cold.modelled.concurrency,
@@ -37,11 +46,9 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
         figures=figures,
     )
     console.print(
-        f"{size_text(input_bytes)}, modelled for {workload.about}, in an account that may run {quota:,} "
-        f"Lambdas at once; prices of {name}"
+        f"{size_text(input_bytes)}, modelled for {workload.about}, in an account with a quota of {quota:,} "
+        f"{'Lambda' if quota == 1 else 'Lambdas'} at once; prices of {name}"
     )
-    if cold.modelled.obstacle:
-        console.print(Text(cold.modelled.obstacle, style="red"))
     console.print()
     console.print(_by_stage(cold.modelled, warm))
     console.print()
@@ -55,31 +62,52 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
         f"Suggested: --block-bytes={cold.block_units} --concurrency={cold.max_concurrency}", soft_wrap=True
     )
     console.print(cold.reason)
+    default = cold.default
+    takes = default.obstacle or f"{time_text(default.seconds)} and {default.dollars:.4f} dollars."
     console.print(
-        f"Left out, they are {cold.default.block_units:,} {workload.unit} and {cold.default.concurrency}: "
-        f"{cold.default.seconds:.1f} s and {cold.default.dollars:.4f} dollars."
+        f"Default: blocks of {default.block_units:,} {workload.unit}, concurrency {default.concurrency:,}"
+        f"{', cannot succeed' if default.obstacle else ''}: {takes}"
     )
     console.print()
     console.print(_curve(cold, workload.unit))
 
 
+def _suggested(workload: Workload, units: int, quota: int, prices: Prices, figures: Figures) -> Suggestion:
+    return suggest(
+        units,
+        quota,
+        prices=prices,
+        figures=figures,
+        unit=workload.unit,
+        block_units=workload.block_units,
+    )
+
+
+def _inputs_that_succeed(workload: Workload, quota: int, prices: Prices, figures: Figures) -> int:
+    """Into how many equal ones the input must be cut, a power of two, for a run of each to succeed."""
+    inputs = 2
+    while _suggested(workload, workload.units // inputs, quota, prices, figures).modelled.obstacle:
+        inputs *= 2
+    return inputs
+
+
 def _by_stage(cold: Modelled, warm: Modelled) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Stage")
-    for heading in ("Seconds, cold", "Seconds, warm", "Dollars, cold", "Dollars, warm"):
+    for heading in ("Time, cold", "Time, warm", "Dollars, cold", "Dollars, warm"):
         table.add_column(heading, justify="right")
     for first, again in zip(cold.stages, warm.stages, strict=True):
         table.add_row(
             first.name,
-            f"{first.seconds:.1f}",
-            f"{again.seconds:.1f}",
+            time_text(first.seconds),
+            time_text(again.seconds),
             f"{sum(first.dollars.values()):.4f}",
             f"{sum(again.dollars.values()):.4f}",
         )
     table.add_row(
-        "all",
-        f"{cold.seconds:.1f}",
-        f"{warm.seconds:.1f}",
+        "total",
+        time_text(cold.seconds),
+        time_text(warm.seconds),
         f"{cold.dollars:.4f}",
         f"{warm.dollars:.4f}",
         style="bold",
@@ -94,11 +122,8 @@ def _by_item(run: Modelled) -> Table:
     table.add_column("Dollars", justify="right")
     for item, spent in run.dollars_by_item.items():
         amount = sum(stage.used.get(item, 0.0) for stage in run.stages)
-        table.add_row(
-            ITEM_NAMES.get(item, item),
-            f"{amount:,.4g}" if amount < 1000 else f"{amount:,.0f}",
-            f"{spent:.4f}",
-        )
+        decimals = DECIMALS.get(item, 0)
+        table.add_row(ITEM_NAMES.get(item, item), f"{amount:,.{decimals}f}", f"{spent:.4f}")
     return table
 
 
@@ -106,7 +131,7 @@ def _curve(suggestion: Suggestion, unit: str) -> Table:
     """Too coarse gains nothing, too fine costs more than it saves."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     in_units = "" if unit == BYTES else f", in {unit}"
-    for heading in (f"Block{in_units}", "Blocks", "Seconds", "Dollars"):
+    for heading in (f"Block{in_units}", "Blocks", "Time", "Dollars"):
         table.add_column(heading, justify="right")
     table.add_column("")
     slowest = max(run.seconds for run in suggestion.curve)
@@ -117,7 +142,7 @@ def _curve(suggestion: Suggestion, unit: str) -> Table:
         table.add_row(
             block_text(run.block_units, unit) if unit == BYTES else f"{run.block_units:,}",
             f"{run.blocks:,}",
-            f"{run.seconds:.1f}",
+            time_text(run.seconds),
             f"{run.dollars:.4f}",
             Text(bar + note),
             style="bold" if chosen else "",

@@ -172,7 +172,8 @@ class Modelled(NamedTuple):
 
 class Suggestion(NamedTuple):
     """What to ask for, and why; what that takes, and what a request takes that asks for nothing; the curve
-    over block sizes."""
+    over block sizes. Where no size of a block succeeds, ``modelled`` has an obstacle: then there is nothing
+    to ask for."""
 
     block_units: int
     max_concurrency: int
@@ -332,15 +333,18 @@ class _Run:
         """Why the run cannot succeed, or nothing."""
         if self._largest_s > GET_OCCURRENCES_TIMEOUT_S:
             return (
-                f"The reducer of the largest part would take {self._largest_s:,.0f} s, and has "
-                f"{GET_OCCURRENCES_TIMEOUT_S}."
+                f"The reducer of the largest part would take {time_text(self._largest_s)}; its time-out is "
+                f"{time_text(GET_OCCURRENCES_TIMEOUT_S)}."
             )
         if self.map_s > PARSE_BLOCK_TIMEOUT_S:
-            return f"A block would take {self.map_s:,.0f} s, and has {PARSE_BLOCK_TIMEOUT_S}."
+            return (
+                f"A block would take {time_text(self.map_s)}; the time-out of its Lambda is "
+                f"{time_text(PARSE_BLOCK_TIMEOUT_S)}."
+            )
         if self._block_distinct > self._of["block_distinct"]:
             return (
-                f"A block would have {self._block_distinct:,.0f} distinct {self._distinct_ones}, "
-                f"and may have {self._of['block_distinct']:,.0f}."
+                f"A block would have {self._block_distinct:,.0f} distinct {self._distinct_ones}; the limit "
+                f"is {self._of['block_distinct']:,.0f}."
             )
         return ""
 
@@ -604,6 +608,20 @@ def block_text(units: int, unit: str) -> str:
     return f"{units / MIB:g} MiB" if unit == BYTES else f"{units:,} {unit}"
 
 
+def time_text(seconds: float) -> str:
+    """A time for a person.
+
+    >>> time_text(0.84), time_text(99.96), time_text(600), time_text(725.6), time_text(10811.6)
+    ('0.8 s', '100.0 s', '10 min', '12 min 6 s', '3 h 0 min')
+    """
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
 def _why(best: Modelled, runs: Sequence[Modelled], quota: int, unit: str) -> str:
     size = block_text(best.block_units, unit)
     sentences = []
@@ -613,17 +631,23 @@ def _why(best: Modelled, runs: Sequence[Modelled], quota: int, unit: str) -> str
         sentences.append(_against(finer[-1], best, "smaller", unit))
     if coarser:
         sentences.append(_against(coarser[0], best, "larger", unit))
-    if best.blocks <= best.concurrency:
-        at_once = f"{best.blocks} Lambdas at once take one block each"
+    if best.blocks == 1:
+        at_once = "One Lambda takes it"
+    elif best.blocks <= best.concurrency:
+        at_once = f"{best.blocks:,} Lambdas take one block each"
     elif best.concurrency == MAX_CONCURRENCY:
-        at_once = f"{best.concurrency} at once is what one process can wait for"
+        at_once = f"A run uses at most {best.concurrency:,} Lambdas at once"
+    elif quota <= ORCHESTRATORS:
+        at_once = f"A quota of {quota} leaves room for one block at a time"
     else:
-        at_once = f"{best.concurrency} at once is what a quota of {quota} leaves beside the two that wait"
+        at_once = f"A quota of {quota:,} leaves room for {best.concurrency:,} beside the two that coordinate"
     return f"Blocks of {size}: {'; '.join(sentences) or 'the input is one block'}. {at_once}."
 
 
 def _against(other: Modelled, best: Modelled, word: str, unit: str) -> str:
     size = block_text(other.block_units, unit)
+    if other.obstacle:
+        return f"{word} ones ({size}) cannot succeed"
     return (
         f"{word} ones ({size}) take {other.seconds / best.seconds:.2f} times as long "
         f"and cost {other.dollars / best.dollars:.2f} times as much"

@@ -54,8 +54,8 @@ def modelled(job: str) -> Callable[[Local | int], Workload]:
     name = f"{workloads.__name__}.{job}"
     if not importlib.util.find_spec(name):
         raise NotModelled(
-            f"Nothing is measured of {job}, so what it takes cannot be said: run it on a part of the input, "
-            f"then `fanfold runs --job {job}` shows its seconds and dollars."
+            f"There are no measurements for {job}, so it cannot be estimated: run it on a part of the input, "
+            f"then see its seconds and dollars with `fanfold runs --job {job}`."
         )
     tell: Callable[[Local | int], Workload] = importlib.import_module(name).workload
     return tell

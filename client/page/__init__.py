@@ -51,7 +51,8 @@ def page(
 
     ``summary`` is what ``summarize`` gives of it, ``parts`` the results table's reports and ``manifest`` that
     of its blocks: with both, the report recomputes the run's proof. ``trace`` and ``manifest`` are None where
-    the bucket does not hold them any more. ``version`` is Fanfold's, ``options`` how the command line names the account. Raises LibraryMissing.
+    the bucket does not hold them any more. ``version`` is Fanfold's, ``options`` how the command
+    line names the account. Raises LibraryMissing.
     """
     the_job = load(job)
     result = _drawing(job)(summary) if parts and record.status == "SUCCEEDED" else None

@@ -1,5 +1,5 @@
 """Testing choices of columns: measured on one core of an x86 server, on tables of 80 to 500 columns and 1,000
-to 20,000 rows. What a run takes hangs on how many columns there are, and hardly on bytes."""
+to 20,000 rows. What a run takes depends on how many columns there are, and hardly on bytes."""
 
 import csv
 import math
@@ -41,14 +41,15 @@ def workload(source: Local | int) -> Workload:
     """Raises NotModelled where only a size is known, and SourceError for what is no table."""
     if not isinstance(source, Local):
         raise NotModelled(
-            "What column_permutations takes hangs on how many columns a table has, which a size does not "
-            "tell: name the table as a file of this machine."
+            "What column_permutations takes depends on how many columns the table has, which its size does "
+            "not tell: name the table as a file on this machine."
         )
     if source.path.is_dir():
-        raise SourceError(f"{source.path} is a folder, and column_permutations reads one table: name a file.")
+        raise SourceError(f"{source.path} is a folder; column_permutations reads one table: name a file.")
     if source.bytes > MAX_BYTES:
         raise SourceError(
-            f"{source.path} has {size_text(source.bytes)}, and a table {size_text(MAX_BYTES)} at most."
+            f"{source.path} has {size_text(source.bytes)}; column_permutations reads at most "
+            f"{size_text(MAX_BYTES)}."
         )
     columns, rows = _shape(source.path, source.bytes)
     units = choices(columns)
@@ -95,7 +96,7 @@ def _shape(path: Path, table_bytes: int) -> tuple[int, int]:
         names = []
     if len(names) < 2 or not found:
         raise SourceError(
-            f"{path} does not begin with a header of CSV that names at least 2 columns: is it the table?"
+            f"{path} does not begin with a CSV header that names at least 2 columns: is it the right file?"
         )
     rows_seen = max(rest.count(b"\n"), 1)
     rows = round(rows_seen * (table_bytes - len(header)) / max(len(rest), 1))

@@ -260,10 +260,29 @@ def test_what_cannot_be_estimated_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert commands.main(["estimate", "1GB", "--job", "column_permutations"]) == 1
-    assert capsys.readouterr().err.endswith("does not tell: name the table as a file of this machine.\n")
+    assert capsys.readouterr().err.endswith("not tell: name the table as a file on this machine.\n")
     monkeypatch.setattr(commands, "names", lambda: ["line_count"])
     assert commands.main(["estimate", "1GB", "--job", "line_count"]) == 1
     assert capsys.readouterr().err == (
-        "Error: Nothing is measured of line_count, so what it takes cannot be said: run it on a part of the "
-        "input, then `fanfold runs --job line_count` shows its seconds and dollars.\n"
+        "Error: There are no measurements for line_count, so it cannot be estimated: run it on a part of the "
+        "input, then see its seconds and dollars with `fanfold runs --job line_count`.\n"
     )
+
+
+def test_what_no_block_size_can_do_is_not_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["estimate", "1TB", "--job", "access_log"]) == 1
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.endswith(
+        "The reducer of the largest part would take 3 h 0 min; its time-out is 10 min. Instead, split it "
+        "into 8 inputs of about 125 GB, and run each by itself.\n"
+    )
+    assert commands.main(["estimate", "125GB", "--job", "access_log"]) == 0
+
+
+def test_the_block_sizes_that_cannot_succeed_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["estimate", "200GB", "--job", "access_log"]) == 0
+    _, _, table = capsys.readouterr().out.rpartition("\n\n")
+    rows = table.splitlines()[1:]
+    notes = [row.split("#")[-1].strip() for row in rows]
+    assert notes == ["cannot succeed"] * (len(rows) - 2) + ["", "suggested"]

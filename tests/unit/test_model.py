@@ -256,6 +256,14 @@ def test_a_suggestion_can_be_asked_for_and_is_about_the_fastest(units: int, quot
     assert found.reason.endswith(".")
 
 
+def test_a_reason_compares_with_no_run_that_cannot_succeed() -> None:
+    figures = {**FIGURES, "block_distinct": FIGURES["block_distinct"]._replace(value=100_000)}
+    found = suggest(10 * GB, 1000, figures=figures)
+    coarser = next(run for run in found.curve if run.block_units == 2 * found.block_units)
+    assert coarser.obstacle
+    assert "larger ones (16 MiB) cannot succeed. " in found.reason
+
+
 def test_a_run_that_cannot_succeed_says_why() -> None:
     roomy = with_values(distinct=1e9)
     assert not model(GB, 250, cold=True).obstacle

@@ -64,16 +64,14 @@ def test_a_size_says_nothing_of_columns() -> None:
 def test_what_is_no_table_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(text)
-    with pytest.raises(SourceError, match=r"does not begin with a header of CSV"):
+    with pytest.raises(SourceError, match=r"does not begin with a CSV header"):
         modelled("column_permutations")(local(path))
 
 
 def test_what_the_job_would_refuse_is_refused(tmp_path: Path, table: Local) -> None:
-    with pytest.raises(
-        SourceError, match="is a folder, and column_permutations reads one table: name a file"
-    ):
+    with pytest.raises(SourceError, match="is a folder; column_permutations reads one table: name a file"):
         modelled("column_permutations")(local(tmp_path))
-    with pytest.raises(SourceError, match=r"has 200 MB, and a table 200 MB at most"):
+    with pytest.raises(SourceError, match=r"has 200 MB; column_permutations reads at most 200 MB"):
         modelled("column_permutations")(table._replace(bytes=MAX_BYTES + 1))
 
 
@@ -87,6 +85,6 @@ def test_bounds_of_the_log_job_are_the_codes_own() -> None:
 
 def test_a_job_that_brings_no_figures_says_what_to_do_instead() -> None:
     with pytest.raises(
-        NotModelled, match=r"^Nothing is measured of mine, .*: run it on a part of the input, "
+        NotModelled, match=r"^There are no measurements for mine, .*: run it on a part of the "
     ):
         modelled("mine")
