@@ -27,22 +27,26 @@ def show_top_words(console: Console, summary: Summary) -> None:
     """Print the 20 top tens as one table."""
     table = Table(pad_edge=False, show_lines=True)
     table.add_column("Length", justify="right")
-    table.add_column("The most frequent words, and how often each occurs")
-    for length, words in sorted(summary["top_words"].items(), key=lambda entry: int(entry[0])):
-        table.add_row(length, _side_by_side([(top["word"], top["count"]) for top in words]))
+    table.add_column("Most frequent words, with their counts")
+    by_length = sorted(summary["top_words"].items(), key=lambda entry: int(entry[0]))
+    for length, words in by_length:
+        if words:
+            table.add_row(length, _side_by_side([(top["word"], top["count"]) for top in words]))
     console.print(table)
+    if without := [length for length, words in by_length if not words]:
+        console.print(f"No words of length {', '.join(without)}")
     console.print(
-        f"{summary['words']:,} words of 1 to {len(summary['top_words'])} letters, "
+        f"{counted(summary['words'], 'word')} of 1 to {len(by_length)} letters; "
         f"{summary['longer_words']:,} longer ones"
     )
 
 
 def show_access_log(console: Console, summary: Summary) -> None:
-    """Print what each hour of the day had, and its most frequent paths."""
+    """Print each hour of the day, with its most frequent path, and a warning if most lines are no log lines."""
     table = Table(pad_edge=False)
     for heading in ("Hour", "Requests", "Bytes sent", "2xx", "3xx", "4xx", "5xx"):
         table.add_column(heading, justify="right")
-    table.add_column("The most frequent path")
+    table.add_column("Most frequent path")
     for hour, found in sorted(summary["hours"].items(), key=lambda entry: int(entry[0])):
         by_class = [
             sum(count for status, count in found["status"].items() if status.startswith(first))
@@ -55,11 +59,18 @@ def show_access_log(console: Console, summary: Summary) -> None:
             _side_by_side(first),
         )
     console.print(table)
-    share = 100 * summary["malformed_lines"] / max(summary["lines"], 1)
+    lines, malformed = summary["lines"], summary["malformed_lines"]
     console.print(
-        f"{summary['lines']:,} lines of {summary['objects']:,} objects; {summary['malformed_lines']:,} of "
-        f"them ({share:.2g} %) are no log lines"
+        f"{counted(lines, 'line')} in {counted(summary['objects'], 'object')}; {malformed:,} of them "
+        f"({_percent(malformed, lines)}) {'is not a log line' if malformed == 1 else 'are not log lines'}"
     )
+    if 2 * malformed > lines:
+        found = f"Only {lines - malformed:,}" if lines > malformed else "None"
+        console.print(
+            f"Warning: {found} of the {counted(lines, 'line')} could be read as log lines. Check that the input "
+            "is an access log in Combined Log Format or of an AWS load balancer.",
+            style="bold yellow",
+        )
 
 
 def show_column_permutations(console: Console, summary: Summary) -> None:
@@ -77,10 +88,26 @@ def show_column_permutations(console: Console, summary: Summary) -> None:
             )
         table.add_section()
     console.print(table)
+    left_out = summary["rows_left_out"]
     console.print(
-        f"{summary['choices']:,} choices of {len(summary['columns']):,} columns, on {summary['rows_used']:,} "
-        f"rows; {summary['rows_left_out']:,} rows with an empty cell were left out"
+        f"{counted(summary['choices'], 'choice')} of {counted(len(summary['columns']), 'column')}, on "
+        f"{counted(summary['rows_used'], 'row')}; {counted(left_out, 'row')} with an empty cell "
+        f"{'was' if left_out == 1 else 'were'} left out"
     )
+
+
+def counted(number: int, one: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "block"), counted(2500, "block")
+    ('1 block', '2,500 blocks')
+    """
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def _percent(part: int, whole: int) -> str:
+    share = 100 * part / max(whole, 1)
+    return "less than 0.1 %" if 0 < share < 0.1 else f"{share:.3g} %"
 
 
 def _side_by_side(counted: Sequence[tuple[str, int]]) -> Columns:

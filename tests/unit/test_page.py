@@ -454,3 +454,11 @@ def test_an_amount_for_a_glance_is_near_the_amount(amount: float) -> None:
 def test_a_time_for_a_glance_is_near_the_time(amount: float) -> None:
     told, unit = seconds(amount).split()
     assert float(told) * {"ms": 0.001, "s": 1}[unit] == pytest.approx(amount, rel=0.01, abs=0.0006)
+
+
+def test_a_log_that_is_none_is_warned_of() -> None:
+    run = fake_run("access_log")
+    lines = run.summary["lines"]
+    none = run._replace(summary={**run.summary, "malformed_lines": lines})
+    assert f"Warning: None of the {lines} lines could be read as log lines" in Reader(drawn(none)).says()
+    assert "Warning" not in drawn(run)

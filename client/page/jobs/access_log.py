@@ -27,13 +27,15 @@ def draw(summary: Summary) -> Result:
         layers.append(Layer("other", "other", rest))
     busiest, found = max(hours, key=lambda entry: entry[1]["requests"])
     failed = sum(by_class["5"])
-    share = 100 * summary["malformed_lines"] / max(summary["lines"], 1)
+    lines, malformed = summary["lines"], summary["malformed_lines"]
+    share = 100 * malformed / max(lines, 1)
+    percent = "less than 0.1 %" if 0 < share < 0.1 else f"{share:.3g} %"
     return Result(
         "Requests for each hour of the day",
-        summary["lines"] - summary["malformed_lines"],
-        "requests",
-        f"{failed} of them answered with 5xx; {summary['malformed_lines']} lines "
-        f"({share:.2g} %) are no log lines",
+        lines - malformed,
+        "request" if lines - malformed == 1 else "requests",
+        f"{failed} of them answered with 5xx; {malformed} of {lines} lines ({percent}) "
+        f"{'is not a log line' if malformed == 1 else 'are not log lines'}",
         [
             Stack(
                 "Requests by hour and status",
@@ -60,6 +62,17 @@ def draw(summary: Summary) -> Result:
                 ],
             ),
         ],
+        warning=_warning(lines, malformed),
+    )
+
+
+def _warning(lines: int, malformed: int) -> str:
+    if 2 * malformed <= lines:
+        return ""
+    found = f"Only {lines - malformed}" if lines > malformed else "None"
+    return (
+        f"Warning: {found} of the {lines} line{'s' if lines != 1 else ''} could be read as log lines. Check that "
+        "the input is an access log in Combined Log Format or of an AWS load balancer."
     )
 
 

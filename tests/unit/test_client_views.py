@@ -1,0 +1,59 @@
+"""Results in a terminal."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from client.page.jobs import access_log
+from client.views import VIEWS
+from tests.fake_runs import fake_run
+
+
+def shown(job: str, **changes: Any) -> str:
+    console = Console(width=100)
+    with console.capture() as captured:
+        VIEWS[job](console, {**fake_run(job).summary, **changes})
+    return " ".join(captured.get().split())
+
+
+@pytest.mark.parametrize(
+    ("lines", "malformed", "told", "warning"),
+    [
+        (
+            2000,
+            2000,
+            "2,000 lines in 1 object; 2,000 of them (100 %) are not log lines",
+            "None of the 2,000 lines",
+        ),
+        (2000, 1999, "1,999 of them (100 %) are not log lines", "Only 1 of the 2,000 lines"),
+        (1, 1, "1 line in 1 object; 1 of them (100 %) is not a log line", "None of the 1 line could"),
+        (2000, 1000, "1,000 of them (50 %) are not log lines", ""),
+        (5000, 1, "1 of them (less than 0.1 %) is not a log line", ""),
+        (5000, 0, "0 of them (0 %) are not log lines", ""),
+    ],
+)
+def test_an_input_that_is_no_log_is_warned_of(lines: int, malformed: int, told: str, warning: str) -> None:
+    text = shown("access_log", lines=lines, malformed_lines=malformed)
+    assert told in text
+    assert ("Warning: " in text) == bool(warning)
+    assert warning in text
+    run = fake_run("access_log")
+    drawn = access_log.draw({**run.summary, "lines": lines, "malformed_lines": malformed})
+    assert drawn.warning.startswith(f"Warning: {warning.replace(',', '')}" if warning else "")
+    assert bool(drawn.warning) == bool(warning)
+
+
+def test_lengths_without_words_are_named_in_one_line() -> None:
+    words = {"1": [{"word": "a", "count": 2500}], "2": [], "3": [{"word": "and", "count": 1}], "4": []}
+    text = shown("top_words", top_words=words, words=2501, longer_words=0)
+    assert "No words of length 2, 4" in text
+    assert "2,501 words of 1 to 4 letters; 0 longer ones" in text
+    assert "│ a 2,500" in text
+    assert "│ 2 │" not in text
+    assert "No words" not in shown("top_words")
+
+
+def test_one_row_is_one_row() -> None:
+    text = shown("column_permutations", choices=2, rows_used=1, rows_left_out=1)
+    assert "on 1 row; 1 row with an empty cell was left out" in text
