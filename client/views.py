@@ -42,7 +42,7 @@ def show_top_words(console: Console, summary: Summary) -> None:
 
 
 def show_access_log(console: Console, summary: Summary) -> None:
-    """Print each hour of the day, with its most frequent path, and a warning if most lines are no log lines."""
+    """Print each hour of the day, and a warning if most lines are no log lines."""
     table = Table(pad_edge=False)
     for heading in ("Hour", "Requests", "Bytes sent", "2xx", "3xx", "4xx", "5xx"):
         table.add_column(heading, justify="right")
@@ -67,8 +67,8 @@ def show_access_log(console: Console, summary: Summary) -> None:
     if 2 * malformed > lines:
         found = f"Only {lines - malformed:,}" if lines > malformed else "None"
         console.print(
-            f"Warning: {found} of the {counted(lines, 'line')} could be read as log lines. Check that the input "
-            "is an access log in Combined Log Format or of an AWS load balancer.",
+            f"Warning: {found} of the {counted(lines, 'line')} could be read as log lines. Check that the "
+            "input is an access log in Combined Log Format or of an AWS load balancer.",
             style="bold yellow",
         )
 

@@ -71,8 +71,8 @@ def _warning(lines: int, malformed: int) -> str:
         return ""
     found = f"Only {lines - malformed}" if lines > malformed else "None"
     return (
-        f"Warning: {found} of the {lines} line{'s' if lines != 1 else ''} could be read as log lines. Check that "
-        "the input is an access log in Combined Log Format or of an AWS load balancer."
+        f"Warning: {found} of the {lines} line{'s' if lines != 1 else ''} could be read as log lines. Check "
+        "that the input is an access log in Combined Log Format or of an AWS load balancer."
     )
 
 
