@@ -4,9 +4,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client.model import ENGINE, Modelled, Suggestion, athena_dollars, block_text, model, suggest, time_text
+from client.model import ENGINE, Modelled, Suggestion, athena_dollars, block_text, model, suggest
 from client.report import ITEM_NAMES
 from client.sizes import size_text
+from client.times import time_text
 from client.workload import Figures, NotModelled, Workload
 from lambda_src.job import BYTES
 from lambda_src.prices import Prices, prices_of

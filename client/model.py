@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from client.times import time_text
 from client.workload import Figure, Figures
 from client.workloads.top_words import FIGURES as TOP_WORDS
 from lambda_src.blocks import MAX_BLOCKS, bounded_block_units, fitting_block_bytes
@@ -606,20 +607,6 @@ def block_text(units: int, unit: str) -> str:
     ('16 MiB', '262,144 choices')
     """
     return f"{units / MIB:g} MiB" if unit == BYTES else f"{units:,} {unit}"
-
-
-def time_text(seconds: float) -> str:
-    """A time for a person.
-
-    >>> time_text(0.84), time_text(99.96), time_text(600), time_text(725.6), time_text(10811.6)
-    ('0.8 s', '100.0 s', '10 min', '12 min 6 s', '3 h 0 min')
-    """
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _why(best: Modelled, runs: Sequence[Modelled], quota: int, unit: str) -> str:

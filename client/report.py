@@ -13,7 +13,8 @@ import msgspec
 from rich.console import Console
 
 from client.safe_text import visible
-from client.views import VIEWS, show_any
+from client.times import time_text
+from client.views import VIEWS, counted, show_any
 from lambda_src.job import load
 from lambda_src.messages import RunRecord
 from lambda_src.settings import DEFAULT_JOB
@@ -21,6 +22,7 @@ from lambda_src.settings import DEFAULT_JOB
 STANDARD_OUTPUT = Path("-")
 
 SHOWN_DOLLARS = 0.00005
+"""Less of an item is not shown: it would read 0.0000."""
 
 ITEM_NAMES = {
     "gb_s": "GB-seconds of Lambda",
@@ -138,12 +140,15 @@ def _is_standard_output(path: Path) -> bool:
 def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
     """Print the result as a table, and where the time went."""
     VIEWS.get(job, show_any)(console, summary)
+    unit = load(job).unit.removesuffix("s")
     console.print(
-        f"{summary['bytes']:,} bytes, in {summary['blocks']:,} blocks of {summary['block_bytes']:,} "
-        f"{load(job).unit}: {summary['block_bytes_because']}"
+        f"{counted(summary['bytes'], 'byte')} in {counted(summary['blocks'], 'block')} of "
+        f"{counted(summary['block_bytes'], unit)} ({summary['block_bytes_because']})"
     )
     stages = {**seconds, **summary["seconds"]}
-    console.print(visible("Seconds: " + ", ".join(f"{stage} {taken:.1f}" for stage, taken in stages.items())))
+    console.print(
+        visible("Time: " + ", ".join(f"{stage} {time_text(taken)}" for stage, taken in stages.items()))
+    )
 
 
 def show_dollars(console: Console, record: RunRecord) -> None:
@@ -154,6 +159,7 @@ def show_dollars(console: Console, record: RunRecord) -> None:
             for item, spent in sorted(record.dollars.items(), key=lambda entry: -entry[1])
             if spent >= SHOWN_DOLLARS
         )
-        estimated = f", {record.dollars_estimated:.4f} of it estimated" if record.dollars_estimated else ""
+        guessed = record.dollars_estimated
+        estimated = f", {guessed:.4f} of it estimated" if guessed >= SHOWN_DOLLARS else ""
         total = f"{sum(record.dollars.values()):.4f}{f' ({items})' if items else ''}{estimated}"
         console.print(visible(f"Dollars: {total}; prices of {record.prices}"))

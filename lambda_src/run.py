@@ -205,7 +205,7 @@ def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunR
         key=request.key,
         prefix=request.prefix,
         block_bytes=request.block_bytes or 0,
-        block_bytes_because="the request says so" if request.block_bytes else "",
+        block_bytes_because="requested" if request.block_bytes else "",
         max_concurrency=request.max_concurrency,
         started_at=time.time(),
     )
@@ -370,10 +370,10 @@ def _parse(
 def _block_units(measured: Measured, max_concurrency: int) -> tuple[int, str]:
     """How many units a block has where the request does not say, and why."""
     if measured.block_units:
-        return measured.block_units, "the job's own choice"
+        return measured.block_units, "chosen by the job"
     return (
         fitting_block_bytes(measured.units, max_concurrency),
-        f"it fits {measured.units} bytes and {max_concurrency} Lambdas at once",
+        f"chosen for {measured.units:,} bytes and a concurrency of {max_concurrency:,}",
     )
 
 

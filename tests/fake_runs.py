@@ -78,7 +78,7 @@ def fake_run(
         bytes=source.bytes,
         objects=1,
         block_bytes=-(-units // blocks),
-        block_bytes_because=f"it fits {units} bytes and {concurrency} Lambdas at once",
+        block_bytes_because=f"chosen for {units:,} bytes and a concurrency of {concurrency:,}",
         blocks=blocks,
         blocks_done=blocks,
         max_concurrency=concurrency,

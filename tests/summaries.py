@@ -5,7 +5,7 @@ SUMMARY = {
     "status": "SUCCEEDED",
     "bytes": 1,
     "block_bytes": 1,
-    "block_bytes_because": "the request says so",
+    "block_bytes_because": "requested",
     "blocks": 1,
     "words": 1,
     "longer_words": 0,

@@ -145,7 +145,18 @@ _ENVIRONMENT = Environment(
 )
 _ENVIRONMENT.filters |= {
     name: getattr(markup, name)
-    for name in ("shown", "number", "cell", "prose", "size", "dollars", "seconds", "when")
+    for name in (
+        "shown",
+        "number",
+        "counted",
+        "plural",
+        "cell",
+        "prose",
+        "size",
+        "dollars",
+        "seconds",
+        "when",
+    )
 }
 _ENVIRONMENT.tests |= {
     kind.__name__.lower(): lambda figure, kind=kind: isinstance(figure, kind)

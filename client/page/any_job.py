@@ -22,7 +22,7 @@ def draw(summary: Summary) -> Result:
         "What the job found",
         number,
         name.replace("_", " "),
-        f"{len(rows)} values in all",
+        f"{len(rows)} {'value' if len(rows) == 1 else 'values'}",
         [Table("Every value", ["What", "Value"], rows[:MOST_ROWS], left_out)],
     )
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from decimal import Decimal
 
 import msgspec
 from markupsafe import Markup, escape
@@ -22,24 +23,43 @@ def shown(text: object, most: int = LONGEST_TEXT) -> str:
 
 
 def number(value: float, decimals: int = 0) -> Markup:
-    """A number whose thousands stand apart for the eye alone: copied, it is a number.
+    """A number with commas between its thousands for the eye alone, from the style sheet: copied, it is a
+    number.
 
     >>> print(number(1234567))
     <span class="n">1<i>234</i><i>567</i></span>
     >>> print(number(0.5, 3))
     <span class="n">0.500</span>
     """
-    whole, point, fraction = f"{value:.{decimals}f}".partition(".")
-    return Markup('<span class="n">{}{}{}</span>').format(_grouped(whole), point, fraction)
+    return Markup('<span class="n">{}</span>').format(_grouped(f"{value:.{decimals}f}"))
+
+
+def counted(amount: int, one: str) -> Markup:
+    """So many of a kind.
+
+    >>> print(counted(1, "block"), counted(9, "block"))
+    <span class="n">1</span> block <span class="n">9</span> blocks
+    """
+    return number(amount) + Markup(" {}").format(plural(amount, one))
+
+
+def plural(amount: int, one: str) -> str:
+    """The word for so many of a kind."""
+    return one if amount == 1 else f"{one}s"
 
 
 def cell(value: str | float | None) -> Markup:
-    """A number as such, however small, or a text of the input."""
+    """A number as such, however small, or a text of the input.
+
+    >>> print(cell(4.6e-05), cell(12345.5))
+    <span class="n">0.000046</span> <span class="n">12<i>345</i>.5</span>
+    """
     if value is None:
         return Markup("")
     if isinstance(value, str):
         return Markup("<bdi>{}</bdi>").format(shown(value))
-    return Markup('<span class="n">{}</span>').format(_grouped(str(value)))
+    # No exponent, for a person.
+    return Markup('<span class="n">{}</span>').format(_grouped(f"{Decimal(str(value)):f}"))
 
 
 def prose(text: str) -> Markup:
@@ -57,14 +77,14 @@ def prose(text: str) -> Markup:
 
 def _grouped(digits: str) -> Markup:
     sign = "-" if digits.startswith("-") else ""
-    whole = digits.removeprefix("-")
-    if len(whole) <= 4 or not whole.isdigit():
+    whole, point, fraction = digits.removeprefix("-").partition(".")
+    if len(whole) <= 3 or not whole.isdigit():
         return escape(digits)
     first = len(whole) % 3 or 3
     groups = Markup("").join(
         Markup("<i>{}</i>").format(whole[at : at + 3]) for at in range(first, len(whole), 3)
     )
-    return escape(sign + whole[:first]) + groups
+    return escape(sign + whole[:first]) + groups + escape(point + fraction)
 
 
 def size(byte_count: float) -> str:
@@ -99,8 +119,8 @@ def dollars(amount: float) -> str:
 def seconds(amount: float) -> str:
     """A time for a glance.
 
-    >>> seconds(0.0123), seconds(2.41), seconds(59.96), seconds(125)
-    ('12 ms', '2.41 s', '60.0 s', '2 min 5 s')
+    >>> seconds(0.0123), seconds(2.41), seconds(59.96), seconds(125), seconds(10811.6)
+    ('12 ms', '2.41 s', '60.0 s', '2 min 5 s', '3 h 0 min')
     """
     if amount < 1:
         return f"{amount * 1000:.0f} ms"
@@ -108,7 +128,8 @@ def seconds(amount: float) -> str:
         return f"{amount:.2f} s"
     if amount < 100:
         return f"{amount:.1f} s"
-    return f"{int(amount) // 60} min {int(amount) % 60} s"
+    minutes, rest = divmod(int(amount), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def when(epoch_s: float) -> str:

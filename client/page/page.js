@@ -44,7 +44,7 @@
 
   // ---- Numbers for a glance.
   const english = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
-  const grouped = (n) => english.format(n).replaceAll(",", "\u2009"); // as in the tables
+  const grouped = (n) => english.format(n); // as in the tables
   const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
   const time = (s) => (s < 0.9995 ? `${(s * 1000).toFixed(s < 0.0995 ? 1 : 0)} ms` : `${s.toFixed(s < 100 ? 2 : 1)} s`);
 
@@ -392,7 +392,7 @@
       ["", "From second", start[i].toFixed(3)],
       ...(start[i] - queued[i] > 0.0005 ? [["queued", "Queued before", time(start[i] - queued[i])]] : []),
       ...worthTelling(i).map(([key, label, s]) => [key, label, time(s)]),
-      ["", "In all", time(end[i] - start[i])],
+      ["", "Total", time(end[i] - start[i])],
     ];
     const point = (i) => {
       focused = i;
@@ -409,7 +409,7 @@
       clearTimeout(telling);
       telling = setTimeout(() => {
         const error = calls.error[i] < 0 ? "" : ` ${data.errors[calls.error[i]]}`;
-        byId("detail").textContent = `${nameOf(i)}, ${data.functions[calls.function[i]]}: ${outcome(i)}; from second ${start[i].toFixed(3)}, ${time(end[i] - start[i])} in all.`
+        byId("detail").textContent = `${nameOf(i)}, ${data.functions[calls.function[i]]}: ${outcome(i)}; started at ${start[i].toFixed(3)} s, took ${time(end[i] - start[i])}.`
           + worthTelling(i).map(([, label, s]) => ` ${label} ${time(s)}.`).join("") + error;
       }, 120);
     };
@@ -524,7 +524,7 @@
         for (const text of [ms(calls.queued[i]), ...STAGES.map(([key]) => parts.get(key) ?? ""), ms(calls.took[i])]) row.appendChild(element("td", "num", text));
         return row;
       }));
-      byId("which").textContent = `${first + 1} to ${Math.min(first + PAGE, count)} of ${count}`;
+      byId("which").textContent = `${grouped(first + 1)} to ${grouped(Math.min(first + PAGE, count))} of ${grouped(count)}`;
       byId("earlier").disabled = first === 0;
       byId("later").disabled = first + PAGE >= count;
     };

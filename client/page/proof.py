@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from client.page.markup import plural
 from lambda_src.conservation import check_mapped, check_reduced
 from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
@@ -75,14 +76,15 @@ def _owned(job: Job, manifest: Manifest) -> list[Check]:
         reached = span.end
     owned = sum(span.end - span.start for span in spans)
     empty = len(manifest.blocks) - len(spans)
-    nothing = f", and {empty} that own nothing" if empty else ""
+    nothing = f", and {empty} {'that owns' if empty == 1 else 'that own'} nothing" if empty else ""
     one = job.unit.removesuffix("s")
     return [
         Check(
             f"No {one} is missing, none is counted twice",
             f"Each block states which {job.unit} it owned. In order of the blocks, each begins where the one "
             f"before it ended; the first begins at 0, the last ends at {manifest.units}.",
-            f"{len(spans)} spans{nothing}; {breaks} gaps or overlaps; the last ends at {reached}",
+            f"{len(spans)} {plural(len(spans), 'span')}{nothing}; {breaks} "
+            f"{plural(breaks, 'gap')} or {plural(breaks, 'overlap')}; the last ends at {reached}",
             breaks == 0 and reached == manifest.units,
         ),
         Check(
@@ -108,7 +110,7 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
         Check(
             "What was counted is what arrived",
             "What the blocks observed, summed before anything was stored, equals what the reducers summed "
-            f"from what they read: for each {job.part}, in the table below, and in all.",
+            f"from what they read: for each {job.part}, in the table below, and in total.",
             f"{mapped} mapped, {reduced} reduced",
             len(parts) == len(job.parts) and all(part.mapped == part.reduced for part in parts),
         ),

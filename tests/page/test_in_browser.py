@@ -265,4 +265,4 @@ def test_ten_thousand_calls_are_drawn_and_found(tmp_path: Path) -> None:
         ["until", "document.querySelectorAll('#rows tr').length === 50"],
         ["evaluate", "document.getElementById('which').textContent"],
     )
-    assert found.values[-1] == f"1 to 50 of {len(made.trace.calls)}"
+    assert found.values[-1] == f"1 to 50 of {len(made.trace.calls):,}"

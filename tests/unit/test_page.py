@@ -214,7 +214,7 @@ def test_of_a_hundred_thousand_blocks_the_page_says_what_it_leaves_out() -> None
     assert len(text.encode()) < MOST_BYTES
     said = Reader(text).says()
     assert f"{len(run.trace.calls)} calls" in said
-    assert "This page holds 12000 of them one by one" in said
+    assert "This page details 12000 of them: " in said
 
 
 def test_hostile_texts_and_errors_without_end_fit() -> None:
@@ -259,7 +259,7 @@ def test_numbers_are_numbers_once_their_markup_is_gone() -> None:
 def test_the_bill_adds_up() -> None:
     run = fake_run()
     rows = rows_of(drawn(run), "Dollars by item")[1:]
-    items = [row for row in rows if row[0] not in ("In all", "Athena, one scan")]
+    items = [row for row in rows if row[0] not in ("Total", "Athena, one scan")]
     assert len(items) == len(run.record.used)
     for name, used, _, per_million, charged, _ in items:
         assert float(used) * float(per_million) / 1e6 == pytest.approx(float(charged), rel=0.02, abs=1e-6), (
@@ -333,14 +333,14 @@ def test_a_failed_run_has_no_result_and_says_why() -> None:
     assert "FanOutFailed: 2 of 191 tasks failed." in said
     assert "block 90: Crashed: it was killed." in said
     assert "There is no result to prove" in said
-    assert "189 of 191 blocks were done" in said
+    assert "189 of 191 blocks done" in said
 
 
 def test_what_is_gone_is_said_to_be_gone() -> None:
     said = Reader(drawn(RUN, trace=None, manifest=None)).says()
-    assert "The run's trace is not in the bucket" in said
-    assert "manifest.json, is not in the bucket any more" in said
-    assert "Yes as the run found" in said
+    assert "The bucket has no trace of this run" in said
+    assert "manifest.json, is no longer in the bucket" in said
+    assert "Yes by the run's own check" in said
 
 
 def test_a_run_that_is_still_at_work_has_a_page() -> None:
@@ -374,7 +374,7 @@ def test_the_calls_add_up_and_each_rest_is_named() -> None:
 
 def test_a_run_without_faults_says_so() -> None:
     said = Reader(drawn(fake_run(faults=False))).says()
-    assert "Each was done at the first attempt" in said
+    assert "Each succeeded at the first attempt" in said
     assert "Nothing: no call was throttled" in said
 
 

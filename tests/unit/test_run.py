@@ -987,9 +987,9 @@ def test_a_run_under_way_says_what_it_has_used(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("asked", "of_job", "expected"),
     [
-        (10, 20, (10, "the request says so")),
-        (None, 20, (20, "the job's own choice")),
-        (None, None, (5 << 20, "it fits 30 bytes and 4 Lambdas at once")),
+        (10, 20, (10, "requested")),
+        (None, 20, (20, "chosen by the job")),
+        (None, None, (5 << 20, "chosen for 30 bytes and a concurrency of 4")),
     ],
 )
 def test_the_size_of_a_block_is_told_with_its_reason(

@@ -18,18 +18,19 @@ def draw(summary: Summary) -> Result:
         )
         for size, best in summary["best"].items()
     ]
+    used, left_out = summary["rows_used"], summary["rows_left_out"]
     return Result(
         "Which columns explain another one best",
         summary["choices"],
         "choices tested",
-        f"of {len(summary['columns'])} columns, on {summary['rows_used']} rows; {summary['rows_left_out']} "
-        "rows with an empty cell were left out",
+        f"of {len(summary['columns'])} columns, on {used} row{'' if used == 1 else 's'}; {left_out} "
+        f"{'row with an empty cell was' if left_out == 1 else 'rows with an empty cell were'} left out",
         [
             Rankings(
                 "The best choices of columns",
                 rankings,
                 "R squared of the least-squares fit with intercept. A full bar is 1: the target is explained"
-                " wholly.",
+                " completely.",
             )
         ],
     )

@@ -15,10 +15,12 @@ def draw(summary: Summary) -> Result:
         for length, words in by_length
         if words
     ]
+    longer = summary["longer_words"]
     return Result(
         "The ten most frequent words of each length",
         summary["words"],
-        "words",
-        f"of 1 to {len(by_length)} letters; {summary['longer_words']} longer ones are not ranked",
+        "word" if summary["words"] == 1 else "words",
+        f"of 1 to {len(by_length)} letters; {longer} longer {'one is' if longer == 1 else 'ones are'} "
+        "not ranked",
         [Rankings("The most frequent words by length", rankings)],
     )
