@@ -4,6 +4,7 @@ Each error's text is one sentence for a person. ``Transient`` errors are worth a
 is not: trying again would bring the same answer.
 """
 
+import re
 from collections.abc import Sequence
 
 
@@ -116,6 +117,16 @@ def by_name(name: str, message: str) -> FanfoldError:
     """The error of that name, as another Lambda reported it."""
     known = {cls.__name__: cls for cls in _all_errors(FanfoldError)}
     return known.get(name, FunctionFailed)(message)
+
+
+def for_people(text: str) -> str:
+    """The text of a failure without the names of our errors, which records and answers keep for programs.
+
+    >>> for_people("FanOutFailed: 1 of 9 tasks failed. block 0: SourceNotText: The word: is too long.")
+    '1 of 9 tasks failed. block 0: The word: is too long.'
+    """
+    names = "|".join(cls.__name__ for cls in _all_errors(FanfoldError))
+    return re.sub(rf"(?:(?<=: )|(?<=\. )|^)(?:(?:{names}): )+", "", text)
 
 
 def _all_errors(cls: type[FanfoldError]) -> list[type[FanfoldError]]:

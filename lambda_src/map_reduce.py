@@ -121,7 +121,8 @@ def fan_out(
             for number, error in sorted(failures.items())
         )
         more = f" (and {len(named) - NAMED_FAILURES} more)" if len(named) > NAMED_FAILURES else ""
-        message = f"{len(named)} of {len(tasks)} tasks failed. {' '.join(named[:NAMED_FAILURES])}{more}"
+        of_all = f"{len(named)} of {len(tasks)} task{'' if len(tasks) == 1 else 's'} failed."
+        message = f"{of_all} {' '.join(named[:NAMED_FAILURES])}{more}"
         bugs = [error for error in failures.values() if not isinstance(error, FanfoldError)]
         raise FanOutFailed(message, named) from (bugs[0] if bugs else None)
 

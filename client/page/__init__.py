@@ -21,6 +21,7 @@ from client.page.figures import Rankings, Result, Stack, Table
 from client.page.proof import proof_of
 from client.page.timeline import timeline_of
 from client.safe_text import shell_word
+from lambda_src.errors import for_people
 from lambda_src.job import load
 from lambda_src.messages import Manifest, PartReport, RunRecord, Trace
 from lambda_src.settings import stack_name
@@ -158,6 +159,7 @@ _ENVIRONMENT.filters |= {
         "when",
     )
 }
+_ENVIRONMENT.filters["for_people"] = for_people
 _ENVIRONMENT.tests |= {
     kind.__name__.lower(): lambda figure, kind=kind: isinstance(figure, kind)
     for kind in (Rankings, Stack, Table)

@@ -186,7 +186,7 @@ def wrong(_: int) -> int:
 
 
 def test_the_only_task_is_named_too() -> None:
-    with pytest.raises(FanOutFailed, match=r"^1 of 1 tasks failed. task 0: InvalidRequest: wrong$") as caught:
+    with pytest.raises(FanOutFailed, match=r"^1 of 1 task failed. task 0: InvalidRequest: wrong$") as caught:
         run(wrong, 1)
     assert caught.value.failures == ("task 0: InvalidRequest: wrong",)
 

@@ -330,7 +330,7 @@ def test_what_does_not_hold_is_said_first(fault: str, run: FakeRun) -> None:
 def test_a_failed_run_has_no_result_and_says_why() -> None:
     said = Reader(drawn(fake_run(status="FAILED"))).says()
     assert "No result: the run failed" in said
-    assert "FanOutFailed: 2 of 191 tasks failed." in said
+    assert " 2 of 191 tasks failed. block 17: Crashed: " in said
     assert "block 90: Crashed: it was killed." in said
     assert "There is no result to prove" in said
     assert "189 of 191 blocks done" in said
