@@ -118,8 +118,8 @@ class Archive:
         stream = f"the {self._format} stream of {self._source.name} from byte {begin}"
         if "emory usage limit" in str(error):  # lzma has one class for everything
             return ArchiveTooLarge(
-                f"To unpack {stream} takes more than {MAX_MEMORY_BYTES} bytes of memory: "
-                "repack it with a smaller dictionary."
+                f"To unpack {stream} takes more than {MAX_MEMORY_BYTES:,} bytes of memory: "
+                "recompress it with a smaller dictionary."
             )
         return ArchiveDamaged(
             f"Damaged: {stream} does not unpack, before byte {self.position} ({error}). Upload it again."
@@ -128,16 +128,16 @@ class Archive:
     def _check_bounds(self, text_bytes: int) -> None:
         if self._source.remaining_s() < RESERVE_S:
             raise ArchiveTooLarge(
-                f"{self._source.name} takes longer to unpack than a function may run: at byte "
-                f"{self.position} of {self._source.bytes} its time was up. Upload it unpacked, in smaller "
+                f"{self._source.name} takes longer to unpack than a function may run: its time "
+                f"was up at byte {self.position} of {self._source.bytes}. Upload it unpacked, in smaller "
                 "objects, or as bzip2 of many streams with a smaller block_bytes."
             )
         self._unpacked_bytes += text_bytes
         read_bytes = self.position - self._first
         if self._unpacked_bytes > MAX_RATIO * read_bytes + FLOOR_BYTES:
             raise ArchiveTooLarge(
-                f"{read_bytes} bytes of {self._source.name}, up to byte {self.position}, unpack to "
-                f"{self._unpacked_bytes} bytes or more: this is no text. Upload it unpacked if you mean it."
+                f"{read_bytes:,} bytes of {self._source.name}, up to byte {self.position}, unpack to "
+                f"{self._unpacked_bytes:,} bytes or more: this is not text. If it is, upload it unpacked."
             )
 
     def _skip_padding(self) -> None:

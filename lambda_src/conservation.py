@@ -22,5 +22,5 @@ def check_reduced(report: PartReport, job: Job, manifest: Manifest) -> None:
     observed = sum(block.observations[number] for block in manifest.blocks)
     if report.observations != observed:
         raise ConservationBroken(
-            f"The blocks observed {observed} in {part}, their reducer arrived at {report.observations}."
+            f"The blocks observed {observed:,} in {part}, but its reducer counted {report.observations:,}."
         )

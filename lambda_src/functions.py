@@ -32,7 +32,7 @@ def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T])
     try:
         return decode_answer(response.body, answer)
     except msgspec.DecodeError as error:
-        raise FunctionFailed(f"{function} answered what is not its report: {error}.") from error
+        raise FunctionFailed(f"{function} answered something other than its report: {error}.") from error
 
 
 def invoke_and_forget(functions: Endpoint, function: str, request: Struct) -> None:

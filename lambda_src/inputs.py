@@ -61,7 +61,8 @@ class ObjectsInput:
         pieces = self._addresses.pieces(Span(0, self.size_bytes))
         if len(pieces) > 1:
             raise InvalidRequest(
-                f"prefix: {len(pieces)} objects begin with it, and this job reads one: name its key."
+                f"prefix: {len(pieces):,} objects begin with it; this job reads a single object: name "
+                "its key."
             )
         text = io.BytesIO()
 
@@ -92,7 +93,7 @@ def input_of_bytes(texts: Sequence[bytes], how: Format | None = None) -> Objects
 
 
 def _too_large(piece: Piece, most_bytes: int) -> SourceTooLarge:
-    return SourceTooLarge(f"{piece.object.key} has more than the {most_bytes} bytes that this job reads.")
+    return SourceTooLarge(f"{piece.object.key} has more than the {most_bytes:,} bytes that this job reads.")
 
 
 @contextmanager

@@ -38,8 +38,8 @@ class Lease:
             self._table.claim(self._record, found)
         except RunConflict:
             raise RunConflict(
-                f"run_id: another invocation works on the run {self._record.run_id}: wait for it, or, should "
-                f"it have died, try again in {LEASE_S:.0f} seconds."
+                f"run_id: another invocation works on the run {self._record.run_id}: wait for it, or, if it "
+                f"has died, try again in {LEASE_S:.0f} seconds."
             ) from None
 
     def take_over(self, owner: str) -> None:
@@ -60,8 +60,8 @@ class Lease:
         this one, and so on for ever."""
         if self._record.blocks_done == self._record.blocks_kept:
             raise NoProgress(
-                f"In stage {self._record.stage}, a whole invocation was not enough for any further block, or "
-                "for all reducers: see the logs of parse_block and get_occurrences."
+                f"In stage {self._record.stage}, a whole invocation finished no further block, or not all "
+                "reducers: see the logs of parse_block and get_occurrences."
             )
         # Should the fresh one never begin, the run is anybody's once the lease has run out.
         self._record.released, self._record.lease_until = True, time.time() + LEASE_S

@@ -265,7 +265,7 @@ class _FanOut(Generic[Task, Answer]):
                 f"Calls that were given up earlier have held all {MAX_THREADS} threads of this process for "
                 f"{STALLED_S:.0f} s: try again when they have ended."
             )
-        return f"Every call was throttled for {STALLED_S:.0f} s, there is no room for more: {self._throttle}"
+        return f"Every call was throttled for {STALLED_S:.0f} s; there is no room for more: {self._throttle}"
 
     def _start_due(self, now: float) -> None:
         """Those to be tried again first: what never works is known before much else is paid for."""

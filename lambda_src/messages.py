@@ -32,7 +32,9 @@ FAILURES, FAILURE_BYTES, ERROR_BYTES = 1000, 250, 4000
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 Prefix = Annotated[str, Meta(max_length=1024)]
-RunId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+RUN_ID_RULE = "1 to 64 letters, digits, '.', '_' and '-' that begin with a letter or a digit"
+RunId = Annotated[str, Meta(pattern=RUN_ID)]
 Positive = Annotated[int, Meta(ge=1)]
 Concurrency = Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)]
 BlockBytes = Annotated[int, Meta(ge=1, le=LARGEST_OBJECT_BYTES)]
@@ -401,8 +403,9 @@ def decode_event(event: object, kind: type[S]) -> S:
         return msgspec.convert(event, kind)
     except (msgspec.ValidationError, UnicodeError) as error:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
-        what = cut(str(error), FAILURE_BYTES)  # it names the field, which is as long as the sender likes
-        raise InvalidRequest(f"Not a {kind.__name__}: {what}. Its fields are: {fields}.") from None
+        text = str(error).replace(f"`str` matching regex {RUN_ID!r}", RUN_ID_RULE)
+        what = cut(text, FAILURE_BYTES)  # it names the field, which is as long as the sender likes
+        raise InvalidRequest(f"The request is not valid: {what}. Its fields are: {fields}.") from None
 
 
 def decode_answer(payload: bytes, kind: type[T]) -> T:

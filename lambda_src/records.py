@@ -144,5 +144,5 @@ class _Reader:
     def _too_long(self, offset: int) -> SourceNotText:
         return SourceNotText(
             f"The {self._rule.what} at {self._text.place(offset)} is longer than "
-            f"{self._rule.longest_bytes} bytes: this is not text that can be read record by record."
+            f"{self._rule.longest_bytes:,} bytes: this is not text that can be read record by record."
         )

@@ -116,7 +116,7 @@ def execute(
             return _left_alone(job, run_id, table)
     else:
         if found and request.must_be_new:
-            raise RunConflict(f"run_id: there is a run {run_id} already; choose another.")
+            raise RunConflict(f"run_id: the run {run_id} already exists; choose another id.")
         if found and found.etag:
             _check_same(job, found, bucket, request)
             if found.status == "SUCCEEDED":
@@ -168,7 +168,7 @@ def _left_alone(job: Job, run_id: str, table: ResultsTable) -> dict[str, Any]:
 def _finished(job: Job, found: RunRecord, etag: str | None, services: Services) -> dict[str, Any]:
     """The result of a run that succeeded, if it is of the version that is asked for: the one that ``etag``
     names, else the object as it is now."""
-    result = f"the result of the run can be read with: fanfold results {found.run_id}"
+    result = f"to read the result of the run: fanfold results {found.run_id}"
     if etag is None:
         try:
             etag = services.pin_source()[0].etag
@@ -177,7 +177,7 @@ def _finished(job: Job, found: RunRecord, etag: str | None, services: Services) 
     if etag != found.etag:
         raise SourceChanged(
             f"run_id: the run {found.run_id} is of {found.name()} as version {found.etag}, "
-            f"not {etag}: leave run_id out to have that one counted; {result}"
+            f"not {etag}: leave run_id out to run on that version; {result}"
         )
     return summarize(job, found, services.table.get_parts())
 
@@ -191,7 +191,7 @@ def _check_same(job: Job, found: RunRecord, bucket: str, request: ParseFileReque
     wanted = request.block_bytes and bounded_block_units(found.units, request.block_bytes)
     if wanted and wanted != found.block_bytes:
         raise RunConflict(
-            f"block_bytes: the run has blocks of {found.block_bytes} {job.unit}, not {wanted}: leave it "
+            f"block_bytes: the run has blocks of {found.block_bytes:,} {job.unit}, not {wanted:,}: leave it "
             "out to resume, or choose another run_id."
         )
 
@@ -429,7 +429,7 @@ def _reduce(
             observer=ledger.watch("get_occurrences", lambda task: part_name(job, task)),
         ).parts
     if [report.part for report in parts] != list(job.parts):
-        raise ConservationBroken(f"Reduced were the {job.part}s {[report.part for report in parts]}.")
+        raise ConservationBroken(f"Only the {job.part}s {[report.part for report in parts]} were reduced.")
     for report in parts:
         check_reduced(report, job, manifest)
     return parts

@@ -191,7 +191,7 @@ class _BlockTally:
             if self._paths_bytes > MAX_BLOCK_PATHS_BYTES:
                 raise TooManyDistinct(
                     "One block has more distinct paths than fit the memory of its function: choose a smaller "
-                    "block_bytes, or cut the object, if it is compressed, into several."
+                    "block_bytes, or split the object, if it is compressed, into several."
                 )
             start = end
 

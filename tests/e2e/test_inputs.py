@@ -58,7 +58,7 @@ def test_a_compressed_object_is_counted_as_the_plain_one(
     [
         (gzip.compress(b"words " * 9999)[:-5], "is cut: its gzip stream from byte 0 has not ended"),
         (gzip.compress(b"words") + b"more", "no stream of it begins at byte 25"),
-        (bz2.compress(bytes(100 << 20)), "this is no text"),
+        (bz2.compress(bytes(100 << 20)), "this is not text"),
     ],
     ids=["cut", "followed", "bomb"],
 )
@@ -99,7 +99,7 @@ def test_all_objects_under_a_prefix_are_one_input(stack: Stack) -> None:
     stack.put(f"{prefix}999", b"one more")
     message, failed = stack.invoke({"prefix": prefix, "run_id": several["run_id"]})
     assert failed
-    assert "leave run_id out to have that one counted" in message["errorMessage"]
+    assert "leave run_id out to run on that version" in message["errorMessage"]
 
 
 def test_many_objects_need_their_grants(stack: Stack) -> None:

@@ -60,4 +60,4 @@ def test_a_text_without_an_ascii_byte_is_counted(stack: Stack) -> None:
 
 def test_a_token_without_end_is_refused_by_its_offset(stack: Stack) -> None:
     message, _ = stack.fail({"key": stack.put("input/run", b"words " + b"a" * 2_000_000)})
-    assert "The token at byte 6 of input/run is longer than 1048576 bytes" in message
+    assert "The token at byte 6 of input/run is longer than 1,048,576 bytes" in message

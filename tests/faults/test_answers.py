@@ -181,7 +181,11 @@ def test_a_reducer_that_reads_one_blob_too_few_fails_the_run(faulty: Faulty) -> 
     [
         ("overlaps its neighbour", {"owned": lambda owned: [owned[0] - 1, *owned[1:]]}, "overlaps byte"),
         ("leaves a gap", {"owned": lambda owned: [owned[0] + 1, *owned[1:]]}, "leaves a gap"),
-        ("is of another form", {"observations": lambda _: "many"}, "answered what is not its report"),
+        (
+            "is of another form",
+            {"observations": lambda _: "many"},
+            "answered something other than its report",
+        ),
     ],
 )
 def test_a_block_with_a_wrong_answer_fails_the_run(

@@ -209,7 +209,7 @@ def test_what_lambda_refuses_is_told(
 
 def test_what_is_no_report_is_told(service: Service, endpoint: Endpoint) -> None:
     service.answer = lambda handler, _: handler.say(200, b"<html>")
-    with pytest.raises(FunctionFailed, match="function answered what is not its report"):
+    with pytest.raises(FunctionFailed, match="function answered something other than its report"):
         ask(endpoint)
 
 

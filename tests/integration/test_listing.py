@@ -110,7 +110,7 @@ def test_too_many_objects_are_refused_before_all_are_listed(s3: Any) -> None:
                     ]
                 }
 
-    with pytest.raises(InvalidRequest, match="prefix: more than 100000 objects begin with it"):
+    with pytest.raises(InvalidRequest, match="prefix: more than 100,000 objects begin with it"):
         list_prefix(Client(), BUCKET, "many/")
     assert pages == 101
 

@@ -202,7 +202,7 @@ def test_a_line_of_a_megabyte_counts_and_one_without_end_is_refused() -> None:
     found = answer(logs, cuts=range(0, len(logs), 1_000_000))
     assert (found["lines"], found["malformed_lines"], found["hours"]["10"]["requests"]) == (4, 1, 1)
     with pytest.raises(
-        SourceNotText, match=f"The line at byte 0 of 0 is longer than {LONGEST_LINE_BYTES} bytes"
+        SourceNotText, match=f"The line at byte 0 of 0 is longer than {LONGEST_LINE_BYTES:,} bytes"
     ):
         answer(b"\xff" + junk)
 

@@ -79,7 +79,7 @@ def test_a_block_that_the_objects_do_not_hold_is_named() -> None:
 def test_a_key_listed_twice_and_too_many_objects_are_refused() -> None:
     with pytest.raises(ConservationBroken, match="b is listed twice"):
         place([("b", 1, "x"), ("a", 1, "x"), ("b", 1, "y")])
-    with pytest.raises(InvalidRequest, match="prefix: more than 100000 objects begin with it"):
+    with pytest.raises(InvalidRequest, match="prefix: more than 100,000 objects begin with it"):
         placed([1] * (MAX_OBJECTS + 1))
 
 

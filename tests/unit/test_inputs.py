@@ -150,13 +150,13 @@ def test_the_only_object_is_taken_whole_and_unpacked(pack: Callable[[bytes], byt
     for objects in ([pack(text)], [b"", pack(text), b""]):
         source = input_of_bytes(objects)
         assert source.whole(len(text)) == text
-        with pytest.raises(SourceTooLarge, match=r"\d has more than the 7999 bytes that this job reads"):
+        with pytest.raises(SourceTooLarge, match=r"\d has more than the 7,999 bytes that this job reads"):
             source.whole(len(text) - 1)
 
 
 def test_an_object_of_known_size_is_refused_before_it_is_read() -> None:
     one = Placed(0, "table.csv", 1 << 40, "e", "plain")
-    with pytest.raises(SourceTooLarge, match=r"table\.csv has more than the 1000 bytes"):
+    with pytest.raises(SourceTooLarge, match=r"table\.csv has more than the 1,000 bytes"):
         an_input([one], refuse).whole(1000)
 
 
@@ -182,7 +182,9 @@ def test_a_bomb_is_refused_for_its_size_as_soon_as_it_has_it() -> None:
 
 
 def test_several_objects_are_no_whole() -> None:
-    with pytest.raises(InvalidRequest, match="prefix: 2 objects begin with it, and this job reads one"):
+    with pytest.raises(
+        InvalidRequest, match="prefix: 2 objects begin with it; this job reads a single object"
+    ):
         input_of_bytes([b"one", b"", b"two"]).whole(100)
 
 

@@ -291,7 +291,7 @@ def test_a_record_is_refused_for_its_length_wherever_blocks_are_cut(how: str, bl
             assert b"".join(run.all(blocks)[1]) == text
         else:
             place = "byte 6 of 000" if how == "plain" else r"byte 6 of the text of 000 .* from byte 0 on"
-            with pytest.raises(SourceNotText, match=f"The line at {place} is longer than 1000 bytes"):
+            with pytest.raises(SourceNotText, match=f"The line at {place} is longer than 1,000 bytes"):
                 run.all(blocks)
 
 

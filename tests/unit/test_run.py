@@ -248,7 +248,7 @@ def unforeseen(_: object) -> AllPartsReport:
         (
             lambda job: {"get_all_occurrences": wrong_length(job, observations=2)},
             ConservationBroken,
-            "The blocks observed 3 in length 4, their reducer arrived at 2",
+            "The blocks observed 3 in length 4, but its reducer counted 2",
         ),
         (lambda job: {"get_all_occurrences": wrong_length(job, part="5")}, ConservationBroken, "lengths"),
         (lambda _: {"get_all_occurrences": unforeseen}, ZeroDivisionError, "a bug"),
@@ -336,7 +336,7 @@ def test_what_is_stored_must_be_whole_too() -> None:
         job.table.lengths[4] = PartReport("4", 3, 2, {"words": 2, "top_words": []})
         raise Transient("The connection to Lambda failed")
 
-    with pytest.raises(ConservationBroken, match="observed 3 in length 4, their reducer arrived at 2"):
+    with pytest.raises(ConservationBroken, match="observed 3 in length 4, but its reducer counted 2"):
         job.run(get_all_occurrences=get_all_occurrences)
     assert job.table.lengths == {}
 
@@ -398,8 +398,8 @@ def test_a_finished_run_is_no_answer_for_another_version() -> None:
     job.run()
     before = job.table.record
     refused = (
-        r"^run_id: the run run is of s3://bucket/key as version etag, not another: leave run_id out to have "
-        r"that one counted; the result of the run can be read with: fanfold results run$"
+        r"^run_id: the run run is of s3://bucket/key as version etag, not another: leave run_id out to run "
+        r"on that version; to read the result of the run: fanfold results run$"
     )
     with pytest.raises(SourceChanged, match=refused):
         job.run(ParseFileRequest(key="key", etag="another"), pin_source=missing_source)
@@ -458,7 +458,7 @@ def test_an_event_that_comes_twice_begins_a_run_once() -> None:
     with pytest.raises(FanOutFailed):
         job.run(request, parse_block=fails_at(job, 1))
     parsed, record = list(job.parsed), job.table.records[-1]
-    with pytest.raises(RunConflict, match="there is a run run already"):
+    with pytest.raises(RunConflict, match="the run run already exists"):
         job.run(request)
     assert (job.parsed, job.table.records[-1]) == (parsed, record)
     assert job.run(ParseFileRequest(key="key", block_bytes=10)).status == "SUCCEEDED"
@@ -545,7 +545,7 @@ def test_an_invocation_that_brings_no_progress_is_the_last(monkeypatch: pytest.M
 
     try:
         assert job.run(parse_block=parse_block, remaining_s=almost_over).status == "RUNNING"
-        with pytest.raises(NoProgress, match="not enough for any further block"):
+        with pytest.raises(NoProgress, match="finished no further block"):
             job.run(job.handed_over[0], parse_block=parse_block, remaining_s=almost_over)
     finally:
         released.set()

@@ -137,7 +137,7 @@ def test_a_token_is_refused_for_its_length_and_nothing_else_is(
     assert bool(refused) == bool(too_long)
     if too_long:
         sentence = (
-            rf"The token at byte (\d+) of o is longer than {longest_bytes} bytes: "
+            rf"The token at byte (\d+) of o is longer than {longest_bytes:,} bytes: "
             r"this is not text that can be read record by record\."
         )
         named = regex.fullmatch(sentence, refused[0])
@@ -158,7 +158,7 @@ def test_the_limit_of_a_token_holds_wherever_blocks_are_cut(
             owned(longest, block, window_bytes)
 
         too_long = b"hello " + letters + b"a" + separator + b"world"
-        with pytest.raises(SourceNotText, match="at byte 6 of o is longer than 1048576 bytes"):
+        with pytest.raises(SourceNotText, match="at byte 6 of o is longer than 1,048,576 bytes"):
             [owned(too_long, block, window_bytes) for block in split(len(too_long), block_bytes)]
 
 

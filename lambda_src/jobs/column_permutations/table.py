@@ -48,12 +48,12 @@ def read_table(data: bytes) -> Table:
         values = _values(chunk, columns, row)
         complete = values[~np.isnan(values).any(axis=1)]
         if used + left_out + len(values) > MAX_ROWS:
-            raise TableUnusable(f"The table has more than {MAX_ROWS} rows.")
+            raise TableUnusable(f"The table has more than {MAX_ROWS:,} rows.")
         cells[used : used + len(complete)] = complete
         used += len(complete)
         left_out += len(values) - len(complete)
     if used < 2:
-        raise TableUnusable(f"A fit takes at least 2 rows without an empty cell; the table has {used}.")
+        raise TableUnusable(f"A fit needs at least 2 rows without an empty cell; the table has {used}.")
     return Table(columns, cells[:used], left_out)
 
 
@@ -63,15 +63,15 @@ def _header(stream: io.BytesIO) -> tuple[str, ...]:
     def lines() -> Iterator[str]:
         while line := stream.readline(MAX_HEADER_BYTES + 1):
             if stream.tell() > MAX_HEADER_BYTES:
-                raise TableUnusable(f"The header does not end within {MAX_HEADER_BYTES} bytes.")
+                raise TableUnusable(f"The header does not end within {MAX_HEADER_BYTES:,} bytes.")
             yield line.decode("utf-8-sig" if stream.tell() == len(line) else "utf-8")
 
     try:
         names = tuple(next(csv.reader(lines(), strict=True), ()))
     except UnicodeDecodeError:
-        raise TableUnusable("The header is not UTF-8 text: the table must be CSV, not packed.") from None
+        raise TableUnusable("The header is not UTF-8 text: the table must be CSV, not compressed.") from None
     except csv.Error:
-        raise TableUnusable("The header is no row of CSV: check its quotes and line ends.") from None
+        raise TableUnusable("The header is not a CSV row: check its quotes and line ends.") from None
     if len(names) < 2:
         raise TableUnusable(
             f"The header must name at least 2 columns, separated by commas; it names {len(names)}."
@@ -98,7 +98,7 @@ def _chunks(data: bytes, start: int) -> Iterator[tuple[int, bytes]]:
         end = data.rfind(b"\n", start, start + CHUNK_BYTES) + 1
         if not end:
             if len(data) - start > CHUNK_BYTES:
-                raise TableUnusable(f"Row {row} is longer than {CHUNK_BYTES} bytes.")
+                raise TableUnusable(f"Row {row} is longer than {CHUNK_BYTES:,} bytes.")
             end = len(data)
         chunk = data[start:end].replace(b"\r\n", b"\n")
         chunk += b"" if chunk.endswith(b"\n") else b"\n"
@@ -196,9 +196,9 @@ def _unquoted(chunk: bytes, columns: tuple[str, ...], first_row: int) -> bytes:
         try:
             cells = next(rows)
         except csv.Error:
-            raise TableUnusable(f"Row {row} is no row of CSV: check its quotes.") from None
+            raise TableUnusable(f"Row {row} is not a CSV row: check its quotes.") from None
         if rows.line_num != number + 1:
-            raise TableUnusable(f"Row {row} has a cell with a line break in it, which is no number.")
+            raise TableUnusable(f"Row {row} has a cell with a line break, which is not a number.")
         for cell, column in zip(cells, columns, strict=False):
             if "," in cell:
                 raise _no_number(row, column)
@@ -214,7 +214,7 @@ def _careful_values(chunk: bytes, columns: tuple[str, ...], first_row: int) -> F
             continue
         cells = line.split(b",")
         if len(cells) != len(columns):
-            raise TableUnusable(f"Row {row} has {len(cells)} cells, and the header {len(columns)}.")
+            raise TableUnusable(f"Row {row} has {len(cells)} cells, the header {len(columns)}.")
         rows.append([_number(cell, row, column) for cell, column in zip(cells, columns, strict=True)])
     return np.array(rows, np.float64).reshape(-1, len(columns))
 
@@ -233,4 +233,4 @@ def _number(cell: bytes, row: int, column: str) -> float:
 
 def _no_number(row: int, column: str) -> TableUnusable:
     # The cell itself stays out of logs.
-    return TableUnusable(f"Row {row}, column {column!r}: the cell is no decimal number (nor empty).")
+    return TableUnusable(f"Row {row}, column {column!r}: the cell is neither a decimal number nor empty.")

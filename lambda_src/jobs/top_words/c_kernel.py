@@ -132,7 +132,7 @@ class Sums:
         failed_at = c_size_t()
         status = _c().sums_add(self._handle, line, len(line), byref(failed_at))
         if status == _TOO_MANY:
-            raise TooManyDistinct(f"More than {self._most} distinct words do not fit into one sum.")
+            raise TooManyDistinct(f"More than {self._most:,} distinct words do not fit into one sum.")
         _check(status, failed_at.value)
         self._bytes += len(line)
 

@@ -47,7 +47,7 @@ class Sums:
             counts = top.part_of(counts, self._part, self._parts)
         top.add(self._counts, counts)
         if len(self._counts) > self._most:
-            raise TooManyDistinct(f"More than {self._most} distinct words do not fit into one sum.")
+            raise TooManyDistinct(f"More than {self._most:,} distinct words do not fit into one sum.")
 
     def summed(self) -> Summed:
         return Summed(top.top(self._counts), sum(self._counts.values()))

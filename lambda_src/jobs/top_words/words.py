@@ -60,7 +60,7 @@ def count_stretches(chunk: bytes, stretches: Counter[bytes]) -> None:
 def too_many_distinct() -> TooManyDistinct:
     """What a block is refused with."""
     return TooManyDistinct(
-        f"One block has more than {MAX_DISTINCT_STRETCHES} distinct words: choose a smaller block_bytes."
+        f"One block has more than {MAX_DISTINCT_STRETCHES:,} distinct words: choose a smaller block_bytes."
     )
 
 
