@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.safe_text import visible
+from client.sizes import size_text
 from lambda_src.messages import ENGINE_FIELDS
 
 Summary = Mapping[str, Any]
@@ -33,8 +34,8 @@ def show_top_words(console: Console, summary: Summary) -> None:
         if words:
             table.add_row(length, _side_by_side([(top["word"], top["count"]) for top in words]))
     console.print(table)
-    if without := [length for length, words in by_length if not words]:
-        console.print(f"No words of length {', '.join(without)}")
+    if without := [int(length) for length, words in by_length if not words]:
+        console.print(f"No words of length {_ranges(without)}")
     console.print(
         f"{counted(summary['words'], 'word')} of 1 to {len(by_length)} letters; "
         f"{summary['longer_words']:,} longer ones"
@@ -44,7 +45,7 @@ def show_top_words(console: Console, summary: Summary) -> None:
 def show_access_log(console: Console, summary: Summary) -> None:
     """Print each hour of the day, and a warning if most lines are no log lines."""
     table = Table(pad_edge=False)
-    for heading in ("Hour", "Requests", "Bytes sent", "2xx", "3xx", "4xx", "5xx"):
+    for heading in ("Hour", "Requests", "Sent", "2xx", "3xx", "4xx", "5xx"):
         table.add_column(heading, justify="right")
     table.add_column("Most frequent path")
     for hour, found in sorted(summary["hours"].items(), key=lambda entry: int(entry[0])):
@@ -55,7 +56,9 @@ def show_access_log(console: Console, summary: Summary) -> None:
         first = [(top["path"], top["count"]) for top in found["top_paths"][:1]]
         table.add_row(
             hour,
-            *(f"{count:,}" for count in (found["requests"], found["bytes_sent"], *by_class)),
+            f"{found['requests']:,}",
+            size_text(found["bytes_sent"]),
+            *(f"{count:,}" for count in by_class),
             _side_by_side(first),
         )
     console.print(table)
@@ -103,6 +106,21 @@ def counted(number: int, one: str) -> str:
     ('1 block', '2,500 blocks')
     """
     return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers, those that follow each other as one.
+
+    >>> _ranges([1, 4, 5, 6, 19, 20])
+    '1, 4 to 6, 19 to 20'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def _percent(part: int, whole: int) -> str:

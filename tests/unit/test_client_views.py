@@ -11,7 +11,7 @@ from tests.fake_runs import fake_run
 
 
 def shown(job: str, **changes: Any) -> str:
-    console = Console(width=100)
+    console = Console(width=80)
     with console.capture() as captured:
         VIEWS[job](console, {**fake_run(job).summary, **changes})
     return " ".join(captured.get().split())
@@ -52,6 +52,11 @@ def test_lengths_without_words_are_named_in_one_line() -> None:
     assert "│ a 2,500" in text
     assert "│ 2 │" not in text
     assert "No words" not in shown("top_words")
+
+
+def test_no_number_is_cut_at_80_columns() -> None:
+    assert "…" not in shown("access_log")
+    assert " GB │ " in shown("access_log")
 
 
 def test_one_row_is_one_row() -> None:
