@@ -74,6 +74,7 @@ def page(
         bill=bill_of(record),
         proof=proof_of(the_job, parts, manifest) if parts and manifest else None,
         command=_command(job, record, options),
+        is_local="--local" in options.split(),
         stack=stack_name(job),
         version=version,
         failures=record.failures[:MOST_FAILURES],

@@ -388,7 +388,10 @@ def test_the_command_survives_a_shell() -> None:
         "fanfold", "run", f"s3://fanfold-input/{key}", "--job", "top_words",
         "--block-bytes", str(RUN.record.block_bytes), "--concurrency", "4",
     ]  # fmt: skip
-    assert "fanfold run --local s3://" in drawn(RUN, options=" --local")
+    local = drawn(RUN, options=" --local")
+    assert "fanfold run --local s3://" in local
+    assert "aws cloudformation" not in local
+    assert "aws cloudformation" in text
     prefix = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026/"))
     assert "fanfold run s3://fanfold-input/logs/2026/ --job" in drawn(prefix)
     begins = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026-"))
