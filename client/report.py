@@ -61,7 +61,7 @@ def check_path(path: Path) -> None:
         elif path.is_dir():
             raise ReportError(f"{path} is a folder: name a file.")
         elif not os.access(path, os.W_OK):
-            raise ReportError(f"{path} cannot be written: you may not write to it.")
+            raise ReportError(f"{path} cannot be written: you lack the permission.")
 
 
 def json_text(result: Mapping[str, Any]) -> bytes:
@@ -96,7 +96,8 @@ def _refused(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ReportError(f"{path} cannot be written: {error.strerror}.") from error
+        name = "Standard output" if path == STANDARD_OUTPUT else path
+        raise ReportError(f"{name} cannot be written: {error.strerror}.") from error
 
 
 def _replace(target: Path, text: bytes) -> None:

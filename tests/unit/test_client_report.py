@@ -151,6 +151,12 @@ def test_a_terminal_shows_what_it_can(tmp_path: Path, encoding: str) -> None:
     assert json.loads(path.read_text())["top_words"]["4"] == [{"word": "ΟΔΟΣ", "count": 7}]
 
 
+def test_a_full_disk_behind_standard_output_is_named() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = in_a_process("write(Path('-'), b'x' * 100_000)", stdout=full)
+    assert b"ReportError: Standard output cannot be written: No space left on device." in done.stderr
+
+
 def test_a_reader_that_has_gone_costs_nothing(tmp_path: Path) -> None:
     """As `| head -1`: the pipe breaks before the first stage has shown itself."""
     path = tmp_path / "result.json"
