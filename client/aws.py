@@ -102,14 +102,15 @@ def account_of(environment: Mapping[str, str], options: str = "") -> Aws:
 
 
 NO_CREDENTIALS = (
-    "There are no AWS credentials: name a profile by --profile, or run `aws configure`; for the local AWS "
-    "give --local."
+    "There are no AWS credentials: give --profile, or run `aws configure`; for the local AWS, give --local."
 )
-NO_REGION = "No AWS region is set: give --region, or set AWS_REGION."
-EXPIRED = "Your AWS credentials have expired: log in again, as by `aws sso login`, or set new ones."
+NO_REGION = "No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local."
+EXPIRED = (
+    "Your AWS credentials have expired: log in again, for instance with `aws sso login`, or set new ones."
+)
 REFUSED = (
-    "AWS does not accept your credentials: they are wrong, were deleted, or this machine's clock is; "
-    "`fanfold doctor` looks."
+    "AWS does not accept your credentials: they are wrong or deleted, or this machine's clock is wrong. "
+    "To find out which: fanfold doctor"
 )
 
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
@@ -138,15 +139,15 @@ def sentence(error: Exception) -> str:
     """What is wrong, for the person whose account it is.
 
     >>> sentence(exceptions.NoRegionError())
-    'No AWS region is set: give --region, or set AWS_REGION.'
+    'No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local.'
     """
     for kind, text in _BY_TYPE:
         if isinstance(error, kind):
             return text
     if isinstance(error, exceptions.ProfileNotFound):
-        return f"{error}: `aws configure list-profiles` shows those that there are."
+        return f"{error}: `aws configure list-profiles` lists them."
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
-        return f"AWS cannot be reached: {error}. Check the network, and how the region is spelt."
+        return f"AWS cannot be reached: {error}. Check the network, and the spelling of the region."
     if isinstance(error, ClientError):
         refused = error.response.get("Error", {})
         return _BY_CODE.get(refused.get("Code", ""), str(error))

@@ -18,8 +18,11 @@ def refused(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (exceptions.NoCredentialsError(), "There are no AWS credentials: name a profile"),
-        (exceptions.NoRegionError(), "No AWS region is set: give --region"),
+        (exceptions.NoCredentialsError(), "There are no AWS credentials: give --profile"),
+        (
+            exceptions.NoRegionError(),
+            "No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local",
+        ),
         (exceptions.TokenRetrievalError(provider="sso", error_msg="x"), "have expired: log in again"),
         (exceptions.UnauthorizedSSOTokenError(), "have expired: log in again"),
         (
@@ -28,7 +31,7 @@ def refused(code: str) -> ClientError:
         ),
         (
             exceptions.EndpointConnectionError(endpoint_url="https://x"),
-            "cannot be reached: .* how the region",
+            "cannot be reached: .* spelling of the region",
         ),
         (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "cannot be reached: "),
         (refused("ExpiredTokenException"), "have expired: log in again"),
