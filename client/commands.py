@@ -26,7 +26,6 @@ ACCOUNT_QUOTA = 1000
 
 app = typer.Typer(
     rich_markup_mode=None,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Massively parallel computation on AWS Lambda: run a job on a file or on what is in S3, watch it, "
@@ -38,11 +37,11 @@ app = typer.Typer(
 def main(arguments: Sequence[str]) -> int:
     """Run a command; its exit status."""
     try:
-        return int(app(list(arguments), prog_name="fanfold", standalone_mode=False) or 0)
+        return int(app(list(arguments) or ["--help"], prog_name="fanfold", standalone_mode=False) or 0)
     except typer.TyperException as error:
         _complain(f"Error: {error.format_message()}")
         if context := getattr(error, "ctx", None):
-            _complain(f"{context.command_path} --help tells how it is used.")
+            _complain(f"See `{context.command_path} --help`.")
         return 2
     except Exception as error:
         from client.foreseen import FORESEEN, INTERRUPTED, Left
@@ -70,6 +69,17 @@ def _known_job(name: str | None) -> str | None:
     return name
 
 
+def _valid_run_id(run_id: str | None) -> str | None:
+    from client.runs import is_run_id
+
+    if run_id is not None and not is_run_id(run_id):
+        raise typer.BadParameter(
+            f"{run_id!r} is not a run id: use 1 to 64 of a-z, A-Z, 0-9, '.', '-' and '_', the first a "
+            "letter or digit."
+        )
+    return run_id
+
+
 def _job_names(beginning: str) -> list[str]:
     return [name for name in names() if name.startswith(beginning)]
 
@@ -93,7 +103,9 @@ Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="The profile of your AWS configuration to use.")
 ]
 Region = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS region, such as eu-west-1.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.", callback=_valid_run_id)
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON, and all else to standard error.")
 ]
@@ -166,7 +178,11 @@ def run(
     concurrency: Concurrency = None,
     run_id: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="A name for the run, or that of one to resume.  [default: the time]"),
+        typer.Option(
+            metavar="ID",
+            help="A name for the run, or that of one to resume.  [default: made from the time]",
+            callback=_valid_run_id,
+        ),
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Begin it, print its run id, and do not wait for it.")
@@ -246,7 +262,7 @@ def list_runs(
         if console.is_terminal and len(found) == limit:
             console.print(f"Shown are {limit:,} at most: --limit shows more.")
     else:
-        console.print("There are no runs yet. To begin one: fanfold run SOURCE")
+        console.print(f"There are no runs yet. Start one with `fanfold run{account.aws.options} SOURCE`.")
 
 
 @app.command(
@@ -324,10 +340,10 @@ def cancel(
     account, deployment = _of_run(run_id, job, local, profile, region)
     record = runs.cancel(account.aws, deployment, run_id)
     sentences = {
-        "RUNNING": "Asked to stop: it starts no more blocks.",
-        "CANCELLED": "Cancelled.",
+        "RUNNING": "The run is stopping: it starts no more blocks.",
+        "CANCELLED": "The run is cancelled.",
     }
-    _stages().console.print(sentences.get(record.status, f"It had just ended: {record.status}."))
+    _stages().console.print(sentences.get(record.status, f"The run has just ended: {record.status}."))
 
 
 @app.command(

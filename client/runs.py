@@ -1,5 +1,6 @@
 """One run from here: have it done, watch it, answer, stop it, go on with it."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -13,9 +14,16 @@ from client.deployment import Deployment
 from client.interruption import SIGNALS
 from client.safe_text import shell_word
 from client.source import S3, Object, Objects, check_in_s3, size_in_s3
-from lambda_src import job
+from lambda_src import errors, job
 from lambda_src.errors import FanfoldError, RunConflict, Transient
-from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, ParseFileRequest, PartReport, RunRecord, summarize
+from lambda_src.messages import (
+    DEFAULT_MAX_CONCURRENCY,
+    ParseFileRequest,
+    PartReport,
+    RunId,
+    RunRecord,
+    summarize,
+)
 from lambda_src.results_table import ResultsTable
 from lambda_src.settings import DEFAULT_JOB, INPUT_PREFIX
 
@@ -33,6 +41,10 @@ TAKE_OVER_S = 60.0
 
 LOST_SIGHT_S = 60.0
 """How long the table may be out of reach: the run goes on without being watched."""
+
+_CLASS_NAMES = re.compile(
+    rf"\b({'|'.join(name for name, kind in vars(errors).items() if isinstance(kind, type))}): "
+)
 
 
 class RunError(Exception):
@@ -124,7 +136,7 @@ def follow(aws: Aws, deployment: Deployment, run_id: str, show: Show) -> Ended:
         if record.status == "SUCCEEDED":
             return _ended(aws, deployment, table, record)
         if record.status != "RUNNING":
-            raise RunError(f"{record.error} (run {run_id})")
+            raise RunError(f"{without_class(record.error)} (run {run_id})")
         if has_died(record):
             raise RunError(
                 f"The run {run_id} has died, or Lambda has not started to go on with it. To resume it: "
@@ -144,7 +156,7 @@ def read(aws: Aws, deployment: Deployment, run_id: str) -> Ended:
             f"The run {run_id} has no result yet. To wait for it: {command('watch', aws, deployment, run_id)}"
         )
     if record.status != "SUCCEEDED":
-        raise RunError(f"The run {run_id} has no result: {record.error}")
+        raise RunError(f"The run {run_id} has no result: {without_class(record.error)}")
     return _ended(aws, deployment, table, record)
 
 
@@ -168,7 +180,7 @@ def deployment_of(aws: Aws, deployments: Sequence[Deployment], run_id: str) -> D
         if find(aws, deployment, run_id):
             return deployment
     jobs = " or ".join(deployment.job for deployment in deployments)
-    raise RunError(f"There is no run {run_id} of {jobs}. Those that there are: fanfold runs{aws.options}")
+    raise RunError(f"There is no run {run_id} of {jobs}. To list the runs: fanfold runs{aws.options}")
 
 
 def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFileRequest:
@@ -186,15 +198,44 @@ def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFil
             f"The run {run_id} is at work. To watch it: {command('watch', aws, deployment, run_id)}"
         )
     if not record.etag:
-        raise RunError(
-            f"The run {run_id} never began: {record.error or 'nothing is known of its input.'} Begin another."
-        )
+        raise RunError(_never_began(record))
     return ParseFileRequest(
         key=record.key,
         prefix=record.prefix,
         run_id=run_id,
         max_concurrency=record.max_concurrency or DEFAULT_MAX_CONCURRENCY,
     )
+
+
+def is_run_id(text: str) -> bool:
+    """Whether a run can be called so.
+
+    >>> is_run_id("wiki-2026.11_b"), is_run_id("a/b"), is_run_id("")
+    (True, False, False)
+    """
+    try:
+        msgspec.convert(text, RunId)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _never_began(record: RunRecord) -> str:
+    """Why there is nothing to resume. What a schema says of a request is not for people."""
+    is_readable = record.error and not record.error.startswith("InvalidRequest: Not a ")
+    because = without_class(record.error) if is_readable else "its request was malformed."
+    return f"The run {record.run_id} never began, so there is nothing to resume: {because} Start a new run."
+
+
+def without_class(error: str) -> str:
+    """``error`` of a record for a person, without the names of classes.
+
+    >>> without_class("FanOutFailed: 1 of 2 tasks failed. block 0: ArchiveDamaged: It is cut.")
+    '1 of 2 tasks failed. block 0: It is cut.'
+    >>> without_class("Error: an odd one"), without_class("key: no.")
+    ('Error: an odd one', 'key: no.')
+    """
+    return _CLASS_NAMES.sub("", error)
 
 
 def has_died(record: RunRecord) -> bool:
@@ -213,7 +254,9 @@ def cancel(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord:
     try:
         table.request_cancel()
     except RunConflict:
-        raise RunError(f"There is no run {run_id} at work.") from None
+        ended = _seen(aws, table)
+        status = f": {ended.status}" if ended else ""
+        raise RunError(f"The run {run_id} has already ended{status}.") from None
     except FanfoldError as error:
         raise RunError(f"The run {run_id} cannot be cancelled: {error}") from error
     record = _seen(aws, table)

@@ -350,7 +350,14 @@ def test_a_run_is_found_in_whichever_job_s_table_it_is(table: Any, aws: Aws, dep
         ({"etag": '"e"'}, "is at work. To watch it: fanfold watch --local run"),
         (
             {"status": "FAILED", "error": "InvalidRequest: no."},
-            r"never began: InvalidRequest: no\. Begin another",
+            r"never began, so there is nothing to resume: no\. Start a new run",
+        ),
+        (
+            {
+                "status": "FAILED",
+                "error": "InvalidRequest: Not a ParseFileRequest: Expected `str` matching regex",
+            },
+            r"never began, so there is nothing to resume: its request was malformed\. Start a new run",
         ),
     ],
 )

@@ -44,8 +44,9 @@ def test_the_help_of_every_command_has_an_example_that_can_be_typed(
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["--help"]) == 0
+@pytest.mark.parametrize("arguments", [["--help"], []])
+def test_help_lists_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(arguments) == 0
     text = capsys.readouterr().out
     assert all(f"\n  {name} " in text for name in COMMANDS)
 
@@ -66,6 +67,10 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["run", "x", "--concurrency", "501"], "Error: Invalid value for '--concurrency'"),
         (["run", "x", "--detach", "--json"], "--detach does not wait for a result"),
         (["run", "x", "--detach", "--output", "y"], "--detach does not wait for a result"),
+        (["run", "x", "--run-id", "bad id"], "'bad id' is not a run id: use 1 to 64 of a-z, "),
+        (["run", "x", "--run-id", "a/b"], "'a/b' is not a run id"),
+        (["resume", "a/b"], "'a/b' is not a run id"),
+        (["watch", "r" * 65], "is not a run id"),
         (["runs", "--local", "--region", "x"], "leave out --profile and --region"),
         (["clean", "run", "--older-than", "3"], "name runs, or give --older-than: not both"),
         (["results", "run", "--json", "--csv"], "choose --json or --csv: not both"),
@@ -80,15 +85,16 @@ def test_a_mistake_is_one_sentence_and_where_to_look(
     errors = capsys.readouterr().err.splitlines()
     assert sentence in errors[0]
     assert len(errors) == 2
-    assert errors[1].endswith(" --help tells how it is used.")
+    assert errors[1].startswith("See `fanfold")
+    assert errors[1].endswith(" --help`.")
 
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        ("RUNNING", "Asked to stop: it starts no more blocks."),
-        ("CANCELLED", "Cancelled."),
-        ("SUCCEEDED", "It had just ended: SUCCEEDED."),
+        ("RUNNING", "The run is stopping: it starts no more blocks."),
+        ("CANCELLED", "The run is cancelled."),
+        ("SUCCEEDED", "The run has just ended: SUCCEEDED."),
     ],
 )
 def test_cancelling_says_what_the_record_says(
