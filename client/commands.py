@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -139,26 +139,52 @@ def _example(*lines: str) -> str:
 
 @app.command(epilog=_example("fanfold up", "fanfold up --job access_log"))
 def up(job: Job = DEFAULT_JOB) -> None:
-    """Start a local AWS that stays, and deploy the stack into it. Again, it does only what has changed."""
+    """Start a local AWS that stays up, and deploy the stack into it. Later calls do only what has changed."""
     from client.local_stack import up as start
 
     stages = _stages()
     start(job, lambda text: stages.console.print(visible(text)))
     option = "" if job == DEFAULT_JOB else f" --job={job}"
-    stages.console.print(f"The local AWS is up. To use it: fanfold run --local{option} FILE")
+    stages.console.print(f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE")
 
 
 @app.command(epilog=_example("fanfold down", "fanfold down --delete-data"))
 def down(
-    delete_data: Annotated[
-        bool, typer.Option("--delete-data", help="Delete what is kept for the next `fanfold up`, too.")
-    ] = False,
+    delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete its data, too.")] = False,
 ) -> None:
-    """End the local AWS. What is stored in it is kept for the next `up`, unless you say otherwise."""
+    """Stop the local AWS. Its data are kept for the next `up`, unless you say otherwise."""
+    from client.local_stack import STATE
     from client.local_stack import down as stop
 
-    ended = stop(delete_data=delete_data)
-    _stages().console.print("The local AWS is down." if ended else "No local AWS was up.")
+    console, had_data = _stages().console, (STATE / "record.json").exists()
+    for told in _stopped_runs(delete_data=delete_data):
+        console.print(visible(told), soft_wrap=True)
+    was_up = stop(delete_data=delete_data)
+    if delete_data and had_data:
+        console.print("The local AWS is down, and its data are deleted.")
+    else:
+        console.print("The local AWS is down." if was_up else "The local AWS was not running.")
+
+
+def _stopped_runs(*, delete_data: bool) -> Iterator[str]:
+    """What becomes of each run that is at work in the local AWS, as it is about to end."""
+    from client.account import open_account
+    from client.aws import AccountError
+    from client.deployment import DeploymentError
+    from client.history import past_runs, status_of
+    from client.local_stack import LocalStackError
+    from client.runs import command
+
+    try:
+        account = open_account(local=True, profile=None, region=None)
+        found = past_runs(account.aws, account.deployments(), 50)
+    except (AccountError, DeploymentError, LocalStackError):  # it does not answer: it is ended all the same
+        return
+    for past in found:
+        if status_of(past.record) == "RUNNING":
+            resume = command("resume", account.aws, past.deployment, past.record.run_id)
+            later = "" if delete_data else f" To resume it: fanfold up, then {resume}"
+            yield f"The run {past.record.run_id} is still running; it stops now.{later}"
 
 
 @app.command(

@@ -51,7 +51,7 @@ def past_runs(aws: Aws, deployments: Iterable[Deployment], limit: int) -> list[P
 
 
 def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord]:
-    job, table, client = deployment.job, deployment.table, aws.client("dynamodb")
+    job, table, client = deployment.job, deployment.table, aws.dynamodb()
     try:
         keys = _newest(client, table, limit)
         found: list[RunRecord] = []

@@ -39,6 +39,9 @@ REFUSAL_TIMEOUT_S = 10.0
 TAKE_OVER_S = 60.0
 """A run that was handed over has no owner until Lambda has started the next one."""
 
+CLOCKS_DIFFER_S = 10.0
+"""This machine's clock may be ahead of that of the run's owner."""
+
 LOST_SIGHT_S = 60.0
 """How long the table may be out of reach: the run goes on without being watched."""
 
@@ -138,10 +141,7 @@ def follow(aws: Aws, deployment: Deployment, run_id: str, show: Show) -> Ended:
         if record.status != "RUNNING":
             raise RunError(f"{without_class(record.error)} (run {run_id})")
         if has_died(record):
-            raise RunError(
-                f"The run {run_id} has died, or Lambda has not started to go on with it. To resume it: "
-                f"{command('resume', aws, deployment, run_id)}"
-            )
+            raise RunError(_died(aws, deployment, run_id))
         _pause()
 
 
@@ -151,6 +151,8 @@ def read(aws: Aws, deployment: Deployment, run_id: str) -> Ended:
     record = _seen(aws, table)
     if record is None:
         raise RunError(_no_run(deployment, run_id))
+    if has_died(record):
+        raise RunError(_died(aws, deployment, run_id))
     if record.status == "RUNNING":
         raise RunError(
             f"The run {run_id} has no result yet. To wait for it: {command('watch', aws, deployment, run_id)}"
@@ -240,7 +242,8 @@ def without_class(error: str) -> str:
 
 def has_died(record: RunRecord) -> bool:
     """Whether a run that is called RUNNING has nobody who works on it, nor will have unless resumed."""
-    return record.status == "RUNNING" and record.lease_until < time.time() - TAKE_OVER_S
+    late_s = TAKE_OVER_S if record.released else CLOCKS_DIFFER_S
+    return record.status == "RUNNING" and record.lease_until < time.time() - late_s
 
 
 def cancel(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord:
@@ -335,6 +338,13 @@ def _ended(aws: Aws, deployment: Deployment, table: ResultsTable, record: RunRec
     return Ended(record, summarize(deployed, record, parts))
 
 
+def _died(aws: Aws, deployment: Deployment, run_id: str) -> str:
+    return (
+        f"The run {run_id} has died: no Lambda works on it any more. To resume it: "
+        f"{command('resume', aws, deployment, run_id)}"
+    )
+
+
 def _no_run(deployment: Deployment, run_id: str) -> str:
     return f"There is no run {run_id} in the table {deployment.table}."
 
@@ -360,11 +370,12 @@ def _watched(aws: Aws, table: ResultsTable, look: Callable[[], T]) -> T:
         try:
             return look()
         except FanfoldError as error:
-            if isinstance(error, Transient) and aws.has_died():
-                raise RunError(
-                    f"The local AWS has ended, and with it the run {table.run_id}. To start it again: "
-                    "fanfold up"
-                ) from error
+            if isinstance(error, Transient) and (gone := aws.gone()):
+                text = f"{gone.text} The run {table.run_id} stopped with it."
+                if gone.data_kept:
+                    again = f"fanfold resume{aws.options} {shell_word(table.run_id)}"
+                    text += f" To resume it: fanfold up, then {again}"
+                raise RunError(text) from error
             if not isinstance(error, Transient) or time.monotonic() > deadline:
                 told = sentence_of_text(str(error)) or error
                 raise RunError(f"The run {table.run_id} cannot be watched: {told}") from error

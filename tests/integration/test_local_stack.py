@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from client import local_stack
-from client.aws import Aws, account_of
+from client.aws import Aws, Gone, account_of
 from client.deployment import ROOT, DeploymentError
-from client.local_stack import Folder, LocalStack, LocalStackError, down, standing
+from client.local_stack import Folder, LocalStack, LocalStackError, down, fate, standing
 from tests.processes import processes_of
 from tests.standing import deployment, nothing_deployed
 
@@ -79,9 +79,12 @@ def test_what_is_up_is_found_and_left_alone(state: Path) -> None:
     assert aws_of(started).client("sts").get_caller_identity()["Account"] == "000000000000"
     assert standing(state=state) == started
     assert up(state) == (started, [])
+    assert fate(started.aws.process_id, state=state) is None
     assert down(delete_data=False, state=state)
     assert processes_of(state) == []
     assert standing(state=state) is None
+    stopped = Gone("The local AWS was stopped by `fanfold down`.", data_kept=True)
+    assert fate(started.aws.process_id, state=state) == stopped
 
 
 def test_another_job_is_deployed_beside_the_first(state: Path) -> None:
@@ -150,8 +153,11 @@ def test_one_that_was_killed_is_told_and_started_anew(state: Path) -> None:
     started, _ = up(state)
     os.killpg(started.aws.process_id, signal.SIGKILL)
     wait_until_gone(state)
-    with pytest.raises(LocalStackError, match=r"has died, and its data are lost: .* `fanfold up`"):
+    with pytest.raises(LocalStackError, match=r"has died, and its data are lost; .* `fanfold up`"):
         standing(state=state)
+    gone = fate(started.aws.process_id, state=state)
+    assert gone
+    assert not gone.data_kept
     _, told = up(state)
     assert told == [
         f"{UP} anew: the one before was not ended by `fanfold down`, its data are lost",

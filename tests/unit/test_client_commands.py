@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from client import account, attendance, commands, demo, runs
+from client import account, attendance, commands, demo, history, local_stack, runs
 from client.account import Account
 from client.aws import Aws
 from client.upload import Input
@@ -105,6 +106,50 @@ def test_cancelling_says_what_the_record_says(
     monkeypatch.setattr(runs, "cancel", lambda *_: record)
     assert commands.main(["cancel", "run"]) == 0
     assert capsys.readouterr().out == f"{sentence}\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "had_data", "was_up", "told"),
+    [
+        (
+            [],
+            True,
+            True,
+            "it stops now. To resume it: fanfold up, then fanfold resume busy\nThe local AWS is down.\n",
+        ),
+        (["--delete-data"], True, True, "it stops now.\nThe local AWS is down, and its data are deleted.\n"),
+        (["--delete-data"], True, False, "The local AWS is down, and its data are deleted.\n"),
+        (["--delete-data"], False, False, "The local AWS was not running.\n"),
+        ([], True, False, "The local AWS was not running.\n"),
+    ],
+)
+def test_down_says_what_becomes_of_runs_and_of_data(
+    option: list[str],
+    had_data: bool,
+    was_up: bool,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if had_data:
+        (tmp_path / "record.json").touch()
+    opened = account.open_account(local=True, profile=None, region=None)
+
+    def open_account(**_: Any) -> Account:
+        if not was_up:
+            raise local_stack.LocalStackError("not running")
+        return opened
+
+    busy = RunRecord(run_id="busy", started_at=1.0, lease_until=time.time() + 30)
+    done = RunRecord(run_id="done", started_at=1.0, status="SUCCEEDED")
+    past = [history.PastRun(opened.deployment("top_words"), record) for record in (busy, done)]
+    monkeypatch.setattr(account, "open_account", open_account)
+    monkeypatch.setattr(history, "past_runs", lambda *_: past)
+    monkeypatch.setattr(local_stack, "STATE", tmp_path)
+    monkeypatch.setattr(local_stack, "down", lambda **_: was_up)
+    assert commands.main(["down", *option]) == 0
+    assert capsys.readouterr().out.removeprefix("The run busy is still running; ") == told
 
 
 def test_a_file_that_is_gone_before_its_upload_is_one_sentence(
