@@ -1,8 +1,9 @@
 """The commands of ``fanfold``. Each imports what it needs when it is run: none waits for another's."""
 
 import os
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 LARGEST_CONCURRENCY = 500
 CORPUS_BYTES = 100_000_000
+SMALLEST_QUOTA = 2
+"""A run needs two Lambdas at once."""
+
 ACCOUNT_QUOTA = 1000
 """What AWS gives an account that is not new."""
 
@@ -34,6 +38,25 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"fanfold {version('fanfold')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _fanfold(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a command; its exit status."""
     try:
@@ -41,6 +64,8 @@ def main(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         _complain(f"Error: {error.format_message()}")
         if context := getattr(error, "ctx", None):
+            if hasattr(error, "option_name") and context.parent is None:
+                _complain("Put options after the command, as in `fanfold runs --region NAME`.")
             _complain(f"See `{context.command_path} --help`.")
         return 2
     except Exception as error:
@@ -51,7 +76,10 @@ def main(arguments: Sequence[str]) -> int:
                 _complain(str(error))
                 return INTERRUPTED
             case OSError(filename=str() as name) if not isinstance(error, FORESEEN):
-                _complain(f"Error: {name}: {error.strerror}")  # this machine's files: a full disk
+                _complain(f"Error: {name}: {error.strerror}.")  # this machine's files: a full disk
+                return 1
+            case OSError(strerror=str() as reason) if not isinstance(error, FORESEEN):
+                _complain(f"Error: {reason}.")  # a standard stream
                 return 1
             case _ if isinstance(error, (*FORESEEN, OSError)):
                 _complain(f"Error: {error}")
@@ -113,17 +141,45 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="PATH", help="Write the result to this file too, as JSON."),
 ]
+
+
+def _whole_number(smallest: int, largest: int | None = None) -> Callable[[str | int], int]:
+    """Reads one, for a typer.Option."""
+
+    def parse(text: str | int) -> int:
+        number = int(text) if re.fullmatch("-?[0-9]+", str(text)) else None
+        if number is None or number < smallest or (largest and number > largest):
+            wanted = f"from {smallest} to {largest}" if largest else f"of at least {smallest}"
+            raise typer.BadParameter(f"{text} is not a whole number {wanted}.")
+        return number
+
+    return parse
+
+
+def _size(text: str | int) -> int:
+    from client.sizes import parse_size
+
+    size = parse_size(str(text))
+    if not size:
+        raise typer.BadParameter(f"{text} is not a size of at least 1, such as 5MB or 5000000.")
+    return size
+
+
 BlockBytes = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Size of a block.  [default: what fits, or that of a resumed run]"),
+    typer.Option(
+        parser=_size,
+        metavar="SIZE",
+        help="Size of a block, such as 5MB.  [default: chosen for the input, or that of a resumed run]",
+    ),
 ]
 Concurrency = Annotated[
     int | None,
     typer.Option(
-        min=1,
-        max=LARGEST_CONCURRENCY,
+        parser=_whole_number(1, LARGEST_CONCURRENCY),
         metavar="N",
-        help="How many Lambdas may work at once.  [default: 250; locally, twice the processors]",
+        help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
+        "[default: 250; locally, twice the processors]",
     ),
 ]
 SOURCE_HELP = (
@@ -272,7 +328,9 @@ def watch(
 def list_runs(
     *,
     job: AnyJob = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many, the newest.")] = 50,
+    limit: Annotated[
+        int, typer.Option(parser=_whole_number(1), metavar="N", help="Maximum number of runs, newest first.")
+    ] = 50,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
@@ -430,7 +488,9 @@ def estimate(
     quota: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="How many Lambdas your account may run at once; a new one has 10."
+            parser=_whole_number(SMALLEST_QUOTA),
+            metavar="N",
+            help="How many Lambdas your account may run at once, 2 or more; a new one has 10.",
         ),
     ] = ACCOUNT_QUOTA,
     local: Local = False,
@@ -523,16 +583,16 @@ def demo(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            max=LARGEST_CONCURRENCY,
+            parser=_whole_number(1, LARGEST_CONCURRENCY),
             metavar="N",
-            help="How many Lambdas may work at once.  [default: twice the processors]",
+            help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
+            "[default: twice the processors]",
         ),
     ] = None,
     corpus_bytes: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Size of generated input.")
+        int, typer.Option(parser=_size, metavar="SIZE", help="Size of the generated input, such as 100MB.")
     ] = CORPUS_BYTES,
-    seed: Annotated[int, typer.Option(metavar="N", help="Its seed.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the generated input.")] = 1,
 ) -> None:
     """Try it on this machine, and leave nothing behind. It starts a local AWS, deploys, runs the job, shows
     the result, and stops everything."""

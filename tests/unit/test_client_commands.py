@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,7 +66,12 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["run"], "Error: Missing argument 'SOURCE'."),
         (["rum", "x"], "Error: No such command 'rum'. Did you mean 'run', "),
         (["run", "x", "--job", "words"], "there is no job words; choose one of access_log, "),
-        (["run", "x", "--concurrency", "501"], "Error: Invalid value for '--concurrency'"),
+        (["run", "x", "--concurrency", "501"], "'--concurrency': 501 is not a whole number from 1 to 500."),
+        (["run", "x", "--concurrency", "many"], "'--concurrency': many is not a whole number from 1 to 500."),
+        (["run", "x", "--block-bytes", "5x"], "'--block-bytes': 5x is not a size of at least 1, such as 5MB"),
+        (["run", "x", "--block-bytes", "0"], "'--block-bytes': 0 is not a size of at least 1"),
+        (["runs", "--limit", "-1"], "'--limit': -1 is not a whole number of at least 1."),
+        (["estimate", "10GB", "--quota", "1"], "'--quota': 1 is not a whole number of at least 2."),
         (["run", "x", "--detach", "--json"], "--detach does not wait for a result"),
         (["run", "x", "--detach", "--output", "y"], "--detach does not wait for a result"),
         (["run", "x", "--run-id", "bad id"], "'bad id' is not a run id: use 1 to 64 of a-z, "),
@@ -124,6 +130,7 @@ def test_cancelling_says_what_the_record_says(
     ],
 )
 def test_down_says_what_becomes_of_runs_and_of_data(
+    *,
     option: list[str],
     had_data: bool,
     was_up: bool,
@@ -176,7 +183,41 @@ def test_a_full_disk_is_one_sentence(
 
     monkeypatch.setattr(demo, "run_folder", full)
     assert commands.main(["demo"]) == 1
-    assert capsys.readouterr().err == "Error: /somewhere: No space left on device\n"
+    assert capsys.readouterr().err == "Error: /somewhere: No space left on device.\n"
+
+
+def test_a_full_disk_behind_standard_output_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(history, "past_runs", full)
+    assert commands.main(["runs"]) == 1
+    assert capsys.readouterr().err == "Error: No space left on device.\n"
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fanfold {version('fanfold')}\n"
+
+
+def test_an_option_before_the_command_is_told_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["--region", "eu-west-1", "runs"]) == 2
+    assert "Put options after the command" in capsys.readouterr().err
+
+
+def test_a_block_may_be_given_as_a_size_in_any_case(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def begin(_aws: Any, _deployment: Any, request: Any) -> None:
+        asked.append(request.block_bytes)
+
+    monkeypatch.setattr(runs, "checked", lambda _aws, _deployment, source: source)
+    monkeypatch.setattr(runs, "begin", begin)
+    for size in ("5MB", "5mb", "5 MB", "5000000"):
+        assert commands.main(["run", "s3://bucket/key", "--detach", "--block-bytes", size]) == 0
+    assert asked == [5_000_000] * 4
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
