@@ -63,7 +63,7 @@ def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord]:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException":
             again = f"fanfold up{job_option(job)}" if aws.endpoint_url else deploy_command(job)
             raise AccountError(
-                f"The table {table} has no index of its runs yet. To deploy it again: {again}"
+                f"The table {table} has no index of its runs yet. To add it, deploy again: {again}"
             ) from error
         raise AccountError(f"The table {table} cannot be read: {sentence(error)}") from error
 

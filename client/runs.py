@@ -1,4 +1,4 @@
-"""One run from here: have it done, watch it, answer, stop it, go on with it."""
+"""One run, from the client: start, watch, read, cancel or resume it."""
 
 import re
 import time
@@ -83,23 +83,24 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
     """``source``, if it is there and ``deployment`` reads it. Raises RunError, SourceError."""
     if source.bucket != deployment.source_bucket:
         raise RunError(
-            f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}: "
-            "upload a file by naming it, or deploy it to read from there: "
+            f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}. "
+            "Name a local file to upload it, or deploy again to read from that bucket: "
             f'make deploy CONTEXT="job={deployment.job} source_bucket={source.bucket}"'
         )
     name = source.key if isinstance(source, Object) else source.prefix
     if source.bucket == deployment.bucket and not name.startswith(INPUT_PREFIX):
         raise RunError(
-            f"The inputs in {source.bucket} begin with {INPUT_PREFIX}; {name or 'all of it'} does not."
+            f"In this bucket only {INPUT_PREFIX} holds inputs: name a key under "
+            f"{S3}{source.bucket}/{INPUT_PREFIX}, or write that to read all of them."
         )
     try:
         check_in_s3(aws.client("s3"), source)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
-            raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+            raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
         # The deployment may see what this person may not.
     except BotoCoreError as error:
-        raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+        raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
     return source
 
 
@@ -108,7 +109,7 @@ def size_of(aws: Aws, source: Object | Objects) -> int:
     try:
         return size_in_s3(aws.client("s3"), source)
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+        raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
 
 
 def begin(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None:
@@ -197,7 +198,7 @@ def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFil
         )
     if record.status == "RUNNING" and not (record.released or record.lease_until < time.time()):
         raise RunError(
-            f"The run {run_id} is at work. To watch it: {command('watch', aws, deployment, run_id)}"
+            f"The run {run_id} is still running. To watch it: {command('watch', aws, deployment, run_id)}"
         )
     if not record.etag:
         raise RunError(_never_began(record))
@@ -278,7 +279,9 @@ def _invoke(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None
             InvocationType="Event",
         )
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"Lambda cannot be asked to run {deployment.parse_file}: {sentence(error)}") from error
+        raise RunError(
+            f"The function {deployment.parse_file} cannot be invoked: {sentence(error)}"
+        ) from error
 
 
 def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bool:
@@ -293,7 +296,9 @@ def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bo
     except ReadTimeoutError:
         return False
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"Lambda cannot be asked to run {deployment.parse_file}: {sentence(error)}") from error
+        raise RunError(
+            f"The function {deployment.parse_file} cannot be invoked: {sentence(error)}"
+        ) from error
     if "FunctionError" in response:
         raise RunError(msgspec.json.decode(answer)["errorMessage"])
     return True
@@ -311,15 +316,15 @@ def _wait_until_begun(
     while (record := _seen(aws, table)) is None or (found and record.owner == found.owner):
         if time.monotonic() > deadline:
             raise RunError(
-                f"Lambda has accepted the run {table.run_id}, but not begun it for {BEGIN_TIMEOUT_S:.0f} s: "
-                "other work may use up the account's concurrency. Should it begin yet, this shows it: "
-                f"{command('watch', aws, deployment, table.run_id)}"
+                f"Lambda accepted the run {table.run_id}, but has not started it within "
+                f"{BEGIN_TIMEOUT_S:.0f} s: other work may be using up the account's concurrency. If it "
+                f"starts later, watch it with: {command('watch', aws, deployment, table.run_id)}"
             )
         _pause()
     if (record.key, record.prefix) not in ((None, None), (request.key, request.prefix)):
         raise RunError(
-            f"The run {table.run_id} is one of {record.name()}, which someone else has begun at the same "
-            "time: choose another run id."
+            f"Someone else has just started the run {table.run_id}, of {record.name()}: choose another run "
+            "id."
         )
 
 

@@ -254,7 +254,7 @@ def sessions_started_by(parent: int) -> list[int]:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["demo", "--file", "/nowhere"], "Error: /nowhere is not a file that can be read.\n"),
+        (["demo", "--file", "/nowhere"], "Error: There is no file or folder /nowhere: check the spelling.\n"),
         (["demo", "--output", "/nowhere/x.json"], "Error: /nowhere/x.json cannot be written"),
         (["demo", "--output", str(ROOT)], f"Error: {ROOT} is a folder: name a file."),
         (["demo", "--block-bytes", "0"], "Error: Invalid value for '--block-bytes': 0"),

@@ -191,7 +191,8 @@ def test_a_new_run_that_is_refused_is_told_from_its_record(table: Any) -> None:
 def test_a_run_that_lambda_does_not_begin_is_told(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "BEGIN_TIMEOUT_S", 0.05)
     with pytest.raises(
-        runs.RunError, match=r"accepted the run run, but not begun it .* fanfold watch --profile=me run$"
+        runs.RunError,
+        match=r"accepted the run run, but has not started it .* fanfold watch --profile=me run$",
     ):
         ask(table, Lambda())
 
@@ -236,7 +237,7 @@ def test_a_finished_run_answers_again(table: Any) -> None:
 
 
 def test_a_run_of_another_key_under_the_same_id_is_not_taken_for_the_own(table: Any) -> None:
-    with pytest.raises(runs.RunError, match="is one of s3:///theirs, which someone else has begun"):
+    with pytest.raises(runs.RunError, match="Someone else has just started the run run, of s3:///theirs"):
         ask(table, Lambda(lambda: claim(table, "other", "theirs")))
 
 
@@ -244,7 +245,7 @@ def test_what_lambda_refuses_is_told(table: Any) -> None:
     def refuse() -> None:
         raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "full"}}, "Invoke")
 
-    with pytest.raises(runs.RunError, match=r"^Lambda cannot be asked to run parse_file: .*full"):
+    with pytest.raises(runs.RunError, match=r"^The function parse_file cannot be invoked: .*full"):
         ask(table, Lambda(refuse))
 
 

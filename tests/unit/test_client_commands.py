@@ -244,7 +244,7 @@ def test_what_is_there_already_is_said(
     monkeypatch.setattr(runs, "begin", begin)
     monkeypatch.setattr(runs, "find", lambda *_: None)
     assert commands.main(["run", str(tmp_path / "text.txt")]) == 1
-    assert "It is there already: input/0/text.txt" in capsys.readouterr().out
+    assert "Already uploaded: input/0/text.txt" in capsys.readouterr().out
     assert asked == [("input/0/text.txt", '"etag"')]
 
 
