@@ -154,6 +154,9 @@ def test_a_run_id_is_whole_at_every_width(table: Any, aws: Aws, deployment: Depl
     assert len(lines) == 2
     assert lines[1].startswith(f"{run_id} top_words SUCCEEDED ")
     assert max(map(len, lines)) <= width
+    assert lines[0].endswith(" Input")
+    assert lines[1].endswith("xxxxxxxxxxxxx")
+    assert ("Began" in lines[0]) == (width > 100)
     assert not re.search(
         r"[\x00-\x1f]", "".join(lines) + "".join(shown(past_runs(aws, [deployment], 50))[1].split("\t"))
     )
