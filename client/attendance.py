@@ -125,9 +125,11 @@ def finish(
     try:
         if output:
             report.write(output, report.json_text(report.as_json(deployment.job, summary, stages.seconds)))
+            if output != report.STANDARD_OUTPUT:
+                stages.console.print(visible(f"Written to {output}"), soft_wrap=True)
     finally:
         if output != report.STANDARD_OUTPUT:
-            report.show(stages.console, deployment.job, summary, stages.seconds)
+            report.show(stages.results, deployment.job, summary, stages.seconds)
         report.show_dollars(stages.console, record)
         stages.console.print(visible(f"Run: {record.run_id}"))
         if kept:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from client.account import Account
     from client.deployment import Deployment
     from client.stages import Stages
+    from client.terminal import Terminal
 
 # ruff: noqa: PLC0415 - see above
 
@@ -135,11 +136,11 @@ RunId = Annotated[
     str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.", callback=_valid_run_id)
 ]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON, and all else to standard error.")
+    bool, typer.Option("--json", help="Print the result as JSON; all else goes to standard error.")
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="PATH", help="Write the result to this file too, as JSON."),
+    typer.Option("--output", "-o", metavar="PATH", help="Also write the result to this file, as JSON."),
 ]
 
 
@@ -198,10 +199,10 @@ def up(job: Job = DEFAULT_JOB) -> None:
     """Start a local AWS that stays up, and deploy the stack into it. Later calls do only what has changed."""
     from client.local_stack import up as start
 
-    stages = _stages()
-    start(job, lambda text: stages.console.print(visible(text)))
+    console = _console()
+    start(job, lambda text: console.print(visible(text)))
     option = "" if job == DEFAULT_JOB else f" --job={job}"
-    stages.console.print(f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE")
+    console.print(f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE")
 
 
 @app.command(epilog=_example("fanfold down", "fanfold down --delete-data"))
@@ -212,7 +213,7 @@ def down(
     from client.local_stack import STATE
     from client.local_stack import down as stop
 
-    console, had_data = _stages().console, (STATE / "record.json").exists()
+    console, had_data = _console(), (STATE / "record.json").exists()
     for told in _stopped_runs(delete_data=delete_data):
         console.print(visible(told), soft_wrap=True)
     was_up = stop(delete_data=delete_data)
@@ -339,7 +340,7 @@ def list_runs(
     from client.history import past_runs, show_runs
 
     account = _account(local, profile, region)
-    console = _stages().console
+    console = _console()
     found = past_runs(account.aws, account.deployments(job), limit)
     if found or not console.is_terminal:
         show_runs(console, found)
@@ -353,7 +354,7 @@ def list_runs(
     epilog=_example(
         "fanfold results 20261125T101500Z-0a1b2c3d",
         "fanfold results --json 20261125T101500Z-0a1b2c3d | jq .words",
-        "fanfold results --csv -o words.csv 20261125T101500Z-0a1b2c3d",
+        "fanfold results -o words.csv 20261125T101500Z-0a1b2c3d",
     ),
 )
 def results(
@@ -363,7 +364,7 @@ def results(
     csv: Annotated[bool, typer.Option("--csv", help="Print it as CSV, one flat table.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Write the JSON or CSV to this file instead."),
+        typer.Option("--output", "-o", metavar="PATH", help="Write it to this file instead, .json or .csv."),
     ] = None,
     job: AnyJob = None,
     local: Local = False,
@@ -374,7 +375,9 @@ def results(
     if json and csv:
         raise typer.BadParameter("choose --json or --csv: not both.")
     if output and not (json or csv):
-        raise typer.BadParameter("--output writes JSON or CSV: say which, by --json or --csv.")
+        json, csv = output.suffix == ".json", output.suffix == ".csv"
+        if not (json or csv):
+            raise typer.BadParameter("name a file that ends in .json or .csv, or give --json or --csv.")
     output = _output(output, json or csv)
     from client import report, runs
     from client.cells import as_csv
@@ -382,13 +385,14 @@ def results(
     account, deployment = _of_run(run_id, job, local, profile, region)
     ended = runs.read(account.aws, deployment, run_id)
     if not output:
-        console = _stages().console
+        console = _console()
         report.show(console, deployment.job, ended.summary, {})
         report.show_dollars(console, ended.record)
-    elif csv:
-        report.write(output, as_csv(deployment.job, ended.summary))
-    else:
-        report.write(output, report.json_text(report.as_json(deployment.job, ended.summary, {})))
+        return
+    of_job = deployment.job, ended.summary
+    report.write(output, as_csv(*of_job) if csv else report.json_text(report.as_json(*of_job, {})))
+    if output != report.STANDARD_OUTPUT:
+        _console(to_errors=True).print(visible(f"Written to {output}"), soft_wrap=True)
 
 
 @app.command(epilog=_example("fanfold resume 20261125T101500Z-0a1b2c3d"))
@@ -427,7 +431,7 @@ def cancel(
         "RUNNING": "The run is stopping: it starts no more blocks.",
         "CANCELLED": "The run is cancelled.",
     }
-    _stages().console.print(sentences.get(record.status, f"The run has just ended: {record.status}."))
+    _console().print(sentences.get(record.status, f"The run has just ended: {record.status}."))
 
 
 @app.command(
@@ -462,7 +466,7 @@ def clean(
 
     account = _account(local, profile, region)
     clean_up(
-        _stages().console,
+        _console(),
         account.aws,
         account.deployments(job),
         run_ids or [],
@@ -527,7 +531,7 @@ def estimate(
     from client.estimate import show_estimate
     from lambda_src.prices import REFERENCE
 
-    show_estimate(_stages().console, workload_of(of_job), size, quota, where or REFERENCE)
+    show_estimate(_console(), workload_of(of_job), size, quota, where or REFERENCE)
 
 
 @app.command(
@@ -557,7 +561,7 @@ def report(
 
     account, deployment = _of_run(run_id, job, local, profile, region)
     write(path, html_report(account.aws, deployment, run_id))
-    _stages(to_errors=True).console.print(visible(f"Written to {path}"), soft_wrap=True)
+    _console(to_errors=True).print(visible(f"Written to {path}"), soft_wrap=True)
 
 
 @app.command(epilog=_example("fanfold doctor", "fanfold doctor --job access_log --region eu-west-1"))
@@ -568,7 +572,7 @@ def doctor(
     status is then 1."""
     from client.doctor import examine
 
-    return examine(_stages().console, lambda: _account(local, profile, region), job)
+    return examine(_console(), lambda: _account(local, profile, region), job)
 
 
 @app.command(epilog=_example("fanfold demo", "fanfold demo --job access_log --file logs/2026/11"))
@@ -613,13 +617,20 @@ def demo(
     )
 
 
-def _stages(output: Path | None = None, *, to_errors: bool = False) -> "Stages":
-    """For people, beside a result that goes to ``output``."""
-    from client.report import STANDARD_OUTPUT
-    from client.stages import Stages
+def _console(*, to_errors: bool = False) -> "Terminal":
     from client.terminal import Terminal
 
-    return Stages(Terminal(to_errors=to_errors or output == STANDARD_OUTPUT))
+    return Terminal(to_errors=to_errors)
+
+
+def _stages(output: Path | None = None, *, to_errors: bool = False) -> "Stages":
+    """For people, beside a result that goes to ``output``. In a pipe or a file there is the result alone: how
+    it goes is for the stream of errors, as programs do that are made for pipes."""
+    from client.report import STANDARD_OUTPUT
+    from client.stages import Stages
+
+    results = _console(to_errors=to_errors or output == STANDARD_OUTPUT)
+    return Stages(results if results.is_terminal else _console(to_errors=True), results)
 
 
 def _output(path: Path | None, json: bool) -> Path | None:

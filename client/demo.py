@@ -86,4 +86,4 @@ def _compare(ended: Ended, sample: Sample, stages: Stages) -> None:
             f"The result differs from what the generator wrote, in {', '.join(wrong)}: please report this "
             "bug, with the JSON."
         )
-    stages.console.print(Text.assemble(("Exact:", "green"), f" {sample.what} equals the generator's own."))
+    stages.results.print(Text.assemble(("Exact:", "green"), f" {sample.what} equals the generator's own."))

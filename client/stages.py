@@ -14,10 +14,12 @@ BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
 
 
 class Stages:
-    """``seconds`` holds how long each stage took, by its name."""
+    """``seconds`` holds how long each stage took, by its name. ``console`` shows how it goes; a result for
+    people goes to ``results``."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, results: Console | None = None) -> None:
         self.console = console
+        self.results = results or console
         self.seconds: dict[str, float] = {}
 
     @contextmanager

@@ -148,9 +148,9 @@ def test_without_colour_there_is_none(stack: Stack, file: str) -> None:
 def test_into_a_pipe_go_lines_without_control_characters(stack: Stack, file: str) -> None:
     done = fanfold(stack, "run", file, "--block-bytes", "200000")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert re.search(r"^0:00:\d\d (Reducing parts|Done): \d+/20 parts, ", done.stdout, re.MULTILINE)
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout)
+    assert "denmark 60,000" in done.stdout
+    assert re.search(r"^0:00:\d\d (Reducing parts|Done): \d+/20 parts, ", done.stderr, re.MULTILINE)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)
 
 
 @contextmanager
@@ -230,12 +230,12 @@ def test_without_a_terminal_ctrl_c_leaves_the_run_and_says_how_to_come_back(stac
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert watching.stdout
-        watching.stdout.readline()  # it watches
+        assert watching.stderr
+        watching.stderr.readline()  # it watches
         watching.send_signal(signal.SIGINT)
         _, errors = watching.communicate(timeout=60)
         assert watching.returncode == 130
-        assert errors == (
+        assert errors.endswith(
             f"Stopped watching; the run {run_id} continues. To watch it again: fanfold watch {run_id}\n"
         )
         assert status_of(stack, run_id) == "RUNNING"

@@ -81,7 +81,10 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["runs", "--local", "--region", "x"], "leave out --profile and --region"),
         (["clean", "run", "--older-than", "3"], "name runs, or give --older-than: not both"),
         (["results", "run", "--json", "--csv"], "choose --json or --csv: not both"),
-        (["results", "run", "--output", "words.csv"], "say which, by --json or --csv"),
+        (
+            ["results", "run", "--output", "words.txt"],
+            "name a file that ends in .json or .csv, or give --json",
+        ),
         (["results", "--json", "words.json", "run"], "Error: Got unexpected extra argument"),
     ],
 )
@@ -172,7 +175,8 @@ def test_a_file_that_is_gone_before_its_upload_is_one_sentence(
 
     monkeypatch.setattr(account, "open_account", open_account)
     assert commands.main(["run", str(file)]) == 1
-    assert capsys.readouterr().err == f"Error: {file} cannot be read: No such file or directory.\n"
+    told = capsys.readouterr().err
+    assert told.splitlines()[-1] == f"Error: {file} cannot be read: No such file or directory."
 
 
 def test_a_full_disk_is_one_sentence(
@@ -244,7 +248,7 @@ def test_what_is_there_already_is_said(
     monkeypatch.setattr(runs, "begin", begin)
     monkeypatch.setattr(runs, "find", lambda *_: None)
     assert commands.main(["run", str(tmp_path / "text.txt")]) == 1
-    assert "Already uploaded: input/0/text.txt" in capsys.readouterr().out
+    assert "Already uploaded: input/0/text.txt" in capsys.readouterr().err
     assert asked == [("input/0/text.txt", '"etag"')]
 
 
@@ -318,14 +322,32 @@ def test_what_is_printed_for_programs_is_that_alone(
 def test_a_file_gets_the_same_and_people_see_the_result(
     way: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, options = tmp_path / "result.json", ["--json"] * (way[0] == "results")
+    path, options = tmp_path / "result", ["--json"] * (way[0] == "results")
     assert commands.main([*way, *options, "-o", str(path)]) == 0
     assert json.loads(path.read_text())["words"] == 1
     told = capsys.readouterr()
     assert ("denmark 1" in told.out) == (way[0] != "results")
-    assert not told.err
+    assert f"Written to {path}\n" in told.err
+    assert "denmark" not in told.err
     assert commands.main([*way, *options, "-o", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["words"] == 1
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize(("name", "beginning"), [("r.json", "{"), ("r.csv", '"length",')])
+def test_the_name_of_a_file_says_what_it_holds(name: str, beginning: str, tmp_path: Path) -> None:
+    assert commands.main(["results", "run", "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_text().startswith(beginning)
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize("way", WAYS[:3])
+def test_in_a_pipe_there_is_the_result_alone(way: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(way) == 0
+    told = capsys.readouterr()
+    assert "denmark 1" in told.out
+    assert "Full report: " in told.err
+    assert "Full report: " not in told.out
 
 
 @pytest.mark.parametrize(
