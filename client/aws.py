@@ -134,8 +134,8 @@ EXPIRED = (
     "Your AWS credentials have expired: log in again, for instance with `aws sso login`, or set new ones."
 )
 REFUSED = (
-    "AWS does not accept your credentials: they are wrong or deleted, or this machine's clock is wrong. "
-    "To find out which: fanfold doctor"
+    "AWS does not accept your credentials: they are wrong or deleted, or this machine's clock is wrong; "
+    "`fanfold doctor` checks the clock."
 )
 
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (

@@ -568,7 +568,7 @@ def report(
 def doctor(
     job: Job = DEFAULT_JOB, local: Local = False, profile: Profile = None, region: Region = None
 ) -> int:
-    """Check this installation, your account and the deployment. It names what mends what is wrong; the exit
+    """Check this installation, your account and the deployment. It says how to fix what is wrong; the exit
     status is then 1."""
     from client.doctor import examine
 
