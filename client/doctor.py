@@ -21,7 +21,7 @@ from rich.text import Text
 
 from client.account import Account
 from client.assembly import CDK
-from client.aws import AccountError, Aws, sentence
+from client.aws import AccountError, Aws, account_of_person, sentence
 from client.deployment import ROOT, Deployment, DeploymentError, StackNotFound, find_deployment
 from client.interruption import SIGNALS
 from client.local_stack import LocalStackError
@@ -68,6 +68,20 @@ def examine(console: Console, open_account: Callable[[], Account], job: str) -> 
         if finding.mend and finding.state != "ok":
             console.print(Text(f"      {visible(finding.mend)}", style="bold"), soft_wrap=True)
     return 1 if is_wrong else 0
+
+
+def check_credentials() -> int:
+    """Tell a person whose credentials do not work, before the CDK tries them for half a minute and says so at
+    length; the exit status."""
+    try:
+        credentials, _ = who(account_of_person())
+    except AccountError as error:
+        credentials = Finding("Credentials", "wrong", str(error))
+    if credentials.state == "ok":
+        return 0
+    print(visible(f"Error: {credentials.text}"), file=sys.stderr)
+    print("make takes the profile and the region from AWS_PROFILE and AWS_REGION.", file=sys.stderr)
+    return 1
 
 
 def _findings(open_account: Callable[[], Account], job: str) -> Iterator[Finding]:
@@ -363,3 +377,7 @@ def _template(aws: Aws, name: str) -> Mapping[str, Any]:
 def _app_context() -> dict[str, Any]:
     context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text()).get("context", {})
     return context
+
+
+if __name__ == "__main__":
+    sys.exit(check_credentials())

@@ -183,8 +183,10 @@ def _rate(units_per_s: float, unit: str) -> str:
 
 def _running(record: RunRecord) -> str:
     at_most = record.calls.get("at_most", record.max_concurrency)
-    of = f" of {at_most}" if at_most else ""
-    return f"{record.calls.get('running', 0)}{of} {'Lambda' if at_most == 1 else 'Lambdas'} running"
+    running = record.calls.get("running", 0)
+    if at_most:
+        return f"{running} of {at_most} Lambdas running"
+    return f"{_number(running, 'Lambda', 'Lambdas')} running"
 
 
 def _number(count: int, one: str, more: str) -> str:

@@ -124,6 +124,19 @@ def test_credentials_that_do_not_work_are_told_and_nothing_else_is_asked(
     assert "AKIAX" not in credentials.text
 
 
+def test_before_a_deployment_the_credentials_alone_are_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"Account": "1", "Arn": "arn", "ResponseMetadata": {}}
+    monkeypatch.setattr(doctor, "account_of_person", lambda: Aws(Service(get_caller_identity=told)))
+    assert doctor.check_credentials() == 0
+    assert tuple(capsys.readouterr()) == ("", "")
+    error = NoCredentialsError()
+    monkeypatch.setattr(doctor, "account_of_person", lambda: Aws(Service(get_caller_identity=error)))
+    assert doctor.check_credentials() == 1
+    assert capsys.readouterr().err.startswith("Error: There are no AWS credentials: ")
+
+
 @pytest.mark.parametrize(("limit", "state"), [(1, "wrong"), (10, "note"), (1000, "ok")])
 def test_the_quota_of_lambdas(limit: int, state: str) -> None:
     answer = {"AccountLimit": {"ConcurrentExecutions": limit}}
