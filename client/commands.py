@@ -122,15 +122,13 @@ AnyJob = Annotated[
     typer.Option(
         "--job",
         metavar="NAME",
-        help=f"{JOB_HELP}  [default: all that are deployed]",
+        help=f"{JOB_HELP}  [default: all deployed jobs]",
         callback=_known_job,
         autocompletion=_job_names,
     ),
 ]
-Local = Annotated[bool, typer.Option("--local", help="On the local AWS that `fanfold up` keeps.")]
-Profile = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The profile of your AWS configuration to use.")
-]
+Local = Annotated[bool, typer.Option("--local", help="Use the local AWS that `fanfold up` starts.")]
+Profile = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS profile to use.")]
 Region = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS region, such as eu-west-1.")]
 RunId = Annotated[
     str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.", callback=_valid_run_id)
@@ -268,7 +266,7 @@ def run(
         ),
     ] = None,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Begin it, print its run id, and do not wait for it.")
+        bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
     ] = False,
     local: Local = False,
     profile: Profile = None,
@@ -277,7 +275,8 @@ def run(
     """Run a job, watch it, and show its result."""
     if detach and (json or output):
         raise typer.BadParameter(
-            "--detach does not wait for a result: leave out --json and --output, then `fanfold results`."
+            "--detach does not wait for a result: leave out --json and --output, and read it later with "
+            "`fanfold results`."
         )
     output = _output(output, json)
     from client import runs
@@ -336,7 +335,7 @@ def list_runs(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """List runs, past ones and those at work, the newest first. Piped, it has tabs between columns."""
+    """List past and current runs, newest first. In a pipe, tabs separate the columns."""
     from client.history import past_runs, show_runs
 
     account = _account(local, profile, region)
@@ -345,7 +344,7 @@ def list_runs(
     if found or not console.is_terminal:
         show_runs(console, found)
         if console.is_terminal and len(found) == limit:
-            console.print(f"Shown are {limit:,} at most: --limit shows more.")
+            console.print(f"These are the newest {limit:,}; --limit N shows more.")
     else:
         console.print(f"There are no runs yet. Start one with `fanfold run{account.aws.options} SOURCE`.")
 
@@ -373,7 +372,7 @@ def results(
 ) -> None:
     """Show the result of a run that has succeeded."""
     if json and csv:
-        raise typer.BadParameter("choose --json or --csv: not both.")
+        raise typer.BadParameter("give --json or --csv, not both.")
     if output and not (json or csv):
         json, csv = output.suffix == ".json", output.suffix == ".csv"
         if not (json or csv):
@@ -449,19 +448,21 @@ def clean(
     *,
     older_than: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="DAYS", help="Runs that stored nothing for so long.  [default: 1]"),
+        typer.Option(
+            min=0.0, metavar="DAYS", help="Only runs that stored nothing for so long.  [default: 1]"
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     job: AnyJob = None,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Delete intermediates of old runs. Inputs and results stay; a cleaned run cannot be resumed without
-    reading all again, and its report has no timeline. All go by themselves after 7 days."""
+    """Delete intermediates of old runs. Inputs and results stay. A cleaned run has no timeline in its report,
+    and resuming it reads everything again. Intermediates expire by themselves after 7 days."""
     if run_ids and older_than is not None:
-        raise typer.BadParameter("name runs, or give --older-than: not both.")
+        raise typer.BadParameter("give run ids or --older-than, not both.")
     from client.intermediates import clean as clean_up
 
     account = _account(local, profile, region)
@@ -501,9 +502,8 @@ def estimate(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Estimate the seconds and dollars of a run before you pay for it. They are given by stage and by what is
-    paid for, with the block size and the number of Lambdas that suit the input, and why. A SIZE needs no
-    account."""
+    """Estimate the seconds and dollars of a run before you pay for it, by stage and by item. It also suggests
+    a block size and a number of Lambdas, and says why. A SIZE needs no account."""
     from client.sizes import parse_size
     from client.workload import modelled
 
@@ -511,7 +511,7 @@ def estimate(
     size, where = parse_size(source), region
     if size is not None and Path(source).exists():
         raise typer.BadParameter(
-            f"{source} is a size and a file: write ./{source} for the file, {size} for the size."
+            f"{source} is both a size and a file: write ./{source} for the file, or {size} for the size."
         )
     of_job: Any = size
     if size is None:
@@ -527,7 +527,7 @@ def estimate(
             of_job = size = runs.size_of(account.aws, meant)
             where = account.aws.session.region_name
     if not size:
-        raise typer.BadParameter(f"{source} is empty: there is nothing to count.")
+        raise typer.BadParameter(f"{source} is empty.")
     from client.estimate import show_estimate
     from lambda_src.prices import REFERENCE
 
@@ -644,7 +644,9 @@ def _output(path: Path | None, json: bool) -> Path | None:
 
 def _account(local: bool, profile: str | None, region: str | None) -> "Account":
     if local and (profile or region):
-        raise typer.BadParameter("--local is an account of its own: leave out --profile and --region.")
+        raise typer.BadParameter(
+            "--local does not go with --profile or --region: it is an account of its own."
+        )
     from client.account import open_account
 
     return open_account(local=local, profile=profile, region=region)

@@ -78,9 +78,9 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["run", "x", "--run-id", "a/b"], "'a/b' is not a run id"),
         (["resume", "a/b"], "'a/b' is not a run id"),
         (["watch", "r" * 65], "is not a run id"),
-        (["runs", "--local", "--region", "x"], "leave out --profile and --region"),
-        (["clean", "run", "--older-than", "3"], "name runs, or give --older-than: not both"),
-        (["results", "run", "--json", "--csv"], "choose --json or --csv: not both"),
+        (["runs", "--local", "--region", "x"], "--local does not go with --profile or --region"),
+        (["clean", "run", "--older-than", "3"], "give run ids or --older-than, not both"),
+        (["results", "run", "--json", "--csv"], "give --json or --csv, not both"),
         (
             ["results", "run", "--output", "words.txt"],
             "name a file that ends in .json or .csv, or give --json",
