@@ -85,7 +85,7 @@ class Folder:
         found = self.path.stat()
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
             raise LocalStackError(
-                f"{self.path} holds keys, and is not yours alone: remove it, or make it yours with mode 700."
+                f"{self.path} holds keys and must be yours alone: remove it, or make it yours with mode 700."
             )
         with (self.path / "lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -99,7 +99,7 @@ class Folder:
             return None
         except msgspec.DecodeError as error:
             raise LocalStackError(
-                f"{self._record} cannot be read ({error}): `fanfold down --delete-data`."
+                f"{self._record} cannot be read ({error}). Start over with `fanfold down --delete-data`."
             ) from error
 
     def write(self, record: Record) -> None:
@@ -226,7 +226,7 @@ def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -
 
     server = f"ministack {version('ministack')}"
     if record and folder.saved.exists() and record.server == server:
-        tell("Starting the local AWS, with the data that it had")
+        tell("Starting the local AWS, with its data")
     else:
         tell(f"Starting a local AWS{_why_anew(record, server)}")
         folder.empty()
@@ -252,8 +252,8 @@ def _why_anew(record: Record | None, server: str) -> str:
     if not record:
         return ""
     if record.server != server:
-        return f" anew: the data of the one before are those of {record.server}, and lost"
-    return " anew: the one before was not ended by `fanfold down`, its data are lost"
+        return f", without the data of the last one, which {record.server} wrote"
+    return ", without the data of the last one, which died before it could save them"
 
 
 def _deploy(folder: Folder, record: Record, job: str, tell: Callable[[str], None]) -> Record:

@@ -24,7 +24,7 @@ from tests.processes import processes_of
 from tests.standing import deployment, nothing_deployed
 
 UP = "Starting a local AWS"
-UP_AGAIN = "Starting the local AWS, with the data that it had"
+UP_AGAIN = "Starting the local AWS, with its data"
 DEPLOYING = "Deploying the stack Fanfold into it"
 
 
@@ -160,7 +160,7 @@ def test_one_that_was_killed_is_told_and_started_anew(state: Path) -> None:
     assert not gone.data_kept
     _, told = up(state)
     assert told == [
-        f"{UP} anew: the one before was not ended by `fanfold down`, its data are lost",
+        f"{UP}, without the data of the last one, which died before it could save them",
         DEPLOYING,
     ]
 
@@ -288,7 +288,7 @@ def test_only_its_user_can_read_its_keys(state: Path) -> None:
     assert stat.S_IMODE((state / "record.json").stat().st_mode) == 0o600
     down(delete_data=False, state=state)
     state.chmod(0o750)
-    with pytest.raises(LocalStackError, match="is not yours alone"):
+    with pytest.raises(LocalStackError, match="must be yours alone"):
         up(state)
     state.chmod(0o700)
 
