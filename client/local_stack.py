@@ -147,6 +147,8 @@ def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalSt
     folder = Folder(state)
     with folder.locked():
         record = folder.record()
+        if record and record.running and record.running.ending and folder.is_alive():
+            _end(folder, record.running, STOP_TIMEOUT_S)  # as a `down` that was killed has not
         if not (record and record.running and folder.is_alive()):
             record = _start(folder, record, tell)
         if not _is_current(record, job):
@@ -201,12 +203,7 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
                 msgspec.structs.replace(record, running=msgspec.structs.replace(record.running, ending=True))
             )
             timeout_s = 0 if delete_data else STOP_TIMEOUT_S
-            # What it has saved is whole: it need not wait for Lambdas that are at work.
-            end_group(
-                record.running.process_id,
-                lambda: not folder.is_alive() or folder.saved.exists(),
-                timeout_s,
-            )
+            _end(folder, record.running, timeout_s)
         kept = record and folder.saved.exists() and not delete_data
         if record and kept:
             folder.write(msgspec.structs.replace(record, running=None))
@@ -218,6 +215,11 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
             f"The local AWS is down, but its data could not be saved. Its log: {folder.log}"
         )
     return was_up
+
+
+def _end(folder: Folder, running: Running, timeout_s: float) -> None:
+    """Once all is saved, it need not wait for Lambdas that are at work."""
+    end_group(running.process_id, lambda: not folder.is_alive() or folder.saved.exists(), timeout_s)
 
 
 def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -> Record:

@@ -178,6 +178,21 @@ def test_when_the_server_alone_is_killed_nothing_of_it_stays(state: Path) -> Non
 
 
 @pytest.mark.hostile
+def test_where_down_was_killed_the_next_up_completes_it(state: Path) -> None:
+    started, _ = up(state)
+    record = state / "record.json"
+    changed = json.loads(record.read_text())
+    changed["running"]["ending"] = True
+    record.write_text(json.dumps(changed))
+    gone = fate(started.aws.process_id, state=state)
+    assert gone == Gone("The local AWS was stopped by `fanfold down`.", data_kept=True)
+    again, told = up(state)
+    assert told == [UP_AGAIN]
+    assert fate(started.aws.process_id, state=state) == gone
+    assert fate(again.aws.process_id, state=state) is None
+
+
+@pytest.mark.hostile
 def test_as_the_machine_shuts_down_the_data_are_kept(state: Path) -> None:
     """It then asks all processes to end, and nobody says `fanfold down`."""
     started, _ = up(state)
