@@ -376,10 +376,10 @@ def _watched(aws: Aws, table: ResultsTable, look: Callable[[], T]) -> T:
             return look()
         except FanfoldError as error:
             if isinstance(error, Transient) and (gone := aws.gone()):
-                text = f"{gone.text} The run {table.run_id} stopped with it."
+                text = f"The run {table.run_id} has stopped. {gone.text}"
                 if gone.data_kept:
                     again = f"fanfold resume{aws.options} {shell_word(table.run_id)}"
-                    text += f" To resume it: fanfold up, then {again}"
+                    text += f" To resume the run: fanfold up, then {again}"
                 raise RunError(text) from error
             if not isinstance(error, Transient) or time.monotonic() > deadline:
                 told = sentence_of_text(str(error)) or error

@@ -281,10 +281,10 @@ def test_a_table_out_of_reach_is_told(
 @pytest.mark.parametrize(
     ("gone", "told"),
     [
-        (Gone("It has died.", data_kept=False), r"^It has died\. The run run stopped with it\.$"),
+        (Gone("It has died.", data_kept=False), r"^The run run has stopped\. It has died\.$"),
         (
             Gone("It was stopped.", data_kept=True),
-            r"^It was .* with it\. To resume it: fanfold up, then fanfold resume --profile=me run$",
+            r"^The run run .* stopped\. To resume the run: fanfold up, then fanfold resume --profile=me run$",
         ),
     ],
 )
