@@ -81,6 +81,7 @@ synth: .installed ## Write the CloudFormation template to cdk.out: [CONTEXT="nam
 
 .PHONY: deploy
 deploy: .installed ## Deploy to the AWS account of your credentials: [CONTEXT="name=value ..."]
+	@python -m client.doctor
 	cdk bootstrap
 	@$(with_context) cdk deploy "$$@"
 

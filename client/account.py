@@ -22,7 +22,9 @@ class Account(NamedTuple):
             return find_deployment(self.aws, job)
         if job not in self.known:
             option = "" if job == DEFAULT_JOB else f" --job={job}"
-            raise DeploymentError(f"The local AWS has no stack of {job}: fanfold up{option}")
+            raise DeploymentError(
+                f"The job {job} is not deployed in the local AWS; deploy it with `fanfold up{option}`."
+            )
         return self.known[job]
 
     def deployments(self, job: str | None = None) -> list[Deployment]:
@@ -46,9 +48,10 @@ def open_account(*, local: bool, profile: str | None, region: str | None) -> Acc
         given = {"profile": profile, "region": region}
         options = "".join(f" --{name}={shell_word(value)}" for name, value in given.items() if value)
         return Account(account_of_person(profile, region, options))
-    from client.local_stack import LocalStackError, standing  # noqa: PLC0415 - only what is asked for
+    from client.local_stack import LocalStackError, fate, standing  # noqa: PLC0415 - only what is asked for
 
     stack = standing()
     if stack is None:
-        raise LocalStackError("No local AWS is up: fanfold up")
-    return Account(account_of(stack.aws.environment, " --local"), stack.deployments)
+        raise LocalStackError("The local AWS is not running; start it with `fanfold up`.")
+    aws = account_of(stack.aws.environment, " --local", lambda: fate(stack.aws.process_id))
+    return Account(aws, stack.deployments)

@@ -37,7 +37,7 @@ def uploaded(aws: Aws, deployment: Deployment, file: Local, stages: Stages) -> I
         else:
             there = upload(aws, deployment.source_bucket, file.path, read, sent)
     if not there.sent:
-        stages.console.print(visible(f"It is there already: {there[0]}"), soft_wrap=True)
+        stages.console.print(visible(f"Already uploaded: {there[0]}"), soft_wrap=True)
     return there
 
 
@@ -63,12 +63,12 @@ def attend(
     """Show the run until it has ended; ``begin`` begins it. Ctrl-C asks once whether to cancel it or only to
     leave; any other signal, and a Ctrl-C where nobody can be asked, leaves. Raises RunError, Left."""
     come_back, unit = command("watch", aws, deployment, run_id), load(deployment.job).unit
-    goes_on = f"Stopped watching; the run {visible(run_id)} goes on. To watch it again: {come_back}"
+    goes_on = f"Stopped watching; the run {visible(run_id)} continues. To watch it again: {come_back}"
     try:
         try:
             with shown(stages.console, unit) as show:
                 if begin:
-                    SIGNALS.farewell = f"Stopped; whether the run has begun: {come_back}"
+                    SIGNALS.farewell = f"Stopped; to see whether the run has started: {come_back}"
                     begin()
                 SIGNALS.farewell = goes_on
                 return runs.follow(aws, deployment, run_id, show)
@@ -78,7 +78,9 @@ def attend(
             SIGNALS.forgive()
             if not _wants_to_cancel():
                 raise Left(SIGNALS.farewell) from None
-        SIGNALS.farewell = f"Stopped watching; the run {visible(run_id)} ends. To watch it again: {come_back}"
+        SIGNALS.farewell = (
+            f"Stopped watching; the run {visible(run_id)} is stopping. To watch it again: {come_back}"
+        )
         runs.cancel(aws, deployment, run_id)
         with shown(stages.console, unit) as show:
             return runs.follow(aws, deployment, run_id, show)
@@ -94,16 +96,16 @@ def _with_advice(error: runs.RunError, aws: Aws, deployment: Deployment, run_id:
         return error
     if ended and ended.etag and ended.status == "CANCELLED":
         again = command("resume", aws, deployment, run_id)
-        return runs.RunError(f"{error}. Its blocks stay; to go on with it: {again}")
+        return runs.RunError(f"{error}. Its finished blocks are kept. To resume it: {again}")
     if ended and ended.etag and ended.status == "FAILED":
-        return runs.RunError(f"{error}. What its Lambdas did: {command('report', aws, deployment, run_id)}")
+        return runs.RunError(f"{error}. Full report: {command('report', aws, deployment, run_id)}")
     return error
 
 
 def _wants_to_cancel() -> bool:
     """No answer is no."""
     try:
-        answer = ask("Cancel the run (y), or let it go on unwatched (Enter)? ")
+        answer = ask("Cancel the run (y), or let it continue unwatched (Enter)? ")
     except EOFError:
         print()
         return False
@@ -123,11 +125,13 @@ def finish(
     try:
         if output:
             report.write(output, report.json_text(report.as_json(deployment.job, summary, stages.seconds)))
+            if output != report.STANDARD_OUTPUT:
+                stages.console.print(visible(f"Written to {output}"), soft_wrap=True)
     finally:
         if output != report.STANDARD_OUTPUT:
-            report.show(stages.console, deployment.job, summary, stages.seconds)
+            report.show(stages.results, deployment.job, summary, stages.seconds)
         report.show_dollars(stages.console, record)
         stages.console.print(visible(f"Run: {record.run_id}"))
         if kept:
             advice = command("report", aws, deployment, record.run_id)
-            stages.console.print(f"All of it as one page: {advice}", soft_wrap=True)
+            stages.console.print(f"Full report: {advice}", soft_wrap=True)

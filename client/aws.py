@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,41 +15,64 @@ from lambda_src.dynamodb import Refused, reasons_of
 from lambda_src.endpoint import Unreachable
 
 LOCAL_AWS_TIMEOUT_S = 2.0
+LOCAL_READ_TIMEOUT_S = 5.0
 
 
 class AccountError(Exception):
     """The person's AWS configuration is not complete or wrong."""
 
 
+class Gone(NamedTuple):
+    """A local AWS that is not there any more: what became of it, in one sentence, and of its data."""
+
+    text: str
+    data_kept: bool
+
+
 class Aws(NamedTuple):
     """Makes clients and tables of one account. Without ``endpoint_url`` it is an account of the person's own
-    AWS configuration. ``options`` is how the command line names it, for advice that can be pasted."""
+    AWS configuration. ``options`` is how the command line names it, for advice that can be pasted. ``fate``
+    looks for what became of a local AWS."""
 
     session: Any
     endpoint_url: str | None = None
     authority: str | None = None
     options: str = ""
+    fate: Callable[[], Gone | None] = lambda: None
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """A client for ``service``."""
         return self.session.client(service, config=config, **self._endpoint())
 
+    def dynamodb(self) -> Any:
+        """A client for DynamoDB. That of a local AWS soon gives up: boto3 itself would try for a minute."""
+        if not self.endpoint_url:
+            return self.client("dynamodb")
+        soon = Config(
+            connect_timeout=LOCAL_AWS_TIMEOUT_S,
+            read_timeout=LOCAL_READ_TIMEOUT_S,
+            retries={"total_max_attempts": 1},
+        )
+        return self.client("dynamodb", soon)
+
     def table(self, name: str) -> "AccountTable":
         """The DynamoDB table ``name``."""
-        return AccountTable(self.client("dynamodb"), name)
+        return AccountTable(self.dynamodb(), name)
 
-    def has_died(self) -> bool:
-        """Whether it is a local AWS that does not answer any more."""
+    def gone(self) -> Gone | None:
+        """What became of a local AWS that does not answer any more; None of one that does, or of AWS."""
         if not self.endpoint_url:
-            return False
+            return None
+        if gone := self.fate():
+            return gone
         address = urlsplit(self.endpoint_url)
         try:
             socket.create_connection(
                 (address.hostname or "", address.port or 443), LOCAL_AWS_TIMEOUT_S
             ).close()
         except OSError:
-            return True
-        return False
+            return Gone("The local AWS has stopped.", data_kept=False)
+        return None
 
     def _endpoint(self) -> dict[str, Any]:
         return {"endpoint_url": self.endpoint_url, "verify": self.authority} if self.endpoint_url else {}
@@ -91,25 +114,28 @@ def account_of_person(profile: str | None = None, region: str | None = None, opt
     return Aws(session, options=options)
 
 
-def account_of(environment: Mapping[str, str], options: str = "") -> Aws:
+def account_of(
+    environment: Mapping[str, str], options: str = "", fate: Callable[[], Gone | None] = lambda: None
+) -> Aws:
     """The local account that ``environment`` describes."""
     session = boto3.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_REGION"],
     )
-    return Aws(session, environment["AWS_ENDPOINT_URL"], environment["AWS_CA_BUNDLE"], options)
+    return Aws(session, environment["AWS_ENDPOINT_URL"], environment["AWS_CA_BUNDLE"], options, fate)
 
 
 NO_CREDENTIALS = (
-    "There are no AWS credentials: name a profile by --profile, or run `aws configure`; for the local AWS "
-    "give --local."
+    "There are no AWS credentials: give --profile, or run `aws configure`; for the local AWS, give --local."
 )
-NO_REGION = "No AWS region is set: give --region, or set AWS_REGION."
-EXPIRED = "Your AWS credentials have expired: log in again, as by `aws sso login`, or set new ones."
+NO_REGION = "No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local."
+EXPIRED = (
+    "Your AWS credentials have expired: log in again, for instance with `aws sso login`, or set new ones."
+)
 REFUSED = (
-    "AWS does not accept your credentials: they are wrong, were deleted, or this machine's clock is; "
-    "`fanfold doctor` looks."
+    "AWS does not accept your credentials: they are wrong or deleted, or this machine's clock is wrong; "
+    "`fanfold doctor` checks the clock."
 )
 
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
@@ -138,15 +164,15 @@ def sentence(error: Exception) -> str:
     """What is wrong, for the person whose account it is.
 
     >>> sentence(exceptions.NoRegionError())
-    'No AWS region is set: give --region, or set AWS_REGION.'
+    'No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local.'
     """
     for kind, text in _BY_TYPE:
         if isinstance(error, kind):
             return text
     if isinstance(error, exceptions.ProfileNotFound):
-        return f"{error}: `aws configure list-profiles` shows those that there are."
+        return f"{error}: `aws configure list-profiles` lists them."
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
-        return f"AWS cannot be reached: {error}. Check the network, and how the region is spelt."
+        return f"AWS cannot be reached: {error}. Check the network, and the spelling of the region."
     if isinstance(error, ClientError):
         refused = error.response.get("Error", {})
         return _BY_CODE.get(refused.get("Code", ""), str(error))

@@ -1,8 +1,9 @@
 """The commands of ``fanfold``. Each imports what it needs when it is run: none waits for another's."""
 
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,17 +17,20 @@ if TYPE_CHECKING:
     from client.account import Account
     from client.deployment import Deployment
     from client.stages import Stages
+    from client.terminal import Terminal
 
 # ruff: noqa: PLC0415 - see above
 
 LARGEST_CONCURRENCY = 500
 CORPUS_BYTES = 100_000_000
+SMALLEST_QUOTA = 2
+"""A run needs two Lambdas at once."""
+
 ACCOUNT_QUOTA = 1000
 """What AWS gives an account that is not new."""
 
 app = typer.Typer(
     rich_markup_mode=None,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Massively parallel computation on AWS Lambda: run a job on a file or on what is in S3, watch it, "
@@ -35,14 +39,35 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"fanfold {version('fanfold')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _fanfold(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a command; its exit status."""
     try:
-        return int(app(list(arguments), prog_name="fanfold", standalone_mode=False) or 0)
+        return int(app(list(arguments) or ["--help"], prog_name="fanfold", standalone_mode=False) or 0)
     except typer.TyperException as error:
         _complain(f"Error: {error.format_message()}")
         if context := getattr(error, "ctx", None):
-            _complain(f"{context.command_path} --help tells how it is used.")
+            if hasattr(error, "option_name") and context.parent is None:
+                _complain("Put options after the command, as in `fanfold runs --region NAME`.")
+            _complain(f"See `{context.command_path} --help`.")
         return 2
     except Exception as error:
         from client.foreseen import FORESEEN, INTERRUPTED, Left
@@ -52,7 +77,10 @@ def main(arguments: Sequence[str]) -> int:
                 _complain(str(error))
                 return INTERRUPTED
             case OSError(filename=str() as name) if not isinstance(error, FORESEEN):
-                _complain(f"Error: {name}: {error.strerror}")  # this machine's files: a full disk
+                _complain(f"Error: {name}: {error.strerror}.")  # this machine's files: a full disk
+                return 1
+            case OSError(strerror=str() as reason) if not isinstance(error, FORESEEN):
+                _complain(f"Error: {reason}.")  # a standard stream
                 return 1
             case _ if isinstance(error, (*FORESEEN, OSError)):
                 _complain(f"Error: {error}")
@@ -70,6 +98,15 @@ def _known_job(name: str | None) -> str | None:
     return name
 
 
+def _valid_run_id(run_id: str | None) -> str | None:
+    from client.runs import is_run_id
+    from lambda_src.messages import RUN_ID_RULE
+
+    if run_id is not None and not is_run_id(run_id):
+        raise typer.BadParameter(f"{run_id!r} is not a run id: use {RUN_ID_RULE}.")
+    return run_id
+
+
 def _job_names(beginning: str) -> list[str]:
     return [name for name in names() if name.startswith(beginning)]
 
@@ -83,35 +120,63 @@ AnyJob = Annotated[
     typer.Option(
         "--job",
         metavar="NAME",
-        help=f"{JOB_HELP}  [default: all that are deployed]",
+        help=f"{JOB_HELP}  [default: all deployed jobs]",
         callback=_known_job,
         autocompletion=_job_names,
     ),
 ]
-Local = Annotated[bool, typer.Option("--local", help="On the local AWS that `fanfold up` keeps.")]
-Profile = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The profile of your AWS configuration to use.")
-]
+Local = Annotated[bool, typer.Option("--local", help="Use the local AWS that `fanfold up` starts.")]
+Profile = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS profile to use.")]
 Region = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS region, such as eu-west-1.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.", callback=_valid_run_id)
+]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON, and all else to standard error.")
+    bool, typer.Option("--json", help="Print the result as JSON; all else goes to standard error.")
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="PATH", help="Write the result to this file too, as JSON."),
+    typer.Option("--output", "-o", metavar="PATH", help="Also write the result to this file, as JSON."),
 ]
+
+
+def _whole_number(smallest: int, largest: int | None = None) -> Callable[[str | int], int]:
+    """Reads one, for a typer.Option."""
+
+    def parse(text: str | int) -> int:
+        number = int(text) if re.fullmatch("-?[0-9]+", str(text)) else None
+        if number is None or number < smallest or (largest and number > largest):
+            wanted = f"from {smallest} to {largest}" if largest else f"of at least {smallest}"
+            raise typer.BadParameter(f"{text} is not a whole number {wanted}.")
+        return number
+
+    return parse
+
+
+def _size(text: str | int) -> int:
+    from client.sizes import parse_size
+
+    size = parse_size(str(text))
+    if not size:
+        raise typer.BadParameter(f"{text} is not a size of at least 1, such as 5MB or 5000000.")
+    return size
+
+
 BlockBytes = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Size of a block.  [default: what fits, or that of a resumed run]"),
+    typer.Option(
+        parser=_size,
+        metavar="SIZE",
+        help="Size of a block, such as 5MB.  [default: chosen for the input, or that of a resumed run]",
+    ),
 ]
 Concurrency = Annotated[
     int | None,
     typer.Option(
-        min=1,
-        max=LARGEST_CONCURRENCY,
+        parser=_whole_number(1, LARGEST_CONCURRENCY),
         metavar="N",
-        help="How many Lambdas may work at once.  [default: 250; locally, twice the processors]",
+        help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
+        "[default: 250; locally, twice the processors]",
     ),
 ]
 SOURCE_HELP = (
@@ -127,26 +192,52 @@ def _example(*lines: str) -> str:
 
 @app.command(epilog=_example("fanfold up", "fanfold up --job access_log"))
 def up(job: Job = DEFAULT_JOB) -> None:
-    """Start a local AWS that stays, and deploy the stack into it. Again, it does only what has changed."""
+    """Start a local AWS that stays up, and deploy the stack into it. Later calls do only what has changed."""
     from client.local_stack import up as start
 
-    stages = _stages()
-    start(job, lambda text: stages.console.print(visible(text)))
+    console = _console()
+    start(job, lambda text: console.print(visible(text)))
     option = "" if job == DEFAULT_JOB else f" --job={job}"
-    stages.console.print(f"The local AWS is up. To use it: fanfold run --local{option} FILE")
+    console.print(f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE")
 
 
 @app.command(epilog=_example("fanfold down", "fanfold down --delete-data"))
 def down(
-    delete_data: Annotated[
-        bool, typer.Option("--delete-data", help="Delete what is kept for the next `fanfold up`, too.")
-    ] = False,
+    delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete its data, too.")] = False,
 ) -> None:
-    """End the local AWS. What is stored in it is kept for the next `up`, unless you say otherwise."""
+    """Stop the local AWS. Its data are kept for the next `up`, unless you say otherwise."""
+    from client.local_stack import STATE
     from client.local_stack import down as stop
 
-    ended = stop(delete_data=delete_data)
-    _stages().console.print("The local AWS is down." if ended else "No local AWS was up.")
+    console, had_data = _console(), (STATE / "record.json").exists()
+    for told in _stopped_runs(delete_data=delete_data):
+        console.print(visible(told), soft_wrap=True)
+    was_up = stop(delete_data=delete_data)
+    if delete_data and had_data:
+        console.print("The local AWS is down, and its data are deleted.")
+    else:
+        console.print("The local AWS is down." if was_up else "The local AWS was not running.")
+
+
+def _stopped_runs(*, delete_data: bool) -> Iterator[str]:
+    """What becomes of each run that is at work in the local AWS, as it is about to end."""
+    from client.account import open_account
+    from client.aws import AccountError
+    from client.deployment import DeploymentError
+    from client.history import past_runs, status_of
+    from client.local_stack import LocalStackError
+    from client.runs import command
+
+    try:
+        account = open_account(local=True, profile=None, region=None)
+        found = past_runs(account.aws, account.deployments(), 50)
+    except (AccountError, DeploymentError, LocalStackError):  # it does not answer: it is ended all the same
+        return
+    for past in found:
+        if status_of(past.record) == "RUNNING":
+            resume = command("resume", account.aws, past.deployment, past.record.run_id)
+            later = "" if delete_data else f" To resume it: fanfold up, then {resume}"
+            yield f"The run {past.record.run_id} is still running; it stops now.{later}"
 
 
 @app.command(
@@ -166,10 +257,14 @@ def run(
     concurrency: Concurrency = None,
     run_id: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="A name for the run, or that of one to resume.  [default: the time]"),
+        typer.Option(
+            metavar="ID",
+            help="A name for the run, or that of one to resume.  [default: made from the time]",
+            callback=_valid_run_id,
+        ),
     ] = None,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Begin it, print its run id, and do not wait for it.")
+        bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
     ] = False,
     local: Local = False,
     profile: Profile = None,
@@ -178,7 +273,8 @@ def run(
     """Run a job, watch it, and show its result."""
     if detach and (json or output):
         raise typer.BadParameter(
-            "--detach does not wait for a result: leave out --json and --output, then `fanfold results`."
+            "--detach does not wait for a result: leave out --json and --output, and read it later with "
+            "`fanfold results`."
         )
     output = _output(output, json)
     from client import runs
@@ -230,30 +326,32 @@ def watch(
 def list_runs(
     *,
     job: AnyJob = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many, the newest.")] = 50,
+    limit: Annotated[
+        int, typer.Option(parser=_whole_number(1), metavar="N", help="Maximum number of runs, newest first.")
+    ] = 50,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """List runs, past ones and those at work, the newest first. Piped, it has tabs between columns."""
+    """List past and current runs, newest first. In a pipe, tabs separate the columns."""
     from client.history import past_runs, show_runs
 
     account = _account(local, profile, region)
-    console = _stages().console
+    console = _console()
     found = past_runs(account.aws, account.deployments(job), limit)
     if found or not console.is_terminal:
         show_runs(console, found)
         if console.is_terminal and len(found) == limit:
-            console.print(f"Shown are {limit:,} at most: --limit shows more.")
+            console.print(f"These are the newest {limit:,}; --limit N shows more.")
     else:
-        console.print("There are no runs yet. To begin one: fanfold run SOURCE")
+        console.print(f"There are no runs yet. Start one with `fanfold run{account.aws.options} SOURCE`.")
 
 
 @app.command(
     epilog=_example(
         "fanfold results 20261125T101500Z-0a1b2c3d",
         "fanfold results --json 20261125T101500Z-0a1b2c3d | jq .words",
-        "fanfold results --csv -o words.csv 20261125T101500Z-0a1b2c3d",
+        "fanfold results -o words.csv 20261125T101500Z-0a1b2c3d",
     ),
 )
 def results(
@@ -263,7 +361,7 @@ def results(
     csv: Annotated[bool, typer.Option("--csv", help="Print it as CSV, one flat table.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Write the JSON or CSV to this file instead."),
+        typer.Option("--output", "-o", metavar="PATH", help="Write it to this file instead, .json or .csv."),
     ] = None,
     job: AnyJob = None,
     local: Local = False,
@@ -272,9 +370,11 @@ def results(
 ) -> None:
     """Show the result of a run that has succeeded."""
     if json and csv:
-        raise typer.BadParameter("choose --json or --csv: not both.")
+        raise typer.BadParameter("give --json or --csv, not both.")
     if output and not (json or csv):
-        raise typer.BadParameter("--output writes JSON or CSV: say which, by --json or --csv.")
+        json, csv = output.suffix == ".json", output.suffix == ".csv"
+        if not (json or csv):
+            raise typer.BadParameter("name a file that ends in .json or .csv, or give --json or --csv.")
     output = _output(output, json or csv)
     from client import report, runs
     from client.cells import as_csv
@@ -282,13 +382,14 @@ def results(
     account, deployment = _of_run(run_id, job, local, profile, region)
     ended = runs.read(account.aws, deployment, run_id)
     if not output:
-        console = _stages().console
+        console = _console()
         report.show(console, deployment.job, ended.summary, {})
         report.show_dollars(console, ended.record)
-    elif csv:
-        report.write(output, as_csv(deployment.job, ended.summary))
-    else:
-        report.write(output, report.json_text(report.as_json(deployment.job, ended.summary, {})))
+        return
+    of_job = deployment.job, ended.summary
+    report.write(output, as_csv(*of_job) if csv else report.json_text(report.as_json(*of_job, {})))
+    if output != report.STANDARD_OUTPUT:
+        _console(to_errors=True).print(visible(f"Written to {output}"), soft_wrap=True)
 
 
 @app.command(epilog=_example("fanfold resume 20261125T101500Z-0a1b2c3d"))
@@ -324,10 +425,10 @@ def cancel(
     account, deployment = _of_run(run_id, job, local, profile, region)
     record = runs.cancel(account.aws, deployment, run_id)
     sentences = {
-        "RUNNING": "Asked to stop: it starts no more blocks.",
-        "CANCELLED": "Cancelled.",
+        "RUNNING": "The run is stopping: it starts no more blocks.",
+        "CANCELLED": "The run is cancelled.",
     }
-    _stages().console.print(sentences.get(record.status, f"It had just ended: {record.status}."))
+    _console().print(sentences.get(record.status, f"The run has just ended: {record.status}."))
 
 
 @app.command(
@@ -345,24 +446,26 @@ def clean(
     *,
     older_than: Annotated[
         float | None,
-        typer.Option(min=0.0, metavar="DAYS", help="Runs that stored nothing for so long.  [default: 1]"),
+        typer.Option(
+            min=0.0, metavar="DAYS", help="Only runs that stored nothing for so long.  [default: 1]"
+        ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     job: AnyJob = None,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Delete intermediates of old runs. Inputs and results stay; a cleaned run cannot be resumed without
-    reading all again, and its report has no timeline. All go by themselves after 7 days."""
+    """Delete intermediates of old runs. Inputs and results stay. A cleaned run has no timeline in its report,
+    and resuming it reads everything again. Intermediates expire by themselves after 7 days."""
     if run_ids and older_than is not None:
-        raise typer.BadParameter("name runs, or give --older-than: not both.")
+        raise typer.BadParameter("give run ids or --older-than, not both.")
     from client.intermediates import clean as clean_up
 
     account = _account(local, profile, region)
     clean_up(
-        _stages().console,
+        _console(),
         account.aws,
         account.deployments(job),
         run_ids or [],
@@ -388,16 +491,17 @@ def estimate(
     quota: Annotated[
         int,
         typer.Option(
-            min=1, metavar="N", help="How many Lambdas your account may run at once; a new one has 10."
+            parser=_whole_number(SMALLEST_QUOTA),
+            metavar="N",
+            help="How many Lambdas your account may run at once, 2 or more; a new one has 10.",
         ),
     ] = ACCOUNT_QUOTA,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Estimate the seconds and dollars of a run before you pay for it. They are given by stage and by what is
-    paid for, with the block size and the number of Lambdas that suit the input, and why. A SIZE needs no
-    account."""
+    """Estimate the seconds and dollars of a run before you pay for it, by stage and by item. It also suggests
+    a block size and a number of Lambdas, and says why. A SIZE needs no account."""
     from client.sizes import parse_size
     from client.workload import modelled
 
@@ -405,7 +509,7 @@ def estimate(
     size, where = parse_size(source), region
     if size is not None and Path(source).exists():
         raise typer.BadParameter(
-            f"{source} is a size and a file: write ./{source} for the file, {size} for the size."
+            f"{source} is both a size and a file: write ./{source} for the file, or {size} for the size."
         )
     of_job: Any = size
     if size is None:
@@ -421,11 +525,11 @@ def estimate(
             of_job = size = runs.size_of(account.aws, meant)
             where = account.aws.session.region_name
     if not size:
-        raise typer.BadParameter(f"{source} is empty: there is nothing to count.")
+        raise typer.BadParameter(f"{source} is empty.")
     from client.estimate import show_estimate
     from lambda_src.prices import REFERENCE
 
-    show_estimate(_stages().console, workload_of(of_job), size, quota, where or REFERENCE)
+    show_estimate(_console(), workload_of(of_job), size, quota, where or REFERENCE)
 
 
 @app.command(
@@ -455,18 +559,18 @@ def report(
 
     account, deployment = _of_run(run_id, job, local, profile, region)
     write(path, html_report(account.aws, deployment, run_id))
-    _stages(to_errors=True).console.print(visible(f"Written to {path}"), soft_wrap=True)
+    _console(to_errors=True).print(visible(f"Written to {path}"), soft_wrap=True)
 
 
 @app.command(epilog=_example("fanfold doctor", "fanfold doctor --job access_log --region eu-west-1"))
 def doctor(
     job: Job = DEFAULT_JOB, local: Local = False, profile: Profile = None, region: Region = None
 ) -> int:
-    """Check this installation, your account and the deployment. It names what mends what is wrong; the exit
+    """Check this installation, your account and the deployment. It says how to fix what is wrong; the exit
     status is then 1."""
     from client.doctor import examine
 
-    return examine(_stages().console, lambda: _account(local, profile, region), job)
+    return examine(_console(), lambda: _account(local, profile, region), job)
 
 
 @app.command(epilog=_example("fanfold demo", "fanfold demo --job access_log --file logs/2026/11"))
@@ -481,16 +585,16 @@ def demo(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            min=1,
-            max=LARGEST_CONCURRENCY,
+            parser=_whole_number(1, LARGEST_CONCURRENCY),
             metavar="N",
-            help="How many Lambdas may work at once.  [default: twice the processors]",
+            help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
+            "[default: twice the processors]",
         ),
     ] = None,
     corpus_bytes: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Size of generated input.")
+        int, typer.Option(parser=_size, metavar="SIZE", help="Size of the generated input, such as 100MB.")
     ] = CORPUS_BYTES,
-    seed: Annotated[int, typer.Option(metavar="N", help="Its seed.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the generated input.")] = 1,
 ) -> None:
     """Try it on this machine, and leave nothing behind. It starts a local AWS, deploys, runs the job, shows
     the result, and stops everything."""
@@ -511,13 +615,20 @@ def demo(
     )
 
 
-def _stages(output: Path | None = None, *, to_errors: bool = False) -> "Stages":
-    """For people, beside a result that goes to ``output``."""
-    from client.report import STANDARD_OUTPUT
-    from client.stages import Stages
+def _console(*, to_errors: bool = False) -> "Terminal":
     from client.terminal import Terminal
 
-    return Stages(Terminal(to_errors=to_errors or output == STANDARD_OUTPUT))
+    return Terminal(to_errors=to_errors)
+
+
+def _stages(output: Path | None = None, *, to_errors: bool = False) -> "Stages":
+    """For people, beside a result that goes to ``output``. In a pipe or a file there is the result alone: how
+    it goes is for the stream of errors, as programs do that are made for pipes."""
+    from client.report import STANDARD_OUTPUT
+    from client.stages import Stages
+
+    results = _console(to_errors=to_errors or output == STANDARD_OUTPUT)
+    return Stages(results if results.is_terminal else _console(to_errors=True), results)
 
 
 def _output(path: Path | None, json: bool) -> Path | None:
@@ -531,7 +642,9 @@ def _output(path: Path | None, json: bool) -> Path | None:
 
 def _account(local: bool, profile: str | None, region: str | None) -> "Account":
     if local and (profile or region):
-        raise typer.BadParameter("--local is an account of its own: leave out --profile and --region.")
+        raise typer.BadParameter(
+            "--local does not go with --profile or --region: it is an account of its own."
+        )
     from client.account import open_account
 
     return open_account(local=local, profile=profile, region=region)

@@ -43,7 +43,7 @@ def demo(
 ) -> None:
     """Start a local AWS, deploy into it, upload ``file`` or generated input, run, show, stop."""
     if not file and job not in SAMPLES:
-        raise CorpusError(f"For the job {job} no input can be generated: name a file or a folder.")
+        raise CorpusError(f"There is no generated input for the job {job}: name a file or a folder.")
     run_id = new_run_id()
     with run_folder(ROOT / ".build" / "runs", run_id) as folder:
         sample = None
@@ -83,6 +83,7 @@ def _compare(ended: Ended, sample: Sample, stages: Stages) -> None:
     """The generator knows what it wrote: any other answer is wrong."""
     if wrong := sample.wrong(ended.summary):
         raise WrongCounts(
-            f"The run's {', '.join(wrong)} are not what the generator wrote: please report it, with the JSON."
+            f"The result differs from what the generator wrote, in {', '.join(wrong)}: please report this "
+            "bug, with the JSON."
         )
-    stages.console.print(Text.assemble(("Exact:", "green"), f" {sample.what} equals the generator's own."))
+    stages.results.print(Text.assemble(("Exact:", "green"), f" {sample.what} equals the generator's own."))

@@ -59,8 +59,9 @@ def find_deployment(aws: Aws, job: str) -> Deployment:
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":  # which says of what: that it does not exist
             raise StackNotFound(
-                f"There is no stack {stack} in {aws.session.region_name}: {deploy_command(job)}, or name the "
-                "region and profile where it is by --region and --profile."
+                f"There is no stack {stack} in {aws.session.region_name}. Deploy it with "
+                f"`{deploy_command(job)}`, or name its account by --profile and --region; for the local AWS, "
+                "give --local."
             ) from error
         raise DeploymentError(f"The stack {stack} cannot be looked up: {sentence(error)}") from error
     except BotoCoreError as error:
@@ -75,7 +76,8 @@ def _deployment(job: str, outputs: Mapping[str, str]) -> Deployment:
         return msgspec.convert({**outputs, "job": job}, Deployment)
     except msgspec.ValidationError as error:
         raise DeploymentError(
-            f"The stack {stack_name(job)} lacks an output ({error}): deploy it again: {deploy_command(job)}."
+            f"The stack {stack_name(job)} lacks an output ({error}). Deploy it again with "
+            f"`{deploy_command(job)}`."
         ) from error
 
 
@@ -100,4 +102,4 @@ def _log(command: str, folder: Path) -> Path:
 
 
 def _failed(command: str, folder: Path) -> str:
-    return f"cdk {command} failed; what it said is in {_log(command, folder)}."
+    return f"cdk {command} failed. Its log: {_log(command, folder)}"

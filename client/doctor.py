@@ -1,5 +1,5 @@
-"""What is wrong with an installation, an account or a deployment, before a person has to ask; each with the
-command that mends it. Nothing is changed, and nothing secret is shown."""
+"""What is wrong with an installation, an account or a deployment, each with what fixes it. Nothing is
+changed, and nothing secret is shown."""
 
 import importlib.metadata
 import json
@@ -21,7 +21,7 @@ from rich.text import Text
 
 from client.account import Account
 from client.assembly import CDK
-from client.aws import AccountError, Aws, sentence
+from client.aws import AccountError, Aws, account_of_person, sentence
 from client.deployment import ROOT, Deployment, DeploymentError, StackNotFound, find_deployment
 from client.interruption import SIGNALS
 from client.local_stack import LocalStackError
@@ -47,7 +47,7 @@ QUOTA = (
 
 class Finding(NamedTuple):
     """What a check has found: ``ok``, a ``note`` that a person may like to know, or ``wrong``; ``mend`` is
-    the command that mends it."""
+    the command that fixes it."""
 
     check: str
     state: Literal["ok", "note", "wrong"]
@@ -68,6 +68,20 @@ def examine(console: Console, open_account: Callable[[], Account], job: str) -> 
         if finding.mend and finding.state != "ok":
             console.print(Text(f"      {visible(finding.mend)}", style="bold"), soft_wrap=True)
     return 1 if is_wrong else 0
+
+
+def check_credentials() -> int:
+    """Tell a person whose credentials do not work, before the CDK tries them for half a minute and says so at
+    length; the exit status."""
+    try:
+        credentials, _ = who(account_of_person())
+    except AccountError as error:
+        credentials = Finding("Credentials", "wrong", str(error))
+    if credentials.state == "ok":
+        return 0
+    print(visible(f"Error: {credentials.text}"), file=sys.stderr)
+    print("make takes the profile and the region from AWS_PROFILE and AWS_REGION.", file=sys.stderr)
+    return 1
 
 
 def _findings(open_account: Callable[[], Account], job: str) -> Iterator[Finding]:
@@ -97,7 +111,9 @@ def python_version(version: tuple[int, ...]) -> Finding:
     text = ".".join(map(str, version))
     if PYTHONS[0] <= version < PYTHONS[1]:
         return Finding("Python", "ok", text)
-    return Finding("Python", "wrong", f"{text} is none of 3.11 to 3.14", "make PYTHON=python3.13 .installed")
+    return Finding(
+        "Python", "wrong", f"{text} is not supported; use 3.11 to 3.14", "make PYTHON=python3.13 .installed"
+    )
 
 
 def cdk_installed(cdk: Path, lock: Path) -> Finding:
@@ -105,7 +121,7 @@ def cdk_installed(cdk: Path, lock: Path) -> Finding:
     wanted = json.loads(lock.read_text())["packages"]["node_modules/aws-cdk"]["version"]
     mend = "rm -f .installed && make .installed"
     if not cdk.exists():
-        return Finding("CDK", "wrong", "it is not installed", mend)
+        return Finding("CDK", "wrong", "not installed", mend)
     # Beside this Python is the node that it is installed with.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
     try:
@@ -113,9 +129,9 @@ def cdk_installed(cdk: Path, lock: Path) -> Finding:
             [str(cdk), "--version"], env=environment, capture_output=True, text=True, check=False, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding("CDK", "wrong", f"it does not start: {error}", mend)
+        return Finding("CDK", "wrong", f"does not start: {error}", mend)
     if asked.returncode:
-        return Finding("CDK", "wrong", "it does not start: node is not installed", mend)
+        return Finding("CDK", "wrong", "does not start: node is not installed", mend)
     found = asked.stdout.split(" ")[0].strip()
     if found != wanted:
         return Finding("CDK", "wrong", f"{found} is installed, {wanted} is locked", mend)
@@ -132,7 +148,7 @@ def packages(lock: str, installed: Callable[[str], str | None]) -> Finding:
     ]
     if not wrong:
         return Finding(
-            "Packages", "ok", f"{len(locked)} as they are locked, boto3 {locked.get('boto3', '?')}"
+            "Packages", "ok", f"all {len(locked)} match the lock file, boto3 {locked.get('boto3', '?')}"
         )
     more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
     return Finding(
@@ -167,10 +183,9 @@ def who(aws: Aws) -> tuple[Finding, str]:
         told = aws.client("sts").get_caller_identity()
     except ClientError as error:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        login = "aws sso login, or aws configure"
-        return Finding("Credentials", "wrong", sentence(error), login), headers.get("date", "")
+        return Finding("Credentials", "wrong", sentence(error)), headers.get("date", "")
     except BotoCoreError as error:
-        return Finding("Credentials", "wrong", sentence(error), "aws configure, or give --profile"), ""
+        return Finding("Credentials", "wrong", sentence(error)), ""
     date = told["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
     return Finding("Credentials", "ok", f"account {told['Account']}, {told['Arn']}"), date
 
@@ -180,7 +195,7 @@ def clock(date: str, now: float) -> Finding:
     try:
         ahead_s = now - parsedate_to_datetime(date).timestamp()
     except ValueError:
-        return Finding("Clock", "note", f"AWS does not tell the time: {date}")
+        return Finding("Clock", "note", f"AWS gave no valid time: {date}")
     if abs(ahead_s) < CLOCK_S:
         return Finding("Clock", "ok", f"within {max(1, round(abs(ahead_s)))} s of AWS")
     where = "ahead of" if ahead_s > 0 else "behind"
@@ -195,13 +210,13 @@ def concurrency(aws: Aws) -> Finding:
     try:
         limit = int(aws.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
     except (BotoCoreError, ClientError) as error:
-        return Finding("Lambdas at once", "note", f"it cannot be asked: {sentence(error)}")
+        return Finding("Concurrency quota", "note", f"cannot be read: {sentence(error)}")
     if limit < 2:
-        return Finding("Lambdas at once", "wrong", f"{limit}: a run needs two", QUOTA)
+        return Finding("Concurrency quota", "wrong", f"{limit}; a run needs at least 2", QUOTA)
     if limit < SMALL_ACCOUNT:
-        text = f"{limit}, as new accounts have: runs are slower, and give the same answer"
-        return Finding("Lambdas at once", "note", text, QUOTA)
-    return Finding("Lambdas at once", "ok", f"{limit:,}")
+        text = f"{limit}, as in new accounts; runs are slower, with the same results"
+        return Finding("Concurrency quota", "note", text, QUOTA)
+    return Finding("Concurrency quota", "ok", f"{limit:,}")
 
 
 def bootstrap(aws: Aws) -> Finding:
@@ -210,11 +225,11 @@ def bootstrap(aws: Aws) -> Finding:
         version = int(aws.client("ssm").get_parameter(Name=BOOTSTRAP)["Parameter"]["Value"])
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":
-            text = f"nothing of it in {aws.session.region_name}; make deploy does it first"
+            text = f"not done in {aws.session.region_name}; `make deploy` does it"
             return Finding("CDK bootstrap", "wrong", text, "make deploy")
-        return Finding("CDK bootstrap", "note", f"it cannot be asked: {sentence(error)}")
+        return Finding("CDK bootstrap", "note", f"cannot be read: {sentence(error)}")
     except BotoCoreError as error:
-        return Finding("CDK bootstrap", "note", f"it cannot be asked: {sentence(error)}")
+        return Finding("CDK bootstrap", "note", f"cannot be read: {sentence(error)}")
     if version < BOOTSTRAP_VERSION:
         text = f"version {version} is older than {BOOTSTRAP_VERSION}"
         return Finding("CDK bootstrap", "wrong", text, "make deploy")
@@ -248,13 +263,13 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, m
     fresh = synthesized(context)
     if isinstance(fresh, str):
         return Finding(
-            "Checkout", "note", f"no template can be made of it to compare with: {fresh}", "make synth"
+            "Checkout", "note", f"cannot synthesize a template to compare with: {fresh}", "make synth"
         )
     different = differences(template, fresh)
     if not different:
-        return Finding("Checkout", "ok", "what is deployed is what this checkout deploys")
+        return Finding("Checkout", "ok", "the deployed stack matches this checkout")
     more = f", and {len(different) - 3} more" if len(different) > 3 else ""
-    text = f"what is deployed is not what this checkout deploys: {', '.join(different[:3])}{more}"
+    text = f"the deployed stack differs from this checkout: {', '.join(different[:3])}{more}"
     return Finding("Checkout", "wrong", text, mend if local else deploy_command(context))
 
 
@@ -362,3 +377,7 @@ def _template(aws: Aws, name: str) -> Mapping[str, Any]:
 def _app_context() -> dict[str, Any]:
     context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text()).get("context", {})
     return context
+
+
+if __name__ == "__main__":
+    sys.exit(check_credentials())

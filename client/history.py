@@ -28,9 +28,12 @@ FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in ("
 
 STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red", "CANCELLED": "yellow"}
 
+HEADINGS = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
+GIVE_WAY = ("Began", "Size", "Dollars", "Seconds", "Job")
+"""Columns that a narrow terminal does without, the first one first: a run id must be whole to be copied."""
 
-WIDTHS = ((8, 130), (7, 98), (6, 0))
-"""As many columns fit a terminal of that width."""
+SHORTEST_INPUT = 24
+"""Columns; with fewer nobody would know which file it was."""
 
 
 class PastRun(NamedTuple):
@@ -51,7 +54,7 @@ def past_runs(aws: Aws, deployments: Iterable[Deployment], limit: int) -> list[P
 
 
 def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord]:
-    job, table, client = deployment.job, deployment.table, aws.client("dynamodb")
+    job, table, client = deployment.job, deployment.table, aws.dynamodb()
     try:
         keys = _newest(client, table, limit)
         found: list[RunRecord] = []
@@ -63,7 +66,7 @@ def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord]:
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException":
             again = f"fanfold up{job_option(job)}" if aws.endpoint_url else deploy_command(job)
             raise AccountError(
-                f"The table {table} has no index of its runs yet. To deploy it again: {again}"
+                f"The table {table} has no index of its runs yet. To add it, deploy again: {again}"
             ) from error
         raise AccountError(f"The table {table} cannot be read: {sentence(error)}") from error
 
@@ -104,36 +107,42 @@ def status_of(record: RunRecord) -> str:
 
 def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.localtime) -> None:
     """Print them as a table; where it is not for a terminal, one run a line, with tabs between."""
-    headings = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
     if not console.is_terminal:
-        lines = ["\t".join(cells) for cells in (headings, *(_cells(run, local_time, "") for run in runs))]
+        lines = ["\t".join(cells) for cells in (HEADINGS, *(_cells(run, local_time, "") for run in runs))]
         try:  # as they are: the console would make spaces of tabs
             console.file.write("\n".join([*lines, ""]))
             console.file.flush()
         except BrokenPipeError:
             console.on_broken_pipe()
         return
-    # On a narrow terminal the last ones give way: a run id must be whole to be copied.
-    shown = next(count for count, width in WIDTHS if console.width >= width)
-    rows = [_cells(run, local_time, "-")[:shown] for run in runs]
-    table, table_width = Table(pad_edge=False, box=None, header_style="bold", padding=(0, 1, 0, 0)), 0
-    for place, heading in enumerate(headings[:shown]):
-        widest = max(len(heading), *(len(row[place]) for row in rows))
-        is_last = place == len(headings) - 1
+    rows = [dict(zip(HEADINGS, _cells(run, local_time, "-"), strict=True)) for run in runs]
+    widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) for heading in HEADINGS}
+    input_width = widths.pop("Input")
+    for heading in GIVE_WAY:
+        if sum(widths.values()) + len(widths) + min(input_width, SHORTEST_INPUT) > console.width:
+            del widths[heading]
+    room = max(1, console.width - sum(widths.values()) - len(widths))
+    table = Table(pad_edge=False, box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for heading in (*widths, "Input"):
         table.add_column(
-            heading,
-            justify="right" if heading in ("Size", "Seconds", "Dollars") else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            width=None if is_last else widest,
-            max_width=console.width - table_width if is_last else None,
+            heading, justify="right" if heading in ("Size", "Seconds", "Dollars") else "left", no_wrap=True
         )
-        table_width += widest + 1
     for row in rows:
-        cells = [Text(cell) for cell in row]
-        cells[2].stylize(STYLES.get(cells[2].plain, ""))
-        table.add_row(*cells)
+        cells = {heading: Text(row[heading]) for heading in widths}
+        cells["Status"].stylize(STYLES.get(row["Status"], ""))
+        table.add_row(*cells.values(), Text(_end_of(row["Input"], room)))
     console.print(table)
+
+
+def _end_of(text: str, width: int) -> str:
+    """As much of its end as fits: of an input, the file's name.
+
+    >>> _end_of("s3://bucket/input/0a1b/enwiki.xml", 14), _end_of("s3://b/k", 14)
+    ('.../enwiki.xml', 's3://b/k')
+    """
+    if len(text) <= width:
+        return text
+    return f"...{text[len(text) - max(0, width - len('...')) :]}"[:width]
 
 
 def _cells(run: PastRun, local_time: Any, missing: str) -> list[str]:

@@ -65,7 +65,7 @@ def facts(moment: Moment) -> list[str]:
     >>> record.calls = {"running": 40, "at_most": 250, "tried_again": 3, "throttled": 1, "copies": 2}
     >>> record.dollars = {"gb_s": 0.001, "s3_puts": 0.0005}
     >>> facts(Moment(Progress(record, 0, 20), 0.0, 5.0, "bytes"))[:4]
-    ['40 of 250 Lambdas at work', '3 tried again', '1 throttle', '2 second copies']
+    ['40 of 250 Lambdas running', '3 retries', '1 throttle', '2 second copies']
     >>> facts(Moment(Progress(record, 0, 20), 0.0, 5.0, "bytes"))[4:]
     ['0 failed', '0.0015 dollars so far']
     """
@@ -76,8 +76,8 @@ def facts(moment: Moment) -> list[str]:
         told.append(_rate(moment.blocks_per_s * size / record.blocks, unit))
         told.append(f"about {_span((record.blocks - record.blocks_done) / moment.blocks_per_s)} left")
     if record.calls:
-        told.append(f"{record.calls.get('running', 0)} of {_at_most(record)} Lambdas at work")
-        told.append(f"{record.calls.get('tried_again', 0)} tried again")
+        told.append(_running(record))
+        told.append(_number(record.calls.get("tried_again", 0), "retry", "retries"))
         told.append(_number(record.calls.get("throttled", 0), "throttle", "throttles"))
         if copies := record.calls.get("copies", 0):
             told.append(_number(copies, "second copy", "second copies"))
@@ -160,7 +160,7 @@ def shown(
         return Moment(progress, pace.blocks_per_s(), before_s + now - began_at, unit)
 
     if console.is_terminal and not console.is_dumb_terminal:
-        live = Live(Text("Waiting for Lambda to begin"), console=console, auto_refresh=False)
+        live = Live(Text("Waiting for Lambda to start"), console=console, auto_refresh=False)
         with SIGNALS.undone(lambda: live.start(refresh=True), lambda _: live.stop()):
             yield lambda progress: live.update(as_picture(moment_of(progress), console.width), refresh=True)
         return
@@ -181,8 +181,12 @@ def _rate(units_per_s: float, unit: str) -> str:
     return f"{units_per_s / 1e6:,.1f} MB/s" if unit == BYTES else f"{units_per_s:,.0f} {unit}/s"
 
 
-def _at_most(record: RunRecord) -> int:
-    return record.calls.get("at_most", record.max_concurrency)
+def _running(record: RunRecord) -> str:
+    at_most = record.calls.get("at_most", record.max_concurrency)
+    running = record.calls.get("running", 0)
+    if at_most:
+        return f"{running} of {at_most} Lambdas running"
+    return f"{_number(running, 'Lambda', 'Lambdas')} running"
 
 
 def _number(count: int, one: str, more: str) -> str:

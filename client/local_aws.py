@@ -175,7 +175,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str
         except OSError:  # not yet
             pass
         time.sleep(0.1)
-    raise LocalAwsError(f"The local AWS did not start; its last words are in {log}.")
+    raise LocalAwsError(f"The local AWS did not start. Its log: {log}")
 
 
 def _remove(private: Path) -> None:

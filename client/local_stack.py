@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from client.assembly import ROOT, identity
+from client.aws import Gone
 from client.deployment import Deployment, deploy_locally
 from client.interruption import SIGNALS
 from client.local_aws import Access, LocalAws, client_environment, serving
@@ -49,10 +50,11 @@ class Deployed(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """The server: what opens it, and the leader of its processes."""
+    """The server: what opens it, the leader of its processes, and whether ``down`` has begun to end it."""
 
     access: Access
     process_id: int
+    ending: bool = False
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -83,7 +85,7 @@ class Folder:
         found = self.path.stat()
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
             raise LocalStackError(
-                f"{self.path} holds keys, and is not yours alone: remove it, or make it yours with mode 700."
+                f"{self.path} holds keys and must be yours alone: remove it, or make it yours with mode 700."
             )
         with (self.path / "lock").open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -97,7 +99,7 @@ class Folder:
             return None
         except msgspec.DecodeError as error:
             raise LocalStackError(
-                f"{self._record} cannot be read ({error}): `fanfold down --delete-data`."
+                f"{self._record} cannot be read ({error}). Start over with `fanfold down --delete-data`."
             ) from error
 
     def write(self, record: Record) -> None:
@@ -145,6 +147,8 @@ def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalSt
     folder = Folder(state)
     with folder.locked():
         record = folder.record()
+        if record and record.running and record.running.ending and folder.is_alive():
+            _end(folder, record.running, STOP_TIMEOUT_S)  # as a `down` that was killed has not
         if not (record and record.running and folder.is_alive()):
             record = _start(folder, record, tell)
         if not _is_current(record, job):
@@ -162,12 +166,26 @@ def standing(*, state: Path = STATE) -> LocalStack | None:
     if not record or not record.running:
         return None
     if not folder.is_alive():
-        data = "its data are kept" if folder.saved.exists() else "its data are lost"
-        raise LocalStackError(
-            f"The local AWS that was up has died, and {data}: start it again with `fanfold up`. "
-            f"Its last words are in {folder.log}."
-        )
+        raise LocalStackError(_died(folder).text)
     return _local_stack(folder, record)
+
+
+def fate(process_id: int, *, state: Path = STATE) -> Gone | None:
+    """What became of the local AWS whose processes ``process_id`` leads, or None while it is up. Raises
+    LocalStackError."""
+    folder = Folder(state)
+    record = folder.record()
+    if not record or not record.running or record.running.ending or record.running.process_id != process_id:
+        return Gone("The local AWS was stopped by `fanfold down`.", data_kept=record is not None)
+    return None if folder.is_alive() else _died(folder)
+
+
+def _died(folder: Folder) -> Gone:
+    kept = folder.saved.exists()
+    data = "its data are kept" if kept else "its data are lost"
+    return Gone(
+        f"The local AWS has died, and {data}; start it again with `fanfold up`. Its log: {folder.log}", kept
+    )
 
 
 def down(*, delete_data: bool, state: Path = STATE) -> bool:
@@ -180,8 +198,12 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
         was_up = folder.is_alive()
         record = folder.record() if was_up or not delete_data else None
         if record and record.running and was_up:
+            # Who watches a run there hears of it now, and not when the last of its processes has gone.
+            folder.write(
+                msgspec.structs.replace(record, running=msgspec.structs.replace(record.running, ending=True))
+            )
             timeout_s = 0 if delete_data else STOP_TIMEOUT_S
-            end_group(record.running.process_id, lambda: not folder.is_alive(), timeout_s)
+            _end(folder, record.running, timeout_s)
         kept = record and folder.saved.exists() and not delete_data
         if record and kept:
             folder.write(msgspec.structs.replace(record, running=None))
@@ -189,8 +211,15 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
         else:
             folder.empty()
     if was_up and not kept and not delete_data:
-        raise LocalStackError(f"It is down, but its data could not be saved: {folder.log} may tell why.")
+        raise LocalStackError(
+            f"The local AWS is down, but its data could not be saved. Its log: {folder.log}"
+        )
     return was_up
+
+
+def _end(folder: Folder, running: Running, timeout_s: float) -> None:
+    """Once all is saved, it need not wait for Lambdas that are at work."""
+    end_group(running.process_id, lambda: not folder.is_alive() or folder.saved.exists(), timeout_s)
 
 
 def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -> Record:
@@ -199,7 +228,7 @@ def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -
 
     server = f"ministack {version('ministack')}"
     if record and folder.saved.exists() and record.server == server:
-        tell("Starting the local AWS, with the data that it had")
+        tell("Starting the local AWS, with its data")
     else:
         tell(f"Starting a local AWS{_why_anew(record, server)}")
         folder.empty()
@@ -225,8 +254,8 @@ def _why_anew(record: Record | None, server: str) -> str:
     if not record:
         return ""
     if record.server != server:
-        return f" anew: the data of the one before are those of {record.server}, and lost"
-    return " anew: the one before was not ended by `fanfold down`, its data are lost"
+        return f", without the data of the last one, which {record.server} wrote"
+    return ", without the data of the last one, which died before it could save them"
 
 
 def _deploy(folder: Folder, record: Record, job: str, tell: Callable[[str], None]) -> Record:

@@ -1,4 +1,4 @@
-"""One run from here: have it done, watch it, answer, stop it, go on with it."""
+"""One run, from the client: start, watch, read, cancel or resume it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,8 +14,15 @@ from client.interruption import SIGNALS
 from client.safe_text import shell_word
 from client.source import S3, Object, Objects, check_in_s3, size_in_s3
 from lambda_src import job
-from lambda_src.errors import FanfoldError, RunConflict, Transient
-from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, ParseFileRequest, PartReport, RunRecord, summarize
+from lambda_src.errors import FanfoldError, RunConflict, Transient, for_people
+from lambda_src.messages import (
+    DEFAULT_MAX_CONCURRENCY,
+    ParseFileRequest,
+    PartReport,
+    RunId,
+    RunRecord,
+    summarize,
+)
 from lambda_src.results_table import ResultsTable
 from lambda_src.settings import DEFAULT_JOB, INPUT_PREFIX
 
@@ -30,6 +37,9 @@ REFUSAL_TIMEOUT_S = 10.0
 
 TAKE_OVER_S = 60.0
 """A run that was handed over has no owner until Lambda has started the next one."""
+
+CLOCKS_DIFFER_S = 10.0
+"""This machine's clock may be ahead of that of the run's owner."""
 
 LOST_SIGHT_S = 60.0
 """How long the table may be out of reach: the run goes on without being watched."""
@@ -68,23 +78,24 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
     """``source``, if it is there and ``deployment`` reads it. Raises RunError, SourceError."""
     if source.bucket != deployment.source_bucket:
         raise RunError(
-            f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}: "
-            "upload a file by naming it, or deploy it to read from there: "
+            f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}. "
+            "Name a local file to upload it, or deploy again to read from that bucket: "
             f'make deploy CONTEXT="job={deployment.job} source_bucket={source.bucket}"'
         )
     name = source.key if isinstance(source, Object) else source.prefix
     if source.bucket == deployment.bucket and not name.startswith(INPUT_PREFIX):
         raise RunError(
-            f"The inputs in {source.bucket} begin with {INPUT_PREFIX}; {name or 'all of it'} does not."
+            f"In this bucket only {INPUT_PREFIX} holds inputs: name a key under "
+            f"{S3}{source.bucket}/{INPUT_PREFIX}, or write that to read all of them."
         )
     try:
         check_in_s3(aws.client("s3"), source)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
-            raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+            raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
         # The deployment may see what this person may not.
     except BotoCoreError as error:
-        raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+        raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
     return source
 
 
@@ -93,7 +104,7 @@ def size_of(aws: Aws, source: Object | Objects) -> int:
     try:
         return size_in_s3(aws.client("s3"), source)
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"{S3}{source.bucket} cannot be looked into: {sentence(error)}") from error
+        raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
 
 
 def begin(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None:
@@ -124,12 +135,9 @@ def follow(aws: Aws, deployment: Deployment, run_id: str, show: Show) -> Ended:
         if record.status == "SUCCEEDED":
             return _ended(aws, deployment, table, record)
         if record.status != "RUNNING":
-            raise RunError(f"{record.error} (run {run_id})")
+            raise RunError(f"{for_people(record.error)} (run {run_id})")
         if has_died(record):
-            raise RunError(
-                f"The run {run_id} has died, or Lambda has not started to go on with it. To resume it: "
-                f"{command('resume', aws, deployment, run_id)}"
-            )
+            raise RunError(_died(aws, deployment, run_id))
         _pause()
 
 
@@ -139,12 +147,14 @@ def read(aws: Aws, deployment: Deployment, run_id: str) -> Ended:
     record = _seen(aws, table)
     if record is None:
         raise RunError(_no_run(deployment, run_id))
+    if has_died(record):
+        raise RunError(_died(aws, deployment, run_id))
     if record.status == "RUNNING":
         raise RunError(
             f"The run {run_id} has no result yet. To wait for it: {command('watch', aws, deployment, run_id)}"
         )
     if record.status != "SUCCEEDED":
-        raise RunError(f"The run {run_id} has no result: {record.error}")
+        raise RunError(f"The run {run_id} has no result: {for_people(record.error)}")
     return _ended(aws, deployment, table, record)
 
 
@@ -168,7 +178,7 @@ def deployment_of(aws: Aws, deployments: Sequence[Deployment], run_id: str) -> D
         if find(aws, deployment, run_id):
             return deployment
     jobs = " or ".join(deployment.job for deployment in deployments)
-    raise RunError(f"There is no run {run_id} of {jobs}. Those that there are: fanfold runs{aws.options}")
+    raise RunError(f"There is no run {run_id} of {jobs}. To list the runs: fanfold runs{aws.options}")
 
 
 def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFileRequest:
@@ -183,11 +193,12 @@ def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFil
         )
     if record.status == "RUNNING" and not (record.released or record.lease_until < time.time()):
         raise RunError(
-            f"The run {run_id} is at work. To watch it: {command('watch', aws, deployment, run_id)}"
+            f"The run {run_id} is still running. To watch it: {command('watch', aws, deployment, run_id)}"
         )
     if not record.etag:
         raise RunError(
-            f"The run {run_id} never began: {record.error or 'nothing is known of its input.'} Begin another."
+            f"The run {run_id} never began, so there is nothing to resume: {for_people(record.error)} Start a "
+            "new run."
         )
     return ParseFileRequest(
         key=record.key,
@@ -197,9 +208,23 @@ def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFil
     )
 
 
+def is_run_id(text: str) -> bool:
+    """Whether a run can be called so.
+
+    >>> is_run_id("wiki-2026.11_b"), is_run_id("a/b"), is_run_id("")
+    (True, False, False)
+    """
+    try:
+        msgspec.convert(text, RunId)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 def has_died(record: RunRecord) -> bool:
     """Whether a run that is called RUNNING has nobody who works on it, nor will have unless resumed."""
-    return record.status == "RUNNING" and record.lease_until < time.time() - TAKE_OVER_S
+    late_s = TAKE_OVER_S if record.released else CLOCKS_DIFFER_S
+    return record.status == "RUNNING" and record.lease_until < time.time() - late_s
 
 
 def cancel(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord:
@@ -213,7 +238,9 @@ def cancel(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord:
     try:
         table.request_cancel()
     except RunConflict:
-        raise RunError(f"There is no run {run_id} at work.") from None
+        ended = _seen(aws, table)
+        status = f": {ended.status}" if ended else ""
+        raise RunError(f"The run {run_id} has already ended{status}.") from None
     except FanfoldError as error:
         raise RunError(f"The run {run_id} cannot be cancelled: {error}") from error
     record = _seen(aws, table)
@@ -232,7 +259,9 @@ def _invoke(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None
             InvocationType="Event",
         )
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"Lambda cannot be asked to run {deployment.parse_file}: {sentence(error)}") from error
+        raise RunError(
+            f"The function {deployment.parse_file} cannot be invoked: {sentence(error)}"
+        ) from error
 
 
 def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bool:
@@ -247,7 +276,9 @@ def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bo
     except ReadTimeoutError:
         return False
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"Lambda cannot be asked to run {deployment.parse_file}: {sentence(error)}") from error
+        raise RunError(
+            f"The function {deployment.parse_file} cannot be invoked: {sentence(error)}"
+        ) from error
     if "FunctionError" in response:
         raise RunError(msgspec.json.decode(answer)["errorMessage"])
     return True
@@ -265,15 +296,15 @@ def _wait_until_begun(
     while (record := _seen(aws, table)) is None or (found and record.owner == found.owner):
         if time.monotonic() > deadline:
             raise RunError(
-                f"Lambda has accepted the run {table.run_id}, but not begun it for {BEGIN_TIMEOUT_S:.0f} s: "
-                "other work may use up the account's concurrency. Should it begin yet, this shows it: "
-                f"{command('watch', aws, deployment, table.run_id)}"
+                f"Lambda accepted the run {table.run_id}, but has not started it within "
+                f"{BEGIN_TIMEOUT_S:.0f} s: other work may be using up the account's concurrency. If it "
+                f"starts later, watch it with: {command('watch', aws, deployment, table.run_id)}"
             )
         _pause()
     if (record.key, record.prefix) not in ((None, None), (request.key, request.prefix)):
         raise RunError(
-            f"The run {table.run_id} is one of {record.name()}, which someone else has begun at the same "
-            "time: choose another run id."
+            f"Someone else has just started the run {table.run_id}, of {record.name()}: choose another run "
+            "id."
         )
 
 
@@ -290,6 +321,13 @@ def _ended(aws: Aws, deployment: Deployment, table: ResultsTable, record: RunRec
             f"{record.run_id}."
         )
     return Ended(record, summarize(deployed, record, parts))
+
+
+def _died(aws: Aws, deployment: Deployment, run_id: str) -> str:
+    return (
+        f"The run {run_id} has died: no Lambda works on it any more. To resume it: "
+        f"{command('resume', aws, deployment, run_id)}"
+    )
 
 
 def _no_run(deployment: Deployment, run_id: str) -> str:
@@ -317,11 +355,12 @@ def _watched(aws: Aws, table: ResultsTable, look: Callable[[], T]) -> T:
         try:
             return look()
         except FanfoldError as error:
-            if isinstance(error, Transient) and aws.has_died():
-                raise RunError(
-                    f"The local AWS has ended, and with it the run {table.run_id}. To start it again: "
-                    "fanfold up"
-                ) from error
+            if isinstance(error, Transient) and (gone := aws.gone()):
+                text = f"The run {table.run_id} has stopped. {gone.text}"
+                if gone.data_kept:
+                    again = f"fanfold resume{aws.options} {shell_word(table.run_id)}"
+                    text += f" To resume the run: fanfold up, then {again}"
+                raise RunError(text) from error
             if not isinstance(error, Transient) or time.monotonic() > deadline:
                 told = sentence_of_text(str(error)) or error
                 raise RunError(f"The run {table.run_id} cannot be watched: {told}") from error

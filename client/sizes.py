@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kKMGT]?)(i?)[bB]?")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
 
 
 def size_text(size: int) -> str:
@@ -20,10 +20,10 @@ def size_text(size: int) -> str:
 
 
 def parse_size(text: str) -> int | None:
-    """The bytes that a person means, or None where ``text`` is no size.
+    """The bytes that a person means, in whatever case, or None where ``text`` is no size.
 
-    >>> parse_size("10GB"), parse_size("1.5 MiB"), parse_size("1000")
-    (10000000000, 1572864, 1000)
+    >>> parse_size("10GB"), parse_size("10 gb"), parse_size("1.5 MiB"), parse_size("1mib"), parse_size("1000")
+    (10000000000, 10000000000, 1572864, 1048576, 1000)
     >>> parse_size("enwiki.xml") is None
     True
     """

@@ -56,10 +56,13 @@ def parse(text: str) -> Source:
     bucket, slash, name = text.removeprefix(S3).partition("/")
     if not bucket:
         raise SourceError(
-            f"{text} names no bucket: write s3://bucket/key, or s3://bucket/prefix/ for a prefix."
+            f"{text} names no bucket: write s3://bucket/key for an object, or s3://bucket/prefix/ for all "
+            "under a prefix."
         )
     if not slash:
-        raise SourceError(f"{text} names a bucket: write {text}/ to read all of it, or the key behind it.")
+        raise SourceError(
+            f"{text} is a bucket: write {text}/key for an object, or {text}/prefix/ for all under a prefix."
+        )
     if name.endswith("*"):
         return Objects(bucket, name[:-1])
     return Object(bucket, name) if name and not name.endswith("/") else Objects(bucket, name)
@@ -69,11 +72,11 @@ def _local(text: str) -> Local:
     scheme, found, _ = text.partition("://")
     path = Path(text)
     if found and not path.exists():
-        raise SourceError(f"{text}: {scheme} cannot be read from; name a file, a folder, or s3://bucket/key.")
+        raise SourceError(f"{text}: {scheme} is not supported; name a file, a folder, or s3://bucket/key.")
     if text.startswith("s3:") and not path.exists():
         raise SourceError(f"{text} lacks a slash: write s3://bucket/key.")
     if not text or not path.exists():
-        raise SourceError(f"There is no file or folder {text or '(nothing)'}: check how it is spelt.")
+        raise SourceError(f"There is no file or folder {text or '(nothing)'}: check the spelling.")
     if text.endswith("/") and not path.is_dir():
         raise SourceError(f"{text} is a file, not a folder: leave out the slash.")
     return local(path)
@@ -83,10 +86,14 @@ def local(path: Path) -> Local:
     """What is at ``path``. Raises SourceError if it cannot be read, or if nothing is in it."""
     files = files_of(path) if path.is_dir() else [path]
     if not files:
-        raise SourceError(f"{path} is a folder without files.")
+        raise SourceError(f"{path} contains no files.")
     for file in files:
-        if not file.is_file() or not os.access(file, os.R_OK):
-            raise SourceError(f"{file} is not a file that can be read.")
+        if not file.exists():
+            raise SourceError(f"There is no file or folder {file}: check the spelling.")
+        if not file.is_file():
+            raise SourceError(f"{file} is neither a file nor a folder.")
+        if not os.access(file, os.R_OK):
+            raise SourceError(f"You may not read {file}.")
     size = sum(file.stat().st_size for file in files)
     if not size:
         raise SourceError(f"{path} is empty: there is nothing to count.")
@@ -122,23 +129,23 @@ def check_in_s3(client: Any, source: Object | Objects) -> None:
         return
     if _listed(client, source.bucket, f"{source.key}/", 1):
         raise SourceError(
-            f"There is no object {name}, but there are some under {name}/: to read them all, write the slash."
+            f"There is no object {name}, but there are some under {name}/: add the slash to read them all."
         )
     near = [entry["Key"] for entry in _listed(client, source.bucket, folder and f"{folder}/", NEIGHBOURS)]
     meant = get_close_matches(source.key, near, 1)
-    advice = f"did you mean {S3}{source.bucket}/{meant[0]}?" if meant else "check how it is spelt."
+    advice = f"did you mean {S3}{source.bucket}/{meant[0]}?" if meant else "check the spelling."
     raise SourceError(f"There is no object {name}: {advice}")
 
 
 def _check_objects(client: Any, source: Objects) -> None:
     name = f"{S3}{source.bucket}/{source.prefix}*"
     if not _listed(client, source.bucket, source.prefix, 1):
-        raise SourceError(f"There is no object {name}: check how the prefix is spelt.")
+        raise SourceError(f"There is no object {name}: check the spelling of the prefix.")
     starred = _listed(client, source.bucket, f"{source.prefix}*", 1)
     if starred and starred[0]["Key"] == f"{source.prefix}*":
         raise SourceError(
-            f"There is an object whose key ends in an asterisk, {name}: for that one write {name}*; to read "
-            f"all that begin with {source.prefix or 'anything'}, rename it."
+            f"There is an object whose key ends in an asterisk, {name}: to read that one, write {name}*; to "
+            f"read all that begin with {source.prefix or 'anything'}, rename it."
         )
 
 

@@ -14,10 +14,12 @@ BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
 
 
 class Stages:
-    """``seconds`` holds how long each stage took, by its name."""
+    """``seconds`` holds how long each stage took, by its name. ``console`` shows how it goes; a result for
+    people goes to ``results``."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, results: Console | None = None) -> None:
         self.console = console
+        self.results = results or console
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -31,8 +33,8 @@ class Stages:
     def upload(self, total_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
         """The upload of a file; gives what to call with the bytes read, and sent, since the last call."""
         with Progress(*BYTE_COLUMNS, console=self.console) as bars, self._timed("upload"):
-            reading = bars.add_task("Reading it", total=total_bytes)
-            sending = bars.add_task("Uploading it", total=total_bytes, visible=False)
+            reading = bars.add_task("Reading", total=total_bytes)
+            sending = bars.add_task("Uploading", total=total_bytes, visible=False)
             yield (
                 lambda done: bars.advance(reading, done),
                 lambda done: bars.update(sending, advance=done, visible=True),

@@ -113,7 +113,7 @@ def _name_in(folder: Path, path: Path) -> str:
     """The file's name in ``folder``, as the end of a key that can be read again."""
     name = path.relative_to(folder).as_posix()
     if not name.isprintable():
-        raise UploadError(f"{path} has a character in its name that no key can have: rename it.")
+        raise UploadError(f"The name of {path} has a character that a key cannot have: rename the file.")
     return name
 
 
@@ -169,7 +169,7 @@ class _SameAgain:
         self._digest.update(data)
         self._left -= len(data)
         if (size and not data and self._left) or (not self._left and self._digest.digest() != self._sha256):
-            raise UploadError(f"{self._path} was changed while it was uploaded: try again.")
+            raise UploadError(f"{self._path} changed while it was being uploaded: try again.")
         return data
 
 
@@ -215,8 +215,8 @@ def _etag(client: Any, bucket: str, key: str, size: int) -> str | None:
         raise
     if found["ContentLength"] != size:
         raise UploadError(
-            f"s3://{bucket}/{key} holds something else, {found['ContentLength']} bytes: remove it, then try "
-            "again."
+            f"s3://{bucket}/{key} holds other content, of {found['ContentLength']:,} bytes: remove it, then "
+            "try again."
         )
     etag: str = found["ETag"]
     return etag

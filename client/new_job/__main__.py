@@ -22,14 +22,14 @@ def write_job(root: Path, name: str) -> list[Path]:
     """Write the job ``name`` and its test below ``root``; the files. Raises Refused, OSError."""
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise Refused(
-            f"NAME: {name!r} cannot name a job: take up to 40 lower-case letters, digits and _, a letter "
-            "first, and no word of Python's own."
+            f"NAME: {name!r} cannot name a job: use up to 40 lower-case letters, digits and underscores, "
+            "beginning with a letter, and not a Python keyword."
         )
     jobs, test = root / "lambda_src" / "jobs", root / "tests" / "unit" / f"test_{name}.py"
     job = jobs / f"{name}.py"
     for path in (job, jobs / name, test):
         if path.exists():
-            raise Refused(f"NAME: {path.relative_to(root)} exists already: choose another name.")
+            raise Refused(f"NAME: {path.relative_to(root)} already exists: choose another name.")
     for path, template in ((job, "job.py.txt"), (test, "test_job.py.txt")):
         text = (TEMPLATES / template).read_text(encoding="utf-8")
         path.write_text(text.replace("NAME", name), encoding="utf-8")
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     except (Refused, OSError) as error:
         print(visible(f"Error: {error}"), file=sys.stderr)
         return 1
-    print(f"Written: {job.relative_to(ROOT)} and {test.relative_to(ROOT)}. What comes next: docs/jobs.md")
+    print(f"Written: {job.relative_to(ROOT)} and {test.relative_to(ROOT)}. Next steps: docs/jobs.md")
     return 0
 
 

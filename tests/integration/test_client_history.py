@@ -154,6 +154,9 @@ def test_a_run_id_is_whole_at_every_width(table: Any, aws: Aws, deployment: Depl
     assert len(lines) == 2
     assert lines[1].startswith(f"{run_id} top_words SUCCEEDED ")
     assert max(map(len, lines)) <= width
+    assert lines[0].endswith(" Input")
+    assert lines[1].endswith("xxxxxxxxxxxxx")
+    assert ("Began" in lines[0]) == (width > 100)
     assert not re.search(
         r"[\x00-\x1f]", "".join(lines) + "".join(shown(past_runs(aws, [deployment], 50))[1].split("\t"))
     )
@@ -304,15 +307,15 @@ def test_what_is_there_has_its_size(inputs: Any, source: Object | Objects, size:
     ("source", "sentence"),
     [
         (Object(BUCKET, "input/texd.txt"), r"did you mean s3://bucket/input/text\.txt\?$"),
-        (Object(BUCKET, "input/nothing like it"), "check how it is spelt"),
+        (Object(BUCKET, "input/nothing like it"), "check the spelling"),
         (Object(BUCKET, "input/tex"), "There is no object s3://bucket/input/tex: "),
         (
             Object(BUCKET, "input/logs"),
-            r"some under s3://bucket/input/logs/: to read them all, write the slash",
+            r"some under s3://bucket/input/logs/: add the slash to read them all",
         ),
         (Object(BUCKET, "input/empty"), "is empty: there is nothing to count"),
-        (Objects(BUCKET, "input/log/"), "check how the prefix is spelt"),
-        (Objects(BUCKET, "input/star"), r"for that one write s3://bucket/input/star\*\*; "),
+        (Objects(BUCKET, "input/log/"), "check the spelling of the prefix"),
+        (Objects(BUCKET, "input/star"), r"to read that one, write s3://bucket/input/star\*\*; "),
     ],
 )
 def test_what_is_not_there_or_two_things_is_one_sentence(
@@ -326,10 +329,12 @@ def test_another_bucket_than_the_deployment_s_is_refused_with_what_to_do(
     aws: Aws, deployment: Deployment
 ) -> None:
     with pytest.raises(
-        runs.RunError, match=r"reads from the bucket bucket, not from mine: .*source_bucket=mine"
+        runs.RunError, match=r"reads from the bucket bucket, not from mine\. .*source_bucket=mine"
     ):
         runs.checked(aws, deployment, Object("mine", "key"))
-    with pytest.raises(runs.RunError, match="begin with input/; runs/x does not"):
+    with pytest.raises(
+        runs.RunError, match=f"only input/ holds inputs: .* s3://{BUCKET}/input/, or write that"
+    ):
         runs.checked(aws, deployment, Object(BUCKET, "runs/x"))
 
 
@@ -347,10 +352,17 @@ def test_a_run_is_found_in_whichever_job_s_table_it_is(table: Any, aws: Aws, dep
     ("fields", "sentence"),
     [
         ({"status": "SUCCEEDED"}, "has finished. Its result: fanfold results --local run"),
-        ({"etag": '"e"'}, "is at work. To watch it: fanfold watch --local run"),
+        ({"etag": '"e"'}, "is still running. To watch it: fanfold watch --local run"),
         (
             {"status": "FAILED", "error": "InvalidRequest: no."},
-            r"never began: InvalidRequest: no\. Begin another",
+            r"never began, so there is nothing to resume: no\. Start a new run",
+        ),
+        (
+            {
+                "status": "FAILED",
+                "error": "InvalidRequest: Not a ParseFileRequest: Expected `str` matching regex",
+            },
+            r"never began, so there is nothing to resume: its request was malformed\. Start a new run",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from client import runs
-from client.aws import Aws
+from client.aws import Aws, Gone
 from lambda_src.errors import AccessDenied, FanfoldError, Transient
 from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import ParseFileRequest, PartReport, RunRecord
@@ -38,7 +38,7 @@ def results(table: Any) -> ResultsTable:
 def aws_of(table: Any, client: Any = None) -> Aws:
     """An account with that table."""
     aws: Any = SimpleNamespace(
-        table=lambda _: table, client=client, has_died=lambda: False, options=" --profile=me"
+        table=lambda _: table, client=client, gone=lambda: None, options=" --profile=me"
     )
     account: Aws = aws
     return account
@@ -48,6 +48,11 @@ def follow(table: Any, run_id: str = "run", seen: Any = lambda _: None) -> Any:
     aws = aws_of(table)
     deployment: Any = SimpleNamespace(job="top_words", table="results")
     return runs.follow(aws, deployment, run_id, seen).summary
+
+
+def read(table: Any) -> Any:
+    deployment: Any = SimpleNamespace(job="top_words", table="results")
+    return runs.read(aws_of(table), deployment, "run")
 
 
 def ended(results: ResultsTable, lengths: int, status: Any, error: str = "") -> None:
@@ -62,7 +67,9 @@ def ended(results: ResultsTable, lengths: int, status: Any, error: str = "") -> 
 
 def test_a_run_is_followed_to_its_end(table: Any, results: ResultsTable) -> None:
     """Also while it is handed over and has no owner."""
-    handed_over = RunRecord(run_id="run", owner="me", lease_until=time.time() - 5, started_at=1.0)
+    handed_over = RunRecord(
+        run_id="run", owner="me", lease_until=time.time() - 50, released=True, started_at=1.0
+    )
     results.put_run(handed_over)
     seen: list[runs.Progress] = []
 
@@ -84,14 +91,27 @@ def test_an_answer_that_is_not_whole_is_none(table: Any, results: ResultsTable) 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
 def test_a_run_that_ended_otherwise_is_told(table: Any, results: ResultsTable, status: str) -> None:
     ended(results, 0, status, "SourceChanged: it was replaced")
-    with pytest.raises(runs.RunError, match=r"^SourceChanged: it was replaced \(run run\)$"):
+    with pytest.raises(runs.RunError, match=r"^it was replaced \(run run\)$"):
         follow(table)
 
 
-def test_a_run_that_died_is_told_with_how_to_resume_it(table: Any, results: ResultsTable) -> None:
+@pytest.mark.parametrize(("released", "late_s"), [(False, 11), (True, 61)])
+def test_a_run_that_died_is_told_with_how_to_resume_it(
+    table: Any, results: ResultsTable, released: bool, late_s: float
+) -> None:
+    """One that was handed over is given time to begin again."""
     results.put_run(
-        RunRecord(run_id="run", owner="me", lease_until=time.time() - 61, started_at=1.0, key="k")
+        RunRecord(
+            run_id="run",
+            owner="me",
+            lease_until=time.time() - late_s,
+            released=released,
+            started_at=1.0,
+            key="k",
+        )
     )
+    with pytest.raises(runs.RunError, match=r"has died: .* To resume it: fanfold resume --profile=me run$"):
+        read(table)
     with pytest.raises(runs.RunError, match=r"To resume it: fanfold resume --profile=me run$"):
         follow(table)
 
@@ -164,14 +184,15 @@ def test_a_new_run_that_is_refused_is_told_from_its_record(table: Any) -> None:
         record.fail(AccessDenied("not there"))
         ResultsTable(table, "run", JOB).put_new_run(record)
 
-    with pytest.raises(runs.RunError, match=r"^AccessDenied: not there \(run run\)$"):
+    with pytest.raises(runs.RunError, match=r"^not there \(run run\)$"):
         ask(table, Lambda(refuse))
 
 
 def test_a_run_that_lambda_does_not_begin_is_told(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "BEGIN_TIMEOUT_S", 0.05)
     with pytest.raises(
-        runs.RunError, match=r"accepted the run run, but not begun it .* fanfold watch --profile=me run$"
+        runs.RunError,
+        match=r"accepted the run run, but has not started it .* fanfold watch --profile=me run$",
     ):
         ask(table, Lambda())
 
@@ -216,7 +237,7 @@ def test_a_finished_run_answers_again(table: Any) -> None:
 
 
 def test_a_run_of_another_key_under_the_same_id_is_not_taken_for_the_own(table: Any) -> None:
-    with pytest.raises(runs.RunError, match="is one of s3:///theirs, which someone else has begun"):
+    with pytest.raises(runs.RunError, match="Someone else has just started the run run, of s3:///theirs"):
         ask(table, Lambda(lambda: claim(table, "other", "theirs")))
 
 
@@ -224,7 +245,7 @@ def test_what_lambda_refuses_is_told(table: Any) -> None:
     def refuse() -> None:
         raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "full"}}, "Invoke")
 
-    with pytest.raises(runs.RunError, match=r"^Lambda cannot be asked to run parse_file: .*full"):
+    with pytest.raises(runs.RunError, match=r"^The function parse_file cannot be invoked: .*full"):
         ask(table, Lambda(refuse))
 
 
@@ -257,8 +278,18 @@ def test_a_table_out_of_reach_is_told(
         follow(table)
 
 
-def test_a_local_aws_that_was_killed_is_told_at_once(
-    table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("gone", "told"),
+    [
+        (Gone("It has died.", data_kept=False), r"^The run run has stopped\. It has died\.$"),
+        (
+            Gone("It was stopped.", data_kept=True),
+            r"^The run run .* stopped\. To resume the run: fanfold up, then fanfold resume --profile=me run$",
+        ),
+    ],
+)
+def test_a_local_aws_that_has_gone_is_told_at_once(
+    table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch, gone: Gone, told: str
 ) -> None:
     """It does not come back by itself, as a service does."""
     looks: list[ResultsTable] = []
@@ -269,11 +300,9 @@ def test_a_local_aws_that_was_killed_is_told_at_once(
 
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
     died: Any = aws_of(table)
-    died.has_died = lambda: True
+    died.gone = lambda: gone
     deployment: Any = SimpleNamespace(job="top_words", table="results")
-    with pytest.raises(
-        runs.RunError, match=r"^The local AWS has ended, and with it the run run\. .*: fanfold up$"
-    ):
+    with pytest.raises(runs.RunError, match=told):
         runs.follow(died, deployment, "run", lambda _: None)
     assert len(looks) == 1
 
@@ -295,5 +324,5 @@ def test_cancelling_gives_the_record_as_it_then_is(table: Any, results: ResultsT
     record = runs.cancel(aws, deployment, "run")
     assert (record.status, record.cancel_requested) == ("RUNNING", True)
     ended(results, 0, "FAILED")
-    with pytest.raises(runs.RunError, match="There is no run run at work"):
+    with pytest.raises(runs.RunError, match=r"^The run run has already ended: FAILED\.$"):
         runs.cancel(aws, deployment, "run")

@@ -83,7 +83,7 @@ def test_what_another_has_just_sent_is_taken_and_not_overwritten(
 def test_something_else_under_the_key_is_told(aws: Aws, s3: Any, tmp_path: Path) -> None:
     key = upload(aws, BUCKET, file(tmp_path, b"words")).key
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"a forgery")
-    with pytest.raises(UploadError, match="holds something else, 9 bytes: remove it"):
+    with pytest.raises(UploadError, match="holds other content, of 9 bytes: remove it"):
         upload(aws, BUCKET, file(tmp_path, b"words"))
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_changes_meanwhile_is_told_and_not_stored(
         if read == len(content):
             change(path)
 
-    with pytest.raises(UploadError, match=r"text\.txt was changed while it was uploaded: try again"):
+    with pytest.raises(UploadError, match=r"text\.txt changed while it was being uploaded: try again"):
         upload(aws, BUCKET, path, change_when_read)
     assert keys(s3) == []
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
@@ -237,11 +237,11 @@ def test_a_file_of_a_folder_that_changes_meanwhile_is_told(
         return found
 
     monkeypatch.setattr(module, "_digest", then_changed)
-    with pytest.raises(UploadError, match="b was changed while it was uploaded"):
+    with pytest.raises(UploadError, match="b changed while it was being uploaded"):
         upload_folder(aws, BUCKET, folder)
 
 
 def test_a_name_that_no_key_can_have_is_told(aws: Aws, s3: Any, tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match="rename it"):
+    with pytest.raises(UploadError, match="rename the file"):
         upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"a": b"x", "b\n": b"y"}))
     assert keys(s3) == []

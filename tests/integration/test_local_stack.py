@@ -17,14 +17,14 @@ from typing import Any
 import pytest
 
 from client import local_stack
-from client.aws import Aws, account_of
+from client.aws import Aws, Gone, account_of
 from client.deployment import ROOT, DeploymentError
-from client.local_stack import Folder, LocalStack, LocalStackError, down, standing
+from client.local_stack import Folder, LocalStack, LocalStackError, down, fate, standing
 from tests.processes import processes_of
 from tests.standing import deployment, nothing_deployed
 
 UP = "Starting a local AWS"
-UP_AGAIN = "Starting the local AWS, with the data that it had"
+UP_AGAIN = "Starting the local AWS, with its data"
 DEPLOYING = "Deploying the stack Fanfold into it"
 
 
@@ -79,9 +79,12 @@ def test_what_is_up_is_found_and_left_alone(state: Path) -> None:
     assert aws_of(started).client("sts").get_caller_identity()["Account"] == "000000000000"
     assert standing(state=state) == started
     assert up(state) == (started, [])
+    assert fate(started.aws.process_id, state=state) is None
     assert down(delete_data=False, state=state)
     assert processes_of(state) == []
     assert standing(state=state) is None
+    stopped = Gone("The local AWS was stopped by `fanfold down`.", data_kept=True)
+    assert fate(started.aws.process_id, state=state) == stopped
 
 
 def test_another_job_is_deployed_beside_the_first(state: Path) -> None:
@@ -150,11 +153,14 @@ def test_one_that_was_killed_is_told_and_started_anew(state: Path) -> None:
     started, _ = up(state)
     os.killpg(started.aws.process_id, signal.SIGKILL)
     wait_until_gone(state)
-    with pytest.raises(LocalStackError, match=r"has died, and its data are lost: .* `fanfold up`"):
+    with pytest.raises(LocalStackError, match=r"has died, and its data are lost; .* `fanfold up`"):
         standing(state=state)
+    gone = fate(started.aws.process_id, state=state)
+    assert gone
+    assert not gone.data_kept
     _, told = up(state)
     assert told == [
-        f"{UP} anew: the one before was not ended by `fanfold down`, its data are lost",
+        f"{UP}, without the data of the last one, which died before it could save them",
         DEPLOYING,
     ]
 
@@ -169,6 +175,21 @@ def test_when_the_server_alone_is_killed_nothing_of_it_stays(state: Path) -> Non
         standing(state=state)
     assert not down(delete_data=False, state=state)
     assert standing(state=state) is None
+
+
+@pytest.mark.hostile
+def test_where_down_was_killed_the_next_up_completes_it(state: Path) -> None:
+    started, _ = up(state)
+    record = state / "record.json"
+    changed = json.loads(record.read_text())
+    changed["running"]["ending"] = True
+    record.write_text(json.dumps(changed))
+    gone = fate(started.aws.process_id, state=state)
+    assert gone == Gone("The local AWS was stopped by `fanfold down`.", data_kept=True)
+    again, told = up(state)
+    assert told == [UP_AGAIN]
+    assert fate(started.aws.process_id, state=state) == gone
+    assert fate(again.aws.process_id, state=state) is None
 
 
 @pytest.mark.hostile
@@ -282,7 +303,7 @@ def test_only_its_user_can_read_its_keys(state: Path) -> None:
     assert stat.S_IMODE((state / "record.json").stat().st_mode) == 0o600
     down(delete_data=False, state=state)
     state.chmod(0o750)
-    with pytest.raises(LocalStackError, match="is not yours alone"):
+    with pytest.raises(LocalStackError, match="must be yours alone"):
         up(state)
     state.chmod(0o700)
 

@@ -4,11 +4,12 @@ import re
 import socket
 from typing import Any
 
+import boto3
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
-from client.aws import AccountError, Aws, account_of_person, sentence, sentence_of_text
+from client.aws import AccountError, Aws, Gone, account_of_person, sentence, sentence_of_text
 
 
 def refused(code: str) -> ClientError:
@@ -18,8 +19,11 @@ def refused(code: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (exceptions.NoCredentialsError(), "There are no AWS credentials: name a profile"),
-        (exceptions.NoRegionError(), "No AWS region is set: give --region"),
+        (exceptions.NoCredentialsError(), "There are no AWS credentials: give --profile"),
+        (
+            exceptions.NoRegionError(),
+            "No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local",
+        ),
         (exceptions.TokenRetrievalError(provider="sso", error_msg="x"), "have expired: log in again"),
         (exceptions.UnauthorizedSSOTokenError(), "have expired: log in again"),
         (
@@ -28,7 +32,7 @@ def refused(code: str) -> ClientError:
         ),
         (
             exceptions.EndpointConnectionError(endpoint_url="https://x"),
-            "cannot be reached: .* how the region",
+            "cannot be reached: .* spelling of the region",
         ),
         (exceptions.ConnectTimeoutError(endpoint_url="https://x"), "cannot be reached: "),
         (refused("ExpiredTokenException"), "have expired: log in again"),
@@ -77,8 +81,23 @@ def test_a_profile_that_is_not_there_is_told(configured: pytest.MonkeyPatch) -> 
 
 
 def test_a_local_aws_has_died_when_nobody_listens() -> None:
-    assert not Aws(None).has_died()
+    assert not Aws(None).gone()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        assert not Aws(None, f"https://127.0.0.1:{port}").has_died()
-    assert Aws(None, f"https://127.0.0.1:{port}").has_died()
+        assert not Aws(None, f"https://127.0.0.1:{port}").gone()
+        told = Gone("It was stopped.", data_kept=True)
+        assert Aws(None, f"https://127.0.0.1:{port}", fate=lambda: told).gone() == told
+    assert Aws(None, f"https://127.0.0.1:{port}").gone() == Gone(
+        "The local AWS has stopped.", data_kept=False
+    )
+
+
+def test_a_local_aws_that_does_not_answer_is_given_up_soon() -> None:
+    """Others are tried as often as boto3 does by itself."""
+    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="x")  # noqa: S106
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    local = Aws(session, f"http://127.0.0.1:{port}", False).dynamodb()  # type: ignore[arg-type]
+    assert local.meta.config.retries["total_max_attempts"] == 1
+    assert local.meta.config.read_timeout <= 5
+    assert "total_max_attempts" not in (Aws(session).dynamodb().meta.config.retries or {})

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from client import account, attendance, commands, demo, runs
+from client import account, attendance, commands, demo, history, local_stack, runs
 from client.account import Account
 from client.aws import Aws
 from client.upload import Input
@@ -44,8 +46,9 @@ def test_the_help_of_every_command_has_an_example_that_can_be_typed(
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["--help"]) == 0
+@pytest.mark.parametrize("arguments", [["--help"], []])
+def test_help_lists_every_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(arguments) == 0
     text = capsys.readouterr().out
     assert all(f"\n  {name} " in text for name in COMMANDS)
 
@@ -63,13 +66,25 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["run"], "Error: Missing argument 'SOURCE'."),
         (["rum", "x"], "Error: No such command 'rum'. Did you mean 'run', "),
         (["run", "x", "--job", "words"], "there is no job words; choose one of access_log, "),
-        (["run", "x", "--concurrency", "501"], "Error: Invalid value for '--concurrency'"),
+        (["run", "x", "--concurrency", "501"], "'--concurrency': 501 is not a whole number from 1 to 500."),
+        (["run", "x", "--concurrency", "many"], "'--concurrency': many is not a whole number from 1 to 500."),
+        (["run", "x", "--block-bytes", "5x"], "'--block-bytes': 5x is not a size of at least 1, such as 5MB"),
+        (["run", "x", "--block-bytes", "0"], "'--block-bytes': 0 is not a size of at least 1"),
+        (["runs", "--limit", "-1"], "'--limit': -1 is not a whole number of at least 1."),
+        (["estimate", "10GB", "--quota", "1"], "'--quota': 1 is not a whole number of at least 2."),
         (["run", "x", "--detach", "--json"], "--detach does not wait for a result"),
         (["run", "x", "--detach", "--output", "y"], "--detach does not wait for a result"),
-        (["runs", "--local", "--region", "x"], "leave out --profile and --region"),
-        (["clean", "run", "--older-than", "3"], "name runs, or give --older-than: not both"),
-        (["results", "run", "--json", "--csv"], "choose --json or --csv: not both"),
-        (["results", "run", "--output", "words.csv"], "say which, by --json or --csv"),
+        (["run", "x", "--run-id", "bad id"], "'bad id' is not a run id: use 1 to 64 letters, "),
+        (["run", "x", "--run-id", "a/b"], "'a/b' is not a run id"),
+        (["resume", "a/b"], "'a/b' is not a run id"),
+        (["watch", "r" * 65], "is not a run id"),
+        (["runs", "--local", "--region", "x"], "--local does not go with --profile or --region"),
+        (["clean", "run", "--older-than", "3"], "give run ids or --older-than, not both"),
+        (["results", "run", "--json", "--csv"], "give --json or --csv, not both"),
+        (
+            ["results", "run", "--output", "words.txt"],
+            "name a file that ends in .json or .csv, or give --json",
+        ),
         (["results", "--json", "words.json", "run"], "Error: Got unexpected extra argument"),
     ],
 )
@@ -80,15 +95,16 @@ def test_a_mistake_is_one_sentence_and_where_to_look(
     errors = capsys.readouterr().err.splitlines()
     assert sentence in errors[0]
     assert len(errors) == 2
-    assert errors[1].endswith(" --help tells how it is used.")
+    assert errors[1].startswith("See `fanfold")
+    assert errors[1].endswith(" --help`.")
 
 
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        ("RUNNING", "Asked to stop: it starts no more blocks."),
-        ("CANCELLED", "Cancelled."),
-        ("SUCCEEDED", "It had just ended: SUCCEEDED."),
+        ("RUNNING", "The run is stopping: it starts no more blocks."),
+        ("CANCELLED", "The run is cancelled."),
+        ("SUCCEEDED", "The run has just ended: SUCCEEDED."),
     ],
 )
 def test_cancelling_says_what_the_record_says(
@@ -99,6 +115,51 @@ def test_cancelling_says_what_the_record_says(
     monkeypatch.setattr(runs, "cancel", lambda *_: record)
     assert commands.main(["cancel", "run"]) == 0
     assert capsys.readouterr().out == f"{sentence}\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "had_data", "was_up", "told"),
+    [
+        (
+            [],
+            True,
+            True,
+            "it stops now. To resume it: fanfold up, then fanfold resume busy\nThe local AWS is down.\n",
+        ),
+        (["--delete-data"], True, True, "it stops now.\nThe local AWS is down, and its data are deleted.\n"),
+        (["--delete-data"], True, False, "The local AWS is down, and its data are deleted.\n"),
+        (["--delete-data"], False, False, "The local AWS was not running.\n"),
+        ([], True, False, "The local AWS was not running.\n"),
+    ],
+)
+def test_down_says_what_becomes_of_runs_and_of_data(
+    *,
+    option: list[str],
+    had_data: bool,
+    was_up: bool,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if had_data:
+        (tmp_path / "record.json").touch()
+    opened = account.open_account(local=True, profile=None, region=None)
+
+    def open_account(**_: Any) -> Account:
+        if not was_up:
+            raise local_stack.LocalStackError("not running")
+        return opened
+
+    busy = RunRecord(run_id="busy", started_at=1.0, lease_until=time.time() + 30)
+    done = RunRecord(run_id="done", started_at=1.0, status="SUCCEEDED")
+    past = [history.PastRun(opened.deployment("top_words"), record) for record in (busy, done)]
+    monkeypatch.setattr(account, "open_account", open_account)
+    monkeypatch.setattr(history, "past_runs", lambda *_: past)
+    monkeypatch.setattr(local_stack, "STATE", tmp_path)
+    monkeypatch.setattr(local_stack, "down", lambda **_: was_up)
+    assert commands.main(["down", *option]) == 0
+    assert capsys.readouterr().out.removeprefix("The run busy is still running; ") == told
 
 
 def test_a_file_that_is_gone_before_its_upload_is_one_sentence(
@@ -114,7 +175,8 @@ def test_a_file_that_is_gone_before_its_upload_is_one_sentence(
 
     monkeypatch.setattr(account, "open_account", open_account)
     assert commands.main(["run", str(file)]) == 1
-    assert capsys.readouterr().err == f"Error: {file} cannot be read: No such file or directory.\n"
+    told = capsys.readouterr().err
+    assert told.splitlines()[-1] == f"Error: {file} cannot be read: No such file or directory."
 
 
 def test_a_full_disk_is_one_sentence(
@@ -125,7 +187,41 @@ def test_a_full_disk_is_one_sentence(
 
     monkeypatch.setattr(demo, "run_folder", full)
     assert commands.main(["demo"]) == 1
-    assert capsys.readouterr().err == "Error: /somewhere: No space left on device\n"
+    assert capsys.readouterr().err == "Error: /somewhere: No space left on device.\n"
+
+
+def test_a_full_disk_behind_standard_output_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(history, "past_runs", full)
+    assert commands.main(["runs"]) == 1
+    assert capsys.readouterr().err == "Error: No space left on device.\n"
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fanfold {version('fanfold')}\n"
+
+
+def test_an_option_before_the_command_is_told_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["--region", "eu-west-1", "runs"]) == 2
+    assert "Put options after the command" in capsys.readouterr().err
+
+
+def test_a_block_may_be_given_as_a_size_in_any_case(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    def begin(_aws: Any, _deployment: Any, request: Any) -> None:
+        asked.append(request.block_bytes)
+
+    monkeypatch.setattr(runs, "checked", lambda _aws, _deployment, source: source)
+    monkeypatch.setattr(runs, "begin", begin)
+    for size in ("5MB", "5mb", "5 MB", "5000000"):
+        assert commands.main(["run", "s3://bucket/key", "--detach", "--block-bytes", size]) == 0
+    assert asked == [5_000_000] * 4
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +248,7 @@ def test_what_is_there_already_is_said(
     monkeypatch.setattr(runs, "begin", begin)
     monkeypatch.setattr(runs, "find", lambda *_: None)
     assert commands.main(["run", str(tmp_path / "text.txt")]) == 1
-    assert "It is there already: input/0/text.txt" in capsys.readouterr().out
+    assert "Already uploaded: input/0/text.txt" in capsys.readouterr().err
     assert asked == [("input/0/text.txt", '"etag"')]
 
 
@@ -226,14 +322,32 @@ def test_what_is_printed_for_programs_is_that_alone(
 def test_a_file_gets_the_same_and_people_see_the_result(
     way: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, options = tmp_path / "result.json", ["--json"] * (way[0] == "results")
+    path, options = tmp_path / "result", ["--json"] * (way[0] == "results")
     assert commands.main([*way, *options, "-o", str(path)]) == 0
     assert json.loads(path.read_text())["words"] == 1
     told = capsys.readouterr()
     assert ("denmark 1" in told.out) == (way[0] != "results")
-    assert not told.err
+    assert f"Written to {path}\n" in told.err
+    assert "denmark" not in told.err
     assert commands.main([*way, *options, "-o", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["words"] == 1
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize(("name", "beginning"), [("r.json", "{"), ("r.csv", '"length",')])
+def test_the_name_of_a_file_says_what_it_holds(name: str, beginning: str, tmp_path: Path) -> None:
+    assert commands.main(["results", "run", "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_text().startswith(beginning)
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize("way", WAYS[:3])
+def test_in_a_pipe_there_is_the_result_alone(way: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(way) == 0
+    told = capsys.readouterr()
+    assert "denmark 1" in told.out
+    assert "Full report: " in told.err
+    assert "Full report: " not in told.out
 
 
 @pytest.mark.parametrize(

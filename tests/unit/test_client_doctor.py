@@ -2,12 +2,13 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from rich.console import Console
 
 from client import doctor
@@ -66,8 +67,8 @@ def test_a_python_that_will_not(version: tuple[int, int]) -> None:
     [
         ("echo '2.1148.1 (build 1)'", "ok", "2.1148.1"),
         ("echo '3.0.0 (build 1)'", "wrong", "3.0.0 is installed, 2.1148.1 is locked"),
-        ("exit 127", "wrong", "it does not start: node is not installed"),
-        (None, "wrong", "it is not installed"),
+        ("exit 127", "wrong", "does not start: node is not installed"),
+        (None, "wrong", "not installed"),
     ],
 )
 def test_the_cdk_is_there_in_the_locked_version(
@@ -104,6 +105,7 @@ def test_the_clock(ahead_s: float, state: str) -> None:
     ("error", "sentence"),
     [
         (NoCredentialsError(), "There are no AWS credentials"),
+        (EndpointConnectionError(endpoint_url="https://sts"), "AWS cannot be reached: .* Check the network"),
         (refused("ExpiredToken"), "have expired: log in again"),
         (refused("InvalidClientTokenId", 403), "does not accept your credentials"),
         (refused("SignatureDoesNotMatch", 403), "does not accept your credentials"),
@@ -116,9 +118,23 @@ def test_credentials_that_do_not_work_are_told_and_nothing_else_is_asked(
     aws = Aws(Service(get_caller_identity=error))
     region, credentials, *others = doctor.of_account(Account(aws))
     assert (region.state, credentials.state) == ("ok", "wrong")
-    assert sentence in credentials.text
+    assert re.search(sentence, credentials.text)
+    assert not credentials.mend  # the sentence has it
     assert [finding.check for finding in others] == (["Clock"] if isinstance(error, ClientError) else [])
     assert "AKIAX" not in credentials.text
+
+
+def test_before_a_deployment_the_credentials_alone_are_checked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"Account": "1", "Arn": "arn", "ResponseMetadata": {}}
+    monkeypatch.setattr(doctor, "account_of_person", lambda: Aws(Service(get_caller_identity=told)))
+    assert doctor.check_credentials() == 0
+    assert tuple(capsys.readouterr()) == ("", "")
+    error = NoCredentialsError()
+    monkeypatch.setattr(doctor, "account_of_person", lambda: Aws(Service(get_caller_identity=error)))
+    assert doctor.check_credentials() == 1
+    assert capsys.readouterr().err.startswith("Error: There are no AWS credentials: ")
 
 
 @pytest.mark.parametrize(("limit", "state"), [(1, "wrong"), (10, "note"), (1000, "ok")])

@@ -46,8 +46,8 @@ def test_at_80_columns() -> None:
     assert first.endswith(" 71/191  0:01:05")
     assert second.endswith(" 0/20")
     assert facts == [
-        "Mapping blocks, 104.7 MB/s, about 6 s left, 120 of 250 Lambdas at work,",
-        "3 tried again, 2 throttles, 1 second copy, 0 failed, 0.0021 dollars so far",
+        "Mapping blocks, 104.7 MB/s, about 6 s left, 120 of 250 Lambdas running,",
+        "3 retries, 2 throttles, 1 second copy, 0 failed, 0.0021 dollars so far",
     ]
 
 
@@ -117,7 +117,7 @@ def test_a_pipe_gets_a_line_now_and_then_and_at_each_stage() -> None:
     assert len(told) == 50 / LINE_EVERY_S + 2
     assert "Mapping blocks: 0/191 blocks" in told[0]
     assert "Reducing parts: 5/20 parts" in told[-2]
-    assert ", 120 of 250 Lambdas at work, 3 tried again, 2 throttles" in told[3]
+    assert ", 120 of 250 Lambdas running, 3 retries, 2 throttles" in told[3]
 
 
 def test_a_line_says_units_that_are_no_bytes_by_their_name() -> None:

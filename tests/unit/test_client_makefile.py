@@ -73,6 +73,12 @@ def test_nothing_given_is_nothing_passed_on(folder: Path) -> None:
     assert make(folder, "run", {}, "argument") == ["demo"]
 
 
+def test_a_deployment_begins_with_the_credentials(folder: Path) -> None:
+    assert make(folder, "deploy", {"CONTEXT": "a=1"}, "argument") == [
+        *("-m", "client.doctor", "bootstrap", "deploy", "-c", "a=1")
+    ]
+
+
 @pytest.mark.parametrize("how", ["argument", "environment"])
 @pytest.mark.parametrize("target", ["synth", "destroy"])
 def test_each_setting_of_the_context_is_one_argument(folder: Path, target: str, how: str) -> None:

@@ -108,4 +108,4 @@ def test_a_wrong_argument_is_told_without_what_steers(
 def test_an_error_is_told_without_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["run", "/nowhere/\x1b]0;x\x07"]) == 1
     error = capsys.readouterr().err
-    assert error == "Error: There is no file or folder /nowhere/\\x1b]0;x\\x07: check how it is spelt.\n"
+    assert error == "Error: There is no file or folder /nowhere/\\x1b]0;x\\x07: check the spelling.\n"

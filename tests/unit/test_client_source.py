@@ -26,7 +26,7 @@ def test_a_key_is_just_characters(key: str) -> None:
 
 def test_a_whole_bucket_is_written_with_a_slash() -> None:
     assert parse("s3://bucket/") == Objects("bucket", "") == parse("s3://bucket/*")
-    with pytest.raises(SourceError, match="names a bucket: write s3://bucket/ to read all of it"):
+    with pytest.raises(SourceError, match="is a bucket: write s3://bucket/key for an object"):
         parse("s3://bucket")
 
 
@@ -34,16 +34,16 @@ def test_a_whole_bucket_is_written_with_a_slash() -> None:
     ("text", "sentence"),
     [
         ("", "There is no file or folder \\(nothing\\)"),
-        ("nowhere.txt", "There is no file or folder nowhere.txt: check how it is spelt"),
+        ("nowhere.txt", "There is no file or folder nowhere.txt: check the spelling"),
         ("s3:/bucket/key", "lacks a slash: write s3://bucket/key"),
         ("s3:///key", "names no bucket"),
         ("s3://", "names no bucket"),
-        ("https://bucket/key", "https cannot be read from"),
+        ("https://bucket/key", "https is not supported"),
         ("file.txt/", "is a file, not a folder: leave out the slash"),
         ("empty.txt", "is empty: there is nothing to count"),
-        ("none", "is a folder without files"),
+        ("none", "contains no files"),
         ("hollow", "is empty: there is nothing to count"),
-        ("pipe", "is not a file that can be read"),
+        ("pipe", "is neither a file nor a folder"),
     ],
 )
 def test_a_mistake_is_one_sentence(

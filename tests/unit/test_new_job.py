@@ -83,7 +83,7 @@ def test_what_is_no_name_is_refused(root: Path, name: str) -> None:
 def test_what_exists_is_not_written_over(root: Path, path: str) -> None:
     (root / path).parent.mkdir(exist_ok=True)
     (root / path).write_text("mine")
-    with pytest.raises(Refused, match="exists already"):
+    with pytest.raises(Refused, match="already exists"):
         write_job(root, "a")
     assert [(file.relative_to(root).as_posix(), file.read_text()) for file in root.rglob("*.py")] == [
         (path, "mine")
