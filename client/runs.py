@@ -197,8 +197,8 @@ def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFil
         )
     if not record.etag:
         raise RunError(
-            f"The run {run_id} never began, so there is nothing to resume: {for_people(record.error)} Start a "
-            "new run."
+            f"The run {run_id} never began, so there is nothing to resume: {for_people(record.error)} "
+            "Start a new run."
         )
     return ParseFileRequest(
         key=record.key,
