@@ -15,7 +15,8 @@ from lambda_src.dynamodb import Refused, reasons_of
 from lambda_src.endpoint import Unreachable
 
 LOCAL_AWS_TIMEOUT_S = 2.0
-LOCAL_READ_TIMEOUT_S = 5.0
+LOCAL_READ_TIMEOUT_S = 20.0
+"""On a busy machine, an answer may take seconds."""
 
 
 class AccountError(Exception):
