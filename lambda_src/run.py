@@ -331,7 +331,7 @@ def _parse(
         record.blocks_done = len(reports)
 
     def name(request: ParseBlockRequest) -> str:
-        return f"block {request.block} ({job.unit} {request.start:,} to {request.end:,})"
+        return f"block {request.block} ({job.unit} {request.start} to {request.end})"
 
     if resumed:
         map_reduce(services.find_report, requests, keep, name=name, max_concurrency=FINDS_AT_ONCE, tick=tick)

@@ -151,7 +151,7 @@ def test_one_word_miscounted_in_one_block_fails_the_run(faulty: Faulty) -> None:
 
     faulty.proxy.decide = once(faulty.is_function("get_all_occurrences"), miscount)
     faulty.must_fail(
-        "One word miscounted in one blob", event, "ConservationBroken", " in length 4, their reducer"
+        "One word miscounted in one blob", event, "ConservationBroken", " in length 4, but its reducer"
     )
 
 

@@ -357,13 +357,6 @@ def test_a_run_is_found_in_whichever_job_s_table_it_is(table: Any, aws: Aws, dep
             {"status": "FAILED", "error": "InvalidRequest: no."},
             r"never began, so there is nothing to resume: no\. Start a new run",
         ),
-        (
-            {
-                "status": "FAILED",
-                "error": "InvalidRequest: Not a ParseFileRequest: Expected `str` matching regex",
-            },
-            r"never began, so there is nothing to resume: its request was malformed\. Start a new run",
-        ),
     ],
 )
 def test_what_cannot_be_resumed_is_told(
