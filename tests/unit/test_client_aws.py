@@ -99,5 +99,5 @@ def test_a_local_aws_that_does_not_answer_is_given_up_soon() -> None:
         port = listener.getsockname()[1]
     local = Aws(session, f"http://127.0.0.1:{port}", False).dynamodb()  # type: ignore[arg-type]
     assert local.meta.config.retries["total_max_attempts"] == 1
-    assert local.meta.config.read_timeout <= 5
+    assert local.meta.config.read_timeout < 60  # boto3's own
     assert "total_max_attempts" not in (Aws(session).dynamodb().meta.config.retries or {})
