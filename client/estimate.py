@@ -8,6 +8,7 @@ from client.model import ENGINE, Modelled, Suggestion, athena_dollars, block_tex
 from client.report import ITEM_NAMES
 from client.sizes import size_text
 from client.times import time_text
+from client.views import counted
 from client.workload import Figures, NotModelled, Workload
 from lambda_src.job import BYTES
 from lambda_src.prices import Prices, prices_of
@@ -47,8 +48,8 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
         figures=figures,
     )
     console.print(
-        f"{size_text(input_bytes)}, modelled for {workload.about}, in an account with a quota of {quota:,} "
-        f"{'Lambda' if quota == 1 else 'Lambdas'} at once; prices of {name}"
+        f"{size_text(input_bytes)}, modelled for {workload.about}, in an account with a quota of "
+        f"{counted(quota, 'Lambda')} at once; prices of {name}"
     )
     console.print()
     console.print(_by_stage(cold.modelled, warm))

@@ -151,7 +151,6 @@ _ENVIRONMENT.filters |= {
         "shown",
         "number",
         "counted",
-        "plural",
         "cell",
         "prose",
         "size",

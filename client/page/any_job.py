@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from client.page.figures import Cell, Result, Summary, Table
+from client.page.markup import plural
 from lambda_src.messages import ENGINE_FIELDS
 
 MOST_ROWS = 500
@@ -22,7 +23,7 @@ def draw(summary: Summary) -> Result:
         "What the job found",
         number,
         name.replace("_", " "),
-        f"{len(rows)} {'value' if len(rows) == 1 else 'values'}",
+        f"{len(rows)} {plural(len(rows), 'value')}",
         [Table("Every value", ["What", "Value"], rows[:MOST_ROWS], left_out)],
     )
 

@@ -139,10 +139,7 @@ class Faulty(NamedTuple):
         def decide(call: Call) -> Fault | None:
             if until(call):
                 released.set()
-            is_block = call.method == "PUT" and call.target.startswith("blobs/")
-            if is_block and int(call.target.rpartition("/")[2].removesuffix(".jsonl")) >= FIRST_HELD:
-                return Hold(released)
-            return None
+            return Hold(released) if call.block is not None and call.block >= FIRST_HELD else None
 
         self.proxy.decide = decide
         try:

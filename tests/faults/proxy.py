@@ -31,6 +31,13 @@ class Call(NamedTuple):
     port: int
     body: bytes
 
+    @property
+    def block(self) -> int | None:
+        """The number of the block whose blob it stores, if it does."""
+        if self.method == "PUT" and self.target.startswith("blobs/"):
+            return int(self.target.rpartition("/")[2].removesuffix(".jsonl"))
+        return None
+
 
 class Answer(NamedTuple):
     """Answer this instead of asking AWS."""
@@ -124,9 +131,7 @@ class Proxy:
         """How many different blocks were parsed after the first ``calls`` calls: a straggler's second copy
         stores the same one."""
         later = list(self.calls)[calls:]
-        return len(
-            {call.target for call in later if call.method == "PUT" and call.target.startswith("blobs/")}
-        )
+        return len({call.target for call in later if call.block is not None})
 
     def wait_until_idle(self) -> None:
         """Until no Lambda that a Lambda invoked is at work."""

@@ -21,8 +21,8 @@ FUNCTIONS = ("parse_block", "get_occurrences")
 
 def to_be_stored(call: Call, job: Job) -> int | None:
     """The number of the task whose result is about to be stored: of a block, or of a part, both from 0."""
-    if call.method == "PUT" and call.target.startswith("blobs/"):
-        return int(call.target.rpartition("/")[2].removesuffix(".jsonl"))
+    if call.block is not None:
+        return call.block
     if call.target == "TransactWriteItems":
         for action in msgspec.json.decode(call.body)["TransactItems"]:
             if "Put" in action:
