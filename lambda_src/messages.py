@@ -27,7 +27,7 @@ MAX_CONCURRENCY = 500
 LARGEST_OBJECT_BYTES = 50 * 10**12
 """What S3 stores at most in one object."""
 
-FAILURES, FAILURE_BYTES, ERROR_BYTES = 1000, 250, 4000
+FAILURES, FAILURE_BYTES, ERROR_BYTES, WARNINGS = 1000, 250, 4000, 50
 """As many fit into a run record: an item of DynamoDB holds 400 KB."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -259,6 +259,20 @@ Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
 Stage = Literal["parse", "reduce", "log", "done"]
 
 
+class RunWarning(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Something that a person should know before relying on an answer.
+
+    ``code`` is for programs, such as ``invalid_utf8``; ``message`` is one sentence for a person. ``key`` and
+    ``offset`` name the first object and byte concerned, ``count`` says how many bytes, lines or objects are.
+    """
+
+    code: str
+    message: str
+    key: str | None = None
+    offset: Count | None = None
+    count: Count | None = None
+
+
 class RunRecord(Struct, kw_only=True):
     """The run as the results table shows it. Times are seconds since the epoch, ``seconds`` is per stage.
 
@@ -298,6 +312,7 @@ class RunRecord(Struct, kw_only=True):
     extras: dict[str, int] = {}
     error: str = ""
     failures: list[str] = []
+    warnings: list[RunWarning] = []
     started_at: float
     finished_at: float = 0.0
     seconds: dict[str, float] = {}
@@ -310,6 +325,11 @@ class RunRecord(Struct, kw_only=True):
     def name(self) -> str:
         """The input for a person."""
         return name_of(self.bucket, self.key, self.prefix)
+
+    def warn(self, warning: RunWarning) -> None:
+        """Add ``warning`` once; a run keeps the first ``WARNINGS`` of them."""
+        if warning not in self.warnings and len(self.warnings) < WARNINGS:
+            self.warnings = [*self.warnings, warning]
 
     def fail(self, error: Exception) -> None:
         """Note that ``error`` ended the run, now: as CANCELLED if a person cancelled it, else as FAILED."""
