@@ -458,7 +458,8 @@ def clean(
     region: Region = None,
 ) -> None:
     """Delete intermediates of old runs. Inputs and results stay. A cleaned run has no timeline in its report,
-    and resuming it reads everything again. Intermediates expire by themselves after 7 days."""
+    and resuming it reads everything again. By default blobs expire by themselves after a day, the rest after
+    7 days."""
     if run_ids and older_than is not None:
         raise typer.BadParameter("give run ids or --older-than, not both.")
     from client.intermediates import clean as clean_up

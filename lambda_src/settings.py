@@ -5,10 +5,10 @@ outputs, back into the same classes.
 """
 
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from lambda_src.errors import FanfoldError
 
@@ -67,7 +67,8 @@ class Outputs(Struct, frozen=True, kw_only=True):
 class ParseFileSettings(Struct, frozen=True):
     """``job`` is a module of ``jobs``. ``source_bucket`` is the bucket of inputs: the stack's own one unless
     the deployment names another. ``url_suffix`` is that of the partition, such as amazonaws.com. ``metrics``
-    that are on are published, and paid for, at the end of each run."""
+    that are on are published, and paid for, at the end of each run. Blobs are stored for
+    ``keep_intermediates_days``; at 1, the default, those of a run that has succeeded are deleted at once."""
 
     job: str
     url_suffix: str
@@ -79,6 +80,7 @@ class ParseFileSettings(Struct, frozen=True):
     get_occurrences_function: str
     log_results_function: str
     metrics: Literal["on", "off"]
+    keep_intermediates_days: Annotated[int, Meta(ge=1)] = 1
 
 
 class ParseBlockSettings(Struct, frozen=True):
@@ -113,7 +115,8 @@ def to_environment(settings: Struct) -> dict[str, str]:
     {'FANFOLD_JOB': 'top_words', 'FANFOLD_URL_SUFFIX': 'amazonaws.com', 'FANFOLD_BUCKET': 'b'}
     """
     return {
-        _VARIABLE_PREFIX + name.upper(): value for name, value in msgspec.structs.asdict(settings).items()
+        _VARIABLE_PREFIX + name.upper(): str(value)
+        for name, value in msgspec.structs.asdict(settings).items()
     }
 
 
@@ -126,7 +129,7 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
         raise SettingsMissing(f"Environment variables not set: {variables}. Deploy the stack again.")
     given = {name: environment[_VARIABLE_PREFIX + name.upper()] for name in names}
     try:
-        return msgspec.convert(given, kind)
+        return msgspec.convert(given, kind, strict=False)  # a variable is a string, also of a number
     except msgspec.ValidationError as error:
         raise SettingsMissing(
             f"Environment variables of the wrong form: {error}. Deploy the stack again."

@@ -16,6 +16,8 @@ from stacks.map_reduce_job import MapReduceJob, Objects
 from stacks.storage import Storage
 
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+LONGEST_KEPT_DAYS = 3650
+
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 
 
@@ -35,12 +37,21 @@ class FanfoldStack(Stack):
     """``job`` is a module of ``lambda_src.jobs``. Context: ``architecture`` (arm64, x86_64, or host for a
     local AWS), ``source_bucket`` (an existing bucket to read inputs from), ``source_bucket_key`` (the ARN of
     the KMS key of its objects, if they have one of the customer's), ``retain_data`` (true or false),
-    ``dashboard`` (false or true: CloudWatch's, with metrics), ``alarm_email`` (where its alarms go)."""
+    ``dashboard`` (false or true: CloudWatch's, with metrics), ``alarm_email`` (where its alarms go),
+    ``keep_intermediates_days`` (how long blobs are stored, by default 1)."""
 
     def __init__(self, scope: Construct, construct_id: str, *, job: str, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
         retain_data = self._choice("retain_data", ("true", "false")) == "true"
-        storage = Storage(self, "Storage", retain_data=retain_data)
+        keep_intermediates_days = self._number(
+            "keep_intermediates_days", default=1, highest=LONGEST_KEPT_DAYS
+        )
+        storage = Storage(
+            self,
+            "Storage",
+            retain_data=retain_data,
+            keep_intermediates_days=keep_intermediates_days,
+        )
         bucket, table = storage.bucket, storage.table
 
         source_bucket_name: str | None = self.node.try_get_context("source_bucket")
@@ -63,6 +74,7 @@ class FanfoldStack(Stack):
             runs=Objects(bucket, RUNS_PREFIX, storage.bucket_in_findings),
             table=table,
             metrics=dashboard,
+            keep_intermediates_days=keep_intermediates_days,
         )
         outputs = Outputs(
             bucket=bucket.bucket_name,
@@ -113,3 +125,12 @@ class FanfoldStack(Stack):
         if value not in choices:
             raise InvalidContext(f"-c {name}={value}: choose one of {', '.join(choices)}.")
         return value
+
+    def _number(self, name: str, *, default: int, highest: int) -> int:
+        """The context setting ``name``: a whole number from 1 on."""
+        given = self.node.try_get_context(name)
+        if given in (None, ""):
+            return default
+        if not re.fullmatch(r"[1-9][0-9]{0,8}", str(given)) or int(given) > highest:
+            raise InvalidContext(f"-c {name}={given}: give a whole number from 1 to {highest:,}.")
+        return int(given)

@@ -7,8 +7,11 @@ from constructs import Construct
 
 from lambda_src.settings import BLOBS_PREFIX, RUNS_INDEX, RUNS_PREFIX
 
-INTERMEDIATES_KEPT = Duration.days(7)
-"""Long enough to resume a failed run after a weekend."""
+RECORDS_KEPT_DAYS = 7
+"""What a report needs (manifest, trace, listing) is small, and stays longer than the blobs."""
+
+OLD_VERSIONS_KEPT_DAYS = 30
+"""Of a bucket whose versioning is on: long enough to get back an input that was deleted by mistake."""
 
 
 class Storage(Construct):
@@ -19,7 +22,9 @@ class Storage(Construct):
     it, DynamoDB keeps a backup for 35 days, for its point-in-time recovery is on.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, retain_data: bool) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, retain_data: bool, keep_intermediates_days: int
+    ) -> None:
         super().__init__(scope, construct_id)
         removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
         self.bucket = s3.Bucket(
@@ -30,15 +35,7 @@ class Storage(Construct):
             enforce_ssl=True,
             minimum_tls_version=1.2,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            lifecycle_rules=[
-                *(
-                    s3.LifecycleRule(id=f"Expire-{prefix[:-1]}", prefix=prefix, expiration=INTERMEDIATES_KEPT)
-                    for prefix in (BLOBS_PREFIX, RUNS_PREFIX)
-                ),
-                s3.LifecycleRule(
-                    id="Abort-unfinished-uploads", abort_incomplete_multipart_upload_after=Duration.days(1)
-                ),
-            ],
+            lifecycle_rules=_lifecycle(keep_intermediates_days),
             removal_policy=removal,
             auto_delete_objects=False,
         )
@@ -82,3 +79,29 @@ class Storage(Construct):
         resource = self.bucket.node.default_child
         assert isinstance(resource, CfnResource)
         return f"<{Stack.of(self).get_logical_id(resource)}.Arn>"
+
+
+def _lifecycle(keep_intermediates_days: int) -> list[s3.LifecycleRule]:
+    """When objects expire. Inputs do not. A run can be resumed while its blobs are stored, and needs its
+    listing for that."""
+    expiring = {
+        BLOBS_PREFIX: keep_intermediates_days,
+        RUNS_PREFIX: max(RECORDS_KEPT_DAYS, keep_intermediates_days),
+    }
+    return [
+        *(
+            s3.LifecycleRule(
+                id=f"Expire-{prefix[:-1]}",
+                prefix=prefix,
+                expiration=Duration.days(days),
+                noncurrent_version_expiration=Duration.days(1),
+            )
+            for prefix, days in expiring.items()
+        ),
+        s3.LifecycleRule(
+            id="Expire-old-versions", noncurrent_version_expiration=Duration.days(OLD_VERSIONS_KEPT_DAYS)
+        ),
+        s3.LifecycleRule(
+            id="Abort-unfinished-uploads", abort_incomplete_multipart_upload_after=Duration.days(1)
+        ),
+    ]

@@ -78,6 +78,8 @@ def test_retain_data_may_be_written_as_a_person_writes_it(
         {"dashboard": "false"},
         {"dashboard": False},
         {"alarm_email": ""},
+        {"keep_intermediates_days": 1},
+        {"keep_intermediates_days": "1"},
     ],
     ids=str,
 )
@@ -120,6 +122,13 @@ def test_the_defaults_may_be_written_out(
                 f"-c alarm_email={email}: give one e-mail address, as in me@example.com.",
             )
             for email in ("me", "me@", "@example.com", "me@example", "a@b.c,d@e.f", "me@example.com\n", True)
+        ),
+        *(
+            (
+                {"keep_intermediates_days": days},
+                f"-c keep_intermediates_days={days}: give a whole number from 1 to 3,650.",
+            )
+            for days in (0, "0", "-1", "1.5", "7d", 3651, True)
         ),
         ({"architecture": "amd64"}, "-c architecture=amd64: choose one of arm64, x86_64, host."),
     ],

@@ -8,6 +8,7 @@ from aws_cdk.assertions import Template
 from lambda_src.messages import PartReport, RunRecord
 from lambda_src.settings import RUNS_INDEX
 
+from .conftest import Synthesize
 from .synthesized import Synthesized
 
 BUCKET = "AWS::S3::Bucket"
@@ -72,10 +73,33 @@ def test_intermediates_and_unfinished_uploads_expire_and_inputs_do_not(bucket: d
     rules = bucket["LifecycleConfiguration"]["Rules"]
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     expiring = {rule.get("Prefix"): rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"blobs/": 7, "runs/": 7}
+    assert expiring == {"blobs/": 1, "runs/": 7}
     (aborting,) = (rule for rule in rules if "AbortIncompleteMultipartUpload" in rule)
     assert aborting["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     assert "Prefix" not in aborting
+
+
+@pytest.mark.parametrize(
+    ("days", "expiring"), [(3, {"blobs/": 3, "runs/": 7}), ("30", {"blobs/": 30, "runs/": 30})]
+)
+def test_intermediates_may_be_kept_longer_and_what_resuming_needs_with_them(
+    synthesize: Synthesize, days: object, expiring: dict[str, int]
+) -> None:
+    stack = synthesize(keep_intermediates_days=days)
+    rules = stack.the_only(BUCKET)["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == expiring
+    variables = stack.function("ParseFile")["Environment"]["Variables"]
+    assert variables["FANFOLD_KEEP_INTERMEDIATES_DAYS"] == str(days)
+
+
+def test_no_old_version_is_stored_for_ever(bucket: dict[str, Any]) -> None:
+    """Where somebody turns versioning on, objects that expire or are deleted become old versions."""
+    kept = {
+        rule.get("Prefix"): rule["NoncurrentVersionExpiration"]["NoncurrentDays"]
+        for rule in bucket["LifecycleConfiguration"]["Rules"]
+        if "NoncurrentVersionExpiration" in rule
+    }
+    assert kept == {"blobs/": 1, "runs/": 1, None: 30}
 
 
 def test_table_is_on_demand_and_keyed_by_run_and_item(table: dict[str, Any]) -> None:

@@ -17,6 +17,15 @@ def test_what_the_stack_writes_the_handler_reads() -> None:
     assert from_environment(ParseFileSettings, environment) == settings
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "many"])
+def test_a_number_of_the_wrong_form_is_named(days: str) -> None:
+    settings = ParseFileSettings("top_words", "amazonaws.com", "b", "s", "t", "f1", "f2", "f3", "f4", "on", 7)
+    environment = to_environment(settings)
+    assert from_environment(ParseFileSettings, environment) == settings
+    with pytest.raises(SettingsMissing, match=r"wrong form: .*keep_intermediates_days"):
+        from_environment(ParseFileSettings, {**environment, "FANFOLD_KEEP_INTERMEDIATES_DAYS": days})
+
+
 def test_missing_and_empty_variables_are_named() -> None:
     with pytest.raises(SettingsMissing, match="not set: FANFOLD_BUCKET, FANFOLD_TABLE"):
         from_environment(
