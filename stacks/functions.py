@@ -11,6 +11,7 @@ from constructs import Construct
 from msgspec import Struct
 
 from lambda_src.settings import to_environment
+from stacks.assets import code_of
 from stacks.dependency_layer import LOCK, ROOT, RUNTIME_PYTHON, build_layer, host_architecture
 from stacks.function_code import build_code
 from stacks.native_library import build_library
@@ -34,7 +35,7 @@ class Functions(Construct):
         )
         self._architecture = ARCHITECTURES[host_architecture() if architecture == "host" else architecture]
         self._runtime = lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)
-        self._code = lambda_.Code.from_asset(str(build_code(architecture)))
+        self._code = code_of(build_code(architecture))
         self._wheels_for = architecture
         self._dependencies = self.layer("Dependencies", LOCK, source)
 
@@ -44,7 +45,7 @@ class Functions(Construct):
         return lambda_.LayerVersion(
             self,
             name,
-            code=lambda_.Code.from_asset(str(build_layer(self._wheels_for, lock, library))),
+            code=code_of(build_layer(self._wheels_for, lock, library)),
             compatible_architectures=[self._architecture],
             compatible_runtimes=[self._runtime],
             description=f"The packages of {lock.relative_to(ROOT)}",

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,14 @@ def test_two_builds_are_identical(folders: tuple[Path, Path], built: str) -> Non
     assert one == other
     assert len(one) > 3
     assert any(name.endswith(".pyc") for name in one)
+
+
+def test_lambda_can_read_every_file_whatever_the_umask(folders: tuple[Path, Path]) -> None:
+    """The CDK's zip has the modes of these files, and Lambda runs as another user than their owner."""
+    for folder in folders:
+        files = [path for path in (folder / ASSEMBLY).glob("asset.*/**/*") if path.is_file()]
+        assert {".py", ".pyc", ".so"} <= {path.suffix for path in files}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} <= {0o644, 0o755}
 
 
 def _copy_sources(folder: Path) -> None:
