@@ -124,12 +124,15 @@ def finish(
     record, summary = ended
     try:
         if output:
-            report.write(output, report.json_text(report.as_json(deployment.job, summary, stages.seconds)))
+            with runs.legible(record.run_id):
+                text = report.json_text(report.as_json(deployment.job, summary, stages.seconds))
+            report.write(output, text)
             if output != report.STANDARD_OUTPUT:
                 stages.console.print(visible(f"Written to {output}"), soft_wrap=True)
     finally:
         if output != report.STANDARD_OUTPUT:
-            report.show(stages.results, deployment.job, summary, stages.seconds)
+            with runs.legible(record.run_id):
+                report.show(stages.results, deployment.job, summary, stages.seconds)
         report.show_dollars(stages.console, record)
         stages.console.print(visible(f"Run: {record.run_id}"))
         if kept:

@@ -222,18 +222,16 @@ def down(
 def _stopped_runs(*, delete_data: bool) -> Iterator[str]:
     """What becomes of each run that is at work in the local AWS, as it is about to end."""
     from client.account import open_account
-    from client.aws import AccountError
-    from client.deployment import DeploymentError
     from client.history import past_runs, status_of
-    from client.local_stack import LocalStackError
     from client.runs import command
 
     try:
         account = open_account(local=True, profile=None, region=None)
         found = past_runs(account.aws, account.deployments(), 50)
-    except (AccountError, DeploymentError, LocalStackError):  # it does not answer: it is ended all the same
+    except Exception:  # noqa: BLE001 - whatever it is, it must not keep the local AWS from being stopped
         return
-    for past in found:
+    yield from found.unreadable
+    for past in found.runs:
         if status_of(past.record) == "RUNNING":
             resume = command("resume", account.aws, past.deployment, past.record.run_id)
             later = "" if delete_data else f" To resume it: fanfold up, then {resume}"
@@ -339,11 +337,13 @@ def list_runs(
     account = _account(local, profile, region)
     console = _console()
     found = past_runs(account.aws, account.deployments(job), limit)
-    if found or not console.is_terminal:
-        show_runs(console, found)
-        if console.is_terminal and len(found) == limit:
+    for sentence in found.unreadable:
+        _complain(sentence)
+    if found.runs or not console.is_terminal:
+        show_runs(console, found.runs)
+        if console.is_terminal and len(found.runs) == limit:
             console.print(f"These are the newest {limit:,}; --limit N shows more.")
-    else:
+    elif not found.unreadable:
         console.print(f"There are no runs yet. Start one with `fanfold run{account.aws.options} SOURCE`.")
 
 
@@ -383,11 +383,14 @@ def results(
     ended = runs.read(account.aws, deployment, run_id)
     if not output:
         console = _console()
-        report.show(console, deployment.job, ended.summary, {})
+        with runs.legible(run_id):
+            report.show(console, deployment.job, ended.summary, {})
         report.show_dollars(console, ended.record)
         return
     of_job = deployment.job, ended.summary
-    report.write(output, as_csv(*of_job) if csv else report.json_text(report.as_json(*of_job, {})))
+    with runs.legible(run_id):
+        text = as_csv(*of_job) if csv else report.json_text(report.as_json(*of_job, {}))
+    report.write(output, text)
     if output != report.STANDARD_OUTPUT:
         _console(to_errors=True).print(visible(f"Written to {output}"), soft_wrap=True)
 

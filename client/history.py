@@ -1,10 +1,9 @@
 """The runs that there were, of each job, as the results tables hold them."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
@@ -15,9 +14,9 @@ from client.deployment import Deployment, deploy_command
 from client.runs import has_died, job_option
 from client.safe_text import visible
 from client.sizes import size_text
-from lambda_src.dynamodb import from_attribute
+from lambda_src.errors import RecordUnreadable
 from lambda_src.messages import RunRecord
-from lambda_src.results_table import RUN_ITEM
+from lambda_src.results_table import RUN_ITEM, run_from_item
 from lambda_src.settings import RUNS_INDEX
 
 READ_AT_ONCE = 100
@@ -43,21 +42,31 @@ class PastRun(NamedTuple):
     record: RunRecord
 
 
-def past_runs(aws: Aws, deployments: Iterable[Deployment], limit: int) -> list[PastRun]:
+class Past(NamedTuple):
+    """The runs that there were, and a sentence for each whose record cannot be read."""
+
+    runs: list[PastRun]
+    unreadable: list[str]
+
+
+def past_runs(aws: Aws, deployments: Iterable[Deployment], limit: int) -> Past:
     """The newest ``limit`` runs of ``deployments``, the newest first. Raises AccountError."""
-    found = [
-        PastRun(deployment, record)
-        for deployment in deployments
-        for record in _records(aws, deployment, limit)
-    ]
-    return sorted(found, key=lambda run: run.record.started_at, reverse=True)[:limit]
+    found: list[PastRun] = []
+    unreadable: list[str] = []
+    for deployment in deployments:
+        for read in _records(aws, deployment, limit):
+            if isinstance(read, RunRecord):
+                found.append(PastRun(deployment, read))
+            else:
+                unreadable.append(str(read))
+    return Past(sorted(found, key=lambda run: run.record.started_at, reverse=True)[:limit], unreadable)
 
 
-def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord]:
+def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord | RecordUnreadable]:
     job, table, client = deployment.job, deployment.table, aws.dynamodb()
     try:
         keys = _newest(client, table, limit)
-        found: list[RunRecord] = []
+        found: list[RunRecord | RecordUnreadable] = []
         for first in range(0, len(keys), READ_AT_ONCE):
             found += _read(client, table, keys[first : first + READ_AT_ONCE])
         return found
@@ -85,19 +94,19 @@ def _newest(client: Any, table: str, limit: int) -> list[dict[str, Any]]:
     return [{name: item[name] for name in ("run_id", "item")} for page in pages for item in page["Items"]]
 
 
-def _read(client: Any, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[RunRecord]:
+def _read(client: Any, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[RunRecord | RecordUnreadable]:
     """The records of ``keys``, in any order."""
     names = {f"#{place}": field for place, field in enumerate(FIELDS)}
     projected = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
     wanted = {table: {"Keys": keys, **projected}}
     while wanted:
         answer = client.batch_get_item(RequestItems=wanted)
-        yield from map(_record, answer["Responses"][table])
+        for item in answer["Responses"][table]:
+            try:
+                yield run_from_item(item, item["run_id"]["S"])
+            except RecordUnreadable as error:
+                yield error
         wanted = answer["UnprocessedKeys"]
-
-
-def _record(item: Mapping[str, Any]) -> RunRecord:
-    return msgspec.convert({name: from_attribute(value) for name, value in item.items()}, RunRecord)
 
 
 def status_of(record: RunRecord) -> str:

@@ -97,7 +97,7 @@ class Folder:
             return msgspec.json.decode(self._record.read_bytes(), type=Record)
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError as error:
+        except ValueError as error:  # not UTF-8, no JSON, or of another shape
             raise LocalStackError(
                 f"{self._record} cannot be read ({error}). Start over with `fanfold down --delete-data`."
             ) from error
@@ -122,6 +122,14 @@ class Folder:
         finally:
             os.close(alive)
         return False
+
+    def leader(self) -> int | None:
+        """The leader of the processes that hold the lock, found without the record."""
+        for opened in Path("/proc").glob("[0-9]*/fd/*"):
+            with suppress(OSError):  # it is another user's, or has just ended
+                if opened.readlink() == self._alive.resolve():
+                    return os.getpgid(int(opened.parts[2]))
+        return None
 
     def empty(self) -> None:
         """Forget the local AWS and its data."""
@@ -148,7 +156,7 @@ def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalSt
     with folder.locked():
         record = folder.record()
         if record and record.running and record.running.ending and folder.is_alive():
-            _end(folder, record.running, STOP_TIMEOUT_S)  # as a `down` that was killed has not
+            _end(folder, record.running.process_id, STOP_TIMEOUT_S)  # as a `down` that was killed has not
         if not (record and record.running and folder.is_alive()):
             record = _start(folder, record, tell)
         if not _is_current(record, job):
@@ -196,14 +204,21 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
     folder = Folder(state)
     with folder.locked():
         was_up = folder.is_alive()
-        record = folder.record() if was_up or not delete_data else None
+        try:
+            record = folder.record()
+        except LocalStackError:  # damaged, which must not keep the server up
+            if was_up and (leader := folder.leader()):
+                _end(folder, leader, 0 if delete_data else STOP_TIMEOUT_S)
+            if not delete_data:
+                raise
+            record = None
         if record and record.running and was_up:
             # Who watches a run there hears of it now, and not when the last of its processes has gone.
             folder.write(
                 msgspec.structs.replace(record, running=msgspec.structs.replace(record.running, ending=True))
             )
             timeout_s = 0 if delete_data else STOP_TIMEOUT_S
-            _end(folder, record.running, timeout_s)
+            _end(folder, record.running.process_id, timeout_s)
         kept = record and folder.saved.exists() and not delete_data
         if record and kept:
             folder.write(msgspec.structs.replace(record, running=None))
@@ -217,9 +232,9 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
     return was_up
 
 
-def _end(folder: Folder, running: Running, timeout_s: float) -> None:
+def _end(folder: Folder, leader: int, timeout_s: float) -> None:
     """Once all is saved, it need not wait for Lambdas that are at work."""
-    end_group(running.process_id, lambda: not folder.is_alive() or folder.saved.exists(), timeout_s)
+    end_group(leader, lambda: not folder.is_alive() or folder.saved.exists(), timeout_s)
 
 
 def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -> Record:

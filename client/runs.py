@@ -1,7 +1,8 @@
 """One run, from the client: start, watch, read, cancel or resume it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -14,7 +15,7 @@ from client.interruption import SIGNALS
 from client.safe_text import shell_word
 from client.source import S3, Object, Objects, check_in_s3, size_in_s3
 from lambda_src import job
-from lambda_src.errors import FanfoldError, RunConflict, Transient, for_people
+from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.messages import (
     DEFAULT_MAX_CONCURRENCY,
     ParseFileRequest,
@@ -241,6 +242,8 @@ def cancel(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord:
         ended = _seen(aws, table)
         status = f": {ended.status}" if ended else ""
         raise RunError(f"The run {run_id} has already ended{status}.") from None
+    except RecordUnreadable as error:
+        raise RunError(str(error)) from error
     except FanfoldError as error:
         raise RunError(f"The run {run_id} cannot be cancelled: {error}") from error
     record = _seen(aws, table)
@@ -320,7 +323,20 @@ def _ended(aws: Aws, deployment: Deployment, table: ResultsTable, record: RunRec
             f"The table holds {len(parts)} of {len(deployed.parts)} {deployed.part}s of the run "
             f"{record.run_id}."
         )
-    return Ended(record, summarize(deployed, record, parts))
+    with legible(record.run_id):
+        return Ended(record, summarize(deployed, record, parts))
+
+
+@contextmanager
+def legible(run_id: str) -> Iterator[None]:
+    """For a job's own code on what is stored of a run, which has no schema: whatever fails is a RunError."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RunError(
+            f"The result of the run {run_id} cannot be shown ({error}): what is stored of it is damaged, or "
+            "another version of Fanfold wrote it."
+        ) from error
 
 
 def _died(aws: Aws, deployment: Deployment, run_id: str) -> str:
@@ -354,6 +370,8 @@ def _watched(aws: Aws, table: ResultsTable, look: Callable[[], T]) -> T:
     while True:
         try:
             return look()
+        except RecordUnreadable as error:
+            raise RunError(str(error)) from error
         except FanfoldError as error:
             if isinstance(error, Transient) and (gone := aws.gone()):
                 text = f"The run {table.run_id} has stopped. {gone.text}"

@@ -141,7 +141,7 @@ def addresses_of(portion: Portion, read_listing: Callable[[int, int], bytes]) ->
     start, end = portion.listing
     try:
         return Addresses(_LINES.decode_lines(read_listing(start, end)))
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or none of a listing
         raise BlobDamaged(
             f"Bytes {start} to {end} of the run's listing of objects are damaged: start a new run."
         ) from error

@@ -61,6 +61,10 @@ class ConservationBroken(FanfoldError):
     """A byte or a word would have been lost or counted twice; the run refuses to answer."""
 
 
+class RecordUnreadable(FanfoldError):
+    """An item of the results table is damaged, or a newer version wrote it; the text names the run."""
+
+
 class RunConflict(FanfoldError):
     """The run id is in use by another invocation, or belongs to another input."""
 

@@ -39,6 +39,9 @@ Positive = Annotated[int, Meta(ge=1)]
 Concurrency = Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)]
 BlockBytes = Annotated[int, Meta(ge=1, le=LARGEST_OBJECT_BYTES)]
 Count = Annotated[int, Meta(ge=0)]
+Time = Annotated[float, Meta(ge=0, lt=1e11)]
+"""Seconds since the epoch, up to the year 5138: a calendar ends somewhere."""
+
 Part = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -289,7 +292,7 @@ class RunRecord(Struct, kw_only=True):
 
     run_id: str
     owner: str = ""
-    lease_until: float = 0.0
+    lease_until: Time = 0.0
     released: bool = False
     cancel_requested: bool = False
     status: Status = "RUNNING"
@@ -299,22 +302,22 @@ class RunRecord(Struct, kw_only=True):
     prefix: str | None = None
     etag: str = ""
     version_id: str = ""
-    bytes: int = 0
-    objects: int = 0
-    block_bytes: int = 0
+    bytes: Count = 0
+    objects: Count = 0
+    block_bytes: Count = 0
     block_bytes_because: str = ""
-    blocks: int = 0
-    blocks_done: int = 0
-    blocks_kept: int = 0
-    max_concurrency: int = 0
-    units: int = 0
+    blocks: Count = 0
+    blocks_done: Count = 0
+    blocks_kept: Count = 0
+    max_concurrency: Count = 0
+    units: Count = 0
     facts: dict[str, Any] = {}
     extras: dict[str, int] = {}
     error: str = ""
     failures: list[str] = []
     warnings: list[RunWarning] = []
-    started_at: float
-    finished_at: float = 0.0
+    started_at: Time
+    finished_at: Time = 0.0
     seconds: dict[str, float] = {}
     calls: dict[str, int] = {}
     used: dict[str, float] = {}

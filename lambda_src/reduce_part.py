@@ -7,7 +7,7 @@ import msgspec
 from lambda_src import meter
 from lambda_src.blob_store import BlobStore
 from lambda_src.conservation import check_mapped, check_reduced
-from lambda_src.errors import InvalidRequest
+from lambda_src.errors import BlobDamaged, InvalidRequest
 from lambda_src.job import Job
 from lambda_src.map_reduce import fan_out
 from lambda_src.messages import BlockReport, Manifest, PartReport
@@ -21,10 +21,13 @@ READ_AHEAD_BYTES = 64 << 20
 
 def reduce_part(job: Job, part: str, blobs: BlobStore) -> PartReport:
     """Reduce ``part`` over the blobs of the run's manifest, and see that none is missing. Raises
-    InvalidRequest for a part that the job does not have, ConservationBroken, FanOutFailed."""
+    InvalidRequest for a part that the job does not have, BlobDamaged, ConservationBroken, FanOutFailed."""
     if part not in job.parts:
         raise InvalidRequest(f"part: the job has no {job.part} {part!r}.")
-    manifest = msgspec.json.decode(blobs.get_manifest(), type=Manifest)
+    try:
+        manifest = msgspec.json.decode(blobs.get_manifest(), type=Manifest)
+    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or none of a manifest
+        raise BlobDamaged(f"The manifest of the run is damaged: {error}. Resume the run.") from error
     check_mapped(job, manifest)
     lines = Lines(job.parts.index(part), manifest, blobs)
     reduced = job.reduce(part, lines)

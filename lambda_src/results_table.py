@@ -16,9 +16,17 @@ import msgspec
 
 from lambda_src.dynamodb import THROTTLES, Refused, Table, from_attribute, to_attribute
 from lambda_src.endpoint import Unreachable
-from lambda_src.errors import AccessDenied, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
+from lambda_src.errors import (
+    AccessDenied,
+    FanfoldError,
+    RecordUnreadable,
+    RunCancelled,
+    RunConflict,
+    Throttled,
+    Transient,
+)
 from lambda_src.job import Job
-from lambda_src.messages import PartReport, RunRecord, Status
+from lambda_src.messages import FAILURE_BYTES, PartReport, RunRecord, Status, cut
 
 RUN_ITEM = "run"
 
@@ -147,11 +155,11 @@ class ResultsTable:
             self._put(RUN_ITEM, record, NEW)
 
     def get_run(self) -> RunRecord | None:
-        """The run record, read consistently, or None."""
+        """The run record, read consistently, or None. Raises RecordUnreadable."""
         request = {"TableName": self._table.name, "Key": self._key(RUN_ITEM), "ConsistentRead": True}
         with _translated(self._table.name):
             item = self._table.call("GetItem", request).get("Item")
-        return None if item is None else from_item(item, RunRecord)
+        return None if item is None else run_from_item(item, self.run_id)
 
     def put_part(self, report: PartReport, owner: str) -> None:
         """Store the result of one part, if the run is still at work for ``owner``. Raises RunConflict: a
@@ -165,10 +173,17 @@ class ResultsTable:
         )
 
     def get_parts(self) -> list[PartReport]:
-        """The stored results, in the job's order of parts."""
-        items = [item for page in self._pages() for item in page["Items"]]
-        reports = [from_item(item, PartReport) for item in items]
+        """The stored results, in the job's order of parts. Raises RecordUnreadable."""
+        reports = [self._report(item) for page in self._pages() for item in page["Items"]]
         return sorted(reports, key=lambda report: self._job.parts.index(report.part))
+
+    def _report(self, item: Mapping[str, Any]) -> PartReport:
+        name = str(from_attribute(item["item"]))
+        what = f"result {name} of the run {self.run_id}"
+        report: PartReport = _from_item(item, PartReport, what)
+        if report.part not in self._job.parts or self._part_item(report.part) != name:
+            raise _unreadable(what, f"it is of another {self._job.part}")
+        return report
 
     def count_parts(self) -> int:
         """How many results are stored, without reading them."""
@@ -246,11 +261,27 @@ class ResultsTable:
         return {**_values_of(plain), **self._key(item)}
 
 
-def from_item(item: Mapping[str, Any], kind: Any) -> Any:
+def run_from_item(item: Mapping[str, Any], run_id: str) -> RunRecord:
+    """The record of the run ``run_id`` that an item of the table holds. Raises RecordUnreadable."""
+    record: RunRecord = _from_item(item, RunRecord, f"record of the run {run_id}")
+    return record
+
+
+def _from_item(item: Mapping[str, Any], kind: Any, what: str) -> Any:
     """What an item of the table holds of a Struct ``kind``; fields that are newer than it have defaults."""
     known = {field.encode_name for field in msgspec.structs.fields(kind)} | {"outcome"}
-    plain = {name: from_attribute(value) for name, value in item.items() if name in known}
-    return msgspec.convert(plain, kind)
+    try:
+        plain = {name: from_attribute(value) for name, value in item.items() if name in known}
+        return msgspec.convert(plain, kind)
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise _unreadable(what, str(error)) from error
+
+
+def _unreadable(what: str, why: str) -> RecordUnreadable:
+    reason = cut(" ".join(why.split()), FAILURE_BYTES)
+    return RecordUnreadable(
+        f"The {what} cannot be read: {reason}. It is damaged, or a newer version of Fanfold wrote it."
+    )
 
 
 def _values_of(values: Mapping[str, Any]) -> dict[str, Any]:

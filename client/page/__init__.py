@@ -47,17 +47,21 @@ def page(
     manifest: Manifest | None = None,
     version: str = "",
     options: str = "",
+    trace_error: str = "",
 ) -> str:
     """The report of a run of ``job``, a whole HTML document that asks for nothing from anywhere.
 
     ``summary`` is what ``summarize`` gives of it, ``parts`` the results table's reports and ``manifest`` that
     of its blocks: with both, the report recomputes the run's proof. ``trace`` and ``manifest`` are None where
-    the bucket does not hold them any more. ``version`` is Fanfold's, ``options`` how the command
-    line names the account. Raises LibraryMissing.
+    the bucket does not hold them any more; ``trace_error`` says why a trace cannot be read. ``version`` is
+    Fanfold's, ``options`` how the command line names the account. Raises LibraryMissing.
     """
     the_job = load(job)
     result = _drawing(job)(summary) if parts and record.status == "SUCCEEDED" else None
-    time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
+    try:
+        time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
+    except (ValueError, ArithmeticError) as error:  # times that no clock shows
+        time, trace_error = None, f"it is damaged: {error}."
     style = Markup(_library("dist/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
     script = Markup(_library("dist/uPlot.iife.min.js") + "\n" + _own("page.js"))  # noqa: S704 - as above
     return _ENVIRONMENT.get_template("page.html").render(
@@ -71,6 +75,7 @@ def page(
         record=record,
         result=result,
         time=time,
+        trace_error=trace_error,
         bill=bill_of(record),
         proof=proof_of(the_job, parts, manifest) if parts and manifest else None,
         command=_command(job, record, options),

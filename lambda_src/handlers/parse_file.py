@@ -107,7 +107,7 @@ def _trace(blobs: BlobStore) -> Trace | None:
     stored = blobs.get_trace()
     try:
         return msgspec.json.decode(stored, type=Trace) if stored else None
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or none of a trace
         raise BlobDamaged(f"The trace of the run is damaged: {error}.") from error
 
 

@@ -74,7 +74,7 @@ def test_runs_are_listed_newest_first_with_what_they_took(
         dollars={"gb_s": 0.004, "s3_puts": 0.0012},
         failures=["never read"],
     )
-    found = past_runs(aws, [deployment], 50)
+    found = past_runs(aws, [deployment], 50).runs
     assert [run.record.run_id for run in found] == ["done", "run-2", "run-1", "run-0"]
     assert found[0].record.dollars == done.dollars
     header, first, *_, last = shown(found)
@@ -93,7 +93,7 @@ def test_the_newest_are_listed_whatever_they_are_called(
     monkeypatch.setattr(history, "READ_AT_ONCE", 2)
     for place, name in enumerate(["last", "aaa", "zzz", "20261125T101500Z-0a1b2c3d"]):
         claim(table, name, started_at=1e9 - place)
-    found = past_runs(aws, [deployment, deployment], 2 * limit)
+    found = past_runs(aws, [deployment, deployment], 2 * limit).runs
     listed = [run.record.run_id for run in found]
     assert listed == [name for name in ("last", "aaa", "zzz")[:limit] for _ in range(2)]
 
@@ -114,7 +114,7 @@ def test_what_dynamodb_leaves_out_is_asked_for_again(
 
     monkeypatch.setattr(client, "batch_get_item", one_at_once)
     monkeypatch.setattr(Aws, "client", lambda *_: client)
-    found = past_runs(aws, [deployment], 50)
+    found = past_runs(aws, [deployment], 50).runs
     assert [run.record.run_id for run in found] == ["run-0", "run-1", "run-2"]
 
 
@@ -139,7 +139,7 @@ def test_a_run_whose_owner_has_died_is_not_called_running(
 ) -> None:
     claim(table, "dead", lease_until=time.time() - 3600)
     claim(table, "alive", started_at=2e9)
-    assert [line.split("\t")[2] for line in shown(past_runs(aws, [deployment], 50))[1:]] == [
+    assert [line.split("\t")[2] for line in shown(past_runs(aws, [deployment], 50).runs)[1:]] == [
         "RUNNING",
         "DIED",
     ]
@@ -150,7 +150,7 @@ def test_a_run_id_is_whole_at_every_width(table: Any, aws: Aws, deployment: Depl
     """And a hostile key steers no terminal and breaks no line."""
     run_id = "20261125T101500Z-0a1b2c3d"
     claim(table, run_id, bucket="b", key="input/\x1b]0;x\x07\t\n" + "x" * 300, status="SUCCEEDED")
-    lines = shown(past_runs(aws, [deployment], 50), width)
+    lines = shown(past_runs(aws, [deployment], 50).runs, width)
     assert len(lines) == 2
     assert lines[1].startswith(f"{run_id} top_words SUCCEEDED ")
     assert max(map(len, lines)) <= width
@@ -158,7 +158,7 @@ def test_a_run_id_is_whole_at_every_width(table: Any, aws: Aws, deployment: Depl
     assert lines[1].endswith("xxxxxxxxxxxxx")
     assert ("Began" in lines[0]) == (width > 100)
     assert not re.search(
-        r"[\x00-\x1f]", "".join(lines) + "".join(shown(past_runs(aws, [deployment], 50))[1].split("\t"))
+        r"[\x00-\x1f]", "".join(lines) + "".join(shown(past_runs(aws, [deployment], 50).runs)[1].split("\t"))
     )
 
 

@@ -315,3 +315,23 @@ def test_a_record_that_is_damaged_is_told(state: Path) -> None:
     with pytest.raises(LocalStackError, match=r"record\.json cannot be read \(Expected `str`"):
         standing(state=state)
     down(delete_data=True, state=state)
+
+
+@pytest.mark.parametrize("record", ["{", "\udcff"])
+@pytest.mark.parametrize("delete_data", [True, False])
+def test_a_damaged_record_does_not_keep_it_up(tmp_path: Path, record: str, delete_data: bool) -> None:
+    """Here something simpler than a server holds the lock."""
+    folder = Folder(tmp_path / "state")
+    folder.path.mkdir(mode=0o700)
+    (folder.path / "record.json").write_text(record, errors="surrogateescape")
+    with folder.alive() as alive:
+        server = subprocess.Popen(["sleep", "600"], pass_fds=[alive], start_new_session=True)
+    try:
+        if delete_data:
+            assert down(delete_data=True, state=folder.path)
+        else:
+            with pytest.raises(LocalStackError, match=r"record\.json cannot be read .* down --delete-data"):
+                down(delete_data=False, state=folder.path)
+        assert server.wait(timeout=20) == -signal.SIGTERM
+    finally:
+        server.kill()

@@ -155,7 +155,7 @@ def test_down_says_what_becomes_of_runs_and_of_data(
     done = RunRecord(run_id="done", started_at=1.0, status="SUCCEEDED")
     past = [history.PastRun(opened.deployment("top_words"), record) for record in (busy, done)]
     monkeypatch.setattr(account, "open_account", open_account)
-    monkeypatch.setattr(history, "past_runs", lambda *_: past)
+    monkeypatch.setattr(history, "past_runs", lambda *_: history.Past(past, []))
     monkeypatch.setattr(local_stack, "STATE", tmp_path)
     monkeypatch.setattr(local_stack, "down", lambda **_: was_up)
     assert commands.main(["down", *option]) == 0

@@ -1,0 +1,279 @@
+"""What was stored is damaged, or a newer version wrote it: one sentence names the run, and others are shown."""
+
+import copy
+import io
+import json
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from client import account, commands, html_report, local_stack, report, runs
+from client.account import Account
+from client.aws import AccountError
+from client.cells import as_csv
+from client.history import past_runs, show_runs
+from lambda_src.dynamodb import to_attribute
+from lambda_src.job import load, names
+from tests.fake_runs import fake_run
+
+RUN = "damaged"
+RUNS = {job: fake_run(job, blocks=3) for job in names()}
+
+
+class FakeAws:
+    """The table and the bucket of one job's deployment, as boto3's clients and ours see them."""
+
+    endpoint_url = None
+    options = ""
+
+    def __init__(self, job: str) -> None:
+        run = RUNS[job]
+        self.job, self.parts = load(job), load(job).parts
+        record = msgspec.structs.replace(run.record, run_id=RUN, owner="me")
+        key = {"run_id": to_attribute(RUN)}
+        items = {
+            "run": record,
+            **{
+                f"{self.job.part}#{part.part.rjust(max(map(len, self.parts)), '0')}": part
+                for part in run.parts
+            },
+        }
+        self.items = {
+            name: {
+                **{field: to_attribute(value) for field, value in msgspec.to_builtins(content).items()},
+                **key,
+                "item": to_attribute(name),
+            }
+            for name, content in items.items()
+        }
+        good = copy.deepcopy(self.items["run"])
+        self.good = {**good, "run_id": to_attribute("good"), "started_at": to_attribute(1.0)}
+        self.stored = {
+            f"runs/{RUN}/trace.json": msgspec.json.encode(run.trace),
+            f"runs/{RUN}/manifest.json": msgspec.json.encode(run.manifest),
+        }
+        self.deployment: Any = SimpleNamespace(
+            job=job, table="table", bucket="bucket", source_bucket="bucket"
+        )
+
+    def gone(self) -> None:
+        return None
+
+    def table(self, name: str) -> Any:
+        return SimpleNamespace(name=name, call=self._call)
+
+    def _call(self, operation: str, request: Any) -> Any:
+        if operation == "GetItem":
+            item = self.items["run"] if request["Key"]["run_id"]["S"] == RUN else None
+            return {"Item": item} if item else {}
+        if operation == "Query":
+            items = [item for name, item in self.items.items() if name != "run"]
+            return {"Items": items, "Count": len(items)}
+        return {}
+
+    def dynamodb(self) -> Any:
+        found = [self.items["run"], self.good]
+        keys = [{"run_id": to_attribute(name), "item": to_attribute("run")} for name in (RUN, "good")]
+        pages = SimpleNamespace(paginate=lambda **_: [{"Items": keys}])
+        return SimpleNamespace(
+            get_paginator=lambda _: pages,
+            batch_get_item=lambda **_: {"Responses": {"table": found}, "UnprocessedKeys": {}},
+        )
+
+    def client(self, _service: str) -> Any:
+        return SimpleNamespace(get_object=lambda Bucket, Key: {"Body": io.BytesIO(self.stored[Key])})  # noqa: N803
+
+
+def ways(aws: FakeAws) -> list[Any]:
+    """All that a person may ask of a run."""
+    deployment: Any = aws.deployment
+    of: Any = aws
+
+    def shown() -> None:
+        ended = runs.read(of, deployment, RUN)
+        console = Console(file=io.StringIO())
+        with runs.legible(RUN):  # as the commands do
+            report.show(console, deployment.job, ended.summary, {})
+            as_csv(deployment.job, ended.summary)
+            report.json_text(report.as_json(deployment.job, ended.summary, {}))
+        report.show_dollars(console, ended.record)
+
+    return [
+        shown,
+        lambda: runs.follow(of, deployment, RUN, lambda _: None),
+        lambda: html_report.html_report(of, deployment, RUN),
+        lambda: runs.cancel(of, deployment, RUN),
+        lambda: runs.request_to_resume(of, deployment, RUN),
+        lambda: runs.deployment_of(of, [deployment], RUN),
+    ]
+
+
+def check(aws: FakeAws) -> None:
+    """Each way ends well or in one sentence that names the run, and the list has the other run."""
+    for way in ways(aws):
+        try:
+            way()
+        except (runs.RunError, report.ReportError) as error:
+            assert RUN in str(error)
+            assert "\n" not in str(error)
+            assert not re.search(r"ValidationError|KeyError|Traceback|RecordUnreadable", str(error))
+    of: Any = aws
+    found = past_runs(of, [aws.deployment], 50)
+    listed = [run.record.run_id for run in found.runs]
+    assert "good" in listed
+    assert listed.count(RUN) + len(found.unreadable) == 1
+    assert all(RUN in sentence for sentence in found.unreadable)
+    for console in (Console(file=io.StringIO()), Console(file=io.StringIO(), force_terminal=True, width=80)):
+        show_runs(console, found.runs)
+
+
+JUNK_VALUES: Any = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**37), 10**37)
+    | st.text(max_size=5)
+    | st.floats(-1e125, 1e125),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+JUNK = JUNK_VALUES.map(to_attribute) | st.sampled_from(
+    [{"B": b"\xff"}, {"SS": ["a"]}, {"NS": ["1"]}, {"BS": [b"x"]}, {"N": "1E+125"}, {"N": "-9"}]
+)
+
+
+@pytest.mark.parametrize("job", names())
+@settings(max_examples=60)
+@given(st.data())
+def test_any_field_of_any_item_may_hold_anything(job: str, data: st.DataObject) -> None:
+    aws = FakeAws(job)
+    item = aws.items[data.draw(st.sampled_from(sorted(aws.items)))]
+    field = data.draw(st.sampled_from(sorted(set(item) - {"run_id", "item"})))
+    if data.draw(st.booleans()):
+        item[field] = data.draw(JUNK)
+    else:
+        del item[field]
+    check(aws)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("stage", "combine"), ("status", "PAUSED"), ("started_at", 1e125), ("bytes", -1)]
+)
+def test_a_record_of_a_newer_version_is_named_and_skipped(field: str, value: Any) -> None:
+    aws: Any = FakeAws("top_words")
+    aws.items["run"][field] = to_attribute(value)
+    for way in ways(aws):
+        with pytest.raises(runs.RunError, match=rf"^The record of the run {RUN} cannot be read: .*{field}"):
+            way()
+    check(aws)
+
+
+def test_a_part_that_holds_another_part_is_no_result() -> None:
+    aws: Any = FakeAws("top_words")
+    aws.items["length#03"]["part"] = to_attribute("4")
+    with pytest.raises(runs.RunError, match=rf"^The result length#03 of the run {RUN} cannot be read: "):
+        runs.read(aws, aws.deployment, RUN)
+
+
+@pytest.mark.parametrize("words", [["results", RUN], ["results", RUN, "--csv"], ["watch", RUN]])
+def test_a_result_that_cannot_be_shown_is_one_sentence(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws: Any = FakeAws("top_words")
+    aws.items["length#03"]["result"] = to_attribute({"words": 1, "top_words": [{"word": 7}]})
+    monkeypatch.setattr(account, "open_account", lambda **_: Account(aws, {"top_words": aws.deployment}))
+    assert commands.main(words) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith(f"Error: The result of the run {RUN} cannot be shown (")
+
+
+def _places(value: Any) -> list[tuple[Any, Any]]:
+    """Every place in a JSON value where something stands: its container, and its key."""
+    found = []
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        found += [(value, key), *_places(value[key])]
+    return found
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_damaged_trace_costs_the_timeline_alone(data: st.DataObject) -> None:
+    aws: Any = FakeAws("top_words")
+    key = f"runs/{RUN}/trace.json"
+    trace = json.loads(aws.stored[key])
+    container, place = data.draw(st.sampled_from(_places({**trace, "calls": trace["calls"][:4]})))
+    container[place] = data.draw(JUNK_VALUES)
+    trace["calls"] = trace["calls"][:4]
+    aws.stored[key] = json.dumps(trace).encode(errors="surrogatepass")
+    assert b"The most frequent words by length" in html_report.html_report(aws, aws.deployment, RUN)
+
+
+BROKEN = [
+    b"",
+    b"\xff",
+    b'"\xff"',
+    b"[" * 100_000,
+    b"null",
+    b'{"run_id": "x", "calls": []',
+    b'{"calls": 1e999}',
+]
+
+
+@pytest.mark.parametrize("stored", [*BROKEN, b'{"run_id": "x", "calls": [], "newer": 1}'])
+def test_a_trace_that_cannot_be_read_is_said_to_be_there(stored: bytes) -> None:
+    aws: Any = FakeAws("top_words")
+    aws.stored[f"runs/{RUN}/trace.json"] = stored
+    page = html_report.html_report(aws, aws.deployment, RUN).decode()
+    assert "The trace of this run cannot be read" in page
+    assert "a trace is written when a run ends" not in page
+
+
+@pytest.mark.parametrize("stored", BROKEN)
+def test_a_damaged_manifest_is_one_sentence(stored: bytes) -> None:
+    aws: Any = FakeAws("top_words")
+    key = f"runs/{RUN}/manifest.json"
+    aws.stored[key] = stored
+    with pytest.raises(runs.RunError, match=rf"^s3://bucket/{key} cannot be read: "):
+        html_report.html_report(aws, aws.deployment, RUN)
+
+
+def test_runs_names_it_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws: Any = FakeAws("top_words")
+    aws.items["run"]["stage"] = to_attribute("combine")
+    monkeypatch.setattr(account, "open_account", lambda **_: Account(aws, {"top_words": aws.deployment}))
+    assert commands.main(["runs"]) == 0
+    told = capsys.readouterr()
+    assert [line.split("\t")[0] for line in told.out.splitlines()[1:]] == ["good"]
+    assert told.err.startswith(f"The record of the run {RUN} cannot be read: ")
+    assert len(told.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [AccountError("no"), KeyError("status"), OSError(5, "no"), RecursionError(), None]
+)
+def test_nothing_keeps_down_from_stopping(
+    error: Exception | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws: Any = FakeAws("top_words")
+    aws.items["run"]["status"] = to_attribute("PAUSED")
+
+    def open_account(**_: Any) -> Account:
+        if error:
+            raise error
+        return Account(aws, {"top_words": aws.deployment})
+
+    monkeypatch.setattr(account, "open_account", open_account)
+    stopped: list[bool] = []
+    monkeypatch.setattr(local_stack, "down", lambda **_: stopped.append(True) or True)
+    assert commands.main(["down"]) == 0
+    assert stopped
+    told = capsys.readouterr()
+    assert told.out.endswith("The local AWS is down.\n")
+    assert "Traceback" not in told.err
