@@ -31,7 +31,7 @@ ROUNDS = 7
 
 BUCKET = "handler.open_bucket('bucket', 'amazonaws.com')"
 TABLE = "handler.open_table('table', 'amazonaws.com')"
-FUNCTIONS = "handler.open_functions('amazonaws.com', 60)"
+FUNCTIONS = "handler.open_functions('amazonaws.com')"
 CLIENTS = {
     "parse_file": [TABLE, FUNCTIONS, BUCKET],
     "parse_block": [BUCKET],

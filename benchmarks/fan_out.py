@@ -150,7 +150,7 @@ def tasks_of(calls: int) -> list[ParseBlockRequest]:
 
 
 def _once(case: Case) -> Measured:
-    client, tasks = open_functions("amazonaws.com", 60), tasks_of(case.calls)
+    client, tasks = open_functions("amazonaws.com"), tasks_of(case.calls)
     lock = threading.Lock()
     under_way = 0
     all_in_s: float | None = None
@@ -164,7 +164,7 @@ def _once(case: Case) -> Measured:
             if under_way == most and all_in_s is None:
                 all_in_s = time.monotonic() - began_at
         try:
-            return invoke(client, str(case.delay_ms), task, BlockReport)
+            return invoke(client, str(case.delay_ms), task, BlockReport, timeout_s=60)
         finally:
             with lock:
                 under_way -= 1

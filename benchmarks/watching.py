@@ -58,12 +58,12 @@ def _run(stack: Deployed, key: str, *, watched: bool) -> float:
 def of_calls(rounds: int) -> list[tuple[float, float]]:
     """The seconds of so many calls to the stub, without books and with them."""
     with fan_out.stub():
-        client, tasks = open_functions("amazonaws.com", 60), fan_out.tasks_of(CALLS)
+        client, tasks = open_functions("amazonaws.com"), fan_out.tasks_of(CALLS)
 
         def once(observer: Observer | None, tick: Callable[[], None]) -> float:
             began_at = time.monotonic()
             map_reduce.map_reduce(
-                lambda task: invoke(client, str(DELAY_MS), task, BlockReport),
+                lambda task: invoke(client, str(DELAY_MS), task, BlockReport, timeout_s=60),
                 tasks,
                 lambda _task, _report: None,
                 name=_name,

@@ -66,6 +66,7 @@ class EndpointTable:
             "/",
             {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"},
             msgspec.json.encode({**request, "ReturnConsumedCapacity": "TOTAL"}),
+            timeout_s=TIMEOUT_S,
         )
         try:
             answer = msgspec.json.decode(response.body, type=dict[str, Any])
@@ -83,7 +84,7 @@ class EndpointTable:
 
 def open_table(name: str, url_suffix: str) -> EndpointTable:
     """The table ``name``, at the domain ``url_suffix`` of the partition."""
-    return EndpointTable(open_endpoint("dynamodb", url_suffix, TIMEOUT_S), name)
+    return EndpointTable(open_endpoint("dynamodb", url_suffix), name)
 
 
 def reasons_of(answer: Mapping[str, Any]) -> frozenset[str]:

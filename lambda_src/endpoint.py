@@ -1,7 +1,7 @@
 """A service of AWS over HTTP, for the functions: boto3 would make the better part of their cold starts.
 
-It has what DynamoDB and Lambda's Invoke need and no more: kept connections, signatures, one attempt. What is
-worth another attempt, and when, is decided by whoever knows the request.
+It has what DynamoDB and Lambda's Invoke need and no more: kept connections, signatures, one attempt. Whoever
+knows the request decides how long it may take, and whether and when to try again.
 """
 
 import http.client
@@ -17,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from lambda_src.sigv4 import Credentials, Scope, signed
+from lambda_src.waits import waiting_for
 
 CONNECT_TIMEOUT_S = 10.0
 
@@ -25,7 +26,26 @@ IDLE_S = 15.0
 is frozen, it hears of nothing."""
 
 KEEPALIVE_S = 60
-"""What is idle for 350 s is dropped by NAT gateways and load balancers, also while an answer is due."""
+"""NAT gateways and load balancers drop what is idle for 350 s, also while an answer is due."""
+
+PROBE_S, PROBES = 10, 3
+"""Of keepalive: the other side is gone when so many probes, so far apart, get no answer."""
+
+GONE_S = KEEPALIVE_S + PROBES * PROBE_S
+"""What was sent must be acknowledged within this time, too."""
+
+_SOCKET_OPTIONS = [
+    (getattr(socket, level), getattr(socket, name), value)
+    for level, name, value in (
+        ("SOL_SOCKET", "SO_KEEPALIVE", 1),
+        ("IPPROTO_TCP", "TCP_NODELAY", 1),
+        ("IPPROTO_TCP", "TCP_KEEPIDLE", KEEPALIVE_S),
+        ("IPPROTO_TCP", "TCP_KEEPINTVL", PROBE_S),
+        ("IPPROTO_TCP", "TCP_KEEPCNT", PROBES),
+        ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 1000 * GONE_S),
+    )
+    if hasattr(socket, name)  # not every one on every system
+]
 
 
 class Response(NamedTuple):
@@ -41,17 +61,18 @@ class Unreachable(Exception):
 
 
 class Endpoint:
-    """``service`` at ``url``, where each answer may take ``read_timeout_s``. For many threads."""
+    """``service`` at ``url``. For many threads."""
 
-    def __init__(self, service: str, region: str, url: str, read_timeout_s: float) -> None:
+    def __init__(self, service: str, region: str, url: str) -> None:
         parts = urlsplit(url)
         self._is_tls, self._host = parts.scheme == "https", parts.netloc
         self._scope = Scope(region, service)
-        self._read_timeout_s = read_timeout_s
         self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
 
-    def post(self, path: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """The answer to one signed POST, whatever its status. Raises Unreachable."""
+    def post(self, path: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float) -> Response:
+        """The answer to one signed POST, whatever its status, if it begins within ``timeout_s``. Raises
+        Unreachable."""
+        ends_at = time.monotonic() + timeout_s
         all_headers = signed(
             _credentials(),
             self._scope,
@@ -62,13 +83,17 @@ class Endpoint:
             now=time.time(),
         )
         try:
-            connection = self._connected()
+            connection = self._connected(ends_at)
             try:
-                connection.request("POST", path, body, all_headers)
-                answer = connection.getresponse()
-                response = Response(
-                    answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-                )
+                with waiting_for(connection.sock):
+                    connection.request("POST", path, body, all_headers)
+                    connection.sock.settimeout(_left_s(ends_at))
+                    answer = connection.getresponse()
+                    response = Response(
+                        answer.status,
+                        {name.lower(): value for name, value in answer.getheaders()},
+                        answer.read(),
+                    )
             except BaseException:
                 connection.close()
                 raise
@@ -78,7 +103,7 @@ class Endpoint:
             self._kept.append((time.time(), connection))
         return response
 
-    def _connected(self) -> http.client.HTTPConnection:
+    def _connected(self, ends_at: float) -> http.client.HTTPConnection:
         """A connection that was kept, the latest first, or a new one. Raises OSError."""
         while self._kept:
             try:
@@ -86,33 +111,78 @@ class Endpoint:
             except IndexError:  # another thread was faster
                 break
             if time.time() - kept_at < IDLE_S and not _has_news(connection.sock):
+                connection.sock.settimeout(_left_s(ends_at))
                 return connection
             connection.close()
+        # Its socket is made here: http.client gives it away only when it is connected.
         connection = (
-            http.client.HTTPSConnection(self._host, timeout=CONNECT_TIMEOUT_S, context=_trust())
+            http.client.HTTPSConnection(self._host, context=_trust())
             if self._is_tls
-            else http.client.HTTPConnection(self._host, timeout=CONNECT_TIMEOUT_S)
+            else http.client.HTTPConnection(self._host)
         )
-        connection.connect()
-        connection.sock.settimeout(self._read_timeout_s)
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):  # not on every system
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_S)
+        ends_at = min(ends_at, time.monotonic() + CONNECT_TIMEOUT_S)
+        connection.sock = _connect(connection.host, connection.port, ends_at)
+        if self._is_tls:
+            try:
+                connection.sock = _encrypted(connection.sock, connection.host, ends_at)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
 
-def open_endpoint(service: str, url_suffix: str, read_timeout_s: float) -> Endpoint:
+def open_endpoint(service: str, url_suffix: str) -> Endpoint:
     """``service`` in the region of the environment, at the domain of its partition; at the endpoint that the
     environment names instead, if it does. A process that is warm has it, and its connections, already."""
     _trust()  # before there are threads, each of which would make its own
     region = os.environ.get("AWS_REGION", "us-east-1")
     url = os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{url_suffix}"
-    return _open_once(service, region, url, read_timeout_s)
+    return _open_once(service, region, url)
 
 
 @cache
-def _open_once(service: str, region: str, url: str, read_timeout_s: float) -> Endpoint:
-    return Endpoint(service, region, url, read_timeout_s)
+def _open_once(service: str, region: str, url: str) -> Endpoint:
+    return Endpoint(service, region, url)
+
+
+def _connect(host: str, port: int, ends_at: float) -> socket.socket:
+    """A connected socket. Unlike ``socket.create_connection`` it can be given up. Raises OSError."""
+    failed: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connected = socket.socket(family, kind, protocol)
+        try:
+            for option in _SOCKET_OPTIONS:
+                connected.setsockopt(*option)
+            connected.settimeout(_left_s(ends_at))
+            with waiting_for(connected):
+                connected.connect(address)
+        except OSError as error:
+            connected.close()
+            failed = error
+        else:
+            return connected
+    raise failed or OSError(f"{host} has no address")
+
+
+def _encrypted(connected: socket.socket, host: str, ends_at: float) -> socket.socket:
+    """The connection with TLS. Raises OSError."""
+    encrypted = _trust().wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
+    try:
+        encrypted.settimeout(_left_s(ends_at))
+        with waiting_for(encrypted):
+            encrypted.do_handshake()
+    except BaseException:
+        encrypted.close()
+        raise
+    return encrypted
+
+
+def _left_s(ends_at: float) -> float:
+    """What is left of the time for a request. Raises TimeoutError."""
+    left_s = ends_at - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError("timed out")
+    return left_s
 
 
 def _credentials() -> Credentials:

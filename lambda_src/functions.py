@@ -14,19 +14,26 @@ from lambda_src.messages import decode_answer, encode
 T = TypeVar("T")
 
 
-def open_functions(url_suffix: str, read_timeout_s: float) -> Endpoint:
-    """Lambda, at the domain ``url_suffix`` of the partition. The wait for an answer must exceed the time-out
-    of the invoked function. It tries once: trying again is the fan-out's job."""
-    return open_endpoint("lambda", url_suffix, read_timeout_s)
+MARGIN_S = 5.0
+"""The answer of a function that ends in its last second needs time to arrive."""
+
+EVENT_TIMEOUT_S = 10.0
+"""Lambda says at once whether it takes an event."""
 
 
-def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T]) -> T:
-    """Invoke ``function`` and wait for its ``answer``.
+def open_functions(url_suffix: str) -> Endpoint:
+    """Lambda, at the domain ``url_suffix`` of the partition."""
+    return open_endpoint("lambda", url_suffix)
+
+
+def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T], *, timeout_s: float) -> T:
+    """Invoke ``function``, whose own time-out is ``timeout_s``, and wait for its ``answer``. It tries once:
+    trying again is the fan-out's job.
 
     Raises the failure that the function reports; Throttled, AccessDenied, FunctionFailed; Transient for a
     server error, a lost connection, a crash or a time-out.
     """
-    response = _invoke(functions, function, request, "RequestResponse")
+    response = _invoke(functions, function, request, "RequestResponse", timeout_s + MARGIN_S)
     if "x-amz-function-error" in response.headers:
         raise Transient(f"{function} crashed: {_crash_text(response.body)}")
     try:
@@ -37,15 +44,16 @@ def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T])
 
 def invoke_and_forget(functions: Endpoint, function: str, request: Struct) -> None:
     """Have Lambda invoke ``function`` soon, without an answer. Raises as ``invoke`` does."""
-    _invoke(functions, function, request, "Event")
+    _invoke(functions, function, request, "Event", EVENT_TIMEOUT_S)
 
 
-def _invoke(functions: Endpoint, function: str, request: Struct, kind: str) -> Response:
+def _invoke(functions: Endpoint, function: str, request: Struct, kind: str, timeout_s: float) -> Response:
     """Lambda's own answer (Lambda API reference, "Invoke")."""
     path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
     meter.count("invocations")
     try:
-        response = functions.post(path, {"x-amz-invocation-type": kind}, encode(request))
+        headers = {"x-amz-invocation-type": kind}
+        response = functions.post(path, headers, encode(request), timeout_s=timeout_s)
     except Unreachable as error:
         raise Transient(f"The connection to Lambda failed for {function}: {error}") from error
     if response.status >= 300:

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from lambda_src.errors import FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
+from lambda_src.waits import Waits
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
@@ -31,8 +32,8 @@ STALLED_S = 60.0
 """When every call has been throttled for so long, there is no room for this fan-out."""
 
 MAX_THREADS = 500
-"""Of all fan-outs of this process, also those that were given up: a thread and its connection stay until its
-call comes back, and the next invocation may find this process warm. Lambda allows 1,024 of both."""
+"""Of all fan-outs of this process, also those that were given up: a thread whose call waits for something
+other than a service's answer stays until it comes back. Lambda allows 1,024 threads."""
 
 _places = threading.BoundedSemaphore(MAX_THREADS)
 """One place for each thread."""
@@ -207,6 +208,7 @@ class _FanOut(Generic[Task, Answer]):
         self._places = _places
         self._no_place = False
         self._threads = 0
+        self._waits = Waits()
         self._started: SimpleQueue[_Call | None] = SimpleQueue()
         self._finished: SimpleQueue[_Finished] = SimpleQueue()
         self._fresh = deque(range(len(tasks)))
@@ -248,9 +250,10 @@ class _FanOut(Generic[Task, Answer]):
                 if self._settle(finished, time.monotonic()):
                     yield self._tasks[finished.call.number], cast(Answer, finished.answer)
         finally:
-            # Without waiting: a copy that lost, or calls that `tick` gave up, may still be under way.
+            # A copy that lost, or calls that `tick` gave up, may still be under way.
             self._let_threads_end()
             self._give_up_calls(time.monotonic())
+            self._waits.end()
 
     def _stalled(self, now: float) -> bool:
         """Nothing but throttles for long, and no call under way for long enough to be at work."""
@@ -317,6 +320,7 @@ class _FanOut(Generic[Task, Answer]):
 
     def _call_in_turn(self) -> None:
         """A thread's work, from its first call until there is none left to come."""
+        self._waits.join()
         try:
             while call := self._started.get():
                 try:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from lambda_src.errors import FanfoldError, Throttled
 from lambda_src.messages import Call, CallOutcome, Usage, Warmed, error_text
+from lambda_src.waits import Waits
 
 TASK = "warming"
 
@@ -21,6 +22,7 @@ class Warming:
     def __init__(self, invoke: Callable[[str], Warmed]) -> None:
         self._invoke = invoke
         self._calls: list[Call] = []
+        self._waits = Waits()
 
     def begin(self, functions: Sequence[str]) -> None:
         """Invoke each of ``functions`` once, all at the same time: one environment answers one call, so a
@@ -35,10 +37,12 @@ class Warming:
     def end(self) -> list[Call]:
         """The calls, for the books of the run, once; one that has not come back is given up."""
         calls, self._calls = self._calls, []
+        self._waits.end()
         return [_ended(call, call.outcome) if call.outcome == "given_up" else call for call in calls]
 
     def _call(self, number: int) -> None:
         calls = self._calls
+        self._waits.join()
         try:
             warmed = self._invoke(calls[number].function)
         except FanfoldError as error:

@@ -29,7 +29,7 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
 
     def work() -> AllPartsReport | Warmed:
         settings = from_environment(GetAllOccurrencesSettings, os.environ)
-        functions = open_functions(settings.url_suffix, GET_OCCURRENCES_TIMEOUT_S + 5)
+        functions = open_functions(settings.url_suffix)
         deployed = job.load(settings.job)
         if is_warm_request(event):
             return Warmed()
@@ -38,7 +38,7 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         return reduce_parts(
             deployed,
             request,
-            lambda task: invoke(functions, function, task, PartReport),
+            lambda task: invoke(functions, function, task, PartReport, timeout_s=GET_OCCURRENCES_TIMEOUT_S),
             observer=Watch("get_occurrences", lambda task: part_name(deployed, task), calls.append),
         )
 

@@ -3,9 +3,10 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 from obstore.store import S3Store
 
 from lambda_src import job, meter, metrics, source
@@ -40,10 +41,23 @@ from lambda_src.run import Services, execute
 from lambda_src.s3 import open_bucket, path_of
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
+    GET_OCCURRENCES_TIMEOUT_S,
     INPUT_PREFIX,
+    LOG_RESULTS_TIMEOUT_S,
+    PARSE_BLOCK_TIMEOUT_S,
     ParseFileSettings,
     from_environment,
 )
+
+T = TypeVar("T", bound=Struct)
+
+TIMEOUTS_S = {
+    "parse_block": PARSE_BLOCK_TIMEOUT_S,
+    "get_all_occurrences": GET_ALL_OCCURRENCES_TIMEOUT_S,
+    "get_occurrences": GET_OCCURRENCES_TIMEOUT_S,
+    "log_results": LOG_RESULTS_TIMEOUT_S,
+}
+"""Of the functions that it calls."""
 
 
 @metered
@@ -129,9 +143,14 @@ def _services(
     settings: ParseFileSettings,
     remaining_s: Callable[[], float],
 ) -> Services:
-    functions = open_functions(settings.url_suffix, GET_ALL_OCCURRENCES_TIMEOUT_S + 5)
+    functions = open_functions(settings.url_suffix)
     blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, table.run_id)
     inputs = open_bucket(settings.source_bucket, settings.url_suffix)
+
+    def call(function: str, request: Struct, answer: type[T]) -> T:
+        name = getattr(settings, f"{function}_function")
+        return invoke(functions, name, request, answer, timeout_s=TIMEOUTS_S[function])
+
     return Services(
         table=table,
         remaining_s=remaining_s,
@@ -144,20 +163,12 @@ def _services(
         ),
         put_listing=blobs.put_listing,
         find_report=lambda request: find_report(deployed, request, blobs),
-        parse_block=lambda request: invoke(functions, settings.parse_block_function, request, BlockReport),
+        parse_block=lambda request: call("parse_block", request, BlockReport),
         put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),
-        get_all_occurrences=lambda request: invoke(
-            functions, settings.get_all_occurrences_function, request, AllPartsReport
-        ),
-        get_occurrences=lambda request: invoke(
-            functions, settings.get_occurrences_function, request, PartReport
-        ),
-        log_results=lambda request: invoke(
-            functions, settings.log_results_function, request, LogResultsReport
-        ),
-        warm=lambda function: invoke(
-            functions, getattr(settings, f"{function}_function"), WarmRequest(), Warmed
-        ),
+        get_all_occurrences=lambda request: call("get_all_occurrences", request, AllPartsReport),
+        get_occurrences=lambda request: call("get_occurrences", request, PartReport),
+        log_results=lambda request: call("log_results", request, LogResultsReport),
+        warm=lambda function: call(function, WarmRequest(), Warmed),
         usage=meter.usage,
         get_trace=lambda: _trace(blobs),
         put_trace=lambda trace: blobs.put_trace(encode(trace)),

@@ -1,5 +1,6 @@
 """Requests over real connections, to a service that does what each test says."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from lambda_src import dynamodb
+from lambda_src import dynamodb, map_reduce
 from lambda_src import endpoint as module
 from lambda_src.dynamodb import EndpointTable, Refused
 from lambda_src.endpoint import Endpoint, Unreachable
 from lambda_src.errors import AccessDenied, FunctionFailed, Throttled, Transient
 from lambda_src.functions import invoke, invoke_and_forget
-from lambda_src.messages import LogResultsReport, LogResultsRequest, RunRecord
+from lambda_src.messages import LogResultsReport, LogResultsRequest, RunRecord, Warmed, WarmRequest
+from lambda_src.waits import Waits
+from lambda_src.warming import Warming
 
 
 class Service(ThreadingHTTPServer):
@@ -67,12 +70,12 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 @pytest.fixture
 def endpoint(service: Service) -> Endpoint:
-    return Endpoint("lambda", "us-east-1", f"http://127.0.0.1:{service.server_port}", 5.0)
+    return Endpoint("lambda", "us-east-1", f"http://127.0.0.1:{service.server_port}")
 
 
 def test_a_connection_is_kept(service: Service, endpoint: Endpoint) -> None:
     for number in range(3):
-        assert endpoint.post("/", {}, b"%d" % number).body == b"%d" % number
+        assert endpoint.post("/", {}, b"%d" % number, timeout_s=5).body == b"%d" % number
     assert service.connections == 1
 
 
@@ -87,7 +90,8 @@ def test_each_thread_has_its_own_connection_and_answer(service: Service, endpoin
     with ThreadPoolExecutor(8) as threads:
         bodies = [b"%d" % number for number in range(16)]
         assert [
-            answer.body for answer in threads.map(lambda body: endpoint.post("/", {}, body), bodies)
+            answer.body
+            for answer in threads.map(lambda body: endpoint.post("/", {}, body, timeout_s=5), bodies)
         ] == bodies
     assert service.connections == 8
 
@@ -104,7 +108,7 @@ def test_what_the_service_has_closed_is_not_asked_again(service: Service, endpoi
 
     service.answer = close
     for _ in range(3):
-        endpoint.post("/", {}, b"x")
+        endpoint.post("/", {}, b"x", timeout_s=5)
         closed.wait(10)
         closed.clear()
     assert service.connections == 3
@@ -113,9 +117,9 @@ def test_what_the_service_has_closed_is_not_asked_again(service: Service, endpoi
 def test_what_was_idle_for_long_is_not_asked_again(
     service: Service, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint.post("/", {}, b"x")
+    endpoint.post("/", {}, b"x", timeout_s=5)
     monkeypatch.setattr(module, "IDLE_S", -1.0)
-    endpoint.post("/", {}, b"x")
+    endpoint.post("/", {}, b"x", timeout_s=5)
     assert service.connections == 2
 
 
@@ -137,18 +141,18 @@ def test_half_an_answer_is_none_and_its_connection_goes(
 ) -> None:
     service.answer = fault
     with pytest.raises(Unreachable):
-        endpoint.post("/", {}, b"x")
+        endpoint.post("/", {}, b"x", timeout_s=5)
     assert len(service.requests) == 1  # it may have been carried out: whoever asked decides
     service.answer = lambda handler, body: handler.say(200, body)
-    assert endpoint.post("/", {}, b"x").body == b"x"
+    assert endpoint.post("/", {}, b"x", timeout_s=5).body == b"x"
 
 
 def test_an_answer_that_takes_too_long_is_none(service: Service) -> None:
-    endpoint = Endpoint("lambda", "us-east-1", f"http://127.0.0.1:{service.server_port}", 0.05)
+    endpoint = Endpoint("lambda", "us-east-1", f"http://127.0.0.1:{service.server_port}")
     ended = threading.Event()
     service.answer = lambda handler, body: handler.say(200, body) if ended.wait(10) else None
     with pytest.raises(Unreachable, match="timed out"):
-        endpoint.post("/", {}, b"x")
+        endpoint.post("/", {}, b"x", timeout_s=0.05)
     ended.set()
 
 
@@ -156,14 +160,127 @@ def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     with pytest.raises(Unreachable, match="refused"):
-        Endpoint("lambda", "us-east-1", "http://127.0.0.1:9", 5.0).post("/", {}, b"x")
+        Endpoint("lambda", "us-east-1", "http://127.0.0.1:9").post("/", {}, b"x", timeout_s=5)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a listener that never answers, nor takes a connection: those that do not fit its queue wait
+    to be connected, the others for an answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=8) as listener:
+        yield listener.getsockname()[1]
+
+
+def answered_late(service: Service) -> threading.Event:
+    """Until it is set, nothing is answered."""
+    ended = threading.Event()
+
+    def answer(handler: Handler, _body: bytes) -> None:
+        ended.wait(10)
+        handler.say(200, b"{}")
+
+    service.answer = answer
+    return ended
+
+
+class GivenUp(Exception):
+    pass
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.usefixtures("service")
+def test_calls_that_are_given_up_hold_no_thread(
+    silent: int, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they wait to be connected, for TLS or for an answer."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
+    endpoint = Endpoint("lambda", "us-east-1", f"{scheme}://127.0.0.1:{silent}")
+
+    def calling() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if "_call_in_turn" in thread.name]
+
+    def give_up() -> None:
+        if len(calling()) == 60:
+            raise GivenUp
+
+    with pytest.raises(GivenUp):
+        map_reduce.map_reduce(
+            lambda _: ask(endpoint),
+            range(60),
+            lambda _task, _answer: None,
+            name=str,
+            max_concurrency=60,
+            tick=give_up,
+        )
+    for thread in calling():
+        thread.join(1)
+    assert calling() == []
+
+
+def test_a_lost_copy_is_given_up_at_the_end_and_its_connection_is_not_used_again(
+    service: Service, endpoint: Endpoint
+) -> None:
+    ended = answered_late(service)
+    waits = Waits()
+    failed: list[Exception] = []
+
+    def call() -> None:
+        waits.join()
+        for _ in range(2):  # the second one begins after the end
+            try:
+                ask(endpoint)
+            except Transient as error:
+                failed.append(error)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    while not service.requests:
+        thread.join(0.001)
+    waits.end()
+    thread.join(1)
+    ended.set()
+    assert len(failed) == 2
+    assert len(service.requests) == 1
+    service.answer = lambda handler, _: handler.say(200, b'{"outcome": "done", "parts": 3}')
+    assert ask(endpoint) == LogResultsReport(3)
+
+
+def test_what_warms_up_is_given_up_with_its_run(service: Service, endpoint: Endpoint) -> None:
+    ended = answered_late(service)
+    before = set(threading.enumerate())
+    warming = Warming(lambda function: invoke(endpoint, function, WarmRequest(), Warmed, timeout_s=60))
+    warming.begin(["f", "g"])
+    threads = [thread for thread in set(threading.enumerate()) - before if "(_call)" in thread.name]
+    calls = warming.end()
+    for thread in threads:
+        thread.join(1)
+    assert [thread.is_alive() for thread in threads] == [False, False]
+    ended.set()
+    assert [call.outcome for call in calls] == ["given_up", "given_up"]
+
+
+def test_a_connection_that_is_gone_is_noticed_within_minutes(service: Service, endpoint: Endpoint) -> None:
+    endpoint.post("/", {}, b"x", timeout_s=5)
+    ((_, connection),) = endpoint._kept
+    tcp = {
+        name: connection.sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT", "TCP_NODELAY")
+    }
+    assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert tcp == {
+        "TCP_KEEPIDLE": 60,
+        "TCP_KEEPINTVL": 10,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": 90_000,
+        "TCP_NODELAY": 1,
+    }
 
 
 REQUEST = LogResultsRequest(RunRecord(run_id="run", started_at=0.0))
 
 
 def ask(endpoint: Endpoint) -> LogResultsReport:
-    return invoke(endpoint, "function", REQUEST, LogResultsReport)
+    return invoke(endpoint, "function", REQUEST, LogResultsReport, timeout_s=5)
 
 
 def test_a_function_is_invoked(service: Service, endpoint: Endpoint) -> None:

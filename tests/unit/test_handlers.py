@@ -172,3 +172,26 @@ def test_any_bytes_are_parsed(data: bytes, block_bytes: int) -> None:
         span = Span(block.start, block.end)
         assert given_input.feed(span, TOKENS, lambda _: None) == report.owned
     assert words == oracle.count_words(data).total()
+
+
+def test_each_callee_is_waited_for_as_long_as_it_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not one as long as the slowest of all."""
+    waited: dict[str, float] = {}
+
+    def invoke(
+        _functions: object, function: str, _request: object, _answer: object, *, timeout_s: float
+    ) -> None:
+        waited[function] = timeout_s
+
+    monkeypatch.setattr(parse_file, "invoke", invoke)
+    monkeypatch.setattr(parse_file, "open_bucket", lambda *_: None)
+    settings = ParseFileSettings(
+        "top_words", "amazonaws.com", "own", "own", "table", "block", "all", "part", "log", "off"
+    )
+    services: Any = parse_file._services(JOB, Any, SimpleNamespace(run_id="r"), settings, lambda: 900.0)  # type: ignore[arg-type]
+    for function in ("parse_block", "get_all_occurrences", "get_occurrences", "log_results"):
+        getattr(services, function)(None)
+    assert waited == {"block": 300, "all": 840, "part": 600, "log": 60}
+    waited.clear()
+    services.warm("get_occurrences")
+    assert waited == {"part": 600}
