@@ -133,6 +133,7 @@ def finish(
         if output != report.STANDARD_OUTPUT:
             with runs.legible(record.run_id):
                 report.show(stages.results, deployment.job, summary, stages.seconds)
+        report.show_warnings(record)
         report.show_dollars(stages.console, record)
         stages.console.print(visible(f"Run: {record.run_id}"))
         if kept:

@@ -381,6 +381,7 @@ def results(
 
     account, deployment = _of_run(run_id, job, local, profile, region)
     ended = runs.read(account.aws, deployment, run_id)
+    report.show_warnings(ended.record)
     if not output:
         console = _console()
         with runs.legible(run_id):

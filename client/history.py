@@ -22,7 +22,8 @@ from lambda_src.settings import RUNS_INDEX
 READ_AT_ONCE = 100
 """DynamoDB's own bound."""
 
-FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in ("failures", "facts", "extras"))
+LONG_FIELDS = ("failures", "facts", "extras", "warnings")
+FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in LONG_FIELDS)
 """All that is looked at; the others may be long."""
 
 STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red", "CANCELLED": "yellow"}

@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.text import Text
 
 from client.safe_text import visible
+from client.terminal import Terminal
 from client.times import time_text
 from client.views import VIEWS, counted, show_any
 from lambda_src.job import load
@@ -150,6 +152,13 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
     console.print(
         visible("Time: " + ", ".join(f"{stage} {time_text(taken)}" for stage, taken in stages.items()))
     )
+
+
+def show_warnings(record: RunRecord) -> None:
+    """Print what a person should know before relying on the result, always to standard error."""
+    for warning in record.warnings:
+        sentence = Text(visible(f"Warning: {warning.message}"), style="bold yellow")
+        Terminal(to_errors=True).print(sentence, soft_wrap=True)
 
 
 def show_dollars(console: Console, record: RunRecord) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import asdict, replace
 
 from lambda_src.addresses import Portion
 from lambda_src.errors import FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
@@ -27,7 +28,8 @@ MAX_CONCURRENCY = 500
 LARGEST_OBJECT_BYTES = 50 * 10**12
 """What S3 stores at most in one object."""
 
-FAILURES, FAILURE_BYTES, ERROR_BYTES, WARNINGS = 1000, 250, 4000, 50
+FAILURES, FAILURE_BYTES, ERROR_BYTES = 1000, 250, 4000
+WARNINGS, WARNING_BYTES = 50, 1000
 """As many fit into a run record: an item of DynamoDB holds 400 KB."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -330,9 +332,15 @@ class RunRecord(Struct, kw_only=True):
         return name_of(self.bucket, self.key, self.prefix)
 
     def warn(self, warning: RunWarning) -> None:
-        """Add ``warning`` once; a run keeps the first ``WARNINGS`` of them."""
-        if warning not in self.warnings and len(self.warnings) < WARNINGS:
-            self.warnings = [*self.warnings, warning]
+        """Add ``warning`` once. A run keeps ``WARNINGS`` of them; the last one then counts the rest."""
+        warning = replace(warning, message=cut(warning.message, WARNING_BYTES))
+        if warning in self.warnings:
+            return
+        kept = self.warnings[: WARNINGS - 1]
+        if len(self.warnings) >= WARNINGS - 1:
+            more = 1 + sum(last.count or 0 for last in self.warnings[WARNINGS - 1 :])
+            warning = RunWarning("more_warnings", f"There are {more:,} more warnings.", count=more)
+        self.warnings = [*kept, warning]
 
     def fail(self, error: Exception) -> None:
         """Note that ``error`` ended the run, now: as CANCELLED if a person cancelled it, else as FAILED."""
@@ -374,7 +382,7 @@ def new_run_id() -> str:
 
 
 ENGINE_FIELDS = frozenset(
-    {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "seconds", "dollars"}
+    {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "warnings", "seconds", "dollars"}
 )
 """Of an answer: no job may have a field of that name."""
 
@@ -395,9 +403,15 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
         "block_bytes_because": record.block_bytes_because,
         "blocks": record.blocks,
         **own,
+        "warnings": plain_warnings(record),
         "seconds": record.seconds,
         "dollars": total_dollars(record),
     }
+
+
+def plain_warnings(record: RunRecord) -> list[dict[str, Any]]:
+    """The warnings of a run as answers and logs hold them: every field, those without a value as None."""
+    return [asdict(warning) for warning in record.warnings]
 
 
 def total_dollars(record: RunRecord) -> float:
@@ -411,7 +425,7 @@ def total_dollars(record: RunRecord) -> float:
 
 def without_usage(report: S) -> S:
     """The report as it is stored."""
-    return msgspec.structs.replace(report, usage=None)
+    return replace(report, usage=None)
 
 
 def is_warm_request(event: object) -> bool:

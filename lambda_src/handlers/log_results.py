@@ -17,6 +17,7 @@ from lambda_src.messages import (
     Warmed,
     decode_event,
     is_warm_request,
+    plain_warnings,
     total_dollars,
 )
 from lambda_src.meter import metered
@@ -54,6 +55,7 @@ def log_results(name: str, deployed: Job, record: RunRecord, parts: Sequence[Par
         "key": record.key if record.key is not None else f"{record.prefix}*",
         "bytes": record.bytes,
         "blocks": record.blocks,
+        "warnings": plain_warnings(record),
         "seconds": record.seconds,
         "dollars": total_dollars(record),
     }

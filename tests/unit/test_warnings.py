@@ -1,0 +1,89 @@
+"""A warning of a run reaches whoever reads its answer: a program, a person at a terminal, a reader of the report."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from client import attendance, commands, report, runs
+from client.aws import Aws
+from client.page import page
+from client.runs import Ended
+from client.stages import Stages
+from client.terminal import Terminal
+from lambda_src.handlers.log_results import log_results
+from lambda_src.job import load
+from lambda_src.messages import WARNINGS, RunRecord, RunWarning, encode, summarize
+from tests.fake_runs import FakeRun, fake_run
+
+BAD = RunWarning("invalid_utf8", "3 of 9 bytes of <b>x\x1b[2J</b> are not UTF-8.", "x", 4, 3)
+AS_DATA = {"code": BAD.code, "message": BAD.message, "key": "x", "offset": 4, "count": 3}
+ON_A_TERMINAL = "Warning: 3 of 9 bytes of <b>x\\x1b[2J</b> are not UTF-8.\n"
+
+
+@pytest.fixture
+def warned() -> FakeRun:
+    run = fake_run("access_log")
+    run.record.warn(BAD)
+    return run._replace(summary=summarize(load(run.job), run.record, run.parts))
+
+
+def test_an_answer_always_has_them() -> None:
+    record = RunRecord(run_id="run", started_at=1.0)
+    assert summarize(load("top_words"), record, [])["warnings"] == []
+    record.warn(BAD)
+    record.warn(BAD)
+    assert summarize(load("top_words"), record, [])["warnings"] == [AS_DATA]
+
+
+def test_a_record_holds_a_bounded_number_and_counts_the_rest() -> None:
+    record = RunRecord(run_id="run", started_at=1.0)
+    for number in range(WARNINGS + 7):
+        record.warn(RunWarning("x", "é" * 10_000, "k" * 1024, number))
+    assert len(record.warnings) == WARNINGS
+    assert record.warnings[-1] == RunWarning("more_warnings", "There are 8 more warnings.", count=8)
+    assert len(encode(record)) < 110_000
+
+
+def test_they_are_logged(warned: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
+    log_results(warned.job, load(warned.job), warned.record, warned.parts)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["warnings"] == [AS_DATA]
+
+
+def test_they_are_at_the_top_of_the_report_as_text(warned: FakeRun) -> None:
+    drawn = page(warned.job, warned.record, warned.summary, warned.trace)
+    assert "<b>x" not in drawn
+    assert "3 of 9 bytes of &lt;b&gt;x" in drawn.partition('<dl class="tiles">')[0]
+    assert "Warning:" not in page(warned.job, fake_run().record, warned.summary, warned.trace)
+
+
+@pytest.mark.parametrize("output", [None, report.STANDARD_OUTPUT])
+def test_the_end_of_a_run_tells_them_on_standard_error(
+    warned: FakeRun, output: Path | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployment: Any = SimpleNamespace(job=warned.job)
+    stages = Stages(Terminal(to_errors=True), Terminal())
+    attendance.finish(Ended(warned.record, dict(warned.summary)), Aws(None), deployment, stages, output)
+    shown = capsys.readouterr()
+    assert ON_A_TERMINAL in shown.err
+    assert "Warning:" not in shown.out
+    if output:
+        assert json.loads(shown.out)["warnings"] == [AS_DATA]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--csv"]])
+def test_results_tell_them_on_standard_error(
+    warned: FakeRun,
+    options: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found: Any = (SimpleNamespace(aws=None), SimpleNamespace(job=warned.job))
+    monkeypatch.setattr(commands, "_of_run", lambda *_: found)
+    monkeypatch.setattr(runs, "read", lambda *_: Ended(warned.record, dict(warned.summary)))
+    assert commands.main(["results", "run", *options]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ON_A_TERMINAL
+    assert "Warning:" not in shown.out
