@@ -1,4 +1,4 @@
-"""A warning of a run reaches whoever reads its answer: a program, a person at a terminal, a reader of the report."""
+"""A warning of a run reaches a program, a person at a terminal and a reader of the report."""
 
 import json
 from pathlib import Path
