@@ -67,7 +67,7 @@ def facts(moment: Moment) -> list[str]:
     >>> facts(Moment(Progress(record, 0, 20), 0.0, 5.0, "bytes"))[:4]
     ['40 of 250 Lambdas running', '3 retries', '1 throttle', '2 second copies']
     >>> facts(Moment(Progress(record, 0, 20), 0.0, 5.0, "bytes"))[4:]
-    ['0 failed', '0.0015 dollars so far']
+    ['0.0015 dollars so far']
     """
     record = moment.progress.record
     told = []
@@ -81,7 +81,6 @@ def facts(moment: Moment) -> list[str]:
         told.append(_number(record.calls.get("throttled", 0), "throttle", "throttles"))
         if copies := record.calls.get("copies", 0):
             told.append(_number(copies, "second copy", "second copies"))
-        told.append(f"{len(record.failures)} failed")
     if record.dollars:
         told.append(f"{sum(record.dollars.values()):.4f} dollars so far")
     return told

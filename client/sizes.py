@@ -1,4 +1,4 @@
-"""Sizes as people write and read them, in units of 1,000."""
+"""Sizes and shares as people write and read them; sizes in units of 1,000."""
 
 import re
 from decimal import Decimal
@@ -32,3 +32,17 @@ def parse_size(text: str) -> int | None:
         return None
     power = "KMGT".find(match[2].upper()) + 1 if match[2] else 0
     return int(Decimal(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+def share_text(part: int, whole: int) -> str:
+    """A share for a person: only nothing is 0 %, and only all is 100 %.
+
+    >>> share_text(1, 3), share_text(1, 10_000), share_text(9_999, 10_000)
+    ('33.3 %', 'less than 0.1 %', 'more than 99.9 %')
+    """
+    percent = 100 * part / max(whole, 1)
+    if 0 < percent < 0.1:
+        return "less than 0.1 %"
+    if 99.9 < percent < 100:
+        return "more than 99.9 %"
+    return f"{percent:.3g} %"

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from client.safe_text import visible
-from client.sizes import size_text
+from client.sizes import share_text, size_text
 from lambda_src.messages import ENGINE_FIELDS
 
 Summary = Mapping[str, Any]
@@ -65,7 +65,7 @@ def show_access_log(console: Console, summary: Summary) -> None:
     lines, malformed = summary["lines"], summary["malformed_lines"]
     console.print(
         f"{counted(lines, 'line')} in {counted(summary['objects'], 'object')}; {malformed:,} of them "
-        f"({_percent(malformed, lines)}) {'is not a log line' if malformed == 1 else 'are not log lines'}"
+        f"({share_text(malformed, lines)}) {'is not a log line' if malformed == 1 else 'are not log lines'}"
     )
     if 2 * malformed > lines:
         found = f"Only {lines - malformed:,}" if lines > malformed else "None"
@@ -121,11 +121,6 @@ def _ranges(numbers: Sequence[int]) -> str:
         else:
             runs.append([number])
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-
-
-def _percent(part: int, whole: int) -> str:
-    share = 100 * part / max(whole, 1)
-    return "less than 0.1 %" if 0 < share < 0.1 else f"{share:.3g} %"
 
 
 def _side_by_side(counted: Sequence[tuple[str, int]]) -> Columns:

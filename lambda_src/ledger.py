@@ -10,16 +10,13 @@ from typing import Any
 from lambda_src.errors import FanfoldError
 from lambda_src.log import log
 from lambda_src.map_reduce import Ended
-from lambda_src.messages import FAILURE_BYTES, Call, RunRecord, Trace, Usage, cut, error_text
+from lambda_src.messages import CALL_COUNTS, FAILURE_BYTES, Call, RunRecord, Trace, Usage, cut, error_text
 from lambda_src.prices import ITEMS, dollars, prices_of
 
 LOG_BYTES = 1000
 """What an invocation is taken to write to CloudWatch Logs: 150 bytes of platform.start, 300 of
 platform.report, 150 of our own line, 26 that CloudWatch adds to each, and 400 of platform.initStart where it
 was cold."""
-
-COUNTS = {"done": "done", "failed": "tried_again", "throttled": "throttled", "late": "copies"}
-"""What becomes of calls, and the name by which ``RunRecord.calls`` counts them."""
 
 
 class Watch:
@@ -110,8 +107,8 @@ class Ledger:
     def keep(self, call: Call) -> None:
         """Note a call that has ended."""
         self._calls.append(call)
-        if call.outcome in COUNTS:
-            self._counts[COUNTS[call.outcome]] += 1
+        if call.outcome in CALL_COUNTS:
+            self._counts[CALL_COUNTS[call.outcome]] += 1
         if call.usage:
             self._memory_mb[call.function] = call.usage.memory_mb
         _add(call, self._memory_of(call.function), self._used, self._estimated)
@@ -137,7 +134,7 @@ class Ledger:
         used, estimated = self._used.copy(), self._estimated.copy()
         _add(self._own_call(0), 0, used, estimated)
         record = self._record
-        record.calls = {name: self._counts[name] for name in ("running", "at_most", *COUNTS.values())}
+        record.calls = {name: self._counts[name] for name in ("running", "at_most", *CALL_COUNTS.values())}
         record.used = {item: round(used[item], 9) for item in ITEMS}
         record.dollars = {
             item: round(price, 12) for item, price in dollars(record.used, self._prices).items()

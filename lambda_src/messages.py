@@ -124,6 +124,10 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
 CallOutcome = Literal["done", "late", "throttled", "failed", "given_up"]
 
 
+CALL_COUNTS = {"done": "done", "failed": "tried_again", "throttled": "throttled", "late": "copies"}
+"""What becomes of calls, and the name by which ``RunRecord.calls`` counts them."""
+
+
 class Call(Struct, frozen=True, array_like=True):
     """One call of a Lambda, as its caller saw it; times are seconds since the epoch.
 

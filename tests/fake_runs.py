@@ -183,7 +183,7 @@ class _Calls:
 
     def outcomes(self) -> dict[str, int]:
         """As ``RunRecord.calls`` names them."""
-        counted = Counter(call.outcome for call in self.calls)
+        counted = Counter(call.outcome for call in self.calls if call.function != "parse_file")
         return {
             "done": counted["done"],
             "tried_again": counted["failed"],

@@ -23,7 +23,7 @@ from client.page.timeline import timeline_of
 from client.safe_text import shell_word
 from lambda_src.errors import for_people
 from lambda_src.job import load
-from lambda_src.messages import Manifest, PartReport, RunRecord, Trace
+from lambda_src.messages import CALL_COUNTS, Manifest, PartReport, RunRecord, Trace
 from lambda_src.settings import stack_name
 
 HERE = Path(__file__).parent
@@ -51,10 +51,11 @@ def page(
 ) -> str:
     """The report of a run of ``job``, a whole HTML document that asks for nothing from anywhere.
 
-    ``summary`` is what ``summarize`` gives of it, ``parts`` the results table's reports and ``manifest`` that
-    of its blocks: with both, the report recomputes the run's proof. ``trace`` and ``manifest`` are None where
-    the bucket does not hold them any more; ``trace_error`` says why a trace cannot be read. ``version`` is
-    Fanfold's, ``options`` how the command line names the account. Raises LibraryMissing.
+    A run that is called RUNNING has died. ``summary`` is what ``summarize`` gives of it, ``parts`` are its
+    reports and ``manifest`` that of its blocks: with both, the report recomputes the run's proof.
+    ``trace`` and ``manifest`` are None where the bucket does not hold them any more; ``trace_error`` says why
+    a trace cannot be read. ``version`` is Fanfold's, ``options`` how the command line names the account.
+    Raises LibraryMissing.
     """
     the_job = load(job)
     result = _drawing(job)(summary) if parts and record.status == "SUCCEEDED" else None
@@ -76,8 +77,9 @@ def page(
         result=result,
         time=time,
         trace_error=trace_error,
+        calls_missing=_calls_missing(record, trace) if time and trace else 0,
         bill=bill_of(record),
-        proof=proof_of(the_job, parts, manifest) if parts and manifest else None,
+        proof=proof_of(the_job, parts, manifest) if result and manifest else None,
         command=_command(job, record, options),
         is_local="--local" in options.split(),
         stack=stack_name(job),
@@ -90,6 +92,14 @@ def page(
 def _drawing(job: str) -> Any:
     name = f"{jobs.__name__}.{job}"
     return importlib.import_module(name).draw if importlib.util.find_spec(name) else any_job.draw
+
+
+def _calls_missing(record: RunRecord, trace: Trace) -> int:
+    """How many calls were counted and are not in the trace: an invocation of ``parse_file`` that is killed
+    writes no trace. Its own are not among those counted."""
+    counted = sum(record.calls.get(name, 0) for name in CALL_COUNTS.values())
+    written = sum(call.outcome in CALL_COUNTS and call.function != "parse_file" for call in trace.calls)
+    return max(0, counted - written)
 
 
 def _stacks(result: Result | None) -> list[dict[str, Any]]:

@@ -7,6 +7,10 @@ copied as such.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from client.sizes import share_text
+
+__all__ = ["Layer", "Ranking", "Rankings", "Result", "Stack", "Summary", "Table", "share_text"]
+
 Summary = Mapping[str, Any]
 Cell = str | int | float | None
 

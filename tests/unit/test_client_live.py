@@ -47,7 +47,7 @@ def test_at_80_columns() -> None:
     assert second.endswith(" 0/20")
     assert facts == [
         "Mapping blocks, 104.7 MB/s, about 6 s left, 120 of 250 Lambdas running,",
-        "3 retries, 2 throttles, 1 second copy, 0 failed, 0.0021 dollars so far",
+        "3 retries, 2 throttles, 1 second copy, 0.0021 dollars so far",
     ]
 
 

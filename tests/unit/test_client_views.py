@@ -26,7 +26,7 @@ def shown(job: str, **changes: Any) -> str:
             "2,000 lines in 1 object; 2,000 of them (100 %) are not log lines",
             "None of the 2,000 lines",
         ),
-        (2000, 1999, "1,999 of them (100 %) are not log lines", "Only 1 of the 2,000 lines"),
+        (2000, 1999, "1,999 of them (more than 99.9 %) are not log lines", "Only 1 of the 2,000 lines"),
         (1, 1, "1 line in 1 object; 1 of them (100 %) is not a log line", "None of the 1 line could"),
         (2000, 1000, "1,000 of them (50 %) are not log lines", ""),
         (5000, 1, "1 of them (less than 0.1 %) is not a log line", ""),

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import itertools
 import json
 import re
 import shlex
@@ -18,11 +19,12 @@ from hypothesis import strategies as st
 import client.page
 from client.page import LibraryMissing, page
 from client.page.bill import bill_of
-from client.page.figures import Stack
+from client.page.figures import Rankings, Stack, Table
 from client.page.jobs import access_log
 from client.page.markup import as_data, dollars, number, prose, seconds, shown
 from client.page.proof import proof_of
 from client.safe_text import visible
+from client.sizes import share_text
 from lambda_src.job import Owned, load, names
 from lambda_src.messages import Call, PartReport, Trace, Usage
 from lambda_src.prices import PRICES, prices_of
@@ -343,12 +345,13 @@ def test_what_is_gone_is_said_to_be_gone() -> None:
     assert "Yes by the run's own check" in said
 
 
-def test_a_run_that_is_still_at_work_has_a_page() -> None:
+def test_a_run_that_has_died_has_a_page() -> None:
     record = msgspec.structs.replace(
         RUN.record, status="RUNNING", finished_at=0.0, seconds={}, used={}, dollars={}
     )
     said = Reader(drawn(RUN._replace(record=record), trace=Trace("run", []), parts=(), manifest=None)).says()
-    assert "Still running" in said
+    assert "Died" in said
+    assert "No result: the run has died" in said
     assert "Not counted" in said
 
 
@@ -465,3 +468,122 @@ def test_a_log_that_is_none_is_warned_of() -> None:
     none = run._replace(summary={**run.summary, "malformed_lines": lines})
     assert f"Warning: None of the {lines} lines could be read as log lines" in Reader(drawn(none)).says()
     assert "Warning" not in drawn(run)
+
+
+# ---- what looks exact is exact
+
+
+def _pairs(value: Any) -> set[tuple[str, float]]:
+    """Every text of a summary with a number that stands beside it."""
+    found: set[tuple[str, float]] = set()
+    if isinstance(value, dict):
+        texts = [text for text in value.values() if isinstance(text, str)]
+        numbers = [one for one in value.values() if isinstance(one, int | float)]
+        found |= {(text, one) for text in texts for one in numbers}
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        found |= _pairs(inner)
+    return found
+
+
+@pytest.mark.parametrize("job", ["top_words", "access_log"])
+def test_a_ranked_text_has_the_number_that_the_run_counted(job: str) -> None:
+    """And no sum of numbers that were ranked before: of those, what was not ranked is missing."""
+    summary = json.loads(json.dumps(fake_run(job).summary))
+    told = _pairs(summary)
+    for figure in client.page._drawing(job)(summary).figures:
+        if isinstance(figure, Rankings):
+            entries = [entry for ranking in figure.rankings for entry in ranking.entries]
+        elif isinstance(figure, Table):
+            entries = [
+                (text, amount)
+                for row in figure.rows
+                for text, amount in itertools.pairwise(row)
+                if isinstance(text, str) and isinstance(amount, int)
+            ]
+        else:
+            continue
+        assert entries
+        assert set(entries) <= told
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "told"),
+    [
+        (0, 7, "0 %"),
+        (7, 7, "100 %"),
+        (1, 3, "33.3 %"),
+        (1, 10**6, "less than 0.1 %"),
+        (10**6 - 1, 10**6, "more than 99.9 %"),
+        (9996, 10**4, "more than 99.9 %"),
+        (0, 0, "0 %"),
+    ],
+)
+def test_a_share_is_all_or_nothing_only_if_it_is(part: int, whole: int, told: str) -> None:
+    assert share_text(part, whole) == told
+    run = fake_run("access_log")
+    summary = {**run.summary, "lines": max(whole, part), "malformed_lines": part}
+    if part < whole:
+        assert f"({told})" in Reader(drawn(run._replace(summary=summary))).says()
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [
+        ({"3": 9}, "The busiest hour begins at 3:00 UTC, with 9 requests."),
+        ({"3": 9, "7": 9}, "The busiest hours begin at 3:00, 7:00 UTC, with 9 requests each."),
+        ({}, "There are no requests."),
+    ],
+)
+def test_the_busiest_hour_is_one_only_if_it_is(hours: dict[str, int], told: str) -> None:
+    summary = json.loads(json.dumps(fake_run("access_log").summary))
+    for hour, found in summary["hours"].items():
+        found.update(requests=hours.get(hour, 0), status={"200": hours.get(hour, 0)}, top_paths=[])
+    assert access_log.draw(summary).figures[0].told == told  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "RUNNING"])
+def test_a_run_without_a_result_has_no_rate_no_shares_and_no_proof(status: Any) -> None:
+    """It has not read its input, and what it took is all that there is."""
+    record = msgspec.structs.replace(
+        RUN.record, status=status, finished_at=RUN.record.started_at + 0.072, seconds={"claim": 0.073}
+    )
+    said = Reader(drawn(RUN._replace(record=record))).says()
+    assert "72 ms" in said
+    assert "a second" not in said.partition("What it cost")[0]
+    assert "101 %" not in said
+    assert "No answer" in said
+    assert "There is no result to prove" in said
+
+
+def test_a_run_that_was_resumed_has_no_rate() -> None:
+    record = msgspec.structs.replace(RUN.record, seconds={**RUN.record.seconds, "idle": 3600.0})
+    assert "a second" not in Reader(drawn(RUN._replace(record=record))).says().partition("What it cost")[0]
+    assert "a second" in Reader(drawn(RUN)).says().partition("What it cost")[0]
+
+
+def test_stages_never_account_for_more_than_all() -> None:
+    wall = RUN.record.finished_at - RUN.record.started_at
+    record = msgspec.structs.replace(RUN.record, seconds={"parse": 1.01 * wall})
+    said = Reader(drawn(RUN._replace(record=record))).says()
+    assert "its stages account for all of that" in said
+    assert "101 %" not in said
+
+
+def test_what_was_not_counted_was_not_measured() -> None:
+    record = msgspec.structs.replace(RUN.record, used={}, dollars={}, dollars_estimated=0.0)
+    said = Reader(drawn(RUN._replace(record=record))).says()
+    assert "All of it was measured" not in said
+    assert "$0 at the list prices" not in said
+
+
+def test_calls_that_a_dead_invocation_did_not_write_down_are_missed() -> None:
+    calls = {**RUN.record.calls, "done": RUN.record.calls["done"] + 5}
+    said = Reader(drawn(RUN._replace(record=msgspec.structs.replace(RUN.record, calls=calls)))).says()
+    assert "5 more calls are not in the trace" in said
+    assert "not in the trace" not in Reader(drawn(RUN)).says()
+
+
+def test_the_checkouts_own_rules_and_version_are_called_so() -> None:
+    said = Reader(drawn(RUN)).says()
+    assert "Job, and the rules of this client" in said
+    assert "Report written by Fanfold 0.1.0" in said.replace("Fanfold0", "Fanfold 0")

@@ -1,10 +1,12 @@
-"""Requests for each hour of the day, stacked by status, and the most frequent paths."""
+"""Requests for each hour of the day, stacked by status, and the most frequent path of each hour.
 
-from collections import Counter
+No ranking of the whole day: a path that is in no hour's ten most frequent ones could still come first.
+"""
+
 from collections.abc import Mapping
 from typing import Any
 
-from client.page.figures import Layer, Ranking, Rankings, Result, Stack, Summary, Table
+from client.page.figures import Layer, Result, Stack, Summary, Table, share_text
 
 CLASSES = {
     "2": ("2xx", "good"),
@@ -12,7 +14,6 @@ CLASSES = {
     "4": ("4xx", "warm"),
     "5": ("5xx", "bad"),
 }
-TOP = 10
 
 
 def draw(summary: Summary) -> Result:
@@ -25,16 +26,13 @@ def draw(summary: Summary) -> Result:
     layers = [Layer(*CLASSES[first], numbers) for first, numbers in by_class.items()]
     if any(rest):
         layers.append(Layer("other", "other", rest))
-    busiest, found = max(hours, key=lambda entry: entry[1]["requests"])
     failed = sum(by_class["5"])
     lines, malformed = summary["lines"], summary["malformed_lines"]
-    share = 100 * malformed / max(lines, 1)
-    percent = "less than 0.1 %" if 0 < share < 0.1 else f"{share:.3g} %"
     return Result(
         "Requests for each hour of the day",
         lines - malformed,
         "request" if lines - malformed == 1 else "requests",
-        f"{failed} of them answered with 5xx; {malformed} of {lines} lines ({percent}) "
+        f"{failed} of them answered with 5xx; {malformed} of {lines} lines ({share_text(malformed, lines)}) "
         f"{'is not a log line' if malformed == 1 else 'are not log lines'}",
         [
             Stack(
@@ -42,16 +40,7 @@ def draw(summary: Summary) -> Result:
                 "Hour (UTC)",
                 [hour for hour, _ in hours],
                 layers,
-                f"The busiest hour begins at {busiest}:00 UTC, with {found['requests']} requests.",
-            ),
-            Rankings(
-                "Paths",
-                [
-                    _ranking("Most requested", summary, "top_paths"),
-                    _ranking("Most often answered with 5xx", summary, "top_paths_5xx"),
-                ],
-                "Summed over the hours in which a path is among the ten most frequent; others may "
-                "bring it more.",
+                _busiest({hour: found["requests"] for hour, found in hours}),
             ),
             Table(
                 "Hour by hour",
@@ -80,14 +69,15 @@ def _of_class(found: Mapping[str, Any], first: str) -> int:
     return sum(count for status, count in found["status"].items() if status.startswith(first))
 
 
-def _ranking(title: str, summary: Summary, which: str) -> Ranking:
-    counts: Counter[str] = Counter()
-    for found in summary["hours"].values():
-        for top in found[which]:
-            counts[top["path"]] += top["count"]
-    return Ranking(
-        title, "Path", "Requests", sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP]
-    )
+def _busiest(requests: Mapping[str, int]) -> str:
+    most = max(requests.values())
+    if not most:
+        return "There are no requests."
+    busiest = [hour for hour, number in requests.items() if number == most]
+    count = f"{most} request{'' if most == 1 else 's'}"
+    if len(busiest) == 1:
+        return f"The busiest hour begins at {busiest[0]}:00 UTC, with {count}."
+    return f"The busiest hours begin at {', '.join(f'{hour}:00' for hour in busiest)} UTC, with {count} each."
 
 
 def _first(top: list[dict[str, Any]]) -> tuple[str | None, int | None]:
