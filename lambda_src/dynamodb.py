@@ -11,10 +11,12 @@ import msgspec
 from lambda_src import meter
 from lambda_src.endpoint import Endpoint, Unreachable, open_endpoint
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 2.0
 MAX_ATTEMPTS = 5
 BACKOFF_S = 0.05
 MAX_BACKOFF_S = 2.0
+"""DynamoDB answers in milliseconds. What takes longer is asked again on a new connection: with all attempts,
+a call takes 12 s at most, for a lease must be renewed before it runs out."""
 
 THROTTLES = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
 """Codes of refusals that pass."""

@@ -17,6 +17,36 @@ T = TypeVar("T")
 MARGIN_S = 5.0
 """The answer of a function that ends in its last second needs time to arrive."""
 
+NOT_READY = {
+    "CodeArtifactUserDeletedException",
+    "CodeArtifactUserPendingException",
+    "EC2ThrottledException",
+    "ENILimitReachedException",
+    "ENINotReadyException",
+    "ResourceConflictException",
+    "ResourceNotReadyException",
+    "SnapStartNotReadyException",
+    "SubnetIPAddressLimitReachedException",
+}
+"""A function that is being updated, or whose network is. It says nothing of the request, and passes."""
+
+NOT_READY_S = 1.0
+
+DENIED = {"EC2AccessDeniedException", "KMSAccessDeniedException"}
+
+LASTING = {
+    "EFSMountFailureException",
+    "InvalidRuntimeException",
+    "InvalidSecurityGroupIDException",
+    "InvalidSubnetIDException",
+    "InvalidZipFileException",
+    "KMSDisabledException",
+    "KMSInvalidStateException",
+    "KMSNotFoundException",
+    "S3FilesMountFailureException",
+}
+"""Statuses of 5xx, and two of 403, for what a person has to mend."""
+
 EVENT_TIMEOUT_S = 10.0
 """Lambda says at once whether it takes an event."""
 
@@ -64,13 +94,17 @@ def _invoke(functions: Endpoint, function: str, request: Struct, kind: str, time
 def _refused(function: str, response: Response) -> FanfoldError:
     status, message = response.status, _message(response.body)
     code = response.headers.get("x-amzn-errortype", f"status {status}").split(":")[0]
+    if code in NOT_READY:
+        return Throttled(f"{function} is not ready: {code}: {message}", NOT_READY_S)
+    if code in DENIED or (status == 403 and code not in LASTING):
+        return AccessDenied(f"{code} by Lambda for {function}: {message}")
+    if code in LASTING:
+        return FunctionFailed(f"Lambda cannot run {function}: {code}: {message}")
     if status in (429, 503):
         retry_after = response.headers.get("retry-after", "")
         seconds = float(retry_after) if retry_after.isdecimal() else 0.0
         return Throttled(f"Lambda throttled {function}: {message}", seconds)
-    if status == 403:
-        return AccessDenied(f"{code} by Lambda for {function}: {message}")
-    if status >= 500:
+    if status >= 500 or status in (408, 410):
         return Transient(f"Lambda answered {status} for {function}: {message}")
     return FunctionFailed(f"Lambda refused to invoke {function}: {code}: {message}")
 

@@ -35,8 +35,10 @@ DELETES_AT_ONCE = 99
 
 CONFLICT_ATTEMPTS = 8
 CONFLICT_BACKOFF_S = 0.05
+CONFLICT_S = 3.0
 """DynamoDB refuses a write to an item on which a transaction is at work; transactions take milliseconds. It
-throttles a transaction in the same way."""
+throttles a transaction in the same way. The last attempt begins within ``CONFLICT_S``: two writes that follow
+each other must fit into a lease, for the second one to renew what the first one wrote."""
 
 TRANSACTION_THROTTLES = {"ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError"}
 """Among the reasons for which a transaction is cancelled."""
@@ -238,14 +240,17 @@ class ResultsTable:
     def _write(self, operation: str, request: Mapping[str, Any]) -> None:
         """Write, and again while a transaction is throttled or in the way: reducers check the record that its
         owner puts."""
+        gives_up_at = time.monotonic() + CONFLICT_S
         with _translated(self._table.name):
             for attempt in range(CONFLICT_ATTEMPTS):
                 try:
                     self._table.call(operation, request)
                 except Refused as error:
-                    if not _passes(error) or attempt == CONFLICT_ATTEMPTS - 1:
+                    backoff_s = random.uniform(0.0, CONFLICT_BACKOFF_S * 2**attempt)  # noqa: S311 - no secret
+                    late = attempt == CONFLICT_ATTEMPTS - 1 or time.monotonic() + backoff_s > gives_up_at
+                    if late or not _passes(error):
                         raise
-                    time.sleep(random.uniform(0.0, CONFLICT_BACKOFF_S * 2**attempt))  # noqa: S311 - no secret
+                    time.sleep(backoff_s)
                 else:
                     return
 

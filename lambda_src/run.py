@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from lambda_src.addresses import Listing
 from lambda_src.blocks import bounded_block_units, fitting_block_bytes, split
@@ -52,6 +52,8 @@ from lambda_src.messages import (
 from lambda_src.parts import part_name, reduce_parts
 from lambda_src.results_table import ResultsTable
 from lambda_src.warming import Warming
+
+T = TypeVar("T")
 
 ANSWER_S = 5.0
 """With all results stored, the answer that says so takes milliseconds; a connection that was idle for minutes
@@ -232,11 +234,11 @@ def _work(
     tick: Callable[[], None],
 ) -> dict[str, Any]:
     # Should an earlier attempt have died between storing some and checking all.
-    services.table.delete_parts(record.owner)
+    _ticking(tick, lambda: services.table.delete_parts(record.owner))
     _account_for_what_was_before(record)
     with _stage(record, "parse"):
         manifest = _parse(job, record, etag, services, ledger, tick=tick)
-        services.put_manifest(manifest)
+        _ticking(tick, lambda: services.put_manifest(manifest))
     with _stage(record, "reduce"):
         parts = _reduce(job, record, manifest, services, ledger, tick=tick)
     with _stage(record, "log"):
@@ -274,6 +276,12 @@ def _stage(record: RunRecord, stage: Stage) -> Iterator[None]:
         _spend(record, stage, time.monotonic() - started_at)
 
 
+def _ticking(tick: Callable[[], None], work: Callable[[], T]) -> T:
+    """What ``work()`` returns, in a thread and with a fan-out's retries. It may take longer than the lease:
+    ``tick`` renews that meanwhile."""
+    return call_once(lambda _: work(), None, tick=tick)
+
+
 def _spend(record: RunRecord, stage: str, spent_s: float) -> None:
     record.seconds[stage] = round(record.seconds.get(stage, 0.0) + spent_s, 3)
 
@@ -288,7 +296,7 @@ def _parse(
     tick: Callable[[], None],
 ) -> Manifest:
     told = record.blocks
-    source, listing = services.pin_source()
+    source, listing = _ticking(tick, services.pin_source)
     if etag and etag != source.etag:
         raise SourceChanged(
             f"etag: {source.name()} is {source.etag} now, not {etag}: upload that version again, or leave "
@@ -299,7 +307,7 @@ def _parse(
         raise SourceChanged(f"{source.name()} was replaced since the run began: start a new run.")
     record.etag, record.version_id = source.etag, source.version_id or ""
     record.bytes, record.objects = source.bytes, source.objects
-    measured = services.measure(source, listing)
+    measured = _ticking(tick, lambda: services.measure(source, listing))
     record.units, record.facts = measured.units, dict(measured.facts)
     if not record.block_bytes:
         record.block_bytes, record.block_bytes_because = _block_units(measured, record.max_concurrency)
@@ -314,7 +322,7 @@ def _parse(
         for block in split(measured.units, record.block_bytes)
     ]
     if any(request.portion.listing for request in requests):
-        services.put_listing(listing.body)
+        _ticking(tick, lambda: services.put_listing(listing.body))
     record.blocks = len(requests)
     if record.blocks != told:  # by the record as it was claimed
         tick()

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import botocore.session
 import pytest
 
 from lambda_src import dynamodb, map_reduce
 from lambda_src import endpoint as module
 from lambda_src.dynamodb import EndpointTable, Refused
 from lambda_src.endpoint import Endpoint, Unreachable
-from lambda_src.errors import AccessDenied, FunctionFailed, Throttled, Transient
+from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, Throttled, Transient
 from lambda_src.functions import invoke, invoke_and_forget
 from lambda_src.messages import LogResultsReport, LogResultsRequest, RunRecord, Warmed, WarmRequest
 from lambda_src.waits import Waits
@@ -322,6 +323,80 @@ def test_what_lambda_refuses_is_told(
     if status == 429:
         assert getattr(caught.value, "retry_after_s", None) == 7.0
     assert len(service.requests) == 1
+
+
+REFUSALS = {
+    "CodeArtifactUserDeletedException": Throttled,
+    "CodeArtifactUserFailedException": FunctionFailed,
+    "CodeArtifactUserPendingException": Throttled,
+    "DurableExecutionAlreadyStartedException": FunctionFailed,
+    "EC2AccessDeniedException": AccessDenied,
+    "EC2ThrottledException": Throttled,
+    "EC2UnexpectedException": Transient,
+    "EFSIOException": Transient,
+    "EFSMountConnectivityException": Transient,
+    "EFSMountFailureException": FunctionFailed,
+    "EFSMountTimeoutException": Transient,
+    "ENILimitReachedException": Throttled,
+    "ENINotReadyException": Throttled,
+    "InvalidParameterValueException": FunctionFailed,
+    "InvalidRequestContentException": FunctionFailed,
+    "InvalidRuntimeException": FunctionFailed,
+    "InvalidSecurityGroupIDException": FunctionFailed,
+    "InvalidSubnetIDException": FunctionFailed,
+    "InvalidZipFileException": FunctionFailed,
+    "KMSAccessDeniedException": AccessDenied,
+    "KMSDisabledException": FunctionFailed,
+    "KMSInvalidStateException": FunctionFailed,
+    "KMSNotFoundException": FunctionFailed,
+    "ModeNotSupportedException": FunctionFailed,
+    "NoPublishedVersionException": FunctionFailed,
+    "RecursiveInvocationException": FunctionFailed,
+    "RequestTooLargeException": FunctionFailed,
+    "ResourceConflictException": Throttled,
+    "ResourceNotFoundException": FunctionFailed,
+    "ResourceNotReadyException": Throttled,
+    "S3FilesMountConnectivityException": Transient,
+    "S3FilesMountFailureException": FunctionFailed,
+    "S3FilesMountTimeoutException": Transient,
+    "SerializedRequestEntityTooLargeException": FunctionFailed,
+    "ServiceException": Transient,
+    "ServiceQuotaExceededException": FunctionFailed,
+    "SnapStartException": FunctionFailed,
+    "SnapStartNotReadyException": Throttled,
+    "SnapStartRegenerationFailureException": FunctionFailed,
+    "SnapStartTimeoutException": Transient,
+    "SubnetIPAddressLimitReachedException": Throttled,
+    "TooManyRequestsException": Throttled,
+    "UnsupportedMediaTypeException": FunctionFailed,
+}
+"""Every error that the API reference names for Invoke."""
+
+DOCUMENTED = {
+    error.name: error.metadata["error"]["httpStatusCode"]
+    for error in botocore.session.get_session()
+    .get_service_model("lambda")
+    .operation_model("Invoke")
+    .error_shapes
+}
+
+
+@pytest.mark.parametrize("code", sorted(DOCUMENTED))
+def test_what_passes_is_tried_again_and_what_lasts_is_not(
+    service: Service, endpoint: Endpoint, code: str
+) -> None:
+    refusal = {"x_amzn_ErrorType": code}
+    service.answer = lambda handler, _: handler.say(DOCUMENTED[code], b'{"Message": "why"}', **refusal)
+    with pytest.raises(FanfoldError, match=r"function.*: why") as caught:
+        ask(endpoint)
+    assert type(caught.value) is REFUSALS[code]
+
+
+@pytest.mark.parametrize("status", [408, 410, 500, 502, 504])
+def test_a_gateway_in_between_fails_for_a_moment(service: Service, endpoint: Endpoint, status: int) -> None:
+    service.answer = lambda handler, _: handler.say(status, b"<html>")
+    with pytest.raises(Transient, match=f"Lambda answered {status} for function"):
+        ask(endpoint)
 
 
 def test_what_is_no_report_is_told(service: Service, endpoint: Endpoint) -> None:

@@ -1,15 +1,23 @@
 """The results table through the real DynamoDB client."""
 
 import time
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from lambda_src import dynamodb
 from lambda_src import results_table as module
 from lambda_src.dynamodb import Refused
+from lambda_src.endpoint import Response, Unreachable
 from lambda_src.errors import FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.jobs.top_words import JOB
+from lambda_src.lease import HANDOVER_S, LEASE_S
+from lambda_src.map_reduce import TICK_S
 from lambda_src.messages import PartReport, RunRecord
 from lambda_src.results_table import ResultsTable
 
@@ -346,3 +354,48 @@ def test_a_missing_table_is_named(endpoint: str) -> None:
 
     with pytest.raises(FanfoldError, match="the table nowhere: ResourceNotFoundException"):
         ResultsTable(open_table("nowhere", "amazonaws.com"), "run", JOB).get_run()
+
+
+class SlowTable:
+    """An endpoint of which each request takes the time and has the end that a test draws."""
+
+    def __init__(self, draw: Callable[[], tuple[float, str]]) -> None:
+        self.now, self._draw = 0.0, draw
+
+    def post(self, _path: str, _headers: object, _body: bytes, *, timeout_s: float) -> Response:
+        share, outcome = self._draw()
+        self.now += share * timeout_s
+        if outcome == "none":
+            raise Unreachable("timed out")
+        return Response(400, {}, b'{"__type": "%s"}' % outcome.encode())
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@given(st.data())
+def test_two_writes_that_follow_each_other_fit_into_a_lease(data: st.DataObject) -> None:
+    """Else a second owner could claim a run whose first one lives, and whose table is slow."""
+    outcomes = st.sampled_from(["none", "TransactionConflictException", "ThrottlingException"])
+    draws = st.tuples(st.sampled_from([0.0, 0.1, 1.0]), outcomes)
+    slow = SlowTable(lambda: data.draw(draws))
+    clock = SimpleNamespace(monotonic=lambda: slow.now, sleep=slow.sleep, time=time.time)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "time", clock)
+        patch.setattr(dynamodb, "time", clock)
+        patch.setattr("random.uniform", lambda _low, high: high)
+        results = ResultsTable(dynamodb.EndpointTable(slow, "results"), "run", JOB)  # type: ignore[arg-type]
+        with pytest.raises(FanfoldError):
+            results.put_run(RunRecord(run_id="run", owner="me", started_at=1.0))
+    assert 2 * slow.now + TICK_S <= LEASE_S
+
+
+def test_a_table_is_not_waited_for_longer_than_its_owner_has() -> None:
+    slow = SlowTable(lambda: (1.0, "none"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dynamodb, "time", SimpleNamespace(sleep=slow.sleep))
+        patch.setattr("random.uniform", lambda _low, high: high)
+        with pytest.raises(Transient, match="The connection to DynamoDB failed for the table results"):
+            ResultsTable(dynamodb.EndpointTable(slow, "results"), "run", JOB).get_run()  # type: ignore[arg-type]
+    assert 10.0 <= slow.now <= LEASE_S / 2
+    assert slow.now < HANDOVER_S

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_src import lease, map_reduce, run
+from lambda_src import addresses, lease, map_reduce, run
 from lambda_src.addresses import Listing, Placed
 from lambda_src.errors import (
     AccessDenied,
@@ -162,6 +162,10 @@ class Run:
     def put_manifest(self, manifest: Manifest) -> None:
         self.manifest = manifest
 
+    def nearly_over(self) -> float:
+        """What is left of an invocation whose time runs out while blocks are mapped."""
+        return 900.0 if len(self.parsed) < 20 else lease.HANDOVER_S - 1
+
     def run(self, request: ParseFileRequest | None = None, **changed: Any) -> Any:
         services = Services(
             table=self.table,  # type: ignore[arg-type]
@@ -197,6 +201,30 @@ def test_a_run_answers_and_records_success() -> None:
     last = job.table.records[-1]
     assert (last.status, last.stage, last.blocks_done, last.blocks_kept) == ("SUCCEEDED", "done", 3, 0)
     assert job.logged == 1
+
+
+@pytest.mark.parametrize("slow", ["pin_source", "measure", "put_listing", "put_manifest"])
+def test_the_lease_is_renewed_while_something_takes_long(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 pages are listed, a table is measured, or S3 takes a minute for a manifest."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.001)
+    monkeypatch.setattr(addresses, "INLINE_BYTES", 0)  # so that the listing is stored
+    job = Run(blocks=3)
+    work: dict[str, Callable[..., Any]] = {
+        "pin_source": job.pin,
+        "measure": lambda source, _: Measured(source.bytes, {}),
+        "put_listing": lambda _: None,
+        "put_manifest": job.put_manifest,
+    }
+
+    def takes_long(*given: Any) -> Any:
+        renewed = len(job.table.records) + 2
+        ends_at = time.monotonic() + 5
+        while len(job.table.records) < renewed:
+            assert time.monotonic() < ends_at, "nobody renews the lease"
+            time.sleep(0.001)
+        return work[slow](*given)
+
+    assert job.run(**{slow: takes_long}).status == "SUCCEEDED"
 
 
 def test_an_empty_object_is_a_run_with_empty_lists() -> None:
@@ -513,8 +541,7 @@ def test_a_cancelled_run_starts_no_more_blocks(monkeypatch: pytest.MonkeyPatch) 
 def test_out_of_time_a_fresh_invocation_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
     job = Run(blocks=100)
-    remaining = iter([900.0] * 30 + [lease.HANDOVER_S - 1] * 1000)
-    summary = job.run(remaining_s=lambda: next(remaining))
+    summary = job.run(remaining_s=job.nearly_over)
     assert summary.status == "RUNNING"
     (request,) = job.handed_over
     released = job.table.record
@@ -560,17 +587,15 @@ def test_a_hand_over_that_fails_fails_the_run(monkeypatch: pytest.MonkeyPatch) -
     def denied(_: ParseFileRequest) -> None:
         raise AccessDenied("AccessDenied by Lambda")
 
-    remaining = iter([900.0] * 30 + [lease.HANDOVER_S - 1] * 1000)
     with pytest.raises(AccessDenied):
-        job.run(remaining_s=lambda: next(remaining), hand_over=denied)
+        job.run(remaining_s=job.nearly_over, hand_over=denied)
     assert job.table.records[-1].status == "FAILED"
 
 
 def handed_over(job: Run, monkeypatch: pytest.MonkeyPatch) -> HandOverRequest:
     """A job whose first invocation has run out of time; what it sent to the next."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
-    remaining = iter([900.0] * 30 + [lease.HANDOVER_S - 1] * 1000)
-    assert job.run(remaining_s=lambda: next(remaining)).status == "RUNNING"
+    assert job.run(remaining_s=job.nearly_over).status == "RUNNING"
     (request,) = job.handed_over
     return request
 
@@ -587,6 +612,7 @@ def test_handing_over_compares_no_clocks(monkeypatch: pytest.MonkeyPatch, clock_
 def test_a_hand_over_delivered_twice_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     job = Run(blocks=100)
     request = handed_over(job, monkeypatch)
+    monkeypatch.setattr(map_reduce, "TICK_S", 1e9)
     seconds: list[str] = []
 
     def second(_: Manifest) -> None:
@@ -799,9 +825,8 @@ def test_a_hand_over_that_fails_is_in_the_trace_once(monkeypatch: pytest.MonkeyP
     def denied(_: ParseFileRequest) -> None:
         raise AccessDenied("AccessDenied by Lambda")
 
-    remaining = iter([900.0] * 30 + [lease.HANDOVER_S - 1] * 1000)
     with pytest.raises(AccessDenied):
-        job.run(remaining_s=lambda: next(remaining), hand_over=denied)
+        job.run(remaining_s=job.nearly_over, hand_over=denied)
     calls = trace_of(job)
     assert len(calls) == len({(call.function, call.task, call.attempt) for call in calls})
     assert told(calls)[-1] == ("parse_file", "invocation 1", 1, "failed")
