@@ -510,31 +510,34 @@ def estimate(
     from client.sizes import parse_size
     from client.workload import modelled
 
-    workload_of = modelled(job)
+    of_job = modelled(job)
     size, where = parse_size(source), region
     if size is not None and Path(source).exists():
         raise typer.BadParameter(
             f"{source} is both a size and a file: write ./{source} for the file, or {size} for the size."
         )
-    of_job: Any = size
-    if size is None:
+    if size is not None:
+        workload = of_job(size)
+    else:
         from client import runs
+        from client.contents import local_workload, workload_of
         from client.source import Local as LocalSource
         from client.source import parse
 
-        of_job = meant = parse(source)
+        meant = parse(source)
         if isinstance(meant, LocalSource):
-            size = meant.bytes
+            size, workload = meant.bytes, local_workload(job, meant)
         else:
             account = _account(local, profile, region)
-            of_job = size = runs.size_of(account.aws, meant)
+            contents = runs.contents(account.aws, meant)
+            size, workload = contents.bytes, workload_of(job, contents)
             where = account.aws.session.region_name
     if not size:
         raise typer.BadParameter(f"{source} is empty.")
     from client.estimate import show_estimate
     from lambda_src.prices import REFERENCE
 
-    show_estimate(_console(), workload_of(of_job), size, quota, where or REFERENCE)
+    show_estimate(_console(), workload, size, quota, where or REFERENCE)
 
 
 @app.command(

@@ -6,12 +6,14 @@ from rich.text import Text
 
 from client.model import ENGINE, Modelled, Suggestion, athena_dollars, block_text, model, suggest
 from client.report import ITEM_NAMES
+from client.safe_text import visible
 from client.sizes import size_text
 from client.times import time_text
 from client.views import counted
-from client.workload import Figures, NotModelled, Workload
+from client.workload import Figures, NotModelled, Stored, Workload
 from lambda_src.job import BYTES
 from lambda_src.prices import Prices, prices_of
+from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S
 
 BAR_COLUMNS = 22
 DECIMALS = {"gb_s": 1, "log_gb": 6}
@@ -21,23 +23,24 @@ ARCHITECTURE = "arm64"
 """What a stack has unless it is told otherwise."""
 
 
+FAR_FROM_LIMIT = 0.7
+"""Of a Lambda's time: an archive that takes more may take too long, for rates differ by that much."""
+
+
 def show_estimate(console: Console, workload: Workload, input_bytes: int, quota: int, region: str) -> None:
     """Print the estimate for an input of that size in an account that may run ``quota`` Lambdas at once.
     Raises NotModelled where no run of it succeeds."""
     prices, name = prices_of(region, ARCHITECTURE)
     figures = {**ENGINE, **workload.figures}
-    cold = _suggested(workload, workload.units, quota, prices, figures)
+    cold = _suggested(workload, quota, prices, figures)
+    archive, archive_s = cold.modelled.archive, cold.modelled.archive_s
+    is_bound = archive if archive and 2 * archive_s > cold.modelled.seconds else None
     if cold.modelled.obstacle:
-        instead = "make the input smaller"
-        if workload.unit == BYTES:
-            inputs = _inputs_that_succeed(workload, quota, prices, figures)
-            instead = (
-                f"split it into {inputs:,} inputs of about {size_text(input_bytes // inputs)}, and run each "
-                "by itself"
-            )
         raise NotModelled(
-            f"{size_text(input_bytes)} is too much for one run of {workload.about}, whatever the size of a "
-            f"block. {cold.modelled.obstacle} Instead, {instead}."
+            f"{cold.modelled.obstacle} One Lambda must unpack all of {visible(is_bound.name)}, which is one "
+            f"block: {_advice(is_bound)}"
+            if is_bound
+            else _too_much(workload, input_bytes, cold.modelled.obstacle, quota, prices)
         )
     warm = model(
         workload.units,
@@ -46,13 +49,18 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
         block_units=cold.block_units,
         prices=prices,
         figures=figures,
+        objects=workload.objects,
     )
+    objects = f" in {counted(len(workload.objects), 'object')}" if len(workload.objects) > 1 else ""
     console.print(
-        f"{size_text(input_bytes)}, modelled for {workload.about}, in an account with a quota of "
+        f"{size_text(input_bytes)}{objects}, modelled for {workload.about}, in an account with a quota of "
         f"{counted(quota, 'Lambda')} at once; prices of {name}"
     )
     console.print()
     console.print(_by_stage(cold.modelled, warm))
+    if is_bound:
+        console.print()
+        console.print(_bound(is_bound, archive_s, figures["reserve"].value), soft_wrap=True)
     console.print()
     console.print(_by_item(cold.modelled))
     if workload.unit == BYTES:
@@ -74,23 +82,63 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
     console.print(_curve(cold, workload.unit))
 
 
-def _suggested(workload: Workload, units: int, quota: int, prices: Prices, figures: Figures) -> Suggestion:
+def _too_much(workload: Workload, input_bytes: int, obstacle: str, quota: int, prices: Prices) -> str:
+    """Why no run succeeds, whatever its blocks, and what to do."""
+    instead = "make the input smaller"
+    if workload.unit == BYTES:
+        inputs = _inputs_that_succeed(workload, quota, prices, {**ENGINE, **workload.figures})
+        size = size_text(input_bytes // inputs)
+        instead = f"split it into {inputs:,} inputs of about {size}, and run each by itself"
+    return (
+        f"{size_text(input_bytes)} is too much for one run of {workload.about}, whatever the size of a "
+        f"block. {obstacle} Instead, {instead}."
+    )
+
+
+def _bound(archive: Stored, archive_s: float, reserve_s: float) -> str:
+    """What limits a run that waits for one archive."""
+    limit_s = PARSE_BLOCK_TIMEOUT_S - reserve_s
+    text = size_text(round(archive.bytes * archive.ratio))
+    near = (
+        f" That is close to the {time_text(limit_s)} that it has: if it takes longer, the run fails."
+        if archive_s > FAR_FROM_LIMIT * limit_s
+        else ""
+    )
+    return (
+        f"One Lambda must unpack all of {visible(archive.name)}: {archive.how}, about {text} of text, "
+        f"{time_text(archive_s)}.{near} To be faster, {_advice(archive)}"
+    )
+
+
+def _advice(archive: Stored) -> str:
+    unpacked = "" if archive.how == "bzip2" else "upload it unpacked, "
+    return (
+        f"split it into several objects, {unpacked}or recompress it with pbzip2, whose many streams are "
+        "shared among Lambdas."
+    )
+
+
+def _suggested(workload: Workload, quota: int, prices: Prices, figures: Figures) -> Suggestion:
     return suggest(
-        units,
+        workload.units,
         quota,
         prices=prices,
         figures=figures,
         unit=workload.unit,
         block_units=workload.block_units,
+        objects=workload.objects,
     )
 
 
 def _inputs_that_succeed(workload: Workload, quota: int, prices: Prices, figures: Figures) -> int:
     """Into how many equal ones the input must be cut, a power of two, for a run of each to succeed."""
-    inputs = 2
-    while _suggested(workload, workload.units // inputs, quota, prices, figures).modelled.obstacle:
+    inputs = 1
+    while True:
         inputs *= 2
-    return inputs
+        objects = [one._replace(bytes=one.bytes // inputs) for one in workload.objects]
+        one = workload._replace(units=workload.units // inputs, objects=objects)
+        if not _suggested(one, quota, prices, figures).modelled.obstacle:
+            return inputs
 
 
 def _by_stage(cold: Modelled, warm: Modelled) -> Table:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from client.times import time_text
-from client.workload import Figure, Figures
+from client.workload import Figure, Figures, Stored
 from client.workloads.top_words import FIGURES as TOP_WORDS
 from lambda_src.blocks import MAX_BLOCKS, bounded_block_units, fitting_block_bytes
 from lambda_src.job import BYTES
@@ -36,6 +36,12 @@ ORCHESTRATORS = 2
 
 MOST_CHANGES = 4
 
+LISTED_AT_ONCE = 1000
+"""Objects in one answer to LIST."""
+
+INLINE_OBJECTS = 64
+"""A block's request names about as many itself; a block of more looks them up in the stored listing."""
+
 TRANSITIONS = "state_transitions"
 """What a state machine pays for besides ``prices.ITEMS``."""
 
@@ -57,6 +63,8 @@ ENGINE: Figures = {
     "overhead": Figure(0.015, "s", "assumed", "of an invocation, to its handler and back"),
     "burst": Figure(1000, "", "published", "environments that a function may have at once"),
     "scaling": Figure(100, "1/s", "published", "more of them: 1,000 each 10 s"),
+    "requests_burst": Figure(10_000, "", "published", "requests that a function takes at once"),
+    "requests": Figure(1000, "1/s", "published", "more of them: 10,000 each 10 s"),
     "network": Figure(80, "MB/s", "published", "between a Lambda and S3: 75 to 90"),
     "memory": Figure(
         ONE_VCPU_MB, "MB", "code", "of parse_file, parse_block, get_occurrences; half for the others"
@@ -75,7 +83,17 @@ ENGINE: Figures = {
     "window": Figure(
         8 * MIB, "bytes", "code", "of a block, read by one GET; the next one follows when it is counted"
     ),
+    # Archives. What is unpacked of them by one Lambda is told by the first bytes of the input.
+    "unpack_gzip": Figure(100, "MB/s", "measured", "unpacking, of the archive's bytes, per core: 93 to 125"),
+    "unpack_bzip2": Figure(3.6, "MB/s", "measured", "the same: 3.6 to 10.8"),
+    "unpack_xz": Figure(20, "MB/s", "measured", "the same: 20 to 24"),
+    "unpack_zstd": Figure(200, "MB/s", "assumed", "the same; Lambda's Python reads no zstd before 3.14"),
+    "archive_step": Figure(5, "", "code", "GETs of 256 KiB to 4 MiB before whole windows of an archive"),
+    "reserve": Figure(10, "s", "code", "of a Lambda's time that unpacking must leave"),
     # S3 and DynamoDB.
+    "list": Figure(0.15, "s", "assumed", "a LIST of 1,000 objects"),
+    "ahead": Figure(32, "", "code", "objects of a block that are read at once"),
+    "kms": Figure(0, "", "code", "requests to KMS for each GET of the input, if that has a key"),
     "get": Figure(0.027, "s", "published", "first byte of a GET from S3, median"),
     "get_p99": Figure(0.103, "s", "published", "the slowest of a hundred"),
     "put": Figure(0.041, "s", "published", "a PUT to S3, median"),
@@ -143,7 +161,8 @@ class Stage(NamedTuple):
 
 class Modelled(NamedTuple):
     """One run. Its stages are those of ``RunRecord.seconds``, after the start of ``parse_file``. ``passes``
-    are what the largest reducer makes over its lines. With an ``obstacle``, a sentence, it cannot succeed."""
+    are what the largest reducer makes over its lines. With an ``obstacle``, a sentence, it cannot succeed.
+    One Lambda takes ``archive_s`` to unpack and map ``archive``, the slowest object that cannot be split."""
 
     units: int
     block_units: int
@@ -153,6 +172,9 @@ class Modelled(NamedTuple):
     passes: int
     obstacle: str
     stages: tuple[Stage, ...]
+    blob_bytes: float
+    archive: Stored | None = None
+    archive_s: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -229,42 +251,98 @@ def model(
     block_units: int | None = None,
     prices: Prices = PRICES[REFERENCE, "arm64"],
     figures: Figures = FIGURES,
+    objects: Sequence[Stored] = (),
 ) -> Modelled:
     """One run, in blocks of ``block_units``, or of what the engine chooses. ``cold`` means that nothing ran
-    before; else every function is warm, as often as it is needed."""
+    before; else every function is warm, as often as it is needed. ``objects`` are those of the input, whose
+    bytes are then the units; without them it is one plain object."""
     block_units = bounded_block_units(units, block_units or fitting_block_bytes(units, concurrency))
-    run = _Run(units, block_units, concurrency, cold=cold, figures=figures)
+    run = _Run(units, block_units, concurrency, cold=cold, figures=figures, objects=objects)
     used = {"start": run.start(), "parse": run.parse(), "reduce": run.reduce(), "log": run.log()}
     stages = tuple(
         Stage(name, seconds, items, dollars_of(items, prices)) for name, (seconds, items) in used.items()
     )
-    return Modelled(units, block_units, run.blocks, concurrency, cold, run.passes, run.obstacle(), stages)
+    return Modelled(
+        units,
+        block_units,
+        run.blocks,
+        concurrency,
+        cold,
+        run.passes,
+        run.obstacle(),
+        stages,
+        run.blob_bytes,
+        run.archive,
+        run.archive_s,
+    )
+
+
+class _Task(NamedTuple):
+    """What a block has to do: GETs, of which ``waits`` come one after the other, bytes to read, text to map,
+    and seconds of a core to unpack it."""
+
+    gets: float
+    waits: float
+    read_bytes: float
+    text_bytes: float
+    unpack_s: float = 0.0
 
 
 class _Run:
     """The stages of one run, each as its seconds and what it uses."""
 
     def __init__(
-        self, units: int, block_units: int, concurrency: int, *, cold: bool, figures: Figures
+        self,
+        units: int,
+        block_units: int,
+        concurrency: int,
+        *,
+        cold: bool,
+        figures: Figures,
+        objects: Sequence[Stored] = (),
     ) -> None:
         of = self._of = {name: figure.value for name, figure in figures.items()}
         self._distinct_ones = figures["block_distinct"].unit
-        units = max(units, 1)
+        units = max(sum(one.bytes for one in objects) or units, 1)
         block_units = min(block_units, units)
         self.blocks = math.ceil(units / block_units)
-        self._concurrency, self._cold = concurrency, cold
-        read_bytes = block_units * of["reads"] + of["whole"]
-        self._gets = math.ceil(read_bytes / of["window"])
-        blob_bytes = block_units * _blob_share(block_units, of)
-        self._mean_mb = blob_bytes / 1e6 * units / block_units / of["parts"]  # the lines of a part
-        self._block_distinct = blob_bytes / of["entry"]
-        distinct = units * _blob_share(units, of) / of["entry"]
+        self._concurrency, self._cold, self._objects = concurrency, cold, max(len(objects), 1)
+        if all(one.how == "plain" for one in objects) and len(objects) < 2:
+            read_bytes = block_units * of["reads"] + of["whole"]
+            gets = math.ceil(read_bytes / of["window"])
+            tasks = [_Task(gets, gets, read_bytes, block_units)]
+            self._gets: float = self.blocks * gets
+            text_units: float = units
+            largest_blob = block_units * _blob_share(block_units, of)
+            self.blob_bytes = largest_blob * units / block_units
+            self._maps_s = [self._map_s(tasks[0], largest_blob)] * self.blocks
+        else:
+            tasks = _tasks(objects, block_units, of)
+            self._gets = math.fsum(task.gets for task in tasks)
+            text_units = math.fsum(task.text_bytes for task in tasks)
+            blobs = [task.text_bytes * _blob_share(task.text_bytes, of) for task in tasks]
+            largest_blob, self.blob_bytes = max(blobs), math.fsum(blobs)
+            self._maps_s = [self._map_s(task, blob) for task, blob in zip(tasks, blobs, strict=True)]
+        self.archive, self.archive_s = None, 0.0
+        for one in objects:
+            if one.is_one_piece and one.bytes > (self.archive.bytes if self.archive else 0):
+                archive_s = self._map_s(_tasks([one], one.bytes, of)[0], 0.0)
+                if archive_s > self.archive_s:
+                    self.archive, self.archive_s = one, archive_s
+        self._mean_mb = self.blob_bytes / 1e6 / of["parts"]  # the lines of a part
+        self._block_distinct = largest_blob / of["entry"]
+        distinct = text_units * _blob_share(text_units, of) / of["entry"]
         self.passes, self._reads = _passes(distinct / of["parts"] * of["largest_part"], of)
-        self.map_s = self._gets * of["get"] + read_bytes / 1e6 / of["network"]
-        self.map_s += (of["prepare"] + block_units / 1e6 / of["count"]) / of["arm"]
-        self.map_s += of["put"] + blob_bytes / 1e6 / of["network"]
+        self.map_s = max(self._maps_s)
         self._largest_s = self._part_s(self._mean_mb * of["largest_part"], self._reads)
         self._since_parse_s = 0.0  # since the first stage began
+
+    def _map_s(self, task: _Task, blob_bytes: float) -> float:
+        """The time of a block's handler."""
+        of = self._of
+        seconds = task.waits * of["get"] + task.read_bytes / 1e6 / of["network"]
+        seconds += (of["prepare"] + task.unpack_s + task.text_bytes / 1e6 / of["count"]) / of["arm"]
+        return seconds + of["put"] + blob_bytes / 1e6 / of["network"]
 
     def start(self) -> _Used:
         """From invoking ``parse_file`` until the run is its own: its record is read and written, and old
@@ -282,16 +360,27 @@ class _Run:
         measure_gets = math.ceil(of["whole"] / of["window"])
         measure_s = measure_gets * of["get"] + of["whole"] / 1e6 / of["network"] + of["measure"] / of["arm"]
         measure_s += of["imports_job"] * self._cold
-        fanned_s, environments = _fan_out(self.blocks, self.map_s, self._concurrency, start_s, of)
+        fanned_s, environments = _fan_out(self._maps_s, self._concurrency, start_s, of)
         fanned_s += self._late_s(self.blocks)
-        served_s = max(self.blocks * self._gets / of["gets"], self.blocks / of["puts"])
-        seconds = 2 * of["get"] + measure_s + max(fanned_s, served_s) + of["put"] + 2 * of["table_put"]
+        gets, lists, puts = self._gets, 0, 1
+        pin_s = 2 * of["get"]
+        if self._objects > 1:
+            lists, puts = math.ceil(self._objects / LISTED_AT_ONCE), 2
+            pin_s = lists * of["list"] + of["put"]
+            if self._objects > INLINE_OBJECTS * self.blocks:
+                gets += self.blocks
+        else:
+            gets += 2
+        served_s = max(self._gets / of["gets"], self.blocks / of["puts"])
+        seconds = pin_s + measure_s + max(fanned_s, served_s) + of["put"] + 2 * of["table_put"]
         init_s = self._init_s("imports_map") + of["imports_job"] * self._cold
-        billed_s = self.blocks * self.map_s + environments * init_s + seconds
+        billed_s = math.fsum(self._maps_s) + environments * init_s + seconds
         self._since_parse_s = seconds
-        return seconds, self._used(billed_s=billed_s, invocations=self.blocks) | {
-            "s3_gets": self.blocks * self._gets + 2 + measure_gets,
-            "s3_puts": self.blocks + 1,
+        gets += measure_gets
+        kms = {"kms_requests": gets * of["kms"]} if of["kms"] else {}
+        return seconds, self._used(billed_s=billed_s, invocations=self.blocks) | kms | {
+            "s3_gets": gets,
+            "s3_puts": self.blocks + puts + lists,
             "table_write_units": of["record"] * (2 + seconds / TICK_S),
         }
 
@@ -332,6 +421,12 @@ class _Run:
 
     def obstacle(self) -> str:
         """Why the run cannot succeed, or nothing."""
+        allowed_s = PARSE_BLOCK_TIMEOUT_S - self._of["reserve"]
+        if self.archive and self.archive_s > allowed_s:
+            return (
+                f"A Lambda would take {time_text(self.archive_s)} to unpack and map {self.archive.name}, and "
+                f"has {time_text(allowed_s)}."
+            )
         if self._largest_s > GET_OCCURRENCES_TIMEOUT_S:
             return (
                 f"The reducer of the largest part would take {time_text(self._largest_s)}; its time-out is "
@@ -387,9 +482,59 @@ class _Run:
         return dict.fromkeys(ITEMS, 0.0) | billed | {"log_gb": invocations * self._of["log"] / 1e9}
 
 
+def _tasks(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float]) -> list[_Task]:
+    """What each block has to do with what begins in it of ``objects``, end to end. Lambdas read the objects
+    of a block ahead; who begins inside of one looks at its first bytes, unless the request tells."""
+    blocks = math.ceil(sum(one.bytes for one in objects) / block_bytes)
+    gets, pieces = [0] * blocks, [0] * blocks
+    read_bytes, text_bytes, unpack_s = [0.0] * blocks, [0.0] * blocks, [0.0] * blocks
+    looks = int(len(objects) > 1)
+    address = 0
+    for one in objects:
+        if not one.bytes:
+            continue
+        end = address + one.bytes
+        for block in range(address // block_bytes, math.ceil(end / block_bytes)):
+            first, last = max(block * block_bytes, address), min((block + 1) * block_bytes, end)
+            is_first, size = first == address, last - first
+            pieces[block] += 1
+            if one.how == "plain":
+                packed, read, unpacked = size, size, 0.0
+            elif one.is_one_piece:
+                packed = one.bytes if is_first else 0
+                # A block inside a bzip2 object looks for streams that begin there.
+                read, unpacked = packed or (size if one.how == "bzip2" else 0), packed
+            else:
+                streams = _multiples(first - address, last - address, one.stream_bytes)
+                packed = streams * one.stream_bytes
+                # Where the first one begins is known by unpacking the one before it.
+                unpacked = packed + (0 if is_first else one.stream_bytes)
+                read = max(unpacked, size)
+            windows = math.ceil(read / of["window"])
+            steps = of["archive_step"] if one.how != "plain" and read > of["window"] else 0
+            gets[block] += max(windows + int(steps), int(is_first)) + (0 if is_first else looks)
+            read_bytes[block] += read
+            text_bytes[block] += packed * one.ratio
+            unpack_s[block] += unpacked / 1e6 / of.get(f"unpack_{one.how}", math.inf)
+        address = end
+    return [
+        _Task(get, max(get - piece, 0) + math.ceil(piece / of["ahead"]), read, text, unpack)
+        for get, piece, read, text, unpack in zip(gets, pieces, read_bytes, text_bytes, unpack_s, strict=True)
+    ]
+
+
+def _multiples(start: int, end: int, step: int) -> int:
+    """How many multiples of ``step`` are in ``[start, end)``.
+
+    >>> _multiples(0, 10, 5), _multiples(1, 10, 5), _multiples(6, 10, 5)
+    (2, 1, 0)
+    """
+    return -(-end // step) - -(-start // step)
+
+
 def _blob_share(block_units: float, of: Mapping[str, float]) -> float:
     """Of a block's bytes, those of its blob: the more text, the fewer of its words are new."""
-    return min(of["blob"] * math.pow(block_units / (5 * MIB), of["blob_growth"]), 1.0)
+    return block_units and min(of["blob"] * math.pow(block_units / (5 * MIB), of["blob_growth"]), 1.0)
 
 
 def _passes(distinct: float, of: Mapping[str, float]) -> tuple[int, float]:
@@ -408,24 +553,25 @@ def _chance_of_late(tasks: int) -> float:
 
 
 def _fan_out(
-    tasks: int, task_s: float, at_once: int, start_s: float, of: Mapping[str, float]
+    tasks_s: Sequence[float], at_once: int, start_s: float, of: Mapping[str, float]
 ) -> tuple[float, int]:
-    """The seconds of a fan-out, and how many environments it made: ``map_reduce``, played. A call goes to an
-    idle environment, else to a new one, which takes ``start_s`` more (0: all are there)."""
+    """The seconds of a fan-out over tasks that take ``tasks_s``, and how many environments it made:
+    ``map_reduce``, played. A call goes to an idle environment, else to a new one, which takes ``start_s``
+    more (0: all are there)."""
     window = min(of["first_window"], at_once)
     ends: list[float] = []
     now = caller_free_at = 0.0
     idle, environments, begun = (0 if start_s else at_once), 0, 0
-    while begun < tasks or ends:
-        while begun < tasks and len(ends) < int(window):
+    while begun < len(tasks_s) or ends:
+        while begun < len(tasks_s) and len(ends) < int(window):
             caller_free_at = max(caller_free_at, now) + of["invoke"]
-            begins_at = caller_free_at
+            begins_at = max(caller_free_at, (begun - of["requests_burst"]) / of["requests"])
             if idle:
                 idle -= 1
             else:
                 environments += 1
                 begins_at = max(begins_at, (environments - of["burst"]) / of["scaling"]) + start_s
-            heapq.heappush(ends, begins_at + of["overhead"] + task_s)
+            heapq.heappush(ends, begins_at + of["overhead"] + tasks_s[begun])
             begun += 1
         now = heapq.heappop(ends)
         idle += 1
@@ -556,6 +702,7 @@ def curve(
     cold: bool,
     prices: Prices = PRICES[REFERENCE, "arm64"],
     figures: Figures = FIGURES,
+    objects: Sequence[Stored] = (),
 ) -> tuple[Modelled, ...]:
     """Runs by block size, each twice the one before, as far as the engine allows so many blocks, and up to
     one block."""
@@ -563,7 +710,15 @@ def curve(
     fine = next((size for size in sizes if units <= MAX_BLOCKS * size), sizes[-1])
     coarse = next((size for size in sizes if size >= units), sizes[-1])
     return tuple(
-        model(units, concurrency, cold=cold, block_units=size, prices=prices, figures=figures)
+        model(
+            units,
+            concurrency,
+            cold=cold,
+            block_units=size,
+            prices=prices,
+            figures=figures,
+            objects=objects,
+        )
         for size in sizes
         if fine <= size <= coarse
     )
@@ -578,11 +733,12 @@ def suggest(
     figures: Figures = FIGURES,
     unit: str = BYTES,
     block_units: int | None = None,
+    objects: Sequence[Stored] = (),
 ) -> Suggestion:
     """The cheapest of the block sizes that are about as fast as the fastest, in an account of that quota.
     ``block_units`` is what the job takes by default, if it has a choice of its own."""
     concurrency = max(min(concurrency_quota - ORCHESTRATORS, MAX_CONCURRENCY), 1)
-    runs = curve(units, concurrency, cold=cold, prices=prices, figures=figures)
+    runs = curve(units, concurrency, cold=cold, prices=prices, figures=figures, objects=objects)
     default = model(
         units,
         min(concurrency, DEFAULT_MAX_CONCURRENCY),
@@ -590,6 +746,7 @@ def suggest(
         block_units=block_units,
         prices=prices,
         figures=figures,
+        objects=objects,
     )
     possible = [run for run in runs if not run.obstacle] or runs
     fastest_s = min(run.seconds for run in possible)

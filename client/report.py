@@ -34,6 +34,7 @@ ITEM_NAMES = {
     "table_write_units": "table write units",
     "table_read_units": "table read units",
     "log_gb": "GB of logs",
+    "kms_requests": "KMS requests",
 }
 """The items of a bill, for a person."""
 

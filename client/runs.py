@@ -10,10 +10,11 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from client.aws import Aws, sentence, sentence_of_text
+from client.contents import Contents, contents_in_s3
 from client.deployment import Deployment
 from client.interruption import SIGNALS
 from client.safe_text import shell_word
-from client.source import S3, Object, Objects, check_in_s3, size_in_s3
+from client.source import S3, Object, Objects, check_in_s3
 from lambda_src import job
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.messages import (
@@ -100,10 +101,10 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
     return source
 
 
-def size_of(aws: Aws, source: Object | Objects) -> int:
-    """The bytes of ``source``. Raises RunError, SourceError."""
+def contents(aws: Aws, source: Object | Objects) -> Contents:
+    """What ``source`` is made of. Raises RunError, SourceError."""
     try:
-        return size_in_s3(aws.client("s3"), source)
+        return contents_in_s3(aws.client("s3"), source)
     except (BotoCoreError, ClientError) as error:
         raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
 

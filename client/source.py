@@ -105,16 +105,6 @@ def files_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def size_in_s3(client: Any, source: Object | Objects) -> int:
-    """The bytes of ``source``, as ``client``, a boto3 client of S3, lists them. Raises SourceError for what
-    is not there, or could be two things; ClientError, BotoCoreError."""
-    check_in_s3(client, source)
-    if isinstance(source, Object):
-        return int(client.head_object(Bucket=source.bucket, Key=source.key)["ContentLength"])
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.prefix)
-    return sum(int(entry["Size"]) for page in pages for entry in page.get("Contents", []))
-
-
 def check_in_s3(client: Any, source: Object | Objects) -> None:
     """Raise SourceError if ``source`` is not there, is empty, or could be two things; ClientError,
     BotoCoreError. It takes two requests at most."""

@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from client import workloads
@@ -22,15 +22,35 @@ class Figure(NamedTuple):
 Figures = Mapping[str, Figure]
 
 
+class Stored(NamedTuple):
+    """An object of the input. ``how`` it is compressed, or ``plain``; a byte of it holds ``ratio`` bytes of
+    text. One Lambda unpacks ``stream_bytes`` of it at least: all of an archive that cannot be split."""
+
+    name: str
+    bytes: int
+    how: str = "plain"
+    ratio: float = 1.0
+    stream_bytes: int = 0
+
+    @property
+    def is_one_piece(self) -> bool:
+        """Whether one Lambda must unpack all of it."""
+        if self.how == "bzip2":
+            return self.stream_bytes >= self.bytes
+        return self.how != "plain"
+
+
 class Workload(NamedTuple):
     """``units`` of a job, of which ``figures`` say what they take, and what they are ``about``: the job and
-    the input that they were measured on. ``block_units`` are the job's own choice, if it has one."""
+    the input that they were measured on. ``block_units`` are the job's own choice, if it has one. Where units
+    are bytes, they are those of ``objects``; without any, of one plain object."""
 
     about: str
     units: int
     figures: Figures
     unit: str = BYTES
     block_units: int | None = None
+    objects: Sequence[Stored] = ()
 
 
 class NotModelled(Exception):

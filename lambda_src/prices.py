@@ -13,7 +13,8 @@ REFERENCE = "us-east-1"
 
 
 class Prices(NamedTuple):
-    """Dollars per unit of each item, and of Athena per TB that it scans."""
+    """Dollars per unit of each item; of Athena per TB that it scans; of S3 Standard per GB of 2**30 bytes,
+    and month; of KMS per request."""
 
     gb_s: float
     invocations: float
@@ -23,9 +24,11 @@ class Prices(NamedTuple):
     table_read_units: float
     log_gb: float
     athena_tb: float
+    s3_gb_month: float
+    kms_requests: float
 
 
-_US = Prices(0.0000133334, 0.2e-6, 5e-6, 0.4e-6, 0.625e-6, 0.125e-6, 0.5, 5.0)
+_US = Prices(0.0000133334, 0.2e-6, 5e-6, 0.4e-6, 0.625e-6, 0.125e-6, 0.5, 5.0, 0.023, 3e-6)
 
 PRICES: dict[tuple[str, str], Prices] = {
     (region, architecture): _US._replace(gb_s=gb_s)

@@ -1,18 +1,13 @@
 """Testing choices of columns: measured on one core of an x86 server, on tables of 80 to 500 columns and 1,000
 to 20,000 rows. What a run takes depends on how many columns there are, and hardly on bytes."""
 
-import csv
 import math
-from pathlib import Path
 
-from client.sizes import size_text
+from client.contents import input_of
 from client.source import Local, SourceError
 from client.workload import BYTE_BY_BYTE, Figure, Figures, NotModelled, Workload
-from lambda_src.jobs.column_permutations import MAX_BYTES
-from lambda_src.jobs.column_permutations.ranks import block_choices, choices
-
-HEAD_BYTES = 1 << 20
-"""So much is looked at, from which the number of rows is estimated."""
+from lambda_src.errors import FanfoldError
+from lambda_src.jobs.column_permutations import JOB, MAX_BYTES
 
 READ_MB_PER_S = 55.0
 PAIR_S = 2.1e-6
@@ -38,7 +33,8 @@ FIGURES: Figures = {
 
 
 def workload(source: Local | int) -> Workload:
-    """Raises NotModelled where only a size is known, and SourceError for what is no table."""
+    """Raises NotModelled where only a size is known, and SourceError for what the job refuses: the job itself
+    reads the table."""
     if not isinstance(source, Local):
         raise NotModelled(
             "What column_permutations takes depends on how many columns the table has, which its size does "
@@ -46,31 +42,32 @@ def workload(source: Local | int) -> Workload:
         )
     if source.path.is_dir():
         raise SourceError(f"{source.path} is a folder; column_permutations reads one table: name a file.")
-    if source.bytes > MAX_BYTES:
-        raise SourceError(
-            f"{source.path} has {size_text(source.bytes)}; column_permutations reads at most "
-            f"{size_text(MAX_BYTES)}."
-        )
-    columns, rows = _shape(source.path, source.bytes)
-    units = choices(columns)
+    try:
+        table = input_of(source)
+        text_bytes = len(table.whole(MAX_BYTES))
+        measured = JOB.measure(table)
+    except FanfoldError as error:
+        raise SourceError(f"column_permutations cannot read {source.path}: {error}") from error
+    columns = len(measured.facts["columns"])
+    rows = measured.facts["rows_used"] + measured.facts["rows_left_out"]
     return Workload(
-        f"column_permutations on {columns:,} columns and about {rows:,} rows, {units:,} choices",
-        units,
-        figures_of(columns, rows, source.bytes),
+        f"column_permutations on {columns:,} columns and {rows:,} rows, {measured.units:,} choices",
+        measured.units,
+        figures_of(columns, rows, source.bytes, text_bytes),
         "choices",
-        block_choices(columns),
+        measured.block_units,
     )
 
 
-def figures_of(columns: int, rows: int, table_bytes: int) -> Figures:
-    """Those of a table."""
-    read_s = table_bytes / 1e6 / READ_MB_PER_S
+def figures_of(columns: int, rows: int, stored_bytes: int, text_bytes: int | None = None) -> Figures:
+    """Those of a table; compressed, it has more ``text_bytes`` than are stored."""
+    read_s = (text_bytes or stored_bytes) / 1e6 / READ_MB_PER_S
     products_s = columns**2 * (PAIR_S + rows * ROW_OF_PAIR_S)
     return {
         **BYTE_BY_BYTE,
         **FIGURES,
         "whole": Figure(
-            table_bytes, "bytes", "code", "of the input that every block, and who measures it, reads"
+            stored_bytes, "bytes", "code", "of the input that every block, and who measures it, reads"
         ),
         "prepare": Figure(
             read_s + products_s,
@@ -83,21 +80,3 @@ def figures_of(columns: int, rows: int, table_bytes: int) -> Figures:
             min(TESTS_PER_COLUMN * columns, MOST_TESTS), "M choices/s", "measured", "tests, per core"
         ),
     }
-
-
-def _shape(path: Path, table_bytes: int) -> tuple[int, int]:
-    """How many columns and, about, rows there are."""
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    header, found, rest = head.partition(b"\n")
-    try:
-        names = next(csv.reader([header.decode("utf-8-sig")], strict=True), [])
-    except (UnicodeDecodeError, csv.Error):
-        names = []
-    if len(names) < 2 or not found:
-        raise SourceError(
-            f"{path} does not begin with a CSV header that names at least 2 columns: is it the right file?"
-        )
-    rows_seen = max(rest.count(b"\n"), 1)
-    rows = round(rows_seen * (table_bytes - len(header)) / max(len(rest), 1))
-    return len(names), max(rows, 1)

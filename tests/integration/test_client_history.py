@@ -15,10 +15,11 @@ from rich.console import Console
 
 from client import history, intermediates, runs
 from client.aws import AccountError, Aws
+from client.contents import contents_in_s3
 from client.deployment import Deployment
 from client.history import past_runs, show_runs
 from client.intermediates import NotAsked, clean
-from client.source import Object, Objects, SourceError, check_in_s3, size_in_s3
+from client.source import Object, Objects, SourceError, check_in_s3
 from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import PartReport, RunRecord
 from lambda_src.results_table import ResultsTable
@@ -300,7 +301,7 @@ def inputs(s3: Any) -> Any:
     ],
 )
 def test_what_is_there_has_its_size(inputs: Any, source: Object | Objects, size: int) -> None:
-    assert size_in_s3(inputs, source) == size
+    assert contents_in_s3(inputs, source).bytes == size
 
 
 @pytest.mark.parametrize(

@@ -355,7 +355,7 @@ def test_in_a_pipe_there_is_the_result_alone(way: list[str], capsys: pytest.Capt
     [
         ("top_words", "modelled for top_words on English text", True),
         ("access_log", "modelled for access_log on logs in Combined Log Format", True),
-        ("column_permutations", "on 3 columns and about 2 rows, 9 choices", False),
+        ("column_permutations", "on 3 columns and 2 rows, 9 choices", False),
     ],
 )
 def test_every_job_is_estimated_without_an_account(

@@ -27,10 +27,11 @@ from client.model import (
     model,
     suggest,
 )
-from client.workload import BYTE_BY_BYTE, Figures
+from client.workload import BYTE_BY_BYTE, Figures, Stored
 from client.workloads import access_log, column_permutations
 from lambda_src.blocks import fitting_block_bytes
-from lambda_src.compressed import WINDOW_BYTES
+from lambda_src.compressed import RESERVE_S, STEP_BYTES, WINDOW_BYTES
+from lambda_src.inputs import AHEAD_THREADS
 from lambda_src.jobs.top_words import JOB, c_kernel
 from lambda_src.jobs.top_words.words import MAX_DISTINCT_STRETCHES
 from lambda_src.map_reduce import FIRST_WINDOW, Window
@@ -79,6 +80,10 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         "window": WINDOW_BYTES,
         "memory": ONE_VCPU_MB,
         "warmed": 1,
+        "archive_step": (WINDOW_BYTES // STEP_BYTES).bit_length() - 1,
+        "reserve": RESERVE_S,
+        "ahead": AHEAD_THREADS,
+        "kms": 0,
     }
 
 
@@ -209,7 +214,7 @@ def test_no_change_is_named_that_gains_nothing() -> None:
 def test_a_fan_out_grows_as_the_engines_window_does(tasks: int, at_once: int) -> None:
     """Calls of a second each, without anything else, take as many seconds as the window has rounds."""
     of = {name: figure.value for name, figure in with_values(invoke=0, overhead=0).items()}
-    seconds, environments = module._fan_out(tasks, 1.0, at_once, 0.0, of)
+    seconds, environments = module._fan_out([1.0] * tasks, at_once, 0.0, of)
     assert environments == 0
     window, left, rounds = Window(at_once), tasks, 0
     while left > 0:
@@ -223,9 +228,90 @@ def test_a_fan_out_grows_as_the_engines_window_does(tasks: int, at_once: int) ->
 
 def test_a_fan_out_waits_for_its_caller_and_for_environments() -> None:
     of = {name: figure.value for name, figure in with_values(invoke=1, overhead=0, first_window=10).items()}
-    assert module._fan_out(10, 5.0, 10, 0.0, of) == (15.0, 0)  # the last call begins after ten seconds
+    assert module._fan_out([5.0] * 10, 10, 0.0, of) == (15.0, 0)  # the last call begins after ten seconds
     of = {**of, "invoke": 0, "burst": 4, "scaling": 2}
-    assert module._fan_out(10, 5.0, 10, 1.0, of) == (9.0, 10)  # six more, two a second
+    assert module._fan_out([5.0] * 10, 10, 1.0, of) == (9.0, 10)  # six more, two a second
+    of = {**of, "requests_burst": 4, "requests": 1}
+    assert module._fan_out([5.0] * 10, 10, 0.0, of) == (10.0, 0)  # the last but four wait a second each
+
+
+PACKED = 80_000_000
+ONE_STREAM = Stored("one.bz2", PACKED, "bzip2", 3.75, PACKED)
+MANY_STREAMS = ONE_STREAM._replace(stream_bytes=250_000)
+
+
+@pytest.mark.parametrize("how", ["gzip", "bzip2", "xz"])
+def test_an_archive_that_cannot_be_split_bounds_the_time_whatever_the_blocks(how: str) -> None:
+    archive = ONE_STREAM._replace(how=how)
+    unpack_s = PACKED / 1e6 / FIGURES[f"unpack_{how}"].value
+    runs = [
+        *curve(PACKED, 250, cold=True, objects=[archive]),
+        # Beside many small objects, it is the largest one that bounds the time.
+        model(PACKED + GB, 250, cold=True, objects=[Stored("plain", GB), archive]),
+    ]
+    for run in runs:
+        assert run.seconds > run.archive_s > unpack_s
+        assert run.archive == archive
+    assert (
+        model(PACKED, 250, cold=True, objects=[archive]).seconds > 2 * model(PACKED, 250, cold=True).seconds
+    )
+
+
+def test_streams_of_bzip2_are_shared_among_lambdas() -> None:
+    one, many = (model(PACKED, 250, cold=True, objects=[how]) for how in (ONE_STREAM, MANY_STREAMS))
+    assert one.seconds > 5 * many.seconds
+    assert many.archive is None
+    assert many.seconds > model(PACKED, 250, cold=True).seconds  # which has nothing to unpack
+
+
+def test_an_archive_that_no_lambda_can_unpack_in_time_is_an_obstacle() -> None:
+    large = ONE_STREAM._replace(bytes=2 * GB, stream_bytes=2 * GB)
+    run = model(2 * GB, 250, cold=True, objects=[large])
+    assert run.obstacle.startswith("A Lambda would take 10 min ")
+    assert not model(2 * GB, 250, cold=True, objects=[large._replace(stream_bytes=250_000)]).obstacle
+
+
+@pytest.mark.parametrize("how", ["plain", "gzip", "bzip2"])
+@pytest.mark.parametrize("each", [1, 1000, 3_000_000])
+def test_every_object_takes_a_get_at_least(how: str, each: int) -> None:
+    objects = [Stored(f"{number}", each, how, 2.0, each) for number in range(5_000)]
+    stages = {stage.name: stage.used for stage in model(5_000 * each, 250, cold=True, objects=objects).stages}
+    assert stages["parse"]["s3_gets"] >= 5_000
+    assert stages["parse"]["s3_puts"] > 5  # a LIST gives 1,000 names
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(
+        st.builds(
+            Stored,
+            st.just("x"),
+            st.integers(0, 10 * MIB),
+            st.sampled_from(["plain", "gzip", "bzip2"]),
+            st.just(1.0),
+            st.integers(1000, 8 * MIB),
+        ),
+        min_size=2,
+        max_size=9,
+    ),
+    blocks,
+)
+def test_blocks_have_all_the_text_of_the_objects_between_them(
+    objects: list[Stored], block_units: int
+) -> None:
+    of = {name: figure.value for name, figure in FIGURES.items()}
+    tasks = module._tasks(objects, block_units, of)
+    text_bytes = sum(one.bytes * one.ratio for one in objects)
+    streams = [one.stream_bytes * one.ratio for one in objects if one.how == "bzip2"]
+    assert text_bytes <= sum(task.text_bytes for task in tasks) + 1 <= text_bytes + sum(streams) + 2
+    assert len(tasks) == -(-sum(one.bytes for one in objects) // block_units)
+
+
+def test_kms_requests_are_paid_for_where_the_input_has_a_key() -> None:
+    assert "kms_requests" not in model(GB, 250, cold=True).dollars_by_item
+    run = model(GB, 250, cold=True, figures=with_values(kms=1))
+    gets = run.stages[1].used["s3_gets"]
+    assert math.isclose(run.dollars_by_item["kms_requests"], gets * 0.03 / 10_000)
 
 
 @pytest.mark.parametrize("units", [1, 10**6, GB, 10**12, 50 * 10**12])

@@ -1,0 +1,85 @@
+"""What a person reads in an estimate, before anything is paid for."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from client.estimate import show_estimate
+from client.workload import NotModelled, Stored
+from client.workloads import access_log, top_words
+
+MB = 10**6
+ONE = Stored("one.bz2", 80 * MB, "bzip2", 3.75, 80 * MB)
+
+
+def estimated(*objects: Stored, job: Any = top_words) -> str:
+    total = sum(one.bytes for one in objects)
+    console = Console(file=io.StringIO(), width=100)
+    workload = job.workload(total)._replace(objects=objects)
+    show_estimate(console, workload, total, 1000, "us-east-1")
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [[ONE], [ONE._replace(how="xz", bytes=200 * MB)], [Stored("a", MB), ONE]],
+)
+def test_one_archive_that_bounds_a_run_is_named_with_what_to_do(objects: Sequence[Stored]) -> None:
+    told = estimated(*objects)
+    assert "One Lambda must unpack all of one.bz2: " in told
+    assert " of text, " in told
+    assert "To be faster, split it into several objects, " in told
+    assert "pbzip2" in told
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        [ONE._replace(stream_bytes=250_000)],
+        [Stored("plain", 80 * MB)],
+        [ONE._replace(bytes=MB, stream_bytes=MB), Stored("plain", 100_000 * MB)],
+    ],
+)
+def test_what_does_not_bound_a_run_is_not_named(objects: Sequence[Stored]) -> None:
+    assert "must unpack" not in estimated(*objects)
+
+
+def test_an_archive_close_to_the_limit_of_time_is_said_to_be() -> None:
+    assert "close to the" not in estimated(ONE)
+    assert "That is close to the 4 min 50 s that it has: " in estimated(
+        ONE._replace(bytes=850 * MB, stream_bytes=850 * MB, ratio=1.5)
+    )
+
+
+def test_an_archive_beyond_it_is_refused_as_the_run_would_be() -> None:
+    """At 13 MB of text a second, as measured, a Lambda unpacks 3.8 GB in its time."""
+    packed = 4_000 * MB // 3
+    large = ONE._replace(bytes=packed, stream_bytes=packed)
+    with pytest.raises(NotModelled) as refused:
+        estimated(Stored("a", MB), large)
+    told = str(refused.value)
+    assert told.startswith("A Lambda would take 6 min ")
+    assert "to unpack and map one.bz2, and has 4 min 50 s. One Lambda must unpack all of one.bz2" in told
+    assert "which is one block: split it into several objects, or recompress it with pbzip2" in told
+    assert "must unpack" not in estimated(large._replace(stream_bytes=250_000))
+
+
+def test_an_input_of_many_objects_says_how_many() -> None:
+    told = estimated(*(Stored(f"{number}", 1000) for number in range(5_000)))
+    assert "5 MB in 5,000 objects, modelled for " in told
+    (gets,) = (line for line in told.splitlines() if line.startswith("S3 GETs"))
+    assert int(gets.split()[2].replace(",", "")) >= 5_000
+
+
+def test_an_archive_with_too_many_words_is_told_to_be_split_and_not_to_have_smaller_blocks() -> None:
+    with pytest.raises(NotModelled, match=r"distinct words; .* which is one block: split it into several"):
+        estimated(ONE._replace(bytes=850 * MB, stream_bytes=850 * MB))
+
+
+def test_an_input_that_is_too_much_is_split_as_it_is_stored() -> None:
+    many = Stored("many.bz2", 40_000 * MB, "bzip2", 15.0, 1 * MB)
+    with pytest.raises(NotModelled, match=r"split it into [0-9]+ inputs of about "):
+        estimated(many, job=access_log)
