@@ -10,7 +10,7 @@ from lambda_src import meter
 from lambda_src.addresses import Addresses, Piece, Placed
 from lambda_src.errors import InvalidRequest, SourceTooLarge
 from lambda_src.formats import Format, no_end
-from lambda_src.job import Owned, Span
+from lambda_src.job import Feed, Owned, Place, Span
 from lambda_src.ownership import feed_block, first_read
 from lambda_src.records import Rule
 
@@ -47,7 +47,7 @@ class ObjectsInput:
         self._read = read
         self._remaining_s = remaining_s
 
-    def feed(self, block: Span, rule: Rule, feed: Callable[[bytes], None]) -> Owned:
+    def feed(self, block: Span, rule: Rule, feed: Feed) -> Owned:
         """As ``Input.feed``. Raises as ``feed_block``."""
         pieces = self._addresses.pieces(block)
         if not pieces:
@@ -66,7 +66,7 @@ class ObjectsInput:
             )
         text = io.BytesIO()
 
-        def add(chunk: bytes) -> None:
+        def add(chunk: bytes, _at: Place) -> None:
             if text.tell() + len(chunk) > most_bytes:
                 raise _too_large(pieces[0], most_bytes)
             text.write(chunk)

@@ -43,6 +43,34 @@ class Owned(NamedTuple):
     overrun: int = 0
 
 
+class Place(NamedTuple):
+    """Where a chunk begins: at byte ``offset`` of the text of the object ``key``.
+
+    Where that is a bzip2 object whose streams are shared between blocks, the text before a block's first
+    stream is not unpacked: ``offset`` then counts from that stream, which begins at byte ``unpacked_from`` of
+    the object as it is stored.
+    """
+
+    key: str
+    offset: int
+    unpacked_from: int = 0
+
+    def name(self) -> str:
+        """The place for a person.
+
+        >>> Place("a.log", 5).name(), Place("a.bz2", 5, 900).name()
+        ('byte 5 of a.log', 'byte 5 of the text of a.bz2 that is unpacked from byte 900 on')
+        """
+        if self.unpacked_from:
+            text = f"the text of {self.key} that is unpacked from byte {self.unpacked_from} on"
+            return f"byte {self.offset} of {text}"
+        return f"byte {self.offset} of {self.key}"
+
+
+Feed = Callable[[bytes, Place], None]
+"""``feed(chunk, at)`` takes a chunk of text that begins at ``at``."""
+
+
 class Input(Protocol):
     """The pinned input of a run, as a job reads it: one object, or several put end to end. ``size_bytes`` is
     its size as it is stored. Compressed objects are read unpacked. Every method raises the engine's named
@@ -51,9 +79,10 @@ class Input(Protocol):
     size_bytes: int
     objects: int
 
-    def feed(self, block: Span, rule: Rule, feed: Callable[[bytes], None]) -> Owned:
+    def feed(self, block: Span, rule: Rule, feed: Feed) -> Owned:
         """Feed the text of the records that begin in ``block``, bytes ``[start, end)``, in order, in chunks
-        that cut none of them and hold the text of one object only; what the block owned."""
+        that cut none of them and hold the text of one object only, each with its place; what the block
+        owned."""
 
     def whole(self, most_bytes: int) -> bytes:
         """All text of the only object, for jobs whose units are not bytes. Raises SourceTooLarge where there

@@ -17,7 +17,7 @@ from lambda_src.addresses import Piece, Placed
 from lambda_src.compressed import BZIP2_STREAM, MAGIC_BYTES, STEP_BYTES, WINDOW_BYTES, Archive
 from lambda_src.errors import ArchiveDamaged, ConservationBroken
 from lambda_src.formats import FIRST_BYTES, Readable, no_end, tell
-from lambda_src.job import Owned, Span
+from lambda_src.job import Feed, Owned, Place, Span
 from lambda_src.records import Rule, Text, feed_records
 
 OVER_READ_BYTES = 1 << 10
@@ -66,10 +66,11 @@ def feed_block(
     pieces: Sequence[Piece],
     read: Callable[[Placed, int, int], bytes],
     rule: Rule,
-    feed: Callable[[bytes], None],
+    feed: Feed,
     remaining_s: Callable[[], float] = no_end,
 ) -> Owned:
-    """Feed the records that the block of ``pieces``, at least one, owns, in order, in chunks that cut none.
+    """Feed the records that the block of ``pieces``, at least one, owns, in order, in chunks that cut none,
+    each with its place.
 
     ``read(object, start, end)`` gives bytes ``[start, end)`` of a pinned object; ``remaining_s`` tells how
     much time is left for unpacking.
@@ -95,7 +96,7 @@ def _feed_piece(
     piece: Piece,
     read: Callable[[Placed, int, int], bytes],
     rule: Rule,
-    feed: Callable[[bytes], None],
+    feed: Feed,
     remaining_s: Callable[[], float],
 ) -> Owned:
     """Like ``feed_block``, in bytes of the piece's own object."""
@@ -116,9 +117,7 @@ def _feed_piece(
     return _feed_streams(archive, source, Span(0, source.bytes), rule, feed)
 
 
-def _feed_plain(
-    source: Readable, piece: Span, head: bytes, rule: Rule, feed: Callable[[bytes], None]
-) -> Owned:
+def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Feed) -> Owned:
     """Feed what a block owns of a plain object; ``head`` are its first bytes if the piece has them."""
     begin = max(piece.start - rule.around_bytes, 0)
     if piece.start:
@@ -142,9 +141,12 @@ def _feed_plain(
         yield from windows
 
     def where(offset: int) -> str:
-        return f"byte {piece.start + offset} of {source.name}"
+        return Place(source.name, piece.start + offset).name()
 
-    fed = feed_records(rule, Text(head[: piece.start - begin], own(), beyond(), where), feed)
+    def feed_at(chunk: bytes, offset: int) -> None:
+        feed(chunk, Place(source.name, piece.start + offset))
+
+    fed = feed_records(rule, Text(head[: piece.start - begin], own(), beyond(), where), feed_at)
     return Owned(piece.start + fed.skipped, piece.end + fed.overrun)
 
 
@@ -161,9 +163,7 @@ def _windows(source: Readable, position: int, block_end: int) -> Iterator[bytes]
         position = end
 
 
-def _feed_streams(
-    archive: Archive, source: Readable, piece: Span, rule: Rule, feed: Callable[[bytes], None]
-) -> Owned:
+def _feed_streams(archive: Archive, source: Readable, piece: Span, rule: Rule, feed: Feed) -> Owned:
     """Feed what a block owns of a compressed object: the records that begin in its streams. ``archive`` is at
     the object's beginning."""
     behind = b""
@@ -183,7 +183,10 @@ def _feed_streams(
     def where(offset: int) -> str:
         return f"byte {offset} of the text of {source.name} that is unpacked from byte {start} on"
 
-    fed = feed_records(rule, Text(behind, _joined(own()), _joined(archive.rest()), where), feed)
+    def feed_at(chunk: bytes, offset: int) -> None:
+        feed(chunk, Place(source.name, offset, start))
+
+    fed = feed_records(rule, Text(behind, _joined(own()), _joined(archive.rest()), where), feed_at)
     return Owned(start, end, fed.skipped, fed.overrun)
 
 

@@ -71,8 +71,9 @@ class Fed(NamedTuple):
     overrun: int
 
 
-def feed_records(rule: Rule, text: Text, feed: Callable[[bytes], None]) -> Fed:
-    """Feed the records whose first byte lies in the block's own text, in order, in chunks that cut none.
+def feed_records(rule: Rule, text: Text, feed: Callable[[bytes, int], None]) -> Fed:
+    """Feed the records whose first byte lies in the block's own text, in order, in chunks that cut none, each
+    with its offset from where that text begins.
 
     Raises SourceNotText for a record that is too long.
     """
@@ -124,7 +125,7 @@ class _Reader:
         self.pending = self.pending[offset - self.base :]
         self.base = offset
 
-    def feed_to(self, offset: int, feed: Callable[[bytes], None]) -> None:
+    def feed_to(self, offset: int, feed: Callable[[bytes, int], None]) -> None:
         """Feed what lies before ``offset``, a cut, once no record in it is found to be too long."""
         data = self.pending[: offset - self.base]
         if not data:
@@ -138,7 +139,7 @@ class _Reader:
                 if hop_bytes > longest_bytes:
                     raise self._too_long(self.base + position)
             position += hop_bytes
-        feed(data)
+        feed(data, self.base)
         self.drop_to(offset)
 
     def _too_long(self, offset: int) -> SourceNotText:

@@ -34,7 +34,7 @@ import msgspec
 from msgspec import Struct
 
 from lambda_src.errors import TooManyDistinct
-from lambda_src.job import Input, Job, Mapped, Owned, Reduced, Span
+from lambda_src.job import Input, Job, Mapped, Owned, Place, Reduced, Span
 from lambda_src.records import delimited
 
 RULES = "1"
@@ -178,7 +178,7 @@ class _BlockTally:
         self._parts = _Parts()
         self._paths_bytes = 0
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes, _at: Place) -> None:
         """Count the lines of ``chunk``; only the last one of an object may lack its ``\\n``. Raises
         TooManyDistinct."""
         if not chunk.endswith(b"\n"):

@@ -58,7 +58,9 @@ def test_odd_keys_are_pinned_and_read_as_they_are(s3: Any, objects: Any) -> None
     known = Addresses(placed)
     chunks: list[bytes] = []
     source = input_of(objects, Source(BUCKET, None, "-", known.end, "odd/", len(placed)), known)
-    owned = source.feed(Span(0, known.end), delimited("line", b"\n", 1000), chunks.append)
+    owned = source.feed(
+        Span(0, known.end), delimited("line", b"\n", 1000), lambda chunk, _: chunks.append(chunk)
+    )
     assert owned == Owned(0, known.end)
     assert b"".join(chunks).decode().splitlines() == sorted(ODD_KEYS)
 

@@ -109,7 +109,9 @@ def test_a_pinned_object_is_read_as_the_text_that_it_stands_for(
     pinned, listing = source.pin(objects, BUCKET, "input/data")
     given = source.input_of(objects, pinned, listing.addresses)
     chunks: list[bytes] = []
-    owned = given.feed(Span(0, pinned.bytes), delimited("line", b"\n", 1000), chunks.append)
+    owned = given.feed(
+        Span(0, pinned.bytes), delimited("line", b"\n", 1000), lambda chunk, _: chunks.append(chunk)
+    )
     assert owned == Owned(0, pinned.bytes)
     assert b"".join(chunks) == given.whole(len(text)) == text.encode()
 

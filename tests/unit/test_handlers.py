@@ -170,7 +170,7 @@ def test_any_bytes_are_parsed(data: bytes, block_bytes: int) -> None:
         words += sum(report.observations) + report.extras["longer_words"]
         # The span is what the block owns.
         span = Span(block.start, block.end)
-        assert given_input.feed(span, TOKENS, lambda _: None) == report.owned
+        assert given_input.feed(span, TOKENS, lambda *_: None) == report.owned
     assert words == oracle.count_words(data).total()
 
 

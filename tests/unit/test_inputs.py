@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lambda_src.addresses import Addresses, Placed, place
 from lambda_src.errors import ArchiveTooLarge, InvalidRequest, SourceTooLarge, Transient
 from lambda_src.inputs import AHEAD_BYTES, AHEAD_THREADS, ObjectsInput, input_of_bytes
-from lambda_src.job import Input, Owned, Span
+from lambda_src.job import Input, Owned, Place, Span
 from lambda_src.records import delimited
 
 LINE = delimited("line", b"\n", 1 << 20)
@@ -47,7 +47,7 @@ def test_blocks_feed_every_object_in_order(texts: list[bytes], cuts: list[int]) 
     borders = sorted({0, size, *(cut for cut in cuts if cut < size)})
     chunks: list[bytes] = []
     for start, end in pairwise(borders):
-        source.feed(Span(start, end), LINE, chunks.append)
+        source.feed(Span(start, end), LINE, lambda chunk, _: chunks.append(chunk))
     assert b"".join(chunks) == b"".join(texts)
 
 
@@ -72,7 +72,7 @@ def test_many_small_objects_are_read_at_once_and_fed_in_order() -> None:
 
     objects = placed([6] * 5000)
     chunks: list[bytes] = []
-    an_input(objects, read).feed(Span(0, 30_000), LINE, chunks.append)
+    an_input(objects, read).feed(Span(0, 30_000), LINE, lambda chunk, _: chunks.append(chunk))
     assert b"".join(chunks).decode().splitlines() == [one.key for one in objects]
     assert sorted(reads) == [one.key for one in objects]
 
@@ -94,7 +94,7 @@ def test_what_is_read_ahead_is_bounded_in_bytes_and_threads() -> None:
             running -= 1
         return data
 
-    def feed(chunk: bytes) -> None:
+    def feed(chunk: bytes, _at: Place) -> None:
         nonlocal held
         fed.set()
         with lock:
@@ -120,7 +120,7 @@ def test_an_error_is_that_of_the_read_and_no_thread_stays(bad: int) -> None:
 
     chunks: list[bytes] = []
     with pytest.raises(Transient, match=f"did not serve {bad:05d}"):
-        an_input(placed([1] * 5000), read).feed(Span(0, 5000), LINE, chunks.append)
+        an_input(placed([1] * 5000), read).feed(Span(0, 5000), LINE, lambda chunk, _: chunks.append(chunk))
     assert threading.active_count() == before
     assert len(chunks) == bad
     assert max(reads) <= bad + 3 * AHEAD_THREADS
@@ -129,7 +129,7 @@ def test_an_error_is_that_of_the_read_and_no_thread_stays(bad: int) -> None:
 def test_what_the_job_raises_ends_the_reads_too() -> None:
     before = threading.active_count()
 
-    def feed(_: bytes) -> None:
+    def feed(_: bytes, _at: Place) -> None:
         raise InvalidRequest("of the job")
 
     with pytest.raises(InvalidRequest, match="of the job"):
@@ -140,7 +140,7 @@ def test_what_the_job_raises_ends_the_reads_too() -> None:
 def test_one_object_takes_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ThreadPoolExecutor, "submit", refuse)
     chunks: list[bytes] = []
-    input_of_bytes([b"one\ntwo"]).feed(Span(0, 7), LINE, chunks.append)
+    input_of_bytes([b"one\ntwo"]).feed(Span(0, 7), LINE, lambda chunk, _: chunks.append(chunk))
     assert b"".join(chunks) == b"one\ntwo"
 
 
@@ -198,6 +198,6 @@ def test_an_archive_that_takes_too_long_is_refused_and_plain_bytes_are_not() -> 
         objects=2,
         remaining_s=lambda: 9.9,
     )
-    source.feed(Span(len(texts[0]), source.size_bytes), LINE, lambda _: None)
+    source.feed(Span(len(texts[0]), source.size_bytes), LINE, lambda *_: None)
     with pytest.raises(ArchiveTooLarge, match="00000 takes longer to unpack than a function may run"):
-        source.feed(Span(0, 1), LINE, lambda _: None)
+        source.feed(Span(0, 1), LINE, lambda *_: None)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from lambda_src.errors import FanfoldError
 from lambda_src.inputs import ANYWHERE
-from lambda_src.job import Input, Job, Mapped, Measured, Owned, Reduced, Span, load, measure_bytes
+from lambda_src.job import Input, Job, Mapped, Measured, Owned, Place, Reduced, Span, load, measure_bytes
 from lambda_src.records import delimited
 from tests.laws import LawBroken, check_job
 
@@ -39,7 +39,7 @@ def test_every_job_keeps_the_laws(name: str) -> None:
 def map_lines(block: Span, source: Input) -> Mapped:
     lines = [0, 0]
 
-    def add(chunk: bytes) -> None:
+    def add(chunk: bytes, _at: Place) -> None:
         for line in chunk.removesuffix(b"\n").split(b"\n"):
             lines[len(line) % 2] += 1
 
@@ -104,7 +104,7 @@ def counts_blocks(mapped: Mapped) -> Mapped:
 def cuts_lines(block: Span, source: Input) -> Mapped:
     lines = [0, 0]
 
-    def add(chunk: bytes) -> None:
+    def add(chunk: bytes, _at: Place) -> None:
         lines[0] += len(chunk.splitlines())
 
     owned = source.feed(block, ANYWHERE, add)
@@ -112,7 +112,7 @@ def cuts_lines(block: Span, source: Input) -> Mapped:
 
 
 def fails_on_hostile_bytes(block: Span, source: Input) -> Mapped:
-    def add(chunk: bytes) -> None:
+    def add(chunk: bytes, _at: Place) -> None:
         chunk.decode()
 
     source.feed(block, LINES, add)

@@ -20,7 +20,7 @@ from lambda_src.addresses import Addresses, Placed, place
 from lambda_src.compressed import BZIP2_STREAM
 from lambda_src.errors import ArchiveDamaged, ConservationBroken, FanfoldError, SourceNotText
 from lambda_src.formats import FIRST_BYTES, Readable, tell
-from lambda_src.job import Owned, Span
+from lambda_src.job import Owned, Place, Span
 from lambda_src.ownership import check_chain, feed_block, first_read
 from lambda_src.records import Rule, delimited
 from tests.texts import ANY_BYTES
@@ -149,7 +149,13 @@ class Run:
         chunks: list[bytes] = []
         self.reads.clear()
         pieces = Addresses(self.objects).pieces(Span(start, end))
-        owned = feed_block(pieces, self.read, self.rule, chunks.append)
+
+        def feed(chunk: bytes, at: Place) -> None:
+            if self.stored[int(at.key)].text:
+                assert chunk == self.text_from(at)[: len(chunk)]
+            chunks.append(chunk)
+
+        owned = feed_block(pieces, self.read, self.rule, feed)
         for piece in pieces:
             if piece.start == 0:
                 first = first_read(piece)
@@ -157,6 +163,12 @@ class Run:
                     one for one in self.reads if one[0] == piece.object.key
                 )
         return owned, chunks
+
+    def text_from(self, at: Place) -> bytes:
+        """The text of an object from ``at`` on, unpacked by Python's own module if need be."""
+        one = self.stored[int(at.key)]
+        text = bz2.decompress(one.data[at.unpacked_from :]) if at.unpacked_from else one.text
+        return text[at.offset :]
 
     def looked_at(self) -> Self:
         """This run, where it is known what each object is."""
@@ -440,4 +452,4 @@ def test_what_reading_raises_is_what_one_sees() -> None:
 
     objects = place([("000", len(MULTISTREAM.data), "")])
     with pytest.raises(LostError):
-        feed_block(Addresses(objects).pieces(Span(100, 200)), lost, RUNS.rule, lambda _: None)
+        feed_block(Addresses(objects).pieces(Span(100, 200)), lost, RUNS.rule, lambda *_: None)

@@ -44,7 +44,7 @@ def owned(data: bytes, block: Block, window_bytes: int, rule: Rule = TOKENS) -> 
         Addresses([Placed(0, "o", len(data), "", "plain")]), read, size_bytes=len(data), objects=1
     )
     with windows_of(window_bytes):
-        return source.feed(Span(block.start, block.end), rule, chunks.append), chunks
+        return source.feed(Span(block.start, block.end), rule, lambda chunk, _: chunks.append(chunk)), chunks
 
 
 def tokens(data: bytes) -> list[tuple[int, int]]:
@@ -182,7 +182,7 @@ def test_a_small_block_takes_one_read() -> None:
 
     one = Placed(0, "o", len(data), "", "plain")
     ObjectsInput(Addresses([one]), read, size_bytes=len(data), objects=1).feed(
-        Span(1000, 2000), TOKENS, lambda _: None
+        Span(1000, 2000), TOKENS, lambda *_: None
     )
     assert reads == [(996, 2000 + 1024)]
 

@@ -41,7 +41,7 @@ def counted(
         counting = kernel.counting()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ownership, "WINDOW_BYTES", window_bytes)
-            source.feed(Span(block.start, block.end), rule, counting.add)
+            source.feed(Span(block.start, block.end), rule, lambda chunk, _, add=counting.add: add(chunk))  # type: ignore[misc]
         lines = counting.lines()
         for length, (line, observed) in enumerate(zip(lines.lines, lines.words, strict=True), start=1):
             of_length = msgspec.json.decode(line, type=dict[str, int])

@@ -26,7 +26,7 @@ def measure(source: Input) -> Measured:
 def map_block(block: Span, source: Input) -> Mapped:
     """Count the words that ``block`` owns. Raises TooManyDistinct, OutOfMemory, SourceNotText."""
     counting = KERNEL.counting()
-    owned = source.feed(block, TOKENS, counting.add)
+    owned = source.feed(block, TOKENS, lambda chunk, _: counting.add(chunk))
     counted = counting.lines()
     extras = {"longer_words": counted.longer_words, "native_blocks": int(KERNEL.is_native)}
     return Mapped(owned, counted.lines, counted.words, extras)
