@@ -264,6 +264,9 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before a run that costs far more than suggested.")
+    ] = False,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
@@ -284,11 +287,14 @@ def run(
     meant = parse(source)
     account = _account(local, profile, region)
     aws, deployment, stages = account.aws, account.deployment(job), _stages(output, to_errors=detach)
+    at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
+    if block_bytes and not yes and not _wanted(account, job, meant, block_bytes, at_once):
+        stages.console.print("Nothing was started.")
+        raise typer.Exit(1)
     if isinstance(meant, LocalSource):
         there: Any = uploaded(aws, deployment, meant, stages)
     else:
         there = runs.checked(aws, deployment, meant)
-    at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
     request = request_for(there, run_id or new_run_id(), block_bytes, at_once)
     assert request.run_id
     if detach:
@@ -298,6 +304,29 @@ def run(
         return
     ended = attend(aws, deployment, request.run_id, stages, lambda: runs.begin(aws, deployment, request))
     finish(ended, aws, deployment, stages, output)
+
+
+def _wanted(account: "Account", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
+    """Whether a run in blocks of that size is meant: a person is asked if it would cost far more than with
+    the suggested size. Of a job without figures, or an input that this person may not list, nobody knows."""
+    from client.contents import workload_of
+    from client.estimate import far_dearer
+    from client.runs import RunError, contents
+    from client.source import Local as LocalSource
+    from client.terminal import agrees
+    from client.workload import NotModelled, modelled
+
+    try:
+        of_job = modelled(job)
+        is_local = isinstance(source, LocalSource)
+        workload = of_job(source) if is_local else workload_of(job, contents(account.aws, source))
+    except (NotModelled, RunError):
+        return True
+    told = far_dearer(workload, block_bytes, concurrency, account.aws.session.region_name)
+    return not told or agrees(
+        f"{told}. Run it as it is (y), or not (Enter)? ",
+        f"{told}: give --yes to run it as it is, or leave out --block-bytes.",
+    )
 
 
 @app.command(epilog=_example("fanfold watch 20261125T101500Z-0a1b2c3d"))

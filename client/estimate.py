@@ -4,7 +4,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client.model import ENGINE, Modelled, Suggestion, athena_dollars, block_text, model, suggest
+from client.model import (
+    ENGINE,
+    ORCHESTRATORS,
+    Modelled,
+    Suggestion,
+    athena_dollars,
+    block_text,
+    model,
+    suggest,
+)
 from client.report import ITEM_NAMES
 from client.safe_text import visible
 from client.sizes import size_text
@@ -22,6 +31,9 @@ DECIMALS = {"gb_s": 1, "log_gb": 6}
 ARCHITECTURE = "arm64"
 """What a stack has unless it is told otherwise."""
 
+
+DEAR_DOLLARS, DEARER = 0.01, 10
+"""Nobody is asked about a run that costs less, or less than so many times what the suggested one does."""
 
 FAR_FROM_LIMIT = 0.7
 """Of a Lambda's time: an archive that takes more may take too long, for rates differ by that much."""
@@ -80,6 +92,31 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
     )
     console.print()
     console.print(_curve(cold, workload.unit))
+
+
+def far_dearer(workload: Workload, block_units: int, concurrency: int, region: str) -> str:
+    """What a run in blocks of that size would cost and what it would with the suggested size, in a sentence
+    without its full stop; nothing, if it costs less than a cent, or less than ten times as much."""
+    prices, _ = prices_of(region, ARCHITECTURE)
+    figures = {**ENGINE, **workload.figures}
+    suggested = _suggested(workload, concurrency + ORCHESTRATORS, prices, figures).modelled
+    asked = model(
+        workload.units,
+        concurrency,
+        cold=True,
+        block_units=block_units,
+        prices=prices,
+        figures=figures,
+        objects=workload.objects,
+    )
+    if asked.dollars <= max(DEAR_DOLLARS, DEARER * suggested.dollars):
+        return ""
+    return (
+        f"This run is modelled at {asked.dollars:.2f} dollars and {time_text(asked.seconds)} with "
+        f"{asked.blocks:,} blocks of {block_text(asked.block_units, workload.unit)}, but at "
+        f"{suggested.dollars:.4f} dollars and {time_text(suggested.seconds)} with the suggested "
+        f"--block-bytes={suggested.block_units}"
+    )
 
 
 def _too_much(workload: Workload, input_bytes: int, obstacle: str, quota: int, prices: Prices) -> str:

@@ -5,10 +5,10 @@ from client.attendance import INTERRUPTED, Left
 from client.aws import AccountError
 from client.demo import CorpusError, WrongCounts
 from client.deployment import DeploymentError
-from client.intermediates import NotAsked
 from client.local_aws import LocalAwsError
 from client.local_stack import LocalStackError
 from client.source import SourceError
+from client.terminal import NotAsked
 from client.upload import UploadError
 from client.workload import NotModelled
 

@@ -4,7 +4,6 @@ expires by itself after a week; ``fanfold clean`` removes it earlier.
 Inputs and results are never touched, nor anything of a run at work.
 """
 
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from client.deployment import Deployment
 from client.runs import has_died
 from client.safe_text import visible
 from client.sizes import size_text
-from client.terminal import ask
+from client.terminal import agrees
 from lambda_src.messages import RunRecord
 from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
 
@@ -36,10 +35,6 @@ class Leftovers(NamedTuple):
     keys: list[str]
     bytes: int
     written_at: float
-
-
-class NotAsked(Exception):
-    """A question needs a terminal, or an option that answers it."""
 
 
 def clean(
@@ -77,20 +72,13 @@ def clean(
     if dry_run:
         console.print(f"{total} would be deleted.")
         return
-    if not yes and not _agrees(f"Delete {total}? y: delete them; anything else: nothing is done. "):
+    question = f"Delete {total}? y: delete them; anything else: nothing is done. "
+    unasked = "There is no terminal to ask at whether to delete: give --yes, or --dry-run to look."
+    if not yes and not agrees(question, unasked):
         console.print("Nothing was deleted.")
         return
     removed = sum(remove(aws, deployment, left) for deployment, left in wanted)
     console.print(f"{removed:,} objects were deleted.")
-
-
-def _agrees(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise NotAsked("There is no terminal to ask at whether to delete: give --yes, or --dry-run to look.")
-    try:
-        return ask(question).strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 def leftovers(aws: Aws, deployment: Deployment) -> list[Leftovers]:

@@ -762,8 +762,10 @@ def block_text(units: int, unit: str) -> str:
 
     >>> block_text(1 << 24, "bytes"), block_text(1 << 18, "choices")
     ('16 MiB', '262,144 choices')
+    >>> block_text(1, "bytes")
+    '1 bytes'
     """
-    return f"{units / MIB:g} MiB" if unit == BYTES else f"{units:,} {unit}"
+    return f"{units / MIB:g} MiB" if unit == BYTES and units >= LEAST_UNITS else f"{units:,} {unit}"
 
 
 def _why(best: Modelled, runs: Sequence[Modelled], quota: int, unit: str) -> str:

@@ -11,6 +11,10 @@ LISTEN_S = 0.2
 """How long a signal may go unheard."""
 
 
+class NotAsked(Exception):
+    """A question needs a terminal, or an option that answers it."""
+
+
 class Terminal(Console):
     """Shows what it can: a character that its encoding lacks as an escape, and nothing to a reader that has
     gone (``| head``). Neither keeps the command from its end, which may be a file with the result. Text is
@@ -37,3 +41,14 @@ def ask(question: str) -> str:
     while not select.select([sys.stdin], [], [], LISTEN_S)[0]:
         pass  # here Python calls the handlers of signals
     return input()
+
+
+def agrees(question: str, unasked: str) -> bool:
+    """Whether a person says yes; no answer is no. Raises NotAsked, which says ``unasked``, where there is no
+    terminal to ask at."""
+    if not sys.stdin.isatty():
+        raise NotAsked(unasked)
+    try:
+        return ask(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

@@ -29,7 +29,7 @@ RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 SILENCE_S = 120.0
 """A live view is drawn twice a second."""
 
-SLOWLY = ("--block-bytes", "2000", "--concurrency", "1")
+SLOWLY = ("--block-bytes", "2000", "--concurrency", "1", "--yes")
 """Long enough to be interrupted in any case: more than a thousand blocks, one after the other."""
 
 

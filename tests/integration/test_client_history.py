@@ -13,13 +13,14 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from client import history, intermediates, runs
+from client import history, intermediates, runs, terminal
 from client.aws import AccountError, Aws
 from client.contents import contents_in_s3
 from client.deployment import Deployment
 from client.history import past_runs, show_runs
-from client.intermediates import NotAsked, clean
+from client.intermediates import clean
 from client.source import Object, Objects, SourceError, check_in_s3
+from client.terminal import NotAsked
 from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import PartReport, RunRecord
 from lambda_src.results_table import ResultsTable
@@ -237,7 +238,7 @@ def test_it_asks_first(
 ) -> None:
     before = keys(stored)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(intermediates, "ask", lambda _: answer)
+    monkeypatch.setattr(terminal, "ask", lambda _: answer)
     cleaned(aws, deployment, yes=False)
     assert (keys(stored) != before) == answer.lower().startswith("y")
 
@@ -267,7 +268,7 @@ def test_a_run_that_is_resumed_meanwhile_keeps_its_blobs(
         return "y"
 
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(intermediates, "ask", resumed)
+    monkeypatch.setattr(terminal, "ask", resumed)
     assert cleaned(aws, deployment, yes=False).endswith("0 objects were deleted.\n")
     assert keys(stored) == before
 

@@ -1,6 +1,7 @@
 """What a person types, and what a command says when it has done its part."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from client import account, attendance, commands, demo, history, local_stack, runs
+from client import account, attendance, commands, demo, history, local_stack, runs, terminal, workload
 from client.account import Account
 from client.aws import Aws
 from client.upload import Input
@@ -220,7 +221,7 @@ def test_a_block_may_be_given_as_a_size_in_any_case(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(runs, "checked", lambda _aws, _deployment, source: source)
     monkeypatch.setattr(runs, "begin", begin)
     for size in ("5MB", "5mb", "5 MB", "5000000"):
-        assert commands.main(["run", "s3://bucket/key", "--detach", "--block-bytes", size]) == 0
+        assert commands.main(["run", "s3://bucket/key", "--detach", "--yes", "--block-bytes", size]) == 0
     assert asked == [5_000_000] * 4
 
 
@@ -400,3 +401,65 @@ def test_the_block_sizes_that_cannot_succeed_are_marked(capsys: pytest.CaptureFi
     rows = table.splitlines()[1:]
     notes = [row.split("#")[-1].strip() for row in rows]
     assert notes == ["cannot succeed"] * (len(rows) - 2) + ["", "suggested"]
+
+
+class TestARunThatCostsFarMoreThanSuggested:
+    """13.5 MB in blocks of one byte ran for ten minutes, and cost $0.38 instead of $0.002."""
+
+    @pytest.fixture(autouse=True)
+    def _file(self, _ended: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun: list[Any] = []
+        self.file = tmp_path / "text.txt"
+        with self.file.open("wb") as file:
+            file.truncate(13_500_000)
+        there = Input("input/0/text.txt", '"etag"', sent=True)
+        monkeypatch.setattr(attendance, "upload", lambda *_: there)
+        monkeypatch.setattr(runs, "begin", lambda _aws, _deployment, request: self.begun.append(request))
+        session = SimpleNamespace(region_name="us-east-1")
+        opened = account.open_account(local=False, profile=None, region=None)
+        opened = opened._replace(aws=Aws(session))
+        monkeypatch.setattr(account, "open_account", lambda **_: opened)
+
+    def not_modelled(self, job: str) -> None:
+        raise workload.NotModelled(job)
+
+    def run(self, *options: str) -> int:
+        return commands.main(["run", str(self.file), *options])
+
+    def test_is_refused_where_nobody_can_be_asked(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.run("--block-bytes", "1") == 1
+        told = capsys.readouterr().err
+        assert re.fullmatch(
+            r"Error: This run is modelled at [0-9.]+ dollars and .* with 100,000 blocks of 135 bytes, but at "
+            r"0\.000[0-9] dollars and [0-9.]+ s with the suggested --block-bytes=[0-9]+: give --yes to run "
+            r"it as it is, or leave out --block-bytes\.\n",
+            told,
+        )
+        assert not self.begun
+
+    @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("", 1), ("n", 1)])
+    def test_is_asked_about_at_a_terminal(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, status: int
+    ) -> None:
+        asked: list[str] = []
+
+        def ask(question: str) -> str:
+            asked.append(question)
+            return answer
+
+        monkeypatch.setattr(terminal, "ask", ask)
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+        assert self.run("--block-bytes", "1") == status
+        assert "dollars" in asked[0]
+        assert asked[0].endswith(". Run it as it is (y), or not (Enter)? ")
+        assert bool(self.begun) == (status == 0)
+        assert ("Nothing was started." in capsys.readouterr().err) == (status == 1)
+
+    @pytest.mark.parametrize("options", [["--block-bytes", "1", "--yes"], ["--block-bytes", "1MB"], []])
+    def test_is_not_asked_about_if_meant_or_cheap(self, options: list[str]) -> None:
+        assert self.run(*options) == 0
+        assert self.begun
+
+    def test_is_not_asked_about_if_nobody_knows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(workload, "modelled", self.not_modelled)
+        assert self.run("--block-bytes", "1") == 0
