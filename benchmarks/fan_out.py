@@ -25,6 +25,7 @@ import msgspec
 from client.certificates import Certificates
 from lambda_src import map_reduce
 from lambda_src.addresses import Placed, Portion
+from lambda_src.digests import DIGEST_BYTES
 from lambda_src.functions import invoke, open_functions
 from lambda_src.job import Owned
 from lambda_src.messages import MAX_CONCURRENCY, BlockReport, ParseBlockRequest, Source
@@ -79,7 +80,15 @@ class Lambda(asyncio.Protocol):
 
 def serve(certificates: Certificates, started: Connection) -> None:
     """Be the stub, and tell its port."""
-    report = BlockReport(0, Owned(0, BLOCK_BYTES), 1024, [30_000] * 20, [40_000] * 20, {"longer_words": 100})
+    report = BlockReport(
+        0,
+        Owned(0, BLOCK_BYTES),
+        1024,
+        [30_000] * 20,
+        [40_000] * 20,
+        {"longer_words": 100},
+        line_digests=bytes(20 * DIGEST_BYTES),
+    )
     body = msgspec.json.encode(report)
     answer = (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Amzn-RequestId: "
@@ -144,7 +153,7 @@ def tasks_of(calls: int) -> list[ParseBlockRequest]:
     portion = Portion([Placed(0, "input/text", source.bytes, source.etag, "plain")], None)
     starts = range(0, source.bytes, BLOCK_BYTES)
     return [
-        ParseBlockRequest("run", source, number, start, start + BLOCK_BYTES, portion)
+        ParseBlockRequest("run", source, number, start, start + BLOCK_BYTES, portion, "1")
         for number, start in enumerate(starts)
     ]
 

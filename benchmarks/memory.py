@@ -5,6 +5,7 @@ python -m benchmarks.memory
 
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from msgspec import Struct
 from benchmarks.peak import own_peak_kib
 from lambda_src.addresses import Addresses, Placed, Portion
 from lambda_src.blocks import MAX_BLOCKS
+from lambda_src.digests import DIGEST_BYTES
 from lambda_src.errors import TooManyDistinct
 from lambda_src.inputs import ObjectsInput, input_of_bytes
 from lambda_src.job import Input, Owned, Span
@@ -41,7 +43,9 @@ class Blobs:
         assert self._manifest
         return encode(self._manifest)
 
-    def get(self, _number: int, block: int, _header_bytes: int, _line_bytes: list[int]) -> bytes:
+    def get(
+        self, _number: int, block: int, _header_bytes: int, _line_bytes: list[int], _digests: bytes
+    ) -> bytes:
         return self._line(block)
 
 
@@ -201,12 +205,14 @@ def plan_the_largest_object() -> None:
             [10**6 + i for i in range(20)],
             [10**7 + i for i in range(20)],
             {"longer_words": 9},
+            line_digests=os.urandom(20 * DIGEST_BYTES),
         )
         for block in range(MAX_BLOCKS)
     ]
     portion = Portion((Placed(0, "k" * 200, source.bytes, "e", "plain"),), None)
     requests = [
-        ParseBlockRequest("run", source, block, block, block + 1, portion) for block in range(MAX_BLOCKS)
+        ParseBlockRequest("run", source, block, block, block + 1, portion, JOB.rules)
+        for block in range(MAX_BLOCKS)
     ]
     print(
         f"  manifest {len(encode(Manifest('run', source, source.bytes, reports))) / 1e6:.0f} MB",

@@ -14,6 +14,7 @@ from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
 from lambda_src import meter
+from lambda_src.digests import digest_at, digest_of
 from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
 from lambda_src.s3 import translated
 from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
@@ -59,15 +60,24 @@ class BlobStore:
         body = b"".join(part for line in lines for part in (line, b"\n"))
         self._put(self.key(block), first.ljust(size - 1) + b"\n" + body)
 
-    def get(self, number: int, block: int, header_bytes: int, line_bytes: Sequence[int]) -> bytes:
-        """Line ``number`` (from 0) of block ``block``, whose header and lines have these sizes.
+    def get(
+        self, number: int, block: int, header_bytes: int, line_bytes: Sequence[int], digests: bytes
+    ) -> bytes:
+        """Line ``number`` (from 0) of block ``block``, whose header and lines have these sizes, and the lines
+        these digests, end to end.
 
-        Raises BlobDamaged if the blob is missing or too short, AccessDenied, Transient.
+        Raises BlobDamaged if the blob is missing or too short, or the line is another; AccessDenied,
+        Transient.
         """
         start = header_bytes + sum(line_bytes[:number]) + number
         line, _ = self._get(self.key(block), start, start + line_bytes[number] + 1)
-        if not line.endswith(b"\n"):
-            raise BlobDamaged(f"s3://{self._bucket}/{self.key(block)} does not hold line {number}.")
+        whole = memoryview(line)[:-1]
+        written = digest_at(number, digests)
+        if not line.endswith(b"\n") or digest_of(whole) != written:
+            raise BlobDamaged(
+                f"s3://{self._bucket}/{self.key(block)} was changed: line {number} of block {block} is not "
+                "the one that was written. Resume the run: it maps damaged blocks again."
+            )
         return line[:-1]
 
     def get_header(self, block: int) -> tuple[bytes, int] | None:
@@ -147,7 +157,7 @@ class BlobStore:
                         raise
                     data = b""
         except SourceNotFound as error:
-            raise BlobDamaged(f"s3://{self._bucket}/{key} is missing: start the run again.") from error
+            raise BlobDamaged(f"s3://{self._bucket}/{key} is missing: resume the run.") from error
         if end is not None and len(data) != end - start:
-            raise BlobDamaged(f"s3://{self._bucket}/{key} ends before byte {end}: start the run again.")
+            raise BlobDamaged(f"s3://{self._bucket}/{key} ends before byte {end}: resume the run.")
         return data, size

@@ -1,8 +1,11 @@
 """The checks that make a run exact or failed: each unit owned once, each observation arrived at once."""
 
+from collections.abc import Iterable
+
+from lambda_src.digests import digest_at
 from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
-from lambda_src.messages import Manifest, PartReport
+from lambda_src.messages import BlockReport, Manifest, PartReport
 from lambda_src.ownership import check_chain
 
 
@@ -19,8 +22,18 @@ def check_reduced(report: PartReport, job: Job, manifest: Manifest) -> None:
             f"The reducer of {part} read {report.blobs_read} of {len(manifest.blocks)} blobs."
         )
     number = job.parts.index(report.part)
+    if report.lines_read != lines_written(number, manifest.blocks):
+        raise ConservationBroken(f"The lines that the reducer of {part} read are not those of the blocks.")
     observed = sum(block.observations[number] for block in manifest.blocks)
     if report.observations != observed:
         raise ConservationBroken(
             f"The blocks observed {observed:,} in {part}, but its reducer counted {report.observations:,}."
         )
+
+
+def lines_written(number: int, blocks: Iterable[BlockReport]) -> str:
+    """The sum of the digests of line ``number`` of all ``blocks``, in any order: which lines there are. Empty
+    where the blocks are of a version that had no digests."""
+    digests = [digest_at(number, block.line_digests) for block in blocks]
+    total = sum(int.from_bytes(digest) for digest in digests)
+    return f"{total:x}" if all(digests) and digests else ""

@@ -53,8 +53,20 @@ class AccessDenied(FanfoldError):
     """A role lacks a permission; the text names the service's own words."""
 
 
-class BlobDamaged(FanfoldError):
+class EndsRun(FanfoldError):
+    """A task found that its whole run cannot go on: a fan-out raises it as it is, whatever else failed."""
+
+
+class BlobDamaged(EndsRun):
     """An intermediate object is missing, shorter than recorded or not what was written."""
+
+
+class RulesChanged(EndsRun):
+    """The stack was deployed while a run was going on: a function has other rules than the run."""
+
+
+class CodeChanged(EndsRun):
+    """The stack was deployed while a run was going on: a function does not know the form of a request."""
 
 
 class ConservationBroken(FanfoldError):

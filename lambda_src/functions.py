@@ -69,7 +69,10 @@ def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T],
     try:
         return decode_answer(response.body, answer)
     except msgspec.DecodeError as error:
-        raise FunctionFailed(f"{function} answered something other than its report: {error}.") from error
+        raise FunctionFailed(
+            f"{function} answered something other than its report: {error}. If the stack was deployed while "
+            "the run was going on, resume the run."
+        ) from error
 
 
 def invoke_and_forget(functions: Endpoint, function: str, request: Struct) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from lambda_src import meter
-from lambda_src.addresses import Addresses, Piece, Placed
+from lambda_src.addresses import Addresses, Listing, Piece, Placed, Portion, addresses_of
 from lambda_src.errors import InvalidRequest, SourceTooLarge
 from lambda_src.formats import Format, no_end
 from lambda_src.job import Feed, Owned, Place, Span
@@ -78,14 +78,19 @@ class ObjectsInput:
         return text.getvalue()
 
 
-def input_of_bytes(texts: Sequence[bytes], how: Format | None = None) -> ObjectsInput:
-    """An input of objects with these bytes, which all are ``how``, or are looked at."""
+def input_of_bytes(
+    texts: Sequence[bytes], how: Format | None = None, touched: Span | None = None
+) -> ObjectsInput:
+    """An input of objects with these bytes, which all are ``how``, or are looked at. As a block gets it, if
+    it is to read only the objects that ``touched`` bytes are of."""
     placed, address = [], 0
     for number, data in enumerate(texts):
         placed.append(Placed(address, f"{number}", len(data), "", how))
         address += len(data)
+    listing = Listing(placed)
+    portion = Portion(placed, None) if touched is None else listing.portion(touched)
     return ObjectsInput(
-        Addresses(placed),
+        addresses_of(portion, lambda start, end: listing.body[start:end]),
         lambda one, start, end: texts[int(one.key)][start:end],
         size_bytes=address,
         objects=len(texts),

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from lambda_src.errors import JobBroken
+from lambda_src.errors import JobBroken, RulesChanged
 from lambda_src.records import Rule
 
 BYTES = "bytes"
@@ -127,7 +127,7 @@ class Reduced(NamedTuple):
 class Job(Struct, frozen=True):
     """A job as a value.
 
-    ``rules`` names what decides on the result: blobs that were made by other rules are not resumed. ``part``
+    ``rules`` names what decides on the result: no run mixes lines that were made by different rules. ``part``
     says what a part is, such as ``length``; ``parts`` are their labels, in order. ``reduce(part, lines)`` may
     iterate over ``lines`` more than once: each pass reads them anew, in any order. ``summarize`` gives the
     job's own fields of the answer, from what ``measure`` found, the summed extras, and the results by part.
@@ -144,6 +144,18 @@ class Job(Struct, frozen=True):
     ]
     measure: Callable[[Input], Measured] = measure_bytes
     unit: str = BYTES
+
+    def touched(self, block: Span, input_bytes: int) -> Span:
+        """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""
+        return block if self.unit == BYTES else Span(0, input_bytes)
+
+    def check_rules(self, rules: str) -> None:
+        """Raise RulesChanged unless a run that began with ``rules`` has these."""
+        if rules != self.rules:
+            raise RulesChanged(
+                f"The run has the rules {rules!r}, but this function has {self.rules!r}: the stack was "
+                "deployed while the run was going on. Resume the run: it maps again what the old rules made."
+            )
 
     def check(self, mapped: Mapped) -> None:
         """Raise JobBroken unless ``mapped`` is what a job promises of a block."""

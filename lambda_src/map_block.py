@@ -3,6 +3,8 @@
 import msgspec
 
 from lambda_src.blob_store import BlobStore, header_bytes
+from lambda_src.digests import digest_of
+from lambda_src.errors import BlobDamaged
 from lambda_src.job import Input, Job, Span
 from lambda_src.messages import BlobHeader, BlockReport, ParseBlockRequest, encode
 
@@ -19,6 +21,7 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         line_bytes=[len(line) for line in mapped.lines],
         observations=list(mapped.observations),
         extras=dict(mapped.extras),
+        line_digests=b"".join(map(digest_of, mapped.lines)),
     )
     # The header holds its own size: as many more digits as the largest has leave room for it.
     report.header_bytes = header_bytes(len(_header(job, request, report)) + 8)
@@ -26,9 +29,11 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
     return report
 
 
-def find_report(job: Job, request: ParseBlockRequest, blobs: BlobStore) -> BlockReport | None:
+def find_report(
+    job: Job, request: ParseBlockRequest, blobs: BlobStore, *, check_lines: bool
+) -> BlockReport | None:
     """The report of a block that is mapped already: its blob is whole, and of this block of this input, by
-    the rules of ``job``."""
+    the rules of ``job``. To ``check_lines`` takes a read of each."""
     found = blobs.get_header(request.block)
     if found is None:
         return None
@@ -41,8 +46,24 @@ def find_report(job: Job, request: ParseBlockRequest, blobs: BlobStore) -> Block
     mapped = (header.etag, header.start, header.end, header.rules, len(report.line_bytes))
     wanted = (request.source.etag, request.start, request.end, job.rules, len(job.parts))
     whole = sum(report.line_bytes) + len(report.line_bytes) == lines_bytes
-    return report if mapped == wanted and whole else None
+    if mapped != wanted or not whole or header.report_digest != digest_of(encode(report)):
+        return None
+    try:
+        for number in range(len(report.line_bytes) if check_lines else 0):
+            blobs.get(number, request.block, report.header_bytes, report.line_bytes, report.line_digests)
+    except BlobDamaged:
+        return None
+    return report
 
 
 def _header(job: Job, request: ParseBlockRequest, report: BlockReport) -> bytes:
-    return encode(BlobHeader(request.source.etag, request.start, request.end, job.rules, report))
+    return encode(
+        BlobHeader(
+            request.source.etag,
+            request.start,
+            request.end,
+            job.rules,
+            digest_of(encode(report)),
+            report,
+        )
+    )

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
-from lambda_src.errors import FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
+from lambda_src.errors import EndsRun, FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
 from lambda_src.waits import Waits
 
 Task = TypeVar("Task")
@@ -95,8 +95,9 @@ def map_reduce(
     idempotent. Any other failure stops the start of new calls; those under way are waited for. ``tick`` runs
     about every half second; what it raises ends the fan-out at once.
 
-    Raises FanOutFailed, which names each failed task by ``name(task)``; NoRoom when nothing but throttles
-    came back for long, or calls that were given up earlier hold every thread of this process.
+    Raises FanOutFailed, which names each failed task by ``name(task)``, or a task's EndsRun; NoRoom when
+    nothing but throttles came back for long, or calls that were given up earlier hold every thread of this
+    process.
     """
     running = fan_out(call, tasks, name=name, max_concurrency=max_concurrency, tick=tick, observer=observer)
     with contextlib.closing(running) as answers:
@@ -117,6 +118,9 @@ def fan_out(
     running = _FanOut(call, tasks, max_concurrency, tick, observer)
     yield from running.run()
     if failures := running.failures():
+        for error in failures.values():
+            if isinstance(error, EndsRun):
+                raise error
         named = tuple(
             f"{name(tasks[number])}: {type(error).__name__}: {error}"
             for number, error in sorted(failures.items())

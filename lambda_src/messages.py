@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
 from lambda_src.addresses import Portion
-from lambda_src.errors import FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
+from lambda_src.errors import CodeChanged, FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
 from lambda_src.job import Job, Owned
 
 T = TypeVar("T")
@@ -94,7 +94,7 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 
 class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Map block ``block``, nominally units ``[start, end)``, of ``source``; ``portion`` says in which objects
-    they are."""
+    they are. A function whose job has other ``rules`` refuses this, as every request below."""
 
     run_id: RunId
     source: Source
@@ -102,6 +102,7 @@ class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     start: Count
     end: Positive
     portion: Portion
+    rules: str
 
 
 class Usage(Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,8 +157,8 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
-    """What became of one block: what it owned; of its blob, how many bytes the header and
-    each line have; what it observed in each part.
+    """What became of one block: what it owned; of its blob, how many bytes the header and each line have, and
+    the lines' digests, end to end; what it observed in each part.
 
     The ``usage`` of a report is for its caller. It is not stored: a block that is mapped again has the same
     blob."""
@@ -169,16 +170,18 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
     observations: list[Count]
     extras: dict[str, Count]
     usage: Usage | None = None
+    line_digests: bytes = b""
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
     """The header of a blob: what was mapped, so that a resumed run can tell whether the blob is its own.
-    ``rules`` names the job's rules that it was mapped by."""
+    ``rules`` names the job's rules that it was mapped by, ``report_digest`` is that of the report as JSON."""
 
     etag: str
     start: Count
     end: Positive
     rules: str
+    report_digest: bytes
     report: BlockReport
 
 
@@ -198,6 +201,7 @@ class GetAllOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
     run_id: RunId
     owner: str
     max_concurrency: Concurrency
+    rules: str
 
 
 class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,18 +210,21 @@ class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
     run_id: RunId
     owner: str
     part: Part
+    rules: str
 
 
 class PartReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
 ):
-    """What one reducer read, arrived at, and found."""
+    """What one reducer read, arrived at, and found. ``lines_read`` is the sum of the digests of the lines it
+    read, each of which was the one that its block wrote; older runs have none."""
 
     part: Part
     blobs_read: Count
     observations: Count
     result: dict[str, Any]
     usage: Usage | None = None
+    lines_read: str = ""
 
 
 class AllPartsReport(
@@ -287,8 +294,9 @@ class RunRecord(Struct, kw_only=True):
 
     ``owner`` is the one invocation of ``parse_file`` that works on it, as long as its lease lasts. Once it
     has ``released`` the run, nobody does until the invocation that it named itself to has taken over.
-    ``blocks_kept`` of the blocks done were found done when that invocation began. ``facts`` are what the job
-    found out about its input, ``extras`` what its blocks counted besides their observations.
+    ``blocks_kept`` of the blocks done were found done when that invocation began. ``rules`` are those of the
+    job, by which the whole answer is made. ``facts`` are what the job found out about its input, ``extras``
+    what its blocks counted besides their observations.
 
     ``calls`` counts the Lambdas that are ``running``, how many may (``at_most``), and what became of the
     others so far: ``done``, ``tried_again``, ``throttled``, ``copies``. ``used`` is what is paid for so far,
@@ -317,6 +325,7 @@ class RunRecord(Struct, kw_only=True):
     blocks_kept: Count = 0
     max_concurrency: Count = 0
     units: Count = 0
+    rules: str = ""
     facts: dict[str, Any] = {}
     extras: dict[str, int] = {}
     error: str = ""
@@ -356,7 +365,7 @@ class RunRecord(Struct, kw_only=True):
 
 
 class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Log the results of the run of ``record``, which need not stand in the table yet."""
+    """Log the results of the run of ``record``, which need not stand in the table yet, and has the rules."""
 
     record: RunRecord
 
@@ -437,6 +446,25 @@ def is_warm_request(event: object) -> bool:
     return event == to_plain(WarmRequest())
 
 
+NOT_VALID = "The request is not valid: "
+
+
+def decode_request(event: object, kind: type[S]) -> S:
+    """The request of another function as a message. Raises CodeChanged: the functions of one version do not
+    send each other anything else."""
+    try:
+        return decode_event(event, kind)
+    except InvalidRequest as error:
+        raise _code_changed(str(error)) from None
+
+
+def _code_changed(text: str) -> CodeChanged:
+    return CodeChanged(
+        f"A function does not know a request of another one, so their versions differ: {text} If the stack "
+        "was deployed while the run was going on, resume the run once the deployment has ended."
+    )
+
+
 def decode_event(event: object, kind: type[S]) -> S:
     """The event as a message. Raises InvalidRequest, naming the field."""
     try:
@@ -446,7 +474,7 @@ def decode_event(event: object, kind: type[S]) -> S:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
         text = str(error).replace(f"`str` matching regex {RUN_ID!r}", RUN_ID_RULE)
         what = cut(text, FAILURE_BYTES)  # it names the field, which is as long as the sender likes
-        raise InvalidRequest(f"The request is not valid: {what}. Its fields are: {fields}.") from None
+        raise InvalidRequest(f"{NOT_VALID}{what}. Its fields are: {fields}.") from None
 
 
 def decode_answer(payload: bytes, kind: type[T]) -> T:
@@ -455,6 +483,8 @@ def decode_answer(payload: bytes, kind: type[T]) -> T:
     if not isinstance(answer, Failure):
         return answer
     error = by_name(answer.error, answer.message)
+    if isinstance(error, InvalidRequest) and answer.message.startswith(NOT_VALID):
+        error = _code_changed(answer.message)  # a version that does not know CodeChanged
     if isinstance(error, Throttled):
         error.retry_after_s = answer.retry_after_s
     error.usage, error.calls = answer.usage, answer.calls

@@ -32,7 +32,7 @@ def reduce_parts(
     map_reduce(
         get_occurrences,
         [
-            GetOccurrencesRequest(request.run_id, request.owner, part)
+            GetOccurrencesRequest(request.run_id, request.owner, part, request.rules)
             for part in job.parts
             if part not in reports
         ],

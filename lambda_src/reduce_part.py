@@ -6,7 +6,7 @@ import msgspec
 
 from lambda_src import meter
 from lambda_src.blob_store import BlobStore
-from lambda_src.conservation import check_mapped, check_reduced
+from lambda_src.conservation import check_mapped, check_reduced, lines_written
 from lambda_src.errors import BlobDamaged, InvalidRequest
 from lambda_src.job import Job
 from lambda_src.map_reduce import fan_out
@@ -29,16 +29,23 @@ def reduce_part(job: Job, part: str, blobs: BlobStore) -> PartReport:
     except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or none of a manifest
         raise BlobDamaged(f"The manifest of the run is damaged: {error}. Resume the run.") from error
     check_mapped(job, manifest)
-    lines = Lines(job.parts.index(part), manifest, blobs)
+    number = job.parts.index(part)
+    lines = Lines(number, manifest, blobs)
     reduced = job.reduce(part, lines)
-    report = PartReport(part, lines.blobs_read, reduced.observations, dict(reduced.result))
+    report = PartReport(
+        part,
+        len(lines.blocks_read),
+        reduced.observations,
+        dict(reduced.result),
+        lines_read=lines_written(number, lines.blocks_read),
+    )
     check_reduced(report, job, manifest)
     return report
 
 
 class Lines:
-    """The lines of part ``number``, one per blob, in any order, read anew by each iteration. ``blobs_read``
-    counts those that the latest one has read.
+    """The lines of part ``number``, one per blob, in any order, read again by each iteration. ``blocks_read``
+    are those whose line the latest one has read, and found to be what the block wrote.
 
     A fan-out reads, for S3 throttles a run's reducers on prefixes that it has not yet spread out: the pace
     goes down, and what has been summed stays.
@@ -46,10 +53,10 @@ class Lines:
 
     def __init__(self, number: int, manifest: Manifest, blobs: BlobStore) -> None:
         self._number, self._manifest, self._blobs = number, manifest, blobs
-        self.blobs_read = 0
+        self.blocks_read: list[BlockReport] = []
 
     def __iter__(self) -> Iterator[bytes]:
-        self.blobs_read = 0
+        self.blocks_read = []
         for blocks, at_once in self._by_size():
             found = fan_out(self._read, blocks, name=_name, max_concurrency=at_once)
             while True:
@@ -57,11 +64,13 @@ class Lines:
                     line = next(found, None)
                 if line is None:
                     break
-                self.blobs_read += 1
+                self.blocks_read.append(line[0])
                 yield line[1]
 
     def _read(self, report: BlockReport) -> bytes:
-        return self._blobs.get(self._number, report.block, report.header_bytes, report.line_bytes)
+        return self._blobs.get(
+            self._number, report.block, report.header_bytes, report.line_bytes, report.line_digests
+        )
 
     def _by_size(self) -> Iterator[tuple[list[BlockReport], int]]:
         """The blocks, with how many of their lines may be under way at once. Long lines are read apart, fewer

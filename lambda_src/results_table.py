@@ -210,11 +210,12 @@ class ResultsTable:
 
     def delete_parts(self, owner: str) -> None:
         """Delete the stored results. Raises RunConflict if the run has another owner than ``owner``."""
-        stored = [report.part for report in self.get_parts()]
-        for first in range(0, len(stored), DELETES_AT_ONCE):
+        # By their keys: those of an earlier version of the job may be of parts that it does not have now.
+        keys = [item for page in self._pages(ProjectionExpression="run_id, #item") for item in page["Items"]]
+        for first in range(0, len(keys), DELETES_AT_ONCE):
             deletes = [
-                {"Delete": {"TableName": self._table.name, "Key": self._key(self._part_item(part))}}
-                for part in stored[first : first + DELETES_AT_ONCE]
+                {"Delete": {"TableName": self._table.name, "Key": key}}
+                for key in keys[first : first + DELETES_AT_ONCE]
             ]
             self._write_if(deletes, "#owner = :owner", owner=owner)
 

@@ -13,16 +13,18 @@ from lambda_src.blocks import bounded_block_units, fitting_block_bytes, split
 from lambda_src.conservation import check_mapped, check_reduced
 from lambda_src.errors import (
     AccessDenied,
+    BlobDamaged,
     ConservationBroken,
     FanfoldError,
     NoRoom,
+    RulesChanged,
     RunConflict,
     SourceChanged,
     SourceNotFound,
     Throttled,
     Transient,
 )
-from lambda_src.job import BYTES, Job, Measured, Span
+from lambda_src.job import Job, Measured, Span
 from lambda_src.lease import Lease, OutOfTime
 from lambda_src.ledger import Ledger
 from lambda_src.log import log
@@ -62,6 +64,9 @@ may have been lost without a sign."""
 FINDS_AT_ONCE = 32
 """Blobs looked for at once when a run is resumed: enough to hide S3's latency."""
 
+CHECKS_AT_ONCE = 8
+"""Where every line of a blob is read: each may take 16 MB or more."""
+
 
 class Services(NamedTuple):
     """What a run needs of AWS, each behind a callable that raises our errors."""
@@ -72,7 +77,7 @@ class Services(NamedTuple):
     pin_source: Callable[[], tuple[Source, Listing]]
     measure: Callable[[Source, Listing], Measured]
     put_listing: Callable[[bytes], None]
-    find_report: Callable[[ParseBlockRequest], BlockReport | None]
+    find_report: Callable[[ParseBlockRequest, bool], BlockReport | None]
     parse_block: Callable[[ParseBlockRequest], BlockReport]
     put_manifest: Callable[[Manifest], None]
     get_all_occurrences: Callable[[GetAllOccurrencesRequest], AllPartsReport]
@@ -102,7 +107,7 @@ def execute(
     """
     table = services.table
     found = table.get_run()
-    record = _new_record(run_id, bucket, request, found)
+    record = _new_record(job, run_id, bucket, request, found)
     lease = Lease(record, table, services.remaining_s)
     get_trace = services.get_trace if found else lambda: None
     ledger = Ledger(record, services.usage, get_trace, services.put_trace)
@@ -126,7 +131,9 @@ def execute(
         lease.claim(found)
     try:
         try:
-            summary = _work(job, record, request.etag, services, ledger, tick=tick)
+            # What damaged blobs ended is resumed with a look at every line: a header tells less.
+            check_lines = found is not None and found.error.startswith(BlobDamaged.__name__)
+            summary = _work(job, record, request.etag, services, ledger, check_lines=check_lines, tick=tick)
         except OutOfTime:
             ledger.close()
             lease.release()
@@ -171,6 +178,11 @@ def _finished(job: Job, found: RunRecord, etag: str | None, services: Services) 
     """The result of a run that succeeded, if it is of the version that is asked for: the one that ``etag``
     names, else the object as it is now."""
     result = f"to read the result of the run: fanfold results {found.run_id}"
+    if found.rules and found.rules != job.rules:  # old records do not tell
+        raise RulesChanged(
+            f"run_id: the run {found.run_id} has the rules {found.rules!r}, and the deployed job has "
+            f"{job.rules!r}: leave run_id out to run by those; {result}"
+        )
     if etag is None:
         try:
             etag = services.pin_source()[0].etag
@@ -198,7 +210,9 @@ def _check_same(job: Job, found: RunRecord, bucket: str, request: ParseFileReque
         )
 
 
-def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunRecord | None) -> RunRecord:
+def _new_record(
+    job: Job, run_id: str, bucket: str, request: ParseFileRequest, found: RunRecord | None
+) -> RunRecord:
     """The record of this invocation as the owner of the run, of which it ``found`` that record."""
     record = RunRecord(
         run_id=run_id,
@@ -209,6 +223,7 @@ def _new_record(run_id: str, bucket: str, request: ParseFileRequest, found: RunR
         block_bytes=request.block_bytes or 0,
         block_bytes_because="requested" if request.block_bytes else "",
         max_concurrency=request.max_concurrency,
+        rules=job.rules,
         started_at=time.time(),
     )
     if found:
@@ -231,13 +246,14 @@ def _work(
     services: Services,
     ledger: Ledger,
     *,
+    check_lines: bool,
     tick: Callable[[], None],
 ) -> dict[str, Any]:
     # Should an earlier attempt have died between storing some and checking all.
     _ticking(tick, lambda: services.table.delete_parts(record.owner))
     _account_for_what_was_before(record)
     with _stage(record, "parse"):
-        manifest = _parse(job, record, etag, services, ledger, tick=tick)
+        manifest = _parse(job, record, etag, services, ledger, check_lines=check_lines, tick=tick)
         _ticking(tick, lambda: services.put_manifest(manifest))
     with _stage(record, "reduce"):
         parts = _reduce(job, record, manifest, services, ledger, tick=tick)
@@ -293,6 +309,7 @@ def _parse(
     services: Services,
     ledger: Ledger,
     *,
+    check_lines: bool,
     tick: Callable[[], None],
 ) -> Manifest:
     told = record.blocks
@@ -317,7 +334,8 @@ def _parse(
             record.run_id,
             source,
             *block,
-            listing.portion(Span(block.start, block.end) if job.unit == BYTES else Span(0, source.bytes)),
+            listing.portion(job.touched(Span(block.start, block.end), source.bytes)),
+            record.rules,
         )
         for block in split(measured.units, record.block_bytes)
     ]
@@ -342,7 +360,14 @@ def _parse(
         return f"block {request.block} ({job.unit} {request.start} to {request.end})"
 
     if resumed:
-        map_reduce(services.find_report, requests, keep, name=name, max_concurrency=FINDS_AT_ONCE, tick=tick)
+        map_reduce(
+            lambda request: services.find_report(request, check_lines),
+            requests,
+            keep,
+            name=name,
+            max_concurrency=CHECKS_AT_ONCE if check_lines else FINDS_AT_ONCE,
+            tick=tick,
+        )
     left = [request for request in requests if request.block not in reports]
     warming = Warming(services.warm)
     later = ["get_all_occurrences", "log_results", *["get_occurrences"] * len(job.parts)]
@@ -394,7 +419,7 @@ def _reduce(
     *,
     tick: Callable[[], None],
 ) -> list[PartReport]:
-    request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency)
+    request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency, record.rules)
     began_at = time.time()
     stored_at: float | None = None
 

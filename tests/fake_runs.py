@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from lambda_src.conservation import lines_written
+from lambda_src.digests import DIGEST_BYTES
 from lambda_src.job import Owned, load
 from lambda_src.messages import (
     BlockReport,
@@ -64,8 +66,13 @@ def fake_run(
             [9] * len(parts),
             observed[block],
             EXTRAS[job],
+            line_digests=chance.randbytes(DIGEST_BYTES * len(parts)),
         )
         for block in range(blocks)
+    ]
+    parts = [
+        msgspec.structs.replace(part, lines_read=lines_written(number, reports))
+        for number, part in enumerate(parts)
     ]
     source = Source("fanfold-input", INPUTS[job], '"9b2cf535f27731c974343645a3985328"', 1_000_000_000)
     record = RunRecord(

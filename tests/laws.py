@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from boto3.dynamodb.types import TypeSerializer
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from lambda_src import ownership
 from lambda_src.dynamodb import from_attribute, to_attribute
 from lambda_src.errors import ConservationBroken, FanfoldError, JobBroken
+from lambda_src.formats import Format
 from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Input, Job, Mapped, Measured, Span
 from lambda_src.messages import ENGINE_FIELDS
@@ -36,9 +37,24 @@ class LawBroken(AssertionError):
     """The job does not keep a promise; the text names it."""
 
 
-def run_job(job: Job, source: Input, cuts: Iterable[int] = ()) -> dict[str, Any]:
-    """The job's fields of the answer, from the blocks of ``source`` that end at ``cuts``."""
-    measured, mapped = _map_all(job, source, cuts)
+class Objects(NamedTuple):
+    """Objects in memory, as the engine gives them to a job; ``how`` is what all of them are, if known."""
+
+    texts: Sequence[bytes]
+    how: Format | None = None
+
+    def for_all(self) -> Input:
+        """As ``measure`` gets them: all."""
+        return input_of_bytes(self.texts, self.how)
+
+    def for_block(self, job: Job, block: Span) -> Input:
+        """As ``map`` gets them in Lambda: those that ``block`` touches, and no other."""
+        return input_of_bytes(self.texts, self.how, job.touched(block, sum(map(len, self.texts))))
+
+
+def run_job(job: Job, stored: Objects, cuts: Iterable[int] = ()) -> dict[str, Any]:
+    """The job's fields of the answer, from the blocks of ``stored`` that end at ``cuts``."""
+    measured, mapped = _map_all(job, stored, cuts)
     return job.summarize(measured.facts, _extras(mapped), _reduce_all(job, mapped))
 
 
@@ -49,6 +65,8 @@ def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dic
     - *Any cutting* of the input into blocks gives the answer of one block, and the same observations.
     - *Observations are conserved*: a part's reducer arrives at what its blocks observed.
     - *Owned spans chain* from 0 to the last unit.
+    - *A block is mapped from its own objects*: of an input of several objects, ``map`` gets no other, as in
+      Lambda.
     - *Order does not matter*: reducers get lines in any order, and may read them again in another.
     - *Same again*: what is measured, mapped or reduced again, after whatever else, is the same to the byte.
       So a retry's line can replace the first one, and a resumed run gives the answer of another.
@@ -58,10 +76,10 @@ def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dic
     """
     _check_form(job)
     in_order = [objects[name] for name in sorted(objects)]
-    source = input_of_bytes(in_order)
-    measured, whole = _map_all(job, source)
+    stored = Objects(in_order)
+    measured, whole = _map_all(job, stored)
     answer = _answer(job, measured, whole)
-    _check_again(job, source, measured)
+    _check_again(job, stored, measured)
 
     rounds = settings(
         max_examples=examples,
@@ -77,7 +95,7 @@ def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dic
     @given(cuts, st.sampled_from([16, 50, 8 << 20]))
     def cut_anywhere(cuts: list[int], window_bytes: int) -> None:
         with patch.object(ownership, "WINDOW_BYTES", window_bytes):  # as large blocks are fed, in many chunks
-            measured, mapped = _map_all(job, source, cuts)
+            measured, mapped = _map_all(job, stored, cuts)
         _equal("the answer of any cutting is that of one block", answer, _answer(job, measured, mapped))
         _equal("any cutting observes the same", _observed(job, whole), _observed(job, mapped))
 
@@ -85,11 +103,10 @@ def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dic
     @given(_hostile(in_order), st.integers(1, 1 << 40))
     @example([b""], 1)
     def hostile(data: list[bytes], cut: int) -> None:
-        source = input_of_bytes(data)
         try:
-            measured, whole = _map_all(job, source)
+            measured, whole = _map_all(job, Objects(data))
             expected = _answer(job, measured, whole)
-            found = _answer(job, *_map_all(job, source, [cut % max(measured.units, 1)]))
+            found = _answer(job, *_map_all(job, Objects(data), [cut % max(measured.units, 1)]))
             _equal("the answer of any cutting is that of one block", expected, found)
         except FanfoldError:
             pass  # refused by name
@@ -117,10 +134,10 @@ class _Lines:
         yield from list(self._lines)
 
 
-def _map_all(job: Job, source: Input, cuts: Iterable[int] = ()) -> tuple[Measured, list[Mapped]]:
+def _map_all(job: Job, stored: Objects, cuts: Iterable[int] = ()) -> tuple[Measured, list[Mapped]]:
     """What is measured and mapped, in the order of blocks, each checked as the engine does."""
-    measured = job.measure(source)
-    mapped = [_map(job, block, source) for block in _blocks(measured.units, cuts)]
+    measured = job.measure(stored.for_all())
+    mapped = [_map(job, block, stored) for block in _blocks(measured.units, cuts)]
     try:
         check_chain([each.owned for each in mapped], measured.units, job.unit)
     except ConservationBroken as error:
@@ -133,8 +150,11 @@ def _blocks(units: int, cuts: Iterable[int]) -> list[Span]:
     return [Span(start, end) for start, end in pairwise(edges)]
 
 
-def _map(job: Job, block: Span, source: Input) -> Mapped:
-    mapped = job.map(block, source)
+def _map(job: Job, block: Span, stored: Objects) -> Mapped:
+    try:
+        mapped = job.map(block, stored.for_block(job, block))
+    except ConservationBroken as error:
+        raise LawBroken(f"map reads the objects of its own block, and no other: {error}") from error
     if not all(type(line) is bytes for line in mapped.lines):
         raise LawBroken("A line is bytes.")
     numbers = (*mapped.owned, *mapped.observations, *mapped.extras.values())
@@ -209,14 +229,14 @@ def _check_form(job: Job) -> None:
         raise LawBroken("The label of a part has 1 to 64 characters.")
 
 
-def _check_again(job: Job, source: Input, measured: Measured) -> None:
+def _check_again(job: Job, stored: Objects, measured: Measured) -> None:
     """Blocks are mapped once more in another order, and between others."""
-    if job.measure(source) != measured:
+    if job.measure(stored.for_all()) != measured:
         raise LawBroken("Measuring again gives the same.")
     blocks = _blocks(measured.units, range(0, measured.units, -(-measured.units // 5) or 1))
-    first = {block: _map(job, block, source) for block in blocks}
+    first = {block: _map(job, block, stored) for block in blocks}
     for block in [*reversed(blocks), *blocks]:
-        if _map(job, block, source) != first[block]:
+        if _map(job, block, stored) != first[block]:
             raise LawBroken("Mapping a block again gives the same, whatever was mapped in between.")
 
 

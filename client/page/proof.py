@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from client.page.markup import plural
-from lambda_src.conservation import check_mapped, check_reduced
+from lambda_src.conservation import check_mapped, check_reduced, lines_written
 from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
 from lambda_src.messages import Manifest, PartReport
@@ -61,7 +61,7 @@ def proof_of(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof
             )
         )
     return Proof(
-        [*_owned(job, manifest), *_reduced(job, manifest, by_part)],
+        [*_owned(job, manifest), *_reduced(job, manifest, by_part), *_lines(job, manifest, parts)],
         by_part,
         sum(part.reduced for part in by_part),
         broken,
@@ -114,4 +114,21 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
             f"{mapped} mapped, {reduced} reduced",
             len(parts) == len(job.parts) and all(part.mapped == part.reduced for part in parts),
         ),
+    ]
+
+
+def _lines(job: Job, manifest: Manifest, parts: Sequence[PartReport]) -> list[Check]:
+    """Nothing of a run that was made before there were digests."""
+    written = {part: lines_written(number, manifest.blocks) for number, part in enumerate(job.parts)}
+    if not any(written.values()):
+        return []
+    same = sum(part.lines_read == written[part.part] != "" for part in parts)
+    return [
+        Check(
+            "Every line read is the line that was written",
+            "Each block states a SHA-256 digest of each line that it wrote, and a reducer refuses any other "
+            f"line. The digests of the lines read for each {job.part}, summed, are those written.",
+            f"{same} of {len(job.parts)} sums are the same, of {len(manifest.blocks)} lines each",
+            same == len(job.parts),
+        )
     ]

@@ -14,7 +14,7 @@ from lambda_src.messages import (
     GetAllOccurrencesRequest,
     PartReport,
     Warmed,
-    decode_event,
+    decode_request,
     is_warm_request,
 )
 from lambda_src.meter import metered
@@ -33,7 +33,8 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         deployed = job.load(settings.job)
         if is_warm_request(event):
             return Warmed()
-        request = decode_event(event, GetAllOccurrencesRequest)
+        request = decode_request(event, GetAllOccurrencesRequest)
+        deployed.check_rules(request.rules)
         function = settings.get_occurrences_function
         return reduce_parts(
             deployed,

@@ -8,7 +8,7 @@ from lambda_src import job, meter
 from lambda_src.answer import answer
 from lambda_src.blob_store import BlobStore
 from lambda_src.dynamodb import open_table
-from lambda_src.messages import GetOccurrencesRequest, PartReport, Warmed, decode_event, is_warm_request
+from lambda_src.messages import GetOccurrencesRequest, PartReport, Warmed, decode_request, is_warm_request
 from lambda_src.meter import metered
 from lambda_src.reduce_part import reduce_part
 from lambda_src.results_table import ResultsTable
@@ -27,7 +27,8 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         table = open_table(settings.table, settings.url_suffix)
         if is_warm_request(event):
             return Warmed()
-        request = decode_event(event, GetOccurrencesRequest)
+        request = decode_request(event, GetOccurrencesRequest)
+        deployed.check_rules(request.rules)
         report = reduce_part(deployed, request.part, BlobStore(objects, settings.bucket, request.run_id))
         with meter.stage("store"):
             ResultsTable(table, request.run_id, deployed).put_part(report, request.owner)

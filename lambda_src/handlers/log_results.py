@@ -15,7 +15,7 @@ from lambda_src.messages import (
     PartReport,
     RunRecord,
     Warmed,
-    decode_event,
+    decode_request,
     is_warm_request,
     plain_warnings,
     total_dollars,
@@ -35,7 +35,8 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         table = open_table(settings.table, settings.url_suffix)
         if is_warm_request(event):
             return Warmed()
-        request = decode_event(event, LogResultsRequest)
+        request = decode_request(event, LogResultsRequest)
+        deployed.check_rules(request.record.rules)
         parts = ResultsTable(table, request.record.run_id, deployed).get_parts()
         return log_results(settings.job, deployed, request.record, parts)
 

@@ -9,7 +9,7 @@ from lambda_src.addresses import addresses_of
 from lambda_src.answer import answer
 from lambda_src.blob_store import BlobStore
 from lambda_src.map_block import map_block
-from lambda_src.messages import BlockReport, ParseBlockRequest, decode_event
+from lambda_src.messages import BlockReport, ParseBlockRequest, decode_request
 from lambda_src.meter import metered
 from lambda_src.s3 import open_bucket
 from lambda_src.settings import ParseBlockSettings, from_environment
@@ -22,7 +22,9 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
 
     def work() -> BlockReport:
         settings = from_environment(ParseBlockSettings, os.environ)
-        request = decode_event(event, ParseBlockRequest)
+        request = decode_request(event, ParseBlockRequest)
+        deployed = job.load(settings.job)
+        deployed.check_rules(request.rules)
         blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, request.run_id)
         source = input_of(
             open_bucket(request.source.bucket, settings.url_suffix),
@@ -30,6 +32,6 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
             addresses_of(request.portion, blobs.get_listing),
             lambda: context.get_remaining_time_in_millis() / 1000,
         )
-        return map_block(job.load(settings.job), request, source, blobs)
+        return map_block(deployed, request, source, blobs)
 
     return answer(work)

@@ -162,7 +162,9 @@ def _services(
             source.input_of(inputs, pinned, listing.addresses, remaining_s)
         ),
         put_listing=blobs.put_listing,
-        find_report=lambda request: find_report(deployed, request, blobs),
+        find_report=lambda request, check_lines: find_report(
+            deployed, request, blobs, check_lines=check_lines
+        ),
         parse_block=lambda request: call("parse_block", request, BlockReport),
         put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),
         get_all_occurrences=lambda request: call("get_all_occurrences", request, AllPartsReport),

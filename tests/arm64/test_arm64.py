@@ -144,7 +144,7 @@ def prepare(aws: Aws, name: str, sample: Path) -> Run:
     objects = open_bucket(INPUTS, URL_SUFFIX)
     measured = deployed.measure(source.input_of(objects, pinned, listing.addresses))
     blocks = [
-        ParseBlockRequest(name, pinned, *block, listing.portion(Span(block.start, block.end)))
+        ParseBlockRequest(name, pinned, *block, listing.portion(Span(block.start, block.end)), deployed.rules)
         for block in split(measured.units, -(-measured.units // BLOCKS))
     ]
     return Run(name, deployed, pinned, measured, blocks)
@@ -160,7 +160,7 @@ def do(aws: Aws, machine: Machine, run: Run) -> Done:
 
     results = ResultsTable(aws.table(machine.table), run.job, run.deployed)
     results.claim(RunRecord(run_id=run.job, owner=OWNER, started_at=0.0), None)
-    tasks = [GetOccurrencesRequest(run.job, OWNER, part) for part in run.deployed.parts]
+    tasks = [GetOccurrencesRequest(run.job, OWNER, part, run.deployed.rules) for part in run.deployed.parts]
     reduced = machine.invoke("get_occurrences", run.job, *map(to_plain, tasks))
     parts = [without_usage(report) for report in msgspec.convert(reduced.answers, list[PartReport])]
     for part in parts:

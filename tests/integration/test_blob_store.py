@@ -8,18 +8,20 @@ from obstore.store import S3Store
 
 from lambda_src import meter
 from lambda_src.blob_store import HEADER_STEP_BYTES, BlobStore, header_bytes
+from lambda_src.digests import digest_of
 from lambda_src.errors import BlobDamaged
 from lambda_src.messages import Call, Trace, Usage, encode
 from tests.integration.conftest import BUCKET
 
 LINES = [b'{"a":1}', b"{}", b'{"abc":12}']
 LINE_BYTES = [len(line) for line in LINES]
+DIGESTS = b"".join(map(digest_of, LINES))
 
 
 def test_each_line_comes_back_alone(objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "run")
     blobs.put(7, b'{"header":true}', HEADER_STEP_BYTES, LINES)
-    assert [blobs.get(number, 7, HEADER_STEP_BYTES, LINE_BYTES) for number in range(3)] == LINES
+    assert [blobs.get(number, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS) for number in range(3)] == LINES
 
 
 def test_a_blob_is_json_lines_under_a_spread_key(s3: Any, objects: S3Store) -> None:
@@ -47,13 +49,28 @@ def test_writing_again_is_harmless(s3: Any, objects: S3Store) -> None:
 def test_a_missing_and_a_cut_blob_are_named(s3: Any, objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "damaged")
     with pytest.raises(BlobDamaged, match=r"000007.jsonl is missing"):
-        blobs.get(0, 7, HEADER_STEP_BYTES, LINE_BYTES)
+        blobs.get(0, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS)
     blobs.put(7, b"{}", HEADER_STEP_BYTES, LINES)
     stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(7))["Body"].read()
     for kept in (len(stored) - 1, len(stored) - len(LINES[2]) - 1, 10, 0):
         s3.put_object(Bucket=BUCKET, Key=blobs.key(7), Body=stored[:kept])
         with pytest.raises(BlobDamaged, match=r"000007.jsonl ends before byte"):
-            blobs.get(2, 7, HEADER_STEP_BYTES, LINE_BYTES)
+            blobs.get(2, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_line_that_was_changed_is_refused_by_block_and_key(s3: Any, objects: S3Store, number: int) -> None:
+    blobs = BlobStore(objects, BUCKET, "changed")
+    blobs.put(7, b"{}", HEADER_STEP_BYTES, LINES)
+    stored = bytearray(s3.get_object(Bucket=BUCKET, Key=blobs.key(7))["Body"].read())
+    stored[HEADER_STEP_BYTES + sum(LINE_BYTES[:number]) + number] ^= 1
+    s3.put_object(Bucket=BUCKET, Key=blobs.key(7), Body=bytes(stored))
+    for other in {0, 1, 2} - {number}:
+        assert blobs.get(other, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS) == LINES[other]
+    with pytest.raises(BlobDamaged, match=rf"{blobs.key(7)} was changed: line {number} of block 7 .* Resume"):
+        blobs.get(number, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS)
+    with pytest.raises(BlobDamaged):  # of what has no digest nobody knows
+        blobs.get((number + 1) % 3, 7, HEADER_STEP_BYTES, LINE_BYTES, b"")
 
 
 def test_the_manifest_comes_back(objects: S3Store) -> None:
@@ -73,7 +90,7 @@ def test_a_header_of_any_size_comes_back(s3: Any, objects: S3Store, content_byte
     found = blobs.get_header(1)
     assert found is not None
     assert (found[0].strip(), found[1]) == (header, sum(LINE_BYTES) + len(LINES))
-    assert [blobs.get(number, 1, size, LINE_BYTES) for number in range(3)] == LINES
+    assert [blobs.get(number, 1, size, LINE_BYTES, DIGESTS) for number in range(3)] == LINES
     stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(1))["Body"].read()
     for kept in (0, 5, size - 1):
         s3.put_object(Bucket=BUCKET, Key=blobs.key(1), Body=stored[:kept])
@@ -97,7 +114,7 @@ def test_every_request_is_counted(objects: S3Store) -> None:
     meter.begin()
     blobs = BlobStore(objects, BUCKET, "counted")
     blobs.put(7, b"{}", HEADER_STEP_BYTES, LINES)
-    blobs.get(0, 7, HEADER_STEP_BYTES, LINE_BYTES)
+    blobs.get(0, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS)
     blobs.get_header(7)
     assert blobs.get_header(8) is None
     usage = meter.usage()

@@ -7,16 +7,21 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from obstore.store import S3Store
 
 from lambda_src import formats, source
+from lambda_src.addresses import Portion
 from lambda_src.blob_store import BlobStore
 from lambda_src.blocks import split
 from lambda_src.conservation import check_mapped, check_reduced
+from lambda_src.errors import BlobDamaged
 from lambda_src.handlers import parse_block as handler
+from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs.top_words import JOB
-from lambda_src.messages import BlockReport, Manifest, ParseBlockRequest, encode, to_plain
+from lambda_src.map_block import find_report, map_block
+from lambda_src.messages import BlockReport, Manifest, ParseBlockRequest, Source, encode, to_plain
 from lambda_src.reduce_part import reduce_part
 from tests import oracle
 from tests.integration.conftest import BUCKET
@@ -42,7 +47,9 @@ def test_blobs_sum_to_the_oracle(
     reports = []
     for block in split(len(data), block_bytes):
         portion = listing.portion(Span(block.start, block.end))
-        answer = handler.handler(to_plain(ParseBlockRequest("run", pinned, *block, portion)), CONTEXT)
+        answer = handler.handler(
+            to_plain(ParseBlockRequest("run", pinned, *block, portion, JOB.rules)), CONTEXT
+        )
         reports.append(msgspec.convert(answer, BlockReport))
     blobs = BlobStore(objects, BUCKET, "run")
     manifest = Manifest("run", pinned, pinned.bytes, reports)
@@ -65,5 +72,53 @@ def test_a_worker_answers_its_failure(s3: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
     answer = handler.handler({"run_id": "run"}, CONTEXT)
     assert answer["outcome"] == "failure"
-    assert answer["error"] == "InvalidRequest"
+    assert answer["error"] == "CodeChanged"
     assert "missing required field `source`" in answer["message"]
+
+
+def change(s3: Any, key: str, old: bytes, new: bytes) -> None:
+    stored = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    assert old in stored
+    s3.put_object(Bucket=BUCKET, Key=key, Body=stored.replace(old, new))
+
+
+def test_a_blob_that_was_changed_gives_no_answer_and_is_mapped_again(s3: Any, objects: S3Store) -> None:
+    texts = [b"alpha ", b"alphabetical ", b"omega "]
+    source_input = input_of_bytes(texts, "plain")
+    pinned, blobs = (
+        Source("bucket", "key", "etag", source_input.size_bytes),
+        BlobStore(objects, BUCKET, "lies"),
+    )
+    requests, start = [], 0
+    for number, text in enumerate(texts):
+        end = start + len(text)
+        requests.append(ParseBlockRequest("lies", pinned, number, start, end, Portion((), None), JOB.rules))
+        start = end
+    reports = [map_block(JOB, request, source_input, blobs) for request in requests]
+    blobs.put_manifest(encode(Manifest("lies", pinned, pinned.bytes, reports)))
+    assert reduce_part(JOB, "5", blobs).result["words"] == 2
+
+    def kept(*, check_lines: bool) -> list[bool]:
+        found = [find_report(JOB, request, blobs, check_lines=check_lines) for request in requests]
+        assert all(report in (None, reports[number]) for number, report in enumerate(found))
+        return [report is not None for report in found]
+
+    assert kept(check_lines=False) == kept(check_lines=True) == [True, True, True]
+    change(s3, blobs.key(0), b"alpha", b"omega")  # which no count shows
+    with pytest.raises(BlobDamaged, match=rf"{blobs.key(0)} was changed: line 4 of block 0"):
+        reduce_part(JOB, "5", blobs)
+    assert reduce_part(JOB, "12", blobs).result["words"] == 1  # which reads another line of it
+    assert kept(check_lines=False) == [True, True, True]
+    assert kept(check_lines=True) == [False, True, True]
+    change(s3, blobs.key(1), b'"longer_words":0', b'"longer_words":7')
+    assert kept(check_lines=False) == [True, False, True]
+
+
+def test_lines_of_other_rules_are_mapped_again(objects: S3Store) -> None:
+    source_input = input_of_bytes([b"word"], "plain")
+    pinned, blobs = Source("bucket", "key", "etag", 4), BlobStore(objects, BUCKET, "rules")
+    request = ParseBlockRequest("rules", pinned, 0, 0, 4, Portion((), None), "older")
+    older = replace(JOB, rules="older")
+    map_block(older, request, source_input, blobs)
+    assert find_report(older, request, blobs, check_lines=False)
+    assert find_report(JOB, request, blobs, check_lines=False) is None

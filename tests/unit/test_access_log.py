@@ -16,7 +16,7 @@ from lambda_src.job import Input, Mapped, Measured, Span
 from lambda_src.jobs import access_log
 from lambda_src.jobs.access_log import HOURS, JOB, MALFORMED
 from tests import access_log_oracle as oracle
-from tests.laws import run_job
+from tests.laws import Objects, run_job
 
 LONGEST_LINE_BYTES = 8 << 20
 COMBINED = b'1.2.3.4 - bob [22/Nov/2026:23:59:59 +0530] "GET /a?b=c HTTP/1.1" 200 12 "-" "curl/8"'
@@ -37,7 +37,7 @@ def mapped(data: bytes) -> Mapped:
 
 
 def answer(*objects: bytes, cuts: Iterable[int] = ()) -> dict[str, Any]:
-    return run_job(JOB, plain(*objects), cuts)
+    return run_job(JOB, Objects(objects, "plain"), cuts)
 
 
 def part_of(line: bytes) -> str:

@@ -28,7 +28,7 @@ from lambda_src.jobs.column_permutations import JOB, fit, ranks, search
 from lambda_src.jobs.column_permutations import table as table_module
 from lambda_src.jobs.column_permutations.ranks import Choice, choices, unrank
 from lambda_src.jobs.column_permutations.table import Table, read_table
-from tests.laws import run_job
+from tests.laws import Objects, run_job
 from tests.texts import ANY_BYTES
 
 Columns = dict[str, Sequence[float]]
@@ -46,7 +46,7 @@ def plain(data: bytes) -> Input:
 
 
 def answer(data: bytes, cuts: Iterable[int] = ()) -> dict[str, Any]:
-    return run_job(JOB, plain(data), cuts)
+    return run_job(JOB, Objects([data], "plain"), cuts)
 
 
 def figure(data: bytes, rank: int) -> tuple[tuple[str, tuple[str, ...]] | None, float | None]:

@@ -1,5 +1,6 @@
 """Whatever a handler is sent, only our own named errors come out."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,8 +29,10 @@ from lambda_src.messages import (
     GetOccurrencesRequest,
     LogResultsRequest,
     ParseBlockRequest,
+    RunRecord,
     Source,
     decode_event,
+    to_plain,
 )
 from lambda_src.settings import ParseFileSettings
 from tests import oracle
@@ -94,9 +97,40 @@ def test_workers_answer_a_named_failure_to_any_event(worker: Any) -> None:
         assume(not is_valid(event, WORKERS[worker]))
         answer = worker.handler(event, CONTEXT)
         assert answer["outcome"] == "failure"
-        assert answer["error"] == "InvalidRequest"
+        assert answer["error"] == "CodeChanged"
 
     check()
+
+
+OTHER_RULES = {
+    parse_block: ParseBlockRequest("run", Source("b", "k", "etag", 9), 0, 0, 9, Portion((), None), "other"),
+    get_all_occurrences: GetAllOccurrencesRequest("run", "owner", 250, "other"),
+    get_occurrences: GetOccurrencesRequest("run", "owner", "5", "other"),
+    log_results: LogResultsRequest(RunRecord(run_id="run", started_at=0.0, rules="other")),
+}
+
+
+@pytest.mark.parametrize("worker", WORKERS, ids=lambda worker: worker.__name__.rpartition(".")[2])
+@pytest.mark.usefixtures("_nowhere")
+def test_workers_refuse_a_run_of_other_rules(worker: Any) -> None:
+    """Before anything else: nothing here leads to AWS."""
+    answer = worker.handler(to_plain(OTHER_RULES[worker]), CONTEXT)
+    assert answer["error"] == "RulesChanged"
+    assert f"The run has the rules 'other', but this function has {JOB.rules!r}" in answer["message"]
+
+
+@pytest.mark.parametrize("worker", [worker for worker in WORKERS if worker is not log_results])
+@pytest.mark.parametrize(
+    "change",
+    [lambda event: event.pop("rules"), lambda event: event.update(newer=1), lambda event: event.clear()],
+)
+@pytest.mark.usefixtures("_nowhere")
+def test_workers_refuse_requests_of_another_version(worker: Any, change: Callable[[Any], Any]) -> None:
+    event = {**to_plain(OTHER_RULES[worker])}
+    change(event)
+    answer = worker.handler(event, CONTEXT)
+    assert answer["error"] == "CodeChanged"
+    assert "the stack was deployed" in answer["message"]
 
 
 @pytest.mark.usefixtures("_nowhere")
@@ -164,7 +198,7 @@ def test_any_bytes_are_parsed(data: bytes, block_bytes: int) -> None:
     given_input = input_of_bytes([data], "plain")
     words = 0
     for block in split(len(data), block_bytes):
-        request = ParseBlockRequest("r" * 64, source, *block, Portion((), None))
+        request = ParseBlockRequest("r" * 64, source, *block, Portion((), None), JOB.rules)
         report = map_block(JOB, request, given_input, Blobs())  # type: ignore[arg-type]
         assert report.block == block.number
         words += sum(report.observations) + report.extras["longer_words"]

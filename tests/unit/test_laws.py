@@ -126,6 +126,14 @@ def refuses_hostile_bytes(block: Span, source: Input) -> Mapped:
         raise FanfoldError("This is not UTF-8 text.") from None
 
 
+def looks_at_the_first_byte(block: Span, source: Input) -> Mapped:
+    """Which is another object's, unless the block touches the first one."""
+    header: list[bytes] = []
+    source.feed(Span(0, 1), LINES, lambda chunk, _: header.append(chunk))
+    assert header
+    return map_lines(block, source)
+
+
 def by_place(lines: Iterable[bytes]) -> int:
     return sum(int(line) * place for place, line in enumerate(lines))
 
@@ -161,6 +169,10 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
         ),
         (mapping(lambda mapped: mapped._replace(lines=[b"0", b"0"])), "Observations are conserved"),
         (mapping(lambda mapped: mapped._replace(owned=Owned(0, 7))), "Owned spans chain"),
+        (
+            replace(HONEST, map=looks_at_the_first_byte),
+            "map reads the objects of its own block",
+        ),
         (replace(HONEST, map=cuts_lines), "The answer of any cutting is that of one block"),
         (mapping(keeps_state), "Mapping a block again gives the same"),
         (mapping(counts_blocks), "The answer of any cutting is that of one block"),

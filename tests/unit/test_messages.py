@@ -6,7 +6,15 @@ import re
 import pytest
 from hypothesis import given
 
-from lambda_src.errors import FanOutFailed, FunctionFailed, InvalidRequest, SourceChanged, Throttled, by_name
+from lambda_src.errors import (
+    CodeChanged,
+    FanOutFailed,
+    FunctionFailed,
+    InvalidRequest,
+    SourceChanged,
+    Throttled,
+    by_name,
+)
 from lambda_src.messages import (
     BlockReport,
     Failure,
@@ -20,6 +28,16 @@ from lambda_src.messages import (
     new_run_id,
 )
 from tests.texts import ANY_JSON
+
+
+@pytest.mark.parametrize("error", ["CodeChanged", "InvalidRequest"])
+def test_a_worker_that_does_not_know_a_request_is_of_another_version(error: str) -> None:
+    """An older one calls it InvalidRequest."""
+    text = "The request is not valid: Object contains unknown field `rules`. Its fields are: run_id."
+    with pytest.raises(CodeChanged, match=r"unknown field `rules`"):
+        decode_answer(encode(Failure(error, text)), PartReport)
+    with pytest.raises(InvalidRequest):
+        decode_answer(encode(Failure("InvalidRequest", "bucket: it is in another region.")), PartReport)
 
 
 @pytest.mark.parametrize(

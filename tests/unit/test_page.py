@@ -318,6 +318,26 @@ def broken_runs() -> Iterator[tuple[str, FakeRun]]:
     yield "an observation too many", with_block(3, observations=[n + 1 for n in blocks[3].observations])
     yield "a reducer that read too little", with_part(blobs_read=7)
     yield "a reducer that lost one", with_part(observations=RUN.parts[0].observations - 1)
+    yield (
+        "a reducer that read another line",
+        with_part(lines_read=f"1{RUN.parts[0].lines_read}"),
+    )
+    yield "a reducer that told of no line", with_part(lines_read="")
+    yield "a block that wrote another line", with_block(3, line_digests=bytes(len(blocks[3].line_digests)))
+
+
+def test_a_run_without_digests_is_not_said_to_have_them() -> None:
+    """It is of an older version, and its other checks hold."""
+    blocks = [msgspec.structs.replace(block, line_digests=b"") for block in RUN.manifest.blocks]
+    manifest = msgspec.structs.replace(RUN.manifest, blocks=blocks)
+    assert msgspec.json.decode(
+        msgspec.json.encode(manifest).replace(b',"line_digests":""', b""), type=type(RUN.manifest)
+    )
+    found = proof_of(
+        load(RUN.job), [msgspec.structs.replace(part, lines_read="") for part in RUN.parts], manifest
+    )
+    assert found.holds()
+    assert len(found.checks) == len(proof_of(load(RUN.job), RUN.parts, RUN.manifest).checks) - 1
 
 
 @pytest.mark.parametrize(("fault", "run"), list(broken_runs()))

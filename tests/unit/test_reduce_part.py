@@ -44,7 +44,9 @@ class Blobs:
         source = Source("bucket", "key", "etag", 10 * len(blocks))
         return msgspec.json.encode(Manifest("run", source, source.bytes, blocks))
 
-    def get(self, number: int, block: int, _header_bytes: int, line_bytes: Sequence[int]) -> bytes:
+    def get(
+        self, number: int, block: int, _header_bytes: int, line_bytes: Sequence[int], _digests: bytes
+    ) -> bytes:
         with self._lock:
             self.reads[block] += 1
             self.at_once += 1

@@ -18,12 +18,14 @@ from lambda_src import addresses, lease, map_reduce, run
 from lambda_src.addresses import Listing, Placed
 from lambda_src.errors import (
     AccessDenied,
+    BlobDamaged,
     ConservationBroken,
     FanfoldError,
     FanOutFailed,
     InvalidRequest,
     NoProgress,
     NoRoom,
+    RulesChanged,
     RunCancelled,
     RunConflict,
     SourceChanged,
@@ -38,6 +40,7 @@ from lambda_src.messages import (
     AllPartsReport,
     BlockReport,
     Call,
+    GetAllOccurrencesRequest,
     GetOccurrencesRequest,
     HandOverRequest,
     LogResultsReport,
@@ -116,6 +119,7 @@ class Run:
 
     def __init__(self, blocks: int) -> None:
         self.table = Table()
+        self.job = JOB
         self.bytes = 10 * blocks
         self.logged = 0
         self.warmed: list[str] = []
@@ -123,6 +127,8 @@ class Run:
         self.etag = "etag"
         self.parsed: list[int] = []
         self.stored: dict[int, BlockReport] = {}
+        self.checked = 0
+        self.damaged: set[int] = set()
         self.handed_over: list[HandOverRequest] = []
         self.manifest: Manifest | None = None
         self.trace: Trace | None = None
@@ -134,6 +140,10 @@ class Run:
             request.block, Owned(request.start, request.end), 1024, [3] * 20, words, {"longer_words": 1}
         )
         return self.stored[request.block]
+
+    def find(self, request: ParseBlockRequest, check_lines: bool) -> BlockReport | None:
+        self.checked += check_lines
+        return None if check_lines and request.block in self.damaged else self.stored.get(request.block)
 
     def length(self, length: int) -> PartReport:
         assert self.manifest
@@ -174,7 +184,7 @@ class Run:
             pin_source=self.pin,
             measure=lambda source, _: Measured(source.bytes, {"bytes": source.bytes}),
             put_listing=lambda _: None,
-            find_report=lambda request: self.stored.get(request.block),
+            find_report=self.find,
             put_manifest=self.put_manifest,
             parse_block=self.block,
             get_all_occurrences=self.all_lengths,
@@ -187,7 +197,7 @@ class Run:
             ended=lambda record: self.ended.append(copy.deepcopy(record)),
         )
         request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
-        return SimpleNamespace(**execute(JOB, "run", "bucket", request, services._replace(**changed)))
+        return SimpleNamespace(**execute(self.job, "run", "bucket", request, services._replace(**changed)))
 
 
 def test_a_run_answers_and_records_success() -> None:
@@ -224,7 +234,7 @@ def test_the_lease_is_renewed_while_something_takes_long(slow: str, monkeypatch:
             time.sleep(0.001)
         return work[slow](*given)
 
-    assert job.run(**{slow: takes_long}).status == "SUCCEEDED"
+    assert job.run(None, **{slow: takes_long}).status == "SUCCEEDED"
 
 
 def test_an_empty_object_is_a_run_with_empty_lists() -> None:
@@ -408,6 +418,109 @@ def test_the_only_block_that_fails_is_named() -> None:
     with pytest.raises(FanOutFailed, match=r"block 0 \(bytes 0 to 10\): InvalidRequest: poisoned"):
         job.run(parse_block=fails_at(job, 0))
     assert job.table.records[-1].failures == ["block 0 (bytes 0 to 10): InvalidRequest: poisoned"]
+
+
+def noting(requests: list[Any], work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``work``, with each of its requests noted."""
+
+    def noted(request: Any) -> Any:
+        requests.append(request)
+        return work(request)
+
+    return noted
+
+
+def test_every_request_carries_the_rules() -> None:
+    job = Run(blocks=2)
+    requests: list[Any] = []
+
+    def answer_lost(_: object) -> AllPartsReport:
+        raise Transient("lost")
+
+    job.run(
+        parse_block=noting(requests, job.block),
+        get_all_occurrences=noting(requests, job.all_lengths),
+        log_results=noting(requests, job.log),
+    )
+    by_hand = noting(requests, lambda request: job.length(int(request.part)))
+    job.table.record = None
+    job.run(get_all_occurrences=answer_lost, get_occurrences=by_hand)
+    told = {type(request): getattr(request, "rules", "") or request.record.rules for request in requests}
+    assert told == dict.fromkeys(
+        [ParseBlockRequest, GetAllOccurrencesRequest, LogResultsRequest, GetOccurrencesRequest], JOB.rules
+    )
+
+
+def rules_changed(_: object) -> Any:
+    raise RulesChanged("The run has other rules.")
+
+
+@pytest.mark.parametrize("function", ["parse_block", "get_all_occurrences", "log_results"])
+def test_a_deployment_in_the_middle_ends_the_run_by_that_name(function: str) -> None:
+    job = Run(blocks=3)
+    calls: list[Any] = []
+    with pytest.raises(RulesChanged):
+        job.run(None, **{function: noting(calls, rules_changed)})
+    assert len(calls) == (3 if function == "parse_block" else 1)  # it is not tried again
+    record = job.table.records[-1]
+    assert (record.status, record.error) == ("FAILED", "RulesChanged: The run has other rules.")
+    assert job.table.lengths == {}
+    assert job.run().status == "SUCCEEDED"
+
+
+def test_a_reducer_of_other_rules_ends_the_run_too() -> None:
+    job = Run(blocks=3)
+
+    def answer_lost(_: object) -> AllPartsReport:
+        raise Transient("lost")
+
+    with pytest.raises(RulesChanged):
+        job.run(get_all_occurrences=answer_lost, get_occurrences=rules_changed)
+
+
+def test_what_was_cut_off_by_other_rules_is_asked_for_by_those_that_are_deployed() -> None:
+    job = Run(blocks=3)
+    asked: list[Any] = []
+    job.job = msgspec.structs.replace(JOB, rules="older")
+    with pytest.raises(FanOutFailed):
+        job.run(parse_block=fails_at(job, 1))
+    assert job.table.records[-1].rules == "older"
+    job.job, job.stored = JOB, {}
+    job.run(parse_block=noting(asked, job.block))
+    assert [request.rules for request in asked] == [JOB.rules] * 3
+    assert job.table.records[-1].rules == JOB.rules
+
+
+def test_a_finished_run_is_no_answer_by_other_rules() -> None:
+    job = Run(blocks=3)
+    job.job = msgspec.structs.replace(JOB, rules="older")
+    job.run()
+    job.job = JOB
+    with pytest.raises(RulesChanged, match=r"run_id: the run run has the rules 'older', and the deployed"):
+        job.run()
+    assert job.table.record is not None
+    job.table.record.rules = ""  # as before records told
+    assert job.run().status == "SUCCEEDED"
+
+
+def test_what_damaged_blobs_ended_is_resumed_with_a_look_at_every_line() -> None:
+    job = Run(blocks=4)
+
+    def damaged(_: object) -> AllPartsReport:
+        raise BlobDamaged("blobs/x was changed: line 3 of block 2 is not the one that was written.")
+
+    with pytest.raises(BlobDamaged):
+        job.run(get_all_occurrences=damaged)
+    assert job.table.records[-1].error.startswith("BlobDamaged: ")
+    job.damaged = {2}
+    assert job.run().status == "SUCCEEDED"
+    assert (job.checked, job.parsed[4:]) == (4, [2])
+
+
+def test_a_reducer_that_read_other_lines_ends_the_run() -> None:
+    job = Run(blocks=3)
+    with pytest.raises(ConservationBroken, match=r"length 4 read are not those of the blocks"):
+        job.run(get_all_occurrences=wrong_length(job, lines_read="abc"))
 
 
 def test_a_finished_run_answers_from_the_table() -> None:
