@@ -120,6 +120,14 @@ class Dashboard(Construct):
                 "refused, or parse_file itself died. The run record and the log of parse_file say which.",
             ),
             self._alarm(
+                "Dropped",
+                self._functions["parse_file"].metric("AsyncEventsDropped", statistic="Sum", period=PERIOD),
+                threshold=1,
+                description="Lambda dropped a start or a hand-over of a run, which stays RUNNING. The "
+                "event and the reason are in the queue that the output DroppedEventsQueue names. "
+                "`fanfold resume` completes the run.",
+            ),
+            self._alarm(
                 "Throttled",
                 self._metric("Throttles"),
                 threshold=1,

@@ -1,7 +1,7 @@
 """The stack of one job: its storage, its functions, and what the command line says of them."""
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aws_cdk import App, CfnOutput, Stack
@@ -17,6 +17,8 @@ from stacks.storage import Storage
 
 _EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 LONGEST_KEPT_DAYS = 3650
+MOST_RESERVED = 100_000
+N = TypeVar("N", int, None)
 
 _KEY_ARN = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 
@@ -38,7 +40,8 @@ class FanfoldStack(Stack):
     local AWS), ``source_bucket`` (an existing bucket to read inputs from), ``source_bucket_key`` (the ARN of
     the KMS key of its objects, if they have one of the customer's), ``retain_data`` (true or false),
     ``dashboard`` (false or true: CloudWatch's, with metrics), ``alarm_email`` (where its alarms go),
-    ``keep_intermediates_days`` (how long blobs are stored, by default 1)."""
+    ``keep_intermediates_days`` (how long blobs are stored, by default 1),
+    ``tracing`` (off, or active: by X-Ray), ``reserved_concurrency`` (of ``parse_block``, by default none)."""
 
     def __init__(self, scope: Construct, construct_id: str, *, job: str, **kwargs: Any) -> None:
         super().__init__(scope, construct_id, **kwargs)
@@ -75,6 +78,8 @@ class FanfoldStack(Stack):
             table=table,
             metrics=dashboard,
             keep_intermediates_days=keep_intermediates_days,
+            tracing=self._choice("tracing", ("off", "active")) == "active",
+            reserved_concurrency=self._number("reserved_concurrency", default=None, highest=MOST_RESERVED),
         )
         outputs = Outputs(
             bucket=bucket.bucket_name,
@@ -126,7 +131,7 @@ class FanfoldStack(Stack):
             raise InvalidContext(f"-c {name}={value}: choose one of {', '.join(choices)}.")
         return value
 
-    def _number(self, name: str, *, default: int, highest: int) -> int:
+    def _number(self, name: str, *, default: N, highest: int) -> int | N:
         """The context setting ``name``: a whole number from 1 on."""
         given = self.node.try_get_context(name)
         if given in (None, ""):

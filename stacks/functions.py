@@ -21,10 +21,10 @@ ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archite
 
 class Functions(Construct):
     """The code, the layer, and a helper that makes a function of a handler. What is compiled from ``source``
-    is in the layer, too."""
+    is in the layer, too. With ``tracing``, X-Ray shows a share of the calls."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, architecture: str, source: Path | None
+        self, scope: Construct, construct_id: str, *, architecture: str, source: Path | None, tracing: bool
     ) -> None:
         super().__init__(scope, construct_id)
         Validations.of(self).acknowledge(
@@ -36,6 +36,7 @@ class Functions(Construct):
         self._architecture = ARCHITECTURES[host_architecture() if architecture == "host" else architecture]
         self._runtime = lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)
         self._code = code_of(build_code(architecture))
+        self._tracing = tracing
         self._wheels_for = architecture
         self._dependencies = self.layer("Dependencies", LOCK, source)
 
@@ -60,6 +61,7 @@ class Functions(Construct):
         timeout_s: int,
         layers: Sequence[lambda_.ILayerVersion] = (),
         invokes_itself: bool = False,
+        reserved_concurrency: int | None = None,
     ) -> lambda_.Function:
         """The function of ``lambda_src/handlers/<handler>.py``, with a role that may write its own log and
         nothing else yet. Lambda stops a function that ``invokes_itself`` after 16 times, as a runaway
@@ -74,6 +76,8 @@ class Functions(Construct):
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[log_group.log_group_arn]
             )
         )
+        if self._tracing:
+            _allow_tracing(role)
         return lambda_.Function(
             self,
             name,
@@ -89,4 +93,18 @@ class Functions(Construct):
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             recursive_loop=lambda_.RecursiveLoop.ALLOW if invokes_itself else lambda_.RecursiveLoop.TERMINATE,
+            tracing=lambda_.Tracing.ACTIVE if self._tracing else None,
+            reserved_concurrent_executions=reserved_concurrency,
         )
+
+
+def _allow_tracing(role: iam.Role) -> None:
+    role.add_to_policy(
+        iam.PolicyStatement(actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"])
+    )
+    Validations.of(role).acknowledge(
+        Acknowledgment(
+            id="AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+            reason="X-Ray has no resources that these two actions could be limited to.",
+        )
+    )

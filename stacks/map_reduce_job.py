@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from aws_cdk import Acknowledgment, Duration, Stack, Validations
+from aws_cdk import Acknowledgment, Stack, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -23,6 +23,7 @@ from lambda_src.settings import (
     ParseFileSettings,
 )
 from stacks.dependency_layer import lock_of_job
+from stacks.dropped_events import DroppedEvents
 from stacks.functions import Functions
 from stacks.native_library import source_of_job
 
@@ -40,7 +41,9 @@ class MapReduceJob(Construct):
     """``job`` is a module of ``lambda_src.jobs``. It reads ``inputs``, keeps intermediates in ``blobs`` and
     ``runs``, and results in ``table``. ``inputs_key`` is the ARN of the KMS key of its inputs, if they have
     one of the customer's. The packages of its own lock go to the two functions that map, what it has in C to
-    all. With ``metrics``, which cost money, it publishes what became of each run."""
+    all. With ``metrics``, which cost money, it publishes what became of each run. At most
+    ``reserved_concurrency`` calls of ``parse_block`` run at once, and no other function of the account can
+    take that from it."""
 
     def __init__(
         self,
@@ -56,12 +59,16 @@ class MapReduceJob(Construct):
         table: dynamodb.TableV2,
         metrics: bool,
         keep_intermediates_days: int,
+        tracing: bool,
+        reserved_concurrency: int | None,
         map_memory_mb: int = ONE_VCPU_MB,
         map_timeout_s: int = PARSE_BLOCK_TIMEOUT_S,
         reduce_memory_mb: int = ONE_VCPU_MB,
     ) -> None:
         super().__init__(scope, construct_id)
-        functions = Functions(self, "Functions", architecture=architecture, source=source_of_job(job))
+        functions = Functions(
+            self, "Functions", architecture=architecture, source=source_of_job(job), tracing=tracing
+        )
         lock = lock_of_job(job)
         layers = [functions.layer("DependenciesOfJob", lock)] if lock else []
         url_suffix, bucket = Stack.of(self).url_suffix, blobs.bucket.bucket_name
@@ -72,6 +79,7 @@ class MapReduceJob(Construct):
             memory_mb=map_memory_mb,
             timeout_s=map_timeout_s,
             layers=layers,
+            reserved_concurrency=reserved_concurrency,
         )
         _allow_objects(self.parse_block, "s3:GetObject", inputs)
         _allow_objects(self.parse_block, "s3:PutObject", blobs)
@@ -157,9 +165,7 @@ class MapReduceJob(Construct):
                 )
             ],
         )
-        # A run that failed is resumed by a person; Lambda would try twice more by itself. And where an
-        # account has no room, it would keep a hand-over for six hours: a person resumes the run sooner.
-        self.parse_file.configure_async_invoke(retry_attempts=0, max_event_age=Duration.minutes(5))
+        DroppedEvents(self, "DroppedEvents", self.parse_file)
         self.by_name = {
             "parse_file": self.parse_file,
             "parse_block": self.parse_block,

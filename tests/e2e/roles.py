@@ -74,4 +74,9 @@ def matches(resource: str, told_by: str) -> bool:
     """Whether the ARN ``resource`` is the one that ``told_by`` tells."""
     if told_by == "Bucket":
         return resource.startswith("arn:aws:s3:::") and "/" not in resource
-    return resource.endswith(told_by) or f"Functions{told_by}" in resource or f"Storage{told_by}" in resource
+    return (
+        resource.endswith(told_by)
+        or f"Functions{told_by}" in resource
+        or f"Job{told_by}" in resource
+        or f"Storage{told_by}" in resource
+    )

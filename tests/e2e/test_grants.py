@@ -33,10 +33,11 @@ NEEDED_LATER = [
     ("ParseFile", "lambda:InvokeFunction", "ParseFile"),
     ("ParseFile", "lambda:InvokeFunction", "GetOccurrences"),
     ("ParseFile", "s3:ListBucket", "Bucket"),
+    ("ParseFile", "sqs:SendMessage", "DroppedEvents"),
     ("ParseBlock", "s3:GetObject", "runs/*"),
 ]
 """What a run needs that is asked for again, resumed or handed over (test_resume.py), has room for only two
-Lambdas (tests/faults), or reads many objects (test_inputs.py)."""
+Lambdas (tests/faults), reads many objects (test_inputs.py), or is never started (test_refusals.py)."""
 
 
 @pytest.mark.parametrize(("function", "action", "told_by"), GRANTS)

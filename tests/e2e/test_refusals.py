@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from lambda_src.settings import stack_name
 from tests.deployed import Stack
 
 
@@ -61,3 +63,21 @@ def test_a_text_without_an_ascii_byte_is_counted(stack: Stack) -> None:
 def test_a_token_without_end_is_refused_by_its_offset(stack: Stack) -> None:
     message, _ = stack.fail({"key": stack.put("input/run", b"words " + b"a" * 2_000_000)})
     assert "The token at byte 6 of input/run is longer than 1,048,576 bytes" in message
+
+
+def test_an_event_that_came_to_nothing_is_kept_with_its_reason(stack: Stack) -> None:
+    """A start that is not waited for, as a schedule makes it."""
+    request = {"key": "elsewhere/text", "run_id": "dropped"}
+    stack.aws.client("lambda").invoke(
+        FunctionName=stack.deployment.parse_file,
+        InvocationType="Event",
+        Payload=msgspec.json.encode(request),
+    )
+    described = stack.aws.client("cloudformation").describe_stacks(StackName=stack_name("top_words"))
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]}
+    (message,) = stack.aws.client("sqs").receive_message(
+        QueueUrl=outputs["DroppedEventsQueue"], WaitTimeSeconds=20
+    )["Messages"]
+    told = msgspec.json.decode(message["Body"])
+    assert told["requestPayload"] == request
+    assert "key: the inputs in " in str(told["responsePayload"])

@@ -54,3 +54,8 @@ def dashboard(synthesize: Synthesize) -> Synthesized:
 @pytest.fixture(scope="session")
 def alarms(synthesize: Synthesize) -> Synthesized:
     return synthesize(dashboard="true", alarm_email=EMAIL)
+
+
+@pytest.fixture(scope="session")
+def traced(synthesize: Synthesize) -> Synthesized:
+    return synthesize(tracing="active")

@@ -127,6 +127,7 @@ class Synthesized:
             "AWS::S3::Bucket": "Bucket",
             "AWS::DynamoDB::GlobalTable": "Table",
             "AWS::Lambda::LayerVersion": "Layer",
+            "AWS::SQS::Queue": "DroppedEvents",
         }
         names = {
             logical_id: kinds[item["Type"]]

@@ -16,6 +16,7 @@ from .synthesized import Synthesized, synthesize_app
 ACKNOWLEDGED = {
     "AwsSolutions-S1",
     "AwsSolutions-L1",
+    "AwsSolutions-SQS3",
     "AwsSolutions-IAM5[Resource::Bucket/input/*]",
     "AwsSolutions-IAM5[Resource::Bucket/blobs/*]",
     "AwsSolutions-IAM5[Resource::Bucket/runs/*]",
@@ -23,7 +24,7 @@ ACKNOWLEDGED = {
 
 
 @pytest.mark.parametrize(
-    "configuration", ["default", "x86_64", "existing_source", "disposable", "dashboard", "alarms"]
+    "configuration", ["default", "x86_64", "existing_source", "disposable", "dashboard", "alarms", "traced"]
 )
 def test_synth_finds_nothing(request: pytest.FixtureRequest, configuration: str) -> None:
     synthesized: Synthesized = request.getfixturevalue(configuration)
@@ -39,7 +40,7 @@ def test_exceptions_are_exactly_these(default: Synthesized) -> None:
     assert found == ACKNOWLEDGED
 
 
-@pytest.mark.parametrize("configuration", ["default", "existing_source", "alarms"])
+@pytest.mark.parametrize("configuration", ["default", "existing_source", "alarms", "traced"])
 def test_every_acknowledgement_is_explained_and_needed(
     request: pytest.FixtureRequest, configuration: str
 ) -> None:

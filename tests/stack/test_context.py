@@ -21,6 +21,7 @@ OUTPUTS = {
     "GetOccurrencesFunction": "GetOccurrences",
     "LogResultsFunction": "LogResults",
     "LogResultsLogGroup": "LogResultsLog",
+    "DroppedEventsQueue": "DroppedEvents",
 }
 
 
@@ -80,6 +81,8 @@ def test_retain_data_may_be_written_as_a_person_writes_it(
         {"alarm_email": ""},
         {"keep_intermediates_days": 1},
         {"keep_intermediates_days": "1"},
+        {"tracing": "off"},
+        {"reserved_concurrency": ""},
     ],
     ids=str,
 )
@@ -129,6 +132,11 @@ def test_the_defaults_may_be_written_out(
                 f"-c keep_intermediates_days={days}: give a whole number from 1 to 3,650.",
             )
             for days in (0, "0", "-1", "1.5", "7d", 3651, True)
+        ),
+        ({"tracing": "on"}, "-c tracing=on: choose one of off, active."),
+        (
+            {"reserved_concurrency": 0},
+            "-c reserved_concurrency=0: give a whole number from 1 to 100,000.",
         ),
         ({"architecture": "amd64"}, "-c architecture=amd64: choose one of arm64, x86_64, host."),
     ],

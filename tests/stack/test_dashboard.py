@@ -28,6 +28,8 @@ FREE_WHILE_IDLE = {
     "AWS::Logs::LogGroup",  # by what is written and stored
     "AWS::S3::Bucket",  # by requests and what is stored
     "AWS::S3::BucketPolicy",
+    "AWS::SQS::Queue",  # by requests
+    "AWS::SQS::QueuePolicy",
 }
 COSTS_WHILE_IDLE = (
     "ProvisionedConcurrencyConfig",
@@ -79,7 +81,7 @@ def test_a_dashboard_is_all_that_is_added(default: Synthesized, dashboard: Synth
 
 def test_an_address_adds_alarms(dashboard: Synthesized, alarms: Synthesized) -> None:
     assert types(alarms) - types(dashboard) == {
-        "AWS::CloudWatch::Alarm": 6,
+        "AWS::CloudWatch::Alarm": 7,
         "AWS::SNS::Subscription": 1,
         "AWS::SNS::Topic": 1,
         "AWS::SNS::TopicPolicy": 1,
@@ -178,6 +180,7 @@ def test_alarms_are_these(alarms: Synthesized) -> None:
     share_ms = 0.8 * 1000
     assert rings == {
         ("AWS/Lambda", "Errors", "Sum", "ParseFile", 1),
+        ("AWS/Lambda", "AsyncEventsDropped", "Sum", "ParseFile", 1),
         (NAMESPACE, "Throttles", "Sum", "top_words", 1),
         ("AWS/Lambda", "Duration", "Maximum", "ParseBlock", share_ms * PARSE_BLOCK_TIMEOUT_S),
         ("AWS/Lambda", "Duration", "Maximum", "GetAllOccurrences", share_ms * GET_ALL_OCCURRENCES_TIMEOUT_S),

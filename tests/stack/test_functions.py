@@ -23,6 +23,7 @@ from lambda_src.settings import (
 )
 from stacks.dependency_layer import ROOT
 
+from .conftest import Synthesize
 from .synthesized import FUNCTIONS, Synthesized
 
 LONGEST_TIMEOUT_OF_LAMBDA_S = 900
@@ -149,6 +150,35 @@ def test_a_hand_over_is_delivered_soon_or_never(default: Synthesized) -> None:
     config = default.the_only("AWS::Lambda::EventInvokeConfig")["Properties"]
     assert default.reference(config["FunctionName"]) == "ParseFile"
     assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 300)
+    assert default.arn(config["DestinationConfig"]["OnFailure"]["Destination"]) == "DroppedEvents"
+
+
+def test_what_was_dropped_is_kept_encrypted_and_over_tls_only(default: Synthesized) -> None:
+    queue = default.the_only("AWS::SQS::Queue")["Properties"]
+    assert queue == {"MessageRetentionPeriod": 14 * 86400, "SqsManagedSseEnabled": True}
+    policy = default.the_only("AWS::SQS::QueuePolicy")["Properties"]["PolicyDocument"]
+    (statement,) = policy["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Deny", "sqs:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert default.reference(default.template["Outputs"]["DroppedEventsQueue"]["Value"]) == "DroppedEvents"
+
+
+@each_function
+def test_a_chain_of_hand_overs_is_no_runaway_recursion(default: Synthesized, name: str) -> None:
+    """Lambda stops the chain after 16 of them, unless it is told; no other function invokes itself."""
+    assert default.function(name)["RecursiveLoop"] == ("Allow" if name == "ParseFile" else "Terminate")
+
+
+@each_function
+def test_is_traced_only_if_asked_to(default: Synthesized, synthesize: Synthesize, name: str) -> None:
+    assert "TracingConfig" not in default.function(name)
+    assert synthesize(tracing="active").function(name)["TracingConfig"] == {"Mode": "Active"}
+
+
+@each_function
+def test_reserves_for_parse_block_if_asked_to(synthesize: Synthesize, name: str) -> None:
+    reserved = synthesize(reserved_concurrency="50").function(name).get("ReservedConcurrentExecutions")
+    assert reserved == (50 if name == "ParseBlock" else None)
 
 
 @each_function

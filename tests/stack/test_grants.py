@@ -28,6 +28,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "GetAllOccurrences": {"lambda:InvokeFunction"},
         "GetOccurrences": {"lambda:InvokeFunction"},
         "LogResults": {"lambda:InvokeFunction"},
+        "DroppedEvents": {"sqs:SendMessage"},
         "ParseFileLog": OWN_LOG,
     },
     "ParseBlock": {
@@ -62,6 +63,8 @@ RESOURCE_TYPES = {
     "AWS::Logs::LogGroup",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",
+    "AWS::SQS::Queue",
+    "AWS::SQS::QueuePolicy",
 }
 """All that the stack holds: so no permission for others to invoke, no function URL, no helper function with
 a role of its own."""
@@ -89,6 +92,13 @@ def test_a_key_of_the_source_bucket_may_be_used_by_who_reads_it(synthesize: Synt
     encrypted = synthesize(source_bucket=EXISTING_BUCKET, source_bucket_key=KEY_ARN)
     granted = encrypted.grants(name).get(KEY_ARN)
     assert granted == ({"kms:Decrypt"} if name in ("ParseFile", "ParseBlock") else None)
+
+
+@each_function
+def test_tracing_adds_two_actions_that_know_no_resources(synthesize: Synthesize, name: str) -> None:
+    traced = synthesize(tracing="active").grants(name)
+    assert traced.pop("*") == {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+    assert traced == GRANTS[name]
 
 
 @each_function
