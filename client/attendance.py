@@ -19,7 +19,7 @@ from client.stages import Stages
 from client.terminal import ask
 from client.upload import Folder, Input, upload, upload_folder
 from lambda_src.job import load
-from lambda_src.messages import ParseFileRequest
+from lambda_src.messages import ParseFileRequest, plain_warnings
 
 INTERRUPTED = EXIT_STATUS
 
@@ -29,11 +29,14 @@ class Left(Exception):
 
 
 def uploaded(aws: Aws, deployment: Deployment, file: Local, stages: Stages) -> Input | Folder:
-    """Have what is in ``file`` in the deployment's bucket, and say so. Raises UploadError."""
+    """Have what is in ``file`` in the deployment's bucket, and say so, and what is skipped. Raises
+    UploadError."""
+    stages.warnings = file.warnings()
+    report.show_warnings(stages.warnings)
     there: Input | Folder
     with stages.upload(file.bytes) as (read, sent):
-        if file.path.is_dir():
-            there = upload_folder(aws, deployment.source_bucket, file.path, read, sent)
+        if file.files:
+            there = upload_folder(aws, deployment.source_bucket, file, read, sent)
         else:
             there = upload(aws, deployment.source_bucket, file.path, read, sent)
     if not there.sent:
@@ -42,7 +45,12 @@ def uploaded(aws: Aws, deployment: Deployment, file: Local, stages: Stages) -> I
 
 
 def request_for(
-    meant: Object | Objects | Input | Folder, run_id: str, block_bytes: int | None, concurrency: int
+    meant: Object | Objects | Input | Folder,
+    run_id: str,
+    block_bytes: int | None,
+    concurrency: int,
+    *,
+    include_hidden: bool | None = None,
 ) -> ParseFileRequest:
     """What was uploaded is meant in that version, an object or a prefix as it is when the run begins."""
     match meant:
@@ -53,7 +61,11 @@ def request_for(
         case Folder() | Objects():
             request = ParseFileRequest(prefix=meant.prefix)
     return msgspec.structs.replace(
-        request, run_id=run_id, block_bytes=block_bytes, max_concurrency=concurrency
+        request,
+        run_id=run_id,
+        block_bytes=block_bytes,
+        max_concurrency=concurrency,
+        include_hidden=include_hidden,
     )
 
 
@@ -122,6 +134,8 @@ def finish(
     took; it is shown also if it could not be written. It can be asked for again if it is ``kept``. Raises
     ReportError."""
     record, summary = ended
+    if stages.warnings:
+        summary = {**summary, "warnings": [*plain_warnings(stages.warnings), *summary["warnings"]]}
     try:
         if output:
             with runs.legible(record.run_id):
@@ -133,7 +147,7 @@ def finish(
         if output != report.STANDARD_OUTPUT:
             with runs.legible(record.run_id):
                 report.show(stages.results, deployment.job, summary, stages.seconds)
-        report.show_warnings(record)
+        report.show_warnings(record.warnings)
         report.show_dollars(stages.console, record)
         stages.console.print(visible(f"Run: {record.run_id}"))
         if kept:

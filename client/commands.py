@@ -261,6 +261,14 @@ def run(
             callback=_valid_run_id,
         ),
     ] = None,
+    include_hidden: Annotated[
+        bool,
+        typer.Option(
+            "--include-hidden",
+            help="Also read files and objects whose names begin with a dot or an underscore, and leftovers "
+            "of editors. A file or an object that is named itself is always read.",
+        ),
+    ] = False,
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
     ] = False,
@@ -284,7 +292,7 @@ def run(
     from client.source import parse
     from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, new_run_id
 
-    meant = parse(source)
+    meant = parse(source, include_hidden=include_hidden)
     account = _account(local, profile, region)
     aws, deployment, stages = account.aws, account.deployment(job), _stages(output, to_errors=detach)
     at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
@@ -295,7 +303,9 @@ def run(
         there: Any = uploaded(aws, deployment, meant, stages)
     else:
         there = runs.checked(aws, deployment, meant)
-    request = request_for(there, run_id or new_run_id(), block_bytes, at_once)
+    request = request_for(
+        there, run_id or new_run_id(), block_bytes, at_once, include_hidden=include_hidden or None
+    )
     assert request.run_id
     if detach:
         runs.begin(aws, deployment, request)
@@ -410,7 +420,7 @@ def results(
 
     account, deployment = _of_run(run_id, job, local, profile, region)
     ended = runs.read(account.aws, deployment, run_id)
-    report.show_warnings(ended.record)
+    report.show_warnings(ended.record.warnings)
     if not output:
         console = _console()
         with runs.legible(run_id):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from client.source import S3, Local, Object, Objects, SourceError, check_in_s3, files_of
+from client.source import S3, Local, Object, Objects, SourceError, check_in_s3
 from client.workload import Figure, Stored, Workload, modelled
 from lambda_src.addresses import Addresses, Placed
 from lambda_src.compressed import BZIP2_STREAM, Archive
@@ -16,6 +16,7 @@ from lambda_src.errors import FanfoldError
 from lambda_src.formats import FIRST_BYTES, Compression, Format, Readable, tell
 from lambda_src.inputs import ObjectsInput
 from lambda_src.job import BYTES
+from lambda_src.object_names import is_stray
 
 LOOK_BYTES = 8 << 20
 """Of a bzip2 object, in which a second stream is looked for: a parallel compressor's streams have 900 kB of
@@ -91,7 +92,11 @@ def contents_in_s3(client: Any, source: Object | Objects) -> Contents:
     else:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.prefix)
         entries = [entry for page in pages for entry in page.get("Contents", [])]
-        found = [readable(entry["Key"], int(entry["Size"])) for entry in entries]
+        found = [
+            readable(entry["Key"], int(entry["Size"]))
+            for entry in entries
+            if not is_stray(entry["Key"], source.prefix, entry["Size"])
+        ]
     endings = {_ending(one.name) for one in found if one.bytes}
     with _refused():
         objects = _alike(found, lambda one: _ending(one.name))
@@ -128,7 +133,7 @@ def look(source: Readable) -> Stored:
 
 
 def _files(source: Local) -> Sequence[Path]:
-    return files_of(source.path) if source.path.is_dir() else [source.path]
+    return [source.path / name for name in source.files] or [source.path]
 
 
 def _readable(path: Path) -> Readable:

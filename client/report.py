@@ -4,7 +4,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from client.terminal import Terminal
 from client.times import time_text
 from client.views import VIEWS, counted, show_any
 from lambda_src.job import load
-from lambda_src.messages import RunRecord
+from lambda_src.messages import RunRecord, RunWarning
 from lambda_src.settings import DEFAULT_JOB
 
 STANDARD_OUTPUT = Path("-")
@@ -155,9 +155,9 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
     )
 
 
-def show_warnings(record: RunRecord) -> None:
+def show_warnings(warnings: Iterable[RunWarning]) -> None:
     """Print what a person should know before relying on the result, always to standard error."""
-    for warning in record.warnings:
+    for warning in warnings:
         sentence = Text(visible(f"Warning: {warning.message}"), style="bold yellow")
         Terminal(to_errors=True).print(sentence, soft_wrap=True)
 

@@ -206,6 +206,7 @@ def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFil
         key=record.key,
         prefix=record.prefix,
         run_id=run_id,
+        include_hidden=record.include_hidden or None,
         max_concurrency=record.max_concurrency or DEFAULT_MAX_CONCURRENCY,
     )
 

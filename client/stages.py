@@ -9,18 +9,20 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from rich.text import Text
 
 from client.interruption import SIGNALS
+from lambda_src.messages import RunWarning
 
 BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
 
 
 class Stages:
     """``seconds`` holds how long each stage took, by its name. ``console`` shows how it goes; a result for
-    people goes to ``results``."""
+    people goes to ``results``. ``warnings`` are those of this machine: the run knows nothing of them."""
 
     def __init__(self, console: Console, results: Console | None = None) -> None:
         self.console = console
         self.results = results or console
         self.seconds: dict[str, float] = {}
+        self.warnings: list[RunWarning] = []
 
     @contextmanager
     def stage(self, name: str, text: str) -> Iterator[None]:

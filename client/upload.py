@@ -13,7 +13,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client.aws import Aws, sentence
-from client.source import files_of
+from client.source import Local
 from lambda_src.settings import INPUT_PREFIX
 
 READ_BYTES = 1 << 20
@@ -62,42 +62,49 @@ def upload(
         sha256, size = _digest(file, read)
         file.seek(0)
         key = input_key(sha256.hex(), path.name)
-        return _stored(aws.client("s3"), bucket, key, _SameAgain(path, file, size, sha256), sent)
+        clients, content = _clients(aws), _SameAgain(path, file, size, sha256)
+        if found := _etag(clients.shared, bucket, key, size):
+            return Input(key, found, sent=False)
+        return _send(clients, bucket, key, content, sent)
 
 
 def upload_folder(
     aws: Aws,
     bucket: str,
-    folder: Path,
+    folder: Local,
     read: Callable[[int], None] = lambda _: None,
     sent: Callable[[int], None] = lambda _: None,
 ) -> Folder:
-    """Have the files of ``folder``, and of the folders in it, in ``bucket``, under a prefix of their names
-    and contents. Otherwise as ``upload``."""
-    with _refused(folder, bucket):
+    """Have the files of ``folder`` in ``bucket``, under a prefix of their names and contents. Otherwise as
+    ``upload``."""
+    with _refused(folder.path, bucket):
         digests: dict[str, bytes] = {}
-        for path in files_of(folder):
-            with path.open("rb") as file:
-                digests[_name_in(folder, path)] = _digest(file, read)[0]
+        for name in folder.files:
+            _check_name(folder.path / name, name)
+            with (folder.path / name).open("rb") as file:
+                digests[name] = _digest(file, read)[0]
         together = hashlib.sha256(repr(sorted(digests.items())).encode())
-        prefix = input_key(together.hexdigest(), folder.resolve().name) + "/"
-        client = aws.client("s3")
+        prefix = input_key(together.hexdigest(), folder.path.resolve().name) + "/"
+        for name in folder.files:
+            if len(f"{prefix}{name}".encode()) > KEY_BYTES:
+                raise UploadError(f"The name of {folder.path / name} is too long for a key: shorten it.")
+        clients = _clients(aws)
         there = {
             found["Key"].removeprefix(prefix)
-            for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            for page in clients.shared.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             for found in page.get("Contents", [])
         }
         if strangers := there - digests.keys():
             raise UploadError(
-                f"s3://{bucket}/{prefix} also holds {min(strangers)}, which {folder} does not: remove it, "
-                "then try again."
+                f"s3://{bucket}/{prefix} also holds {min(strangers)}, which {folder.path} does not: remove "
+                "it, then try again."
             )
 
         def send(name: str) -> None:
-            path = folder / name
+            path = folder.path / name
             with path.open("rb") as file:
                 content = _SameAgain(path, file, path.stat().st_size, digests[name])
-                _send(aws.client("s3"), bucket, prefix + name, content, sent)
+                _send(clients, bucket, prefix + name, content, sent)
 
         missing = sorted(digests.keys() - there)
         threads = ThreadPoolExecutor(FOLDER_AT_ONCE)
@@ -109,12 +116,10 @@ def upload_folder(
         return Folder(prefix, len(missing))
 
 
-def _name_in(folder: Path, path: Path) -> str:
-    """The file's name in ``folder``, as the end of a key that can be read again."""
-    name = path.relative_to(folder).as_posix()
+def _check_name(path: Path, name: str) -> None:
+    """Raise UploadError unless ``name`` can be the end of a key that can be read again."""
     if not name.isprintable():
         raise UploadError(f"The name of {path} has a character that a key cannot have: rename the file.")
-    return name
 
 
 def _digest(file: BinaryIO, read: Callable[[int], None]) -> tuple[bytes, int]:
@@ -173,13 +178,41 @@ class _SameAgain:
         return data
 
 
-def _stored(client: Any, bucket: str, key: str, content: _SameAgain, sent: Callable[[int], None]) -> Input:
-    found = _etag(client, bucket, key, content.bytes)
-    return Input(key, found, sent=False) if found else _send(client, bucket, key, content, sent)
+class _Clients(NamedTuple):
+    """One client for all threads, and what makes one for a large file: that takes 16 ms, five times as
+    long as to send a small file."""
+
+    shared: Any
+    fresh: Callable[[], Any]
 
 
-def _send(client: Any, bucket: str, key: str, content: _SameAgain, sent: Callable[[int], None]) -> Input:
-    """Send what is not there, or was not. ``client`` is changed: it is good for one file."""
+def _clients(aws: Aws) -> _Clients:
+    return _Clients(aws.client("s3"), lambda: aws.client("s3"))
+
+
+def _send(
+    clients: _Clients, bucket: str, key: str, content: _SameAgain, sent: Callable[[int], None]
+) -> Input:
+    """Send what is not there, or was not."""
+    try:
+        if content.bytes > PART_BYTES:
+            etag = _send_parts(clients.fresh(), bucket, key, content, sent)
+        else:
+            body = b"".join(iter(content.read, b""))
+            put = clients.shared.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")
+            etag = put["ETag"]
+            sent(content.bytes)
+    except (Boto3Error, ClientError):
+        # Someone else has just sent the same, or this was sent and the answer got lost.
+        found = _etag(clients.shared, bucket, key, content.bytes)
+        if found is None:
+            raise
+        return Input(key, found, sent=False)
+    return Input(key, etag, sent=True)
+
+
+def _send_parts(client: Any, bucket: str, key: str, content: _SameAgain, sent: Callable[[int], None]) -> str:
+    """Send a large file; its ETag. ``client`` is changed: it is good for one file."""
     etags: list[str] = []
 
     def if_absent(params: dict[str, Any], **_: object) -> None:
@@ -192,16 +225,11 @@ def _send(client: Any, bucket: str, key: str, content: _SameAgain, sent: Callabl
     for operation in ("PutObject", "CompleteMultipartUpload"):
         client.meta.events.register(f"provide-client-params.s3.{operation}", if_absent)
         client.meta.events.register(f"after-call.s3.{operation}", keep_etag)
-    parts = TransferConfig(multipart_chunksize=max(PART_BYTES, -(-content.bytes // MAX_PARTS)))
-    try:
-        client.upload_fileobj(content, bucket, key, Callback=sent, Config=parts)
-    except (Boto3Error, ClientError):
-        # Someone else has just sent the same, or this was sent and the answer got lost.
-        found = _etag(client, bucket, key, content.bytes)
-        if found is None:
-            raise
-        return Input(key, found, sent=False)
-    return Input(key, etags[-1], sent=True)
+    parts = TransferConfig(
+        multipart_threshold=PART_BYTES, multipart_chunksize=max(PART_BYTES, -(-content.bytes // MAX_PARTS))
+    )
+    client.upload_fileobj(content, bucket, key, Callback=sent, Config=parts)
+    return etags[-1]
 
 
 def _etag(client: Any, bucket: str, key: str, size: int) -> str | None:

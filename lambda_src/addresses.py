@@ -15,9 +15,7 @@ import msgspec
 from lambda_src.errors import BlobDamaged, ConservationBroken, InvalidRequest
 from lambda_src.formats import Format
 from lambda_src.job import Span
-
-MAX_OBJECTS = 100_000
-"""Bounds the listing, at keys of 1,024 bytes, to 110 MB."""
+from lambda_src.object_names import MAX_OBJECTS
 
 INLINE_BYTES = 8 << 10
 """What a request may carry of the listing: less than a read of it costs, for 250 requests at once."""

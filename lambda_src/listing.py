@@ -11,9 +11,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_src import meter
-from lambda_src.addresses import MAX_OBJECTS, Listing, Placed, place
+from lambda_src.addresses import Listing, Placed, place
 from lambda_src.errors import AccessDenied, InvalidRequest, SourceNotFound, Throttled, Transient
-from lambda_src.messages import Source
+from lambda_src.messages import Pinned, RunWarning, Source
+from lambda_src.object_names import MAX_OBJECTS, NAMES_SHOWN, is_stray, named
 from lambda_src.s3 import path_of
 
 _OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
@@ -25,33 +26,84 @@ def open_client() -> Any:
     return boto3.client("s3", config=config)
 
 
-def pin_prefix(client: Any, bucket: str, prefix: str) -> tuple[Source, Listing]:
-    """All objects under ``prefix`` as one input. Raises as ``list_prefix``."""
-    listing = Listing(list_prefix(client, bucket, prefix))
+def pin_prefix(client: Any, bucket: str, prefix: str, *, include_hidden: bool = False) -> Pinned:
+    """All objects under ``prefix`` as one input, but those with stray names unless they are to be included.
+    Raises as ``list_prefix``."""
+    strays = _Strays(prefix, include_hidden)
+    listing = Listing(list_prefix(client, bucket, prefix, strays))
     objects = listing.addresses
-    return Source(bucket, None, listing.digest(), objects.end, prefix, len(objects)), listing
+    source = Source(bucket, None, listing.digest(), objects.end, prefix, len(objects))
+    return Pinned(source, listing, strays.warnings())
 
 
-def list_prefix(client: Any, bucket: str, prefix: str) -> list[Placed]:
-    """All objects under ``prefix`` as they are now, pinned and end to end in the order of their keys.
+class _Strays:
+    """What is skipped under ``prefix``."""
+
+    def __init__(self, prefix: str, include_hidden: bool) -> None:
+        self._prefix = prefix
+        self._include = include_hidden
+        self._names: list[str] = []
+        self._count = 0
+        self.bytes = 0
+
+    def skip(self, key: str, size: int) -> bool:
+        """Whether the object ``key`` is one of them."""
+        if self._include or not is_stray(key, self._prefix, size):
+            return False
+        self._names = [*self._names, key][:NAMES_SHOWN]
+        self._count += 1
+        self.bytes += size
+        return True
+
+    def named(self) -> str:
+        """The first of them, for a sentence."""
+        return named([key.removeprefix(self._prefix) for key in self._names], self._count)
+
+    def warnings(self) -> list[RunWarning]:
+        """What a person should know of them."""
+        if not self._count:
+            return []
+        return [
+            RunWarning(
+                "skipped_names",
+                f"Skipped {self._count:,} object{'' if self._count == 1 else 's'} under {self._prefix}, for "
+                f"names that begin with '.' or '_', and leftovers of editors, are not input: {self.named()}. "
+                "To read them too: include_hidden (--include-hidden).",
+                key=self._names[0],
+                count=self._count,
+            )
+        ]
+
+
+def list_prefix(client: Any, bucket: str, prefix: str, strays: "_Strays | None" = None) -> list[Placed]:
+    """All objects under ``prefix`` but ``strays`` as they are now, pinned and end to end in the order of
+    their keys. There may be none where all were stray and empty.
 
     Raises SourceNotFound if there is none, InvalidRequest (more than ``MAX_OBJECTS``, or a key that cannot be
     read exactly, unless its object is empty, as folder markers are), AccessDenied, Throttled, Transient.
     """
+    strays = strays or _Strays(prefix, include_hidden=True)
     with _translated(bucket, prefix):
-        placed = place(islice(_pinned(client, bucket, prefix), MAX_OBJECTS + 1))
-    if not placed:
+        placed = place(islice(_pinned(client, bucket, prefix, strays), MAX_OBJECTS + 1))
+    if not placed and strays.bytes:
+        raise SourceNotFound(
+            f"All objects under s3://{bucket}/{prefix} have names that are skipped, such as "
+            f"{strays.named()}: to read them: include_hidden (--include-hidden)."
+        )
+    if not placed and not strays.named():
         raise SourceNotFound(
             f"No object begins with s3://{bucket}/{prefix}: check bucket and prefix, or upload one."
         )
     return placed
 
 
-def _pinned(client: Any, bucket: str, prefix: str) -> Iterator[tuple[str, int, str]]:
+def _pinned(client: Any, bucket: str, prefix: str, strays: _Strays) -> Iterator[tuple[str, int, str]]:
     """The key, size and ETag of each object, page by page."""
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         meter.count("s3_puts")  # which cost as much as a LIST
         for entry in page.get("Contents", ()):
+            if strays.skip(entry["Key"], entry["Size"]):
+                continue
             if entry["Size"]:
                 path_of(entry["Key"])
             yield entry["Key"], entry["Size"], entry["ETag"]

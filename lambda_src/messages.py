@@ -7,14 +7,14 @@ a raised exception always means a crash.
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
-from lambda_src.addresses import Portion
+from lambda_src.addresses import Listing, Portion
 from lambda_src.errors import CodeChanged, FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
 from lambda_src.job import Job, Owned
 
@@ -54,8 +54,9 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     With an ``etag`` it means exactly that version of the object, as S3 names it (in double quotes). With the
     ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's own, else
     by default the job's, or what fits the input and ``max_concurrency``; of a job whose units are not bytes,
-    it counts those. A run that ``must_be_new`` is refused if its run id has a record: an asynchronous event
-    may come twice, and late.
+    it counts those. Under a prefix, names that ``object_names`` calls stray are skipped, unless
+    ``include_hidden`` says to read them too; by default the run's own choice, else not. A run that
+    ``must_be_new`` is refused if its run id has a record: an asynchronous event may come twice, and late.
     """
 
     key: Text | None = None
@@ -65,6 +66,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     run_id: RunId | None = None
     block_bytes: BlockBytes | None = None
     max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY
+    include_hidden: bool | None = None
     must_be_new: bool = False
 
 
@@ -90,6 +92,14 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     def name(self) -> str:
         """The input for a person."""
         return name_of(self.bucket, self.key, self.prefix)
+
+
+class Pinned(NamedTuple):
+    """The input as it is when a run begins or goes on, and what a person should know of it."""
+
+    source: Source
+    listing: Listing
+    warnings: Sequence["RunWarning"] = ()
 
 
 class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -318,6 +328,7 @@ class RunRecord(Struct, kw_only=True):
     version_id: str = ""
     bytes: Count = 0
     objects: Count = 0
+    include_hidden: bool = False
     block_bytes: Count = 0
     block_bytes_because: str = ""
     blocks: Count = 0
@@ -416,15 +427,15 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
         "block_bytes_because": record.block_bytes_because,
         "blocks": record.blocks,
         **own,
-        "warnings": plain_warnings(record),
+        "warnings": plain_warnings(record.warnings),
         "seconds": record.seconds,
         "dollars": total_dollars(record),
     }
 
 
-def plain_warnings(record: RunRecord) -> list[dict[str, Any]]:
-    """The warnings of a run as answers and logs hold them: every field, those without a value as None."""
-    return [asdict(warning) for warning in record.warnings]
+def plain_warnings(warnings: Iterable[RunWarning]) -> list[dict[str, Any]]:
+    """Warnings as answers and logs hold them: every field, those without a value as None."""
+    return [asdict(warning) for warning in warnings]
 
 
 def total_dollars(record: RunRecord) -> float:

@@ -41,7 +41,9 @@ from lambda_src.messages import (
     ParseBlockRequest,
     ParseFileRequest,
     PartReport,
+    Pinned,
     RunRecord,
+    RunWarning,
     Source,
     Stage,
     Trace,
@@ -74,7 +76,7 @@ class Services(NamedTuple):
     table: ResultsTable
     remaining_s: Callable[[], float]
     hand_over: Callable[[HandOverRequest], None]
-    pin_source: Callable[[], tuple[Source, Listing]]
+    pin_source: Callable[[RunRecord], Pinned]
     measure: Callable[[Source, Listing], Measured]
     put_listing: Callable[[bytes], None]
     find_report: Callable[[ParseBlockRequest, bool], BlockReport | None]
@@ -156,6 +158,7 @@ def _hand_over(job: Job, record: RunRecord, services: Services) -> dict[str, Any
         key=record.key,
         prefix=record.prefix,
         run_id=record.run_id,
+        include_hidden=record.include_hidden or None,
         block_bytes=record.block_bytes,
         max_concurrency=record.max_concurrency,
         handed_over_by=record.owner,
@@ -185,7 +188,7 @@ def _finished(job: Job, found: RunRecord, etag: str | None, services: Services) 
         )
     if etag is None:
         try:
-            etag = services.pin_source()[0].etag
+            etag = services.pin_source(found).source.etag
         except (SourceNotFound, AccessDenied) as error:  # S3 answers either for an object that is gone
             raise type(error)(f"{error} The run {found.run_id} of it has finished; {result}") from error
     if etag != found.etag:
@@ -201,6 +204,11 @@ def _check_same(job: Job, found: RunRecord, bucket: str, request: ParseFileReque
         raise RunConflict(
             f"run_id: it is the run of {found.name()}; choose another for "
             f"{name_of(bucket, request.key, request.prefix)}."
+        )
+    if request.include_hidden not in (None, found.include_hidden):
+        raise RunConflict(
+            f"include_hidden: the run began {'with' if found.include_hidden else 'without'} it: leave it out "
+            "to resume, or choose another run_id."
         )
     wanted = request.block_bytes and bounded_block_units(found.units, request.block_bytes)
     if wanted and wanted != found.block_bytes:
@@ -220,6 +228,7 @@ def _new_record(
         bucket=bucket,
         key=request.key,
         prefix=request.prefix,
+        include_hidden=bool(request.include_hidden),
         block_bytes=request.block_bytes or 0,
         block_bytes_because="requested" if request.block_bytes else "",
         max_concurrency=request.max_concurrency,
@@ -231,6 +240,7 @@ def _new_record(
         record.dollars, record.dollars_estimated = found.dollars, found.dollars_estimated
     if found and found.etag:  # What the run is bound to stays, whatever becomes of this invocation.
         record.etag, record.version_id = found.etag, found.version_id
+        record.include_hidden = found.include_hidden
         record.bytes, record.objects, record.units = found.bytes, found.objects, found.units
         record.block_bytes, record.block_bytes_because = found.block_bytes, found.block_bytes_because
         record.blocks = found.blocks
@@ -302,6 +312,26 @@ def _spend(record: RunRecord, stage: str, spent_s: float) -> None:
     record.seconds[stage] = round(record.seconds.get(stage, 0.0) + spent_s, 3)
 
 
+def _pin(record: RunRecord, etag: str | None, pinned: Pinned) -> tuple[Source, Listing]:
+    """The input, if it is the version that ``etag`` names and that the run is bound to, which the record then
+    names."""
+    source, listing, warnings = pinned
+    if etag and etag != source.etag:
+        raise SourceChanged(
+            f"etag: {source.name()} is {source.etag} now, not {etag}: upload that version again, or leave "
+            "etag out to take it as it is."
+        )
+    if record.etag not in ("", source.etag):
+        raise SourceChanged(f"{source.name()} was replaced since the run began: start a new run.")
+    record.etag, record.version_id = source.etag, source.version_id or ""
+    record.bytes, record.objects = source.bytes, source.objects
+    for warning in warnings:
+        record.warn(warning)
+    if not source.bytes:
+        record.warn(RunWarning("empty_input", f"{source.name()} is empty, so every count is zero."))
+    return source, listing
+
+
 def _parse(
     job: Job,
     record: RunRecord,
@@ -312,18 +342,8 @@ def _parse(
     check_lines: bool,
     tick: Callable[[], None],
 ) -> Manifest:
-    told = record.blocks
-    source, listing = _ticking(tick, services.pin_source)
-    if etag and etag != source.etag:
-        raise SourceChanged(
-            f"etag: {source.name()} is {source.etag} now, not {etag}: upload that version again, or leave "
-            "etag out to take it as it is."
-        )
-    resumed = bool(record.etag)
-    if resumed and record.etag != source.etag:
-        raise SourceChanged(f"{source.name()} was replaced since the run began: start a new run.")
-    record.etag, record.version_id = source.etag, source.version_id or ""
-    record.bytes, record.objects = source.bytes, source.objects
+    told, resumed = record.blocks, bool(record.etag)
+    source, listing = _pin(record, etag, _ticking(tick, lambda: services.pin_source(record)))
     measured = _ticking(tick, lambda: services.measure(source, listing))
     record.units, record.facts = measured.units, dict(measured.facts)
     if not record.block_bytes:

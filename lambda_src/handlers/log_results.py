@@ -56,7 +56,7 @@ def log_results(name: str, deployed: Job, record: RunRecord, parts: Sequence[Par
         "key": record.key if record.key is not None else f"{record.prefix}*",
         "bytes": record.bytes,
         "blocks": record.blocks,
-        "warnings": plain_warnings(record),
+        "warnings": plain_warnings(record.warnings),
         "seconds": record.seconds,
         "dollars": total_dollars(record),
     }

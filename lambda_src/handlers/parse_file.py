@@ -10,7 +10,6 @@ from msgspec import Struct
 from obstore.store import S3Store
 
 from lambda_src import job, meter, metrics, source
-from lambda_src.addresses import Listing
 from lambda_src.blob_store import BlobStore
 from lambda_src.dynamodb import open_table
 from lambda_src.errors import BlobDamaged, FanfoldError, InvalidRequest
@@ -25,9 +24,9 @@ from lambda_src.messages import (
     LogResultsReport,
     ParseFileRequest,
     PartReport,
+    Pinned,
     RunId,
     RunRecord,
-    Source,
     Trace,
     Warmed,
     WarmRequest,
@@ -70,7 +69,7 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
     table = ResultsTable(open_table(settings.table, settings.url_suffix), run_id, deployed)
     try:
         request = _request(event, table, settings)
-        services = _services(deployed, request, table, settings, lambda: ends_at - time.monotonic())
+        services = _services(deployed, table, settings, lambda: ends_at - time.monotonic())
         return execute(deployed, run_id, settings.source_bucket, request, services)
     except FanfoldError as error:
         log("failed", run_id=run_id, error=type(error).__name__, message=str(error))
@@ -125,20 +124,17 @@ def _trace(blobs: BlobStore) -> Trace | None:
         raise BlobDamaged(f"The trace of the run is damaged: {error}.") from error
 
 
-def _pinned(
-    request: ParseFileRequest, objects: S3Store, settings: ParseFileSettings
-) -> tuple[Source, Listing]:
-    if request.key is not None:
-        return source.pin(objects, settings.source_bucket, request.key)
+def _pinned(record: RunRecord, objects: S3Store) -> Pinned:
+    if record.key is not None:
+        return Pinned(*source.pin(objects, record.bucket, record.key))
     # With boto3, for which only a prefix is to pay.
     from lambda_src.listing import open_client, pin_prefix  # noqa: PLC0415
 
-    return pin_prefix(open_client(), settings.source_bucket, request.prefix or "")
+    return pin_prefix(open_client(), record.bucket, record.prefix or "", include_hidden=record.include_hidden)
 
 
 def _services(
     deployed: Job,
-    request: ParseFileRequest,
     table: ResultsTable,
     settings: ParseFileSettings,
     remaining_s: Callable[[], float],
@@ -157,7 +153,7 @@ def _services(
         hand_over=lambda request: invoke_and_forget(
             functions, os.environ["AWS_LAMBDA_FUNCTION_NAME"], request
         ),
-        pin_source=lambda: _pinned(request, inputs, settings),
+        pin_source=lambda record: _pinned(record, inputs),
         measure=lambda pinned, listing: deployed.measure(
             source.input_of(inputs, pinned, listing.addresses, remaining_s)
         ),

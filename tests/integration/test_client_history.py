@@ -315,7 +315,6 @@ def test_what_is_there_has_its_size(inputs: Any, source: Object | Objects, size:
             Object(BUCKET, "input/logs"),
             r"some under s3://bucket/input/logs/: add the slash to read them all",
         ),
-        (Object(BUCKET, "input/empty"), "is empty: there is nothing to count"),
         (Objects(BUCKET, "input/log/"), "check the spelling of the prefix"),
         (Objects(BUCKET, "input/star"), r"to read that one, write s3://bucket/input/star\*\*; "),
     ],

@@ -15,6 +15,7 @@ from obstore.store import S3Store
 
 from client import upload as module
 from client.aws import Aws
+from client.source import Local, local
 from client.upload import PART_BYTES, UploadError, input_key, upload, upload_folder
 from lambda_src import source
 from tests.integration.conftest import BUCKET
@@ -181,11 +182,11 @@ def test_a_key_is_safe_and_short_enough(name: str) -> None:
     assert len(f"{prefix}/{digest}/{last}".encode()) <= 1024
 
 
-def folder_of(path: Path, contents: dict[str, bytes]) -> Path:
+def folder_of(path: Path, contents: dict[str, bytes]) -> Local:
     for name, content in contents.items():
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(content)
-    return path
+    return local(path)
 
 
 def test_a_folder_is_the_objects_under_a_prefix(aws: Aws, s3: Any, tmp_path: Path) -> None:
@@ -233,7 +234,8 @@ def test_a_file_of_a_folder_that_changes_meanwhile_is_told(
 
     def then_changed(*arguments: Any) -> Any:
         found = digest(*arguments)
-        (folder / "b").write_bytes((folder / "b").read_bytes() + b"z")
+        b = folder.path / "b"
+        b.write_bytes(b.read_bytes() + b"z")
         return found
 
     monkeypatch.setattr(module, "_digest", then_changed)
@@ -245,3 +247,27 @@ def test_a_name_that_no_key_can_have_is_told(aws: Aws, s3: Any, tmp_path: Path) 
     with pytest.raises(UploadError, match="rename the file"):
         upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"a": b"x", "b\n": b"y"}))
     assert keys(s3) == []
+
+
+def test_a_name_too_long_for_a_key_is_told_before_anything_is_sent(aws: Aws, s3: Any, tmp_path: Path) -> None:
+    deep = "/".join(["x" * 200] * 5)
+    with pytest.raises(UploadError, match="is too long for a key: shorten it"):
+        upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"a": b"x", deep: b"y"}))
+    assert keys(s3) == []
+
+
+def test_small_files_of_a_folder_share_one_client(
+    aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To make one takes five times as long as to send a small file."""
+    made: list[str] = []
+    client = Aws.client
+    monkeypatch.setattr(Aws, "client", lambda self, name: made.append(name) or client(self, name))  # type: ignore[func-returns-value]
+    folder = folder_of(tmp_path / "logs", {str(number): b"x" * number for number in range(20)} | {"big": BIG})
+    assert upload_folder(aws, BUCKET, folder).sent == 21
+    assert made == ["s3", "s3"], "one for all small files, and one for the big one"
+
+
+def test_an_empty_folder_entry_is_sent_too(aws: Aws, s3: Any, tmp_path: Path) -> None:
+    prefix = upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"quiet": b""})).prefix
+    assert keys(s3) == [f"{prefix}quiet"]

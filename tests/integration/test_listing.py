@@ -17,8 +17,8 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
-from lambda_src.job import Owned, Span
-from lambda_src.listing import list_prefix, open_client
+from lambda_src.job import Owned, Span, load
+from lambda_src.listing import list_prefix, open_client, pin_prefix
 from lambda_src.messages import Source
 from lambda_src.records import delimited
 from lambda_src.source import input_of
@@ -144,3 +144,50 @@ def test_a_lost_connection_is_worth_another_attempt(endpoint: str) -> None:
     client = boto3.client("s3", endpoint_url="http://127.0.0.1:9", config=once)
     with pytest.raises(Transient, match="The connection to S3 failed when s3://bucket/logs/ was listed"):
         list_prefix(client, BUCKET, "logs/")
+
+
+def test_stray_names_are_skipped_and_told_unless_they_are_asked_for(s3: Any) -> None:
+    for key in ("_SUCCESS", "a.log", ".a.log.swp", "_tmp/b.log", "2026_11/c.log", "2026_11/.crc"):
+        put(s3, f"strays/{key}", b"x")
+    source, listing, [warning] = pin_prefix(open_client(), BUCKET, "strays/")
+    assert [one.key for one in listing.addresses.objects(Span(0, 9))] == [
+        "strays/2026_11/c.log",
+        "strays/a.log",
+    ]
+    assert (source.bytes, source.objects) == (2, 2)
+    assert (warning.code, warning.count, warning.key) == ("skipped_names", 4, "strays/.a.log.swp")
+    assert "4 objects under strays/" in warning.message
+    assert ".a.log.swp, 2026_11/.crc, _SUCCESS and 1 more. " in warning.message
+    everything = pin_prefix(open_client(), BUCKET, "strays/", include_hidden=True)
+    assert (everything.source.objects, everything.warnings) == (6, [])
+    assert everything.source.etag != source.etag
+    s3.delete_object(Bucket=BUCKET, Key="strays/_SUCCESS")
+    assert pin_prefix(open_client(), BUCKET, "strays/").source == source, "what is skipped may change"
+
+
+def test_a_prefix_of_stray_names_alone_is_refused_unless_all_are_empty(s3: Any) -> None:
+    """A marker alone is a quiet day; content that is skipped is not."""
+    put(s3, "marked/_SUCCESS", b"")
+    pinned = pin_prefix(open_client(), BUCKET, "marked/")
+    assert (pinned.source.bytes, pinned.source.objects, len(pinned.warnings)) == (0, 0, 1)
+    put(s3, "marked/_part", b"x")
+    with pytest.raises(SourceNotFound, match="are skipped, such as _SUCCESS, _part: to read them"):
+        pin_prefix(open_client(), BUCKET, "marked/")
+
+
+def test_what_lies_beside_logs_is_not_counted_as_lines(s3: Any, objects: Any) -> None:
+    """As Finder, vim, Spark and a load balancer leave it; only the last has the name of a log."""
+    line = '192.0.2.7 - - [26/Nov/2026:00:30:00 +0000] "GET /p HTTP/1.1" 200 10 "-" "ua/1"\n'
+    for key, text in {
+        "a.log": 24 * line,
+        "ELBAccessLogTestFile": "Enable AccessLog for ELB: example-lb at 2026-11-20T10:00:00.000Z",
+        "_SUCCESS": "",
+        ".DS_Store": "\0\0\0\1Bud1",
+        "._a.log": "\0\5\x16\7",
+        ".a.log.swp": "b0VIM 9.0",
+    }.items():
+        put(s3, f"beside/{key}", text.encode())
+    source, listing, _ = pin_prefix(open_client(), BUCKET, "beside/")
+    job = load("access_log")
+    mapped = job.map(Span(0, source.bytes), input_of(objects, source, listing.addresses))
+    assert (mapped.observations[0], sum(mapped.observations)) == (24, 25)

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from lambda_src.addresses import (
     INLINE_BYTES,
-    MAX_OBJECTS,
     Addresses,
     Listing,
     Piece,
@@ -19,6 +18,7 @@ from lambda_src.addresses import (
 )
 from lambda_src.errors import BlobDamaged, ConservationBroken, InvalidRequest
 from lambda_src.job import Span
+from lambda_src.object_names import MAX_OBJECTS
 
 SIZES = st.lists(st.integers(0, 9), max_size=12)
 

@@ -12,6 +12,7 @@ EDGE = {"messages", "errors", "job"}
 OBJECTS = {"addresses", "formats", "job", "records"}
 MAY_IMPORT = {
     "errors": set(),
+    "object_names": set(),
     "log": set(),
     "records": BASE,
     "formats": BASE,
@@ -21,7 +22,7 @@ MAY_IMPORT = {
     "blocks": set(),
     "digests": set(),
     "prices": set(),
-    "addresses": BASE | {"formats", "job"},
+    "addresses": BASE | {"formats", "job", "object_names"},
     "compressed": BASE | {"formats"},
     "ownership": BASE | OBJECTS | {"compressed"},
     "inputs": BASE | OBJECTS | {"meter", "ownership"},
@@ -35,7 +36,7 @@ MAY_IMPORT = {
     "answer": EDGE | {"log", "meter"},
     "s3": BASE,
     "source": EDGE | OBJECTS | {"inputs", "meter", "s3"},
-    "listing": EDGE | {"addresses", "meter", "s3"},
+    "listing": EDGE | {"addresses", "meter", "object_names", "s3"},
     "blob_store": EDGE | {"digests", "meter", "s3", "settings"},
     "sigv4": set(),
     "endpoint": {"sigv4", "waits"},
@@ -139,7 +140,8 @@ def test_the_stack_knows_only_the_settings_and_the_names_of_jobs_and_metrics() -
 
 
 def test_the_client_knows_messages_settings_jobs_and_the_table() -> None:
-    known = {"dynamodb", "endpoint", "errors", "job", "messages", "prices", "results_table", "settings"}
+    known = {"dynamodb", "endpoint", "errors", "job", "messages", "object_names", "prices", "results_table"}
+    known |= {"settings"}
     besides = {
         "model": {"blocks", "map_reduce"},  # what an estimate is made of
         "contents": {"addresses", "compressed", "formats", "inputs"},  # an input is read as in a run

@@ -487,7 +487,7 @@ def test_hostile_bytes_are_refused_by_name(hostile: bytes, start: bytes) -> None
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "at least 2 columns, separated by commas; it names 0"),
+        (b"", "The table is empty: it needs a header with at least 2 columns"),
         (b"a;b\n1;2\n", "it names 1"),
         (b"a\n1\n2\n", "it names 1"),
         (b"\xff\xfea\x00,\x00", "not UTF-8"),

@@ -222,7 +222,7 @@ def test_each_callee_is_waited_for_as_long_as_it_may_take(monkeypatch: pytest.Mo
     settings = ParseFileSettings(
         "top_words", "amazonaws.com", "own", "own", "table", "block", "all", "part", "log", "off"
     )
-    services: Any = parse_file._services(JOB, Any, SimpleNamespace(run_id="r"), settings, lambda: 900.0)  # type: ignore[arg-type]
+    services: Any = parse_file._services(JOB, SimpleNamespace(run_id="r"), settings, lambda: 900.0)  # type: ignore[arg-type]
     for function in ("parse_block", "get_all_occurrences", "get_occurrences", "log_results"):
         getattr(services, function)(None)
     assert waited == {"block": 300, "all": 840, "part": 600, "log": 60}

@@ -73,7 +73,8 @@ def test_a_wrong_request_is_refused_with_the_field_s_name(event: object, named: 
     with pytest.raises(InvalidRequest, match=re.escape(named)) as caught:
         decode_event(event, ParseFileRequest)
     assert "regex" not in str(caught.value)  # a rule is said in words
-    fields = "key, prefix, bucket, etag, run_id, block_bytes, max_concurrency, must_be_new"
+    fields = "key, prefix, bucket, etag, run_id, block_bytes, max_concurrency, "
+    fields += "include_hidden, must_be_new"
     assert f"Its fields are: {fields}." in str(caught.value)
 
 

@@ -49,11 +49,14 @@ from lambda_src.messages import (
     ParseBlockRequest,
     ParseFileRequest,
     PartReport,
+    Pinned,
     RunRecord,
+    RunWarning,
     Source,
     Trace,
     Usage,
     Warmed,
+    plain_warnings,
 )
 from lambda_src.run import Services, execute
 
@@ -161,9 +164,9 @@ class Run:
         self.logged += 1
         return LogResultsReport(20)
 
-    def pin(self) -> tuple[Source, Listing]:
+    def pin(self, _: RunRecord) -> Pinned:
         objects = [Placed(0, "key", self.bytes, self.etag, "plain")]
-        return Source("bucket", "key", self.etag, self.bytes), Listing(objects)
+        return Pinned(Source("bucket", "key", self.etag, self.bytes), Listing(objects))
 
     def warm(self, function: str) -> Warmed:
         self.warmed.append(function)
@@ -237,10 +240,35 @@ def test_the_lease_is_renewed_while_something_takes_long(slow: str, monkeypatch:
     assert job.run(None, **{slow: takes_long}).status == "SUCCEEDED"
 
 
-def test_an_empty_object_is_a_run_with_empty_lists() -> None:
+def test_an_empty_object_is_a_run_with_empty_lists_and_a_warning() -> None:
     summary = Run(blocks=0).run()
+    assert [(told["code"], told["message"]) for told in summary.warnings] == [
+        ("empty_input", "s3://bucket/key is empty, so every count is zero.")
+    ]
     assert (summary.status, summary.blocks, summary.words) == ("SUCCEEDED", 0, 0)
     assert all(words == [] for words in summary.top_words.values())
+
+
+def test_what_was_skipped_is_told_and_names_that_are_included_stay_so() -> None:
+    job = Run(blocks=3)
+    warning = RunWarning("skipped_names", "Skipped 1 object.", "a/_b", count=1)
+    seen: list[bool] = []
+
+    def pin(record: RunRecord) -> Pinned:
+        seen.append(record.include_hidden)
+        return job.pin(record)._replace(warnings=[warning])
+
+    asked = ParseFileRequest(key="key", block_bytes=10, include_hidden=True)
+    with pytest.raises(FanOutFailed):
+        job.run(asked, pin_source=pin, parse_block=fails_at(job, 1))
+    resumed = ParseFileRequest(key="key")
+    with pytest.raises(RunConflict, match="include_hidden: the run began with it: leave it out to resume"):
+        job.run(msgspec.structs.replace(resumed, include_hidden=False), pin_source=pin)
+    summary = job.run(resumed, pin_source=pin)
+    assert summary.warnings == plain_warnings([warning])
+    assert seen == [True, True]
+    assert job.table.record
+    assert job.table.record.include_hidden
 
 
 def wrong_span(job: Run, start: int, end: int) -> Callable[[ParseBlockRequest], BlockReport]:
@@ -264,7 +292,7 @@ def wrong_length(job: Run, **changes: Any) -> Callable[[object], AllPartsReport]
     return get_all_occurrences
 
 
-def missing_source() -> Source:
+def missing_source(_: RunRecord) -> Pinned:
     raise SourceNotFound("s3://bucket/key does not exist: check bucket and key, or upload it.")
 
 
@@ -558,7 +586,7 @@ def test_a_finished_run_whose_object_is_gone_says_so(error: type[Exception]) -> 
     job = Run(blocks=3)
     job.run()
 
-    def gone() -> Source:
+    def gone(_: RunRecord) -> Pinned:
         raise error("s3://bucket/key does not exist.")
 
     with pytest.raises(

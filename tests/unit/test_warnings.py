@@ -11,8 +11,10 @@ from client import attendance, commands, report, runs
 from client.aws import Aws
 from client.page import page
 from client.runs import Ended
+from client.source import parse
 from client.stages import Stages
 from client.terminal import Terminal
+from client.upload import Folder
 from lambda_src.handlers.log_results import log_results
 from lambda_src.job import load
 from lambda_src.messages import WARNINGS, RunRecord, RunWarning, encode, summarize
@@ -71,6 +73,23 @@ def test_the_end_of_a_run_tells_them_on_standard_error(
     assert "Warning:" not in shown.out
     if output:
         assert json.loads(shown.out)["warnings"] == [AS_DATA]
+
+
+def test_what_only_this_machine_knows_is_told_too(
+    warned: FakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.log", "_SUCCESS"):
+        (tmp_path / name).write_text("words")
+    meant: Any = parse(str(tmp_path))
+    monkeypatch.setattr(attendance, "upload_folder", lambda *_: Folder("input/x/", 1))
+    deployment: Any = SimpleNamespace(job=warned.job, source_bucket="bucket")
+    stages = Stages(Terminal(to_errors=True), Terminal())
+    attendance.uploaded(Aws(None), deployment, meant, stages)
+    assert "Warning:" in capsys.readouterr().err
+    ended = Ended(warned.record, dict(warned.summary))
+    attendance.finish(ended, Aws(None), deployment, stages, report.STANDARD_OUTPUT)
+    warnings = json.loads(capsys.readouterr().out)["warnings"]
+    assert [warning["code"] for warning in warnings] == ["skipped_names", BAD.code]
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--csv"]])

@@ -38,6 +38,10 @@ class Table(NamedTuple):
 
 def read_table(data: bytes) -> Table:
     """The table in ``data``. Raises TableUnusable."""
+    if not data:
+        raise TableUnusable(
+            "The table is empty: it needs a header with at least 2 columns, and rows of numbers."
+        )
     stream = io.BytesIO(data)
     columns = _header(stream)
     start = stream.tell()
