@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,8 +11,9 @@ Summary = Mapping[str, Any]
 Cell = str | int | float
 Rows = Iterator[tuple[Cell, ...]]
 
-FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""What a spreadsheet takes for the beginning of a formula; the last four are as wide as a Chinese letter."""
+_SPLIT = re.compile("([;\\t\\r\\n\\v\\f\\x1c\\x1d\\x1e\\x85\\u2028\\u2029])")
+"""Where a spreadsheet may split a row into cells, besides commas. It then does not heed the quotes around our
+own cell, which it finds in the middle of one of its own."""
 
 
 def as_csv(job: str, summary: Summary) -> bytes:
@@ -25,9 +28,23 @@ def as_csv(job: str, summary: Summary) -> bytes:
 
 
 def _harmless(cell: Cell) -> Cell:
-    """A number is a number. Text that would begin a formula gets an apostrophe, which spreadsheets take for
-    'this is text'."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+    """A number is a number. Text gets an apostrophe, which spreadsheets take for 'this is text', wherever a
+    formula could begin (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    if not isinstance(cell, str):
+        return cell
+    text = "".join(f"'{piece}" if _is_formula(piece) else piece for piece in _SPLIT.split(cell))
+    return f"'{text}" if text.startswith(("\t", "\r", "\n")) else text
+
+
+def _is_formula(text: str) -> bool:
+    """Whether it might be one: white space, quotes and what does not show may be skipped, and signs may be
+    as wide as a Chinese letter.
+
+    >>> _is_formula("=1"), _is_formula(' "=1'), _is_formula("\uff1d1"), _is_formula("a=1")
+    (True, True, True, False)
+    """
+    shown = (char for char in text if char.isprintable() and not char.isspace() and char not in "\"'")
+    return unicodedata.normalize("NFKC", next(shown, " "))[0] in "=+-@"
 
 
 def _rows_of_top_words(summary: Summary) -> Rows:

@@ -26,6 +26,8 @@ CORPUS_BYTES = 100_000_000
 SMALLEST_QUOTA = 2
 """A run needs two Lambdas at once."""
 
+MOST_DAYS = 36_500
+
 ACCOUNT_QUOTA = 1000
 """What AWS gives an account that is not new."""
 
@@ -154,12 +156,24 @@ def _whole_number(smallest: int, largest: int | None = None) -> Callable[[str | 
 
 
 def _size(text: str | int) -> int:
-    from client.sizes import parse_size
+    from client.sizes import parse_size, size_text
+    from lambda_src.messages import LARGEST_OBJECT_BYTES
 
     size = parse_size(str(text))
     if not size:
         raise typer.BadParameter(f"{text} is not a size of at least 1, such as 5MB or 5000000.")
+    if size > LARGEST_OBJECT_BYTES:
+        raise typer.BadParameter(
+            f"{text} is more than {size_text(LARGEST_OBJECT_BYTES)}, the largest object that S3 stores."
+        )
     return size
+
+
+def _days(text: str | float) -> float:
+    days = float(text) if re.fullmatch(r"[0-9]{1,5}(\.[0-9]+)?", str(text)) else None
+    if days is None or days > MOST_DAYS:
+        raise typer.BadParameter(f"{text} is not a number of days from 0 to {MOST_DAYS:,}.")
+    return days
 
 
 BlockBytes = Annotated[
@@ -490,7 +504,7 @@ def clean(
     older_than: Annotated[
         float | None,
         typer.Option(
-            min=0.0, metavar="DAYS", help="Only runs that stored nothing for so long.  [default: 1]"
+            parser=_days, metavar="DAYS", help="Only runs that stored nothing for so long.  [default: 1]"
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,

@@ -104,9 +104,17 @@ def _refused(path: Path) -> Iterator[None]:
 
 
 def _replace(target: Path, text: bytes) -> None:
+    """A file that was there keeps its mode: who could not read it cannot read the new one either."""
     half = _half(target)
     try:
-        with half.open("xb") as file:
+        mode = stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mode = None
+    try:
+        half.touch(0o666 if mode is None else 0o600, exist_ok=False)
+        with half.open("wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.write(text)
         half.replace(target)
     finally:

@@ -175,12 +175,22 @@ def find(aws: Aws, deployment: Deployment, run_id: str) -> RunRecord | None:
 
 
 def deployment_of(aws: Aws, deployments: Sequence[Deployment], run_id: str) -> Deployment:
-    """That among ``deployments`` which has the run. Raises RunError if none has."""
-    for deployment in deployments:
-        if find(aws, deployment, run_id):
-            return deployment
+    """That among ``deployments`` which has the run. Raises RunError if none has, or more than one."""
+    found = [deployment for deployment in deployments if has(aws, deployment, run_id)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = " and of ".join(deployment.job for deployment in found)
+        options = " or ".join(f"--job={deployment.job}" for deployment in found)
+        raise RunError(f"There are runs {run_id} of {names}. Say which: {options}.")
     jobs = " or ".join(deployment.job for deployment in deployments)
     raise RunError(f"There is no run {run_id} of {jobs}. To list the runs: fanfold runs{aws.options}")
+
+
+def has(aws: Aws, deployment: Deployment, run_id: str) -> bool:
+    """Whether the run is one of the deployment, be its record readable or not."""
+    table = _table(aws, deployment, run_id)
+    return _watched(aws, table, table.has_run)
 
 
 def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFileRequest:

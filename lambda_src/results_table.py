@@ -158,10 +158,18 @@ class ResultsTable:
 
     def get_run(self) -> RunRecord | None:
         """The run record, read consistently, or None. Raises RecordUnreadable."""
+        item = self._run_item()
+        return None if item is None else run_from_item(item, self.run_id)
+
+    def _run_item(self) -> Mapping[str, Any] | None:
         request = {"TableName": self._table.name, "Key": self._key(RUN_ITEM), "ConsistentRead": True}
         with _translated(self._table.name):
-            item = self._table.call("GetItem", request).get("Item")
-        return None if item is None else run_from_item(item, self.run_id)
+            item: Mapping[str, Any] | None = self._table.call("GetItem", request).get("Item")
+        return item
+
+    def has_run(self) -> bool:
+        """Whether there is a run record, readable or not."""
+        return self._run_item() is not None
 
     def put_part(self, report: PartReport, owner: str) -> None:
         """Store the result of one part, if the run is still at work for ``owner``. Raises RunConflict: a

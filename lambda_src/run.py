@@ -210,8 +210,10 @@ def _check_same(job: Job, found: RunRecord, bucket: str, request: ParseFileReque
             f"include_hidden: the run began {'with' if found.include_hidden else 'without'} it: leave it out "
             "to resume, or choose another run_id."
         )
-    wanted = request.block_bytes and bounded_block_units(found.units, request.block_bytes)
-    if wanted and wanted != found.block_bytes:
+    if not found.blocks or not request.block_bytes:  # it was not cut yet, or is to be resumed as it was cut
+        return
+    wanted = bounded_block_units(found.units, request.block_bytes)
+    if wanted != found.block_bytes:
         raise RunConflict(
             f"block_bytes: the run has blocks of {found.block_bytes:,} {job.unit}, not {wanted:,}: leave it "
             "out to resume, or choose another run_id."
@@ -242,8 +244,9 @@ def _new_record(
         record.etag, record.version_id = found.etag, found.version_id
         record.include_hidden = found.include_hidden
         record.bytes, record.objects, record.units = found.bytes, found.objects, found.units
-        record.block_bytes, record.block_bytes_because = found.block_bytes, found.block_bytes_because
         record.blocks = found.blocks
+        if found.blocks or not request.block_bytes:
+            record.block_bytes, record.block_bytes_because = found.block_bytes, found.block_bytes_because
         record.facts = found.facts
         record.started_at, record.seconds = found.started_at, dict(found.seconds)
     return record

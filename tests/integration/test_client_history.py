@@ -339,10 +339,21 @@ def test_another_bucket_than_the_deployment_s_is_refused_with_what_to_do(
         runs.checked(aws, deployment, Object(BUCKET, "runs/x"))
 
 
-def test_a_run_is_found_in_whichever_job_s_table_it_is(table: Any, aws: Aws, deployment: Deployment) -> None:
+def test_a_run_is_found_in_whichever_job_s_table_it_is(
+    table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has = runs.has
     claim(table, "here")
+    gone: Any = SimpleNamespace(job="column_permutations", table="another")
+    monkeypatch.setattr(runs, "has", lambda aws, of, run_id: of != gone and has(aws, of, run_id))
+    assert runs.deployment_of(aws, [gone, deployment], "here").job == "top_words"
     other: Any = SimpleNamespace(job="access_log", table=TABLE)
-    assert runs.deployment_of(aws, [other, deployment], "here").job == "access_log"
+    with pytest.raises(
+        runs.RunError,
+        match=r"^There are runs here of access_log and of top_words\. Say which: "
+        r"--job=access_log or --job=top_words\.$",
+    ):
+        runs.deployment_of(aws, [other, gone, deployment], "here")
     with pytest.raises(
         runs.RunError, match=r"no run gone of access_log or top_words.*: fanfold runs --local$"
     ):

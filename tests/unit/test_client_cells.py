@@ -2,17 +2,31 @@
 
 import csv
 import io
+import re
+import unicodedata
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.cells import FORMULA, ROWS, as_csv
+from client.cells import ROWS, as_csv
 from lambda_src.job import names
 
-WORD = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+SPLITS = ";\t\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+SIGNS = "=+-@＝＋－＠﹦﹢﹣﹫"
+SKIPPED = " '\"\u00a0\u3000\u200b\ufeff\x00"
+WORD = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from(SPLITS + SIGNS + SKIPPED), max_size=20
+)
 COUNT = st.integers(0, 10**15)
+
+
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet might take it for one: it may skip white space, quotes, what does not show."""
+    text = unicodedata.normalize("NFKC", cell)
+    shown = next((char for char in text if not char.isspace() and char.isprintable() and char != '"'), "")
+    return shown in tuple("=+-@")
 
 
 def rows(job: str, summary: dict[str, Any]) -> list[list[str]]:
@@ -29,14 +43,40 @@ def test_every_word_is_a_row_and_none_a_formula(words: list[tuple[str, int]]) ->
         ("3", str(rank), str(count)) for rank, (_, count) in enumerate(words, 1)
     ]
     for row, (word, _) in zip(read, words, strict=True):
-        assert not row[2].startswith(FORMULA)
-        assert row[2] in (word, f"'{word}")
+        assert not any(map(is_formula, re.split(f"[{SPLITS}]", row[2])))
+        assert row[2].replace("'", "") == word.replace("'", "")
 
 
 @pytest.mark.parametrize("text", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
 def test_what_would_be_a_formula_is_text(text: str) -> None:
     best = {"1": [{"target": text, "predictors": [text], "r_squared": 0.5}]}
-    assert rows("column_permutations", {"best": best})[1] == ["1", "1", "0.5", f"'{text}", f"'{text}", "", ""]
+    found = rows("column_permutations", {"best": best})[1]
+    assert found[:3] + found[5:] == ["1", "1", "0.5", "", ""]
+    assert all(cell.startswith("'") and cell.replace("'", "") == text.replace("'", "") for cell in found[3:5])
+
+
+@pytest.mark.parametrize(
+    ("text", "harmless"),
+    [
+        ("/a;=1+cmd", "/a;'=1+cmd"),
+        ("/a;b=1", "/a;b=1"),
+        ("/a; \u00a0=1", "/a;' \u00a0=1"),
+        ('/a;"=1', "/a;'\"=1"),
+        (";;@x", ";;'@x"),
+        ("/a\t=1", "/a\t'=1"),
+        ("/a\r\n-1", "/a\r\n'-1"),
+        (" =1", "' =1"),
+        ('"=1', "'\"=1"),
+        ("\ufeff\u200b＝1", "'\ufeff\u200b＝1"),
+        ("﹦1", "'﹦1"),
+        ("/a=1-2+3@4,-5", "/a=1-2+3@4,-5"),
+    ],
+)
+def test_no_piece_of_a_cell_is_a_formula(text: str, harmless: str) -> None:
+    """Where spreadsheets split a row at semicolons or tabs, the quotes around a cell count for nothing."""
+    found = as_csv("top_words", {"top_words": {"3": [{"word": text, "count": 1}]}}).decode()
+    assert next(csv.reader(io.StringIO(found.split("\n", 1)[1], newline="")))[2] == harmless
+    assert not any(map(is_formula, re.split(f"[{SPLITS}]", found.split("\n", 1)[1].removesuffix("\n"))))
 
 
 def test_numbers_are_numbers() -> None:

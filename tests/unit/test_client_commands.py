@@ -81,6 +81,18 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["watch", "r" * 65], "is not a run id"),
         (["runs", "--local", "--region", "x"], "--local does not go with --profile or --region"),
         (["clean", "run", "--older-than", "3"], "give run ids or --older-than, not both"),
+        *(
+            (
+                ["clean", "--older-than", days],
+                f"'--older-than': {days} is not a number of days from 0 to 36,500",
+            )
+            for days in ("nan", "inf", "-inf", "1e400", "1e9", "-1", "36501", "x", "1_0", "")
+        ),
+        *(
+            (["run", "x", "--block-bytes", size], f"'--block-bytes': {size} is more than 50 TB")
+            for size in ("60TB", "50000000000001", "9" * 5000)
+        ),
+        (["demo", "--corpus-bytes", "60TB"], "'--corpus-bytes': 60TB is more than 50 TB"),
         (["results", "run", "--json", "--csv"], "give --json or --csv, not both"),
         (
             ["results", "run", "--output", "words.txt"],
@@ -112,7 +124,7 @@ def test_cancelling_says_what_the_record_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: Any, sentence: str
 ) -> None:
     record = RunRecord(run_id="run", started_at=1.0, status=status)
-    monkeypatch.setattr(runs, "find", lambda *_: record)
+    monkeypatch.setattr(runs, "has", lambda *_: True)
     monkeypatch.setattr(runs, "cancel", lambda *_: record)
     assert commands.main(["cancel", "run"]) == 0
     assert capsys.readouterr().out == f"{sentence}\n"
@@ -287,7 +299,7 @@ ENDED = runs.Ended(
 @pytest.fixture
 def _ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that has ended well, however one comes to it."""
-    monkeypatch.setattr(runs, "find", lambda *_: ENDED.record)
+    monkeypatch.setattr(runs, "has", lambda *_: True)
     monkeypatch.setattr(runs, "read", lambda *_: ENDED)
     monkeypatch.setattr(runs, "follow", lambda *_: ENDED)
     monkeypatch.setattr(runs, "begin", lambda *_: None)

@@ -169,7 +169,7 @@ def test_any_field_of_any_item_may_hold_anything(job: str, data: st.DataObject) 
 def test_a_record_of_a_newer_version_is_named_and_skipped(field: str, value: Any) -> None:
     aws: Any = FakeAws("top_words")
     aws.items["run"][field] = to_attribute(value)
-    for way in ways(aws):
+    for way in ways(aws)[:-1]:
         with pytest.raises(runs.RunError, match=rf"^The record of the run {RUN} cannot be read: .*{field}"):
             way()
     check(aws)

@@ -40,6 +40,27 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o400, 0o777])
+def test_a_file_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    """Whoever could not read the old result cannot read the new one, also while it is written."""
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    path.chmod(mode)
+    modes: list[int] = []
+
+    def watched(half: Path, target: Path) -> Any:
+        modes.append(half.stat().st_mode & 0o777)
+        return replace(half, target)
+
+    replace = Path.replace
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "replace", watched)
+        write(path, json_text(RESULT))
+    assert modes == [mode]
+    assert path.stat().st_mode & 0o777 == mode
+    assert written(path)
+
+
 def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)

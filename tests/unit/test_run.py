@@ -1247,3 +1247,18 @@ def test_a_run_does_not_depend_on_early_starts(monkeypatch: pytest.MonkeyPatch) 
         "get_occurrences": "failed",
         "log_results": "given_up",
     }
+
+
+@pytest.mark.parametrize("first", [None, 20])
+@pytest.mark.parametrize(("second", "size"), [(10, 10), (None, None)])
+def test_a_run_that_failed_before_it_was_cut_takes_another_block_size(
+    first: int | None, second: int | None, size: int | None
+) -> None:
+    job = Run(blocks=3)
+
+    def fails(*_: object) -> Measured:
+        raise SourceNotFound("The object cannot be read.")
+
+    with pytest.raises(SourceNotFound):
+        job.run(ParseFileRequest(key="key", block_bytes=first), measure=fails)
+    assert job.run(ParseFileRequest(key="key", block_bytes=second)).block_bytes == (size or first or 5 << 20)
