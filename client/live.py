@@ -29,19 +29,19 @@ DOING = {"parse": "Mapping blocks", "reduce": "Reducing parts", "log": "Logging 
 
 
 class Pace:
-    """How many blocks were done in the last ``PACE_S`` seconds."""
+    """How many units were done in the last ``PACE_S`` seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
-    def note(self, now: float, blocks_done: int) -> None:
+    def note(self, now: float, units_done: int) -> None:
         """So many were done by ``now``."""
-        if not self._seen or (blocks_done, now) != self._seen[-1][::-1]:
-            self._seen.append((now, blocks_done))
+        if not self._seen or (units_done, now) != self._seen[-1][::-1]:
+            self._seen.append((now, units_done))
         while len(self._seen) > 2 and self._seen[1][0] <= now - PACE_S:
             self._seen.popleft()
 
-    def blocks_per_s(self) -> float:
+    def units_per_s(self) -> float:
         """0 until it can be told."""
         (since, first), (now, last) = (self._seen[0], self._seen[-1]) if self._seen else ((0, 0), (0, 0))
         return (last - first) / (now - since) if now > since else 0.0
@@ -51,7 +51,7 @@ class Moment(NamedTuple):
     """What there is to see at one moment."""
 
     progress: Progress
-    blocks_per_s: float
+    units_per_s: float
     elapsed_s: float
     unit: str
 
@@ -59,9 +59,12 @@ class Moment(NamedTuple):
 def facts(moment: Moment) -> list[str]:
     """What is known besides how much is done, most wanted first. What the record does not hold is left out.
 
-    >>> record = RunRecord(run_id="r", started_at=0.0, blocks=200, blocks_done=100, bytes=10**9)
-    >>> facts(Moment(Progress(record, 0, 20), 20.0, 5.0, "bytes"))
+    >>> record = RunRecord(run_id="r", started_at=0.0, blocks=200, units=10**9, units_done=5 * 10**8)
+    >>> facts(Moment(Progress(record, 0, 20), 1e8, 5.0, "bytes"))
     ['100.0 MB/s', 'about 5 s left']
+    >>> record.calls = {"running": 2, "slow": 1}
+    >>> facts(Moment(Progress(record, 0, 20), 1e8, 5.0, "bytes"))[:2]
+    ['100.0 MB/s', '1 slow block']
     >>> record.calls = {"running": 40, "at_most": 250, "tried_again": 3, "throttled": 1, "copies": 2}
     >>> record.dollars = {"gb_s": 0.001, "s3_puts": 0.0005}
     >>> facts(Moment(Progress(record, 0, 20), 0.0, 5.0, "bytes"))[:4]
@@ -71,10 +74,10 @@ def facts(moment: Moment) -> list[str]:
     """
     record = moment.progress.record
     told = []
-    if record.stage == "parse" and moment.blocks_per_s > 0 and record.blocks:
-        size, unit = (record.bytes, BYTES) if moment.unit == BYTES else (record.units, moment.unit)
-        told.append(_rate(moment.blocks_per_s * size / record.blocks, unit))
-        told.append(f"about {_span((record.blocks - record.blocks_done) / moment.blocks_per_s)} left")
+    if record.stage == "parse":
+        if moment.units_per_s > 0:
+            told.append(_rate(moment.units_per_s, moment.unit))
+        told += _time_left(moment)
     if record.calls:
         told.append(_running(record))
         told.append(_number(record.calls.get("tried_again", 0), "retry", "retries"))
@@ -84,6 +87,20 @@ def facts(moment: Moment) -> list[str]:
     if record.dollars:
         told.append(f"{sum(record.dollars.values()):.4f} dollars so far")
     return told
+
+
+def _time_left(moment: Moment) -> list[str]:
+    """How long the first stage takes yet, where that can be told: not while one block takes far longer than
+    the others, as an archive does that one Lambda must unpack."""
+    record = moment.progress.record
+    if slow := record.calls.get("slow", 0):
+        if slow == record.blocks - record.blocks_done:
+            return [f"waiting for {_number(slow, 'block', 'blocks')}"]
+        return [_number(slow, "slow block", "slow blocks")]
+    left = record.units - record.units_done
+    if moment.units_per_s > 0 and left > 0:
+        return [f"about {_span(max(left / moment.units_per_s, 1))} left"]
+    return []
 
 
 def as_line(moment: Moment) -> str:
@@ -155,8 +172,8 @@ def shown(
         if not before_s:  # of a run that others have begun; their clock may be ahead
             before_s = max(0.0, time.time() - progress.record.started_at - (clock() - began_at)) or 1e-9
         now = clock()
-        pace.note(now, progress.record.blocks_done)
-        return Moment(progress, pace.blocks_per_s(), before_s + now - began_at, unit)
+        pace.note(now, progress.record.units_done)
+        return Moment(progress, pace.units_per_s(), before_s + now - began_at, unit)
 
     if console.is_terminal and not console.is_dumb_terminal:
         live = Live(Text("Waiting for Lambda to start"), console=console, auto_refresh=False)

@@ -28,7 +28,7 @@ class Watch:
         function: str,
         name: Callable[[Any], str],
         keep: Callable[[Call], None],
-        at_work: Callable[[int, int], None] = lambda _running, _at_most: None,
+        at_work: Callable[[int, int, int], None] = lambda _running, _at_most, _slow: None,
     ) -> None:
         self._function, self._name, self._keep = function, name, keep
         self.at_work = at_work
@@ -98,7 +98,7 @@ class Ledger:
         self._counts = Counter(record.calls)
         architecture = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
         self._prices, record.prices = prices_of(os.environ.get("AWS_REGION", ""), architecture)
-        self._at_work(0, 0)
+        self._at_work(0, 0, 0)
 
     def watch(self, function: str, name: Callable[[Any], str]) -> Watch:
         """The observer of a fan-out over ``function``."""
@@ -134,7 +134,9 @@ class Ledger:
         used, estimated = self._used.copy(), self._estimated.copy()
         _add(self._own_call(0), 0, used, estimated)
         record = self._record
-        record.calls = {name: self._counts[name] for name in ("running", "at_most", *CALL_COUNTS.values())}
+        record.calls = {
+            name: self._counts[name] for name in ("running", "at_most", "slow", *CALL_COUNTS.values())
+        }
         record.used = {item: round(used[item], 9) for item in ITEMS}
         record.dollars = {
             item: round(price, 12) for item, price in dollars(record.used, self._prices).items()
@@ -177,8 +179,8 @@ class Ledger:
         """Of one that has not told yet: as much as our own."""
         return self._memory_mb.get(function) or self._usage().memory_mb
 
-    def _at_work(self, running: int, at_most: int) -> None:
-        self._counts["running"], self._counts["at_most"] = running, at_most
+    def _at_work(self, running: int, at_most: int, slow: int) -> None:
+        self._counts["running"], self._counts["at_most"], self._counts["slow"] = running, at_most, slow
 
 
 def _add(

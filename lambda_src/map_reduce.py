@@ -39,6 +39,7 @@ _places = threading.BoundedSemaphore(MAX_THREADS)
 """One place for each thread."""
 
 TICK_S = 0.5
+SLOW_FACTOR, SLOW_MIN_S = 2.0, 1.0
 STRAGGLER_FACTOR = 3.0
 STRAGGLER_MIN_DONE = 10
 STRAGGLER_MIN_S = 1.0
@@ -73,8 +74,9 @@ class Observer(Protocol):
     def ended(self, call: Ended) -> None:
         """One more call has ended: every call that was started does so once."""
 
-    def at_work(self, running: int, at_most: int) -> None:
-        """So many calls are under way, and may be: told before each tick, and at the end."""
+    def at_work(self, running: int, at_most: int, slow: int) -> None:
+        """So many calls are under way, and may be; ``slow`` tasks take so much longer than those that are
+        done that nobody can tell when they end. Told before each tick, and at the end."""
 
 
 def map_reduce(
@@ -412,7 +414,15 @@ class _FanOut(Generic[Task, Answer]):
 
     def _tell_pace(self) -> None:
         if self._observer is not None:
-            self._observer.at_work(len(self._calls), self._window.size)
+            self._observer.at_work(len(self._calls), self._window.size, self._slow(time.monotonic()))
+
+    def _slow(self, now: float) -> int:
+        """How many tasks have been under way for more than twice the median of those that are done."""
+        if not self._durations_s:
+            return 0
+        median_s = self._durations_s[len(self._durations_s) // 2]
+        began_before = now - max(SLOW_FACTOR * median_s, SLOW_MIN_S)
+        return sum(min(starts) < began_before for starts in self._under_way.values() if starts)
 
     def _give_up_calls(self, now: float) -> None:
         with contextlib.suppress(Empty):

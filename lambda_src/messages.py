@@ -304,12 +304,13 @@ class RunRecord(Struct, kw_only=True):
 
     ``owner`` is the one invocation of ``parse_file`` that works on it, as long as its lease lasts. Once it
     has ``released`` the run, nobody does until the invocation that it named itself to has taken over.
-    ``blocks_kept`` of the blocks done were found done when that invocation began. ``rules`` are those of the
-    job, by which the whole answer is made. ``facts`` are what the job found out about its input, ``extras``
-    what its blocks counted besides their observations.
+    The blocks done own ``units_done``; ``blocks_kept`` of them were found done when that invocation began.
+    ``rules`` are those of the job, by which the whole answer is made. ``facts`` are what the job found out
+    about its input, ``extras`` what its blocks counted besides their observations.
 
-    ``calls`` counts the Lambdas that are ``running``, how many may (``at_most``), and what became of the
-    others so far: ``done``, ``tried_again``, ``throttled``, ``copies``. ``used`` is what is paid for so far,
+    ``calls`` counts the Lambdas that are ``running``, how many may (``at_most``), the tasks that are ``slow``
+    (``map_reduce.Observer``), and what became of the other calls so far: ``done``, ``tried_again``,
+    ``throttled``, ``copies``. ``used`` is what is paid for so far,
     and ``dollars`` the price of it, by the names of ``prices.ITEMS``, at the prices that ``prices`` names;
     ``dollars_estimated`` is the part of their sum that nobody could measure.
     """
@@ -334,6 +335,7 @@ class RunRecord(Struct, kw_only=True):
     blocks: Count = 0
     blocks_done: Count = 0
     blocks_kept: Count = 0
+    units_done: Count = 0
     max_concurrency: Count = 0
     units: Count = 0
     rules: str = ""

@@ -374,10 +374,12 @@ def _parse(
         if report:
             reports[request.block] = report
             record.blocks_kept = record.blocks_done = len(reports)
+            record.units_done += report.owned.end - report.owned.start
 
     def fold(request: ParseBlockRequest, report: BlockReport) -> None:
         reports[request.block] = without_usage(report)
         record.blocks_done = len(reports)
+        record.units_done += report.owned.end - report.owned.start
 
     def name(request: ParseBlockRequest) -> str:
         return f"block {request.block} ({job.unit} {request.start} to {request.end})"

@@ -18,13 +18,15 @@ CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 def record(**fields: Any) -> RunRecord:
     started_at = fields.pop("started_at", 1e9)
-    return RunRecord(run_id="run", started_at=started_at, bytes=10**9, blocks=191, **fields)
+    fields = {"bytes": 10**9, "units": 10**9, "blocks": 191, **fields}
+    return RunRecord(run_id="run", started_at=started_at, **fields)
 
 
 def at_work(**fields: Any) -> RunRecord:
     """In the middle, with everything there is to tell."""
     calls = {"running": 120, "at_most": 250, "done": 71, "tried_again": 3, "throttled": 2, "copies": 1}
-    told = {"blocks_done": 71, "calls": calls, "dollars": {"gb_s": 0.0021}, **fields}
+    done = {"blocks_done": 71, "units_done": 371_700_000}
+    told = {**done, "calls": calls, "dollars": {"gb_s": 0.0021}, **fields}
     return record(**told)
 
 
@@ -41,7 +43,7 @@ def lines(moment: Moment, width: int) -> list[str]:
 
 
 def test_at_80_columns() -> None:
-    first, second, *facts = lines(Moment(Progress(at_work(), 0, 20), 20.0, 65.0, "bytes"), 80)
+    first, second, *facts = lines(Moment(Progress(at_work(), 0, 20), 104_700_000, 65.0, "bytes"), 80)
     assert first.startswith("Blocks  ━━━")
     assert first.endswith(" 71/191  0:01:05")
     assert second.endswith(" 0/20")
@@ -55,7 +57,7 @@ def test_at_200_columns_the_facts_are_one_line() -> None:
     assert len(lines(Moment(Progress(at_work(), 0, 20), 20.0, 65.0, "bytes"), 200)) == 3
 
 
-@given(st.integers(60, 300), st.integers(0, 100_000), st.integers(0, 24), st.floats(0, 1e4), st.booleans())
+@given(st.integers(60, 300), st.integers(0, 100_000), st.integers(0, 24), st.floats(0, 1e12), st.booleans())
 def test_it_is_never_wider_than_the_terminal_nor_higher_than_five_lines(
     width: int, done: int, parts_done: int, pace: float, known: bool
 ) -> None:
@@ -94,10 +96,10 @@ def test_packing_loses_and_breaks_nothing(words: list[str], width: int) -> None:
 
 def test_the_pace_is_that_of_the_last_seconds() -> None:
     pace = Pace()
-    assert pace.blocks_per_s() == 0.0
+    assert pace.units_per_s() == 0.0
     for second in range(61):
         pace.note(float(second), 10 * min(second, 30) + max(0, second - 30))
-    assert pace.blocks_per_s() == pytest.approx(1.0)
+    assert pace.units_per_s() == pytest.approx(1.0)
 
 
 def piped(records: list[tuple[float, RunRecord]]) -> list[str]:
@@ -122,7 +124,32 @@ def test_a_pipe_gets_a_line_now_and_then_and_at_each_stage() -> None:
 
 def test_a_line_says_units_that_are_no_bytes_by_their_name() -> None:
     run = at_work(units=191_000)
-    assert "20,000 choices/s" in as_line(Moment(Progress(run, 0, 3), 20.0, 1.0, "choices"))
+    assert "20,000 choices/s" in as_line(Moment(Progress(run, 0, 3), 20_000.0, 1.0, "choices"))
+
+
+def time_left(units_per_s: float, **fields: Any) -> str:
+    told = as_line(Moment(Progress(at_work(**fields), 0, 20), units_per_s, 1.0, "bytes")).split(", ")[1:]
+    return ", ".join(words for words in told if "left" in words or words.endswith(("block", "blocks")))
+
+
+def test_the_time_left_is_that_of_the_work_left_and_not_of_the_blocks() -> None:
+    """A single stream of bzip2 is the work of one block; the 63 others were done in a moment, and "about 0 s"
+    was said to be left for the 110 s that it took."""
+    work = {"blocks": 64, "blocks_done": 63, "units": 300_000_000}
+    alone = {"running": 1, "at_most": 250, "slow": 1}
+    assert time_left(0.0, **work, units_done=0, calls=alone) == "waiting for 1 block"
+    assert time_left(1e8, **work, units_done=200_000_000, calls=alone) == "waiting for 1 block"
+    assert time_left(0.0, **work, units_done=0, calls={"running": 1}) == ""
+    assert time_left(1e6, **work, units_done=200_000_000, calls={"running": 9}) == "about 100 s left"
+    assert time_left(1e6, **work, units_done=0, calls={"slow": 2}) == "2 slow blocks"
+
+
+@given(st.floats(0, 1e12), st.integers(0, 10**9), st.integers(0, 250), st.integers(0, 250))
+def test_it_is_never_called_nothing_while_something_runs(
+    units_per_s: float, units_done: int, running: int, slow: int
+) -> None:
+    told = time_left(units_per_s, units_done=units_done, calls={"running": running, "slow": slow})
+    assert not told.startswith("about 0 ")
 
 
 def test_a_clock_that_is_ahead_does_no_harm() -> None:

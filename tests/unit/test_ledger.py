@@ -113,6 +113,7 @@ def test_what_is_told_is_charged_once_over_any_number_of_invocations(calls: list
     assert second.calls == {
         "running": 0,
         "at_most": 0,
+        "slow": 0,
         "done": outcomes["done"],
         "tried_again": outcomes["failed"],
         "throttled": outcomes["throttled"],

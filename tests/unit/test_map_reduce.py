@@ -385,16 +385,16 @@ class Books:
 
     def __init__(self) -> None:
         self.calls: list[Ended] = []
-        self.paces: list[tuple[int, int]] = []
+        self.paces: list[tuple[int, int, int]] = []
         self._thread = threading.get_ident()
 
     def ended(self, call: Ended) -> None:
         assert threading.get_ident() == self._thread
         self.calls.append(call)
 
-    def at_work(self, running: int, at_most: int) -> None:
+    def at_work(self, running: int, at_most: int, slow: int) -> None:
         assert threading.get_ident() == self._thread
-        self.paces.append((running, at_most))
+        self.paces.append((running, at_most, slow))
 
     def outcomes(self, task: int) -> list[str]:
         return [call.outcome for call in self.calls if call.task == task]
@@ -470,6 +470,30 @@ def test_a_copy_that_lost_is_told_though_it_is_not_waited_for(
     assert books.paces[-1][0] == 0
 
 
+def test_tasks_that_take_far_longer_than_those_that_are_done_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two of five: nobody can tell when they end."""
+    monkeypatch.setattr(module, "SLOW_MIN_S", 0.0)
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    released, books = threading.Event(), Books()
+
+    def behave(task: int, _attempt: int) -> int:
+        if task < 2:
+            released.wait(30)
+        return task
+
+    def tick() -> None:
+        if books.paces[-1] == (2, 5, 2):
+            released.set()
+
+    map_reduce(
+        Calls(behave), range(5), lambda *_: None, name=str, max_concurrency=5, tick=tick, observer=books
+    )
+    assert released.is_set()
+    assert books.paces[-1] == (0, 5, 0)
+
+
 def test_calls_that_are_given_up_are_told_with_the_time_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.05)
     released = threading.Event()
@@ -496,7 +520,7 @@ def test_calls_that_are_given_up_are_told_with_the_time_until_then(monkeypatch: 
         (1, "given_up"),
         (2, "given_up"),
     ]
-    assert books.paces == [(2, 2), (0, 2)]
+    assert books.paces == [(2, 2, 0), (0, 2, 0)]
     assert all(call.ended_at - call.started_at >= 0.04 for call in books.calls[1:])
 
 

@@ -925,7 +925,7 @@ def test_the_trace_holds_every_call_of_the_run() -> None:
     ]
     last = job.table.records[-1]
     assert last.calls == {
-        "running": 0, "at_most": 1, "done": 7, "tried_again": 0, "throttled": 0, "copies": 0
+        "running": 0, "at_most": 1, "slow": 0, "done": 7, "tried_again": 0, "throttled": 0, "copies": 0
     }  # fmt: skip
     assert summary.dollars == pytest.approx(sum(last.dollars.values()), rel=0.01)
     assert 0 < last.dollars_estimated < summary.dollars
@@ -1148,6 +1148,7 @@ def test_a_run_under_way_says_what_it_has_used(monkeypatch: pytest.MonkeyPatch) 
     assert used[-1] > used[0] > 0
     assert max(record.calls["running"] for record in under_way) > 0
     assert all(record.calls["at_most"] <= 4 for record in under_way)
+    assert [record.units_done for record in under_way] == sorted(record.units_done for record in under_way)
 
 
 @pytest.mark.parametrize(
