@@ -21,7 +21,7 @@ from client.times import time_text
 from client.views import counted
 from client.workload import Figures, NotModelled, Stored, Workload
 from lambda_src.job import BYTES
-from lambda_src.prices import Prices, prices_of
+from lambda_src.prices import Prices, prices_of, storage_dollars
 from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S
 
 BAR_COLUMNS = 22
@@ -75,6 +75,7 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
         console.print(_bound(is_bound, archive_s, figures["reserve"].value), soft_wrap=True)
     console.print()
     console.print(_by_item(cold.modelled))
+    console.print(_intermediates(cold.modelled.blob_bytes, prices), soft_wrap=True)
     if workload.unit == BYTES:
         console.print(
             f"Athena would charge {athena_dollars(input_bytes, prices):.4f} dollars to scan it once."
@@ -92,6 +93,14 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
     )
     console.print()
     console.print(_curve(cold, workload.unit))
+
+
+def _intermediates(blob_bytes: float, prices: Prices) -> str:
+    """What it costs to keep them, which a run's own bill does not have."""
+    return (
+        f"Intermediates: {size_text(round(blob_bytes))}, deleted when the run succeeds; if it fails, each day "
+        f"that they are kept costs {storage_dollars(blob_bytes, 1, prices):.4f} dollars."
+    )
 
 
 def far_dearer(workload: Workload, block_units: int, concurrency: int, region: str) -> str:

@@ -1,5 +1,5 @@
 """What runs leave besides their results: the blobs of their blocks, and what they noted of themselves. It
-expires by itself after a week; ``fanfold clean`` removes it earlier.
+expires by itself, blobs after a day and the rest after a week; ``fanfold clean`` removes it earlier.
 
 Inputs and results are never touched, nor anything of a run at work.
 """

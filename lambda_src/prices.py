@@ -53,6 +53,16 @@ def prices_of(region: str, architecture: str) -> tuple[Prices, str]:
     return found, f"{where}, {architecture}, {AS_OF}"
 
 
+def storage_dollars(stored_bytes: float, days: float, prices: Prices) -> float:
+    """The price of so many bytes in S3 Standard for so many days, in its first 50 TB. S3 charges for a GB of
+    2**30 bytes and a month, here of 30 days.
+
+    >>> storage_dollars(2**30, 30, PRICES["us-east-1", "arm64"])
+    0.023
+    """
+    return stored_bytes / 2**30 * days / 30 * prices.s3_gb_month
+
+
 def dollars(used: Mapping[str, float], prices: Prices) -> dict[str, float]:
     """The price of each item of ``used``.
 

@@ -78,7 +78,7 @@ def page(
         time=time,
         trace_error=trace_error,
         calls_missing=_calls_missing(record, trace) if time and trace else 0,
-        bill=bill_of(record),
+        bill=bill_of(record, manifest),
         proof=proof_of(the_job, parts, manifest) if result and manifest else None,
         command=_command(job, record, options),
         is_local="--local" in options.split(),

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from lambda_src.messages import RunRecord
-from lambda_src.prices import ITEMS, PRICES, REFERENCE, Prices
+from lambda_src.messages import Manifest, RunRecord
+from lambda_src.prices import ITEMS, PRICES, REFERENCE, Prices, storage_dollars
 
 ITEM_NAMES = {
     "gb_s": ("Lambda, computing", "GB-seconds"),
@@ -31,7 +31,8 @@ class Item(NamedTuple):
 
 
 class Bill(NamedTuple):
-    """``athena`` is the price of one scan of the same bytes."""
+    """``athena`` is the price of one scan of the same bytes. The run stored ``intermediates`` bytes, if its
+    manifest says so; to keep them costs ``dollars_a_day``."""
 
     items: list[Item]
     dollars: float
@@ -39,16 +40,26 @@ class Bill(NamedTuple):
     athena: float
     athena_tb: float
     prices: str
+    intermediates: int
+    dollars_a_day: float
 
 
-def bill_of(record: RunRecord) -> Bill:
+def intermediates_bytes(manifest: Manifest | None) -> int:
+    """The size of the blobs of a run: of each its header, and every line with its end."""
+    blocks = manifest.blocks if manifest else ()
+    return sum(block.header_bytes + sum(block.line_bytes) + len(block.line_bytes) for block in blocks)
+
+
+def bill_of(record: RunRecord, manifest: Manifest | None = None) -> Bill:
     """The bill of the run so far."""
     items = []
     for item in ITEMS:
         amount, charged = record.used.get(item, 0.0), record.dollars.get(item, 0.0)
         name, unit = ITEM_NAMES[item]
         items.append(Item(item, name, amount, unit, charged / amount if amount else 0.0, charged))
-    athena_tb = _prices(record.prices).athena_tb
+    prices = _prices(record.prices)
+    athena_tb = prices.athena_tb
+    stored = intermediates_bytes(manifest)
     return Bill(
         items,
         sum(record.dollars.values()),
@@ -56,6 +67,8 @@ def bill_of(record: RunRecord) -> Bill:
         max(record.bytes, ATHENA_MIN_BYTES) / 1e12 * athena_tb,
         athena_tb,
         record.prices,
+        stored,
+        storage_dollars(stored, 1, prices),
     )
 
 

@@ -1,6 +1,7 @@
 """What a person reads in an estimate, before anything is paid for."""
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,6 +78,15 @@ def test_an_input_of_many_objects_says_how_many() -> None:
 def test_an_archive_with_too_many_words_is_told_to_be_split_and_not_to_have_smaller_blocks() -> None:
     with pytest.raises(NotModelled, match=r"distinct words; .* which is one block: split it into several"):
         estimated(ONE._replace(bytes=850 * MB, stream_bytes=850 * MB))
+
+
+def test_it_says_what_keeping_the_intermediates_costs() -> None:
+    """At 1 TB, 7 days of them cost $0.17 beside a run of $0.60."""
+    told = estimated(Stored("plain", 10**6 * MB))
+    found = re.search(r"Intermediates: ([0-9.]+) GB, .* each day .* costs ([0-9.]+) dollars\.", told)
+    assert found
+    assert float(found[2]) == pytest.approx(float(found[1]) * 1e9 / 2**30 * 0.023 / 30, abs=1e-4)
+    assert 0.01 < float(found[2]) < 0.05
 
 
 def test_an_input_that_is_too_much_is_split_as_it_is_stored() -> None:

@@ -276,6 +276,17 @@ def test_athena_charges_no_query_for_less_than_ten_megabytes() -> None:
     assert bill_of(msgspec.structs.replace(RUN.record, bytes=2 * 10**12)).athena == pytest.approx(10)
 
 
+def test_what_keeping_the_intermediates_costs_is_beside_the_bill() -> None:
+    blocks = RUN.manifest.blocks
+    stored = sum(block.header_bytes + sum(size + 1 for size in block.line_bytes) for block in blocks)
+    bill = bill_of(RUN.record, RUN.manifest)
+    assert bill.intermediates == stored
+    assert bill.dollars_a_day == pytest.approx(stored / 2**30 * 0.023 / 30)
+    assert bill.dollars == sum(RUN.record.dollars.values())
+    assert "The run's intermediates had" in drawn(RUN)
+    assert bill_of(RUN.record).intermediates == 0
+
+
 @pytest.mark.parametrize(
     ("region", "architecture"), [*PRICES, ("eu-north-1", "arm64"), ("eu-north-1", "x86_64")]
 )
