@@ -23,7 +23,7 @@ from lambda_src.job import Input, Owned, Span
 from lambda_src.jobs import access_log, column_permutations
 from lambda_src.jobs.column_permutations.table import MAX_COLUMNS, MAX_ROWS
 from lambda_src.jobs.top_words import JOB
-from lambda_src.jobs.top_words.words import MAX_DISTINCT_STRETCHES
+from lambda_src.jobs.top_words.words import SPILL_WORDS as MAX_DISTINCT_STRETCHES
 from lambda_src.messages import BlockReport, Manifest, ParseBlockRequest, Source, encode
 from lambda_src.reduce_part import reduce_part
 from lambda_src.settings import ONE_VCPU_MB

@@ -6,6 +6,7 @@ copies of a task cannot hurt each other.
 """
 
 import hashlib
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 HEADER_STEP_BYTES = 1024
 """A header is padded with spaces to a multiple of it, and begins with its own size in eight digits: one read
 of as many bytes tells what most blobs hold, two tell of any."""
+
+CHUNK_BYTES = 1 << 20
+"""What is read comes in pieces of about this size."""
 
 _DIGITS = 8
 
@@ -57,8 +61,8 @@ class BlobStore:
         first = b"%0*d " % (_DIGITS, size) + header
         if header_bytes(len(header)) > size:
             raise ValueError(f"The header of block {block} has {len(header)} bytes: too many for {size}.")
-        body = b"".join(part for line in lines for part in (line, b"\n"))
-        self._put(self.key(block), first.ljust(size - 1) + b"\n" + body)
+        parts = [part for line in (first.ljust(size - 1), *lines) for part in (line, b"\n")]
+        self._put(self.key(block), parts)
 
     def get(
         self, number: int, block: int, header_bytes: int, line_bytes: Sequence[int], digests: bytes
@@ -71,14 +75,16 @@ class BlobStore:
         """
         start = header_bytes + sum(line_bytes[:number]) + number
         line, _ = self._get(self.key(block), start, start + line_bytes[number] + 1)
-        whole = memoryview(line)[:-1]
-        written = digest_at(number, digests)
-        if not line.endswith(b"\n") or digest_of(whole) != written:
+        line.seek(-1, io.SEEK_END)
+        ends = line.read() == b"\n"
+        line.truncate(line_bytes[number])
+        data = line.getvalue()
+        if not ends or digest_of(data) != digest_at(number, digests):
             raise BlobDamaged(
                 f"s3://{self._bucket}/{self.key(block)} was changed: line {number} of block {block} is not "
                 "the one that was written. Resume the run: it maps damaged blocks again."
             )
-        return line[:-1]
+        return data
 
     def get_header(self, block: int) -> tuple[bytes, int] | None:
         """The header of block ``block``, and how many bytes of lines there are behind it, or None where there
@@ -86,10 +92,11 @@ class BlobStore:
         size = HEADER_STEP_BYTES
         for _ in range(2):
             try:
-                header, blob_bytes = self._get(self.key(block), 0, size)
+                head, blob_bytes = self._get(self.key(block), 0, size)
             except (BlobDamaged, AccessDenied):
                 # Without the permission to list, S3 answers for a missing object as for a forbidden one.
                 return None
+            header = head.getvalue()
             if not header[:_DIGITS].isdigit():
                 return None
             if int(header[:_DIGITS]) == size:
@@ -103,7 +110,7 @@ class BlobStore:
 
     def get_manifest(self) -> bytes:
         """The run's manifest. Raises BlobDamaged if it is missing, AccessDenied, Transient."""
-        return self._get(self._manifest_key())[0]
+        return self._get(self._manifest_key())[0].getvalue()
 
     def put_listing(self, listing: bytes) -> None:
         """Store the listing of the run's objects. Raises AccessDenied, Transient."""
@@ -112,7 +119,7 @@ class BlobStore:
     def get_listing(self, start: int, end: int) -> bytes:
         """Bytes ``[start, end)`` of the listing. Raises BlobDamaged if it is missing or too short,
         AccessDenied, Transient."""
-        return self._get(self._listing_key(), start, end)[0]
+        return self._get(self._listing_key(), start, end)[0].getvalue()
 
     def put_trace(self, trace: bytes) -> None:
         """Store the run's trace. Raises AccessDenied, Transient."""
@@ -121,7 +128,7 @@ class BlobStore:
     def get_trace(self) -> bytes | None:
         """The run's trace, or None where there is none. Raises Transient."""
         try:
-            return self._get(self._trace_key())[0]
+            return self._get(self._trace_key())[0].getvalue()
         except (BlobDamaged, AccessDenied):  # as for a header
             return None
 
@@ -134,20 +141,24 @@ class BlobStore:
     def _manifest_key(self) -> str:
         return f"{RUNS_PREFIX}{self._run_id}/manifest.json"
 
-    def _put(self, key: str, body: bytes) -> None:
+    def _put(self, key: str, body: bytes | Sequence[bytes]) -> None:
+        """Store ``body``, or its parts: one request, without a copy of them."""
         with translated(self._bucket, key) as path, meter.stage("store"):
             meter.count("s3_puts")
             obstore.put(self._objects, path, body, use_multipart=False)
 
-    def _get(self, key: str, start: int = 0, end: int | None = None) -> tuple[bytes, int]:
-        """Bytes ``[start, end)`` of an object of ours, and its size."""
+    def _get(self, key: str, start: int = 0, end: int | None = None) -> tuple[io.BytesIO, int]:
+        """Bytes ``[start, end)`` of an object of ours, held once as they arrive, and its size."""
+        data = io.BytesIO()
         try:
             with translated(self._bucket, key) as path, meter.stage("fetch"):
                 try:
                     meter.count("s3_gets")
                     options: GetOptions = {} if end is None else {"range": (start, end)}
                     result = obstore.get(self._objects, path, options=options)
-                    data, size = result.bytes().to_bytes(), result.meta["size"]
+                    size = result.meta["size"]
+                    for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
+                        data.write(chunk)
                 except GenericError:
                     # A range behind the end of a cut blob looks like any refused request: ask for the size.
                     if end is None:
@@ -155,9 +166,9 @@ class BlobStore:
                     meter.count("s3_gets")
                     if (size := obstore.head(self._objects, path)["size"]) >= end:
                         raise
-                    data = b""
+                    data = io.BytesIO()
         except SourceNotFound as error:
             raise BlobDamaged(f"s3://{self._bucket}/{key} is missing: resume the run.") from error
-        if end is not None and len(data) != end - start:
+        if end is not None and data.tell() != end - start:
             raise BlobDamaged(f"s3://{self._bucket}/{key} ends before byte {end}: resume the run.")
         return data, size

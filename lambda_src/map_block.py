@@ -2,9 +2,10 @@
 
 import msgspec
 
+from lambda_src.addresses import Portion
 from lambda_src.blob_store import BlobStore, header_bytes
 from lambda_src.digests import digest_of
-from lambda_src.errors import BlobDamaged
+from lambda_src.errors import BlobDamaged, OutOfMemory, TooManyDistinct
 from lambda_src.job import Input, Job, Span
 from lambda_src.messages import BlobHeader, BlockReport, ParseBlockRequest, encode
 
@@ -12,7 +13,10 @@ from lambda_src.messages import BlobHeader, BlockReport, ParseBlockRequest, enco
 def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobStore) -> BlockReport:
     """Map the block of ``request`` by ``job`` and store its blob. Raises JobBroken for a job that breaks its
     promises, and what the job and its input raise."""
-    mapped = job.map(Span(request.start, request.end), source)
+    try:
+        mapped = job.map(Span(request.start, request.end), source)
+    except (TooManyDistinct, OutOfMemory) as error:
+        raise type(error)(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
     job.check(mapped)
     report = BlockReport(
         block=request.block,
@@ -27,6 +31,19 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
     report.header_bytes = header_bytes(len(_header(job, request, report)) + 8)
     blobs.put(request.block, _header(job, request, report), report.header_bytes, mapped.lines)
     return report
+
+
+def how_to_get_smaller_blocks(portion: Portion) -> str:
+    """A sentence for whoever has a block of these objects that is too large: an archive that is unpacked as a
+    whole is one block, whatever the block size."""
+    smaller, split = "Choose a smaller block_bytes", "upload it unpacked, or in several objects."
+    formats = {one.how for one in portion.objects} if portion.objects else {None}
+    if formats == {"plain"}:
+        return f"{smaller}."
+    if len(portion.objects) == 1 and formats.isdisjoint({None, "plain", "bzip2"}):
+        (one,) = portion.objects
+        return f"{one.key} is {one.how}, which is always one block: {split}"
+    return f"{smaller}; gzip, xz, zstd, and bzip2 of one stream, are always one block each: {split}"
 
 
 def find_report(

@@ -1,5 +1,7 @@
 """Blobs through the real S3 client."""
 
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -122,3 +124,29 @@ def test_every_request_is_counted(objects: S3Store) -> None:
     assert usage.fetch_ms > 0
     assert usage.store_ms > 0
     assert usage.fetch_ms + usage.store_ms <= usage.handler_ms
+
+
+def test_a_large_line_is_neither_joined_to_be_stored_nor_held_twice_to_be_read(s3: Any) -> None:
+    """Memory is for what is counted. Three lines of 20 MiB."""
+    code = """
+from pathlib import Path
+from lambda_src.blob_store import HEADER_STEP_BYTES, BlobStore
+from lambda_src.digests import digest_of
+from lambda_src.s3 import open_bucket
+def peak():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) >> 10
+blobs = BlobStore(open_bucket("bucket", ""), "bucket", "large")
+blobs.put(1, b"{}", HEADER_STEP_BYTES, [b"{}"])
+lines = [b"%d" % number * (20 << 20) for number in range(3)]
+before = peak()
+blobs.put(7, b"{}", HEADER_STEP_BYTES, lines)
+stored = peak()
+sizes = [len(line) for line in lines]
+line = blobs.get(1, 7, HEADER_STEP_BYTES, sizes, b"".join(map(digest_of, lines)))
+print(stored - before, peak() - before)
+assert line == b"1" * sizes[1]
+"""
+    python = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    to_store, to_read = map(int, python.stdout.split())
+    assert to_store < 20
+    assert to_read < 20 + 15

@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "warming": EDGE | {"waits"},
     "results_table": EDGE | {"dynamodb", "endpoint"},
     "functions": EDGE | {"endpoint", "meter"},
-    "map_block": EDGE | {"blob_store", "digests"},
+    "map_block": EDGE | {"addresses", "blob_store", "digests"},
     "reduce_part": EDGE | {"blob_store", "conservation", "map_reduce", "meter"},
     "lease": EDGE | {"results_table"},
     "run": EDGE

@@ -6,7 +6,9 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -131,21 +133,98 @@ def test_what_is_stored_does_not_depend_on_the_key(monkeypatch: pytest.MonkeyPat
     assert len(stored) == 1
 
 
-@pytest.mark.parametrize(("stretches", "is_refused"), [(100, False), (101, True)])
-def test_too_many_distinct_stretches_are_refused_by_name(
-    stretches: int, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+@contextmanager
+def limits(**values: int) -> Iterator[None]:
+    """Those of words.py, for so long."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setattr(words, name, value)
+        yield
+
+
+def merged(lines: Sequence[bytes]) -> list[Counter[str]]:
+    """What lines count, whose objects each count a word once."""
+    counts = [
+        [msgspec.json.decode(counts, type=dict[str, int]) for counts in line.split(b"\t")] for line in lines
+    ]
+    return [sum(map(Counter, objects), Counter()) for objects in counts]
+
+
+NEVER = 1 << 40
+SETTLED = {"SETTLE_BYTES": 1, "SETTLE_STRETCHES": NEVER, "SPILL_WORDS": NEVER, "SPILL_BYTES": NEVER}
+
+
+@given(ANY_BYTES | EDGES, st.lists(st.integers(0, 1000), max_size=3))
+@example("foo é bar".encode(), [4])
+@example("foo—foo".encode(), [6])
+@settings(max_examples=300)
+def test_words_settled_early_are_the_same_lines(data: bytes, cuts: list[int]) -> None:
+    chunks = cut(data, cuts)
+    at_once = counted(C, chunks)
+    with limits(**SETTLED):
+        assert [counted(kernel, chunks) for kernel in (C, PYTHON)] == [at_once] * 2
+
+
+@given(ANY_BYTES | EDGES, st.lists(st.integers(0, 1000), max_size=5), st.integers(0, 5), st.integers(1, 5))
+@example(b"a b a", [1, 2], 0, 1)
+@settings(max_examples=300)
+def test_more_words_than_are_held_go_to_lines_piece_by_piece(
+    data: bytes, cuts: list[int], spill_words: int, settle_stretches: int
 ) -> None:
-    monkeypatch.setattr(words, "MAX_DISTINCT_STRETCHES", 100)
-    monkeypatch.setattr(c_kernel, "_kept", [])
-    text = " ".join("x" * n for n in range(1, stretches + 1)).encode()
-    outcomes = []
+    chunks = cut(data, cuts)
+    at_once = counted(PYTHON, chunks)
+    with limits(SETTLE_STRETCHES=settle_stretches, SPILL_WORDS=spill_words):
+        spilled = counted(C, chunks)
+        assert spilled == counted(PYTHON, chunks)
+    assert spilled[1:] == at_once[1:]
+    assert merged(spilled.lines) == merged(at_once.lines)
     for kernel in (C, PYTHON):
-        try:
-            outcomes.append(str(counted(kernel, [text])))
-        except TooManyDistinct as error:
-            outcomes.append(str(error))
-    assert outcomes[0] == outcomes[1]
-    assert ("choose a smaller block_bytes" in outcomes[0]) is is_refused
+        for before, after in zip(at_once.lines, spilled.lines, strict=True):
+            assert summed(kernel, [after, before]) == summed(kernel, [before, before])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_big_texts_are_spilled_as_python_does(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(c_kernel, "_SLICE_BYTES", 1000)
+    data = random_text(seed)
+    chunks = cut(data, random.Random(seed).choices(range(len(data)), k=9))
+    at_once = counted(PYTHON, chunks)
+    with limits(SETTLE_BYTES=20_000, SETTLE_STRETCHES=1000, SPILL_BYTES=5_000):
+        spilled = counted(C, chunks)
+        assert spilled == counted(PYTHON, chunks)
+    assert merged(spilled.lines) == merged(at_once.lines)
+    assert any(b"\t" in line for line in spilled.lines)
+
+
+@pytest.mark.parametrize("limit", [{"MAX_LINE_BYTES": 8}, {"MAX_LINES_BYTES": 8 + 19 * 2}])
+def test_lines_that_nobody_could_read_are_refused_by_name(limit: dict[str, int]) -> None:
+    with limits(**limit):
+        for kernel in (C, PYTHON):
+            assert counted(kernel, [b"ab"]).lines[1] == b'{"ab":1}'
+            with pytest.raises(TooManyDistinct, match="One block has too many distinct words"):
+                counted(kernel, [b"abc"])
+
+
+def test_a_text_without_ascii_separators_takes_bounded_memory() -> None:
+    """Every sentence of it is a stretch that occurs once."""
+    code = """
+import random
+from pathlib import Path
+from lambda_src.jobs.top_words import words
+from lambda_src.jobs.top_words.c_kernel import Counting
+def peak_kib():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+words.SETTLE_BYTES = words.SPILL_BYTES = 1 << 20
+text = "".join(map(chr, random.Random(1).choices(range(0x4e00, 0x9000), k=300_000)))
+counting = Counting()
+counting.add(text.encode())
+before = peak_kib()
+for start in range(1, 25):
+    counting.add("\\n".join(text[at : at + 59] for at in range(start, 300_000, 60)).encode())
+counting.lines()
+print((peak_kib() - before) >> 10)
+"""
+    assert int(in_a_process(code, library_folder())) < 60
 
 
 def test_two_sums_at_once_share_nothing() -> None:

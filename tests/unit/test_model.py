@@ -33,7 +33,7 @@ from lambda_src.blocks import fitting_block_bytes
 from lambda_src.compressed import RESERVE_S, STEP_BYTES, WINDOW_BYTES
 from lambda_src.inputs import AHEAD_THREADS
 from lambda_src.jobs.top_words import JOB, c_kernel
-from lambda_src.jobs.top_words.words import MAX_DISTINCT_STRETCHES
+from lambda_src.jobs.top_words.words import MAX_LINES_BYTES
 from lambda_src.map_reduce import FIRST_WINDOW, Window
 from lambda_src.messages import MAX_CONCURRENCY
 from lambda_src.prices import ITEMS, PRICES, REFERENCE, dollars
@@ -74,7 +74,7 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         **{name: figure.value for name, figure in BYTE_BY_BYTE.items()},
         "parts": len(JOB.parts),
         "distinct": c_kernel.KERNEL.most_words,
-        "block_distinct": MAX_DISTINCT_STRETCHES,
+        "block_distinct": round(MAX_LINES_BYTES / FIGURES["entry"].value),
         "first_window": FIRST_WINDOW,
         "reads_at_once": READS_AT_ONCE,
         "window": WINDOW_BYTES,
@@ -351,7 +351,7 @@ def test_a_reason_compares_with_no_run_that_cannot_succeed() -> None:
 
 
 def test_a_run_that_cannot_succeed_says_why() -> None:
-    roomy = with_values(distinct=1e9)
+    roomy = with_values(distinct=1e9, block_distinct=2e6)
     assert not model(GB, 250, cold=True).obstacle
     assert "reducer" in model(10**13, 250, cold=True, block_units=64 * MIB).obstacle
     assert "distinct words" in model(10**12, 250, cold=True, block_units=2 * GB, figures=roomy).obstacle

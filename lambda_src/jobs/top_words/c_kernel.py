@@ -42,6 +42,12 @@ _kept: list[int] = []
 _kept_sums: list[int] = []
 """At most one handle of a ``Sums``."""
 
+_SLICE_BYTES = 8 << 20
+"""Stretches that Unicode's rules are applied to at once: as text, they are held several times over."""
+
+MOST_TEXT_BYTES = 240_000_000
+"""Of the words of one sum that have more than 16 bytes each: as many as 12 million of 20 bytes have."""
+
 FEW_CHARACTERS = 500
 """Different ones that are no letters, in the text of a block: many a language has no more."""
 
@@ -50,17 +56,20 @@ _is_mark = functools.lru_cache(1 << 14)(is_mark)
 
 _pointer, _size = c_void_p, c_size_t
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
-    "counting_open": (_pointer, [c_char_p, _size]),
+    "counting_open": (_pointer, [c_char_p]),
     "counting_clear": (None, [_pointer]),
     "counting_close": (None, [_pointer]),
     "counting_add": (c_int, [_pointer, c_char_p, _size]),
+    "counting_stretches": (_size, [_pointer]),
     "counting_unclear": (_pointer, [_pointer, POINTER(_size)]),
-    "counting_lines": (
-        c_int,
-        [_pointer, c_char_p, _size, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)],
-    ),
+    "counting_resolve": (c_int, [_pointer, c_char_p, _size]),
+    "counting_settle": (c_int, [_pointer, POINTER(_size), POINTER(_size)]),
+    "counting_write": (c_int, [_pointer]),
+    "counting_lines": (None, [_pointer, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)]),
+    "counting_keep_lines": (None, [_pointer]),
+    "counting_drop_line": (None, [_pointer, _size]),
     "sums_open": (_pointer, [c_char_p]),
-    "sums_begin": (None, [_pointer, _size, c_uint64, c_uint64]),
+    "sums_begin": (None, [_pointer, _size, _size, c_uint64, c_uint64]),
     "sums_close": (None, [_pointer]),
     "sums_add": (c_int, [_pointer, c_char_p, _size, POINTER(_size)]),
     "sums_best": (c_int, [_pointer, _size, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)]),
@@ -85,34 +94,62 @@ class Counting:
         try:
             self._handle = _kept.pop()
         except IndexError:
-            self._handle = _opened(_c().counting_open(_SECRET, words.MAX_DISTINCT_STRETCHES))
+            self._handle = _opened(_c().counting_open(_SECRET))
         self._close = weakref.finalize(self, _c().counting_close, self._handle)
-        self._bytes = 0
+        self._bytes = self._unsettled_bytes = 0
 
     def add(self, chunk: bytes) -> None:
-        status = _c().counting_add(self._handle, chunk, len(chunk))
-        if status == _TOO_MANY:
-            raise words.too_many_distinct()
-        _check(status)
+        _check(_c().counting_add(self._handle, chunk, len(chunk)))
         self._bytes += len(chunk)
+        self._unsettled_bytes += len(chunk)
+        if words.is_full(self._unsettled_bytes, _c().counting_stretches(self._handle)):
+            self._settle()
+
+    def _settle(self) -> None:
+        """Make words of the stretches, so that they take no more memory, and lines of the words, if these are
+        many."""
+        self._resolve()
+        settled, settled_bytes = c_size_t(), c_size_t()
+        _check(_c().counting_settle(self._handle, byref(settled), byref(settled_bytes)))
+        self._unsettled_bytes = 0
+        if words.are_many(settled.value, settled_bytes.value):
+            self._write()
+
+    def _resolve(self) -> None:
+        size, at = c_size_t(), 0
+        unclear = _c().counting_unclear(self._handle, byref(size))
+        while at < size.value:
+            stretches = _some_stretches(unclear, at, size.value)
+            at += len(stretches)
+            found = _words_of_all(stretches)
+            _check(_c().counting_resolve(self._handle, found, len(found)))
+        _check(_c().counting_resolve(self._handle, b"", 0))  # those behind the last one that is not ASCII
+
+    def _write(self) -> tuple[Any, Any, Any]:
+        """The lines so far, their sizes, and what they count."""
+        _check(_c().counting_write(self._handle))
+        lines, sizes, observed = (c_void_p * LONGEST)(), (c_size_t * LONGEST)(), (c_uint64 * (LONGEST + 1))()
+        _c().counting_lines(self._handle, lines, sizes, observed)
+        words.check_lines(sizes[:])
+        return lines, sizes, observed
 
     def lines(self) -> CountedLines:
-        unclear_bytes = c_size_t()
-        unclear = _c().counting_unclear(self._handle, byref(unclear_bytes))
-        found = _words_of_all(ctypes.string_at(unclear, unclear_bytes.value)) if unclear_bytes else b""
-        lines, sizes, observed = (c_void_p * LONGEST)(), (c_size_t * LONGEST)(), (c_uint64 * (LONGEST + 1))()
-        _check(_c().counting_lines(self._handle, found, len(found), lines, sizes, observed))
-        counted = CountedLines(
-            [ctypes.string_at(line, size) for line, size in zip(lines, sizes, strict=True)],
-            observed[:LONGEST],
-            observed[LONGEST],
-        )
-        if not _kept and self._bytes <= _KEPT_BYTES:
+        self._resolve()
+        lines, sizes, observed = self._write()
+        is_kept = not _kept and self._bytes <= _KEPT_BYTES
+        if not is_kept:
+            _c().counting_keep_lines(self._handle)
+        copies = []
+        for number, (line, size) in enumerate(zip(lines, sizes, strict=True)):
+            copies.append(ctypes.string_at(line, size))
+            if not is_kept:
+                _c().counting_drop_line(self._handle, number)
+        if is_kept:
             self._close.detach()
             _c().counting_clear(self._handle)
             _kept.append(self._handle)
         del self._handle  # it may count another block now
-        return counted
+        return CountedLines(copies, observed[:LONGEST], observed[LONGEST])
 
 
 class Sums:
@@ -125,7 +162,7 @@ class Sums:
         except IndexError:
             self._handle = _opened(_c().sums_open(_SECRET))
         self._close = weakref.finalize(self, _c().sums_close, self._handle)
-        _c().sums_begin(self._handle, most, part, parts)
+        _c().sums_begin(self._handle, most, MOST_TEXT_BYTES, part, parts)
         self._bytes = 0
 
     def add(self, line: bytes) -> None:
@@ -145,6 +182,17 @@ class Sums:
             _kept_sums.append(self._handle)
         del self._handle  # it may sum another part now
         return Summed(list(best.items()), total.value)
+
+
+def _some_stretches(unclear: int, at: int, end: int) -> bytes:
+    """Whole stretches of ``unclear`` from ``at`` on, a newline before each: ``_SLICE_BYTES`` or one."""
+    size = _SLICE_BYTES
+    while True:
+        stretches = ctypes.string_at(unclear + at, min(size, end - at))
+        cut = len(stretches) if at + size >= end else stretches.rfind(b"\n", 1)
+        if cut > 0:
+            return stretches[:cut]
+        size *= 2
 
 
 def _words_of_all(stretches: bytes) -> bytes:

@@ -120,6 +120,11 @@ static const uint8_t *text_of(const Table *table, const Entry *entry) {
     return entry->bytes <= 16 ? (const uint8_t *)entry->head : table->texts.data + entry->head[1];
 }
 
+static void make_key_of(Key *key, const Table *table, const Entry *entry) {
+    const uint8_t *text = text_of(table, entry);
+    make_key(key, &table->secret, text, entry->bytes, text + (entry->bytes > 16 ? entry->bytes : 16));
+}
+
 static inline int is_key(const Table *table, const Entry *entry, const Key *key) {
     if (entry->bytes != key->bytes)
         return 0;
@@ -152,9 +157,7 @@ static int resize_slots(Table *table, size_t slots) {
     Key keys[BATCH];
     for (size_t done = 0, made; done < entries_in(table); done += made) {
         for (made = 0; made < BATCH && done + made < entries_in(table); made++) {
-            const Entry *entry = entry_at(table, done + made);
-            const uint8_t *text = text_of(table, entry);
-            make_key(&keys[made], &table->secret, text, entry->bytes, text + (entry->bytes > 16 ? entry->bytes : 16));
+            make_key_of(&keys[made], table, entry_at(table, done + made));
             prefetch_slot(table, &keys[made]);
         }
         for (size_t i = 0; i < made; i++) {
@@ -202,12 +205,16 @@ static inline Entry *entry_of(Table *table, const Key *key, int *status) {
     return *status ? NULL : entry;
 }
 
-/* Append `"word":count` to a line of JSON. */
-static int append_count(Buffer *line, const Table *table, const Entry *word) {
+/* Append `"word":count` to a line of JSON, whose last object begins at `object`; a tab is between objects. */
+static int append_count(Buffer *line, size_t object, const Table *table, const Entry *word) {
     if (reserve(line, (size_t)word->bytes + 48))
         return NO_MEMORY;
     uint8_t *at = line->data + line->size;
-    *at++ = line->size ? ',' : '{', *at++ = '"';
+    if (line->size > object)
+        *at++ = ',';
+    else
+        *at = '\t', at += object > 0, *at++ = '{';
+    *at++ = '"';
     if (word->bytes <= 16)
         memcpy(at, word->head, 16); /* a constant number of bytes is no call */
     else
@@ -224,15 +231,21 @@ static int append_count(Buffer *line, const Table *table, const Entry *word) {
     return DONE;
 }
 
-static int end_line(Buffer *line) {
-    if (reserve(line, 2))
+static int end_object(Buffer *line, size_t object) {
+    if (reserve(line, 1))
         return NO_MEMORY;
-    append(line, line->size ? "}" : "{}", line->size ? 1 : 2);
+    if (line->size > object)
+        append(line, "}", 1);
     return DONE;
 }
 
-static int open_table(Table *table, const Secret *secret, size_t limit) {
-    table->secret = *secret, table->limit = limit;
+static const uint8_t *written(const Buffer *line, size_t *bytes) {
+    *bytes = line->size ? line->size : 2;
+    return line->size ? line->data : (const uint8_t *)"{}";
+}
+
+static int open_table(Table *table, const Secret *secret) {
+    table->secret = *secret, table->limit = MAX_ENTRIES;
     return resize_slots(table, FEWEST_SLOTS);
 }
 
@@ -241,10 +254,15 @@ static void clear_table(Table *table) {
     table->entries.size = table->texts.size = 0;
 }
 
+static void close_buffer(Buffer *buffer) {
+    free(buffer->data);
+    *buffer = (Buffer){0};
+}
+
 static void close_table(Table *table) {
     free(table->slots);
-    free(table->entries.data);
-    free(table->texts.data);
+    table->slots = NULL;
+    close_buffer(&table->entries), close_buffer(&table->texts);
 }
 
 /* ------------------------------------------------------------------------------ counting */
@@ -254,34 +272,49 @@ enum { IN_ORDER = 1, UNCLEAR = 2 }; /* marks of stretches and words */
 
 typedef struct {
     Table stretches, words; /* words of stretches that are not ASCII, but for those that are stretches, too */
+    Table settled;          /* words counted before the stretches, in order of first occurrence */
+    size_t resolved;        /* as many stretches have their words in `order` */
     Buffer folded, edges, unclear, order, lines[LONGEST];
     uint64_t observed[LONGEST + 1];
 } Counting;
 
+/* Give back all memory but that of the lines. */
+EXPORTED void counting_keep_lines(Counting *counting) {
+    close_table(&counting->stretches), close_table(&counting->words), close_table(&counting->settled);
+    close_buffer(&counting->folded), close_buffer(&counting->edges);
+    close_buffer(&counting->unclear), close_buffer(&counting->order);
+}
+
+/* Give back the memory of a line, which was copied. */
+EXPORTED void counting_drop_line(Counting *counting, size_t line) { close_buffer(&counting->lines[line]); }
+
 EXPORTED void counting_close(Counting *counting) {
-    close_table(&counting->stretches), close_table(&counting->words);
-    free(counting->folded.data), free(counting->edges.data);
-    free(counting->unclear.data), free(counting->order.data);
-    for (int i = 0; i < LONGEST; i++)
-        free(counting->lines[i].data);
+    counting_keep_lines(counting);
+    for (size_t i = 0; i < LONGEST; i++)
+        counting_drop_line(counting, i);
     free(counting);
 }
 
-/* Counts at most `limit` distinct stretches. NULL without memory. */
-EXPORTED Counting *counting_open(const Secret *secret, size_t limit) {
+/* NULL without memory. */
+EXPORTED Counting *counting_open(const Secret *secret) {
     Counting *counting = calloc(1, sizeof *counting);
     if (!counting)
         return NULL;
-    if (!open_table(&counting->stretches, secret, limit) && !open_table(&counting->words, secret, MAX_ENTRIES))
+    if (!open_table(&counting->stretches, secret) && !open_table(&counting->words, secret) &&
+        !open_table(&counting->settled, secret))
         return counting;
     counting_close(counting);
     return NULL;
 }
 
+static void clear_stretches(Counting *counting) {
+    clear_table(&counting->stretches), clear_table(&counting->words);
+    counting->unclear.size = counting->order.size = counting->resolved = 0;
+}
+
 /* Forget what was counted and keep the memory: fresh pages cost more than counting into them. */
 EXPORTED void counting_clear(Counting *counting) {
-    clear_table(&counting->stretches), clear_table(&counting->words);
-    counting->unclear.size = counting->order.size = 0;
+    clear_stretches(counting), clear_table(&counting->settled);
     for (int i = 0; i < LONGEST; i++)
         counting->lines[i].size = 0;
     memset(counting->observed, 0, sizeof counting->observed);
@@ -383,6 +416,9 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
     return status;
 }
 
+/* How many distinct stretches there are. */
+EXPORTED size_t counting_stretches(const Counting *counting) { return entries_in(&counting->stretches); }
+
 /* The distinct stretches that are not ASCII, in order of first occurrence, a newline before each. */
 EXPORTED const uint8_t *counting_unclear(const Counting *counting, size_t *bytes) {
     *bytes = counting->unclear.size;
@@ -430,7 +466,8 @@ static size_t following(uint64_t bytes) {
     return ((bytes & ~(bytes << 1) & EACH(0x80)) >> 7) * EACH(1) >> 56;
 }
 
-static int write_word(Counting *counting, const Table *table, const Entry *word) {
+/* How many code points a word has; of a longer one than LONGEST, that it is longer. */
+static size_t length_of(const Table *table, const Entry *word) {
     size_t length = word->bytes;
     if (length <= 16) {
         length -= following(word->head[0]) + following(word->head[1]);
@@ -440,44 +477,111 @@ static int write_word(Counting *counting, const Table *table, const Entry *word)
         for (size_t i = 0; i < word->bytes && length <= LONGEST; i++)
             length += (text[i] & 0xc0) != 0x80;
     }
-    length += !length; /* no word of Python's has none */
-    counting->observed[length - 1] += word->count;
-    return length > LONGEST ? DONE : append_count(&counting->lines[length - 1], table, word);
+    return length + !length; /* no word of Python's has none */
 }
 
-/* The lines of JSON, from `{` to `}`, with words in the order in which they came, and what each counts;
-   `observed` has one more, of longer words. `text` has words and spaces in the place of each stretch that
-   counting_unclear gave. */
-EXPORTED int counting_lines(Counting *counting, const uint8_t *text, size_t bytes, const uint8_t *lines[LONGEST],
-                            size_t sizes[LONGEST], uint64_t observed[LONGEST + 1]) {
+/* Take the words of the next stretches: `text` has words and spaces in the place of each one that counting_unclear
+   gave, as many as the caller likes; the next call has those that follow. */
+EXPORTED int counting_resolve(Counting *counting, const uint8_t *text, size_t bytes) {
     int status = DONE;
     const uint8_t *at = text, *end = text + bytes;
-    for (size_t i = 0; i < entries_in(&counting->stretches) && !status; i++) {
-        Entry *stretch = entry_at(&counting->stretches, i);
+    for (; counting->resolved < entries_in(&counting->stretches) && !status; counting->resolved++) {
+        Entry *stretch = entry_at(&counting->stretches, counting->resolved);
         if (!(stretch->mark & UNCLEAR)) {
             status = put_in_order(counting, &counting->stretches, stretch);
             continue;
         }
-        if (at == end || *at++ != '\n')
+        if (at == end)
+            return DONE;
+        if (*at++ != '\n')
             return SYNTAX;
         const uint8_t *next = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
         status = count_words(counting, at, next ? next : end, stretch->count);
         at = next ? next : end;
     }
-    if (!status && at != end)
+    return status || at == end ? status : SYNTAX;
+}
+
+static const Table *table_in_order(const Counting *counting, size_t place, Entry **word) {
+    uint32_t packed;
+    memcpy(&packed, counting->order.data + place * sizeof packed, sizeof packed);
+    const Table *table = packed & OF_WORDS ? &counting->words : &counting->stretches;
+    *word = entry_at(table, packed & ~OF_WORDS);
+    return table;
+}
+
+/* Move the words of all stretches to those that are settled, and forget the stretches: so memory stays bounded
+   however long the text is. What is settled then are *words of together *word_bytes. */
+EXPORTED int counting_settle(Counting *counting, size_t *words, size_t *word_bytes) {
+    if (counting->resolved != entries_in(&counting->stretches))
         return SYNTAX;
-    for (size_t i = 0; i < counting->order.size && !status; i += sizeof(uint32_t)) {
-        uint32_t place;
-        memcpy(&place, counting->order.data + i, sizeof place);
-        const Table *table = place & OF_WORDS ? &counting->words : &counting->stretches;
-        status = write_word(counting, table, entry_at(table, place & ~OF_WORDS));
+    int status = DONE;
+    Table *settled = &counting->settled;
+    Key keys[BATCH];
+    uint64_t times[BATCH];
+    for (size_t done = 0, places = counting->order.size / sizeof(uint32_t); done < places && !status;) {
+        size_t made = 0;
+        for (; made < BATCH && done < places; done++) {
+            Entry *word;
+            const Table *table = table_in_order(counting, done, &word);
+            if (length_of(table, word) > LONGEST) {
+                counting->observed[LONGEST] += word->count;
+                continue;
+            }
+            make_key_of(&keys[made], table, word);
+            prefetch_slot(settled, &keys[made]);
+            times[made++] = word->count;
+        }
+        for (size_t i = 0; i < made && !status; i++) {
+            Entry *word = entry_of(settled, &keys[i], &status);
+            if (word)
+                word->count += times[i];
+        }
     }
-    for (int i = 0; i < LONGEST && !status; i++) {
-        status = end_line(&counting->lines[i]);
-        lines[i] = counting->lines[i].data, sizes[i] = counting->lines[i].size;
-    }
-    memcpy(observed, counting->observed, sizeof counting->observed);
+    clear_stretches(counting);
+    *words = entries_in(settled), *word_bytes = 0;
+    for (size_t i = 0; i < *words; i++)
+        *word_bytes += entry_at(settled, i)->bytes;
     return status;
+}
+
+/* Write the words that are settled, or else those of the stretches, to the lines, as one more object of each where
+   there are any, and forget them. */
+EXPORTED int counting_write(Counting *counting) {
+    if (counting->resolved != entries_in(&counting->stretches))
+        return SYNTAX;
+    size_t objects[LONGEST], unused;
+    for (int i = 0; i < LONGEST; i++)
+        objects[i] = counting->lines[i].size;
+    int status = DONE, is_settled = entries_in(&counting->settled) > 0;
+    if (is_settled)
+        status = counting_settle(counting, &unused, &unused);
+    size_t words = is_settled ? entries_in(&counting->settled) : counting->order.size / sizeof(uint32_t);
+    for (size_t i = 0; i < words && !status; i++) {
+        Entry *word;
+        const Table *table = &counting->settled;
+        if (is_settled)
+            word = entry_at(table, i);
+        else
+            table = table_in_order(counting, i, &word);
+        size_t length = length_of(table, word);
+        counting->observed[length - 1] += word->count;
+        if (length <= LONGEST)
+            status = append_count(&counting->lines[length - 1], objects[length - 1], table, word);
+    }
+    for (int i = 0; i < LONGEST && !status; i++)
+        status = end_object(&counting->lines[i], objects[i]);
+    clear_stretches(counting), clear_table(&counting->settled);
+    return status;
+}
+
+/* The lines of JSON, each of one object or several with tabs between, with words in the order in which they came, and
+   what each counts; `observed` has one more, of longer words. */
+EXPORTED void counting_lines(const Counting *counting, const uint8_t *lines[LONGEST], size_t sizes[LONGEST],
+                             uint64_t observed[LONGEST + 1]) {
+    for (int i = 0; i < LONGEST; i++)
+        lines[i] = written(&counting->lines[i], &sizes[i]);
+    memcpy(observed, counting->observed, sizeof counting->observed);
 }
 
 /* ------------------------------------------------------------------------------ summing */
@@ -485,6 +589,7 @@ EXPORTED int counting_lines(Counting *counting, const uint8_t *text, size_t byte
 typedef struct {
     Table table; /* an entry's mark is the line that it was in last */
     uint64_t part, parts, total;
+    size_t texts_limit;
     uint32_t line;
     Buffer best;
 } Sums;
@@ -498,17 +603,19 @@ EXPORTED void sums_close(Sums *sums) {
 /* NULL without memory. */
 EXPORTED Sums *sums_open(const Secret *secret) {
     Sums *sums = calloc(1, sizeof *sums);
-    if (!sums || !open_table(&sums->table, secret, 0))
+    if (!sums || !open_table(&sums->table, secret))
         return sums;
     sums_close(sums);
     return NULL;
 }
 
-/* Forget what was summed, keep the memory, and sum at most `limit` words: those that belong to `part` of `parts`. */
-EXPORTED void sums_begin(Sums *sums, size_t limit, uint64_t part, uint64_t parts) {
+/* Forget what was summed, keep the memory, and sum at most `limit` words, whose texts, where they do not fit into an
+   entry, have at most `texts_limit` bytes: those that belong to `part` of `parts`. */
+EXPORTED void sums_begin(Sums *sums, size_t limit, size_t texts_limit, uint64_t part, uint64_t parts) {
     sums->table.slots_mask = FEWEST_SLOTS - 1; /* as few as at first: parts differ more than blocks */
     clear_table(&sums->table);
-    sums->table.limit = limit, sums->part = part, sums->parts = parts;
+    sums->table.limit = limit, sums->texts_limit = texts_limit;
+    sums->part = part, sums->parts = parts;
     sums->total = sums->line = 0;
 }
 
@@ -555,7 +662,7 @@ EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *fai
     const uint8_t *at = line, *end = line + bytes;
     Key keys[BATCH];
     uint64_t times[BATCH];
-    int status = DONE, more;
+    int status = DONE, more, is_next;
     *failed_at = 0;
     if (!++sums->line)
         return TOO_LARGE;
@@ -564,6 +671,7 @@ EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *fai
         return SYNTAX;
     for (more = at < end; more && !status;) {
         size_t made = 0;
+        is_next = 0; /* object: what comes twice in one is damage */
         while (made < BATCH && more) {
             *failed_at = (size_t)(at - line);
             const uint8_t *word = ++at;
@@ -583,8 +691,12 @@ EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *fai
                     __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
                     return TOO_LARGE;
             times[made++] = number;
-            if ((more = at < end) && *at++ != ',')
+            if (!(more = at < end) || *at++ == ',')
+                continue;
+            if (end - at < 3 || at[-1] != '}' || at[0] != '\t' || at[1] != '{')
                 return SYNTAX;
+            at += 2, is_next = 1;
+            break;
         }
         for (size_t i = 0; i < made; i++)
             prefetch_entry(&sums->table, &keys[i]);
@@ -592,6 +704,10 @@ EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *fai
             *failed_at = (size_t)(keys[i].text - line) - 1;
             status = add_word(sums, &keys[i], times[i]);
         }
+        if (!status && sums->table.texts.size > sums->texts_limit)
+            return TOO_MANY;
+        if (is_next && !++sums->line)
+            return TOO_LARGE;
     }
     return status;
 }
@@ -620,9 +736,9 @@ EXPORTED int sums_best(Sums *sums, size_t top, const uint8_t **line, size_t *byt
     int status = DONE;
     sums->best.size = 0;
     for (size_t i = 0; i < found && !status; i++)
-        status = append_count(&sums->best, &sums->table, best[i]);
-    if (status || end_line(&sums->best))
+        status = append_count(&sums->best, 0, &sums->table, best[i]);
+    if (status || end_object(&sums->best, 0))
         return NO_MEMORY;
-    *line = sums->best.data, *bytes = sums->best.size, *total = sums->total;
+    *line = written(&sums->best, bytes), *total = sums->total;
     return DONE;
 }

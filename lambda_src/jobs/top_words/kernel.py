@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-LIBRARY = "fanfold.libs/kernel-3b43c65d.so"
+LIBRARY = "fanfold.libs/kernel-030af181.so"
 """Where the layer has what is compiled from kernel.c, by a hash of it: while a deployment is under way, new
 code can meet an old layer, and then works in Python."""
 

@@ -6,11 +6,11 @@ from typing import Annotated
 import msgspec
 
 from lambda_src.errors import BlobDamaged, TooManyDistinct
-from lambda_src.jobs.top_words import top
+from lambda_src.jobs.top_words import top, words
 from lambda_src.jobs.top_words.kernel import CountedLines, Kernel, Summed
-from lambda_src.jobs.top_words.words import count_stretches, count_words
+from lambda_src.jobs.top_words.words import LONGEST, count_stretches, count_words
 
-_LINE = msgspec.json.Decoder(dict[str, Annotated[int, msgspec.Meta(ge=1)]])
+_OBJECT = msgspec.json.Decoder(dict[str, Annotated[int, msgspec.Meta(ge=1)]])
 
 
 class Counting:
@@ -18,17 +18,44 @@ class Counting:
 
     def __init__(self) -> None:
         self._stretches: Counter[bytes] = Counter()
+        self._settled: list[dict[str, int]] = [{} for _ in range(LONGEST)]
+        self._unsettled_bytes = 0
+        self._lines = [bytearray() for _ in range(LONGEST)]
+        self._words = [0] * LONGEST
+        self._longer_words = 0
 
     def add(self, chunk: bytes) -> None:
         count_stretches(chunk, self._stretches)
+        self._unsettled_bytes += len(chunk)
+        if words.is_full(self._unsettled_bytes, len(self._stretches)):
+            self._settle()
+            settled_bytes = sum(len(word.encode()) for counts in self._settled for word in counts)
+            if words.are_many(sum(map(len, self._settled)), settled_bytes):
+                self._write()
+
+    def _settle(self) -> None:
+        """Make words of the stretches, so that they take no more memory."""
+        counts = count_words(self._stretches)
+        for settled, more in zip(self._settled, counts.by_length, strict=True):
+            top.add(settled, more)
+        self._longer_words += counts.longer_words
+        self._stretches.clear()
+        self._unsettled_bytes = 0
+
+    def _write(self) -> None:
+        """Write the words that are settled to the lines, as one more object of each where there are any."""
+        for length, counts in enumerate(self._settled):
+            if counts:
+                line = self._lines[length]
+                line += b"\t" * bool(line) + msgspec.json.encode(counts)
+                self._words[length] += sum(counts.values())
+                counts.clear()
+        words.check_lines([len(line) or len(b"{}") for line in self._lines])
 
     def lines(self) -> CountedLines:
-        counts = count_words(self._stretches)
-        return CountedLines(
-            [msgspec.json.encode(words) for words in counts.by_length],
-            [sum(words.values()) for words in counts.by_length],
-            counts.longer_words,
-        )
+        self._settle()
+        self._write()
+        return CountedLines([bytes(line or b"{}") for line in self._lines], self._words, self._longer_words)
 
 
 class Sums:
@@ -39,8 +66,12 @@ class Sums:
         self._counts: dict[str, int] = {}
 
     def add(self, line: bytes) -> None:
+        for counts in line.split(b"\t"):
+            self._add_object(counts)
+
+    def _add_object(self, line: bytes) -> None:
         try:
-            counts = _LINE.decode(line)
+            counts = _OBJECT.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BlobDamaged(f"A line of counts cannot be read ({error}): start the run again.") from None
         if self._parts > 1:

@@ -8,7 +8,7 @@ that the same words are counted on every machine (docs/decisions/0001).
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -40,28 +40,49 @@ class WordCounts(NamedTuple):
     longer_words: int
 
 
-MAX_DISTINCT_STRETCHES = 2_000_000
-"""In one block: what the memory of ``parse_block`` is made for (docs/memory.md). A block of the default size
-cannot have as many."""
+SETTLE_BYTES = 64 << 20
+SETTLE_STRETCHES = 1_000_000
+"""A block makes words of its stretches when it has counted so much text, or found so many distinct ones.
+Where a sentence is a stretch, hardly any comes twice."""
+
+SPILL_WORDS = 2_000_000
+SPILL_BYTES = 64 << 20
+"""Distinct words that are counted together in memory. If a block has more, they are written to its lines, and
+counting begins anew: a word may stand in several objects of a line."""
+
+MAX_LINE_BYTES = 200_000_000
+MAX_LINES_BYTES = 600_000_000
+"""Of one block: the first is what a reducer can read at once, the second what ``parse_block`` can store
+(docs/memory.md)."""
+
+
+def is_full(text_bytes: int, stretches: int) -> bool:
+    """Whether the stretches of a block, which were made of ``text_bytes``, are to be settled."""
+    return text_bytes >= SETTLE_BYTES or stretches >= SETTLE_STRETCHES
+
+
+def are_many(words: int, word_bytes: int) -> bool:
+    """Whether the words that are settled, which have ``word_bytes`` together, are to be written to lines."""
+    return words >= SPILL_WORDS or word_bytes >= SPILL_BYTES
+
+
+def check_lines(sizes: Sequence[int]) -> None:
+    """Raise TooManyDistinct if lines of these ``sizes`` are too long."""
+    if max(sizes) > MAX_LINE_BYTES or sum(sizes) > MAX_LINES_BYTES:
+        raise TooManyDistinct(
+            f"One block has too many distinct words: their counts take more than {MAX_LINE_BYTES:,} bytes "
+            f"for one length, or more than {MAX_LINES_BYTES:,} for all."
+        )
 
 
 def count_stretches(chunk: bytes, stretches: Counter[bytes]) -> None:
     """Add the stretches of ``chunk``, which cuts no token, to ``stretches``, ASCII letters in lower case. A
-    stretch is what stands between two separators of ASCII: in most texts one token. Raises TooManyDistinct.
+    stretch is what stands between two separators of ASCII: in most texts one token.
 
     Stays on bytes: splitting and counting run in C. Lower case first is safe, for it changes neither what
     is a letter nor how the other letters of a word are lowered.
     """
     stretches.update(chunk.translate(_FOLD).split())
-    if len(stretches) > MAX_DISTINCT_STRETCHES:
-        raise too_many_distinct()
-
-
-def too_many_distinct() -> TooManyDistinct:
-    """What a block is refused with."""
-    return TooManyDistinct(
-        f"One block has more than {MAX_DISTINCT_STRETCHES:,} distinct words: choose a smaller block_bytes."
-    )
 
 
 def count_words(stretches: Mapping[bytes, int]) -> WordCounts:

@@ -1,0 +1,53 @@
+"""What a block that is too large is refused with."""
+
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from lambda_src.addresses import Placed, Portion
+from lambda_src.errors import FanfoldError, OutOfMemory, TooManyDistinct
+from lambda_src.formats import Format
+from lambda_src.job import Job, Span
+from lambda_src.jobs.access_log import JOB
+from lambda_src.map_block import map_block
+from lambda_src.messages import ParseBlockRequest, Source
+
+
+def refused(error: FanfoldError, *formats: Format | None, listing: Span | None = None) -> str:
+    def refuse(*_: Any) -> Any:
+        raise error
+
+    job: Job = msgspec.structs.replace(JOB, map=refuse)
+    objects = tuple(Placed(number, f"input/{number}", 1, "e", how) for number, how in enumerate(formats))
+    request = ParseBlockRequest(
+        "run", Source("b", "k", "e", 9), 0, 0, 9, Portion(objects, listing), JOB.rules
+    )
+    with pytest.raises(type(error)) as raised:
+        map_block(job, request, cast(Any, None), cast(Any, None))
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("error", [TooManyDistinct, OutOfMemory])
+@pytest.mark.parametrize(
+    ("formats", "advice"),
+    [
+        (("plain",), "Choose a smaller block_bytes."),
+        (("plain", "plain"), "Choose a smaller block_bytes."),
+        (("gzip",), "input/0 is gzip, which is always one block: upload it unpacked"),
+        (("zstd",), "input/0 is zstd, which is always one block: upload it unpacked"),
+        (
+            ("bzip2",),
+            "Choose a smaller block_bytes; gzip, xz, zstd, and bzip2 of one stream, are always",
+        ),
+        (("gzip", "plain"), "Choose a smaller block_bytes; gzip"),
+        ((None,), "Choose a smaller block_bytes; gzip"),
+        ((), "Choose a smaller block_bytes; gzip"),
+    ],
+)
+def test_a_block_that_is_too_large_gets_advice_that_helps(
+    error: type[FanfoldError], formats: tuple[Format | None, ...], advice: str
+) -> None:
+    """A smaller block size does not make smaller blocks of an archive that one function must unpack."""
+    message = refused(error("Too much."), *formats, listing=None if formats else Span(0, 9))
+    assert message.startswith(f"Too much. {advice}")
