@@ -13,11 +13,13 @@ override JSON := $(value JSON)
 override BLOCK_BYTES := $(value BLOCK_BYTES)
 override CONCURRENCY := $(value CONCURRENCY)
 override CONTEXT := $(value CONTEXT)
+override TAGS := $(value TAGS)
+override REQUIRE_APPROVAL := $(value REQUIRE_APPROVAL)
 override NAME := $(value NAME)
 override FUZZ_S := $(value FUZZ_S)
 override REPORT := $(value REPORT)
 override QUICK := $(value QUICK)
-export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT NAME FUZZ_S QUICK REPORT
+export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT TAGS REQUIRE_APPROVAL NAME FUZZ_S QUICK REPORT
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -80,14 +82,12 @@ synth: .installed ## Write the CloudFormation template to cdk.out: [CONTEXT="nam
 	@$(with_context) cdk synth --quiet "$$@"
 
 .PHONY: deploy
-deploy: .installed ## Deploy to the AWS account of your credentials: [CONTEXT="name=value ..."]
-	@python -m client.doctor
-	cdk bootstrap
-	@$(with_context) cdk deploy "$$@"
+deploy: .installed ## Deploy to your AWS account: [CONTEXT="name=value ..."] [TAGS="name=value ..."] [REQUIRE_APPROVAL=never]
+	@python -m client.deploy deploy
 
 .PHONY: destroy
-destroy: .installed ## Remove the stack from that account; data stay unless deployed with retain_data=false
-	@$(with_context) cdk destroy "$$@"
+destroy: .installed ## Remove the stack from it; data stay unless deployed with retain_data=false: [REQUIRE_APPROVAL=never]
+	@python -m client.deploy destroy
 
 .PHONY: audit
 audit: ## Ask for known vulnerabilities of the locked packages

@@ -21,18 +21,24 @@ from rich.text import Text
 
 from client.account import Account
 from client.assembly import CDK
-from client.aws import AccountError, Aws, account_of_person, sentence
+from client.aws import AccountError, Aws, sentence
 from client.deployment import ROOT, Deployment, DeploymentError, StackNotFound, find_deployment
 from client.interruption import SIGNALS
 from client.local_stack import LocalStackError
 from client.processes import started
 from client.safe_text import visible
-from lambda_src.settings import DEFAULT_JOB, stack_name
+from lambda_src.settings import DEFAULT_JOB, SETTINGS, stack_name
 
 PYTHONS = ((3, 11), (3, 15))
-BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
+QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
+"""The context setting of the CDK that tells one bootstrap of an account from another."""
+
+DEFAULT_QUALIFIER = "hnb659fds"
 BOOTSTRAP_VERSION = 6
 """What aws-cdk-lib's stacks ask for themselves."""
+
+ALWAYS_UNRESERVED = 100
+"""Lambda refuses a reservation that leaves less of the account's quota to all other functions."""
 
 CLOCK_S = 60.0
 WRONG_CLOCK_S = 300.0
@@ -70,20 +76,6 @@ def examine(console: Console, open_account: Callable[[], Account], job: str) -> 
     return 1 if is_wrong else 0
 
 
-def check_credentials() -> int:
-    """Tell a person whose credentials do not work, before the CDK tries them for half a minute and says so at
-    length; the exit status."""
-    try:
-        credentials, _ = who(account_of_person())
-    except AccountError as error:
-        credentials = Finding("Credentials", "wrong", str(error))
-    if credentials.state == "ok":
-        return 0
-    print(visible(f"Error: {credentials.text}"), file=sys.stderr)
-    print("make takes the profile and the region from AWS_PROFILE and AWS_REGION.", file=sys.stderr)
-    return 1
-
-
 def _findings(open_account: Callable[[], Account], job: str) -> Iterator[Finding]:
     yield from of_this_machine()
     try:
@@ -92,7 +84,7 @@ def _findings(open_account: Callable[[], Account], job: str) -> Iterator[Finding
         yield Finding("Account", "wrong", str(error))
         return
     usable = True
-    for finding in of_account(account):
+    for finding in of_account(account, job):
         usable = usable and not (finding.check == "Credentials" and finding.state == "wrong")
         yield finding
     if usable:
@@ -163,7 +155,7 @@ def _installed_version(name: str) -> str | None:
         return None
 
 
-def of_account(account: Account) -> Iterator[Finding]:
+def of_account(account: Account, job: str) -> Iterator[Finding]:
     """Credentials, region, clock, quota and bootstrap. Nothing else can be asked without credentials."""
     aws = account.aws
     yield Finding("Region", "ok", aws.session.region_name)
@@ -174,7 +166,7 @@ def of_account(account: Account) -> Iterator[Finding]:
     if credentials.state == "wrong":
         return
     yield concurrency(aws)
-    yield bootstrap(aws)
+    yield bootstrap(aws, _deployed_qualifier(aws, stack_name(job)) or qualifier_of_files())
 
 
 def who(aws: Aws) -> tuple[Finding, str]:
@@ -219,13 +211,67 @@ def concurrency(aws: Aws) -> Finding:
     return Finding("Concurrency quota", "ok", f"{limit:,}")
 
 
-def bootstrap(aws: Aws) -> Finding:
+def reservation(aws: Aws, wanted: int, reserved_now: int) -> Finding:
+    """Whether the account can reserve ``wanted`` concurrent calls for parse_block, which has
+    ``reserved_now``."""
+    try:
+        limits = aws.client("lambda").get_account_settings()["AccountLimit"]
+    except (BotoCoreError, ClientError) as error:
+        return Finding("Reserved concurrency", "note", f"cannot be checked: {sentence(error)}")
+    left = int(limits["UnreservedConcurrentExecutions"]) + reserved_now - wanted
+    if left >= ALWAYS_UNRESERVED:
+        text = f"{wanted:,} for parse_block, {left:,} for everything else in the account"
+        return Finding("Reserved concurrency", "ok", text)
+    possible = max(0, left + wanted - ALWAYS_UNRESERVED)
+    advice = f"choose at most {possible:,}" if possible else "leave it out"
+    text = (
+        f"Lambda keeps {ALWAYS_UNRESERVED} of the account's quota unreserved, and "
+        f"reserved_concurrency={wanted} would leave {max(left, 0):,}: {advice}, "
+        "or ask AWS for a larger quota."
+    )
+    return Finding("Reserved concurrency", "wrong", text, QUOTA)
+
+
+def reserved_now(aws: Aws, function: str) -> int:
+    """How many calls at once are reserved for ``function``; 0 if that cannot be read."""
+    try:
+        found = aws.client("lambda").get_function_concurrency(FunctionName=function)
+    except (BotoCoreError, ClientError):
+        return 0
+    return int(found.get("ReservedConcurrentExecutions", 0))
+
+
+def qualifier_of_files() -> str:
+    """The qualifier of the CDK's bootstrap, where a file of the CDK sets one."""
+    for path in (ROOT / "cdk.json", ROOT / "cdk.context.json", Path.home() / ".cdk.json"):
+        try:
+            settings = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        context = settings if path.name == "cdk.context.json" else settings.get("context", {})
+        if qualifier := context.get(QUALIFIER):
+            return str(qualifier)
+    return DEFAULT_QUALIFIER
+
+
+def _deployed_qualifier(aws: Aws, stack: str) -> str | None:
+    """The qualifier that a deployed stack was synthesized with."""
+    try:
+        asked = _template(aws, stack)["Parameters"]["BootstrapVersion"]["Default"]
+    except (BotoCoreError, ClientError, KeyError):
+        return None
+    return str(asked).split("/")[2]
+
+
+def bootstrap(aws: Aws, qualifier: str) -> Finding:
     """Whether the CDK can deploy into the account and region."""
     try:
-        version = int(aws.client("ssm").get_parameter(Name=BOOTSTRAP)["Parameter"]["Value"])
+        parameter = aws.client("ssm").get_parameter(Name=f"/cdk-bootstrap/{qualifier}/version")
+        version = int(parameter["Parameter"]["Value"])
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":
-            text = f"not done in {aws.session.region_name}; `make deploy` does it"
+            named = "" if qualifier == DEFAULT_QUALIFIER else f" with the qualifier {qualifier}"
+            text = f"not done in {aws.session.region_name}{named}; `make deploy` does it"
             return Finding("CDK bootstrap", "wrong", text, "make deploy")
         return Finding("CDK bootstrap", "note", f"cannot be read: {sentence(error)}")
     except BotoCoreError as error:
@@ -254,12 +300,18 @@ def of_stack(account: Account, job: str) -> Iterator[Finding]:
         yield Finding("Stack", "wrong", sentence(error), mend)
         return
     yield Finding("Stack", "ok", f"{name}, of the job {job}")
+    if reserved := reserved_now(aws, deployment.parse_block):
+        yield reservation(aws, reserved, reserved)
     yield drift(template, deployment, local=bool(aws.endpoint_url), mend=mend)
 
 
 def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, mend: str = "") -> Finding:
     """Whether ``template``, which is deployed, is the one that this checkout makes of the same settings."""
-    context = {**context_of(template, deployment), **({"architecture": "host"} if local else {})}
+    settings = template.get("Metadata", {}).get(SETTINGS)
+    if settings is None:
+        text = "an older version deployed the stack, and did not note its settings; deploy again with yours"
+        return Finding("Checkout", "wrong", text, mend if local else 'make deploy CONTEXT="name=value ..."')
+    context = {"job": deployment.job, **settings}
     fresh = synthesized(context)
     if isinstance(fresh, str):
         return Finding(
@@ -273,47 +325,14 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, m
     return Finding("Checkout", "wrong", text, mend if local else deploy_command(context))
 
 
-def context_of(template: Mapping[str, Any], deployment: Deployment) -> dict[str, str]:
-    """The settings that a deployed stack was given, as far as its template tells."""
-    resources = template["Resources"].values()
-    architecture = next(
-        (
-            resource["Properties"]["Architectures"][0]
-            for resource in resources
-            if resource["Type"] == "AWS::Lambda::Function" and "Architectures" in resource["Properties"]
-        ),
-        "arm64",
-    )
-    kept = any(
-        resource["Type"] == "AWS::S3::Bucket" and resource.get("DeletionPolicy", "Delete") != "Delete"
-        for resource in resources
-    )
-    context = {
-        "job": deployment.job,
-        "architecture": architecture,
-        "retain_data": "true" if kept else "false",
-    }
-    if deployment.source_bucket != deployment.bucket:
-        context["source_bucket"] = deployment.source_bucket
-    text = json.dumps(template)
-    if key := re.search(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+", text):
-        context["source_bucket_key"] = key[0]
-    if any(resource["Type"] == "AWS::CloudWatch::Dashboard" for resource in resources):
-        context["dashboard"] = "true"
-    for resource in resources:
-        if resource["Type"] == "AWS::SNS::Subscription" and resource["Properties"]["Protocol"] == "email":
-            context["alarm_email"] = resource["Properties"]["Endpoint"]
-    return context
-
-
 def deploy_command(context: Mapping[str, str]) -> str:
     """How to deploy with these settings.
 
-    >>> deploy_command({"job": "top_words", "architecture": "x86_64", "retain_data": "true"})
+    >>> deploy_command({"job": "top_words", "architecture": "x86_64"})
     'make deploy CONTEXT="architecture=x86_64"'
     """
-    defaults = {"job": DEFAULT_JOB, "architecture": "arm64", "retain_data": "true"}
-    given = " ".join(f"{name}={value}" for name, value in context.items() if defaults.get(name) != value)
+    settings = {name: value for name, value in context.items() if (name, value) != ("job", DEFAULT_JOB)}
+    given = " ".join(f"{name}={value}" for name, value in settings.items())
     return f'make deploy CONTEXT="{given}"' if given else "make deploy"
 
 
@@ -377,7 +396,3 @@ def _template(aws: Aws, name: str) -> Mapping[str, Any]:
 def _app_context() -> dict[str, Any]:
     context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text()).get("context", {})
     return context
-
-
-if __name__ == "__main__":
-    sys.exit(check_credentials())

@@ -34,6 +34,9 @@ RUNS_INDEX = "runs"
 
 DEFAULT_JOB = "top_words"
 
+SETTINGS = "fanfold:settings"
+"""Where a template notes the context settings that it was made with, apart from the defaults."""
+
 _VARIABLE_PREFIX = "FANFOLD_"
 
 

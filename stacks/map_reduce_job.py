@@ -1,6 +1,6 @@
 """One job as five functions, with their grants and their logs."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aws_cdk import Acknowledgment, Stack, Validations
 from aws_cdk import aws_dynamodb as dynamodb
@@ -30,11 +30,13 @@ from stacks.native_library import source_of_job
 
 class Objects(NamedTuple):
     """The objects of ``bucket`` whose keys begin with ``prefix``; ``finding`` is how cdk-nag writes the
-    bucket's ARN."""
+    bucket's ARN. The bucket belongs to ``account``, if not to the stack's own: no other is read or written,
+    should the name come to belong to somebody else."""
 
     bucket: s3.IBucket
     prefix: str
     finding: str
+    account: str | None = None
 
 
 class MapReduceJob(Construct):
@@ -180,7 +182,13 @@ def _allow(function: lambda_.Function, actions: list[str], resources: list[str])
 
 
 def _allow_objects(function: lambda_.Function, action: str, objects: Objects) -> None:
-    _allow(function, [action], [objects.bucket.arn_for_objects(f"{objects.prefix}*")])
+    function.add_to_role_policy(
+        iam.PolicyStatement(
+            actions=[action],
+            resources=[objects.bucket.arn_for_objects(f"{objects.prefix}*")],
+            conditions=_of_account(function, objects),
+        )
+    )
     Validations.of(_role(function)).acknowledge(
         Acknowledgment(
             id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects.finding}/{objects.prefix}*]",
@@ -190,12 +198,18 @@ def _allow_objects(function: lambda_.Function, action: str, objects: Objects) ->
 
 
 def _allow_listing(function: lambda_.Function, objects: Objects) -> None:
-    conditions = {"StringLike": {"s3:prefix": f"{objects.prefix}*"}} if objects.prefix else None
+    conditions = _of_account(function, objects)
+    if objects.prefix:
+        conditions["StringLike"] = {"s3:prefix": f"{objects.prefix}*"}
     function.add_to_role_policy(
         iam.PolicyStatement(
             actions=["s3:ListBucket"], resources=[objects.bucket.bucket_arn], conditions=conditions
         )
     )
+
+
+def _of_account(function: lambda_.Function, objects: Objects) -> dict[str, Any]:
+    return {"StringEquals": {"aws:ResourceAccount": objects.account or Stack.of(function).account}}
 
 
 def _role(function: lambda_.Function) -> iam.IRole:

@@ -59,17 +59,23 @@ class Synthesized:
     def grants(self, function: str) -> dict[str, set[str]]:
         """What a function's role may do: the actions by resource. Refuses what such a table cannot tell."""
         grants: dict[str, set[str]] = {}
-        for policy in self.resources("AWS::IAM::Policy").values():
-            if {"Ref": self._role_id(function)} not in policy["Properties"]["Roles"]:
-                continue
-            for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-                assert {"Effect", "Action", "Resource"} <= set(statement), statement
-                assert set(statement) <= {"Effect", "Action", "Resource", "Condition"}, statement
-                assert statement["Effect"] == "Allow", statement
-                where = _condition(statement.get("Condition"))
-                for resource in _as_list(statement["Resource"]):
-                    grants.setdefault(self.arn(resource) + where, set()).update(_as_list(statement["Action"]))
+        for statement in self.statements(function):
+            assert {"Effect", "Action", "Resource"} <= set(statement), statement
+            assert set(statement) <= {"Effect", "Action", "Resource", "Condition"}, statement
+            assert statement["Effect"] == "Allow", statement
+            where = _condition(statement)
+            for resource in as_list(statement["Resource"]):
+                grants.setdefault(self.arn(resource) + where, set()).update(as_list(statement["Action"]))
         return grants
+
+    def statements(self, function: str) -> list[dict[str, Any]]:
+        """The statements of the policies of a function's role."""
+        return [
+            statement
+            for policy in self.resources("AWS::IAM::Policy").values()
+            if {"Ref": self._role_id(function)} in policy["Properties"]["Roles"]
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        ]
 
     def arn(self, value: object) -> str:
         """An ARN in the template, readable. A form that is not expected stays as it is, and so equals
@@ -153,15 +159,20 @@ def synthesize_app(folder: Path, context: Mapping[str, object]) -> Synthesized:
     return Synthesized(folder, str(context.get("job", DEFAULT_JOB)))
 
 
-def _condition(condition: object) -> str:
-    """The only form of condition that the stack has, readable."""
-    if condition is None:
-        return ""
-    match condition:
-        case {"StringLike": {"s3:prefix": str(prefix)}} if condition == {"StringLike": {"s3:prefix": prefix}}:
+def _condition(statement: Mapping[str, Any]) -> str:
+    """The only forms of condition that the stack has, readable. Every bucket's account must be named."""
+    conditions = dict(statement.get("Condition", {}))
+    if any(action.startswith("s3:") for action in as_list(statement["Action"])):
+        (owner,) = conditions.pop("StringEquals").items()
+        assert owner[0] == "aws:ResourceAccount", statement
+    match conditions:
+        case {"StringLike": {"s3:prefix": str(prefix)}} if conditions == {
+            "StringLike": {"s3:prefix": prefix}
+        }:
             return f" where s3:prefix is like {prefix}"
-    raise AssertionError(condition)
+    assert not conditions, statement
+    return ""
 
 
-def _as_list(value: Any) -> list[Any]:
+def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

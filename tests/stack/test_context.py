@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from lambda_src.job import names
+from lambda_src.settings import SETTINGS
+from stacks.context import InvalidContext
 from stacks.dependency_layer import host_architecture
-from stacks.fanfold_stack import InvalidContext
 
 from .conftest import EMAIL, EXISTING_BUCKET, KEY_ARN, Synthesize
 from .synthesized import FUNCTIONS, Synthesized
@@ -99,7 +100,7 @@ def test_the_defaults_may_be_written_out(
         ({"retain_data": 0}, "-c retain_data=0: choose one of true, false."),
         (
             {"source_bucket_key": KEY_ARN},
-            "-c source_bucket_key is for a -c source_bucket=NAME, which is not given.",
+            "-c source_bucket_key is for -c source_bucket=NAME, which is not given.",
         ),
         (
             {
@@ -117,7 +118,7 @@ def test_the_defaults_may_be_written_out(
         ({"dashboard": "on"}, "-c dashboard=on: choose one of false, true."),
         (
             {"alarm_email": EMAIL},
-            "-c alarm_email is for the alarms of -c dashboard=true, which is not given.",
+            "-c alarm_email is for -c dashboard=true, which is not given.",
         ),
         *(
             (
@@ -132,6 +133,19 @@ def test_the_defaults_may_be_written_out(
                 f"-c keep_intermediates_days={days}: give a whole number from 1 to 3,650.",
             )
             for days in (0, "0", "-1", "1.5", "7d", 3651, True)
+        ),
+        (
+            {"source_bucket_account": "444455556666"},
+            "-c source_bucket_account is for -c source_bucket=NAME, which is not given.",
+        ),
+        (
+            {"source_bucket": EXISTING_BUCKET, "source_bucket_account": "4444-5555-6666"},
+            "-c source_bucket_account=4444-5555-6666: give the 12 digits of the account that owns the "
+            "bucket.",
+        ),
+        (
+            {"permissions_boundary": "policy/Boundary"},
+            "-c permissions_boundary=policy/Boundary: give the name of a managed policy.",
         ),
         ({"tracing": "on"}, "-c tracing=on: choose one of off, active."),
         (
@@ -148,3 +162,29 @@ def test_a_value_that_is_no_choice_is_refused_with_the_choices(
     with pytest.raises(InvalidContext) as refused:
         synthesize(**context)
     assert str(refused.value) == sentence
+
+
+def test_the_template_notes_the_settings_that_are_not_the_default(
+    default: Synthesized, alarms: Synthesized, synthesize: Synthesize
+) -> None:
+    """The doctor synthesizes with them again to compare."""
+    assert default.template["Metadata"] == {SETTINGS: {}}
+    assert alarms.template["Metadata"] == {SETTINGS: {"dashboard": "true", "alarm_email": EMAIL}}
+    given = {
+        "source_bucket": EXISTING_BUCKET,
+        "source_bucket_key": KEY_ARN,
+        "source_bucket_account": "444455556666",
+        "permissions_boundary": "Boundary",
+        "retain_data": "false",
+        "architecture": "x86_64",
+        "tracing": "active",
+        "reserved_concurrency": "7",
+        "keep_intermediates_days": "2",
+    }
+    assert synthesize(**given).template["Metadata"] == {SETTINGS: given}
+
+
+def test_every_role_has_the_permissions_boundary(synthesize: Synthesize) -> None:
+    for role in synthesize(permissions_boundary="Boundary").resources("AWS::IAM::Role").values():
+        (_, parts) = role["Properties"]["PermissionsBoundary"]["Fn::Join"]
+        assert parts[-1].endswith(":policy/Boundary")

@@ -6,7 +6,7 @@ To grant more, add the line here first: the table is what a reviewer reads.
 import pytest
 
 from .conftest import EXISTING_BUCKET, KEY_ARN, Synthesize
-from .synthesized import FUNCTIONS, Synthesized
+from .synthesized import FUNCTIONS, Synthesized, as_list
 
 OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
@@ -85,6 +85,23 @@ def test_an_existing_source_bucket_takes_the_place_of_the_inputs(
     instead = {"Bucket/input/*": f"{source}/*", "Bucket where s3:prefix is like input/*": source}
     expected = {instead.get(resource, resource): actions for resource, actions in GRANTS[name].items()}
     assert existing_source.grants(name) == expected
+
+
+@each_function
+def test_a_source_bucket_of_another_account_is_read_there_and_nowhere_else(
+    synthesize: Synthesize, name: str
+) -> None:
+    """The grants themselves are those above; the stack's own bucket stays one of its own account."""
+    elsewhere = synthesize(source_bucket=EXISTING_BUCKET, source_bucket_account="444455556666")
+    accounts = {
+        resource: statement["Condition"]["StringEquals"]["aws:ResourceAccount"]
+        for statement in elsewhere.statements(name)
+        for resource in map(elsewhere.arn, as_list(statement["Resource"]))
+        if "s3:" in str(statement["Action"])
+    }
+    assert accounts or name in ("GetAllOccurrences", "LogResults")
+    for resource, account in accounts.items():
+        assert account == ("444455556666" if EXISTING_BUCKET in resource else {"Ref": "AWS::AccountId"})
 
 
 @each_function

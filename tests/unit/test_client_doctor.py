@@ -116,25 +116,12 @@ def test_credentials_that_do_not_work_are_told_and_nothing_else_is_asked(
 ) -> None:
     """But the clock, whose error may be the reason."""
     aws = Aws(Service(get_caller_identity=error))
-    region, credentials, *others = doctor.of_account(Account(aws))
+    region, credentials, *others = doctor.of_account(Account(aws), "top_words")
     assert (region.state, credentials.state) == ("ok", "wrong")
     assert re.search(sentence, credentials.text)
     assert not credentials.mend  # the sentence has it
     assert [finding.check for finding in others] == (["Clock"] if isinstance(error, ClientError) else [])
     assert "AKIAX" not in credentials.text
-
-
-def test_before_a_deployment_the_credentials_alone_are_checked(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    told = {"Account": "1", "Arn": "arn", "ResponseMetadata": {}}
-    monkeypatch.setattr(doctor, "account_of_person", lambda: Aws(Service(get_caller_identity=told)))
-    assert doctor.check_credentials() == 0
-    assert tuple(capsys.readouterr()) == ("", "")
-    error = NoCredentialsError()
-    monkeypatch.setattr(doctor, "account_of_person", lambda: Aws(Service(get_caller_identity=error)))
-    assert doctor.check_credentials() == 1
-    assert capsys.readouterr().err.startswith("Error: There are no AWS credentials: ")
 
 
 @pytest.mark.parametrize(("limit", "state"), [(1, "wrong"), (10, "note"), (1000, "ok")])
@@ -155,7 +142,57 @@ def test_the_quota_of_lambdas(limit: int, state: str) -> None:
     ],
 )
 def test_the_bootstrap(answer: Any, state: str) -> None:
-    assert doctor.bootstrap(Aws(Service(get_parameter=answer))).state == state
+    assert doctor.bootstrap(Aws(Service(get_parameter=answer)), "hnb659fds").state == state
+
+
+def test_the_bootstrap_is_looked_for_under_its_qualifier() -> None:
+    """That of the stack, if it is deployed, else what the CDK's files say."""
+    asked: list[str] = []
+
+    class Bootstrapped(Service):
+        def get_parameter(self, Name: str) -> Any:  # noqa: N803
+            asked.append(Name)
+            raise refused("ParameterNotFound")
+
+    template = {"Parameters": {"BootstrapVersion": {"Default": "/cdk-bootstrap/team/version"}}}
+    told = {"Account": "1", "Arn": "arn", "ResponseMetadata": {}}
+    limits = {"AccountLimit": {"ConcurrentExecutions": 1000}}
+    answers = {"get_caller_identity": told, "get_account_settings": limits}
+    for answer in ({"TemplateBody": template}, refused("ValidationError")):
+        aws = Aws(Bootstrapped(**answers, get_template=answer))
+        *_, found = doctor.of_account(Account(aws), "top_words")
+    assert asked == ["/cdk-bootstrap/team/version", "/cdk-bootstrap/hnb659fds/version"]
+    assert found.text == "not done in eu-west-1; `make deploy` does it"
+
+
+def test_the_qualifier_is_that_of_the_cdk_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "ROOT", tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "cdk.json").write_text('{"app": "app.py"}')
+    assert doctor.qualifier_of_files() == "hnb659fds"
+    (tmp_path / "home" / ".cdk.json").write_text(json.dumps({"context": {doctor.QUALIFIER: "mine"}}))
+    assert doctor.qualifier_of_files() == "mine"
+    (tmp_path / "cdk.context.json").write_text(json.dumps({doctor.QUALIFIER: "team"}))
+    assert doctor.qualifier_of_files() == "team"
+
+
+@pytest.mark.parametrize(
+    ("unreserved", "wanted", "held", "state", "text"),
+    [
+        (1000, 900, 0, "ok", "900 for parse_block, 100 for everything else in the account"),
+        (100, 900, 900, "ok", "900 for parse_block, 100 for everything else in the account"),
+        (1000, 901, 0, "wrong", "would leave 99: choose at most 900, or"),
+        (10, 1, 0, "wrong", "would leave 9: leave it out, or"),
+    ],
+)
+def test_lambda_keeps_a_part_unreserved(
+    unreserved: int, wanted: int, held: int, state: str, text: str
+) -> None:
+    limits = {"AccountLimit": {"UnreservedConcurrentExecutions": unreserved}}
+    found = doctor.reservation(Aws(Service(get_account_settings=limits)), wanted, held)
+    assert found.state == state
+    assert text in found.text
 
 
 def test_a_stack_that_is_not_deployed_is_told_with_the_command() -> None:
@@ -170,13 +207,14 @@ def test_a_stack_that_is_not_deployed_is_told_with_the_command() -> None:
 
 
 TEMPLATE: dict[str, Any] = {
+    "Metadata": {"fanfold:settings": {"architecture": "x86_64"}},
     "Resources": {
         "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "RetainExceptOnCreate"},
         "ParseBlock": {
             "Type": "AWS::Lambda::Function",
             "Properties": {"Architectures": ["x86_64"], "Code": {"S3Key": "1.zip"}},
         },
-    }
+    },
 }
 
 
@@ -186,24 +224,11 @@ def deployment(source_bucket: str = "bucket") -> Deployment:
     return found
 
 
-def test_the_settings_of_a_stack_are_read_from_its_template() -> None:
-    assert doctor.context_of(TEMPLATE, deployment("theirs")) == {
-        "job": "top_words",
-        "architecture": "x86_64",
-        "retain_data": "true",
-        "source_bucket": "theirs",
-    }
-
-
-def test_a_dashboard_with_its_alarms_is_among_them() -> None:
-    email = {"Protocol": "email", "Endpoint": "me@example.org"}
-    resources = {
-        **TEMPLATE["Resources"],
-        "Dashboard": {"Type": "AWS::CloudWatch::Dashboard"},
-        "Email": {"Type": "AWS::SNS::Subscription", "Properties": email},
-    }
-    context = doctor.context_of({"Resources": resources}, deployment())
-    assert (context["dashboard"], context["alarm_email"]) == ("true", "me@example.org")
+def test_a_stack_of_an_older_version_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deployed without its settings, it would lose its source bucket."""
+    monkeypatch.setattr(doctor, "synthesized", lambda _: pytest.fail("with which settings?"))
+    found = doctor.drift({"Resources": {}}, deployment(), local=False)
+    assert (found.state, found.mend) == ("wrong", 'make deploy CONTEXT="name=value ..."')
 
 
 def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +245,7 @@ def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.Mon
     assert [finding.state for finding in found] == ["ok", "wrong", "note"]
     assert found[1].text.endswith(": ParseBlock")
     assert found[1].mend == 'make deploy CONTEXT="architecture=x86_64"'
-    assert asked[0]["architecture"] == "x86_64"
+    assert asked[0] == {"job": "top_words", "architecture": "x86_64"}
 
 
 @pytest.mark.parametrize(("state", "status"), [("ok", 0), ("note", 0), ("wrong", 1)])
@@ -232,7 +257,7 @@ def test_it_says_what_mends_and_fails_if_something_is_wrong(
 
     file = io.StringIO()
     monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([Finding("A", state, "b\x1b[2J", "mend")]))
-    monkeypatch.setattr(doctor, "of_account", lambda _: iter([]))
+    monkeypatch.setattr(doctor, "of_account", lambda *_: iter([]))
     monkeypatch.setattr(doctor, "of_stack", lambda *_: iter([]))
     opened = Account(Aws(None))
     assert doctor.examine(Console(file=file, width=80), lambda: opened, "top_words") == status

@@ -73,16 +73,18 @@ def test_nothing_given_is_nothing_passed_on(folder: Path) -> None:
     assert make(folder, "run", {}, "argument") == ["demo"]
 
 
-def test_a_deployment_begins_with_the_credentials(folder: Path) -> None:
-    assert make(folder, "deploy", {"CONTEXT": "a=1"}, "argument") == [
-        *("-m", "client.doctor", "bootstrap", "deploy", "-c", "a=1")
-    ]
+@pytest.mark.parametrize("how", ["argument", "environment"])
+def test_each_setting_of_the_context_is_one_argument(folder: Path, how: str) -> None:
+    settings = ["a=1", "b=$(touch${IFS}m)", "c=`touch${IFS}m`", "d=it's;touch", "e=*", '"f', 'g"']
+    arguments = make(folder, "synth", {"CONTEXT": "  ".join(settings)}, how)
+    assert [word for word in arguments if word not in ("-c", "synth", "--quiet")] == settings
+    assert arguments.count("-c") == len(settings)
 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])
-@pytest.mark.parametrize("target", ["synth", "destroy"])
-def test_each_setting_of_the_context_is_one_argument(folder: Path, target: str, how: str) -> None:
-    settings = ["a=1", "b=$(touch${IFS}m)", "c=`touch${IFS}m`", "d=it's;touch", "e=*", '"f', 'g"']
-    arguments = make(folder, target, {"CONTEXT": "  ".join(settings)}, how)
-    assert [word for word in arguments if word not in ("-c", target, "--quiet")] == settings
-    assert arguments.count("-c") == len(settings)
+@pytest.mark.parametrize("target", ["deploy", "destroy"])
+def test_a_deployment_is_given_all_as_it_is(folder: Path, target: str, how: str) -> None:
+    told = {name: HOSTILE + name for name in ("CONTEXT", "TAGS", "REQUIRE_APPROVAL")}
+    recorder = folder / ".venv" / "bin" / "python"
+    recorder.write_text(RECORDER.replace('"$@"', '"$@" "$CONTEXT" "$TAGS" "$REQUIRE_APPROVAL"'))
+    assert make(folder, target, told, how) == ["-m", "client.deploy", target, *told.values()]
