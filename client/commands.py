@@ -583,7 +583,7 @@ def estimate(
         else:
             account = _account(local, profile, region)
             contents = runs.contents(account.aws, meant)
-            size, workload = contents.bytes, workload_of(job, contents)
+            size, workload = contents.bytes, _with_key(account, job, workload_of(job, contents))
             where = account.aws.session.region_name
     if not size:
         raise typer.BadParameter(f"{source} is empty.")
@@ -591,6 +591,21 @@ def estimate(
     from lambda_src.prices import REFERENCE
 
     show_estimate(_console(), workload, size, quota, where or REFERENCE)
+
+
+def _with_key(account: "Account", job: str, workload: Any) -> Any:
+    """``workload`` with what the key of the bucket of ``job`` takes, where it is deployed and has one."""
+    from client import runs
+    from client.deployment import DeploymentError
+
+    try:
+        return runs.with_key(account.aws, account.deployment(job), workload)
+    except DeploymentError:
+        return workload
+    except runs.RunError as error:
+        told = f"Requests to KMS for intermediates, if there are any, are not in this estimate. {error}"
+        _console(to_errors=True).print(visible(told), soft_wrap=True)
+        return workload
 
 
 @app.command(

@@ -59,7 +59,7 @@ def workload_of(job: str, contents: Contents) -> Workload:
 
 def _made_of(workload: Workload, contents: Contents) -> Workload:
     kms = Figure(contents.kms_requests, "", "assumed", "requests to KMS for each GET of the input")
-    return workload._replace(objects=contents.objects, figures={**workload.figures, "kms": kms})
+    return workload._replace(objects=contents.objects, figures={**workload.figures, "kms_input": kms})
 
 
 def contents_of(source: Local) -> Contents:
@@ -79,8 +79,9 @@ def contents_in_s3(client: Any, source: Object | Objects) -> Contents:
     def readable(key: str, size: int) -> Readable:
         def read(start: int, end: int) -> bytes:
             answer = client.get_object(Bucket=source.bucket, Key=key, Range=f"bytes={start}-{end - 1}")
-            if answer.get("ServerSideEncryption", "").startswith("aws:kms"):
-                kms_requests.add(BUCKET_KEY_SHARE if answer.get("BucketKeyEnabled") else 1.0)
+            kms_requests.add(
+                _kms_requests(answer.get("ServerSideEncryption"), answer.get("BucketKeyEnabled"))
+            )
             data: bytes = answer["Body"].read()
             return data
 
@@ -101,6 +102,24 @@ def contents_in_s3(client: Any, source: Object | Objects) -> Contents:
     with _refused():
         objects = _alike(found, lambda one: _ending(one.name))
     return Contents(objects, min(len(endings), LOOKS), max(kms_requests))
+
+
+def with_key_of(workload: Workload, client: Any, bucket: str) -> Workload:
+    """``workload`` with the requests to KMS that the intermediates take, which a deployment stores in
+    ``bucket``. Raises ClientError, BotoCoreError."""
+    answer = client.get_bucket_encryption(Bucket=bucket)
+    (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
+    algorithm = rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    requests = _kms_requests(algorithm, rule.get("BucketKeyEnabled"))
+    kms = Figure(requests, "", "assumed", "requests to KMS for each PUT and GET of intermediates")
+    return workload._replace(figures={**workload.figures, "kms_blobs": kms})
+
+
+def _kms_requests(algorithm: str | None, has_bucket_key: bool | None) -> float:
+    """For each request to S3."""
+    if not (algorithm or "").startswith("aws:kms"):
+        return 0.0
+    return BUCKET_KEY_SHARE if has_bucket_key else 1.0
 
 
 def input_of(source: Local) -> ObjectsInput:

@@ -27,7 +27,7 @@ from client.interruption import SIGNALS
 from client.local_stack import LocalStackError
 from client.processes import started
 from client.safe_text import visible
-from lambda_src.settings import DEFAULT_JOB, SETTINGS, stack_name
+from lambda_src.settings import DEFAULT_JOB, NEW_ACCOUNT_MB, SETTINGS, stack_name
 
 PYTHONS = ((3, 11), (3, 15))
 QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
@@ -208,7 +208,24 @@ def concurrency(aws: Aws) -> Finding:
     if limit < SMALL_ACCOUNT:
         text = f"{limit}, as in new accounts; runs are slower, with the same results"
         return Finding("Concurrency quota", "note", text, QUOTA)
-    return Finding("Concurrency quota", "ok", f"{limit:,}")
+    # Not a quota of the account: nobody can raise it, and a run reaches it only with very small blocks.
+    text = f"{limit:,}; a function takes 10,000 requests at once, and 10,000 more every 10 s"
+    return Finding("Concurrency quota", "ok", text)
+
+
+def memory(template: Mapping[str, Any]) -> Finding:
+    """Whether a new account lets the functions of ``template`` have their memory: AWS has no request that
+    tells what an account may have."""
+    functions = [one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+    largest = max(int(one["Properties"].get("MemorySize", 128)) for one in functions)
+    if largest <= NEW_ACCOUNT_MB:
+        return Finding(
+            "Memory quota",
+            "ok",
+            f"functions have up to {largest:,} MB; new accounts allow {NEW_ACCOUNT_MB:,}",
+        )
+    text = f"functions have up to {largest:,} MB; a new account allows {NEW_ACCOUNT_MB:,}: ask AWS Support"
+    return Finding("Memory quota", "note", text)
 
 
 def reservation(aws: Aws, wanted: int, reserved_now: int) -> Finding:
@@ -302,6 +319,7 @@ def of_stack(account: Account, job: str) -> Iterator[Finding]:
     yield Finding("Stack", "ok", f"{name}, of the job {job}")
     if reserved := reserved_now(aws, deployment.parse_block):
         yield reservation(aws, reserved, reserved)
+    yield memory(template)
     yield drift(template, deployment, local=bool(aws.endpoint_url), mend=mend)
 
 

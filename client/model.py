@@ -93,7 +93,8 @@ ENGINE: Figures = {
     # S3 and DynamoDB.
     "list": Figure(0.15, "s", "assumed", "a LIST of 1,000 objects"),
     "ahead": Figure(32, "", "code", "objects of a block that are read at once"),
-    "kms": Figure(0, "", "code", "requests to KMS for each GET of the input, if that has a key"),
+    "kms_input": Figure(0, "", "code", "requests to KMS for each GET of the input, if that has a key"),
+    "kms_blobs": Figure(0, "", "code", "the same for each PUT and GET of intermediates"),
     "get": Figure(0.027, "s", "published", "first byte of a GET from S3, median"),
     "get_p99": Figure(0.103, "s", "published", "the slowest of a hundred"),
     "put": Figure(0.041, "s", "published", "a PUT to S3, median"),
@@ -377,7 +378,7 @@ class _Run:
         billed_s = math.fsum(self._maps_s) + environments * init_s + seconds
         self._since_parse_s = seconds
         gets += measure_gets
-        kms = {"kms_requests": gets * of["kms"]} if of["kms"] else {}
+        kms = self._kms(input_gets=gets, blob_requests=self.blocks + puts)
         return seconds, self._used(billed_s=billed_s, invocations=self.blocks) | kms | {
             "s3_gets": gets,
             "s3_puts": self.blocks + puts + lists,
@@ -401,8 +402,10 @@ class _Run:
         billed_s = parts * max(mean_s, served_s) + work_s / 2  # also while they wait for S3
         billed_s += (parts + 0.5) * self._init_s("imports_other")
         warming = (parts + 2) * of["warmed"] * self._cold
-        return seconds, self._used(billed_s=billed_s + seconds, invocations=parts + 1 + warming) | {
-            "s3_gets": gets + parts,
+        gets += parts
+        kms = self._kms(blob_requests=gets)
+        return seconds, self._used(billed_s=billed_s + seconds, invocations=parts + 1 + warming) | kms | {
+            "s3_gets": gets,
             "table_write_units": of["record"] * (1 + seconds / TICK_S) + parts * 2 * (of["record"] + 1),
             "table_read_units": 5 * seconds / TICK_S,
         }
@@ -475,6 +478,11 @@ class _Run:
         start_s = self._start_s("imports_other")
         warmed_s = max(TICK_S + start_s - self._since_parse_s, 0.0) if self._cold else 0.0
         return min(warmed_s, starts * start_s) if self._of["warmed"] else starts * start_s
+
+    def _kms(self, *, input_gets: float = 0, blob_requests: float = 0) -> dict[str, float]:
+        """Requests to KMS, where there are any."""
+        requests = input_gets * self._of["kms_input"] + blob_requests * self._of["kms_blobs"]
+        return {"kms_requests": requests} if requests else {}
 
     def _used(self, *, billed_s: float, invocations: float) -> dict[str, float]:
         """Every item of ``prices.ITEMS``; ``billed_s`` are those of a function of full memory."""

@@ -10,11 +10,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from client.aws import Aws, sentence, sentence_of_text
-from client.contents import Contents, contents_in_s3
+from client.contents import Contents, contents_in_s3, with_key_of
 from client.deployment import Deployment
 from client.interruption import SIGNALS
 from client.safe_text import shell_word
 from client.source import S3, Object, Objects, check_in_s3
+from client.workload import Workload
 from lambda_src import job
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.messages import (
@@ -107,6 +108,16 @@ def contents(aws: Aws, source: Object | Objects) -> Contents:
         return contents_in_s3(aws.client("s3"), source)
     except (BotoCoreError, ClientError) as error:
         raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
+
+
+def with_key(aws: Aws, deployment: Deployment, workload: Workload) -> Workload:
+    """``workload`` with what the key of the deployment's bucket takes, if it has one. Raises RunError."""
+    try:
+        return with_key_of(workload, aws.client("s3"), deployment.bucket)
+    except (BotoCoreError, ClientError) as error:
+        raise RunError(
+            f"The encryption of {S3}{deployment.bucket} cannot be read: {sentence(error)}"
+        ) from error
 
 
 def begin(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None:

@@ -23,6 +23,9 @@ LOG_RESULTS_TIMEOUT_S = 60
 ONE_VCPU_MB = 1769
 """At this memory size Lambda gives exactly one vCPU (AWS Lambda developer guide, "Configure memory")."""
 
+NEW_ACCOUNT_MB = 3008
+"""What AWS lets a function of a new account have at most (AWS Lambda developer guide, "Lambda quotas")."""
+
 INPUT_PREFIX = "input/"
 """Where the stack's own bucket holds its inputs; the functions may read no other part of it as input."""
 

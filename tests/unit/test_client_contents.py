@@ -11,7 +11,15 @@ from typing import Any
 
 import pytest
 
-from client.contents import LOOKS, contents_in_s3, contents_of, input_of, local_workload
+from client.contents import (
+    LOOKS,
+    contents_in_s3,
+    contents_of,
+    input_of,
+    local_workload,
+    with_key_of,
+    workload_of,
+)
 from client.source import Objects, SourceError, local
 from client.workload import Stored
 from lambda_src.jobs.top_words import JOB
@@ -118,6 +126,14 @@ class Bucket:
         found = [key for key in sorted(self.objects) if key.startswith(Prefix)][:1]
         return {"Contents": [{"Key": key, "Size": len(self.objects[key])} for key in found]}
 
+    def get_bucket_encryption(self, **_: Any) -> dict[str, Any]:
+        default = {"SSEAlgorithm": self.answer["ServerSideEncryption"]}
+        rule = {
+            "ApplyServerSideEncryptionByDefault": default,
+            "BucketKeyEnabled": self.answer["BucketKeyEnabled"],
+        }
+        return {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}
+
     def get_object(self, *, Key: str, Range: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - as above
         self.read.add(Key)
         start, end = Range.removeprefix("bytes=").split("-")
@@ -145,12 +161,12 @@ def test_looks_at_a_prefix_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "requests"),
-    [
-        ({"ServerSideEncryption": "AES256"}, 0.0),
-        ({"ServerSideEncryption": "aws:kms"}, 1.0),
-        ({"ServerSideEncryption": "aws:kms", "BucketKeyEnabled": True}, 0.01),
-    ],
+    ("algorithm", "has_bucket_key", "requests"),
+    [("AES256", False, 0.0), ("aws:kms", False, 1.0), ("aws:kms:dsse", False, 1.0), ("aws:kms", True, 0.01)],
 )
-def test_s3_tells_whether_a_key_is_used(answer: dict[str, Any], requests: float) -> None:
-    assert contents_in_s3(Bucket({"a": TEXT}, **answer), Objects("b", "a")).kms_requests == requests
+def test_s3_tells_whether_a_key_is_used(algorithm: str, has_bucket_key: bool, requests: float) -> None:
+    bucket = Bucket({"a": TEXT}, ServerSideEncryption=algorithm, BucketKeyEnabled=has_bucket_key)
+    contents = contents_in_s3(bucket, Objects("b", "a"))
+    assert contents.kms_requests == requests
+    workload = with_key_of(workload_of("top_words", contents), bucket, "b")
+    assert [workload.figures[name].value for name in ("kms_input", "kms_blobs")] == [requests, requests]

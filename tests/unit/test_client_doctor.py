@@ -16,6 +16,7 @@ from client.account import Account
 from client.aws import AccountError, Aws
 from client.deployment import Deployment
 from client.doctor import Finding
+from lambda_src.settings import NEW_ACCOUNT_MB, ONE_VCPU_MB
 
 DATE = "Wed, 25 Nov 2026 10:00:00 GMT"
 AT_DATE = 1_795_600_800.0
@@ -130,6 +131,20 @@ def test_the_quota_of_lambdas(limit: int, state: str) -> None:
     found = doctor.concurrency(Aws(Service(get_account_settings=answer)))
     assert found.state == state
     assert bool(found.mend) == (state != "ok")
+
+
+@pytest.mark.parametrize(
+    ("largest", "state"), [(ONE_VCPU_MB, "ok"), (NEW_ACCOUNT_MB, "ok"), (NEW_ACCOUNT_MB + 1, "note")]
+)
+def test_the_memory_quota_of_a_new_account(largest: int, state: str) -> None:
+    sizes: tuple[dict[str, int], ...] = ({"MemorySize": 128}, {"MemorySize": largest}, {})
+    functions = {
+        f"F{number}": {"Type": "AWS::Lambda::Function", "Properties": size}
+        for number, size in enumerate(sizes)
+    }
+    found = doctor.memory({"Resources": {**functions, "Bucket": {"Type": "AWS::S3::Bucket"}}})
+    assert found.state == state
+    assert f"{largest:,} MB" in found.text
 
 
 @pytest.mark.parametrize(

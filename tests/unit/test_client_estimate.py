@@ -9,17 +9,18 @@ import pytest
 from rich.console import Console
 
 from client.estimate import show_estimate
-from client.workload import NotModelled, Stored
+from client.workload import Figure, Figures, NotModelled, Stored
 from client.workloads import access_log, top_words
 
 MB = 10**6
 ONE = Stored("one.bz2", 80 * MB, "bzip2", 3.75, 80 * MB)
 
 
-def estimated(*objects: Stored, job: Any = top_words) -> str:
+def estimated(*objects: Stored, job: Any = top_words, figures: Figures | None = None) -> str:
     total = sum(one.bytes for one in objects)
     console = Console(file=io.StringIO(), width=100)
     workload = job.workload(total)._replace(objects=objects)
+    workload = workload._replace(figures={**workload.figures, **(figures or {})})
     show_estimate(console, workload, total, 1000, "us-east-1")
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -76,8 +77,18 @@ def test_an_input_of_many_objects_says_how_many() -> None:
 
 
 def test_an_archive_with_too_many_words_is_told_to_be_split_and_not_to_have_smaller_blocks() -> None:
+    few = {"block_distinct": Figure(1000, "words", "code", "distinct ones that a block may have")}
     with pytest.raises(NotModelled, match=r"distinct words; .* which is one block: split it into several"):
-        estimated(ONE._replace(bytes=850 * MB, stream_bytes=850 * MB))
+        estimated(ONE, figures=few)
+
+
+def test_requests_to_kms_are_told_with_what_is_assumed() -> None:
+    assert "KMS" not in estimated(Stored("plain", 80 * MB))
+    key = {"kms_input": Figure(1, "", "assumed", "requests to KMS")}
+    told = estimated(Stored("plain", 80 * MB), figures=key)
+    (row,) = (line for line in told.splitlines() if line.startswith("KMS requests"))
+    assert float(row.split()[2]) > 0
+    assert "KMS: one request for each request to S3, or with a bucket key, one for a hundred" in told
 
 
 def test_it_says_what_keeping_the_intermediates_costs() -> None:

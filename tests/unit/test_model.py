@@ -83,7 +83,8 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         "archive_step": (WINDOW_BYTES // STEP_BYTES).bit_length() - 1,
         "reserve": RESERVE_S,
         "ahead": AHEAD_THREADS,
-        "kms": 0,
+        "kms_input": 0,
+        "kms_blobs": 0,
     }
 
 
@@ -307,11 +308,21 @@ def test_blocks_have_all_the_text_of_the_objects_between_them(
     assert len(tasks) == -(-sum(one.bytes for one in objects) // block_units)
 
 
-def test_kms_requests_are_paid_for_where_the_input_has_a_key() -> None:
-    assert "kms_requests" not in model(GB, 250, cold=True).dollars_by_item
-    run = model(GB, 250, cold=True, figures=with_values(kms=1))
-    gets = run.stages[1].used["s3_gets"]
-    assert math.isclose(run.dollars_by_item["kms_requests"], gets * 0.03 / 10_000)
+def test_kms_requests_are_paid_for_where_there_is_a_key() -> None:
+    plain = model(GB, 250, cold=True)
+    assert "kms_requests" not in plain.dollars_by_item
+    parse, reduce = plain.stages[1].used, plain.stages[2].used
+    for requests, figures in (
+        (parse["s3_gets"], with_values(kms_input=1)),
+        (parse["s3_puts"] + reduce["s3_gets"], with_values(kms_blobs=1)),
+        (
+            (parse["s3_gets"] + parse["s3_puts"] + reduce["s3_gets"]) / 100,
+            with_values(kms_input=0.01, kms_blobs=0.01),
+        ),
+    ):
+        run = model(GB, 250, cold=True, figures=figures)
+        assert math.isclose(run.dollars_by_item["kms_requests"], requests * 0.03 / 10_000)
+        assert run.seconds == plain.seconds
 
 
 @pytest.mark.parametrize("units", [1, 10**6, GB, 10**12, 50 * 10**12])
