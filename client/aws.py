@@ -79,6 +79,17 @@ class Aws(NamedTuple):
         return {"endpoint_url": self.endpoint_url, "verify": self.authority} if self.endpoint_url else {}
 
 
+def paying(client: Any) -> Any:
+    """``client``, one of S3, of which each read of a bucket says that the requester pays for it."""
+
+    def pay(params: dict[str, Any], **_: object) -> None:
+        params["RequestPayer"] = "requester"
+
+    for operation in ("GetObject", "HeadObject", "ListObjectsV2"):
+        client.meta.events.register(f"provide-client-params.s3.{operation}", pay)
+    return client
+
+
 class AccountTable:
     """``dynamodb.Table`` through boto3, which knows every way in which a person may have signed in."""
 

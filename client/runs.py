@@ -9,7 +9,7 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from client.aws import Aws, sentence, sentence_of_text
+from client.aws import Aws, paying, sentence, sentence_of_text
 from client.contents import Contents, contents_in_s3, with_key_of
 from client.deployment import Deployment
 from client.interruption import SIGNALS
@@ -92,7 +92,8 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
             f"{S3}{source.bucket}/{INPUT_PREFIX}, or write that to read all of them."
         )
     try:
-        check_in_s3(aws.client("s3"), source)
+        client = aws.client("s3")
+        check_in_s3(paying(client) if deployment.requester_pays == "on" else client, source)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
             raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error

@@ -143,19 +143,19 @@ class BlobStore:
 
     def _put(self, key: str, body: bytes | Sequence[bytes]) -> None:
         """Store ``body``, or its parts: one request, without a copy of them."""
-        with translated(self._bucket, key) as path, meter.stage("store"):
+        with translated(self._bucket, key), meter.stage("store"):
             meter.count("s3_puts")
-            obstore.put(self._objects, path, body, use_multipart=False)
+            obstore.put(self._objects, key, body, use_multipart=False)
 
     def _get(self, key: str, start: int = 0, end: int | None = None) -> tuple[io.BytesIO, int]:
         """Bytes ``[start, end)`` of an object of ours, held once as they arrive, and its size."""
         data = io.BytesIO()
         try:
-            with translated(self._bucket, key) as path, meter.stage("fetch"):
+            with translated(self._bucket, key), meter.stage("fetch"):
                 try:
                     meter.count("s3_gets")
                     options: GetOptions = {} if end is None else {"range": (start, end)}
-                    result = obstore.get(self._objects, path, options=options)
+                    result = obstore.get(self._objects, key, options=options)
                     size = result.meta["size"]
                     for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
                         data.write(chunk)
@@ -164,7 +164,7 @@ class BlobStore:
                     if end is None:
                         raise
                     meter.count("s3_gets")
-                    if (size := obstore.head(self._objects, path)["size"]) >= end:
+                    if (size := obstore.head(self._objects, key)["size"]) >= end:
                         raise
                     data = io.BytesIO()
         except SourceNotFound as error:

@@ -11,12 +11,12 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from lambda_src.sigv4 import Credentials, Scope, signed
+from lambda_src.sigv4 import Credentials, Scope, encoded, signed
 from lambda_src.waits import waiting_for
 
 CONNECT_TIMEOUT_S = 10.0
@@ -70,23 +70,38 @@ class Endpoint:
         self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float) -> Response:
-        """The answer to one signed POST, whatever its status, if it begins within ``timeout_s``. Raises
-        Unreachable."""
+        """As ``request``."""
+        return self.request("POST", path, headers, body, timeout_s=timeout_s)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        timeout_s: float,
+    ) -> Response:
+        """The answer to one signed request, whatever its status, if it begins within ``timeout_s``. ``path``
+        is percent-encoded. Raises Unreachable."""
         ends_at = time.monotonic() + timeout_s
         all_headers = signed(
             _credentials(),
             self._scope,
-            "POST",
+            method,
             path,
+            query=query,
             headers={"host": self._host, **headers},
             body=body,
             now=time.time(),
         )
+        url = f"{path}?{encoded(query)}" if query else path
         try:
             connection = self._connected(ends_at)
             try:
                 with waiting_for(connection.sock):
-                    connection.request("POST", path, body, all_headers)
+                    connection.request(method, url, body or None, all_headers)
                     connection.sock.settimeout(_left_s(ends_at))
                     answer = connection.getresponse()
                     response = Response(
@@ -137,11 +152,12 @@ def open_endpoint(service: str, url_suffix: str) -> Endpoint:
     _trust()  # before there are threads, each of which would make its own
     region = os.environ.get("AWS_REGION", "us-east-1")
     url = os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{url_suffix}"
-    return _open_once(service, region, url)
+    return open_at(service, region, url)
 
 
 @cache
-def _open_once(service: str, region: str, url: str) -> Endpoint:
+def open_at(service: str, region: str, url: str) -> Endpoint:
+    """``service`` of ``region`` at ``url``, made once per process."""
     return Endpoint(service, region, url)
 
 

@@ -32,6 +32,10 @@ class SourceNotText(FanfoldError):
     """The input is binary, UTF-16, packed in a way that cannot be unpacked, or has too long a record."""
 
 
+class SourceUnreadable(FanfoldError):
+    """S3 has the input object, but does not serve it as it is: it is archived, say."""
+
+
 class SourceTooLarge(FanfoldError):
     """The input has more than its job reads."""
 

@@ -1,7 +1,7 @@
 """Which objects there are under a prefix. boto3 lists them, for obstore would leave out empty ones and change
 some keys in silence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -12,12 +12,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_src import meter
 from lambda_src.addresses import Listing, Placed, place
-from lambda_src.errors import AccessDenied, InvalidRequest, SourceNotFound, Throttled, Transient
+from lambda_src.errors import SourceNotFound, SourceUnreadable, Transient
 from lambda_src.messages import Pinned, RunWarning, Source
 from lambda_src.object_names import MAX_OBJECTS, NAMES_SHOWN, is_stray, named
-from lambda_src.s3 import path_of
+from lambda_src.s3 import ARCHIVED, Refusal
 
-_OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+ARCHIVES = {"GLACIER", "DEEP_ARCHIVE"}
+"""Storage classes of objects that have to be restored before they can be read."""
 
 
 def open_client() -> Any:
@@ -26,11 +27,16 @@ def open_client() -> Any:
     return boto3.client("s3", config=config)
 
 
-def pin_prefix(client: Any, bucket: str, prefix: str, *, include_hidden: bool = False) -> Pinned:
+def pin_prefix(
+    client: Any, bucket: str, prefix: str, *, include_hidden: bool = False, requester_pays: bool = False
+) -> Pinned:
     """All objects under ``prefix`` as one input, but those with stray names unless they are to be included.
-    Raises as ``list_prefix``."""
+    Raises as ``list_prefix``.
+
+    A listing names no versions: an object that is replaced while the run reads it fails the run.
+    """
     strays = _Strays(prefix, include_hidden)
-    listing = Listing(list_prefix(client, bucket, prefix, strays))
+    listing = Listing(list_prefix(client, bucket, prefix, strays, requester_pays=requester_pays))
     objects = listing.addresses
     source = Source(bucket, None, listing.digest(), objects.end, prefix, len(objects))
     return Pinned(source, listing, strays.warnings())
@@ -75,16 +81,24 @@ class _Strays:
         ]
 
 
-def list_prefix(client: Any, bucket: str, prefix: str, strays: "_Strays | None" = None) -> list[Placed]:
+def list_prefix(
+    client: Any,
+    bucket: str,
+    prefix: str,
+    strays: "_Strays | None" = None,
+    *,
+    requester_pays: bool = False,
+) -> list[Placed]:
     """All objects under ``prefix`` but ``strays`` as they are now, pinned and end to end in the order of
     their keys. There may be none where all were stray and empty.
 
-    Raises SourceNotFound if there is none, InvalidRequest (more than ``MAX_OBJECTS``, or a key that cannot be
-    read exactly, unless its object is empty, as folder markers are), AccessDenied, Throttled, Transient.
+    Raises SourceNotFound if there is none, InvalidRequest (more than ``MAX_OBJECTS``), SourceUnreadable (one
+    is archived), AccessDenied, Throttled, Transient.
     """
     strays = strays or _Strays(prefix, include_hidden=True)
     with _translated(bucket, prefix):
-        placed = place(islice(_pinned(client, bucket, prefix, strays), MAX_OBJECTS + 1))
+        pages = _pages(client, bucket, prefix, requester_pays=requester_pays)
+        placed = place(islice(_pinned(pages, bucket, strays), MAX_OBJECTS + 1))
     if not placed and strays.bytes:
         raise SourceNotFound(
             f"All objects under s3://{bucket}/{prefix} have names that are skipped, such as "
@@ -97,21 +111,45 @@ def list_prefix(client: Any, bucket: str, prefix: str, strays: "_Strays | None" 
     return placed
 
 
-def _pinned(client: Any, bucket: str, prefix: str, strays: _Strays) -> Iterator[tuple[str, int, str]]:
+def is_archived(entry: Mapping[str, Any]) -> bool:
+    """Whether S3 lists an object that it would not serve now. One that has been restored has a date when that
+    ends.
+
+    >>> [is_archived({"StorageClass": name}) for name in ("STANDARD", "GLACIER_IR", "DEEP_ARCHIVE")]
+    [False, False, True]
+    >>> is_archived({"StorageClass": "GLACIER", "RestoreStatus": {"IsRestoreInProgress": True}})
+    True
+    """
+    restored = "RestoreExpiryDate" in entry.get("RestoreStatus", {})
+    return entry.get("StorageClass") in ARCHIVES and not restored
+
+
+def _pages(client: Any, bucket: str, prefix: str, *, requester_pays: bool) -> Iterable[Mapping[str, Any]]:
+    payer = {"RequestPayer": "requester"} if requester_pays else {}
+    pages: Iterable[Mapping[str, Any]] = client.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, OptionalObjectAttributes=["RestoreStatus"], **payer
+    )
+    return pages
+
+
+def _pinned(
+    pages: Iterable[Mapping[str, Any]], bucket: str, strays: _Strays
+) -> Iterator[tuple[str, int, str]]:
     """The key, size and ETag of each object, page by page."""
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+    for page in pages:
         meter.count("s3_puts")  # which cost as much as a LIST
         for entry in page.get("Contents", ()):
             if strays.skip(entry["Key"], entry["Size"]):
                 continue
-            if entry["Size"]:
-                path_of(entry["Key"])
+            if entry["Size"] and is_archived(entry):
+                name = f"s3://{bucket}/{entry['Key']}"
+                raise SourceUnreadable(f"S3 does not serve {name} ({entry['StorageClass']}): {ARCHIVED}")
             yield entry["Key"], entry["Size"], entry["ETag"]
 
 
 @contextmanager
 def _translated(bucket: str, prefix: str) -> Iterator[None]:
-    name = f"s3://{bucket}/{prefix}"
+    name = f"s3://{bucket}/{prefix}*"
     try:
         yield
     except ClientError as error:
@@ -119,15 +157,8 @@ def _translated(bucket: str, prefix: str) -> Iterator[None]:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         if code == "NoSuchBucket":
             raise SourceNotFound(f"s3://{bucket} does not exist: check the bucket, or create it.") from error
-        if code in _OTHER_REGION or status == 301:
-            raise InvalidRequest(
-                f"bucket: {bucket} is in another region than this deployment: deploy to the bucket's region, "
-                "or copy the objects to a bucket here."
-            ) from error
-        if status == 403:
-            raise AccessDenied(f"{code} by S3 when {name} was listed: {message}") from error
-        if status in (429, 503):
-            raise Throttled(f"S3 throttled the listing of {name}: {message}") from error
-        raise Transient(f"S3 did not list {name}: {code}: {message}") from error
+        raise Refusal(status, code, message).error(bucket, name) from error
     except BotoCoreError as error:
-        raise Transient(f"The connection to S3 failed when {name} was listed: {error}") from error
+        raise Transient(
+            f"The connection to S3 failed when s3://{bucket}/{prefix} was listed: {error}"
+        ) from error

@@ -188,7 +188,9 @@ def _finished(job: Job, found: RunRecord, etag: str | None, services: Services) 
         )
     if etag is None:
         try:
-            etag = services.pin_source(found).source.etag
+            now = copy.copy(found)
+            now.version_id = ""
+            etag = services.pin_source(now).source.etag
         except (SourceNotFound, AccessDenied) as error:  # S3 answers either for an object that is gone
             raise type(error)(f"{error} The run {found.run_id} of it has finished; {result}") from error
     if etag != found.etag:

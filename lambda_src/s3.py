@@ -1,4 +1,4 @@
-"""The S3 client that ``source`` and ``blob_store`` share, and its errors as ours."""
+"""The S3 client that ``source`` and ``blob_store`` share, and what S3 refuses as our errors."""
 
 import os
 import re
@@ -6,45 +6,175 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
+from typing import NamedTuple
 
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import S3Store
 
 from lambda_src.errors import (
     AccessDenied,
+    FanfoldError,
     InvalidRequest,
     SourceChanged,
     SourceNotFound,
+    SourceUnreadable,
     Throttled,
     Transient,
 )
 
 MAX_KEY_BYTES = 1024
-_CODE = re.compile("<Code>([A-Za-z]+)</Code>")
-_DENIED_BY_KMS = re.compile("<Message>[^<]*(kms:|customer master key)")
-_OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
+_STATUS = re.compile(r"status code: (\d{3})")
+_STATUS_OF = (
+    (FileNotFoundError, 404),  # what obstore raises for it
+    (PermissionDeniedError, 403),
+    (UnauthenticatedError, 401),
+    (PreconditionError, 412),
+)
 
-def open_bucket(bucket: str, url_suffix: str) -> S3Store:
+OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+THROTTLES = {"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Busy"}
+PASSING = {
+    "BadDigest",
+    "ConditionalRequestConflict",
+    "IncompleteBody",
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+}
+"""Codes of refusals of status 4xx and 5xx that are worth another attempt."""
+
+CREDENTIALS = {
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+}
+
+ARCHIVED = "it is archived: restore it (aws s3api restore-object), or copy it to another storage class."
+
+
+class Refusal(NamedTuple):
+    """An answer of S3 that is an error. An answer to HEAD has neither code nor message."""
+
+    status: int
+    code: str = ""
+    message: str = ""
+
+    def error(self, bucket: str, name: str) -> FanfoldError:
+        """What S3 refused for ``name``, an object in ``bucket`` or all under a prefix, as our error: with
+        S3's own words, and what to do."""
+        return self._elsewhere(bucket, name) or self._passing(name) or self._lasting(name)
+
+    @property
+    def _said(self) -> str:
+        return f"{self.code}: {self.message}" if self.message else self.code or f"status {self.status}"
+
+    def _elsewhere(self, bucket: str, name: str) -> FanfoldError | None:
+        """The object is not there, or not the one that was meant."""
+        if self.code == "NoSuchVersion":
+            return SourceChanged(f"{name}: the version that the run reads was deleted: start a new run.")
+        if self.status == 404:
+            return SourceNotFound(f"{name} does not exist: check bucket and key, or upload it.")
+        if self.status == 412:
+            return SourceChanged(f"{name} was replaced while the run read it: start a new run.")
+        if self.code in OTHER_REGION or self.status == 301:
+            return InvalidRequest(
+                f"bucket: {bucket} is in another region than this deployment: deploy to the bucket's region, "
+                "or copy the object to a bucket here."
+            )
+        return None
+
+    def _passing(self, name: str) -> FanfoldError | None:
+        """Another attempt may bring another answer."""
+        if self.code in THROTTLES or "throttl" in self.code.lower() or self.status in (429, 503):
+            return Throttled(f"S3 throttled {name}: {self._said}")
+        # Without a code nobody knows.
+        if self.status not in (401, 403) and (self.code in {"", *PASSING} or self.status >= 500):
+            return Transient(f"S3 did not serve {name}: {self._said}")
+        return None
+
+    def _lasting(self, name: str) -> FanfoldError:
+        """A person has to change something."""
+        message = self.message.lower()
+        if self.code == "InvalidObjectState":
+            return SourceUnreadable(f"S3 does not serve {name} ({self._said}): {ARCHIVED}")
+        if self.code.startswith("KMS."):
+            advice = (
+                "its KMS key is disabled, deleted or not usable: mend the key, or encrypt it with another."
+            )
+            return AccessDenied(f"{self.code} by KMS for {name} ({self.message}): {advice}")
+        if "kms:" in message or "customer master key" in message:
+            return AccessDenied(
+                f"{self.code} by KMS for {name} ({self.message}): it is encrypted with a key that this "
+                "function may not use; deploy with -c source_bucket_key=ARN, and let its policy allow that."
+            )
+        if self.status in (401, 403) or self.code in CREDENTIALS:
+            return AccessDenied(f"{self.code or 'AccessDenied'} by S3 for {name}{self._why_denied()}")
+        return SourceUnreadable(f"S3 does not serve {name}: {self._said}")
+
+    def _why_denied(self) -> str:
+        """S3's message, if there is one, and the advice for it."""
+        if self.code == "RequestTimeTooSkewed":
+            advice = "the clock of this machine is wrong: set it."
+        elif self.code in CREDENTIALS:
+            advice = "S3 does not accept the credentials of this function: try again, or deploy again."
+        elif "explicit deny" in self.message.lower():
+            advice = (
+                "a policy forbids it, which no permission can outweigh: change the policy that S3 names, "
+                "such as the bucket's own."
+            )
+        elif "requester" in self.message.lower():
+            advice = "whoever reads it has to pay: deploy with -c requester_pays=true."
+        elif self.code not in ("", "AccessDenied"):
+            advice = "ask the owner of the bucket."
+        else:
+            advice = (
+                "it does not exist, or this function's role or the bucket's policy lacks the permission, "
+                "or it is in a requester-pays bucket, for which to deploy with -c requester_pays=true."
+            )
+        return f" ({self.message.rstrip('.')}): {advice}" if self.message else f": {advice}"
+
+
+def refusal_of(status: int, text: str) -> Refusal:
+    """The refusal of ``status`` that S3 describes in ``text``, which holds its XML.
+
+    >>> refusal_of(403, "<Error><Code>InvalidObjectState</Code><Message>It&apos;s cold</Message></Error>")
+    Refusal(status=403, code='InvalidObjectState', message="It's cold")
+    """
+    return Refusal(status, _element("Code", text), _element("Message", text))
+
+
+def _element(name: str, text: str) -> str:
+    found = re.search(f"<{name}>([^<]*)</{name}>", text)
+    value = found[1].strip() if found else ""
+    for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&#39;", "'")):
+        value = value.replace(entity, char)
+    return value.replace("&amp;", "&")
+
+
+def open_bucket(bucket: str, url_suffix: str, *, requester_pays: bool = False) -> S3Store:
     """A client for ``bucket``, with the region and the credentials of the environment. It retries server
     errors, lost connections and answers that take 30 s (its default) by itself, up to five times within a
-    minute; what is worse is the fan-out's to retry.
+    minute; what is worse is the fan-out's to retry. ``requester_pays`` consents to that with each request.
 
     By itself obstore would ask amazonaws.com in every partition. An endpoint that the environment names is
     asked instead. A process that is warm has it, and its connections, already.
     """
     region = os.environ.get("AWS_REGION", "us-east-1")
     endpoint = os.environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.{url_suffix}"
-    return _open_once(bucket, region, endpoint)
+    return _open_once(bucket, region, endpoint, requester_pays)
 
 
 @cache
-def _open_once(bucket: str, region: str, endpoint: str) -> S3Store:
+def _open_once(bucket: str, region: str, endpoint: str, requester_pays: bool) -> S3Store:
     return S3Store(
         bucket,
         region=region,
         endpoint=endpoint,
+        request_payer=requester_pays,
         retry_config={
             "max_retries": 5,
             "retry_timeout": timedelta(seconds=60),
@@ -57,53 +187,40 @@ def _open_once(bucket: str, region: str, endpoint: str) -> S3Store:
     )
 
 
-def path_of(key: str) -> str:
-    """``key`` as obstore's path, which is sent as exactly that key. obstore by itself drops a slash at either
-    end in silence, and reads another object. Raises InvalidRequest, naming what cannot be sent."""
+def check_key(key: str) -> None:
+    """Raises InvalidRequest for a key that no object can have."""
+    if not key:
+        raise InvalidRequest("key: it is empty.")
     if (key_bytes := len(key.encode())) > MAX_KEY_BYTES:
         raise InvalidRequest(f"key: it has {key_bytes} bytes in UTF-8, S3 allows {MAX_KEY_BYTES}.")
-    fault = ""
-    if control := _CONTROL_CHARACTER.search(key):
-        fault = f"holds the control character U+{ord(control.group()):04X}"
-    elif key.startswith("/") or key.endswith("/"):
-        fault = "begins or ends with a slash"
-    elif {"", ".", ".."} & set(key.split("/")):
-        fault = "has an empty, '.' or '..' segment"
-    if fault:
-        raise InvalidRequest(
-            f"key: {key!r} {fault}, which is not supported: copy the object to another key, and name that."
-        )
-    return key
+
+
+def obstore_sends(key: str) -> bool:
+    """Whether obstore would ask for exactly that key. It drops a slash at either end in silence, and would
+    read another object.
+
+    >>> [key for key in ("a/b", "a//b", "/a", "a/", "a/../b", "a\tb", "a b") if obstore_sends(key)]
+    ['a/b', 'a b']
+    """
+    return not ({"", ".", ".."} & set(key.split("/")) or _CONTROL_CHARACTER.search(key))
 
 
 @contextmanager
-def translated(bucket: str, key: str) -> Iterator[str]:
-    """The path of ``key``, and obstore's errors as ours, each naming the object and what to do."""
-    path = path_of(key)
-    name = f"s3://{bucket}/{key}"
+def translated(bucket: str, key: str) -> Iterator[None]:
+    """obstore's errors as ours, each naming the object and what to do."""
     try:
-        yield path
-    except FileNotFoundError as error:  # what obstore raises for 404
-        raise SourceNotFound(f"{name} does not exist: check bucket and key, or upload it.") from error
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        if _DENIED_BY_KMS.search(str(error)):
-            raise AccessDenied(
-                f"AccessDenied by KMS for {name}: it is encrypted with a key that this function may not use; "
-                "deploy with -c source_bucket_key=ARN, and let the key's policy allow it."
-            ) from error
-        raise AccessDenied(
-            f"AccessDenied by S3 for {name}: it does not exist, or this function's role lacks the permission."
-        ) from error
-    except PreconditionError as error:
-        raise SourceChanged(f"{name} was replaced while the run read it: start a new run.") from error
-    except BaseError as error:
-        cause = str(error).partition("\n")[0]  # the rest is a dump for debugging
-        code = _CODE.search(str(error))  # obstore has no classes for these, only S3's answer
-        if code and code[1] == "SlowDown":
-            raise Throttled(f"S3 throttled {name}: {cause}") from error
-        if "redirect without LOCATION" in str(error) or (code and code[1] in _OTHER_REGION):
-            raise InvalidRequest(
-                f"bucket: {bucket} is in another region than this deployment: deploy to the bucket's region, "
-                "or copy the object to a bucket here."
-            ) from error
-        raise Transient(f"S3 did not serve {name}: {cause}") from error
+        yield
+    except (BaseError, FileNotFoundError) as error:
+        text = str(error).partition("\n\nDebug source:")[0]
+        found = _STATUS.search(text)
+        status = (
+            int(found[1])
+            if found
+            else next((code for kind, code in _STATUS_OF if isinstance(error, kind)), 0)
+        )
+        name = f"s3://{bucket}/{key}"
+        if "redirect without LOCATION" in text:
+            status = 301
+        if not status:
+            raise Transient(f"S3 did not serve {name}: {text.partition(chr(10))[0]}") from error
+        raise refusal_of(status, text).error(bucket, name) from error

@@ -68,13 +68,15 @@ class Outputs(Struct, frozen=True, kw_only=True):
     get_occurrences: str = field(name="GetOccurrencesFunction")
     log_results: str = field(name="LogResultsFunction")
     log_results_log_group: str = field(name="LogResultsLogGroup")
+    requester_pays: str = field(name="RequesterPays", default="off")
 
 
 class ParseFileSettings(Struct, frozen=True):
     """``job`` is a module of ``jobs``. ``source_bucket`` is the bucket of inputs: the stack's own one unless
     the deployment names another. ``url_suffix`` is that of the partition, such as amazonaws.com. ``metrics``
     that are on are published, and paid for, at the end of each run. Blobs are stored for
-    ``keep_intermediates_days``; at 1, the default, those of a run that has succeeded are deleted at once."""
+    ``keep_intermediates_days``; at 1, the default, those of a run that has succeeded are deleted at once.
+    With ``requester_pays`` this account pays for the requests to ``source_bucket``, which is another's."""
 
     job: str
     url_suffix: str
@@ -87,12 +89,14 @@ class ParseFileSettings(Struct, frozen=True):
     log_results_function: str
     metrics: Literal["on", "off"]
     keep_intermediates_days: Annotated[int, Meta(ge=1)] = 1
+    requester_pays: Literal["on", "off"] = "off"
 
 
 class ParseBlockSettings(Struct, frozen=True):
     job: str
     url_suffix: str
     bucket: str
+    requester_pays: Literal["on", "off"] = "off"
 
 
 class GetAllOccurrencesSettings(Struct, frozen=True):
@@ -117,8 +121,8 @@ class LogResultsSettings(Struct, frozen=True):
 def to_environment(settings: Struct) -> dict[str, str]:
     """``settings`` as environment variables.
 
-    >>> to_environment(ParseBlockSettings(job="top_words", url_suffix="amazonaws.com", bucket="b"))
-    {'FANFOLD_JOB': 'top_words', 'FANFOLD_URL_SUFFIX': 'amazonaws.com', 'FANFOLD_BUCKET': 'b'}
+    >>> to_environment(LogResultsSettings(job="top_words", url_suffix="amazonaws.com", table="t"))
+    {'FANFOLD_JOB': 'top_words', 'FANFOLD_URL_SUFFIX': 'amazonaws.com', 'FANFOLD_TABLE': 't'}
     """
     return {
         _VARIABLE_PREFIX + name.upper(): str(value)

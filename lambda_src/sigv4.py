@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
@@ -32,27 +32,30 @@ def signed(
     method: str,
     path: str,
     *,
+    query: Sequence[tuple[str, str]] = (),
     headers: Mapping[str, str],
     body: bytes,
     now: float,
 ) -> dict[str, str]:
-    """``headers``, which name the host, with those that sign a request without a query at ``now``, in seconds
-    since the epoch. ``path`` is as it is sent, percent-encoded."""
+    """``headers``, which name the host, with those that sign a request at ``now``, in seconds since the
+    epoch. ``path`` is as it is sent, percent-encoded; ``query`` is not encoded yet."""
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     date = at[:8]
     token = {"x-amz-security-token": credentials.session_token} if credentials.session_token else {}
-    all_headers = {**headers, **token, "x-amz-date": at}
+    body_sha256 = hashlib.sha256(body).hexdigest()
+    of_s3 = {"x-amz-content-sha256": body_sha256} if scope.service == "s3" else {}
+    all_headers = {**headers, **token, **of_s3, "x-amz-date": at}
     to_sign = {name.lower(): " ".join(value.split()) for name, value in all_headers.items()}
     names = ";".join(sorted(to_sign))
     canonical = "\n".join(
         [
             method,
-            quote(path, safe="/~"),  # once more than it is sent: only S3 signs the path as it is
-            "",
+            path if scope.service == "s3" else quote(path, safe="/~"),  # all others sign it encoded twice
+            encoded(sorted(query)),
             *(f"{name}:{to_sign[name]}" for name in sorted(to_sign)),
             "",
             names,
-            hashlib.sha256(body).hexdigest(),
+            body_sha256,
         ]
     )
     where = f"{date}/{scope.region}/{scope.service}/aws4_request"
@@ -60,6 +63,15 @@ def signed(
     signature = hmac.digest(_key(credentials.secret_access_key, date, scope), text.encode(), "sha256").hex()
     proof = f"Credential={credentials.access_key_id}/{where}, SignedHeaders={names}, Signature={signature}"
     return to_sign | {"authorization": f"{ALGORITHM} {proof}"}
+
+
+def encoded(query: Sequence[tuple[str, str]]) -> str:
+    """A query as it is sent and signed.
+
+    >>> encoded([("versionId", "a/b=+"), ("x", "")])
+    'versionId=a%2Fb%3D%2B&x='
+    """
+    return "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in query)
 
 
 @lru_cache(maxsize=8)

@@ -1,44 +1,49 @@
 """Input objects in S3: their identity, and ranged reads of exactly these objects."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import GenericError
 from obstore.store import S3Store
 
 from lambda_src import meter
 from lambda_src.addresses import Addresses, Listing, Placed
-from lambda_src.errors import Transient
+from lambda_src.errors import FanfoldError, SourceNotFound, Transient
 from lambda_src.formats import FIRST_BYTES, Readable, no_end, tell
 from lambda_src.inputs import ObjectsInput
 from lambda_src.messages import Source
-from lambda_src.s3 import translated
+from lambda_src.s3 import check_key, obstore_sends, translated
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+    from lambda_src.own_requests import OwnRequests
 
 
-def pin(objects: S3Store, bucket: str, key: str) -> tuple[Source, Listing]:
-    """The object as it is now: its size and ETag, and by a look at its first bytes, whether it is compressed.
+def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> tuple[Source, Listing]:
+    """The object as it is now, or was as ``version``: its size, ETag and version, and by a look at its first
+    bytes, whether it is compressed.
 
-    Raises SourceNotFound, AccessDenied, SourceNotText (zip, Parquet, UTF-16, zstd that cannot be unpacked),
-    InvalidRequest (a key that cannot be addressed), Transient.
+    Raises SourceNotFound, AccessDenied, SourceUnreadable (it is archived), SourceNotText (zip, Parquet,
+    UTF-16, zstd that cannot be unpacked), InvalidRequest (no object can have that key), SourceChanged (the
+    version is gone), Transient.
     """
-    with translated(bucket, key) as path:
-        try:
-            meter.count("s3_gets")
-            meta = obstore.head(objects, path)
-        except GenericError:
-            # The answer to HEAD has no body to tell the reason. That to GET has.
-            meter.count("s3_gets")
-            obstore.get(objects, path, options={"range": (0, 1)})
-            raise
-    size, etag = meta["size"], meta["e_tag"] or ""
+    check_key(key)
+    try:
+        size, etag, version = _head(objects, bucket, key, version)
+    except FanfoldError as error:
+        if version or not isinstance(error, SourceNotFound):
+            # Its answer says why. That to HEAD has no body.
+            _get(objects, bucket, key, (0, 1), {"version": version} if version else {})
+        raise
     one = Placed(0, key, size, etag)
 
     def read_one(start: int, end: int) -> bytes:
-        return read(objects, bucket, one, start, end)
+        return read(objects, bucket, one, start, end, version=version)
 
     first_bytes = read_one(0, min(FIRST_BYTES, size)) if size else b""
     one = one._replace(how=tell(Readable(f"s3://{bucket}/{key}", size, read_one), first_bytes))
-    return Source(bucket, key, etag, size, version_id=meta["version"]), Listing([one])
+    return Source(bucket, key, etag, size, version_id=version), Listing([one])
 
 
 def input_of(
@@ -48,7 +53,7 @@ def input_of(
     ``remaining_s`` tells how much time the function has left."""
 
     def read_object(one: Placed, start: int, end: int) -> bytes:
-        return read(objects, source.bucket, one, start, end)
+        return read(objects, source.bucket, one, start, end, version=source.version_id)
 
     return ObjectsInput(
         addresses,
@@ -59,15 +64,48 @@ def input_of(
     )
 
 
-def read(objects: S3Store, bucket: str, one: Placed, start: int, end: int) -> bytes:
-    """Bytes ``[start, end)``, which must lie in the object, if it still is the pinned one.
+def read(
+    objects: S3Store, bucket: str, one: Placed, start: int, end: int, *, version: str | None = None
+) -> bytes:
+    """Bytes ``[start, end)``, which must lie in the object, if it still is the pinned one: where the bucket
+    is versioned and that one's ``version`` is known, it is even after it was replaced.
 
-    Raises SourceChanged, SourceNotFound, AccessDenied, Transient.
+    Raises SourceChanged, SourceNotFound, AccessDenied, SourceUnreadable, Transient.
     """
-    with translated(bucket, one.key) as path, meter.stage("fetch"):
-        meter.count("s3_gets")
-        result = obstore.get(objects, path, options={"range": (start, end), "if_match": one.etag})
-        data = result.bytes().to_bytes()
+    wanted: GetOptions = {"if_match": one.etag}
+    if version:
+        wanted["version"] = version
+    with meter.stage("fetch"):
+        data = _get(objects, bucket, one.key, (start, end), wanted)
     if len(data) != end - start:
         raise Transient(f"S3 answered {len(data)} of the bytes {start} to {end} of s3://{bucket}/{one.key}.")
     return data
+
+
+def _head(objects: S3Store, bucket: str, key: str, version: str | None) -> tuple[int, str, str | None]:
+    """Size, ETag and version."""
+    meter.count("s3_gets")
+    if not obstore_sends(key):
+        return _own_requests(objects).head(key, version)
+    options: GetOptions = {"head": True}
+    if version:
+        options["version"] = version
+    with translated(bucket, key):
+        meta = obstore.get(objects, key, options=options).meta
+    return meta["size"], meta["e_tag"] or "", meta["version"]
+
+
+def _get(objects: S3Store, bucket: str, key: str, span: tuple[int, int], wanted: "GetOptions") -> bytes:
+    """Bytes of the object that is ``wanted``."""
+    meter.count("s3_gets")
+    if not obstore_sends(key):
+        return _own_requests(objects).get(key, span, wanted.get("if_match"), wanted.get("version"))
+    options: GetOptions = {**wanted, "range": span}
+    with translated(bucket, key):
+        return obstore.get(objects, key, options=options).bytes().to_bytes()
+
+
+def _own_requests(objects: S3Store) -> "OwnRequests":
+    from lambda_src.own_requests import OwnRequests  # noqa: PLC0415 - http.client, which only such keys need
+
+    return OwnRequests(objects)

@@ -26,9 +26,13 @@ class Context:
             raise InvalidContext(f"-c {name}={value}: choose one of {', '.join(choices)}.")
         return self._note(name, value, default=choices[0])
 
-    def is_on(self, name: str) -> bool:
-        """The setting ``name``: true, or false by default. Raises InvalidContext."""
-        return self.choice(name, ("false", "true")) == "true"
+    def is_on(self, name: str, *, only_with: str | None = None) -> bool:
+        """The setting ``name``: true, or false by default. It means something ``only_with`` another one.
+        Raises InvalidContext."""
+        on = self.choice(name, ("false", "true")) == "true"
+        if on:
+            self._need(name, only_with)
+        return on
 
     def number(self, name: str, *, default: N, highest: int) -> int | N:
         """The setting ``name``: a whole number from 1 on. Raises InvalidContext."""
@@ -45,11 +49,14 @@ class Context:
         given = self._given(name)
         if given is None:
             return None
-        if only_with and self._given(only_with.partition("=")[0]) in (None, "false"):
-            raise InvalidContext(f"-c {name} is for -c {only_with}, which is not given.")
+        self._need(name, only_with)
         if not re.fullmatch(form, given):
             raise InvalidContext(f"-c {name}={given}: {hint}.")
         return self._note(name, given)
+
+    def _need(self, name: str, other: str | None) -> None:
+        if other and self._given(other.partition("=")[0]) in (None, "false"):
+            raise InvalidContext(f"-c {name} is for -c {other}, which is not given.")
 
     def _given(self, name: str) -> str | None:
         given = self._node.try_get_context(name)

@@ -94,13 +94,15 @@ class FanfoldStack(Stack):
             "give the 12 digits of the account that owns the bucket",
             only_with="source_bucket=NAME",
         )
+        requester_pays = context.is_on("requester_pays", only_with="source_bucket=NAME")
         if name is None:
             return Objects(storage.bucket, INPUT_PREFIX, storage.bucket_in_findings)
         bucket = s3.Bucket.from_bucket_name(self, "SourceBucket", name)
-        return Objects(bucket, "", f"arn:<AWS::Partition>:s3:::{name}", account)
+        return Objects(bucket, "", f"arn:<AWS::Partition>:s3:::{name}", account, requester_pays)
 
     def _put_out(self, storage: Storage, inputs: Objects, functions: MapReduceJob) -> None:
         outputs = Outputs(
+            requester_pays="on" if inputs.requester_pays else "off",
             bucket=storage.bucket.bucket_name,
             source_bucket=inputs.bucket.bucket_name,
             table=storage.table.table_name,

@@ -31,12 +31,13 @@ from stacks.native_library import source_of_job
 class Objects(NamedTuple):
     """The objects of ``bucket`` whose keys begin with ``prefix``; ``finding`` is how cdk-nag writes the
     bucket's ARN. The bucket belongs to ``account``, if not to the stack's own: no other is read or written,
-    should the name come to belong to somebody else."""
+    should the name come to belong to somebody else. With ``requester_pays`` the reader pays."""
 
     bucket: s3.IBucket
     prefix: str
     finding: str
     account: str | None = None
+    requester_pays: bool = False
 
 
 class MapReduceJob(Construct):
@@ -77,13 +78,19 @@ class MapReduceJob(Construct):
 
         self.parse_block = functions.function(
             "parse_block",
-            ParseBlockSettings(job=job, url_suffix=url_suffix, bucket=bucket),
+            ParseBlockSettings(
+                job=job,
+                url_suffix=url_suffix,
+                bucket=bucket,
+                requester_pays="on" if inputs.requester_pays else "off",
+            ),
             memory_mb=map_memory_mb,
             timeout_s=map_timeout_s,
             layers=layers,
             reserved_concurrency=reserved_concurrency,
         )
         _allow_objects(self.parse_block, "s3:GetObject", inputs)
+        _allow_objects(self.parse_block, "s3:GetObjectVersion", inputs)
         _allow_objects(self.parse_block, "s3:PutObject", blobs)
         _allow_objects(self.parse_block, "s3:GetObject", runs)
 
@@ -130,6 +137,7 @@ class MapReduceJob(Construct):
                 get_occurrences_function=self.get_occurrences.function_name,
                 log_results_function=self.log_results.function_name,
                 metrics="on" if metrics else "off",
+                requester_pays="on" if inputs.requester_pays else "off",
                 keep_intermediates_days=keep_intermediates_days,
             ),
             memory_mb=ONE_VCPU_MB,
@@ -138,6 +146,7 @@ class MapReduceJob(Construct):
             invokes_itself=True,
         )
         _allow_objects(self.parse_file, "s3:GetObject", inputs)
+        _allow_objects(self.parse_file, "s3:GetObjectVersion", inputs)
         _allow_listing(self.parse_file, inputs)
         _allow_objects(self.parse_file, "s3:PutObject", runs)
         _allow_objects(self.parse_file, "s3:GetObject", runs)

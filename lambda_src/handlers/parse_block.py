@@ -27,7 +27,9 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
         deployed.check_rules(request.rules)
         blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, request.run_id)
         source = input_of(
-            open_bucket(request.source.bucket, settings.url_suffix),
+            open_bucket(
+                request.source.bucket, settings.url_suffix, requester_pays=settings.requester_pays == "on"
+            ),
             request.source,
             addresses_of(request.portion, blobs.get_listing),
             lambda: context.get_remaining_time_in_millis() / 1000,

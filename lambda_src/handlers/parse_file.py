@@ -37,7 +37,7 @@ from lambda_src.messages import (
 from lambda_src.meter import metered
 from lambda_src.results_table import ResultsTable
 from lambda_src.run import Services, execute
-from lambda_src.s3 import open_bucket, path_of
+from lambda_src.s3 import check_key, open_bucket
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,
@@ -112,7 +112,7 @@ def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
             f"{field}: the inputs in {readable} begin with {INPUT_PREFIX}, {name!r} does not."
         )
     if request.key is not None:
-        path_of(request.key)  # raises for a key that S3 would not be asked for exactly
+        check_key(request.key)
     return request
 
 
@@ -124,13 +124,20 @@ def _trace(blobs: BlobStore) -> Trace | None:
         raise BlobDamaged(f"The trace of the run is damaged: {error}.") from error
 
 
-def _pinned(record: RunRecord, objects: S3Store) -> Pinned:
+def _pinned(record: RunRecord, objects: S3Store, settings: ParseFileSettings) -> Pinned:
     if record.key is not None:
-        return Pinned(*source.pin(objects, record.bucket, record.key))
+        # Where the bucket is versioned, a run that is resumed goes on with the version that it began with.
+        return Pinned(*source.pin(objects, record.bucket, record.key, record.version_id or None))
     # With boto3, for which only a prefix is to pay.
     from lambda_src.listing import open_client, pin_prefix  # noqa: PLC0415
 
-    return pin_prefix(open_client(), record.bucket, record.prefix or "", include_hidden=record.include_hidden)
+    return pin_prefix(
+        open_client(),
+        record.bucket,
+        record.prefix or "",
+        include_hidden=record.include_hidden,
+        requester_pays=settings.requester_pays == "on",
+    )
 
 
 def _services(
@@ -141,7 +148,9 @@ def _services(
 ) -> Services:
     functions = open_functions(settings.url_suffix)
     blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, table.run_id)
-    inputs = open_bucket(settings.source_bucket, settings.url_suffix)
+    inputs = open_bucket(
+        settings.source_bucket, settings.url_suffix, requester_pays=settings.requester_pays == "on"
+    )
 
     def call(function: str, request: Struct, answer: type[T]) -> T:
         name = getattr(settings, f"{function}_function")
@@ -153,7 +162,7 @@ def _services(
         hand_over=lambda request: invoke_and_forget(
             functions, os.environ["AWS_LAMBDA_FUNCTION_NAME"], request
         ),
-        pin_source=lambda record: _pinned(record, inputs),
+        pin_source=lambda record: _pinned(record, inputs, settings),
         measure=lambda pinned, listing: deployed.measure(
             source.input_of(inputs, pinned, listing.addresses, remaining_s)
         ),

@@ -123,5 +123,6 @@ def _environment(local: LocalAws, architecture: str) -> dict[str, str]:
         "SSL_CERT_FILE": local.environment["SSL_CERT_FILE"],
         "FANFOLD_URL_SUFFIX": URL_SUFFIX,
         "FANFOLD_BUCKET": f"fanfold-{architecture}",
+        "FANFOLD_REQUESTER_PAYS": "off",
         "FANFOLD_TABLE": f"fanfold-{architecture}",
     }

@@ -26,6 +26,8 @@ GRANTS = [
 """Function, action, and what the resource's ARN tells it by. Writing logs is not enforced locally."""
 
 NEEDED_LATER = [
+    ("ParseFile", "s3:GetObjectVersion", "input/*"),
+    ("ParseBlock", "s3:GetObjectVersion", "input/*"),
     ("ParseFile", "dynamodb:ConditionCheckItem", "Results"),
     ("ParseFile", "dynamodb:DeleteItem", "Results"),
     ("ParseFile", "s3:GetObject", "blobs/*"),
@@ -37,7 +39,8 @@ NEEDED_LATER = [
     ("ParseBlock", "s3:GetObject", "runs/*"),
 ]
 """What a run needs that is asked for again, resumed or handed over (test_resume.py), has room for only two
-Lambdas (tests/faults), reads many objects (test_inputs.py), or is never started (test_refusals.py)."""
+Lambdas (tests/faults), reads many objects (test_inputs.py) or a versioned bucket, or is never started
+(test_refusals.py)."""
 
 
 @pytest.mark.parametrize(("function", "action", "told_by"), GRANTS)

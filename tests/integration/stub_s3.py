@@ -16,9 +16,12 @@ class Answer(NamedTuple):
     body: bytes = b""
 
 
+NO_SUCH_VERSION = b"<Error><Code>NoSuchVersion</Code><Message>It does not exist.</Message></Error>"
+
+
 class StubS3:
-    """Answers by the key on the wire: ``objects``, else ``other``. ``asked`` lists method and key of each
-    request."""
+    """Answers by the key on the wire: ``objects``, else ``other``; a version by its id. ``asked`` lists
+    method and key of each request, ``headers`` what it said besides."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -29,12 +32,18 @@ class StubS3:
         self.objects: dict[str, Answer] = {}
         self.other = Answer(404)
         self.asked: list[tuple[str, str]] = []
+        self.headers: list[dict[str, str]] = []
+        self.versions: dict[str, Answer] = {}
 
-    def answer(self, method: str, path: str) -> Answer:
+    def answer(self, method: str, url: str, headers: Mapping[str, str] = {}) -> Answer:
+        path, _, query = url.partition("?")
         # Nothing is normalised here: /bucket/<key, percent-encoded>, whatever the key.
         _, _, key = path.removeprefix("/").partition("/")
         key = urllib.parse.unquote(key, errors="strict")
         self.asked.append((method, key))
+        self.headers.append({name.lower(): value for name, value in headers.items()})
+        if version := dict(urllib.parse.parse_qsl(query)).get("versionId"):
+            return self.versions.get(version, Answer(404, body=NO_SUCH_VERSION))
         return self.objects.get(key, self.other)
 
 
@@ -45,8 +54,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, headers, body = self.stub.answer(self.command, self.path)
+        status, headers, body = self.stub.answer(self.command, self.path, self.headers)  # type: ignore[arg-type]
         asked_range = self.headers.get("Range")
+        etag = {"ETag": '"etag"', **headers}["ETag"]
+        if status == 200 and self.headers.get("If-Match", etag) != etag:
+            status, body = 412, b""
         if status == 200 and asked_range:
             first, last = map(int, asked_range.removeprefix("bytes=").split("-"))
             headers = {**headers, "Content-Range": f"bytes {first}-{min(last, len(body) - 1)}/{len(body)}"}
@@ -75,7 +87,7 @@ def serving() -> Iterator[StubS3]:
     with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {})) as server:
         stub = StubS3(f"http://127.0.0.1:{server.server_port}")
         server.RequestHandlerClass.stub = stub  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
         thread.start()
         try:
             yield stub

@@ -39,6 +39,7 @@ def test_blobs_sum_to_the_oracle(
     monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
     monkeypatch.setenv("FANFOLD_JOB", "top_words")
     monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
+    monkeypatch.setenv("FANFOLD_REQUESTER_PAYS", "off")
     for table in ("_COMPRESSED", "_NO_TEXT"):
         monkeypatch.setattr(formats, table, {})  # random bytes may begin as gzip does
     s3.put_object(Bucket=BUCKET, Key="input/data", Body=data)
@@ -70,6 +71,7 @@ def test_a_worker_answers_its_failure(s3: Any, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
     monkeypatch.setenv("FANFOLD_JOB", "top_words")
     monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
+    monkeypatch.setenv("FANFOLD_REQUESTER_PAYS", "off")
     answer = handler.handler({"run_id": "run"}, CONTEXT)
     assert answer["outcome"] == "failure"
     assert answer["error"] == "CodeChanged"

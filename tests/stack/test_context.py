@@ -13,6 +13,7 @@ from .conftest import EMAIL, EXISTING_BUCKET, KEY_ARN, Synthesize
 from .synthesized import FUNCTIONS, Synthesized
 
 OUTPUTS = {
+    "RequesterPays": "off",
     "BucketName": "Bucket",
     "SourceBucketName": "Bucket",
     "TableName": "Table",
@@ -46,6 +47,13 @@ def test_an_existing_source_bucket_is_named_to_parse_file_and_to_the_person(
     # Intermediates stay in the stack's own bucket.
     assert existing_source.reference(variables["FANFOLD_BUCKET"]) == "Bucket"
     assert outputs(existing_source) == {**OUTPUTS, "SourceBucketName": EXISTING_BUCKET}
+
+
+def test_who_pays_for_requests_is_told_to_those_who_read_and_to_the_person(synthesize: Synthesize) -> None:
+    paying = synthesize(source_bucket=EXISTING_BUCKET, requester_pays="true")
+    assert outputs(paying)["RequesterPays"] == "on"
+    for name in ("ParseFile", "ParseBlock"):
+        assert paying.function(name)["Environment"]["Variables"]["FANFOLD_REQUESTER_PAYS"] == "on"
 
 
 @pytest.mark.parametrize("name", ["*", "a*b", "s3://my-bucket", "arn:aws:s3:::my-bucket"])
@@ -101,6 +109,10 @@ def test_the_defaults_may_be_written_out(
         (
             {"source_bucket_key": KEY_ARN},
             "-c source_bucket_key is for -c source_bucket=NAME, which is not given.",
+        ),
+        (
+            {"requester_pays": "true"},
+            "-c requester_pays is for -c source_bucket=NAME, which is not given.",
         ),
         (
             {

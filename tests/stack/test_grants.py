@@ -12,7 +12,7 @@ OWN_LOG = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 GRANTS: dict[str, dict[str, set[str]]] = {
     "ParseFile": {
-        "Bucket/input/*": {"s3:GetObject"},
+        "Bucket/input/*": {"s3:GetObject", "s3:GetObjectVersion"},
         "Bucket where s3:prefix is like input/*": {"s3:ListBucket"},
         "Bucket/blobs/*": {"s3:GetObject"},
         "Bucket/runs/*": {"s3:GetObject", "s3:PutObject"},
@@ -32,7 +32,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "ParseFileLog": OWN_LOG,
     },
     "ParseBlock": {
-        "Bucket/input/*": {"s3:GetObject"},
+        "Bucket/input/*": {"s3:GetObject", "s3:GetObjectVersion"},
         "Bucket/blobs/*": {"s3:PutObject"},
         "Bucket/runs/*": {"s3:GetObject"},
         "ParseBlockLog": OWN_LOG,

@@ -84,6 +84,7 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
     monkeypatch.setenv("FANFOLD_JOB", "top_words")
     monkeypatch.setenv("FANFOLD_METRICS", "off")
+    monkeypatch.setenv("FANFOLD_REQUESTER_PAYS", "off")
     monkeypatch.setenv("FANFOLD_KEEP_INTERMEDIATES_DAYS", "1")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 

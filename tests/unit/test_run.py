@@ -580,6 +580,22 @@ def test_a_finished_run_is_no_answer_for_another_version() -> None:
     assert job.run(ParseFileRequest(key="key", etag="etag")).status == "SUCCEEDED"
 
 
+def test_a_run_that_is_resumed_goes_on_with_the_version_that_it_began_with() -> None:
+    """Though the object was replaced; whoever asks for a finished run means the object as it is now."""
+    job, asked = Run(blocks=3), []
+
+    def pin(record: RunRecord) -> Pinned:
+        asked.append(record.version_id)
+        pinned = job.pin(record)
+        return pinned._replace(source=msgspec.structs.replace(pinned.source, version_id="V1"))
+
+    with pytest.raises(FanOutFailed):
+        job.run(parse_block=fails_at(job, 0), pin_source=pin)
+    assert job.run(pin_source=pin).status == job.run(pin_source=pin).status == "SUCCEEDED"
+    assert asked == ["", "V1", ""]
+    assert job.table.records[-1].version_id == "V1"
+
+
 @pytest.mark.parametrize("error", [SourceNotFound, AccessDenied])
 def test_a_finished_run_whose_object_is_gone_says_so(error: type[Exception]) -> None:
     """Without an ETag a request means the object as it is now, and there is none."""

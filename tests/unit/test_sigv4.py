@@ -3,6 +3,7 @@
 import datetime as dt
 import string
 from unittest.mock import patch
+from urllib.parse import quote
 
 from botocore import auth, credentials
 from botocore.awsrequest import AWSRequest
@@ -46,3 +47,47 @@ def test_it_signs_as_botocore_does(
     assert found["authorization"] == request.headers["Authorization"]
     assert found["x-amz-date"] == request.headers["X-Amz-Date"]
     assert found.get("x-amz-security-token") == (token and " ".join(token.split()))
+
+
+@given(
+    key=st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+    | st.lists(st.sampled_from(["/", "//", ".", "..", "a", "%2F", "+", " ", "é", "\x01"]), min_size=1).map(
+        "".join
+    ),
+    version=st.none() | PRINTABLE,
+    payer=st.booleans(),
+    now=st.integers(0, 2**32),
+)
+def test_it_signs_a_read_of_any_key_as_botocore_does(
+    key: str, version: str | None, payer: bool, now: int
+) -> None:
+    """S3 signs the path as it is sent: encoded once, and nothing in it is taken for a folder."""
+    host, at, path = (
+        "s3.aws.example",
+        dt.datetime.fromtimestamp(now, dt.UTC),
+        f"/bucket/{quote(key, safe='/~')}",
+    )
+    query = [("versionId", version)] if version else []
+    headers = {
+        "range": "bytes=0-9",
+        "if-match": '"etag"',
+        **({"x-amz-request-payer": "requester"} if payer else {}),
+    }
+    request = AWSRequest(
+        "GET", f"https://{host}{path}", {**headers, "x-amz-content-sha256": ""}, b"", dict(query)
+    )
+    request.context["payload_signing_enabled"] = True
+    with patch.object(auth, "get_current_datetime", lambda: at):
+        auth.S3SigV4Auth(credentials.Credentials("AKIA", "secret", "t"), "s3", "eu-west-1").add_auth(request)
+    found = signed(
+        Credentials("AKIA", "secret", "t"),
+        Scope("eu-west-1", "s3"),
+        "GET",
+        path,
+        query=query,
+        headers={"host": host, **headers},
+        body=b"",
+        now=now,
+    )
+    assert found["authorization"] == request.headers["Authorization"]
+    assert found["x-amz-content-sha256"] == request.headers["X-Amz-Content-SHA256"]
