@@ -34,7 +34,7 @@ help: ## Show this list
 
 .PHONY: run
 run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
-	@fanfold demo $${JOB:+"--job=$$JOB"} $${FILE:+"--file=$$FILE"} $${JSON:+"--output=$$JSON"} \
+	@fanfold demo $${JOB:+"--job=$$JOB"} $${FILE:+"--file=$$FILE"} $${JSON:+--json "--output=$$JSON"} \
 		$${BLOCK_BYTES:+"--block-bytes=$$BLOCK_BYTES"} $${CONCURRENCY:+"--concurrency=$$CONCURRENCY"}
 
 .PHONY: test

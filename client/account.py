@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from client.aws import Aws, account_of, account_of_person
 from client.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
-from client.safe_text import shell_word
+from client.safe_text import shell_word, visible
 from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB
 
@@ -15,6 +15,12 @@ class Account(NamedTuple):
 
     aws: Aws
     known: Mapping[str, Deployment] | None = None
+
+    def name(self) -> str:
+        """Which AWS it is, for a person."""
+        if self.aws.endpoint_url:
+            return "the local AWS"
+        return visible(f"AWS in {self.aws.session.region_name}")
 
     def deployment(self, job: str) -> Deployment:
         """The stack of ``job``. Raises DeploymentError."""

@@ -3,7 +3,6 @@
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
@@ -128,9 +127,15 @@ def _wants_to_cancel() -> bool:
 
 
 def finish(
-    ended: Ended, aws: Aws, deployment: Deployment, stages: Stages, output: Path | None, *, kept: bool = True
+    ended: Ended,
+    aws: Aws,
+    deployment: Deployment,
+    stages: Stages,
+    output: report.Output | None,
+    *,
+    kept: bool = True,
 ) -> None:
-    """Write the result to ``output`` as JSON, then show it, unless it went to standard output, and what it
+    """Write the result to ``output``, then show it, unless it went to standard output, and what it
     took; it is shown also if it could not be written. It can be asked for again if it is ``kept``. Raises
     ReportError."""
     record, summary = ended
@@ -139,12 +144,12 @@ def finish(
     try:
         if output:
             with runs.legible(record.run_id):
-                text = report.json_text(report.as_json(deployment.job, summary, stages.seconds))
-            report.write(output, text)
-            if output != report.STANDARD_OUTPUT:
-                stages.console.print(visible(f"Written to {output}"), soft_wrap=True)
+                text = report.as_file(output, deployment.job, summary, stages.seconds)
+            report.write(output.path, text)
+            if output.path != report.STANDARD_OUTPUT:
+                stages.console.print(visible(f"Written to {output.path}"), soft_wrap=True)
     finally:
-        if output != report.STANDARD_OUTPUT:
+        if not output or output.path != report.STANDARD_OUTPUT:
             with runs.legible(record.run_id):
                 report.show(stages.results, deployment.job, summary, stages.seconds)
         report.show_warnings(record.warnings)

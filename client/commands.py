@@ -16,6 +16,7 @@ from lambda_src.settings import DEFAULT_JOB
 if TYPE_CHECKING:
     from client.account import Account
     from client.deployment import Deployment
+    from client.report import Output as Into
     from client.stages import Stages
     from client.terminal import Terminal
 
@@ -27,6 +28,11 @@ SMALLEST_QUOTA = 2
 """A run needs two Lambdas at once."""
 
 MOST_DAYS = 36_500
+
+LAST = "last"
+"""Stands for the newest run."""
+
+LOCAL_VARIABLE = "FANFOLD_LOCAL"
 
 ACCOUNT_QUOTA = 1000
 """What AWS gives an account that is not new."""
@@ -109,6 +115,28 @@ def _valid_run_id(run_id: str | None) -> str | None:
     return run_id
 
 
+def _new_name(run_id: str | None) -> str | None:
+    if run_id == LAST:
+        raise typer.BadParameter(f"{LAST} stands for the newest run: choose another name.")
+    return _valid_run_id(run_id)
+
+
+def _status(text: str | None) -> str | None:
+    from client.history import STATUSES
+
+    if text is not None and text.upper() not in STATUSES:
+        raise typer.BadParameter(f"{text} is none of {', '.join(STATUSES)}.")
+    return text and text.upper()
+
+
+def _tell_if_local(context: typer.Context, local: bool) -> bool:
+    """A person may not have in mind that it was set."""
+    source = context.get_parameter_source("local")
+    if local and source and source.name == "ENVIRONMENT":
+        _complain(f"On the local AWS, for {LOCAL_VARIABLE} is set.")
+    return local
+
+
 def _job_names(beginning: str) -> list[str]:
     return [name for name in names() if name.startswith(beginning)]
 
@@ -127,18 +155,29 @@ AnyJob = Annotated[
         autocompletion=_job_names,
     ),
 ]
-Local = Annotated[bool, typer.Option("--local", help="Use the local AWS that `fanfold up` starts.")]
+Local = Annotated[
+    bool,
+    typer.Option(
+        "--local",
+        envvar=LOCAL_VARIABLE,
+        help="Use the local AWS that `fanfold up` starts.",
+        callback=_tell_if_local,
+    ),
+]
 Profile = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS profile to use.")]
 Region = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS region, such as eu-west-1.")]
 RunId = Annotated[
-    str, typer.Argument(metavar="RUN_ID", help="As `fanfold runs` lists it.", callback=_valid_run_id)
+    str,
+    typer.Argument(
+        metavar="RUN_ID", help="As `fanfold runs` lists it, or `last`: the newest.", callback=_valid_run_id
+    ),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON; all else goes to standard error.")
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="PATH", help="Also write the result to this file, as JSON."),
+    typer.Option("--output", "-o", metavar="PATH", help="Also write the result to this file, .json or .csv."),
 ]
 
 
@@ -212,7 +251,9 @@ def up(job: Job = DEFAULT_JOB) -> None:
     console = _console()
     start(job, lambda text: console.print(visible(text)))
     option = "" if job == DEFAULT_JOB else f" --job={job}"
-    console.print(f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE")
+    console.print(
+        f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE", soft_wrap=True
+    )
 
 
 @app.command(epilog=_example("fanfold down", "fanfold down --delete-data"))
@@ -244,7 +285,7 @@ def _stopped_runs(*, delete_data: bool) -> Iterator[str]:
         found = past_runs(account.aws, account.deployments(), 50)
     except Exception:  # noqa: BLE001 - whatever it is, it must not keep the local AWS from being stopped
         return
-    yield from found.unreadable
+    yield from (run.text for run in found.unreadable)
     for past in found.runs:
         if status_of(past.record) == "RUNNING":
             resume = command("resume", account.aws, past.deployment, past.record.run_id)
@@ -272,7 +313,7 @@ def run(
         typer.Option(
             metavar="ID",
             help="A name for the run, or that of one to resume.  [default: made from the time]",
-            callback=_valid_run_id,
+            callback=_new_name,
         ),
     ] = None,
     include_hidden: Annotated[
@@ -299,7 +340,7 @@ def run(
             "--detach does not wait for a result: leave out --json and --output, and read it later with "
             "`fanfold results`."
         )
-    output = _output(output, json)
+    into = _output(output, json)
     from client import runs
     from client.attendance import attend, finish, request_for, uploaded
     from client.source import Local as LocalSource
@@ -308,11 +349,12 @@ def run(
 
     meant = parse(source, include_hidden=include_hidden)
     account = _account(local, profile, region)
-    aws, deployment, stages = account.aws, account.deployment(job), _stages(output, to_errors=detach)
+    aws, deployment, stages = account.aws, account.deployment(job), _stages(into, to_errors=detach)
     at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
     if block_bytes and not yes and not _wanted(account, job, meant, block_bytes, at_once):
         stages.console.print("Nothing was started.")
         raise typer.Exit(1)
+    stages.console.print(f"On {account.name()}")
     if isinstance(meant, LocalSource):
         there: Any = uploaded(aws, deployment, meant, stages)
     else:
@@ -324,10 +366,11 @@ def run(
     if detach:
         runs.begin(aws, deployment, request)
         print(visible(request.run_id))
-        stages.console.print(f"To watch it: {runs.command('watch', aws, deployment, request.run_id)}")
+        advice = runs.command("watch", aws, deployment, request.run_id)
+        stages.console.print(f"To watch it: {advice}", soft_wrap=True)
         return
     ended = attend(aws, deployment, request.run_id, stages, lambda: runs.begin(aws, deployment, request))
-    finish(ended, aws, deployment, stages, output)
+    finish(ended, aws, deployment, stages, into)
 
 
 def _wanted(account: "Account", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
@@ -365,37 +408,50 @@ def watch(
     region: Region = None,
 ) -> None:
     """Watch a run until it has ended, and show its result."""
-    output = _output(output, json)
+    into = _output(output, json)
     from client.attendance import attend, finish
 
-    account, deployment = _of_run(run_id, job, local, profile, region)
-    stages = _stages(output)
-    finish(attend(account.aws, deployment, run_id, stages), account.aws, deployment, stages, output)
+    account, deployment, run_id = _of_run(run_id, job, local, profile, region)
+    stages = _stages(into)
+    finish(attend(account.aws, deployment, run_id, stages), account.aws, deployment, stages, into)
 
 
-@app.command("runs", epilog=_example("fanfold runs", "fanfold runs --job access_log --limit 1000 | cut -f 1"))
+@app.command("runs", epilog=_example("fanfold runs", "fanfold runs --status failed --json | jq .[].run_id"))
 def list_runs(
     *,
     job: AnyJob = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only runs that are RUNNING, SUCCEEDED, FAILED, CANCELLED or DIED.",
+            callback=_status,
+        ),
+    ] = None,
     limit: Annotated[
         int, typer.Option(parser=_whole_number(1), metavar="N", help="Maximum number of runs, newest first.")
     ] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """List past and current runs, newest first. In a pipe, tabs separate the columns."""
-    from client.history import past_runs, show_runs
+    from client.history import as_json, past_runs, show_runs
 
     account = _account(local, profile, region)
     console = _console()
-    found = past_runs(account.aws, account.deployments(job), limit)
-    for sentence in found.unreadable:
-        _complain(sentence)
-    if found.runs or not console.is_terminal:
+    found = past_runs(account.aws, account.deployments(job), limit, status)
+    for run in found.unreadable:
+        _complain(run.text)
+    if json:
+        _print_json(as_json(found))
+    elif found.runs or not console.is_terminal:
         show_runs(console, found.runs)
         if console.is_terminal and len(found.runs) == limit:
             console.print(f"These are the newest {limit:,}; --limit N shows more.")
+    elif status:
+        console.print(f"There are no runs that are {status}.")
     elif not found.unreadable:
         console.print(f"There are no runs yet. Start one with `fanfold run{account.aws.options} SOURCE`.")
 
@@ -424,29 +480,23 @@ def results(
     """Show the result of a run that has succeeded."""
     if json and csv:
         raise typer.BadParameter("give --json or --csv, not both.")
-    if output and not (json or csv):
-        json, csv = output.suffix == ".json", output.suffix == ".csv"
-        if not (json or csv):
-            raise typer.BadParameter("name a file that ends in .json or .csv, or give --json or --csv.")
-    output = _output(output, json or csv)
+    into = _output(output, json, csv)
     from client import report, runs
-    from client.cells import as_csv
 
-    account, deployment = _of_run(run_id, job, local, profile, region)
+    account, deployment, run_id = _of_run(run_id, job, local, profile, region)
     ended = runs.read(account.aws, deployment, run_id)
     report.show_warnings(ended.record.warnings)
-    if not output:
+    if not into:
         console = _console()
         with runs.legible(run_id):
             report.show(console, deployment.job, ended.summary, {})
         report.show_dollars(console, ended.record)
         return
-    of_job = deployment.job, ended.summary
     with runs.legible(run_id):
-        text = as_csv(*of_job) if csv else report.json_text(report.as_json(*of_job, {}))
-    report.write(output, text)
-    if output != report.STANDARD_OUTPUT:
-        _console(to_errors=True).print(visible(f"Written to {output}"), soft_wrap=True)
+        text = report.as_file(into, deployment.job, ended.summary, {})
+    report.write(into.path, text)
+    if into.path != report.STANDARD_OUTPUT:
+        _console(to_errors=True).print(visible(f"Written to {into.path}"), soft_wrap=True)
 
 
 @app.command(epilog=_example("fanfold resume 20261125T101500Z-0a1b2c3d"))
@@ -461,15 +511,15 @@ def resume(
     region: Region = None,
 ) -> None:
     """Resume a run that failed, was cancelled or died. Only what is missing is done."""
-    output = _output(output, json)
+    into = _output(output, json)
     from client import runs
     from client.attendance import attend, finish
 
-    account, deployment = _of_run(run_id, job, local, profile, region)
-    aws, stages = account.aws, _stages(output)
+    account, deployment, run_id = _of_run(run_id, job, local, profile, region)
+    aws, stages = account.aws, _stages(into)
     request = runs.request_to_resume(aws, deployment, run_id)
     ended = attend(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
-    finish(ended, aws, deployment, stages, output)
+    finish(ended, aws, deployment, stages, into)
 
 
 @app.command(epilog=_example("fanfold cancel 20261125T101500Z-0a1b2c3d"))
@@ -479,7 +529,7 @@ def cancel(
     """Cancel a run; its blocks stay, so it can be resumed."""
     from client import runs
 
-    account, deployment = _of_run(run_id, job, local, profile, region)
+    account, deployment, run_id = _of_run(run_id, job, local, profile, region)
     record = runs.cancel(account.aws, deployment, run_id)
     sentences = {
         "RUNNING": "The run is stopping: it starts no more blocks.",
@@ -627,26 +677,39 @@ def report(
     region: Region = None,
 ) -> None:
     """Write one HTML file about a run. It has the result, every Lambda, where the time went, and the cost."""
-    path = output or Path(f"fanfold-{run_id}.html".replace("/", "_"))
     from client.html_report import html_report
     from client.report import check_path, write
 
-    check_path(path)
-
-    account, deployment = _of_run(run_id, job, local, profile, region)
+    if output or run_id != LAST:
+        check_path(output or Path(f"fanfold-{run_id}.html"))
+    account, deployment, run_id = _of_run(run_id, job, local, profile, region)
+    path = output or Path(f"fanfold-{run_id}.html")
     write(path, html_report(account.aws, deployment, run_id))
     _console(to_errors=True).print(visible(f"Written to {path}"), soft_wrap=True)
 
 
 @app.command(epilog=_example("fanfold doctor", "fanfold doctor --job access_log --region eu-west-1"))
 def doctor(
-    job: Job = DEFAULT_JOB, local: Local = False, profile: Profile = None, region: Region = None
+    *,
+    job: AnyJob = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
 ) -> int:
     """Check this installation, your account and the deployment. It says how to fix what is wrong; the exit
     status is then 1."""
-    from client.doctor import examine
+    from client.doctor import as_json, examine, show
 
-    return examine(_console(), lambda: _account(local, profile, region), job)
+    console = _console()
+    findings = []
+    for finding in examine(lambda: _account(local, profile, region), job):
+        findings.append(finding)
+        if not json:
+            show(console, finding)
+    if json:
+        _print_json(as_json(findings))
+    return 1 if any(finding.state == "wrong" for finding in findings) else 0
 
 
 @app.command(epilog=_example("fanfold demo", "fanfold demo --job access_log --file logs/2026/11"))
@@ -656,6 +719,7 @@ def demo(
         Path | None, typer.Option(metavar="PATH", help="A file or a folder.  [default: generated input]")
     ] = None,
     job: Job = DEFAULT_JOB,
+    json: Json = False,
     output: Output = None,
     block_bytes: BlockBytes = None,
     concurrency: Annotated[
@@ -674,16 +738,16 @@ def demo(
 ) -> None:
     """Try it on this machine, and leave nothing behind. It starts a local AWS, deploys, runs the job, shows
     the result, and stops everything."""
-    output = _output(output, json=False)
+    into = _output(output, json)
     from client import demo as demonstration
     from client.source import local
 
     meant = local(file) if file else None
     demonstration.demo(
-        _stages(output),
+        _stages(into),
         job,
         file=meant,
-        output=output,
+        output=into,
         block_bytes=block_bytes,
         concurrency=concurrency,
         corpus_bytes=corpus_bytes,
@@ -697,29 +761,36 @@ def _console(*, to_errors: bool = False) -> "Terminal":
     return Terminal(to_errors=to_errors)
 
 
-def _stages(output: Path | None = None, *, to_errors: bool = False) -> "Stages":
-    """For people, beside a result that goes to ``output``. In a pipe or a file there is the result alone: how
+def _stages(into: "Into | None" = None, *, to_errors: bool = False) -> "Stages":
+    """For people, beside a result that goes to ``into``. In a pipe or a file there is the result alone: how
     it goes is for the stream of errors, as programs do that are made for pipes."""
     from client.report import STANDARD_OUTPUT
     from client.stages import Stages
 
-    results = _console(to_errors=to_errors or output == STANDARD_OUTPUT)
+    results = _console(to_errors=to_errors or (into is not None and into.path == STANDARD_OUTPUT))
     return Stages(results if results.is_terminal else _console(to_errors=True), results)
 
 
-def _output(path: Path | None, json: bool) -> Path | None:
-    """Where the result goes as JSON, if anywhere. Raises ReportError, before anything is paid for."""
-    from client.report import STANDARD_OUTPUT, check_path
+def _output(path: Path | None, json: bool, csv: bool = False) -> "Into | None":
+    """Where the result goes as a file, if anywhere. Raises ReportError, before anything is paid for."""
+    from client.report import STANDARD_OUTPUT, check_path, has_ending
+    from client.report import Output as Into
 
-    if path:
-        check_path(path)
-    return path or (STANDARD_OUTPUT if json else None)
+    if path is None:
+        return Into(STANDARD_OUTPUT, csv) if json or csv else None
+    check_path(path)
+    if not (json or csv) and has_ending(path):
+        csv = path.suffix.lower() == ".csv"
+        if not csv and path.suffix.lower() != ".json":
+            raise typer.BadParameter(f"{path}: name a file that ends in .json or .csv, or give --json.")
+    return Into(path, csv)
 
 
 def _account(local: bool, profile: str | None, region: str | None) -> "Account":
     if local and (profile or region):
         raise typer.BadParameter(
-            "--local does not go with --profile or --region: it is an account of its own."
+            f"--local, or {LOCAL_VARIABLE}, does not go with --profile or --region: it is an account of its "
+            "own."
         )
     from client.account import open_account
 
@@ -728,9 +799,22 @@ def _account(local: bool, profile: str | None, region: str | None) -> "Account":
 
 def _of_run(
     run_id: str, job: str | None, local: bool, profile: str | None, region: str | None
-) -> "tuple[Account, Deployment]":
-    """The account, and the deployment in it that has the run."""
+) -> "tuple[Account, Deployment, str]":
+    """The account, the deployment in it that has the run, and the run's id."""
+    from client.history import newest
     from client.runs import deployment_of
 
     account = _account(local, profile, region)
-    return account, deployment_of(account.aws, account.deployments(job), run_id)
+    deployments = account.deployments(job)
+    if run_id != LAST:
+        return account, deployment_of(account.aws, deployments, run_id), run_id
+    run = newest(account.aws, deployments)
+    _complain(f"The newest run is {run.record.run_id}.")
+    return account, run.deployment, run.record.run_id
+
+
+def _print_json(value: Any) -> None:
+    """To standard output, where it is not steered."""
+    from client.report import STANDARD_OUTPUT, json_text, write
+
+    write(STANDARD_OUTPUT, json_text(value))

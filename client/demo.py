@@ -13,6 +13,7 @@ from client.deployment import ROOT, deploy_locally
 from client.live import shown
 from client.local_aws import local_aws
 from client.meanwhile import meanwhile
+from client.report import Output
 from client.run_folder import run_folder
 from client.runs import Ended, run
 from client.samples import SAMPLES, Sample
@@ -35,7 +36,7 @@ def demo(
     job: str,
     *,
     file: Local | None,
-    output: Path | None,
+    output: Output | None,
     block_bytes: int | None,
     concurrency: int | None,
     corpus_bytes: int,

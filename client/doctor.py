@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -64,19 +64,8 @@ class Finding(NamedTuple):
 STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
-def examine(console: Console, open_account: Callable[[], Account], job: str) -> int:
-    """Make every check that can be made, print each as it ends; 1 if something is wrong, else 0."""
-    is_wrong = False
-    for finding in _findings(open_account, job):
-        is_wrong |= finding.state == "wrong"
-        state = (f"{finding.state:5}", STYLES[finding.state])
-        console.print(Text.assemble(state, f" {finding.check}: {visible(finding.text)}"), soft_wrap=True)
-        if finding.mend and finding.state != "ok":
-            console.print(Text(f"      {visible(finding.mend)}", style="bold"), soft_wrap=True)
-    return 1 if is_wrong else 0
-
-
-def _findings(open_account: Callable[[], Account], job: str) -> Iterator[Finding]:
+def examine(open_account: Callable[[], Account], job: str | None) -> Iterator[Finding]:
+    """Make every check that can be made, of the stack of ``job`` or of all that are deployed."""
     yield from of_this_machine()
     try:
         account = open_account()
@@ -84,11 +73,40 @@ def _findings(open_account: Callable[[], Account], job: str) -> Iterator[Finding
         yield Finding("Account", "wrong", str(error))
         return
     usable = True
-    for finding in of_account(account, job):
+    for finding in of_account(account, job or next(iter(account.known or ()), DEFAULT_JOB)):
         usable = usable and not (finding.check == "Credentials" and finding.state == "wrong")
         yield finding
-    if usable:
-        yield from of_stack(account, job)
+    for name in ([job] if job else _deployed(account)) if usable else ():
+        yield from of_stack(account, name)
+
+
+def _deployed(account: Account) -> list[str]:
+    """The jobs that are deployed; without any, the one that a person would deploy first."""
+    try:
+        return [deployment.job for deployment in account.deployments()]
+    except DeploymentError:
+        return [DEFAULT_JOB]
+
+
+def show(console: Console, finding: Finding) -> None:
+    """Print it, with what fixes it."""
+    state = (f"{finding.state:5}", STYLES[finding.state])
+    console.print(Text.assemble(state, f" {finding.check}: {visible(finding.text)}"), soft_wrap=True)
+    if finding.mend and finding.state != "ok":
+        console.print(Text(f"      {visible(finding.mend)}", style="bold"), soft_wrap=True)
+
+
+def as_json(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
+    """The findings for a program; what needs no mending has null there."""
+    return [
+        {
+            "check": finding.check,
+            "state": finding.state,
+            "text": finding.text,
+            "fix": finding.mend if finding.mend and finding.state != "ok" else None,
+        }
+        for finding in findings
+    ]
 
 
 def of_this_machine() -> Iterator[Finding]:

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, get_args
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -11,11 +12,11 @@ from rich.text import Text
 
 from client.aws import AccountError, Aws, sentence
 from client.deployment import Deployment, deploy_command
-from client.runs import has_died, job_option
+from client.runs import RunError, has_died, job_option
 from client.safe_text import visible
-from client.sizes import size_text
+from client.sizes import dollars_text, size_text
 from lambda_src.errors import RecordUnreadable
-from lambda_src.messages import RunRecord
+from lambda_src.messages import RunRecord, Status, total_dollars
 from lambda_src.results_table import RUN_ITEM, run_from_item
 from lambda_src.settings import RUNS_INDEX
 
@@ -29,11 +30,13 @@ FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in LO
 STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red", "CANCELLED": "yellow"}
 
 HEADINGS = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
-GIVE_WAY = ("Began", "Size", "Dollars", "Seconds", "Job")
+GIVE_WAY = ("Began", "Job", "Size", "Seconds", "Dollars")
 """Columns that a narrow terminal does without, the first one first: a run id must be whole to be copied."""
 
-SHORTEST_INPUT = 24
+SHORTEST_INPUT = 16
 """Columns; with fewer nobody would know which file it was."""
+
+STATUSES = (*get_args(Status), "DIED")
 
 
 class PastRun(NamedTuple):
@@ -43,33 +46,57 @@ class PastRun(NamedTuple):
     record: RunRecord
 
 
+class Unreadable(NamedTuple):
+    """A run whose record cannot be read, as ``text`` says."""
+
+    deployment: Deployment
+    run_id: str
+    text: str
+
+
 class Past(NamedTuple):
-    """The runs that there were, and a sentence for each whose record cannot be read."""
+    """The runs that there were, and those whose records cannot be read."""
 
     runs: list[PastRun]
-    unreadable: list[str]
+    unreadable: list[Unreadable]
 
 
-def past_runs(aws: Aws, deployments: Iterable[Deployment], limit: int) -> Past:
-    """The newest ``limit`` runs of ``deployments``, the newest first. Raises AccountError."""
-    found: list[PastRun] = []
-    unreadable: list[str] = []
-    for deployment in deployments:
-        for read in _records(aws, deployment, limit):
-            if isinstance(read, RunRecord):
-                found.append(PastRun(deployment, read))
-            else:
-                unreadable.append(str(read))
-    return Past(sorted(found, key=lambda run: run.record.started_at, reverse=True)[:limit], unreadable)
+def past_runs(aws: Aws, deployments: Iterable[Deployment], limit: int, status: str | None = None) -> Past:
+    """The newest ``limit`` runs of ``deployments``, the newest first; with a ``status``, those that have it.
+    Raises AccountError."""
+    each = [_past_runs(aws, deployment, limit, status) for deployment in deployments]
+    runs = sorted(
+        (run for past in each for run in past.runs), key=lambda run: run.record.started_at, reverse=True
+    )
+    return Past(runs[:limit], [one for past in each for one in past.unreadable])
 
 
-def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord | RecordUnreadable]:
+def newest(aws: Aws, deployments: Iterable[Deployment]) -> PastRun:
+    """The newest run of ``deployments``. Raises AccountError; RunError if there is none, or if the record of
+    one that may be newer cannot be read."""
+    found = past_runs(aws, deployments, 1)
+    if found.unreadable:
+        raise RunError(f"Which run is the newest cannot be told. {found.unreadable[0].text}")
+    if not found.runs:
+        raise RunError(f"There are no runs yet. Start one with `fanfold run{aws.options} SOURCE`.")
+    return found.runs[0]
+
+
+def _past_runs(aws: Aws, deployment: Deployment, limit: int, status: str | None) -> Past:
     job, table, client = deployment.job, deployment.table, aws.dynamodb()
+    found = Past([], [])
     try:
-        keys = _newest(client, table, limit)
-        found: list[RunRecord | RecordUnreadable] = []
-        for first in range(0, len(keys), READ_AT_ONCE):
-            found += _read(client, table, keys[first : first + READ_AT_ONCE])
+        keys = _newest(client, table, None if status else limit)
+        while len(found.runs) < limit and (some := list(islice(keys, READ_AT_ONCE))):
+            for item in _read(client, table, some):
+                run_id = item["run_id"]["S"]
+                try:
+                    run = PastRun(deployment, run_from_item(item, run_id))
+                except RecordUnreadable as error:
+                    found.unreadable.append(Unreadable(deployment, run_id, str(error)))
+                    continue
+                if status in (None, status_of(run.record)):
+                    found.runs.append(run)
         return found
     except (BotoCoreError, ClientError) as error:
         # The request is the same whatever the table, so it is the index that it lacks.
@@ -81,8 +108,8 @@ def _records(aws: Aws, deployment: Deployment, limit: int) -> list[RunRecord | R
         raise AccountError(f"The table {table} cannot be read: {sentence(error)}") from error
 
 
-def _newest(client: Any, table: str, limit: int) -> list[dict[str, Any]]:
-    """The keys of the newest records."""
+def _newest(client: Any, table: str, limit: int | None) -> Iterator[dict[str, Any]]:
+    """The keys of the newest records, the newest first."""
     pages = client.get_paginator("query").paginate(
         TableName=table,
         IndexName=RUNS_INDEX,
@@ -92,21 +119,17 @@ def _newest(client: Any, table: str, limit: int) -> list[dict[str, Any]]:
         ScanIndexForward=False,
         PaginationConfig={"MaxItems": limit},
     )
-    return [{name: item[name] for name in ("run_id", "item")} for page in pages for item in page["Items"]]
+    return ({name: item[name] for name in ("run_id", "item")} for page in pages for item in page["Items"])
 
 
-def _read(client: Any, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[RunRecord | RecordUnreadable]:
-    """The records of ``keys``, in any order."""
+def _read(client: Any, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The items of ``keys``, in any order."""
     names = {f"#{place}": field for place, field in enumerate(FIELDS)}
     projected = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
     wanted = {table: {"Keys": keys, **projected}}
     while wanted:
         answer = client.batch_get_item(RequestItems=wanted)
-        for item in answer["Responses"][table]:
-            try:
-                yield run_from_item(item, item["run_id"]["S"])
-            except RecordUnreadable as error:
-                yield error
+        yield from answer["Responses"][table]
         wanted = answer["UnprocessedKeys"]
 
 
@@ -144,27 +167,59 @@ def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.
     console.print(table)
 
 
-def _end_of(text: str, width: int) -> str:
-    """As much of its end as fits: of an input, the file's name.
+def as_json(past: Past) -> list[dict[str, Any]]:
+    """The runs for a program; what is not known is null."""
+    readable = [
+        {
+            "run_id": run.record.run_id,
+            "job": run.deployment.job,
+            "status": status_of(run.record),
+            "input": run.record.name() if run.record.bucket else None,
+            "bytes": run.record.bytes if run.record.etag else None,
+            "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(run.record.started_at)),
+            "seconds": _took(run.record),
+            "dollars": total_dollars(run.record) if run.record.dollars else None,
+            "error": run.record.error or None,
+        }
+        for run in past.runs
+    ]
+    unreadable = [
+        {"run_id": one.run_id, "job": one.deployment.job, "status": None, "error": one.text}
+        for one in past.unreadable
+    ]
+    return [*readable, *unreadable]
 
-    >>> _end_of("s3://bucket/input/0a1b/enwiki.xml", 14), _end_of("s3://b/k", 14)
-    ('.../enwiki.xml', 's3://b/k')
+
+def _end_of(text: str, width: int) -> str:
+    """An input in ``width`` columns: all of it, or the name of its file or folder, or the end of that.
+
+    >>> _end_of("s3://b/k", 14), _end_of("s3://bucket/input/0a1b/enwiki.xml", 14)
+    ('s3://b/k', 'enwiki.xml')
+    >>> _end_of("s3://bucket/input/0a1b/logs/*", 14), _end_of("s3://bucket/input/enwiki-20261101.xml", 14)
+    ('logs/*', '...0261101.xml')
     """
     if len(text) <= width:
         return text
-    return f"...{text[len(text) - max(0, width - len('...')) :]}"[:width]
+    folders, _, name = text.rpartition("/")
+    if name in ("", "*"):
+        name = f"{folders.rpartition('/')[2]}/{name}"
+    return name if len(name) <= width else f"...{name[len(name) - max(0, width - len('...')) :]}"[:width]
+
+
+def _took(record: RunRecord) -> float | None:
+    return round(record.finished_at - record.started_at, 3) if record.finished_at else None
 
 
 def _cells(run: PastRun, local_time: Any, missing: str) -> list[str]:
     record = run.record
-    took = record.finished_at - record.started_at if record.finished_at else 0.0
+    took = _took(record)
     return [
         visible(record.run_id),
         run.deployment.job,
         status_of(record),
-        size_text(record.bytes),
-        f"{took:.1f}" if took else missing,
-        f"{sum(record.dollars.values()):.4f}" if record.dollars else missing,
+        size_text(record.bytes) if record.etag else missing,  # until it has begun, nobody knows
+        missing if took is None else f"{took:.1f}",
+        dollars_text(sum(record.dollars.values())) if record.dollars else missing,
         time.strftime("%Y-%m-%d %H:%M", local_time(record.started_at)),
         visible(record.name()) if record.bucket else missing,
     ]

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from client.interruption import SIGNALS
 from client.runs import Progress
+from client.sizes import dollars_text
 from lambda_src.job import BYTES
 from lambda_src.messages import RunRecord
 
@@ -85,7 +86,7 @@ def facts(moment: Moment) -> list[str]:
         if copies := record.calls.get("copies", 0):
             told.append(_number(copies, "second copy", "second copies"))
     if record.dollars:
-        told.append(f"{sum(record.dollars.values()):.4f} dollars so far")
+        told.append(f"{dollars_text(sum(record.dollars.values()))} dollars so far")
     return told
 
 

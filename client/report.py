@@ -7,13 +7,15 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from client.cells import as_csv
 from client.safe_text import visible
+from client.sizes import dollars_text
 from client.terminal import Terminal
 from client.times import time_text
 from client.views import VIEWS, counted, show_any
@@ -39,6 +41,13 @@ ITEM_NAMES = {
 """The items of a bill, for a person."""
 
 
+class Output(NamedTuple):
+    """Where a result goes, and as what: JSON, or CSV."""
+
+    path: Path
+    csv: bool = False
+
+
 class ReportError(Exception):
     """The result cannot be written where it was asked for; the text is one sentence for the person."""
 
@@ -50,6 +59,17 @@ def as_json(job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) 
     left_out = {"status", "block_bytes", "block_bytes_because"}
     own = {name: value for name, value in summary.items() if name not in left_out}
     return {"run_id": summary["run_id"], **which, **own, "seconds": {**seconds, **summary["seconds"]}}
+
+
+def as_file(output: Output, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> bytes:
+    """The result as ``output`` is to hold it."""
+    return as_csv(job, summary) if output.csv else json_text(as_json(job, summary, seconds))
+
+
+def has_ending(path: Path) -> bool:
+    """Whether its name says what it is to hold; not that of standard output, of a device or of a pipe."""
+    with _refused(path):
+        return not (_is_standard_output(path) or _in_place(path))
 
 
 def check_path(path: Path) -> None:
@@ -180,5 +200,5 @@ def show_dollars(console: Console, record: RunRecord) -> None:
         )
         guessed = record.dollars_estimated
         estimated = f", {guessed:.4f} of it estimated" if guessed >= SHOWN_DOLLARS else ""
-        total = f"{sum(record.dollars.values()):.4f}{f' ({items})' if items else ''}{estimated}"
+        total = f"{dollars_text(sum(record.dollars.values()))}{f' ({items})' if items else ''}{estimated}"
         console.print(visible(f"Dollars: {total}; prices of {record.prices}"))

@@ -1,4 +1,4 @@
-"""Sizes and shares as people write and read them; sizes in units of 1,000."""
+"""Sizes, shares and dollars as people write and read them; sizes in units of 1,000."""
 
 import re
 from decimal import Decimal
@@ -46,3 +46,12 @@ def share_text(part: int, whole: int) -> str:
     if 99.9 < percent < 100:
         return "more than 99.9 %"
     return f"{percent:.3g} %"
+
+
+def dollars_text(amount: float) -> str:
+    """Dollars for a person: only nothing is 0.
+
+    >>> dollars_text(0.0), dollars_text(0.00212), dollars_text(0.000049)
+    ('0.0000', '0.0021', '<0.0001')
+    """
+    return "<0.0001" if 0 < amount < 0.00005 else f"{amount:.4f}"

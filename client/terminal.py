@@ -4,8 +4,10 @@ import io
 import select
 import sys
 from contextlib import suppress
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 LISTEN_S = 0.2
 """How long a signal may go unheard."""
@@ -24,6 +26,12 @@ class Terminal(Console):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         super().__init__(markup=False, emoji=False, highlight=False, stderr=to_errors)
+
+    def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
+        """In a pipe there is no width at which to break text: a command in it can be pasted."""
+        if soft_wrap is None:
+            soft_wrap = not self.is_terminal and all(isinstance(one, str | Text) for one in objects)
+        super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def on_broken_pipe(self) -> None:
         """Leave standard output open to nowhere."""

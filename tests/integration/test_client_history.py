@@ -71,6 +71,7 @@ def test_runs_are_listed_newest_first_with_what_they_took(
         table,
         "done",
         started_at=1e9 + 9,
+        etag='"e"',
         status="SUCCEEDED",
         finished_at=1e9 + 12.34,
         dollars={"gb_s": 0.004, "s3_puts": 0.0012},
@@ -154,14 +155,45 @@ def test_a_run_id_is_whole_at_every_width(table: Any, aws: Aws, deployment: Depl
     claim(table, run_id, bucket="b", key="input/\x1b]0;x\x07\t\n" + "x" * 300, status="SUCCEEDED")
     lines = shown(past_runs(aws, [deployment], 50).runs, width)
     assert len(lines) == 2
-    assert lines[1].startswith(f"{run_id} top_words SUCCEEDED ")
+    assert lines[1].startswith(f"{run_id} ")
     assert max(map(len, lines)) <= width
-    assert lines[0].endswith(" Input")
+    job, began = ["Job"] * (width > 80), ["Began"] * (width > 80)
+    assert lines[0].split() == ["Run", *job, "Status", "Size", "Seconds", "Dollars", *began, "Input"]
     assert lines[1].endswith("xxxxxxxxxxxxx")
-    assert ("Began" in lines[0]) == (width > 100)
     assert not re.search(
         r"[\x00-\x1f]", "".join(lines) + "".join(shown(past_runs(aws, [deployment], 50).runs)[1].split("\t"))
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ({"key": f"input/{'0a' * 16}/enwiki-latest.xml"}, "enwiki-latest.xml"),
+        ({"key": None, "prefix": f"input/{'0a' * 16}/logs/"}, "logs/*"),
+    ],
+)
+def test_at_80_columns_a_run_has_its_file_and_what_it_took(
+    table: Any, aws: Aws, deployment: Deployment, source: Any, told: str
+) -> None:
+    run_id = "20261125T101500Z-0a1b2c3d"
+    claim(
+        table, run_id, bucket="fanfold-bucket", etag='"e"', bytes=10**9, status="SUCCEEDED",
+        finished_at=1e9 + 12.34, dollars={"gb_s": 0.004}, **source,
+    )  # fmt: skip
+    lines = shown(past_runs(aws, [deployment], 50).runs, 80)
+    assert lines[1].split() == [run_id, "SUCCEEDED", "1", "GB", "12.3", "0.0040", told]
+
+
+def test_runs_of_one_status_are_found_behind_others(
+    table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "READ_AT_ONCE", 2)
+    for place, status in enumerate(["SUCCEEDED"] * 5 + ["FAILED", "RUNNING", "FAILED", "FAILED"]):
+        lease = {"lease_until": 1.0} if status == "RUNNING" else {}
+        claim(table, f"run-{place}", started_at=1e9 - place, status=status, **lease)
+    found = past_runs(aws, [deployment], 2, "FAILED").runs
+    assert [run.record.run_id for run in found] == ["run-5", "run-7"]
+    assert [run.record.run_id for run in past_runs(aws, [deployment], 2, "DIED").runs] == ["run-6"]
 
 
 def test_a_table_that_is_gone_is_one_sentence(endpoint: str, aws: Aws, deployment: Deployment) -> None:

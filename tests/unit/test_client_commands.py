@@ -28,7 +28,7 @@ HEAVY = {"boto3", "botocore", "rich", "asyncio", "pydantic", "client.runs", "cli
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with a deployment of which nothing is asked."""
     deployment: Any = SimpleNamespace(job="top_words", bucket="bucket", source_bucket="bucket", table="table")
-    opened = Account(Aws(None), {"top_words": deployment})
+    opened = Account(Aws(SimpleNamespace(region_name="eu-west-1")), {"top_words": deployment})
     monkeypatch.setattr(account, "open_account", lambda **_: opened)
 
 
@@ -78,8 +78,13 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["run", "x", "--run-id", "bad id"], "'bad id' is not a run id: use 1 to 64 letters, "),
         (["run", "x", "--run-id", "a/b"], "'a/b' is not a run id"),
         (["resume", "a/b"], "'a/b' is not a run id"),
+        (["run", "x", "--run-id", "last"], "last stands for the newest run: choose another name"),
+        (["runs", "--status", "dead"], "dead is none of RUNNING, SUCCEEDED, FAILED, CANCELLED, DIED."),
         (["watch", "r" * 65], "is not a run id"),
-        (["runs", "--local", "--region", "x"], "--local does not go with --profile or --region"),
+        (
+            ["runs", "--local", "--region", "x"],
+            "--local, or FANFOLD_LOCAL, does not go with --profile or --region",
+        ),
         (["clean", "run", "--older-than", "3"], "give run ids or --older-than, not both"),
         *(
             (
@@ -96,7 +101,11 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["results", "run", "--json", "--csv"], "give --json or --csv, not both"),
         (
             ["results", "run", "--output", "words.txt"],
-            "name a file that ends in .json or .csv, or give --json",
+            "words.txt: name a file that ends in .json or .csv, or give --json",
+        ),
+        *(
+            ([*way, "-o", "words.txt"], "words.txt: name a file that ends in .json or .csv, or give --json")
+            for way in (["run", "x"], ["watch", "run"], ["resume", "run"], ["demo"])
         ),
         (["results", "--json", "words.json", "run"], "Error: Got unexpected extra argument"),
     ],
@@ -335,7 +344,7 @@ def test_what_is_printed_for_programs_is_that_alone(
 def test_a_file_gets_the_same_and_people_see_the_result(
     way: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, options = tmp_path / "result", ["--json"] * (way[0] == "results")
+    path, options = tmp_path / "result.json", ["--json"] * (way[0] == "results")
     assert commands.main([*way, *options, "-o", str(path)]) == 0
     assert json.loads(path.read_text())["words"] == 1
     told = capsys.readouterr()
@@ -347,9 +356,12 @@ def test_a_file_gets_the_same_and_people_see_the_result(
 
 
 @pytest.mark.usefixtures("_ended")
-@pytest.mark.parametrize(("name", "beginning"), [("r.json", "{"), ("r.csv", '"length",')])
-def test_the_name_of_a_file_says_what_it_holds(name: str, beginning: str, tmp_path: Path) -> None:
-    assert commands.main(["results", "run", "-o", str(tmp_path / name)]) == 0
+@pytest.mark.parametrize(("name", "beginning"), [("r.json", "{"), ("r.CSV", '"length",')])
+@pytest.mark.parametrize("way", WAYS)
+def test_the_name_of_a_file_says_what_it_holds(
+    way: list[str], name: str, beginning: str, tmp_path: Path
+) -> None:
+    assert commands.main([*way, "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_text().startswith(beginning)
 
 
@@ -475,3 +487,109 @@ class TestARunThatCostsFarMoreThanSuggested:
     def test_is_not_asked_about_if_nobody_knows(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(workload, "modelled", self.not_modelled)
         assert self.run("--block-bytes", "1") == 0
+
+
+RECORDS = [
+    RunRecord(run_id="new", started_at=2e9, status="SUCCEEDED", finished_at=2e9 + 1.5, etag='"e"',
+              bucket="b", key="k", bytes=7, dollars={"gb_s": 0.00001}),
+    RunRecord(run_id="old", started_at=1e9, status="FAILED", error="no"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def _past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs, and one whose record cannot be read."""
+    of = account.open_account(local=False, profile=None, region=None).deployment("top_words")
+
+    def past_runs(_aws: Any, _deployments: Any, limit: int, status: str | None = None) -> history.Past:
+        found = [history.PastRun(of, record) for record in RECORDS if status in (None, record.status)]
+        return history.Past(
+            found[:limit], [] if limit == 1 else [history.Unreadable(of, "bad", "It is bad.")]
+        )
+
+    monkeypatch.setattr(history, "past_runs", past_runs)
+
+
+@pytest.mark.usefixtures("_past")
+def test_runs_are_data_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["runs", "--json"]) == 0
+    told = capsys.readouterr()
+    assert told.err == "It is bad.\n"
+    assert json.loads(told.out) == [
+        {"run_id": "new", "job": "top_words", "status": "SUCCEEDED", "input": "s3://b/k", "bytes": 7,
+         "started_at": "2033-05-18T03:33:20Z", "seconds": 1.5, "dollars": 1e-05, "error": None},
+        {"run_id": "old", "job": "top_words", "status": "FAILED", "input": None, "bytes": None,
+         "started_at": "2001-09-09T01:46:40Z", "seconds": None, "dollars": None, "error": "no"},
+        {"run_id": "bad", "job": "top_words", "status": None, "error": "It is bad."},
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("_past")
+@pytest.mark.parametrize("status", ["failed", "FAILED"])
+def test_runs_of_one_status(status: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["runs", "--status", status]) == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["Run", "old"]
+
+
+@pytest.mark.usefixtures("_past", "_ended")
+def test_last_is_the_newest_run_and_says_which(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def read(_aws: Any, _deployment: Any, run_id: str) -> Any:
+        asked.append(run_id)
+        return ENDED
+
+    monkeypatch.setattr(runs, "read", read)
+    assert commands.main(["results", "last"]) == 0
+    assert asked == ["new"]
+    assert capsys.readouterr().err == "The newest run is new.\n"
+    monkeypatch.setattr(history, "past_runs", lambda *_: history.Past([], []))
+    assert commands.main(["results", "last"]) == 1
+    assert "There are no runs yet." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_past")
+@pytest.mark.parametrize(
+    ("value", "words", "local"),
+    [("1", [], True), ("true", [], True), ("0", [], False), ("", [], False), (None, [], False),
+     (None, ["--local"], True), ("1", ["--local"], True), ("0", ["--local"], True)],
+)  # fmt: skip
+def test_a_variable_means_the_local_aws_and_is_told(
+    value: str | None,
+    words: list[str],
+    local: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opened = account.open_account(local=False, profile=None, region=None)
+    asked: list[bool] = []
+
+    def open_account(*, local: bool, **_: Any) -> Account:
+        asked.append(local)
+        return opened
+
+    monkeypatch.setattr(account, "open_account", open_account)
+    monkeypatch.delenv("FANFOLD_LOCAL", raising=False)
+    if value is not None:
+        monkeypatch.setenv("FANFOLD_LOCAL", value)
+    assert commands.main(["runs", *words]) == 0
+    assert asked == [local]
+    by_variable = local and not words
+    assert ("On the local AWS, for FANFOLD_LOCAL is set." in capsys.readouterr().err) == by_variable
+    if by_variable:
+        assert commands.main(["runs", "--region", "eu-west-1"]) == 2
+        assert "FANFOLD_LOCAL, does not go with --profile or --region" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_ended")
+def test_commands_to_be_pasted_are_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipe has 80 columns for rich, and no width at all for who reads it."""
+    ended = ENDED._replace(record=RunRecord(run_id="r" * 64, started_at=1.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "follow", lambda *_: ended)
+        assert commands.main(["watch", "r" * 64]) == 0
+        assert f"Full report: fanfold report {'r' * 64}\n" in capsys.readouterr().err
+    assert commands.main(["run", "s3://bucket/key", "--detach", "--run-id", "r" * 64]) == 0
+    assert f"To watch it: fanfold watch {'r' * 64}\n" in capsys.readouterr().err

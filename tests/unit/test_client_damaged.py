@@ -130,7 +130,7 @@ def check(aws: FakeAws) -> None:
     listed = [run.record.run_id for run in found.runs]
     assert "good" in listed
     assert listed.count(RUN) + len(found.unreadable) == 1
-    assert all(RUN in sentence for sentence in found.unreadable)
+    assert all(RUN in one.text for one in found.unreadable)
     for console in (Console(file=io.StringIO()), Console(file=io.StringIO(), force_terminal=True, width=80)):
         show_runs(console, found.runs)
 

@@ -1,6 +1,5 @@
 """What the doctor finds, and the command that mends it."""
 
-import io
 import json
 import re
 from pathlib import Path
@@ -9,9 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
-from rich.console import Console
 
-from client import doctor
+from client import account, commands, doctor
 from client.account import Account
 from client.aws import AccountError, Aws
 from client.deployment import Deployment
@@ -263,20 +261,53 @@ def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.Mon
     assert asked[0] == {"job": "top_words", "architecture": "x86_64"}
 
 
+@pytest.fixture
+def _a_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks nothing of AWS."""
+    monkeypatch.setattr(doctor, "of_account", lambda *_: iter([]))
+    monkeypatch.setattr(doctor, "of_stack", lambda _, job: iter([Finding("Stack", "ok", job)]))
+
+
+@pytest.mark.usefixtures("_a_doctor")
 @pytest.mark.parametrize(("state", "status"), [("ok", 0), ("note", 0), ("wrong", 1)])
 def test_it_says_what_mends_and_fails_if_something_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, state: Any, status: int
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: Any, status: int
 ) -> None:
+    monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([Finding("A", state, "b\x1b[2J", "mend")]))
+    monkeypatch.setattr(account, "open_account", lambda **_: Account(Aws(None), {"top_words": deployment()}))
+    assert commands.main(["doctor"]) == status
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{state:5} A: b\\x1b[2J"
+    assert lines[1:-1] == ([] if state == "ok" else ["      mend"])
+    assert commands.main(["doctor", "--json"]) == status
+    found = json.loads(capsys.readouterr().out)
+    mend = None if state == "ok" else "mend"
+    assert found[0] == {"check": "A", "state": state, "text": "b\x1b[2J", "fix": mend}
+
+
+def test_without_an_account_something_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_account() -> Account:
         raise AccountError("No AWS region is set.")
 
-    file = io.StringIO()
-    monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([Finding("A", state, "b\x1b[2J", "mend")]))
-    monkeypatch.setattr(doctor, "of_account", lambda *_: iter([]))
-    monkeypatch.setattr(doctor, "of_stack", lambda *_: iter([]))
-    opened = Account(Aws(None))
-    assert doctor.examine(Console(file=file, width=80), lambda: opened, "top_words") == status
-    lines = file.getvalue().splitlines()
-    assert lines[0] == f"{state:5} A: b\\x1b[2J"
-    assert lines[1:] == ([] if state == "ok" else ["      mend"])
-    assert doctor.examine(Console(file=file, width=80), no_account, "top_words") == 1
+    monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([]))
+    assert list(doctor.examine(no_account, None)) == [Finding("Account", "wrong", "No AWS region is set.")]
+
+
+@pytest.mark.usefixtures("_a_doctor")
+@pytest.mark.parametrize(
+    ("known", "job", "examined"),
+    [
+        (["access_log"], None, ["access_log"]),
+        (["access_log", "top_words"], None, ["top_words", "access_log"]),
+        ([], None, ["top_words"]),
+        (["access_log"], "top_words", ["top_words"]),
+    ],
+)
+def test_the_stacks_that_are_deployed_are_examined(
+    known: list[str], job: str | None, examined: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is wrong with a local AWS whose stacks are those of other jobs."""
+    monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([]))
+    of_job: Any = {name: SimpleNamespace(job=name) for name in known}
+    found = doctor.examine(lambda: Account(Aws(None), of_job), job)
+    assert [finding.text for finding in found] == examined

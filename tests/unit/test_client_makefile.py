@@ -54,7 +54,7 @@ def make(folder: Path, target: str, given: dict[str, str], how: str) -> list[str
 )
 def test_file_and_json_are_just_characters(folder: Path, name: str, how: str) -> None:
     assert make(folder, "run", {"FILE": name, "JSON": name}, how) == [
-        *("demo", f"--file={name}", f"--output={name}")
+        *("demo", f"--file={name}", "--json", f"--output={name}")
     ]
 
 

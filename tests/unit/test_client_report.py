@@ -13,7 +13,7 @@ import pytest
 from client import account, attendance, commands, demo
 from client.aws import Aws
 from client.deployment import ROOT
-from client.report import ReportError, check_path, json_text, write
+from client.report import Output, ReportError, check_path, json_text, write
 from client.runs import Ended
 from client.stages import Stages
 from client.terminal import Terminal
@@ -156,7 +156,7 @@ def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
 def finish(path: str) -> None:
     """The end of a command whose result is asked for in ``path``."""
     deployment: Any = SimpleNamespace(job="top_words")
-    attendance.finish(Ended(RECORD, SUMMARY), Aws(None), deployment, Stages(Terminal()), Path(path))
+    attendance.finish(Ended(RECORD, SUMMARY), Aws(None), deployment, Stages(Terminal()), Output(Path(path)))
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8:strict"])

@@ -61,9 +61,9 @@ def test_they_are_at_the_top_of_the_report_as_text(warned: FakeRun) -> None:
     assert "Warning:" not in page(warned.job, fake_run().record, warned.summary, warned.trace)
 
 
-@pytest.mark.parametrize("output", [None, report.STANDARD_OUTPUT])
+@pytest.mark.parametrize("output", [None, report.Output(report.STANDARD_OUTPUT)])
 def test_the_end_of_a_run_tells_them_on_standard_error(
-    warned: FakeRun, output: Path | None, capsys: pytest.CaptureFixture[str]
+    warned: FakeRun, output: report.Output | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deployment: Any = SimpleNamespace(job=warned.job)
     stages = Stages(Terminal(to_errors=True), Terminal())
@@ -87,7 +87,7 @@ def test_what_only_this_machine_knows_is_told_too(
     attendance.uploaded(Aws(None), deployment, meant, stages)
     assert "Warning:" in capsys.readouterr().err
     ended = Ended(warned.record, dict(warned.summary))
-    attendance.finish(ended, Aws(None), deployment, stages, report.STANDARD_OUTPUT)
+    attendance.finish(ended, Aws(None), deployment, stages, report.Output(report.STANDARD_OUTPUT))
     warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert [warning["code"] for warning in warnings] == ["skipped_names", BAD.code]
 
@@ -99,7 +99,7 @@ def test_results_tell_them_on_standard_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found: Any = (SimpleNamespace(aws=None), SimpleNamespace(job=warned.job))
+    found: Any = (SimpleNamespace(aws=None), SimpleNamespace(job=warned.job), "run")
     monkeypatch.setattr(commands, "_of_run", lambda *_: found)
     monkeypatch.setattr(runs, "read", lambda *_: Ended(warned.record, dict(warned.summary)))
     assert commands.main(["results", "run", *options]) == 0
