@@ -380,6 +380,7 @@ def _wanted(account: "Account", job: str, source: Any, block_bytes: int, concurr
     from client.estimate import far_dearer
     from client.runs import RunError, contents
     from client.source import Local as LocalSource
+    from client.source import SourceError
     from client.terminal import agrees
     from client.workload import NotModelled, modelled
 
@@ -387,7 +388,7 @@ def _wanted(account: "Account", job: str, source: Any, block_bytes: int, concurr
         of_job = modelled(job)
         is_local = isinstance(source, LocalSource)
         workload = of_job(source) if is_local else workload_of(job, contents(account.aws, source))
-    except (NotModelled, RunError):
+    except (NotModelled, RunError, SourceError):  # a run says itself what it refuses
         return True
     told = far_dearer(workload, block_bytes, concurrency, account.aws.session.region_name)
     return not told or agrees(

@@ -88,7 +88,12 @@ ENGINE: Figures = {
     "unpack_bzip2": Figure(3.6, "MB/s", "measured", "the same: 3.6 to 10.8"),
     "unpack_xz": Figure(20, "MB/s", "measured", "the same: 20 to 24"),
     "unpack_zstd": Figure(200, "MB/s", "assumed", "the same; Lambda's Python reads no zstd before 3.14"),
-    "archive_step": Figure(5, "", "code", "GETs of 256 KiB to 4 MiB before whole windows of an archive"),
+    "archive_step": Figure(
+        256 << 10,
+        "bytes",
+        "code",
+        "first GET of an archive behind its block; each next one is twice as large",
+    ),
     "reserve": Figure(10, "s", "code", "of a Lambda's time that unpacking must leave"),
     # S3 and DynamoDB.
     "list": Figure(0.15, "s", "assumed", "a LIST of 1,000 objects"),
@@ -518,9 +523,9 @@ def _tasks(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float])
                 # Where the first one begins is known by unpacking the one before it.
                 unpacked = packed + (0 if is_first else one.stream_bytes)
                 read = max(unpacked, size)
-            windows = math.ceil(read / of["window"])
-            steps = of["archive_step"] if one.how != "plain" and read > of["window"] else 0
-            gets[block] += max(windows + int(steps), int(is_first)) + (0 if is_first else looks)
+            windows = math.ceil(size / of["window"]) if read else 0
+            behind = _growing_gets(read - size, of) if one.how != "plain" else 0
+            gets[block] += windows + behind + (0 if is_first else looks)
             read_bytes[block] += read
             text_bytes[block] += packed * one.ratio
             unpack_s[block] += unpacked / 1e6 / of.get(f"unpack_{one.how}", math.inf)
@@ -529,6 +534,17 @@ def _tasks(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float])
         _Task(get, max(get - piece, 0) + math.ceil(piece / of["ahead"]), read, text, unpack)
         for get, piece, read, text, unpack in zip(gets, pieces, read_bytes, text_bytes, unpack_s, strict=True)
     ]
+
+
+def _growing_gets(size: float, of: Mapping[str, float]) -> int:
+    """How many GETs read ``size`` bytes if each is twice as large as the one before, up to a window."""
+    step, window = of["archive_step"], of["window"]
+    if size <= 0:
+        return 0
+    grown = window - step  # what all GETs that are smaller than a window read
+    if size <= grown:
+        return math.ceil(math.log2(size / step + 1))
+    return int(math.log2(window / step)) + math.ceil((size - grown) / window)
 
 
 def _multiples(start: int, end: int, step: int) -> int:

@@ -80,7 +80,7 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         "window": WINDOW_BYTES,
         "memory": ONE_VCPU_MB,
         "warmed": 1,
-        "archive_step": (WINDOW_BYTES // STEP_BYTES).bit_length() - 1,
+        "archive_step": STEP_BYTES,
         "reserve": RESERVE_S,
         "ahead": AHEAD_THREADS,
         "kms_input": 0,
@@ -234,6 +234,15 @@ def test_a_fan_out_waits_for_its_caller_and_for_environments() -> None:
     assert module._fan_out([5.0] * 10, 10, 1.0, of) == (9.0, 10)  # six more, two a second
     of = {**of, "requests_burst": 4, "requests": 1}
     assert module._fan_out([5.0] * 10, 10, 0.0, of) == (10.0, 0)  # the last but four wait a second each
+
+
+@pytest.mark.parametrize("size", [0, 1, 262_144, 262_145, 8 * MIB - 262_144, 8 * MIB, 30 * MIB])
+def test_an_archive_is_read_in_growing_steps(size: int) -> None:
+    of = {name: figure.value for name, figure in FIGURES.items()}
+    gets, left, step = 0, size, STEP_BYTES
+    while left > 0:
+        gets, left, step = gets + 1, left - step, min(2 * step, WINDOW_BYTES)
+    assert module._growing_gets(size, of) == gets
 
 
 PACKED = 80_000_000
