@@ -24,9 +24,10 @@ from ministack.core.iam_evaluator import (
     is_root_access_key,
     resolve_credential,
 )
-from ministack.services import s3, sts
+from ministack.services import lambda_svc, s3, sts
 
 from client.gate import Gate
+from client.memory_limit import MemoryLimit
 
 OWN_KEY = os.environ["AWS_ACCESS_KEY_ID"]
 OWN_SECRET = os.environ["AWS_SECRET_ACCESS_KEY"]
@@ -99,6 +100,33 @@ class SharedZipFile(zipfile.ZipFile):
                 shutil.rmtree(folder)
 
 
+_invoke, _execute_function = lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm
+_memory_limit = MemoryLimit()
+
+
+def killed(request_id: str) -> str:
+    """What Lambda says of a call whose function was killed."""
+    return f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
+
+
+def invoke(worker: lambda_runtime.Worker, event: Any, request_id: str, **options: Any) -> dict[str, Any]:
+    """MiniStack's, but that a process with more memory than its function has is killed, as in Lambda."""
+    limit_bytes = int(worker.config["MemorySize"]) << 20
+    with _memory_limit.over(lambda: worker._proc, limit_bytes) as call:
+        answer: dict[str, Any] = _invoke(worker, event, request_id, **options)
+    if not call.is_killed:
+        return answer
+    return {"status": "error", "error": killed(request_id), "log": answer.get("log", "")}
+
+
+def execute_function(function: Any, event: Any, request_id: str) -> dict[str, Any]:
+    """MiniStack's, but that the error of a process that was killed has its name."""
+    result: dict[str, Any] = _execute_function(function, event, request_id)
+    if result.get("error") and result["body"]["errorMessage"] == killed(request_id):
+        result["body"]["errorType"] = "Runtime.OutOfMemory"
+    return result
+
+
 _answering = ContextVar("answering", default=False)
 _get_object, _read_body = s3._get_object, s3._read_body
 
@@ -148,6 +176,8 @@ def save_all(services: Mapping[str, Any]) -> None:
 
 
 lambda_runtime.execution_credentials = execution_credentials
+lambda_runtime.Worker.invoke = invoke
+lambda_svc._execute_function_warm = execute_function
 lambda_runtime.zipfile = SimpleNamespace(ZipFile=SharedZipFile, BadZipFile=zipfile.BadZipFile)
 ministack.app.save_all = save_all
 s3._get_object, s3._read_body = get_object, read_body

@@ -125,6 +125,10 @@ class Transient(FanfoldError):
     """A passing fault: a server error, a lost connection, a crashed or timed-out function."""
 
 
+class MemoryExceeded(Transient):
+    """A function needed more memory than it has, and was killed. Another attempt has all memory to itself."""
+
+
 class Throttled(Transient):
     """Too many requests; ``retry_after_s`` is the service's own wish, if it gave one."""
 

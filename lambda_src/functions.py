@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from lambda_src import meter
 from lambda_src.endpoint import Endpoint, Response, Unreachable, open_endpoint
-from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, Throttled, Transient
+from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, MemoryExceeded, Throttled, Transient
 from lambda_src.messages import decode_answer, encode
 
 T = TypeVar("T")
@@ -60,12 +60,12 @@ def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T],
     """Invoke ``function``, whose own time-out is ``timeout_s``, and wait for its ``answer``. It tries once:
     trying again is the fan-out's job.
 
-    Raises the failure that the function reports; Throttled, AccessDenied, FunctionFailed; Transient for a
-    server error, a lost connection, a crash or a time-out.
+    Raises the failure that the function reports; Throttled, AccessDenied, FunctionFailed; MemoryExceeded;
+    Transient for a server error, a lost connection, a crash or a time-out.
     """
     response = _invoke(functions, function, request, "RequestResponse", timeout_s + MARGIN_S)
     if "x-amz-function-error" in response.headers:
-        raise Transient(f"{function} crashed: {_crash_text(response.body)}")
+        raise _crashed(function, response.body)
     try:
         return decode_answer(response.body, answer)
     except msgspec.DecodeError as error:
@@ -120,9 +120,13 @@ def _message(body: bytes) -> str:
     return str(answer.get("Message") or answer.get("message") or answer)
 
 
-def _crash_text(payload: bytes) -> str:
+def _crashed(function: str, payload: bytes) -> Transient:
+    """Lambda has two names for a function that ran out of memory."""
     try:
         crash = msgspec.json.decode(payload, type=dict[str, Any])
     except msgspec.DecodeError:
-        return repr(payload[:200])
-    return f"{crash.get('errorType', 'Unknown')}: {crash.get('errorMessage', '')}"
+        return Transient(f"{function} crashed: {payload[:200]!r}")
+    kind, message = str(crash.get("errorType", "Unknown")), str(crash.get("errorMessage", ""))
+    if kind == "Runtime.OutOfMemory" or (kind == "Runtime.ExitError" and message.endswith("signal: killed")):
+        return MemoryExceeded(f"{function} was killed, for it needed more memory than it has ({kind}).")
+    return Transient(f"{function} crashed: {kind}: {message}")

@@ -12,16 +12,17 @@ from obstore.store import S3Store
 from lambda_src import job, meter, metrics, source
 from lambda_src.blob_store import BlobStore
 from lambda_src.dynamodb import open_table
-from lambda_src.errors import BlobDamaged, FanfoldError, InvalidRequest
+from lambda_src.errors import BlobDamaged, FanfoldError, InvalidRequest, MemoryExceeded
 from lambda_src.functions import invoke, invoke_and_forget, open_functions
 from lambda_src.job import Job
 from lambda_src.log import log
-from lambda_src.map_block import find_report
+from lambda_src.map_block import find_report, how_to_get_smaller_blocks
 from lambda_src.messages import (
     AllPartsReport,
     BlockReport,
     HandOverRequest,
     LogResultsReport,
+    ParseBlockRequest,
     ParseFileRequest,
     PartReport,
     Pinned,
@@ -156,6 +157,12 @@ def _services(
         name = getattr(settings, f"{function}_function")
         return invoke(functions, name, request, answer, timeout_s=TIMEOUTS_S[function])
 
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        try:
+            return call("parse_block", request, BlockReport)
+        except MemoryExceeded as error:
+            raise MemoryExceeded(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
+
     return Services(
         table=table,
         remaining_s=remaining_s,
@@ -170,7 +177,7 @@ def _services(
         find_report=lambda request, check_lines: find_report(
             deployed, request, blobs, check_lines=check_lines
         ),
-        parse_block=lambda request: call("parse_block", request, BlockReport),
+        parse_block=parse_block,
         put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),
         get_all_occurrences=lambda request: call("get_all_occurrences", request, AllPartsReport),
         get_occurrences=lambda request: call("get_occurrences", request, PartReport),

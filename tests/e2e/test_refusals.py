@@ -1,5 +1,7 @@
 """Bad input: one sentence, a failed record, no top words."""
 
+import gzip
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -80,3 +82,19 @@ def test_an_event_that_came_to_nothing_is_kept_with_its_reason(stack: Stack) -> 
     told = msgspec.json.decode(message["Body"])
     assert told["requestPayload"] == request
     assert "key: the inputs in " in str(told["responsePayload"])
+
+
+def test_a_block_that_needs_more_memory_than_its_function_has_is_refused_with_advice(stack: Stack) -> None:
+    """As on Lambda, which kills the function."""
+    functions, name = stack.aws.client("lambda"), stack.deployment.parse_block
+    memory_mb = functions.get_function_configuration(FunctionName=name)["MemorySize"]
+    key = stack.put(
+        "input/packed", gzip.compress(b" ".join(map(bytes, product(b"abcdefghijklmnopq", repeat=5))), 1)
+    )
+    functions.update_function_configuration(FunctionName=name, MemorySize=128)
+    try:
+        message, _ = stack.fail({"key": key})
+    finally:
+        functions.update_function_configuration(FunctionName=name, MemorySize=memory_mb)
+    assert f"{name} was killed, for it needed more memory than it has (Runtime.OutOfMemory)." in message
+    assert "input/packed is gzip, which is always one block: upload it unpacked, or in several obj" in message

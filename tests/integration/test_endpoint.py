@@ -8,13 +8,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import botocore.session
+import msgspec
 import pytest
 
 from lambda_src import dynamodb, map_reduce
 from lambda_src import endpoint as module
 from lambda_src.dynamodb import EndpointTable, Refused
 from lambda_src.endpoint import Endpoint, Unreachable
-from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, Throttled, Transient
+from lambda_src.errors import (
+    AccessDenied,
+    FanfoldError,
+    FunctionFailed,
+    MemoryExceeded,
+    Throttled,
+    Transient,
+)
 from lambda_src.functions import invoke, invoke_and_forget
 from lambda_src.messages import LogResultsReport, LogResultsRequest, RunRecord, Warmed, WarmRequest
 from lambda_src.waits import Waits
@@ -323,6 +331,29 @@ def test_what_lambda_refuses_is_told(
     if status == 429:
         assert getattr(caught.value, "retry_after_s", None) == 7.0
     assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("crash", "becomes", "text"),
+    [
+        ("Runtime.OutOfMemory", MemoryExceeded, r"needed more memory than it has \(Runtime.OutOfMemory\)\.$"),
+        ("Runtime.ExitError", MemoryExceeded, r"needed more memory than it has \(Runtime.ExitError\)\.$"),
+        (
+            "ValueError",
+            Transient,
+            "function crashed: ValueError: RequestId: 1 Error: Runtime exited with error: s",
+        ),
+    ],
+)
+def test_a_function_that_lambda_killed_needed_more_memory(
+    service: Service, endpoint: Endpoint, crash: str, becomes: type, text: str
+) -> None:
+    message = "RequestId: 1 Error: Runtime exited with error: signal: killed"
+    body = msgspec.json.encode({"errorType": crash, "errorMessage": message})
+    service.answer = lambda handler, _: handler.say(200, body, X_Amz_Function_Error="Unhandled")
+    with pytest.raises(becomes, match=text) as caught:
+        ask(endpoint)
+    assert type(caught.value) is becomes
 
 
 REFUSALS = {

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -102,6 +103,75 @@ def test_copies_that_start_at_once_share_one_unpacking(aws: Aws) -> None:
     with ThreadPoolExecutor(8) as executor:
         answers = list(executor.map(lambda _: functions.invoke(FunctionName="crowd"), range(8)))
     assert [json.load(answer["Payload"]) for answer in answers] == ["here"] * 8
+
+
+HUNGRY = """
+import mmap
+kept = []
+def handler(event, context):
+    if event["how"] == "raises":
+        raise ValueError("RequestId: 1 Error: Runtime exited with error: signal: killed")
+    needed = mmap.mmap(-1, event["mib"] << 20)
+    for page in range(0, len(needed), mmap.PAGESIZE):
+        needed[page] = 1
+    if event["how"] == "briefly":
+        needed.close()
+    elif event["how"] == "for ever":
+        while True:
+            pass
+    else:
+        kept.append(needed)
+    return "here"
+"""
+
+
+@pytest.fixture(scope="module")
+def hungry(aws: Aws) -> Callable[[str, int], tuple[str, str]]:
+    """Has a function of 160 MB take so many MiB in some way: its answer, or its error's type and text."""
+    document = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+    role = aws.client("iam").create_role(RoleName="hungry", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr("hungry.py", HUNGRY)
+    functions = aws.client("lambda")
+    functions.create_function(
+        FunctionName="hungry",
+        Role=role,
+        Runtime="python3.13",
+        Handler="hungry.handler",
+        MemorySize=160,
+        Code={"ZipFile": written.getvalue()},
+    )
+
+    def invoke(how: str, mib: int) -> tuple[str, str]:
+        answer = functions.invoke(FunctionName="hungry", Payload=json.dumps({"how": how, "mib": mib}))
+        payload = json.load(answer["Payload"])
+        if "FunctionError" not in answer:
+            return "", payload
+        return payload["errorType"], payload["errorMessage"]
+
+    return invoke
+
+
+@pytest.mark.parametrize("how", ["briefly", "for good", "for ever"])
+def test_a_function_that_takes_more_memory_than_it_has_is_killed(
+    hungry: Callable[[str, int], tuple[str, str]], how: str
+) -> None:
+    """A peak that is over before anybody looks is one, too; what never ends by itself is killed at once."""
+    kind, message = hungry(how, 161)
+    assert kind == "Runtime.OutOfMemory"
+    assert re.fullmatch(r"RequestId: \S+ Error: Runtime exited with error: signal: killed", message)
+    assert hungry("briefly", 10) == ("", "here")  # by another process
+
+
+def test_what_a_warm_function_keeps_counts_too(hungry: Callable[[str, int], tuple[str, str]]) -> None:
+    answers = [hungry("for good", 25)[0] for _ in range(7)]
+    assert answers[0] == ""
+    assert "Runtime.OutOfMemory" in answers
+
+
+def test_an_error_of_the_code_is_no_lack_of_memory(hungry: Callable[[str, int], tuple[str, str]]) -> None:
+    assert hungry("raises", 0)[0] == "Runtime.HandlerError"
 
 
 def test_the_log_does_not_grow_for_ever(local: LocalAws) -> None:
