@@ -97,6 +97,16 @@ class Addresses:
             )
         return pieces
 
+    def work(self, block: Span) -> int:
+        """How many bytes a block may have to read: of plain objects those in it. Others may be a single
+        record, which is read as a whole by the block in which the object begins."""
+        return sum(
+            one.bytes
+            if one.how != "plain" and block.start <= one.address < block.end
+            else min(block.end, one.address + one.bytes) - max(block.start, one.address)
+            for one in self.objects(block)
+        )
+
     def objects(self, block: Span) -> Sequence[Placed]:
         """The objects at the addresses of ``block``, and the empty ones between them."""
         return self._objects[slice(*self.numbers(block))]

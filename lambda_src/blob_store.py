@@ -7,7 +7,7 @@ copies of a task cannot hurt each other.
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import obstore
@@ -31,6 +31,12 @@ CHUNK_BYTES = 1 << 20
 """What is read comes in pieces of about this size."""
 
 _DIGITS = 8
+
+DELETED_AT_ONCE = 1000
+"""S3's own bound."""
+
+DELETE_RESERVE_S = 100.0
+"""A request may take so long, with the client's own retries."""
 
 
 def header_bytes(content_bytes: int) -> int:
@@ -103,6 +109,16 @@ class BlobStore:
                 return header[_DIGITS:], blob_bytes - size
             size = int(header[:_DIGITS])
         return None
+
+    def delete(self, blocks: int, remaining_s: Callable[[], float]) -> None:
+        """Delete the blobs of the first so many ``blocks``, as long as there is time; those that do not exist
+        do not matter. Raises AccessDenied, Throttled, Transient."""
+        for first in range(0, blocks, DELETED_AT_ONCE):
+            if remaining_s() < DELETE_RESERVE_S:
+                return
+            keys = [self.key(block) for block in range(first, min(first + DELETED_AT_ONCE, blocks))]
+            with translated(self._bucket, keys[0]):
+                obstore.delete(self._objects, keys)
 
     def put_manifest(self, manifest: bytes) -> None:
         """Store the run's manifest. Raises AccessDenied, Transient."""

@@ -89,6 +89,10 @@ class RunCancelled(FanfoldError):
     """A person cancelled the run."""
 
 
+class BudgetExceeded(RunCancelled):
+    """The run has cost more than its ``max_dollars``: it is cancelled, and can be resumed with more."""
+
+
 class TooManyDistinct(FanfoldError):
     """A block has more distinct things to count than the memory of its function is made for."""
 

@@ -5,9 +5,10 @@ import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from lambda_src.errors import FanfoldError
+from lambda_src.errors import BudgetExceeded, FanfoldError
 from lambda_src.log import log
 from lambda_src.map_reduce import Ended
 from lambda_src.messages import CALL_COUNTS, FAILURE_BYTES, Call, RunRecord, Trace, Usage, cut, error_text
@@ -28,7 +29,7 @@ class Watch:
         function: str,
         name: Callable[[Any], str],
         keep: Callable[[Call], None],
-        at_work: Callable[[int, int, int], None] = lambda _running, _at_most, _slow: None,
+        at_work: Callable[[int, int, int, float], None] = lambda *_: None,
     ) -> None:
         self._function, self._name, self._keep = function, name, keep
         self.at_work = at_work
@@ -98,11 +99,11 @@ class Ledger:
         self._counts = Counter(record.calls)
         architecture = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
         self._prices, record.prices = prices_of(os.environ.get("AWS_REGION", ""), architecture)
-        self._at_work(0, 0, 0)
+        self._at_work("", 0, 0, 0, 0.0)
 
     def watch(self, function: str, name: Callable[[Any], str]) -> Watch:
         """The observer of a fan-out over ``function``."""
-        return Watch(function, name, self.keep, self._at_work)
+        return Watch(function, name, self.keep, partial(self._at_work, function))
 
     def keep(self, call: Call) -> None:
         """Note a call that has ended."""
@@ -144,6 +145,18 @@ class Ledger:
         guessed = sum(dollars(estimated, self._prices).values())
         record.dollars_estimated = round(self._estimated_before + guessed, 12)
 
+    def check_budget(self) -> None:
+        """Raise BudgetExceeded if what the record shows, and the calls under way for as long as they are,
+        cost more than the run may."""
+        function, running_s = self._under_way
+        under_way = self._memory_of(function) / 1024 * running_s * self._prices.gb_s
+        spent, most = sum(self._record.dollars.values()) + under_way, self._record.max_dollars
+        if most is not None and spent >= most:
+            raise BudgetExceeded(
+                f"max_dollars: the run has cost ${spent:.6f}, and its limit is ${most:.6f}. Resume it with a "
+                "higher limit: what is done is kept."
+            )
+
     def close(self) -> None:
         """Store the trace, behind what earlier invocations have left of it. A run is as exact without: what
         goes wrong is logged."""
@@ -179,8 +192,9 @@ class Ledger:
         """Of one that has not told yet: as much as our own."""
         return self._memory_mb.get(function) or self._usage().memory_mb
 
-    def _at_work(self, running: int, at_most: int, slow: int) -> None:
+    def _at_work(self, function: str, running: int, at_most: int, slow: int, running_s: float) -> None:
         self._counts["running"], self._counts["at_most"], self._counts["slow"] = running, at_most, slow
+        self._under_way = function, running_s
 
 
 def _add(

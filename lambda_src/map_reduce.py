@@ -17,10 +17,13 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from lambda_src.errors import EndsRun, FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
+from lambda_src.pace import Pace
 from lambda_src.waits import Waits
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
+Work = Callable[[Task, Answer | None], float]
+"""How much work a task is, in any unit; with its answer, how much it was. What nobody knows is 1."""
 
 FIRST_WINDOW = 64
 MAX_ATTEMPTS = 5
@@ -41,7 +44,6 @@ _places = threading.BoundedSemaphore(MAX_THREADS)
 TICK_S = 0.5
 SLOW_FACTOR, SLOW_MIN_S = 2.0, 1.0
 STRAGGLER_FACTOR = 3.0
-STRAGGLER_MIN_DONE = 10
 STRAGGLER_MIN_S = 1.0
 NAMED_FAILURES = 3
 """As many failures stand in the message; all of them in ``FanOutFailed.failures``."""
@@ -74,9 +76,10 @@ class Observer(Protocol):
     def ended(self, call: Ended) -> None:
         """One more call has ended: every call that was started does so once."""
 
-    def at_work(self, running: int, at_most: int, slow: int) -> None:
-        """So many calls are under way, and may be; ``slow`` tasks take so much longer than those that are
-        done that nobody can tell when they end. Told before each tick, and at the end."""
+    def at_work(self, running: int, at_most: int, slow: int, running_s: float) -> None:
+        """How many calls are under way, for ``running_s`` in sum, and how many may be; ``slow`` tasks take so
+        much longer than those that are done that nobody can tell when they end. Told before each tick, and at
+        the end."""
 
 
 def map_reduce(
@@ -88,12 +91,13 @@ def map_reduce(
     max_concurrency: int,
     tick: Callable[[], None] = lambda: None,
     observer: Observer | None = None,
+    work: Work[Task, Answer] = lambda _task, _answer: 1.0,
 ) -> None:
     """Call ``call(task)`` for every task in threads, at most ``max_concurrency`` at once, and give each
     answer to ``fold(task, answer)``, once per task, in the caller's thread, in the order of arrival.
 
     Throttled and Transient calls are tried again after full-jitter backoff. A call that runs three times as
-    long as the median of its siblings gets a second copy, and the first answer wins: ``call`` must be
+    long as is usual for its ``work`` gets a second copy, and the first answer wins: ``call`` must be
     idempotent. Any other failure stops the start of new calls; those under way are waited for. ``tick`` runs
     about every half second; what it raises ends the fan-out at once.
 
@@ -101,7 +105,15 @@ def map_reduce(
     nothing but throttles came back for long, or calls that were given up earlier hold every thread of this
     process.
     """
-    running = fan_out(call, tasks, name=name, max_concurrency=max_concurrency, tick=tick, observer=observer)
+    running = fan_out(
+        call,
+        tasks,
+        name=name,
+        max_concurrency=max_concurrency,
+        tick=tick,
+        observer=observer,
+        work=work,
+    )
     with contextlib.closing(running) as answers:
         for task, answer in answers:
             fold(task, answer)
@@ -115,9 +127,10 @@ def fan_out(
     max_concurrency: int,
     tick: Callable[[], None] = lambda: None,
     observer: Observer | None = None,
+    work: Work[Task, Answer] = lambda _task, _answer: 1.0,
 ) -> Generator[tuple[Task, Answer]]:
     """As ``map_reduce``, for whoever wants the answers one by one. Closing it early gives the rest up."""
-    running = _FanOut(call, tasks, max_concurrency, tick, observer)
+    running = _FanOut(call, tasks, max_concurrency, tick, observer, work=work)
     yield from running.run()
     if failures := running.failures():
         for error in failures.values():
@@ -208,8 +221,12 @@ class _FanOut(Generic[Task, Answer]):
         max_concurrency: int,
         tick: Callable[[], None],
         observer: Observer | None,
+        *,
+        work: Work[Task, Answer] = lambda _task, _answer: 1.0,
     ) -> None:
         self._call_task, self._tasks, self._tick, self._observer = call, tasks, tick, observer
+        self._work, self._pace = work, Pace()
+        self._durations_s: list[float] = []  # sorted
         self._window = Window(max_concurrency)
         self._places = _places
         self._no_place = False
@@ -225,7 +242,6 @@ class _FanOut(Generic[Task, Answer]):
         self._attempts = [0] * len(tasks)
         self._throttles = [0] * len(tasks)
         self._done: set[int] = set()
-        self._durations_s: list[float] = []  # sorted
         self._setbacks: dict[int, BaseException] = {}  # the last fault of a task that is to be tried again
         self._failures: dict[int, BaseException] = {}
         self._throttle: Throttled | None = None  # the last one
@@ -290,20 +306,24 @@ class _FanOut(Generic[Task, Answer]):
 
     def _start_copies_of_stragglers(self, now: float) -> None:
         room = self._window.size - len(self._calls)
-        enough_done = len(self._durations_s) >= max(STRAGGLER_MIN_DONE, len(self._tasks) / 2)
-        if self._fresh or self._again or room < 1 or not enough_done:
+        if self._fresh or self._again or room < 1 or len(self._done) < len(self._tasks) / 2:
             return
-        median_s = self._durations_s[len(self._durations_s) // 2]
-        late = now - max(STRAGGLER_FACTOR * median_s, STRAGGLER_MIN_S)
         # Not in a task's last attempt: copies that fail in turn would try it for ever.
-        singles = sorted(
+        late = sorted(
             (starts[0], number)
             for number, starts in self._under_way.items()
-            if len(starts) == 1 and self._attempts[number] + 1 < MAX_ATTEMPTS
+            if len(starts) == 1
+            and self._attempts[number] + 1 < MAX_ATTEMPTS
+            and self._is_late(number, now - starts[0])
         )
-        for started_at, number in singles[:room]:
-            if started_at < late and self._has_thread():
+        for _, number in late[:room]:
+            if self._has_thread():
                 self._start(number, now, now)
+
+    def _is_late(self, number: int, running_s: float) -> bool:
+        if running_s <= STRAGGLER_MIN_S:
+            return False
+        return running_s > STRAGGLER_FACTOR * self._pace.usual_s(self._work(self._tasks[number], None))
 
     def _has_thread(self) -> bool:
         """Whether a thread is free for one more call, be it a new one."""
@@ -373,6 +393,8 @@ class _FanOut(Generic[Task, Answer]):
         if error is None:
             self._window.succeeded()
             bisect.insort(self._durations_s, now - started_at)
+            answer = cast(Answer, finished.answer)
+            self._pace.took(self._work(self._tasks[number], answer), now - started_at)
             self._done.add(number)
             self._setbacks.pop(number, None)
             self._under_way.pop(number, None)
@@ -414,7 +436,9 @@ class _FanOut(Generic[Task, Answer]):
 
     def _tell_pace(self) -> None:
         if self._observer is not None:
-            self._observer.at_work(len(self._calls), self._window.size, self._slow(time.monotonic()))
+            now = time.monotonic()
+            running_s = sum(now - call.started_at for call in self._calls)
+            self._observer.at_work(len(self._calls), self._window.size, self._slow(now), running_s)
 
     def _slow(self, now: float) -> int:
         """How many tasks have been under way for more than twice the median of those that are done."""

@@ -40,6 +40,7 @@ RunId = Annotated[str, Meta(pattern=RUN_ID)]
 Positive = Annotated[int, Meta(ge=1)]
 Concurrency = Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)]
 BlockBytes = Annotated[int, Meta(ge=1, le=LARGEST_OBJECT_BYTES)]
+Dollars = Annotated[float, Meta(gt=0, le=1e9)]
 Count = Annotated[int, Meta(ge=0)]
 Time = Annotated[float, Meta(ge=0, lt=1e11)]
 """Seconds since the epoch, up to the year 5138: a calendar ends somewhere."""
@@ -56,7 +57,9 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     by default the job's, or what fits the input and ``max_concurrency``; of a job whose units are not bytes,
     it counts those. Under a prefix, names that ``object_names`` calls stray are skipped, unless
     ``include_hidden`` says to read them too; by default the run's own choice, else not. A run that
-    ``must_be_new`` is refused if its run id has a record: an asynchronous event may come twice, and late.
+    ``must_be_new`` is refused if its run id has a record: an asynchronous event may come twice, and late. A
+    run that has cost more than ``max_dollars`` is cancelled; without it, a run that is resumed keeps its own
+    limit.
     """
 
     key: Text | None = None
@@ -68,6 +71,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY
     include_hidden: bool | None = None
     must_be_new: bool = False
+    max_dollars: Dollars | None = None
 
 
 class HandOverRequest(ParseFileRequest, frozen=True, kw_only=True):
@@ -312,7 +316,8 @@ class RunRecord(Struct, kw_only=True):
     (``map_reduce.Observer``), and what became of the other calls so far: ``done``, ``tried_again``,
     ``throttled``, ``copies``. ``used`` is what is paid for so far,
     and ``dollars`` the price of it, by the names of ``prices.ITEMS``, at the prices that ``prices`` names;
-    ``dollars_estimated`` is the part of their sum that nobody could measure.
+    ``dollars_estimated`` is the part of their sum that nobody could measure. A run that has cost more than
+    ``max_dollars`` is cancelled.
     """
 
     run_id: str
@@ -352,6 +357,7 @@ class RunRecord(Struct, kw_only=True):
     dollars: dict[str, float] = {}
     dollars_estimated: float = 0.0
     prices: str = ""
+    max_dollars: float | None = None
 
     def name(self) -> str:
         """The input for a person."""

@@ -6,14 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from lambda_src.addresses import Listing
+from lambda_src.addresses import Addresses, Listing
 from lambda_src.blocks import bounded_block_units, fitting_block_bytes, split
 from lambda_src.conservation import check_mapped, check_reduced
 from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
+    BudgetExceeded,
     ConservationBroken,
     FanfoldError,
     NoRoom,
@@ -24,7 +26,7 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
-from lambda_src.job import Job, Measured, Span
+from lambda_src.job import BYTES, Job, Measured, Span
 from lambda_src.lease import Lease, OutOfTime
 from lambda_src.ledger import Ledger
 from lambda_src.log import log
@@ -90,6 +92,7 @@ class Services(NamedTuple):
     get_trace: Callable[[], Trace | None]
     put_trace: Callable[[Trace], None]
     ended: Callable[[RunRecord], None]
+    delete_blobs: Callable[[int], None]
 
 
 class _AnswerLost(Exception):
@@ -117,6 +120,8 @@ def execute(
     def tick() -> None:
         ledger.show()
         lease.renew()
+        if record.stage != "log":  # when all is reduced, to stop would save nothing
+            ledger.check_budget()
 
     if isinstance(request, HandOverRequest):
         try:
@@ -130,6 +135,9 @@ def execute(
             _check_same(job, found, bucket, request)
             if found.status == "SUCCEEDED":
                 return _finished(job, found, request.etag, services)
+            if found.status != "RUNNING":
+                _check_limit(record, found)
+                ledger.check_budget()
         lease.claim(found)
     try:
         try:
@@ -149,7 +157,16 @@ def execute(
         services.ended(record)
         raise
     services.ended(record)
+    _delete_blobs(record, services)
     return summary
+
+
+def _delete_blobs(record: RunRecord, services: Services) -> None:
+    """When the record is final, on which those who wait for the run look. What stays expires by itself."""
+    try:
+        services.delete_blobs(record.blocks)
+    except FanfoldError as error:
+        log("blobs_not_deleted", run_id=record.run_id, error=type(error).__name__, message=str(error))
 
 
 def _hand_over(job: Job, record: RunRecord, services: Services) -> dict[str, Any]:
@@ -161,6 +178,7 @@ def _hand_over(job: Job, record: RunRecord, services: Services) -> dict[str, Any
         include_hidden=record.include_hidden or None,
         block_bytes=record.block_bytes,
         max_concurrency=record.max_concurrency,
+        max_dollars=record.max_dollars,
         handed_over_by=record.owner,
     )
     call_once(services.hand_over, request)
@@ -222,6 +240,16 @@ def _check_same(job: Job, found: RunRecord, bucket: str, request: ParseFileReque
         )
 
 
+def _check_limit(record: RunRecord, found: RunRecord) -> None:
+    """A run that was cancelled at its limit goes on with a higher one only: what was under way then, by which
+    it had crossed it, may have turned out to cost less."""
+    before = found.max_dollars or 0.0
+    if found.error.startswith(BudgetExceeded.__name__) and (record.max_dollars or before) <= before:
+        raise BudgetExceeded(
+            f"max_dollars: the run ended at its limit, ${before:.6f}: resume it with a higher one."
+        )
+
+
 def _new_record(
     job: Job, run_id: str, bucket: str, request: ParseFileRequest, found: RunRecord | None
 ) -> RunRecord:
@@ -237,11 +265,13 @@ def _new_record(
         block_bytes_because="requested" if request.block_bytes else "",
         max_concurrency=request.max_concurrency,
         rules=job.rules,
+        max_dollars=request.max_dollars,
         started_at=time.time(),
     )
     if found:
         record.calls, record.used = found.calls, found.used
         record.dollars, record.dollars_estimated = found.dollars, found.dollars_estimated
+        record.max_dollars = request.max_dollars or found.max_dollars
     if found and found.etag:  # What the run is bound to stays, whatever becomes of this invocation.
         record.etag, record.version_id = found.etag, found.version_id
         record.include_hidden = found.include_hidden
@@ -270,6 +300,8 @@ def _work(
     with _stage(record, "parse"):
         manifest = _parse(job, record, etag, services, ledger, check_lines=check_lines, tick=tick)
         _ticking(tick, lambda: services.put_manifest(manifest))
+    ledger.show()
+    ledger.check_budget()
     with _stage(record, "reduce"):
         parts = _reduce(job, record, manifest, services, ledger, tick=tick)
     with _stage(record, "log"):
@@ -416,6 +448,7 @@ def _parse(
         max_concurrency=record.max_concurrency,
         tick=tick_and_warm,
         observer=ledger.watch("parse_block", lambda request: f"block {request.block}"),
+        work=_work_of_blocks(job, listing.addresses),
     )
     in_order = [reports[request.block] for request in requests]
     manifest = Manifest(record.run_id, source, measured.units, in_order)
@@ -425,6 +458,23 @@ def _parse(
         extras.update(report.extras)
     record.extras = dict(extras)
     return manifest
+
+
+def _work_of_blocks(
+    job: Job, addresses: Addresses
+) -> Callable[[ParseBlockRequest, BlockReport | None], float]:
+    """How many units a block may have to do, and with its report, how many it had."""
+
+    @cache
+    def bytes_of(start: int, end: int) -> int:
+        return addresses.work(Span(start, end))
+
+    def work(request: ParseBlockRequest, report: BlockReport | None) -> float:
+        if report:
+            return report.owned.end - report.owned.start
+        return bytes_of(request.start, request.end) if job.unit == BYTES else request.end - request.start
+
+    return work
 
 
 def _block_units(measured: Measured, max_concurrency: int) -> tuple[int, str]:

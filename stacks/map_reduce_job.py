@@ -151,6 +151,7 @@ class MapReduceJob(Construct):
         _allow_objects(self.parse_file, "s3:PutObject", runs)
         _allow_objects(self.parse_file, "s3:GetObject", runs)
         _allow_objects(self.parse_file, "s3:GetObject", blobs)
+        _allow_objects(self.parse_file, "s3:DeleteObject", blobs)
         _allow(
             self.parse_file,
             [

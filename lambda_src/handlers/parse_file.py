@@ -187,9 +187,17 @@ def _services(
         get_trace=lambda: _trace(blobs),
         put_trace=lambda trace: blobs.put_trace(encode(trace)),
         ended=lambda record: _publish(record, settings),
+        delete_blobs=lambda blocks: _delete_blobs(blobs, blocks, settings, remaining_s),
     )
 
 
 def _publish(record: RunRecord, settings: ParseFileSettings) -> None:
     if settings.metrics == "on":
         log("run_ended", **metrics.of_run(settings.job, record))
+
+
+def _delete_blobs(
+    blobs: BlobStore, blocks: int, settings: ParseFileSettings, remaining_s: Callable[[], float]
+) -> None:
+    if settings.keep_intermediates_days == 1:
+        blobs.delete(blocks, remaining_s)

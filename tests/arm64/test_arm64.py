@@ -140,7 +140,7 @@ def prepare(aws: Aws, name: str, sample: Path) -> Run:
     deployed = job.load(name)
     for file in [sample] if sample.is_file() else sample.iterdir():
         aws.client("s3").put_object(Bucket=INPUTS, Key=f"{name}/{file.name}", Body=file.read_bytes())
-    pinned, listing = pin_prefix(aws.client("s3"), INPUTS, f"{name}/")
+    pinned, listing, *_ = pin_prefix(aws.client("s3"), INPUTS, f"{name}/")
     objects = open_bucket(INPUTS, URL_SUFFIX)
     measured = deployed.measure(source.input_of(objects, pinned, listing.addresses))
     blocks = [

@@ -31,6 +31,7 @@ NEEDED_LATER = [
     ("ParseFile", "dynamodb:ConditionCheckItem", "Results"),
     ("ParseFile", "dynamodb:DeleteItem", "Results"),
     ("ParseFile", "s3:GetObject", "blobs/*"),
+    ("ParseFile", "s3:DeleteObject", "blobs/*"),
     ("ParseFile", "s3:GetObject", "runs/*"),
     ("ParseFile", "lambda:InvokeFunction", "ParseFile"),
     ("ParseFile", "lambda:InvokeFunction", "GetOccurrences"),
@@ -39,8 +40,8 @@ NEEDED_LATER = [
     ("ParseBlock", "s3:GetObject", "runs/*"),
 ]
 """What a run needs that is asked for again, resumed or handed over (test_resume.py), has room for only two
-Lambdas (tests/faults), reads many objects (test_inputs.py) or a versioned bucket, or is never started
-(test_refusals.py)."""
+Lambdas (tests/faults), reads many objects (test_inputs.py) or a versioned bucket, is never started
+(test_refusals.py), or tidies up (test_resume.py)."""
 
 
 @pytest.mark.parametrize(("function", "action", "told_by"), GRANTS)

@@ -67,3 +67,37 @@ def test_keeping_blocks_needs_its_grant(stack: Stack, key: str) -> None:
     record, _ = stack.results(request["run_id"])
     assert record is not None
     assert record.blocks_kept == 0  # parsed again, for they could not be seen
+
+
+def blobs_of(stack: Stack, run_id: str) -> int:
+    pages = stack.aws.client("s3").get_paginator("list_objects_v2")
+    return sum(
+        f"/{run_id}/" in found["Key"]
+        for page in pages.paginate(Bucket=stack.deployment.bucket, Prefix="blobs/")
+        for found in page.get("Contents", [])
+    )
+
+
+def test_what_has_succeeded_leaves_no_blobs(stack: Stack, key: str) -> None:
+    """Without the grant they stay, until they expire."""
+    answer = stack.run(**event(key))
+    assert blobs_of(stack, answer["run_id"]) == 0
+    assert len(stack.manifest(answer["run_id"]).blocks) == answer["blocks"] > 10
+    with Role(stack, "ParseFile").without("s3:DeleteObject", "blobs/*"):
+        answer = stack.run(**event(key))
+    assert blobs_of(stack, answer["run_id"]) == answer["blocks"]
+
+
+def test_a_run_that_costs_more_than_it_may_is_cancelled(stack: Stack, key: str) -> None:
+    request = event(key, max_dollars=1e-7)
+    answer, failed = stack.invoke(request)
+    assert failed
+    assert "max_dollars: the run has cost $" in answer["errorMessage"]
+    record, parts = stack.results(request["run_id"])
+    assert record is not None
+    assert (record.status, record.error.partition(":")[0]) == ("CANCELLED", "BudgetExceeded")
+    assert parts == []
+    again, failed = stack.invoke(request)
+    assert failed
+    assert "resume it with a higher one" in again["errorMessage"]
+    assert stack.run(**{**request, "max_dollars": 1.0})["blocks"] == record.blocks

@@ -1,14 +1,20 @@
 """Runs that are handed over, cancelled or asked for again in the middle, where they are held until then."""
 
+import io
+import json
+import re
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from client import runs
 from lambda_src.lease import HANDOVER_S
 from lambda_src.messages import RunRecord
+from lambda_src.settings import stack_name
 from tests.e2e.roles import Role
 from tests.faults.faulty import FIRST_HELD, Faulty
 
@@ -23,6 +29,48 @@ def parse_file_has(faulty: Faulty, timeout_s: int) -> Iterator[None]:
         yield
     finally:
         client.update_function_configuration(FunctionName=function, Timeout=before)
+
+
+@contextmanager
+def other_rules_in(faulty: Faulty, function: str) -> Iterator[None]:
+    """A deployment: ``function`` has the code of another version, whose job has other rules."""
+    client, deployed = faulty.stack.aws.client("lambda"), code_of(faulty)
+    client.update_function_code(FunctionName=function, ZipFile=with_other_rules(deployed))
+    try:
+        yield
+    finally:
+        client.update_function_code(FunctionName=function, ZipFile=deployed)
+
+
+def code_of(faulty: Faulty) -> bytes:
+    """The asset that all functions of the stack are deployed from."""
+    aws = faulty.stack.aws
+    stack = stack_name(faulty.stack.deployment.job)
+    template = aws.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
+    resources = (template if isinstance(template, dict) else json.loads(template))["Resources"].values()
+    (key,) = {
+        resource["Properties"]["Code"]["S3Key"]
+        for resource in resources
+        if resource["Type"] == "AWS::Lambda::Function"
+    }
+    (bucket,) = (
+        found["Name"] for found in aws.client("s3").list_buckets()["Buckets"] if "-assets-" in found["Name"]
+    )
+    code: bytes = aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    return code
+
+
+def with_other_rules(code: bytes) -> bytes:
+    """``code``, a zip, with other rules of the default job."""
+    changed, module = io.BytesIO(), "lambda_src/jobs/top_words/__init__.py"
+    with zipfile.ZipFile(io.BytesIO(code)) as before, zipfile.ZipFile(changed, "w") as after:
+        for entry in before.infolist():
+            data = before.read(entry)
+            if entry.filename == module:
+                assert b"rules=RULES," in data
+                data = data.replace(b"rules=RULES,", b'rules="other",')
+            after.writestr(entry, data)
+    return changed.getvalue()
 
 
 def wait_for(faulty: Faulty, run_id: str, condition: Callable[[RunRecord], bool]) -> RunRecord:
@@ -80,8 +128,27 @@ def test_of_two_invocations_at_once_one_is_told_so(faulty: Faulty) -> None:
         faulty.check_exact("Asked for twice at once", *next(answers).result())
 
 
-def test_a_cancelled_run_stops_and_can_be_resumed(faulty: Faulty) -> None:
+@pytest.mark.parametrize("function", ["parse_block", "get_occurrences"])
+def test_a_deployment_in_the_middle_mixes_no_rules(faulty: Faulty, function: str) -> None:
     event = faulty.event()
+    stack, run_id = faulty.stack, event["run_id"]
+    with ThreadPoolExecutor(1) as executor, faulty.holding() as released:
+        running = executor.submit(stack.invoke, event)
+        wait_for(faulty, run_id, lambda record: record.blocks_done == FIRST_HELD)
+        with other_rules_in(faulty, getattr(stack.deployment, function)):
+            released.set()
+            answer, failed = running.result()
+    assert failed, answer
+    assert "the stack was deployed while the run was going on" in answer["errorMessage"]
+    record, parts = stack.results(run_id)
+    assert record is not None
+    assert (record.status, record.error.partition(":")[0], parts) == ("FAILED", "RulesChanged", [])
+    faulty.proxy.wait_until_idle()
+    faulty.must_be_exact(f"{function} deployed in the middle, then resumed", event)
+
+
+def cancel_in_the_middle(faulty: Faulty, event: dict[str, Any]) -> None:
+    """Begin the run, and cancel it when ``FIRST_HELD`` blocks are done."""
     stack, run_id = faulty.stack, event["run_id"]
     with ThreadPoolExecutor(1) as executor, faulty.holding():
         running = executor.submit(stack.invoke, event)
@@ -90,6 +157,12 @@ def test_a_cancelled_run_stops_and_can_be_resumed(faulty: Faulty) -> None:
         answer, failed = running.result()
     assert failed
     assert "The run was cancelled." in answer["errorMessage"]
+
+
+def test_a_cancelled_run_stops_and_can_be_resumed(faulty: Faulty) -> None:
+    event = faulty.event()
+    stack, run_id = faulty.stack, event["run_id"]
+    cancel_in_the_middle(faulty, event)
     record, parts = stack.results(run_id)
     assert record is not None
     assert (record.status, record.blocks_done) == ("CANCELLED", FIRST_HELD)
@@ -98,3 +171,22 @@ def test_a_cancelled_run_stops_and_can_be_resumed(faulty: Faulty) -> None:
         runs.cancel(stack.aws, stack.deployment, run_id)
 
     faulty.must_be_exact("Cancelled in the middle, then resumed", event)
+
+
+def test_a_blob_that_is_changed_before_the_run_is_resumed_is_mapped_again(faulty: Faulty) -> None:
+    """One letter of a word: no count tells."""
+    event = faulty.event()
+    cancel_in_the_middle(faulty, event)
+    bucket, s3 = faulty.stack.deployment.bucket, faulty.stack.aws.client("s3")
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="blobs/")["Contents"]
+    key = next(found["Key"] for found in listed if f"/{event['run_id']}/" in found["Key"])
+    header, _, lines = s3.get_object(Bucket=bucket, Key=key)["Body"].read().partition(b"\n")
+    changed = re.sub(rb'"([a-z]+)[a-y]":', rb'"\1z":', lines, count=1)
+    assert changed != lines
+    s3.put_object(Bucket=bucket, Key=key, Body=header + b"\n" + changed)
+    fault = "A blob changed between cancel and resume"
+    faulty.must_fail(fault, event, "BlobDamaged", f"{key} was changed")
+    faulty.must_be_exact(f"{fault}, resumed once more", event)
+    record, _ = faulty.stack.results(event["run_id"])
+    assert record is not None
+    assert record.blocks_kept == record.blocks - 1

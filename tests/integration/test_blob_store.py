@@ -150,3 +150,32 @@ assert line == b"1" * sizes[1]
     to_store, to_read = map(int, python.stdout.split())
     assert to_store < 20
     assert to_read < 20 + 15
+
+
+def blobs_in(s3: Any, run_id: str) -> int:
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix="blobs/")
+    return sum(f"/{run_id}/" in item["Key"] for page in pages for item in page.get("Contents", []))
+
+
+def test_the_blobs_of_a_run_are_deleted_and_nothing_else(
+    s3: Any, objects: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambda_src.blob_store.DELETED_AT_ONCE", 2)
+    blobs, other = BlobStore(objects, BUCKET, "done"), BlobStore(objects, BUCKET, "done-too")
+    for block in (0, 1, 2, 4):
+        blobs.put(block, b"{}", HEADER_STEP_BYTES, LINES)
+    other.put(0, b"{}", HEADER_STEP_BYTES, LINES)
+    blobs.put_manifest(b"{}")
+    blobs.delete(5, lambda: 900.0)  # the fourth one is gone already
+    assert (blobs_in(s3, "done"), blobs_in(s3, "done-too")) == (0, 1)
+    assert blobs.get_manifest() == b"{}"
+    assert other.get_header(0)
+
+
+def test_deleting_ends_in_time(s3: Any, objects: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambda_src.blob_store.DELETED_AT_ONCE", 2)
+    blobs, remaining = BlobStore(objects, BUCKET, "late"), iter([101.0, 99.0])
+    for block in range(4):
+        blobs.put(block, b"{}", HEADER_STEP_BYTES, LINES)
+    blobs.delete(4, lambda: next(remaining))
+    assert blobs_in(s3, "late") == 2

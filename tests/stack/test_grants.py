@@ -14,7 +14,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "ParseFile": {
         "Bucket/input/*": {"s3:GetObject", "s3:GetObjectVersion"},
         "Bucket where s3:prefix is like input/*": {"s3:ListBucket"},
-        "Bucket/blobs/*": {"s3:GetObject"},
+        "Bucket/blobs/*": {"s3:DeleteObject", "s3:GetObject"},
         "Bucket/runs/*": {"s3:GetObject", "s3:PutObject"},
         "Table": {
             "dynamodb:ConditionCheckItem",

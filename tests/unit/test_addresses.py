@@ -17,6 +17,7 @@ from lambda_src.addresses import (
     place,
 )
 from lambda_src.errors import BlobDamaged, ConservationBroken, InvalidRequest
+from lambda_src.formats import Format
 from lambda_src.job import Span
 from lambda_src.object_names import MAX_OBJECTS
 
@@ -52,6 +53,21 @@ def test_a_portion_of_the_listing_is_all_that_a_block_needs(
     known = addresses_of(portion, lambda start, end: listing.body[start:end])
     assert known.pieces(block) == listing.addresses.pieces(block)
     assert sum(len(one.key) for one in portion.objects) < INLINE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("how", "work"),
+    [
+        ("plain", [10, 10, 10, 10, 4]),
+        ("gzip", [10, 24, 10, 14, 4]),  # the second object begins in the second block
+        ("bzip2", [10, 24, 10, 14, 4]),
+        (None, [10, 24, 10, 14, 4]),
+    ],
+)
+def test_a_block_s_work_is_what_it_may_have_to_read(how: Format | None, work: list[int]) -> None:
+    objects = place([("a", 10, ""), ("b", 24, ""), ("c", 0, ""), ("d", 10, "")])
+    addresses = Addresses([one._replace(how=how) for one in objects])
+    assert [addresses.work(Span(start, min(start + 10, 44))) for start in range(0, 44, 10)] == work
 
 
 def test_keys_are_ordered_by_their_bytes_in_utf8() -> None:

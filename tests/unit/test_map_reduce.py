@@ -243,6 +243,49 @@ def test_copies_of_a_straggler_are_attempts_too(monkeypatch: pytest.MonkeyPatch)
     assert calls.by_task[0] == MAX_ATTEMPTS
 
 
+def one_slow_task_of_30(work: Callable[[int, int | None], float], ticks: int) -> Calls:
+    """Task 0 is under way for so many ticks, or until it has a second copy."""
+    released = threading.Event()
+    left = ticks
+
+    def tick() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            released.set()
+
+    def behave(task: int, attempt: int) -> int:
+        if task == 0 and attempt == 1:
+            assert released.wait(30)
+        elif task == 0:
+            released.set()
+        return task
+
+    calls = Calls(behave)
+    map_reduce(calls, range(30), lambda *_: None, name=str, max_concurrency=30, tick=tick, work=work)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("work", "copies"),
+    [
+        (lambda task, _: 1.0 if task == 0 else 0.0, 1),  # an archive: its other blocks have nothing to do
+        (lambda task, _: 1e9 if task == 0 else 1.0, 1),  # a block that is a thousand million times as large
+        (lambda task, _: 1e9, 2),
+        (lambda task, _: 1e9 if task == 0 else 1.1e9, 2),  # the last block is a little smaller than others
+        (lambda task, _: 0.0, 2),
+        (lambda task, answer: 5.0 if answer is None else 0.0, 1),  # only an answer tells that it was empty
+    ],
+)
+def test_a_straggler_is_told_by_its_work(
+    monkeypatch: pytest.MonkeyPatch, work: Callable[[int, int | None], float], copies: int
+) -> None:
+    monkeypatch.setattr(module, "STRAGGLER_MIN_S", 0.0)
+    monkeypatch.setattr(module, "TICK_S", 0.01)
+    calls = one_slow_task_of_30(work, 20 if copies == 1 else 2000)
+    assert calls.by_task[0] == copies
+
+
 def test_few_siblings_say_nothing_of_a_straggler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STRAGGLER_MIN_S", 0.0)
     monkeypatch.setattr(module, "TICK_S", 0.01)
@@ -392,8 +435,9 @@ class Books:
         assert threading.get_ident() == self._thread
         self.calls.append(call)
 
-    def at_work(self, running: int, at_most: int, slow: int) -> None:
+    def at_work(self, running: int, at_most: int, slow: int, running_s: float) -> None:
         assert threading.get_ident() == self._thread
+        assert bool(running_s) == bool(running)
         self.paces.append((running, at_most, slow))
 
     def outcomes(self, task: int) -> list[str]:

@@ -67,6 +67,11 @@ def test_a_worker_that_does_not_know_a_request_is_of_another_version(error: str)
         ({"key": "k", "run_id": "a\n"}, "$.run_id"),
         ({"key": "k", "run_id": "a" * 65}, "$.run_id"),
         ({"key": "k", "bucket": []}, "$.bucket"),
+        ({"key": "k", "max_dollars": 0}, "$.max_dollars"),
+        ({"key": "k", "max_dollars": -1.5}, "$.max_dollars"),
+        ({"key": "k", "max_dollars": float("inf")}, "$.max_dollars"),
+        ({"key": "k", "max_dollars": float("nan")}, "$.max_dollars"),
+        ({"key": "k", "max_dollars": "1"}, "$.max_dollars"),
     ],
 )
 def test_a_wrong_request_is_refused_with_the_field_s_name(event: object, named: str) -> None:
@@ -74,7 +79,7 @@ def test_a_wrong_request_is_refused_with_the_field_s_name(event: object, named: 
         decode_event(event, ParseFileRequest)
     assert "regex" not in str(caught.value)  # a rule is said in words
     fields = "key, prefix, bucket, etag, run_id, block_bytes, max_concurrency, "
-    fields += "include_hidden, must_be_new"
+    fields += "include_hidden, must_be_new, max_dollars"
     assert f"Its fields are: {fields}." in str(caught.value)
 
 

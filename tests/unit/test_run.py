@@ -19,6 +19,7 @@ from lambda_src.addresses import Listing, Placed
 from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
+    BudgetExceeded,
     ConservationBroken,
     FanfoldError,
     FanOutFailed,
@@ -34,6 +35,7 @@ from lambda_src.errors import (
     Transient,
     by_name,
 )
+from lambda_src.formats import Format
 from lambda_src.job import Measured, Owned
 from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import (
@@ -131,6 +133,7 @@ class Run:
         self.parsed: list[int] = []
         self.stored: dict[int, BlockReport] = {}
         self.checked = 0
+        self.deleted: list[int] = []
         self.damaged: set[int] = set()
         self.handed_over: list[HandOverRequest] = []
         self.manifest: Manifest | None = None
@@ -198,6 +201,7 @@ class Run:
             get_trace=lambda: self.trace,
             put_trace=lambda trace: setattr(self, "trace", trace),
             ended=lambda record: self.ended.append(copy.deepcopy(record)),
+            delete_blobs=self.deleted.append,
         )
         request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
         return SimpleNamespace(**execute(self.job, "run", "bucket", request, services._replace(**changed)))
@@ -238,6 +242,37 @@ def test_the_lease_is_renewed_while_something_takes_long(slow: str, monkeypatch:
         return work[slow](*given)
 
     assert job.run(None, **{slow: takes_long}).status == "SUCCEEDED"
+
+
+def test_blobs_are_deleted_once_the_record_is_final() -> None:
+    job = Run(blocks=3)
+
+    def delete_blobs(blocks: int) -> None:
+        assert (job.table.records[-1].status, job.ended[-1].status) == ("SUCCEEDED", "SUCCEEDED")
+        job.deleted.append(blocks)
+
+    with pytest.raises(FanOutFailed):
+        job.run(parse_block=fails_at(job, 1), delete_blobs=delete_blobs)
+    assert job.deleted == []  # to be resumed with
+    job.run(delete_blobs=delete_blobs)
+    job.run(delete_blobs=delete_blobs)  # answers from the table
+    assert job.deleted == [3]
+
+
+@pytest.mark.parametrize(
+    "error", [AccessDenied("by S3"), Transient("S3 did not serve it"), Throttled("by S3")]
+)
+def test_blobs_that_cannot_be_deleted_fail_no_run(
+    error: FanfoldError, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def delete_blobs(_: int) -> None:
+        raise error
+
+    assert Run(blocks=3).run(delete_blobs=delete_blobs).status == "SUCCEEDED"
+    assert (
+        f'"event":"blobs_not_deleted","run_id":"run","error":"{type(error).__name__}"'
+        in capsys.readouterr().out
+    )
 
 
 def test_an_empty_object_is_a_run_with_empty_lists_and_a_warning() -> None:
@@ -1165,6 +1200,97 @@ def test_a_run_under_way_says_what_it_has_used(monkeypatch: pytest.MonkeyPatch) 
     assert max(record.calls["running"] for record in under_way) > 0
     assert all(record.calls["at_most"] <= 4 for record in under_way)
     assert [record.units_done for record in under_way] == sorted(record.units_done for record in under_way)
+
+
+@pytest.mark.parametrize("how", ["gzip", "bzip2", None])
+def test_the_only_block_of_an_archive_that_has_work_gets_no_copy(
+    monkeypatch: pytest.MonkeyPatch, how: Format | None
+) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
+    monkeypatch.setattr(map_reduce, "STRAGGLER_MIN_S", 0.0)
+    job, released = Run(blocks=30), threading.Event()
+    source, ticks = Source("bucket", "key", "etag", job.bytes), iter(range(10**6))
+
+    def remaining_s() -> float:
+        if len(job.parsed) == 30 and next(ticks) == 20:
+            released.set()
+        return 900.0
+
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        report = job.block(request)
+        if request.block == 0:
+            assert released.wait(30)
+        owned = Owned(0, job.bytes) if request.block == 0 else Owned(request.start, request.start)
+        return msgspec.structs.replace(report, owned=owned)
+
+    job.run(
+        ParseFileRequest(key="key", block_bytes=10, max_concurrency=30),
+        pin_source=lambda _: Pinned(source, Listing([Placed(0, "key", job.bytes, "etag", how)])),
+        parse_block=parse_block,
+        remaining_s=remaining_s,
+    )
+    assert Counter(job.parsed)[0] == 1
+
+
+LIMIT = ParseFileRequest(key="key", block_bytes=10, max_concurrency=4, max_dollars=1e-5)
+"""A call of 10 ms costs 3.8e-7."""
+
+
+def test_a_run_that_costs_too_much_is_cancelled_and_resumed_with_a_higher_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    job = Run(blocks=100)
+
+    def block(request: ParseBlockRequest) -> BlockReport:
+        return msgspec.structs.replace(job.block(request), usage=USAGE)
+
+    with pytest.raises(
+        BudgetExceeded, match=r"^max_dollars: the run has cost \$0\.0000\d+, and its limit is \$0\.00001"
+    ):
+        job.run(LIMIT, parse_block=block)
+    record = job.table.records[-1]
+    assert (record.status, record.error.partition(":")[0]) == ("CANCELLED", "BudgetExceeded")
+    parsed, before = len(job.parsed), len(job.table.records)
+    assert parsed < 100
+    for again in (LIMIT, ParseFileRequest(key="key")):  # its limit stays, unless the request has another
+        with pytest.raises(BudgetExceeded):
+            job.run(again, parse_block=block)
+    assert (len(job.parsed), len(job.table.records)) == (parsed, before)
+    higher = msgspec.structs.replace(LIMIT, max_dollars=1.0)
+    assert job.run(higher, parse_block=block).status == "SUCCEEDED"
+    assert job.table.records[-1].max_dollars == 1.0
+    assert job.run(LIMIT).status == "SUCCEEDED"  # what has finished costs nothing
+
+
+def test_a_run_too_short_for_a_tick_has_a_limit_too() -> None:
+    job = Run(blocks=3)
+    limit = msgspec.structs.replace(LIMIT, max_dollars=1e-9)
+    with pytest.raises(BudgetExceeded):
+        job.run(limit, get_all_occurrences=unforeseen)
+
+
+def test_what_is_under_way_counts_before_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
+    job, released = Run(blocks=10), threading.Event()
+
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        assert released.wait(30)
+        return job.block(request)
+
+    try:
+        with pytest.raises(BudgetExceeded):
+            job.run(msgspec.structs.replace(LIMIT, max_dollars=2e-6), parse_block=parse_block)
+    finally:
+        released.set()
+    assert job.table.records[-1].blocks_done == 0
+
+
+def test_a_limit_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    job = Run(blocks=100)
+    job.run(msgspec.structs.replace(LIMIT, max_dollars=1.5), remaining_s=job.nearly_over)
+    assert job.handed_over[0].max_dollars == 1.5
 
 
 @pytest.mark.parametrize(
