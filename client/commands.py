@@ -605,6 +605,7 @@ def estimate(
             help="How many Lambdas your account may run at once, 2 or more; a new one has 10.",
         ),
     ] = ACCOUNT_QUOTA,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
@@ -638,10 +639,14 @@ def estimate(
             where = account.aws.session.region_name
     if not size:
         raise typer.BadParameter(f"{source} is empty.")
-    from client.estimate import show_estimate
+    from client import estimate, report
     from lambda_src.prices import REFERENCE
 
-    show_estimate(_console(), workload, size, quota, where or REFERENCE)
+    found = estimate.estimate(workload, size, quota, where or REFERENCE)
+    if json:
+        report.write(report.STANDARD_OUTPUT, report.json_text(estimate.as_json(job, found)))
+    else:
+        estimate.show(_console(), found)
 
 
 def _with_key(account: "Account", job: str, workload: Any) -> Any:

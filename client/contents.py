@@ -59,7 +59,11 @@ def workload_of(job: str, contents: Contents) -> Workload:
 
 def _made_of(workload: Workload, contents: Contents) -> Workload:
     kms = Figure(contents.kms_requests, "", "assumed", "requests to KMS for each GET of the input")
-    return workload._replace(objects=contents.objects, figures={**workload.figures, "kms_input": kms})
+    return workload._replace(
+        objects=contents.objects,
+        looked_at=contents.looked_at,
+        figures={**workload.figures, "kms_input": kms},
+    )
 
 
 def contents_of(source: Local) -> Contents:

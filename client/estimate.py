@@ -1,5 +1,7 @@
 """What a run would take, before anything is spent: shown from the model."""
 
+from typing import Any, NamedTuple
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -43,19 +45,32 @@ FAR_FROM_LIMIT = 0.7
 """Of a Lambda's time: an archive that takes more may take too long, for rates differ by that much."""
 
 
-def show_estimate(console: Console, workload: Workload, input_bytes: int, quota: int, region: str) -> None:
-    """Print the estimate for an input of that size in an account that may run ``quota`` Lambdas at once.
-    Raises NotModelled where no run of it succeeds."""
+class Estimate(NamedTuple):
+    """What a run of ``workload`` takes, in the suggested setting where all is cold, and where it is ``warm``,
+    in an account that may run ``quota`` Lambdas at once. ``bound_by`` is the archive that it waits for."""
+
+    workload: Workload
+    input_bytes: int
+    quota: int
+    prices: Prices
+    prices_name: str
+    cold: Suggestion
+    warm: Modelled
+    bound_by: Stored | None
+
+
+def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> Estimate:
+    """The estimate for an input of that size. Raises NotModelled where no run of it succeeds."""
     prices, name = prices_of(region, ARCHITECTURE)
     figures = {**ENGINE, **workload.figures}
     cold = _suggested(workload, quota, prices, figures)
     archive, archive_s = cold.modelled.archive, cold.modelled.archive_s
-    is_bound = archive if archive and 2 * archive_s > cold.modelled.seconds else None
+    bound_by = archive if archive and 2 * archive_s > cold.modelled.seconds else None
     if cold.modelled.obstacle:
         raise NotModelled(
-            f"{cold.modelled.obstacle} One Lambda must unpack all of {visible(is_bound.name)}, which is one "
-            f"block: {_advice(is_bound)}"
-            if is_bound
+            f"{cold.modelled.obstacle} One Lambda must unpack all of {visible(bound_by.name)}, which is one "
+            f"block: {_advice(bound_by)}"
+            if bound_by
             else _too_much(workload, input_bytes, cold.modelled.obstacle, quota, prices)
         )
     warm = model(
@@ -67,25 +82,35 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
         figures=figures,
         objects=workload.objects,
     )
+    return Estimate(workload, input_bytes, quota, prices, name, cold, warm, bound_by)
+
+
+def show(console: Console, found: Estimate) -> None:
+    """Print it for a person."""
+    workload, cold = found.workload, found.cold
     objects = f" in {counted(len(workload.objects), 'object')}" if len(workload.objects) > 1 else ""
     console.print(
-        f"{size_text(input_bytes)}{objects}, modelled for {workload.about}, in an account with a quota of "
-        f"{counted(quota, 'Lambda')} at once; prices of {name}"
+        f"{size_text(found.input_bytes)}{objects}, modelled for {workload.about}, in an account with a quota "
+        f"of {counted(found.quota, 'Lambda')} at once; prices of {found.prices_name}"
     )
+    if 0 < workload.looked_at < len(workload.objects):
+        console.print(
+            f"{counted(workload.looked_at, 'object')} looked at, the largest of each ending; the others are "
+            "taken to be like them."
+        )
     console.print()
-    console.print(_by_stage(cold.modelled, warm))
-    if is_bound:
+    console.print(_by_stage(cold.modelled, found.warm))
+    if found.bound_by:
         console.print()
-        console.print(_bound(is_bound, archive_s, figures["reserve"].value), soft_wrap=True)
+        console.print(_bound(found.bound_by, cold.modelled.archive_s), soft_wrap=True)
     console.print()
     console.print(_by_item(cold.modelled))
     if "kms_requests" in cold.modelled.dollars_by_item:
         console.print(KMS_ASSUMED, soft_wrap=True)
-    console.print(_intermediates(cold.modelled.blob_bytes, prices), soft_wrap=True)
+    console.print(_intermediates(cold.modelled.blob_bytes, found.prices), soft_wrap=True)
     if workload.unit == BYTES:
-        console.print(
-            f"Athena would charge {athena_dollars(input_bytes, prices):.4f} dollars to scan it once."
-        )
+        athena = athena_dollars(found.input_bytes, found.prices)
+        console.print(f"Athena would charge {athena:.4f} dollars to scan it once.")
     console.print()
     console.print(
         f"Suggested: --block-bytes={cold.block_units} --concurrency={cold.max_concurrency}", soft_wrap=True
@@ -99,6 +124,56 @@ def show_estimate(console: Console, workload: Workload, input_bytes: int, quota:
     )
     console.print()
     console.print(_curve(cold, workload.unit))
+
+
+def as_json(job: str, found: Estimate) -> dict[str, Any]:
+    """The same for a program: dollars and seconds as they are modelled, not rounded."""
+    cold, bound_by = found.cold, found.bound_by
+    return {
+        "job": job,
+        "about": found.workload.about,
+        "bytes": found.input_bytes,
+        "objects": max(len(found.workload.objects), 1),
+        "objects_looked_at": found.workload.looked_at,
+        "units": found.workload.units,
+        "unit": found.workload.unit,
+        "quota": found.quota,
+        "prices": found.prices_name,
+        "suggested": {
+            "block_bytes": cold.block_units,
+            "max_concurrency": cold.max_concurrency,
+            "reason": cold.reason,
+            "cold": _run_as_json(cold.modelled),
+            "warm": _run_as_json(found.warm),
+        },
+        "default": _run_as_json(cold.default),
+        "bound_by": {"key": bound_by.name, "how": bound_by.how, "seconds": cold.modelled.archive_s}
+        if bound_by
+        else None,
+        "intermediates": {
+            "bytes": round(cold.modelled.blob_bytes),
+            "dollars_a_day": storage_dollars(cold.modelled.blob_bytes, 1, found.prices),
+        },
+        "curve": [_run_as_json(run) for run in cold.curve],
+    }
+
+
+def _run_as_json(run: Modelled) -> dict[str, Any]:
+    return {
+        "block_bytes": run.block_units,
+        "blocks": run.blocks,
+        "seconds": run.seconds,
+        "dollars": run.dollars,
+        "stages": {
+            stage.name: {"seconds": stage.seconds, "dollars": sum(stage.dollars.values())}
+            for stage in run.stages
+        },
+        "items": {
+            item: {"amount": sum(stage.used.get(item, 0.0) for stage in run.stages), "dollars": spent}
+            for item, spent in run.dollars_by_item.items()
+        },
+        "obstacle": run.obstacle or None,
+    }
 
 
 def _intermediates(blob_bytes: float, prices: Prices) -> str:
@@ -147,9 +222,9 @@ def _too_much(workload: Workload, input_bytes: int, obstacle: str, quota: int, p
     )
 
 
-def _bound(archive: Stored, archive_s: float, reserve_s: float) -> str:
+def _bound(archive: Stored, archive_s: float) -> str:
     """What limits a run that waits for one archive."""
-    limit_s = PARSE_BLOCK_TIMEOUT_S - reserve_s
+    limit_s = PARSE_BLOCK_TIMEOUT_S - ENGINE["reserve"].value
     text = size_text(round(archive.bytes * archive.ratio))
     near = (
         f" That is close to the {time_text(limit_s)} that it has: if it takes longer, the run fails."

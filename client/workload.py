@@ -43,7 +43,8 @@ class Stored(NamedTuple):
 class Workload(NamedTuple):
     """``units`` of a job, of which ``figures`` say what they take, and what they are ``about``: the job and
     the input that they were measured on. ``block_units`` are the job's own choice, if it has one. Where units
-    are bytes, they are those of ``objects``; without any, of one plain object."""
+    are bytes, they are those of ``objects``, or without any, of one plain object; so many of them were
+    ``looked_at``."""
 
     about: str
     units: int
@@ -51,6 +52,7 @@ class Workload(NamedTuple):
     unit: str = BYTES
     block_units: int | None = None
     objects: Sequence[Stored] = ()
+    looked_at: int = 0
 
 
 class NotModelled(Exception):

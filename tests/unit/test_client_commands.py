@@ -393,6 +393,8 @@ def test_every_job_is_estimated_without_an_account(
     assert told in text
     assert "Suggested: --block-bytes=" in text
     assert ("Athena" in text) == athena
+    assert commands.main(["estimate", "--json", "--job", job, str(table)]) == 0
+    assert json.loads(capsys.readouterr().out)["job"] == job
 
 
 def test_what_cannot_be_estimated_is_one_sentence(

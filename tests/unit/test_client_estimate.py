@@ -1,6 +1,8 @@
 """What a person reads in an estimate, before anything is paid for."""
 
 import io
+import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from client.estimate import show_estimate
+from client.estimate import as_json, estimate, show
 from client.workload import Figure, Figures, NotModelled, Stored
 from client.workloads import access_log, top_words
 
@@ -16,12 +18,14 @@ MB = 10**6
 ONE = Stored("one.bz2", 80 * MB, "bzip2", 3.75, 80 * MB)
 
 
-def estimated(*objects: Stored, job: Any = top_words, figures: Figures | None = None) -> str:
+def estimated(
+    *objects: Stored, job: Any = top_words, figures: Figures | None = None, looked_at: int = 0
+) -> str:
     total = sum(one.bytes for one in objects)
     console = Console(file=io.StringIO(), width=100)
-    workload = job.workload(total)._replace(objects=objects)
+    workload = job.workload(total)._replace(objects=objects, looked_at=looked_at)
     workload = workload._replace(figures={**workload.figures, **(figures or {})})
-    show_estimate(console, workload, total, 1000, "us-east-1")
+    show(console, estimate(workload, total, 1000, "us-east-1"))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
@@ -80,6 +84,26 @@ def test_an_archive_with_too_many_words_is_told_to_be_split_and_not_to_have_smal
     few = {"block_distinct": Figure(1000, "words", "code", "distinct ones that a block may have")}
     with pytest.raises(NotModelled, match=r"distinct words; .* which is one block: split it into several"):
         estimated(ONE, figures=few)
+
+
+def test_as_json_it_says_the_same() -> None:
+    workload = top_words.workload(ONE.bytes)._replace(objects=[ONE], looked_at=1)
+    found = as_json("top_words", estimate(workload, ONE.bytes, 1000, "us-east-1"))
+    assert json.loads(json.dumps(found)) == found
+    assert found["bound_by"]["key"] == "one.bz2"
+    cold = found["suggested"]["cold"]
+    for parts in (cold["stages"], cold["items"]):
+        assert math.isclose(sum(part["dollars"] for part in parts.values()), cold["dollars"])
+    assert math.isclose(sum(stage["seconds"] for stage in cold["stages"].values()), cold["seconds"])
+    assert cold["seconds"] > found["suggested"]["warm"]["seconds"] > found["bound_by"]["seconds"]
+    assert found["suggested"]["block_bytes"] in [run["block_bytes"] for run in found["curve"]]
+    assert (found["objects"], found["objects_looked_at"], found["bytes"]) == (1, 1, ONE.bytes)
+
+
+def test_what_was_not_looked_at_is_said() -> None:
+    few = estimated(Stored("a", MB), Stored("b", MB), Stored("c", MB), looked_at=1)
+    assert "1 object looked at, the largest of each ending; the others are taken to be like them." in few
+    assert "looked at" not in estimated(Stored("a", MB), Stored("b", MB), looked_at=2)
 
 
 def test_requests_to_kms_are_told_with_what_is_assumed() -> None:
