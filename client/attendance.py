@@ -17,6 +17,7 @@ from client.source import Local, Object, Objects
 from client.stages import Stages
 from client.terminal import ask
 from client.upload import Folder, Input, upload, upload_folder
+from lambda_src.errors import BudgetExceeded
 from lambda_src.job import load
 from lambda_src.messages import ParseFileRequest, plain_warnings
 
@@ -107,6 +108,8 @@ def _with_advice(error: runs.RunError, aws: Aws, deployment: Deployment, run_id:
         return error
     if ended and ended.etag and ended.status == "CANCELLED":
         again = command("resume", aws, deployment, run_id)
+        if ended.max_dollars and ended.error.startswith(BudgetExceeded.__name__):
+            again += f" --max-dollars={2 * ended.max_dollars:g}"
         return runs.RunError(f"{error}. Its finished blocks are kept. To resume it: {again}")
     if ended and ended.etag and ended.status == "FAILED":
         return runs.RunError(f"{error}. Full report: {command('report', aws, deployment, run_id)}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415 - see above
 
 LARGEST_CONCURRENCY = 500
+MOST_DOLLARS = 1e9
 CORPUS_BYTES = 100_000_000
 SMALLEST_QUOTA = 2
 """A run needs two Lambdas at once."""
@@ -194,6 +195,13 @@ def _whole_number(smallest: int, largest: int | None = None) -> Callable[[str | 
     return parse
 
 
+def _dollars(text: str | float) -> float:
+    found = re.fullmatch(r"[0-9]+(\.[0-9]+)?|\.[0-9]+", str(text))
+    if not found or not 0 < float(text) <= MOST_DOLLARS:
+        raise typer.BadParameter(f"{text} is not an amount of dollars above 0, such as 0.25.")
+    return float(text)
+
+
 def _size(text: str | int) -> int:
     from client.sizes import parse_size, size_text
     from lambda_src.messages import LARGEST_OBJECT_BYTES
@@ -230,6 +238,15 @@ Concurrency = Annotated[
         metavar="N",
         help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
         "[default: 250; locally, twice the processors]",
+    ),
+]
+MaxDollars = Annotated[
+    float | None,
+    typer.Option(
+        parser=_dollars,
+        metavar="X",
+        help="Cancel the run once it has cost more than X dollars. It can be resumed with a higher limit.  "
+        "[default: no limit, or that of a resumed run]",
     ),
 ]
 SOURCE_HELP = (
@@ -308,6 +325,7 @@ def run(
     output: Output = None,
     block_bytes: BlockBytes = None,
     concurrency: Concurrency = None,
+    max_dollars: MaxDollars = None,
     run_id: Annotated[
         str | None,
         typer.Option(
@@ -341,6 +359,8 @@ def run(
             "`fanfold results`."
         )
     into = _output(output, json)
+    import msgspec
+
     from client import runs
     from client.attendance import attend, finish, request_for, uploaded
     from client.source import Local as LocalSource
@@ -362,6 +382,7 @@ def run(
     request = request_for(
         there, run_id or new_run_id(), block_bytes, at_once, include_hidden=include_hidden or None
     )
+    request = msgspec.structs.replace(request, max_dollars=max_dollars)
     assert request.run_id
     if detach:
         runs.begin(aws, deployment, request)
@@ -504,6 +525,7 @@ def results(
 def resume(
     run_id: RunId,
     *,
+    max_dollars: MaxDollars = None,
     job: AnyJob = None,
     json: Json = False,
     output: Output = None,
@@ -513,12 +535,15 @@ def resume(
 ) -> None:
     """Resume a run that failed, was cancelled or died. Only what is missing is done."""
     into = _output(output, json)
+    import msgspec
+
     from client import runs
     from client.attendance import attend, finish
 
     account, deployment, run_id = _of_run(run_id, job, local, profile, region)
     aws, stages = account.aws, _stages(into)
     request = runs.request_to_resume(aws, deployment, run_id)
+    request = msgspec.structs.replace(request, max_dollars=max_dollars)
     ended = attend(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
     finish(ended, aws, deployment, stages, into)
 

@@ -17,7 +17,8 @@ from client import account, attendance, commands, demo, history, local_stack, ru
 from client.account import Account
 from client.aws import Aws
 from client.upload import Input
-from lambda_src.messages import RunRecord
+from lambda_src.errors import BudgetExceeded
+from lambda_src.messages import ParseFileRequest, RunRecord
 
 COMMANDS = typer.main.get_command(commands.app).commands  # type: ignore[attr-defined]
 
@@ -71,6 +72,12 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["run", "x", "--concurrency", "many"], "'--concurrency': many is not a whole number from 1 to 500."),
         (["run", "x", "--block-bytes", "5x"], "'--block-bytes': 5x is not a size of at least 1, such as 5MB"),
         (["run", "x", "--block-bytes", "0"], "'--block-bytes': 0 is not a size of at least 1"),
+        (
+            ["run", "x", "--max-dollars", "0"],
+            "'--max-dollars': 0 is not an amount of dollars above 0, such as",
+        ),
+        (["run", "x", "--max-dollars", "nan"], "'--max-dollars': nan is not an amount of dollars"),
+        (["resume", "run", "--max-dollars", "$1"], "'--max-dollars': $1 is not an amount of dollars"),
         (["runs", "--limit", "-1"], "'--limit': -1 is not a whole number of at least 1."),
         (["estimate", "10GB", "--quota", "1"], "'--quota': 1 is not a whole number of at least 2."),
         (["run", "x", "--detach", "--json"], "--detach does not wait for a result"),
@@ -312,11 +319,41 @@ def _ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "read", lambda *_: ENDED)
     monkeypatch.setattr(runs, "follow", lambda *_: ENDED)
     monkeypatch.setattr(runs, "begin", lambda *_: None)
-    monkeypatch.setattr(runs, "request_to_resume", lambda *_: None)
+    monkeypatch.setattr(runs, "request_to_resume", lambda *_: ParseFileRequest(key="key", run_id="run"))
     monkeypatch.setattr(runs, "checked", lambda _aws, _deployment, source: source)
 
 
 WAYS = (["run", "s3://bucket/key"], ["watch", "run"], ["resume", "run"], ["results", "run"])
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize(("options", "limit"), [([], None), (["--max-dollars", "0.25"], 0.25)])
+def test_a_run_may_be_given_a_limit_of_dollars_at_its_start_and_when_it_is_resumed(
+    options: list[str], limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float | None] = []
+    monkeypatch.setattr(runs, "begin", lambda _aws, _deployment, request: asked.append(request.max_dollars))
+    monkeypatch.setattr(runs, "follow", lambda _aws, _deployment, _run_id, _show: ENDED)
+    monkeypatch.setattr(attendance, "attend", lambda *given: given[-1]() or ENDED)
+    assert commands.main(["run", "s3://bucket/key", *options]) == 0
+    assert commands.main(["resume", "run", *options]) == 0
+    assert asked == [limit, limit]
+
+
+def test_a_run_that_has_reached_its_limit_of_dollars_is_told_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = RunRecord(run_id="run", started_at=1.0, etag="etag", max_dollars=0.01)
+    record.fail(BudgetExceeded("max_dollars: the run has cost $0.011. Resume it with a higher limit."))
+
+    def follow(*_: object) -> None:
+        raise runs.RunError("The run has cost $0.011.")
+
+    monkeypatch.setattr(runs, "has", lambda *_: True)
+    monkeypatch.setattr(runs, "find", lambda *_: record)
+    monkeypatch.setattr(runs, "follow", follow)
+    assert commands.main(["watch", "run"]) == 1
+    assert capsys.readouterr().err.endswith("To resume it: fanfold resume run --max-dollars=0.02\n")
 
 
 @pytest.mark.usefixtures("_ended")
