@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from lambda_src.sigv4 import Credentials, Scope, encoded, signed
 from lambda_src.waits import waiting_for
@@ -86,15 +86,18 @@ class Endpoint:
         """The answer to one signed request, whatever its status, if it begins within ``timeout_s``. ``path``
         is percent-encoded. Raises Unreachable."""
         ends_at = time.monotonic() + timeout_s
-        all_headers = signed(
-            _credentials(),
-            self._scope,
-            method,
-            path,
-            query=query,
-            headers={"host": self._host, **headers},
-            body=body,
-            now=time.time(),
+        all_headers = (
+            signed(
+                _credentials(),
+                self._scope,
+                method,
+                path,
+                query=query,
+                headers={"host": self._host, **headers},
+                body=body,
+                now=time.time(),
+            )
+            | _trace_header()
         )
         url = f"{path}?{encoded(query)}" if query else path
         try:
@@ -208,6 +211,14 @@ def _credentials() -> Credentials:
         os.environ["AWS_SECRET_ACCESS_KEY"],
         os.environ.get("AWS_SESSION_TOKEN", ""),
     )
+
+
+def _trace_header() -> dict[str, str]:
+    """By it X-Ray and Lambda's recursion detection know a chain of calls. As botocore sends it, unsigned."""
+    trace_id = os.environ.get("_X_AMZN_TRACE_ID")
+    if not trace_id or "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return {}
+    return {"x-amzn-trace-id": quote(trace_id, safe="-=;:+&[]{}\"',")}
 
 
 @cache

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 
 class FanfoldError(Exception):
     """Any failure that Fanfold foresees. Of one that another Lambda reported, ``usage`` and ``calls`` say
-    what it took all the same."""
+    what it took all the same; of one that a call brought, ``request_id`` is what Lambda calls the call."""
 
     usage: object = None
     calls: Sequence[object] = ()
+    request_id: str = ""
 
 
 class InvalidRequest(FanfoldError):

@@ -1,18 +1,23 @@
 """Invoking a Lambda and waiting for its answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from lambda_src import meter
 from lambda_src.endpoint import Endpoint, Response, Unreachable, open_endpoint
 from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, MemoryExceeded, Throttled, Transient
-from lambda_src.messages import decode_answer, encode
+from lambda_src.messages import Usage, decode_answer, encode
 
 T = TypeVar("T")
 
+
+REQUEST_ID = "x-amzn-requestid"
 
 MARGIN_S = 5.0
 """The answer of a function that ends in its last second needs time to arrive."""
@@ -64,15 +69,20 @@ def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T],
     Transient for a server error, a lost connection, a crash or a time-out.
     """
     response = _invoke(functions, function, request, "RequestResponse", timeout_s + MARGIN_S)
-    if "x-amz-function-error" in response.headers:
-        raise _crashed(function, response.body)
-    try:
-        return decode_answer(response.body, answer)
-    except msgspec.DecodeError as error:
-        raise FunctionFailed(
-            f"{function} answered something other than its report: {error}. If the stack was deployed while "
-            "the run was going on, resume the run."
-        ) from error
+    with _known_as(response) as named:
+        if "x-amz-function-error" in response.headers:
+            raise _crashed(function, response.body, named)
+        try:
+            report = decode_answer(response.body, answer)
+        except msgspec.DecodeError as error:
+            raise FunctionFailed(
+                f"{function} answered something other than its report{named}: {error}. If the stack was "
+                "deployed while the run was going on, resume the run."
+            ) from error
+    usage: Usage | None = getattr(report, "usage", None)
+    if usage is None or REQUEST_ID not in response.headers:
+        return report
+    return replace(report, usage=replace(usage, request_id=response.headers[REQUEST_ID]))  # type: ignore[type-var]
 
 
 def invoke_and_forget(functions: Endpoint, function: str, request: Struct) -> None:
@@ -90,12 +100,24 @@ def _invoke(functions: Endpoint, function: str, request: Struct, kind: str, time
     except Unreachable as error:
         raise Transient(f"The connection to Lambda failed for {function}: {error}") from error
     if response.status >= 300:
-        raise _refused(function, response)
+        with _known_as(response) as named:
+            raise _refused(function, response, named)
     return response
 
 
-def _refused(function: str, response: Response) -> FanfoldError:
-    status, message = response.status, _message(response.body)
+@contextmanager
+def _known_as(response: Response) -> Iterator[str]:
+    """The end of a sentence that names the call as Lambda's logs do; what is raised inside has its id."""
+    request_id = response.headers.get(REQUEST_ID, "")
+    try:
+        yield f" (request {request_id})" if request_id else ""
+    except FanfoldError as error:
+        error.request_id = request_id
+        raise
+
+
+def _refused(function: str, response: Response, named: str) -> FanfoldError:
+    status, message = response.status, f"{_message(response.body)}{named}"
     code = response.headers.get("x-amzn-errortype", f"status {status}").split(":")[0]
     if code in NOT_READY:
         return Throttled(f"{function} is not ready: {code}: {message}", NOT_READY_S)
@@ -120,13 +142,15 @@ def _message(body: bytes) -> str:
     return str(answer.get("Message") or answer.get("message") or answer)
 
 
-def _crashed(function: str, payload: bytes) -> Transient:
+def _crashed(function: str, payload: bytes, named: str) -> Transient:
     """Lambda has two names for a function that ran out of memory."""
     try:
         crash = msgspec.json.decode(payload, type=dict[str, Any])
     except msgspec.DecodeError:
-        return Transient(f"{function} crashed: {payload[:200]!r}")
+        return Transient(f"{function} crashed: {payload[:200]!r}{named}")
     kind, message = str(crash.get("errorType", "Unknown")), str(crash.get("errorMessage", ""))
     if kind == "Runtime.OutOfMemory" or (kind == "Runtime.ExitError" and message.endswith("signal: killed")):
-        return MemoryExceeded(f"{function} was killed, for it needed more memory than it has ({kind}).")
-    return Transient(f"{function} crashed: {kind}: {message}")
+        return MemoryExceeded(
+            f"{function} was killed, for it needed more memory than it has ({kind}){named}."
+        )
+    return Transient(f"{function} crashed: {kind}: {message}{named}")

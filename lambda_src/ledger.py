@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from lambda_src.errors import BudgetExceeded, FanfoldError
 from lambda_src.log import log
 from lambda_src.map_reduce import Ended
@@ -38,6 +40,7 @@ class Watch:
     def ended(self, call: Ended) -> None:
         """As ``map_reduce.Observer`` has it."""
         answer = call.answer if call.error is None else call.error
+        usage: Usage | None = getattr(answer, "usage", None)
         for inner in getattr(answer, "calls", ()):
             self._keep(inner)
         self._keep(
@@ -50,7 +53,8 @@ class Watch:
                 ended_at=self._epoch_s + call.ended_at,
                 outcome=call.outcome,
                 error="" if call.error is None else error_text(call.error),
-                usage=getattr(answer, "usage", None),
+                usage=usage and replace(usage, request_id=""),
+                request_id=getattr(answer, "request_id", "") or (usage.request_id if usage else ""),
             )
         )
 
@@ -185,7 +189,8 @@ class Ledger:
             ended_at=now,
             outcome="failed" if self._record.error else "done",
             error=cut(self._record.error, FAILURE_BYTES),
-            usage=usage,
+            usage=replace(usage, request_id=""),
+            request_id=usage.request_id,
         )
 
     def _memory_of(self, function: str) -> int:

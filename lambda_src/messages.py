@@ -119,13 +119,13 @@ class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     rules: str
 
 
-class Usage(Struct, frozen=True, forbid_unknown_fields=True):
+class Usage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What one invocation took, as it says itself; times are in milliseconds.
 
     ``init_ms`` runs from the start of its process to its handler, and is 0 where the process was warm.
     ``handler_ms`` is the handler's time, of which the main thread waited ``fetch_ms`` for input and
     ``store_ms`` for what it stored; the rest is computing. ``requests`` are those that it sent, and the
-    capacity units that DynamoDB charged for, by the names of ``prices.ITEMS``.
+    capacity units that DynamoDB charged for, by the names of ``prices.ITEMS``. ``request_id`` is Lambda's.
     """
 
     memory_mb: Count
@@ -134,6 +134,7 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True):
     fetch_ms: float
     store_ms: float
     requests: dict[str, float]
+    request_id: str = ""
 
 
 CallOutcome = Literal["done", "late", "throttled", "failed", "given_up"]
@@ -149,7 +150,8 @@ class Call(Struct, frozen=True, array_like=True):
     ``task`` names it for a person, such as ``block 7`` or ``length 3``; ``attempt`` counts from 1. It could
     have started at ``queued_at``. ``done``: its answer counted; ``late``: another copy's did; ``failed``: see
     ``error`` (a task may be tried again); ``given_up``: its caller ended first. Of a call without an answer
-    there is no ``usage``.
+    there is no ``usage``. ``request_id`` is Lambda's, by which its logs are found; it is empty where no
+    answer came, and in old traces.
     """
 
     function: str
@@ -161,6 +163,7 @@ class Call(Struct, frozen=True, array_like=True):
     outcome: CallOutcome
     error: str = ""
     usage: Usage | None = None
+    request_id: str = ""
 
 
 class Trace(Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,7 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from lambda_src.messages import Usage
+from lambda_src.log import about
+from lambda_src.messages import Usage, cut
+
+LOGGED_BYTES = 64
+"""Of a name in an event, which may be anything."""
 
 Handler = Callable[[object, Any], Mapping[str, Any]]
 
@@ -27,14 +31,15 @@ class Meter:
         self._lock = threading.Lock()
         self.begin()
 
-    def begin(self, init_ms: float = 0.0) -> None:
-        """An invocation begins, in this thread; its process took ``init_ms`` to start, or was warm."""
+    def begin(self, init_ms: float = 0.0, request_id: str = "") -> None:
+        """The invocation ``request_id`` begins, in this thread; its process took ``init_ms`` to start, or was
+        warm."""
         with self._lock:
             self._requests: defaultdict[str, float] = defaultdict(float)
         self._waited_s = {"fetch": 0.0, "store": 0.0}
         self._waiting = False
         self._main_thread = threading.get_ident()
-        self._init_ms = init_ms
+        self._init_ms, self._request_id = init_ms, request_id
         self._began_at = time.monotonic()
 
     def count(self, item: str, amount: float = 1) -> None:
@@ -67,6 +72,7 @@ class Meter:
             fetch_ms=round(1000 * self._waited_s["fetch"], 3),
             store_ms=round(1000 * self._waited_s["store"], 3),
             requests=requests,
+            request_id=self._request_id,
         )
 
 
@@ -75,7 +81,7 @@ begin, count, stage, usage = _METER.begin, _METER.count, _METER.stage, _METER.us
 
 
 def metered(handler: Handler) -> Handler:
-    """``handler``, every invocation of which is measured from its first line on.
+    """``handler``, every invocation of which is measured from its first line on, and named in its log.
 
     A cold start is taken to end here, where the handler's module is loaded, and not at the first line: Lambda
     may start a process long before there is work for it.
@@ -85,11 +91,23 @@ def metered(handler: Handler) -> Handler:
     @functools.wraps(handler)
     def measured(event: object, context: Any) -> Mapping[str, Any]:
         nonlocal init_ms
-        begin(init_ms)
+        request_id = getattr(context, "aws_request_id", "")  # which tests need not have
+        begin(init_ms, request_id)
         init_ms = 0.0
-        return handler(event, context)
+        with about(**_work_of(event), request_id=request_id):
+            return handler(event, context)
 
     return measured
+
+
+def _work_of(event: object) -> dict[str, Any]:
+    """What an event says of the work to do: the run, and the block or the part. It need not be valid."""
+    given = event if isinstance(event, Mapping) else {}
+    record = given.get("record")  # of log_results
+    run_id = record.get("run_id") if isinstance(record, Mapping) else given.get("run_id")
+    named = {"run_id": run_id, "block": given.get("block"), "part": given.get("part")}
+    found = {name: cut(value, LOGGED_BYTES) for name, value in named.items() if isinstance(value, str)}
+    return found | {name: value for name, value in named.items() if type(value) is int}
 
 
 def _process_age_ms() -> float:

@@ -27,7 +27,9 @@ class OwnRequests:
     def __init__(self, objects: S3Store) -> None:
         config = objects.config
         self._bucket = config["bucket"]
-        self._payer = {"x-amz-request-payer": "requester"} if config.get("request_payer") == "true" else {}
+        self._payer = (
+            {"x-amz-request-payer": "requester"} if str(config.get("request_payer")) == "true" else {}
+        )
         self._endpoint: Endpoint = open_at("s3", config["region"], config["endpoint"])
 
     def head(self, key: str, version: str | None) -> Head:

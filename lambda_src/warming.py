@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from lambda_src.errors import FanfoldError, Throttled
-from lambda_src.messages import Call, CallOutcome, Usage, Warmed, error_text
+from lambda_src.messages import Call, CallOutcome, Warmed, error_text
 from lambda_src.waits import Waits
 
 TASK = "warming"
@@ -47,10 +47,16 @@ class Warming:
             warmed = self._invoke(calls[number].function)
         except FanfoldError as error:
             outcome: CallOutcome = "throttled" if isinstance(error, Throttled) else "failed"
-            calls[number] = _ended(calls[number], outcome, error_text(error))
+            call = replace(calls[number], error=error_text(error), request_id=error.request_id)
+            calls[number] = _ended(call, outcome)
         else:
-            calls[number] = _ended(calls[number], "done", usage=warmed.usage)
+            usage = warmed.usage
+            request_id = usage.request_id if usage else ""
+            call = replace(
+                calls[number], usage=usage and replace(usage, request_id=""), request_id=request_id
+            )
+            calls[number] = _ended(call, "done")
 
 
-def _ended(call: Call, outcome: CallOutcome, error: str = "", usage: Usage | None = None) -> Call:
-    return replace(call, ended_at=time.time(), outcome=outcome, error=error, usage=usage)
+def _ended(call: Call, outcome: CallOutcome) -> Call:
+    return replace(call, ended_at=time.time(), outcome=outcome)

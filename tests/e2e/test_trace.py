@@ -37,6 +37,8 @@ def test_every_call_is_in_the_trace(run: tuple[Trace, RunRecord]) -> None:
         "parse_file": 1,
     }
     assert record.calls["done"] == BLOCKS + 22
+    named = [call.request_id for call in trace.calls if call.outcome == "done"]
+    assert len({*named} - {""}) == BLOCKS + 23, "each call is found in the logs of Lambda"
     for call in trace.calls:
         if call.outcome == "done":
             assert record.started_at - 1 <= call.queued_at <= call.started_at < call.ended_at, call

@@ -1,5 +1,6 @@
 """Requests over real connections, to a service that does what each test says."""
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -20,11 +21,22 @@ from lambda_src.errors import (
     FanfoldError,
     FunctionFailed,
     MemoryExceeded,
+    SourceNotFound,
     Throttled,
     Transient,
 )
 from lambda_src.functions import invoke, invoke_and_forget
-from lambda_src.messages import LogResultsReport, LogResultsRequest, RunRecord, Warmed, WarmRequest
+from lambda_src.ledger import Watch
+from lambda_src.messages import (
+    Call,
+    Failure,
+    LogResultsReport,
+    LogResultsRequest,
+    RunRecord,
+    Usage,
+    Warmed,
+    WarmRequest,
+)
 from lambda_src.waits import Waits
 from lambda_src.warming import Warming
 
@@ -354,6 +366,48 @@ def test_a_function_that_lambda_killed_needed_more_memory(
     with pytest.raises(becomes, match=text) as caught:
         ask(endpoint)
     assert type(caught.value) is becomes
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "becomes"),
+    [
+        (200, {"X_Amz_Function_Error": "Unhandled"}, b"{}", Transient),
+        (500, {}, b'{"Message": "why"}', Transient),
+        (429, {}, b'{"Message": "why"}', Throttled),
+        (404, {"x_amzn_ErrorType": "ResourceNotFoundException"}, b'{"Message": "why"}', FunctionFailed),
+        (200, {}, b"<html>", FunctionFailed),
+    ],
+)
+def test_a_call_that_failed_is_named_as_its_logs_name_it(  # noqa: PLR0917 - one row
+    service: Service,
+    endpoint: Endpoint,
+    status: int,
+    headers: dict[str, str],
+    body: bytes,
+    becomes: type[FanfoldError],
+) -> None:
+    named = {**headers, "X_Amzn_RequestId": "5f3a-9c1e"}
+    service.answer = lambda handler, _: handler.say(status, body, **named)
+    with pytest.raises(becomes, match=r"\(request 5f3a-9c1e\)") as caught:
+        ask(endpoint)
+    assert caught.value.request_id == "5f3a-9c1e"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_request_id_of_each_call_is_in_the_trace(
+    service: Service, endpoint: Endpoint, fails: bool
+) -> None:
+    usage = Usage(1024, 0.0, 10.0, 0.0, 0.0, {}, "its own")
+    report = Failure("SourceNotFound", "It is gone.", usage=usage) if fails else LogResultsReport(3, usage)
+    body = msgspec.json.encode(report)
+    service.answer = lambda handler, _: handler.say(200, body, X_Amzn_RequestId="5f3a-9c1e")
+    calls: list[Call] = []
+    with contextlib.suppress(SourceNotFound):
+        map_reduce.call_once(lambda _: ask(endpoint), 1, observer=Watch("log_results", str, calls.append))
+    assert [(call.request_id, call.error != "") for call in calls] == [("5f3a-9c1e", fails)]
+    assert calls[0].usage == Usage(1024, 0.0, 10.0, 0.0, 0.0, {})
+    if fails:
+        assert calls[0].error == "SourceNotFound: It is gone."  # an answer, and none about the call
 
 
 REFUSALS = {

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "metrics": {"messages"},
     "parts": EDGE | {"map_reduce"},
     "conservation": EDGE | {"digests", "ownership"},
-    "meter": EDGE,
+    "meter": EDGE | {"log"},
     "ledger": EDGE | {"log", "map_reduce", "prices"},
     "answer": EDGE | {"log", "meter"},
     "s3": BASE,
@@ -72,6 +72,7 @@ LIBRARIES = {
     "results_table": {"msgspec"},
     "functions": {"msgspec"},
     "warming": {"msgspec"},
+    "ledger": {"msgspec"},
 }
 STANDARD = set(__import__("sys").stdlib_module_names)
 

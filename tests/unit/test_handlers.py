@@ -219,7 +219,7 @@ def test_each_callee_is_waited_for_as_long_as_it_may_take(monkeypatch: pytest.Mo
         waited[function] = timeout_s
 
     monkeypatch.setattr(parse_file, "invoke", invoke)
-    monkeypatch.setattr(parse_file, "open_bucket", lambda *_: None)
+    monkeypatch.setattr(parse_file, "open_bucket", lambda *_, **__: None)
     settings = ParseFileSettings(
         "top_words", "amazonaws.com", "own", "own", "table", "block", "all", "part", "log", "off"
     )

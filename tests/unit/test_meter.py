@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 from lambda_src import meter
 from lambda_src.answer import answer
 from lambda_src.errors import FanfoldError, SourceChanged, Throttled
+from lambda_src.log import log
 from lambda_src.messages import Call, LogResultsReport, Usage, decode_answer
 from lambda_src.meter import Meter
 
@@ -130,3 +132,42 @@ def raiser(error: FanfoldError) -> Any:
         raise error
 
     return work
+
+
+@pytest.mark.parametrize(
+    ("event", "about"),
+    [
+        ({"run_id": "r", "block": 7, "start": 1}, {"run_id": "r", "block": 7}),
+        ({"run_id": "r", "part": "3"}, {"run_id": "r", "part": "3"}),
+        ({"record": {"run_id": "r"}}, {"run_id": "r"}),
+        ({"run_id": ["no", "text"], "block": True, "part": "x" * 99}, {"part": "x" * 64}),
+        ({"record": "r"}, {}),
+        ("no event", {}),
+    ],
+)
+def test_each_line_of_log_names_run_work_and_request(
+    capsys: pytest.CaptureFixture[str], event: object, about: dict[str, Any]
+) -> None:
+    @meter.metered
+    def handler(_event: object, _context: object) -> dict[str, Any]:
+        return dict(answer(raiser(SourceChanged("replaced"))))
+
+    answered = handler(event, SimpleNamespace(aws_request_id="5f3a"))
+    assert answered["usage"]["request_id"] == "5f3a"
+    (line,) = map(msgspec.json.decode, capsys.readouterr().out.splitlines())
+    assert line == {
+        "event": "failed",
+        "error": "SourceChanged",
+        "message": "replaced",
+        **about,
+        "request_id": "5f3a",
+    }
+    log("later")
+    assert capsys.readouterr().out == '{"event":"later"}\n'
+
+
+def test_traces_without_request_ids_are_still_read() -> None:
+    old = b'["get_occurrences","length 3",1,1.0,2.0,3.0,"done","",null]'
+    assert msgspec.json.decode(old, type=Call) == Call(
+        "get_occurrences", "length 3", 1, 1.0, 2.0, 3.0, "done"
+    )

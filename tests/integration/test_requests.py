@@ -1,0 +1,244 @@
+"""What we send is what botocore would: method, path, query, body and headers, but for what is listed here."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import boto3
+import msgspec
+import pytest
+from botocore import xform_name
+from botocore.config import Config
+from obstore.store import S3Store
+
+from lambda_src.dynamodb import EndpointTable
+from lambda_src.endpoint import Endpoint, Unreachable
+from lambda_src.errors import FanfoldError
+from lambda_src.functions import invoke, invoke_and_forget
+from lambda_src.jobs.top_words import JOB
+from lambda_src.messages import PartReport, RunRecord, Warmed, WarmRequest
+from lambda_src.own_requests import OwnRequests
+from lambda_src.results_table import ResultsTable
+
+REGION = "eu-west-1"
+TRACE_ID = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+
+ONLY_BOTOCORE_SENDS = {
+    "user-agent": "Nobody needs to know it; not signed.",
+    "amz-sdk-invocation-id": "Names the retries of one call to whoever debugs an SDK.",
+    "amz-sdk-request": "Counts them.",
+    "authorization": "Signs other headers at another time; test_sigv4 compares signatures.",
+    "x-amz-date": "Another time.",
+    "x-amz-checksum-mode": "Asks S3 for a checksum that botocore then checks. TLS protects what we read.",
+    "content-length": "Of the body, which is compared; http.client adds it.",
+    "accept-encoding": "http.client adds it.",
+}
+ONLY_WE_SEND = {
+    "host": "The HTTP library behind botocore adds it.",
+    "authorization": "As above.",
+    "x-amz-date": "As above.",
+}
+DIFFERENT_BODY = {
+    "ReturnConsumedCapacity": "A run says what it used.",
+    "ClientRequestToken": "botocore makes one for a transaction. Ours may be sent twice: it has conditions.",
+}
+
+
+class Sent(NamedTuple):
+    """A request on its way."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    body: bytes
+
+
+class Wire:
+    """Takes the requests of both, and answers none."""
+
+    def __init__(self) -> None:
+        self.sent: list[Sent] = []
+
+    def take(self, method: str, url: str, headers: Any, body: bytes | None) -> None:
+        parts = urlsplit(url)
+        texts = {
+            name.lower(): value.decode() if isinstance(value, bytes) else str(value)
+            for name, value in headers.items()
+        }
+        self.sent.append(Sent(method, parts.path, parse_qsl(parts.query), texts, body or b""))
+
+
+@pytest.fixture
+def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "ASIATEST",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_LAMBDA_FUNCTION_NAME": "parse_file",
+        "_X_AMZN_TRACE_ID": TRACE_ID + "\nx",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    wire = Wire()
+
+    class Connection:
+        sock = None
+
+        def request(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> None:
+            wire.take(method, url, headers, body)
+            raise ConnectionError("the test has seen enough")
+
+        def close(self) -> None:
+            pass
+
+    def connected(self: Endpoint, ends_at: float) -> Any:
+        return Connection()
+
+    monkeypatch.setattr(Endpoint, "_connected", connected)
+    return wire
+
+
+def botocores(wire: Wire, service: str) -> Any:
+    """A client of botocore whose requests go the same way."""
+    once = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+    client = boto3.client(service, region_name=REGION, config=once)
+
+    def before_send(request: Any, **_: object) -> None:
+        wire.take(request.method, request.url, request.headers, request.body)
+        raise ConnectionError("the test has seen enough")
+
+    client.meta.events.register("before-send", before_send)
+    return client
+
+
+def ours(service: str) -> Endpoint:
+    return Endpoint(service, REGION, f"https://{service}.{REGION}.amazonaws.com")
+
+
+def compared(wire: Wire, we: Callable[[], object], botocore: Callable[[], object]) -> tuple[Sent, Sent]:
+    """The same by both, without the headers that may differ."""
+    sent = []
+    for send in (we, botocore):
+        wire.sent.clear()
+        with pytest.raises((FanfoldError, Unreachable, ConnectionError)):
+            send()
+        sent.append(wire.sent[0])
+    mine, theirs = sent
+    assert (mine.method, mine.path, mine.query) == (theirs.method, theirs.path, theirs.query)
+    for name in ("authorization", "x-amz-date"):
+        assert name in mine.headers, name
+        assert name in theirs.headers, name
+    for one, other, may_differ in (
+        (mine, theirs, ONLY_WE_SEND.keys() | ONLY_BOTOCORE_SENDS.keys()),
+        (theirs, mine, ONLY_BOTOCORE_SENDS.keys()),
+    ):
+        assert {name: value for name, value in one.headers.items() if name not in may_differ} == {
+            name: value for name, value in other.headers.items() if name in one.headers.keys() - may_differ
+        }
+    return mine, theirs
+
+
+def signed_headers(sent: Sent) -> set[str]:
+    return set(sent.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";"))
+
+
+@pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+@pytest.mark.parametrize(
+    "function", ["Fanfold-ParseBlock", "arn:aws:lambda:eu-west-1:111122223333:function:f"]
+)
+def test_an_invocation(wire: Wire, kind: str, function: str) -> None:
+    def invoked() -> None:
+        if kind == "Event":
+            invoke_and_forget(ours("lambda"), function, WarmRequest())
+        else:
+            invoke(ours("lambda"), function, WarmRequest(), Warmed, timeout_s=5)
+
+    client = botocores(wire, "lambda")
+    payload = msgspec.json.encode(WarmRequest())
+    mine, theirs = compared(
+        wire,
+        invoked,
+        lambda: client.invoke(FunctionName=function, Payload=payload, InvocationType=kind),
+    )
+    assert mine.body == theirs.body == payload
+    assert mine.headers["x-amzn-trace-id"] == TRACE_ID + "%0Ax"
+    assert "x-amzn-trace-id" not in signed_headers(mine) | signed_headers(theirs)
+    assert signed_headers(mine) == signed_headers(theirs) - {"amz-sdk-invocation-id", "amz-sdk-request"}
+
+
+class Recorder:
+    """A table that keeps what it is asked, and says what a run needs to go on asking."""
+
+    name = "results"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def call(self, operation: str, request: Any) -> dict[str, Any]:
+        self.asked.append((operation, dict(request)))
+        if operation == "Query" and "Select" not in request:
+            item = ResultsTable(self, "run", JOB)._item("length#01", PartReport("1", 1, 1, {"words": 1}))
+            return {"Items": [item]}
+        record = RunRecord(run_id="run", owner="me", started_at=1.5, lease_until=time.time() + 30)
+        return {"Count": 1, "Item": ResultsTable(self, "run", JOB)._item("run", record)}
+
+
+def operations() -> list[tuple[str, dict[str, Any]]]:
+    """One request of each kind that the results table sends."""
+    recorder = Recorder()
+    results = ResultsTable(recorder, "run", JOB)
+    record = RunRecord(run_id="run", owner="me", started_at=1.5, key="input/größer", failures=["x"])
+    results.claim(record, None)
+    results.put_run(record)
+    results.get_run()
+    results.put_part(PartReport("1", 1, 1, {"words": 1, "top_words": [{"word": "é", "count": 2}]}), "me")
+    results.count_parts()
+    results.get_parts()
+    results.delete_parts("me")
+    results.request_cancel()
+    return recorder.asked
+
+
+@pytest.mark.parametrize(("operation", "request_"), operations())
+def test_a_request_to_the_table(wire: Wire, operation: str, request_: dict[str, Any]) -> None:
+    client = botocores(wire, "dynamodb")
+    mine, theirs = compared(
+        wire,
+        lambda: EndpointTable(ours("dynamodb"), "results").call(operation, request_),
+        lambda: getattr(client, xform_name(operation))(**request_),
+    )
+    bodies = [
+        {name: value for name, value in msgspec.json.decode(sent.body).items() if name not in DIFFERENT_BODY}
+        for sent in (mine, theirs)
+    ]
+    assert bodies[0] == bodies[1] == request_
+
+
+def test_every_operation_on_the_table_is_compared() -> None:
+    operations_sent = {operation for operation, _ in operations()}
+    assert operations_sent == {"GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}
+
+
+@pytest.mark.parametrize("key", ["a//b", "a/", "/a", "a\tb+c%41é~*'()!"])
+@pytest.mark.parametrize("version", [None, "V.1_x-"])
+@pytest.mark.parametrize("payer", [True, False])
+def test_a_read_of_an_object(wire: Wire, key: str, version: str | None, payer: bool) -> None:
+    endpoint = f"https://s3.{REGION}.amazonaws.com"
+    objects = OwnRequests(S3Store("bucket", region=REGION, endpoint=endpoint, request_payer=payer))
+    client = botocores(wire, "s3")
+    more: dict[str, Any] = {"VersionId": version} if version else {}
+    if payer:
+        more["RequestPayer"] = "requester"
+    compared(
+        wire,
+        lambda: objects.get(key, (3, 10), '"etag"', version),
+        lambda: client.get_object(Bucket="bucket", Key=key, Range="bytes=3-9", IfMatch='"etag"', **more),
+    )
+    compared(
+        wire,
+        lambda: objects.head(key, version),
+        lambda: client.head_object(Bucket="bucket", Key=key, **more),
+    )
