@@ -57,7 +57,7 @@ def find_report(
     header_text, lines_bytes = found
     try:
         header = msgspec.json.decode(header_text, type=BlobHeader)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # not UTF-8, no JSON, or none of a header
         return None
     report = header.report
     mapped = (header.etag, header.start, header.end, header.rules, len(report.line_bytes))

@@ -151,6 +151,16 @@ class ResultsTable:
         with suppress(RunConflict):  # or it was resumed since
             self.delete_parts(found.owner)
 
+    def end_released_run(self, released_by: str, error: FanfoldError) -> None:
+        """End the run that the owner ``released_by`` has handed over, and that ``error`` keeps from going on,
+        unless another invocation has taken it over."""
+        found = self.get_run()
+        if found:
+            found.fail(error)
+            with suppress(RunConflict):
+                self.take_over(found, released_by)
+                self.delete_parts(found.owner)
+
     def put_new_run(self, record: RunRecord) -> None:
         """Store the run record unless the run has one already."""
         with suppress(RunConflict):

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -12,7 +12,7 @@ from obstore.store import S3Store
 from lambda_src import job, meter, metrics, source
 from lambda_src.blob_store import BlobStore
 from lambda_src.dynamodb import open_table
-from lambda_src.errors import BlobDamaged, FanfoldError, InvalidRequest, MemoryExceeded
+from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidRequest, MemoryExceeded
 from lambda_src.functions import invoke, invoke_and_forget, open_functions
 from lambda_src.job import Job
 from lambda_src.log import log
@@ -32,6 +32,7 @@ from lambda_src.messages import (
     Warmed,
     WarmRequest,
     decode_event,
+    decode_request,
     encode,
     new_run_id,
 )
@@ -86,19 +87,30 @@ def _run_id(event: object) -> str:
 
 
 def _request(event: object, table: ResultsTable, settings: ParseFileSettings) -> ParseFileRequest:
-    """The event as a request. One that is refused leaves a failed record, unless its run id has a record."""
+    """The event as a request. One that is refused leaves a failed record, unless its run id has a record; a
+    hand-over that is refused, because a deployment came between, ends the run that was handed over."""
     try:
         return _decoded(event, settings)
-    except InvalidRequest as error:
-        record = RunRecord(run_id=table.run_id, started_at=time.time())
-        record.fail(error)
-        table.put_new_run(record)
+    except (InvalidRequest, CodeChanged) as error:
+        if _is_hand_over(event):
+            table.end_released_run(str(event["handed_over_by"]), error)
+        else:
+            record = RunRecord(run_id=table.run_id, started_at=time.time())
+            record.fail(error)
+            table.put_new_run(record)
         raise
 
 
+def _is_hand_over(event: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(event, Mapping) and "handed_over_by" in event
+
+
 def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
-    handed_over = isinstance(event, Mapping) and "handed_over_by" in event
-    request = decode_event(event, HandOverRequest if handed_over else ParseFileRequest)
+    request = (
+        decode_request(event, HandOverRequest)
+        if _is_hand_over(event)
+        else decode_event(event, ParseFileRequest)
+    )
     readable = settings.source_bucket
     if request.bucket not in (None, readable):
         raise InvalidRequest(

@@ -114,6 +114,8 @@ def test_a_blob_that_was_changed_gives_no_answer_and_is_mapped_again(s3: Any, ob
     assert kept(check_lines=True) == [False, True, True]
     change(s3, blobs.key(1), b'"longer_words":0', b'"longer_words":7')
     assert kept(check_lines=False) == [True, False, True]
+    change(s3, blobs.key(2), b'"rules"', b'"rule\xff"')
+    assert kept(check_lines=False) == [True, False, False]
 
 
 def test_lines_of_other_rules_are_mapped_again(objects: S3Store) -> None:

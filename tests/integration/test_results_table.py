@@ -14,7 +14,7 @@ from lambda_src import dynamodb
 from lambda_src import results_table as module
 from lambda_src.dynamodb import Refused
 from lambda_src.endpoint import Response, Unreachable
-from lambda_src.errors import FanfoldError, RunCancelled, RunConflict, Throttled, Transient
+from lambda_src.errors import CodeChanged, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.jobs.top_words import JOB
 from lambda_src.lease import HANDOVER_S, LEASE_S
 from lambda_src.map_reduce import TICK_S
@@ -269,6 +269,24 @@ def test_a_released_run_is_for_the_one_that_was_named(table: Any) -> None:
         results.end_run(second)
         with pytest.raises(RunConflict):
             results.take_over(record("third"), "second")
+
+
+def test_a_hand_over_that_cannot_go_on_ends_the_run_unless_it_was_taken(table: Any) -> None:
+    results = ResultsTable(table, "run", JOB)
+    first = RunRecord(run_id="run", owner="first", lease_until=time.time() + 60, started_at=1.0, etag="etag")
+    results.end_released_run("first", CodeChanged("another version"))
+    assert results.get_run() is None
+    results.claim(first, None)
+    results.put_part(REPORTS[0], "first")
+    results.end_released_run("first", CodeChanged("another version"))
+    assert results.get_run() == first  # still at work
+    first.released = True
+    results.put_run(first)
+    results.end_released_run("first", CodeChanged("another version"))
+    found = results.get_run()
+    assert found is not None
+    assert (found.status, found.error, found.etag) == ("FAILED", "CodeChanged: another version", "etag")
+    assert results.get_parts() == []
 
 
 @pytest.mark.parametrize("released", [True, False])

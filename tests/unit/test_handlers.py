@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lambda_src.addresses import Portion
 from lambda_src.blob_store import header_bytes
@@ -38,6 +39,9 @@ from lambda_src.settings import ParseFileSettings
 from tests import oracle
 from tests.texts import ANY_BYTES, ANY_JSON
 
+SETTINGS = ParseFileSettings(
+    "top_words", "amazonaws.com", "own", "own", "table", "f1", "f2", "f3", "f4", "off"
+)
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 WORKERS = {
     parse_block: ParseBlockRequest,
@@ -145,6 +149,9 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
         def put_new_run(self, record: Any) -> None:
             records.append(record.error)
 
+        def end_released_run(self, _released_by: str, error: Exception) -> None:
+            records.append(f"{type(error).__name__}: {error}")
+
     monkeypatch.setattr(parse_file, "ResultsTable", Table)
     monkeypatch.setattr(parse_file, "open_table", lambda *_: None)
     monkeypatch.setattr(parse_file, "_services", lambda *_: None)
@@ -161,9 +168,39 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
         assert type(caught.value).__module__ == "lambda_src.errors"
         if "a valid request" not in str(caught.value):
             assert len(records) == before + 1
-            assert records[-1].startswith("InvalidRequest: ")
+            assert records[-1].startswith(("InvalidRequest: ", "CodeChanged: "))
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        ({"key": "input/x", "newer": 1}, "CodeChanged: A function does not know a request of another one"),
+        ({"prefix": "elsewhere/"}, "InvalidRequest: prefix: the inputs in own begin with input/"),
+    ],
+)
+def test_a_hand_over_to_another_version_ends_the_run(event: dict[str, Any], error: str) -> None:
+    ended: list[tuple[str, str]] = []
+
+    def end_released_run(released_by: str, why: Exception) -> None:
+        ended.append((released_by, f"{type(why).__name__}: {why}"))
+
+    table: Any = SimpleNamespace(run_id="run", end_released_run=end_released_run)
+    with pytest.raises(FanfoldError):
+        parse_file._request({**event, "run_id": "run", "handed_over_by": "owner"}, table, SETTINGS)
+    ((owner, why),) = ended
+    assert owner == "owner"
+    assert why.startswith(error)
+
+
+@pytest.mark.parametrize(("days", "deleted"), [(1, [7]), (2, []), (30, [])])
+def test_blobs_that_are_to_be_kept_are_not_deleted(days: int, deleted: list[int]) -> None:
+    asked: list[int] = []
+    blobs: Any = SimpleNamespace(delete=lambda blocks, _: asked.append(blocks))
+    kept = replace(SETTINGS, keep_intermediates_days=days)
+    parse_file._delete_blobs(blobs, 7, kept, lambda: 900.0)
+    assert asked == deleted
 
 
 @pytest.mark.parametrize(
@@ -178,11 +215,8 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
     ],
 )
 def test_what_may_not_be_read_is_refused(event: dict[str, str], named: str) -> None:
-    settings = ParseFileSettings(
-        "top_words", "amazonaws.com", "own", "own", "table", "f1", "f2", "f3", "f4", "off"
-    )
     with pytest.raises(InvalidRequest, match=named):
-        parse_file._decoded(event, settings)
+        parse_file._decoded(event, SETTINGS)
 
 
 class Blobs:
