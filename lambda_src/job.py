@@ -10,16 +10,20 @@ what the mappers observed in its part, or the run fails: so nothing is lost or c
 """
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from lambda_src.errors import JobBroken, RulesChanged
+from lambda_src.errors import JobBroken, RulesChanged, TooManyDistinct
 from lambda_src.records import Rule
 
 BYTES = "bytes"
+
+MAX_LINE_BYTES = 200_000_000
+MAX_LINES_BYTES = 600_000_000
+"""Of one block: the first is what a reducer can read, the second what ``parse_block`` can store."""
 
 
 class Span(NamedTuple):
@@ -158,7 +162,7 @@ class Job(Struct, frozen=True):
             )
 
     def check(self, mapped: Mapped) -> None:
-        """Raise JobBroken unless ``mapped`` is what a job promises of a block."""
+        """Raise JobBroken unless ``mapped`` is what a job promises of a block; TooManyDistinct."""
         wanted = len(self.parts)
         if (len(mapped.lines), len(mapped.observations)) != (wanted, wanted):
             raise JobBroken(
@@ -167,8 +171,32 @@ class Job(Struct, frozen=True):
             )
         if any(b"\n" in line for line in mapped.lines):
             raise JobBroken("map gave a line that holds a newline.")
+        check_lines([len(line) for line in mapped.lines])
         if min((*mapped.observations, *mapped.extras.values(), 0)) < 0:
             raise JobBroken("map gave a negative number of observations, or a negative extra.")
+
+
+def check_lines(sizes: Sequence[int]) -> None:
+    """Raise TooManyDistinct if the lines of a block, of these ``sizes``, are too long. Whoever writes a line
+    piece by piece asks after each."""
+    if max(sizes) > MAX_LINE_BYTES or sum(sizes) > MAX_LINES_BYTES:
+        raise TooManyDistinct(
+            "One block has too many distinct things to count: they take more than "
+            f"{MAX_LINE_BYTES:,} bytes in one part, or more than {MAX_LINES_BYTES:,} in all."
+        )
+
+
+def pieces_of(line: bytes) -> Iterator[memoryview]:
+    """The pieces that a line was written in, with tabs between, without copying them.
+
+    >>> [bytes(piece) for piece in pieces_of(b"{1}\\t{2}")]
+    [b'{1}', b'{2}']
+    """
+    view, start = memoryview(line), 0
+    while (end := line.find(b"\t", start)) >= 0:
+        yield view[start:end]
+        start = end + 1
+    yield view[start:]
 
 
 def names() -> list[str]:

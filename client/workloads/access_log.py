@@ -24,7 +24,7 @@ FIGURES: Figures = {
         1_600_000, "paths", "code", "distinct ones, of 25 bytes, that a reducer sums in one pass"
     ),
     "block_distinct": Figure(
-        1_600_000, "paths", "code", "distinct ones, of 25 bytes, that a block may have, each hour's apart"
+        18_750_000, "paths", "code", "distinct ones that a block's lines may hold, each hour's apart"
     ),
 }
 

@@ -33,8 +33,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from lambda_src.errors import TooManyDistinct
-from lambda_src.job import Input, Job, Mapped, Owned, Place, Reduced, Span
+from lambda_src.job import Input, Job, Mapped, Owned, Place, Reduced, Span, check_lines, pieces_of
 from lambda_src.records import delimited
 
 RULES = "1"
@@ -53,8 +52,9 @@ LONGEST_PATH = 2048
 SLICE_BYTES = 1 << 18
 """Matched at once: lines of one byte become tuples of 150."""
 
-MAX_BLOCK_PATHS_BYTES = 800_000_000
-"""Estimated memory of the distinct paths of one block, those of each hour apart: a million of 60 bytes."""
+MAX_HELD_PATHS_BYTES = 200_000_000
+"""Estimated memory of the distinct paths that a block holds at once, those of each hour apart: a quarter of a
+million of 60 bytes. With more, what was counted is written to its lines, and counting begins again."""
 MAX_SUMMED_PATHS_BYTES = 600_000_000
 """The same for what a reducer sums at once; with more it sums in several passes, each over some paths."""
 ENTRY_BYTES = 300
@@ -116,15 +116,18 @@ class _PartLine(Struct):
 class _Tally:
     """What one part of a block has so far."""
 
-    __slots__ = ("bytes_sent", "paths", "status")
+    __slots__ = ("bytes_sent", "paths", "pieces", "requests", "status")
 
     def __init__(self) -> None:
-        self.bytes_sent = 0
+        self.requests = self.bytes_sent = 0
         self.status: dict[bytes, int] = {}
         self.paths: dict[bytes, list[int]] = {}
+        self.pieces: list[bytes] = []
 
-    def line(self) -> bytes:
-        """The part's line. Empties ``paths``: they would not fit twice."""
+    def write(self) -> None:
+        """Write what there is to the part's line, as a piece of it, and forget it."""
+        if self.pieces and not self.status:
+            return
         paths: dict[str, list[int]] = {}
         for path, (count, count_5xx) in self.paths.items():
             counts = paths.setdefault(path.decode("utf-8", errors="backslashreplace"), [0, 0])
@@ -132,7 +135,18 @@ class _Tally:
             counts[1] += count_5xx
         self.paths.clear()
         status = {status.decode("ascii"): count for status, count in self.status.items()}
-        return msgspec.json.encode(_PartLine(sum(status.values()), self.bytes_sent, status, paths))
+        requests = sum(status.values())
+        self.pieces.append(msgspec.json.encode(_PartLine(requests, self.bytes_sent, status, paths)))
+        self.requests += requests
+        self.bytes_sent = 0
+        self.status.clear()
+
+    def line(self) -> bytes:
+        """The part's line, its pieces with tabs between."""
+        self.write()
+        line = b"\t".join(self.pieces)
+        self.pieces.clear()
+        return line
 
 
 class _Parts(dict[bytes, int]):
@@ -188,12 +202,16 @@ class _BlockTally:
             end = chunk.rfind(b"\n", start, start + SLICE_BYTES) + 1
             end = end or chunk.index(b"\n", start + SLICE_BYTES) + 1
             self._add_lines(chunk, start, end)
-            if self._paths_bytes > MAX_BLOCK_PATHS_BYTES:
-                raise TooManyDistinct(
-                    "One block has more distinct paths than fit the memory of its function: choose a smaller "
-                    "block_bytes, or split the object, if it is compressed, into several."
-                )
+            if self._paths_bytes > MAX_HELD_PATHS_BYTES:
+                self._write()
             start = end
+
+    def _write(self) -> None:
+        """Write what there is to the lines. Raises TooManyDistinct."""
+        for tally in self._tallies:
+            tally.write()
+        self._paths_bytes = 0
+        check_lines([sum(map(len, tally.pieces)) for tally in self._tallies])
 
     def _add_lines(self, chunk: bytes, start: int, end: int) -> None:
         """The loop that takes the time: see ``benchmarks/jobs.py`` before and after a change."""
@@ -238,9 +256,10 @@ class _BlockTally:
 
     def mapped(self, owned: Owned) -> Mapped:
         """The block's lines and observations; empties the tally."""
-        observations = [*(sum(tally.status.values()) for tally in self._tallies), self._malformed_lines]
         malformed = msgspec.json.encode(_PartLine(self._malformed_lines, 0, {}, {}))
-        return Mapped(owned, [*(tally.line() for tally in self._tallies), malformed], observations, {})
+        lines = [*(tally.line() for tally in self._tallies), malformed]
+        observations = [*(tally.requests for tally in self._tallies), self._malformed_lines]
+        return Mapped(owned, lines, observations, {})
 
 
 def _map(block: Span, source: Input) -> Mapped:
@@ -265,8 +284,7 @@ def _sum(part: str, lines: Iterable[bytes], passes: int) -> Reduced | None:
         requests = bytes_sent = paths_bytes = 0
         status: Counter[str] = Counter()
         sums: dict[str, list[int]] = {}
-        for line in lines:
-            more = decoder.decode(line)
+        for more in (decoder.decode(piece) for line in lines for piece in pieces_of(line)):
             requests += more.requests
             bytes_sent += more.bytes_sent
             status.update(more.status)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import ownership
+from lambda_src import job, ownership
 from lambda_src.errors import SourceNotText, TooManyDistinct
 from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Input, Mapped, Measured, Span
@@ -232,13 +232,28 @@ def test_passes_cover_all_paths_and_count_lines_once(monkeypatch: pytest.MonkeyP
     assert (reduced.observations, reduced.result) == (2_000, expected)
 
 
-def test_a_block_with_too_many_paths_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = b"".join(combined(b"GET /%d HTTP/1.1" % (100 + number % 100)) for number in range(10_000))
+@pytest.mark.parametrize("held", [0, 2_000, 20_000])
+def test_more_paths_than_a_block_holds_go_to_its_lines(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+    log = b"".join(
+        combined(b"GET /%d HTTP/1.1" % (number * number % 307), b"22/Nov/2026:1%d:00:00 +0000" % (number % 5))
+        for number in range(2_000)
+    )
     monkeypatch.setattr(access_log, "SLICE_BYTES", 1_000)
-    monkeypatch.setattr(access_log, "MAX_BLOCK_PATHS_BYTES", 100 * (300 + 8 * 4))
+    monkeypatch.setattr(access_log, "MAX_HELD_PATHS_BYTES", held)
+    block = mapped(log)
+    assert any(b"}\t{" in line for line in block.lines)
+    assert block.observations == [0] * 10 + [400] * 5 + [0] * 10
+    assert answer(log, log) == oracle.answer(log, log)
+
+
+def test_a_block_with_too_many_paths_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = b"".join(combined(b"GET /%d HTTP/1.1" % number) for number in range(1_000))
+    monkeypatch.setattr(access_log, "SLICE_BYTES", 1_000)
+    monkeypatch.setattr(access_log, "MAX_HELD_PATHS_BYTES", 1_000)
     mapped(log)
-    with pytest.raises(TooManyDistinct, match="block_bytes"):
-        mapped(log + combined(b"GET /200 HTTP/1.1"))
+    monkeypatch.setattr(job, "MAX_LINE_BYTES", 5_000)
+    with pytest.raises(TooManyDistinct, match="One block has too many distinct things to count"):
+        mapped(log)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ from client.workloads import access_log, column_permutations
 from lambda_src.blocks import fitting_block_bytes
 from lambda_src.compressed import RESERVE_S, STEP_BYTES, WINDOW_BYTES
 from lambda_src.inputs import AHEAD_THREADS
+from lambda_src.job import MAX_LINES_BYTES
 from lambda_src.jobs.top_words import JOB, c_kernel
-from lambda_src.jobs.top_words.words import MAX_LINES_BYTES
 from lambda_src.map_reduce import FIRST_WINDOW, Window
 from lambda_src.messages import MAX_CONCURRENCY
 from lambda_src.prices import ITEMS, PRICES, REFERENCE, dollars

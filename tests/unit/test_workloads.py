@@ -13,7 +13,7 @@ from client.source import Local, SourceError, local
 from client.workload import NotModelled, modelled
 from client.workloads import access_log, column_permutations
 from lambda_src.inputs import input_of_bytes
-from lambda_src.job import load
+from lambda_src.job import MAX_LINES_BYTES, load
 from lambda_src.jobs import access_log as log_job
 
 PATH_BYTES = 25
@@ -91,10 +91,9 @@ def test_a_folder_and_a_table_that_is_too_large_are_refused(
 
 def test_bounds_of_the_log_job_are_the_codes_own() -> None:
     entry_bytes = log_job.ENTRY_BYTES + TEXT_BYTES + PATH_BYTES
-    block_entry_bytes = log_job.ENTRY_BYTES + log_job.BYTES_PER_PATH_BYTE * PATH_BYTES
     of = {name: figure.value for name, figure in access_log.FIGURES.items()}
     assert of["distinct"] == log_job.MAX_SUMMED_PATHS_BYTES // entry_bytes
-    assert of["block_distinct"] == log_job.MAX_BLOCK_PATHS_BYTES // block_entry_bytes
+    assert of["block_distinct"] == MAX_LINES_BYTES / of["entry"]
 
 
 def test_a_job_that_brings_no_figures_says_what_to_do_instead() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from lambda_src.errors import BlobDamaged, OutOfMemory, TooManyDistinct
+from lambda_src.job import check_lines
 from lambda_src.jobs.top_words import words
 from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed, find_library
 from lambda_src.jobs.top_words.letters import is_letter, is_mark
@@ -130,7 +131,7 @@ class Counting:
         _check(_c().counting_write(self._handle))
         lines, sizes, observed = (c_void_p * LONGEST)(), (c_size_t * LONGEST)(), (c_uint64 * (LONGEST + 1))()
         _c().counting_lines(self._handle, lines, sizes, observed)
-        words.check_lines(sizes[:])
+        check_lines(sizes[:])
         return lines, sizes, observed
 
     def lines(self) -> CountedLines:

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from lambda_src.errors import BlobDamaged, TooManyDistinct
+from lambda_src.job import check_lines, pieces_of
 from lambda_src.jobs.top_words import top, words
 from lambda_src.jobs.top_words.kernel import CountedLines, Kernel, Summed
 from lambda_src.jobs.top_words.words import LONGEST, count_stretches, count_words
@@ -50,7 +51,7 @@ class Counting:
                 line += b"\t" * bool(line) + msgspec.json.encode(counts)
                 self._words[length] += sum(counts.values())
                 counts.clear()
-        words.check_lines([len(line) or len(b"{}") for line in self._lines])
+        check_lines([len(line) or len(b"{}") for line in self._lines])
 
     def lines(self) -> CountedLines:
         self._settle()
@@ -66,10 +67,10 @@ class Sums:
         self._counts: dict[str, int] = {}
 
     def add(self, line: bytes) -> None:
-        for counts in line.split(b"\t"):
+        for counts in pieces_of(line):
             self._add_object(counts)
 
-    def _add_object(self, line: bytes) -> None:
+    def _add_object(self, line: memoryview) -> None:
         try:
             counts = _OBJECT.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

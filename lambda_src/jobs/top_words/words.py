@@ -8,11 +8,10 @@ that the same words are counted on every machine (docs/decisions/0001).
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
-from lambda_src.errors import TooManyDistinct
 from lambda_src.jobs.top_words.letters import VERSION
 
 RULES = f"2 {VERSION} unicode {unicodedata.unidata_version}"
@@ -50,11 +49,6 @@ SPILL_BYTES = 64 << 20
 """Distinct words that are counted together in memory. If a block has more, they are written to its lines, and
 counting begins anew: a word may stand in several objects of a line."""
 
-MAX_LINE_BYTES = 200_000_000
-MAX_LINES_BYTES = 600_000_000
-"""Of one block: the first is what a reducer can read at once, the second what ``parse_block`` can store
-(docs/memory.md)."""
-
 
 def is_full(text_bytes: int, stretches: int) -> bool:
     """Whether the stretches of a block, which were made of ``text_bytes``, are to be settled."""
@@ -64,15 +58,6 @@ def is_full(text_bytes: int, stretches: int) -> bool:
 def are_many(words: int, word_bytes: int) -> bool:
     """Whether the words that are settled, which have ``word_bytes`` together, are to be written to lines."""
     return words >= SPILL_WORDS or word_bytes >= SPILL_BYTES
-
-
-def check_lines(sizes: Sequence[int]) -> None:
-    """Raise TooManyDistinct if lines of these ``sizes`` are too long."""
-    if max(sizes) > MAX_LINE_BYTES or sum(sizes) > MAX_LINES_BYTES:
-        raise TooManyDistinct(
-            f"One block has too many distinct words: their counts take more than {MAX_LINE_BYTES:,} bytes "
-            f"for one length, or more than {MAX_LINES_BYTES:,} for all."
-        )
 
 
 def count_stretches(chunk: bytes, stretches: Counter[bytes]) -> None:
