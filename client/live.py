@@ -34,9 +34,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
+        self._kept = 0
 
-    def note(self, now: float, units_done: int) -> None:
-        """So many were done by ``now``."""
+    def note(self, now: float, units_done: int, blocks_kept: int = 0) -> None:
+        """So many were done by ``now``; finding blocks that an earlier invocation has done is no pace."""
+        if blocks_kept != self._kept:
+            self._kept = blocks_kept
+            self._seen.clear()
         if not self._seen or (units_done, now) != self._seen[-1][::-1]:
             self._seen.append((now, units_done))
         while len(self._seen) > 2 and self._seen[1][0] <= now - PACE_S:
@@ -173,7 +177,7 @@ def shown(
         if not before_s:  # of a run that others have begun; their clock may be ahead
             before_s = max(0.0, time.time() - progress.record.started_at - (clock() - began_at)) or 1e-9
         now = clock()
-        pace.note(now, progress.record.units_done)
+        pace.note(now, progress.record.units_done, progress.record.blocks_kept)
         return Moment(progress, pace.units_per_s(), before_s + now - began_at, unit)
 
     if console.is_terminal and not console.is_dumb_terminal:

@@ -102,6 +102,15 @@ def test_the_pace_is_that_of_the_last_seconds() -> None:
     assert pace.units_per_s() == pytest.approx(1.0)
 
 
+def test_what_a_resumed_run_finds_done_is_no_pace() -> None:
+    pace = Pace()
+    pace.note(0.0, 0)
+    pace.note(1.0, 900, blocks_kept=45)
+    assert pace.units_per_s() == 0.0
+    pace.note(2.0, 910, blocks_kept=45)
+    assert pace.units_per_s() == pytest.approx(10.0)
+
+
 def piped(records: list[tuple[float, RunRecord]]) -> list[str]:
     """What is written where no terminal is, if the run is looked at at these times."""
     file, now = io.StringIO(), 0.0
