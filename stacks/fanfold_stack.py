@@ -12,8 +12,9 @@ from lambda_src.settings import BLOBS_PREFIX, DEFAULT_JOB, INPUT_PREFIX, RUNS_PR
 from stacks.context import Context, InvalidContext
 from stacks.dashboard import Dashboard
 from stacks.functions import ARCHITECTURES
+from stacks.hardening import Hardening
 from stacks.map_reduce_job import MapReduceJob, Objects
-from stacks.storage import Storage
+from stacks.storage import Storage, removal_of
 
 LONGEST_KEPT_DAYS = 3650
 MOST_RESERVED = 100_000
@@ -45,11 +46,14 @@ class FanfoldStack(Stack):
         keep_intermediates_days = context.number(
             "keep_intermediates_days", default=1, highest=LONGEST_KEPT_DAYS
         )
+        removal = removal_of(retain_data=context.choice("retain_data", ("true", "false")) == "true")
+        hardened = context.is_on("hardened")
         storage = Storage(
             self,
             "Storage",
-            retain_data=context.choice("retain_data", ("true", "false")) == "true",
+            removal=removal,
             keep_intermediates_days=keep_intermediates_days,
+            access_logs=hardened,
         )
         inputs = self._inputs(context, storage)
         dashboard = context.is_on("dashboard")
@@ -76,12 +80,14 @@ class FanfoldStack(Stack):
             table=storage.table,
             metrics=dashboard,
             keep_intermediates_days=keep_intermediates_days,
-            tracing=context.choice("tracing", ("off", "active")) == "active",
+            tracing=context.choice("tracing", ("off", "active")) == "active" or hardened,
             reserved_concurrency=context.number("reserved_concurrency", default=None, highest=MOST_RESERVED),
         )
         self._put_out(storage, inputs, functions)
         if dashboard:
             Dashboard(self, "Dashboard", job=job, functions=functions.by_name, alarm_email=alarm_email)
+        if hardened:
+            Hardening(self, "Hardening", storage=storage, job=functions, inputs=inputs, removal=removal)
         self.template_options.metadata = {SETTINGS: context.noted}
 
     def _inputs(self, context: Context, storage: Storage) -> Objects:

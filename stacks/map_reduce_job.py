@@ -177,7 +177,8 @@ class MapReduceJob(Construct):
                 )
             ],
         )
-        DroppedEvents(self, "DroppedEvents", self.parse_file)
+        self.dropped_events = DroppedEvents(self, "DroppedEvents", self.parse_file).queue
+        self.reserves = reserved_concurrency is not None
         self.by_name = {
             "parse_file": self.parse_file,
             "parse_block": self.parse_block,

@@ -15,41 +15,25 @@ OLD_VERSIONS_KEPT_DAYS = 30
 
 
 class Storage(Construct):
-    """``retain_data`` keeps bucket and table when the stack is destroyed or one of them is replaced, but not
-    when the stack's first deployment fails; without it, all data go.
+    """``removal`` says what becomes of bucket and table when the stack is destroyed.
 
     The table has no deletion protection, which would keep it from being rolled back. Should a person delete
     it, DynamoDB keeps a backup for 35 days, for its point-in-time recovery is on.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, retain_data: bool, keep_intermediates_days: int
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        removal: RemovalPolicy,
+        keep_intermediates_days: int,
+        access_logs: bool,
     ) -> None:
         super().__init__(scope, construct_id)
-        removal = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
-        self.bucket = s3.Bucket(
-            self,
-            "Bucket",
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            enforce_ssl=True,
-            minimum_tls_version=1.2,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            lifecycle_rules=_lifecycle(keep_intermediates_days),
-            removal_policy=removal,
-            auto_delete_objects=False,
-        )
-        assert self.bucket.policy is not None, "enforce_ssl makes one"
-        self.bucket.policy.apply_removal_policy(
-            removal
-        )  # a bucket that stays goes on refusing weak connections
-        Validations.of(self.bucket).acknowledge(
-            Acknowledgment(
-                id="AwsSolutions::AwsSolutions-S1",
-                reason="One bucket by design: access logs would need a second one. Where an account wants "
-                "them, CloudTrail data events say the same.",
-            )
-        )
+        self.bucket = private_bucket(self, "Bucket", removal, _lifecycle(keep_intermediates_days))
+        if not access_logs:
+            _explain_no_access_logs(self.bucket)
         self.table = dynamodb.TableV2(
             self,
             "Results",
@@ -79,6 +63,43 @@ class Storage(Construct):
         resource = self.bucket.node.default_child
         assert isinstance(resource, CfnResource)
         return f"<{Stack.of(self).get_logical_id(resource)}.Arn>"
+
+
+def removal_of(*, retain_data: bool) -> RemovalPolicy:
+    """Keeps data when the stack is destroyed or a resource is replaced, but not when the stack's first
+    deployment fails; without ``retain_data`` all go."""
+    return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
+
+
+def private_bucket(
+    scope: Construct, construct_id: str, removal: RemovalPolicy, lifecycle: list[s3.LifecycleRule]
+) -> s3.Bucket:
+    """A bucket that is encrypted, and that nobody reaches without a grant or without TLS."""
+    bucket = s3.Bucket(
+        scope,
+        construct_id,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        lifecycle_rules=lifecycle,
+        removal_policy=removal,
+        auto_delete_objects=False,
+    )
+    assert bucket.policy is not None, "enforce_ssl makes one"
+    bucket.policy.apply_removal_policy(removal)  # a bucket that stays goes on refusing weak connections
+    return bucket
+
+
+def _explain_no_access_logs(bucket: s3.Bucket) -> None:
+    Validations.of(bucket).acknowledge(
+        Acknowledgment(
+            id="AwsSolutions::AwsSolutions-S1",
+            reason="One bucket by default: access logs need a second one, which hardened=true adds. "
+            "CloudTrail data events say the same.",
+        )
+    )
 
 
 def _lifecycle(keep_intermediates_days: int) -> list[s3.LifecycleRule]:

@@ -59,3 +59,13 @@ def alarms(synthesize: Synthesize) -> Synthesized:
 @pytest.fixture(scope="session")
 def traced(synthesize: Synthesize) -> Synthesized:
     return synthesize(tracing="active")
+
+
+@pytest.fixture(scope="session")
+def hardened(synthesize: Synthesize) -> Synthesized:
+    return synthesize(hardened="true")
+
+
+@pytest.fixture(scope="session")
+def hardened_alarms(synthesize: Synthesize) -> Synthesized:
+    return synthesize(hardened="true", dashboard="true", alarm_email=EMAIL, reserved_concurrency=50)

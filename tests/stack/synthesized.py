@@ -62,7 +62,8 @@ class Synthesized:
         for statement in self.statements(function):
             assert {"Effect", "Action", "Resource"} <= set(statement), statement
             assert set(statement) <= {"Effect", "Action", "Resource", "Condition"}, statement
-            assert statement["Effect"] == "Allow", statement
+            if statement["Effect"] == "Deny":  # which only takes away
+                continue
             where = _condition(statement)
             for resource in as_list(statement["Resource"]):
                 grants.setdefault(self.arn(resource) + where, set()).update(as_list(statement["Action"]))
@@ -133,6 +134,7 @@ class Synthesized:
             "AWS::S3::Bucket": "Bucket",
             "AWS::DynamoDB::GlobalTable": "Table",
             "AWS::Lambda::LayerVersion": "Layer",
+            "AWS::KMS::Key": "Key",
             "AWS::SQS::Queue": "DroppedEvents",
         }
         names = {
@@ -146,6 +148,9 @@ class Synthesized:
             names[logical_id] = name
             names[item["Properties"]["Role"]["Fn::GetAtt"][0]] = f"{name}Role"
             names[item["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]] = f"{name}Log"
+        for logical_id in self.resources("AWS::S3::Bucket"):
+            if "AccessLogs" in logical_id:
+                names[logical_id] = "AccessLogs"
         return names
 
 

@@ -24,7 +24,11 @@ ACKNOWLEDGED = {
 
 
 @pytest.mark.parametrize(
-    "configuration", ["default", "x86_64", "existing_source", "disposable", "dashboard", "alarms", "traced"]
+    "configuration",
+    [
+        *("default", "x86_64", "existing_source", "disposable", "dashboard", "alarms", "traced"),
+        *("hardened", "hardened_alarms"),
+    ],
 )
 def test_synth_finds_nothing(request: pytest.FixtureRequest, configuration: str) -> None:
     synthesized: Synthesized = request.getfixturevalue(configuration)
@@ -40,7 +44,7 @@ def test_exceptions_are_exactly_these(default: Synthesized) -> None:
     assert found == ACKNOWLEDGED
 
 
-@pytest.mark.parametrize("configuration", ["default", "existing_source", "alarms", "traced"])
+@pytest.mark.parametrize("configuration", ["default", "existing_source", "alarms", "traced", "hardened"])
 def test_every_acknowledgement_is_explained_and_needed(
     request: pytest.FixtureRequest, configuration: str
 ) -> None:
@@ -52,6 +56,7 @@ def test_every_acknowledgement_is_explained_and_needed(
         for entry in entries
         if entry["type"] == "aws:cdk:acknowledged-rules"
         for rule, reason in entry["data"].items()
+        if rule.startswith("AwsSolutions::")  # and not by the CDK for a construct of its own
     }
     # A sentence, not a word that only fills the field.
     assert all(len(reason.split()) > 5 for reason in reasons.values()), reasons
@@ -60,7 +65,9 @@ def test_every_acknowledgement_is_explained_and_needed(
         (finding["acknowledgedAt"], finding["acknowledgedId"])
         for finding in synthesized.aws_solutions()["suppressedViolations"]
     }
-    assert set(reasons) == needed
+    # In a hardened stack another function has that queue, too, and the rule does not look any further.
+    not_needed = {where for where in reasons if configuration == "hardened" and "SQS3" in where[1]}
+    assert set(reasons) - not_needed == needed
 
 
 def with_a_bucket_without_tls(stack: Construct) -> None:

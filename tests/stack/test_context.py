@@ -91,6 +91,7 @@ def test_retain_data_may_be_written_as_a_person_writes_it(
         {"keep_intermediates_days": 1},
         {"keep_intermediates_days": "1"},
         {"tracing": "off"},
+        {"hardened": "false"},
         {"reserved_concurrency": ""},
     ],
     ids=str,
@@ -159,6 +160,7 @@ def test_the_defaults_may_be_written_out(
             {"permissions_boundary": "policy/Boundary"},
             "-c permissions_boundary=policy/Boundary: give the name of a managed policy.",
         ),
+        ({"hardened": "yes"}, "-c hardened=yes: choose one of false, true."),
         ({"tracing": "on"}, "-c tracing=on: choose one of off, active."),
         (
             {"reserved_concurrency": 0},
