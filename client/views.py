@@ -43,7 +43,7 @@ def show_top_words(console: Console, summary: Summary) -> None:
 
 
 def show_access_log(console: Console, summary: Summary) -> None:
-    """Print each hour of the day, and a warning if most lines are no log lines."""
+    """Print each hour of the day."""
     table = Table(pad_edge=False)
     for heading in ("Hour", "Requests", "Sent", "2xx", "3xx", "4xx", "5xx"):
         table.add_column(heading, justify="right")
@@ -67,13 +67,6 @@ def show_access_log(console: Console, summary: Summary) -> None:
         f"{counted(lines, 'line')} in {counted(summary['objects'], 'object')}; {malformed:,} of them "
         f"({share_text(malformed, lines)}) {'is not a log line' if malformed == 1 else 'are not log lines'}"
     )
-    if 2 * malformed > lines:
-        found = f"Only {lines - malformed:,}" if lines > malformed else "None"
-        console.print(
-            f"Warning: {found} of the {counted(lines, 'line')} could be read as log lines. Check that the "
-            "input is an access log in Combined Log Format or of an AWS load balancer.",
-            style="bold yellow",
-        )
 
 
 def show_column_permutations(console: Console, summary: Summary) -> None:

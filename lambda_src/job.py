@@ -107,18 +107,52 @@ def measure_bytes(source: Input) -> Measured:
     return Measured(source.size_bytes, {"bytes": source.size_bytes, "objects": source.objects})
 
 
+class FoundIn(NamedTuple):
+    """Of the ``total`` things that a block has of the object ``key``, ``found`` are concerned."""
+
+    key: str
+    found: int
+    total: int
+
+
+class Finding(NamedTuple):
+    """What a block noticed of one kind: ``found`` of ``total`` things, such as lines, the first one at
+    ``first``. ``objects`` are where it noticed most, and its first and last one, which other blocks may
+    share."""
+
+    found: int
+    total: int
+    first: Place | None
+    objects: Sequence[FoundIn]
+
+
+class Concern(NamedTuple):
+    """How a person is told of a finding: ``3 of 9 lines are not log lines``. A ``thing`` is what is counted;
+    ``one`` and ``many`` say what is wrong with it. Objects of which more than ``most_share`` is concerned are
+    named after ``most``. ``advice`` says what to do."""
+
+    thing: str
+    one: str
+    many: str
+    most: str = ""
+    most_share: float = 0.5
+    advice: str = ""
+
+
 class Mapped(NamedTuple):
     """What ``map`` makes of one block.
 
     ``owned`` are the units that it answers for: in block order these must chain from 0 to the last unit.
     ``lines`` and ``observations`` have one entry per part; a line is opaque to the engine, and holds no
-    newline. ``extras`` are summed over the run.
+    newline. ``extras`` are summed over the run. ``findings`` are what a person should know, by the names of
+    the job's ``concerns``.
     """
 
     owned: Owned
     lines: Sequence[bytes]
     observations: Sequence[int]
     extras: Mapping[str, int]
+    findings: Mapping[str, Finding] = {}
 
 
 class Reduced(NamedTuple):
@@ -135,7 +169,8 @@ class Job(Struct, frozen=True):
     says what a part is, such as ``length``; ``parts`` are their labels, in order. ``reduce(part, lines)`` may
     iterate over ``lines`` more than once: each pass reads them anew, in any order. ``summarize`` gives the
     job's own fields of the answer, from what ``measure`` found, the summed extras, and the results by part.
-    ``unit`` is what messages call its units.
+    ``unit`` is what messages call its units. ``concerns`` say how a person is told of its findings. What is
+    not UTF-8 is found by the engine, unless ``finds_invalid_utf8``: then ``map`` does it, for less.
     """
 
     rules: str
@@ -148,6 +183,8 @@ class Job(Struct, frozen=True):
     ]
     measure: Callable[[Input], Measured] = measure_bytes
     unit: str = BYTES
+    concerns: Mapping[str, Concern] = {}
+    finds_invalid_utf8: bool = False
 
     def touched(self, block: Span, input_bytes: int) -> Span:
         """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""

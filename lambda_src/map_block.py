@@ -5,8 +5,9 @@ import msgspec
 from lambda_src.addresses import Portion
 from lambda_src.blob_store import BlobStore, header_bytes
 from lambda_src.digests import digest_of
-from lambda_src.errors import BlobDamaged, OutOfMemory, TooManyDistinct
-from lambda_src.job import Input, Job, Span
+from lambda_src.errors import BlobDamaged, JobBroken, OutOfMemory, TooManyDistinct
+from lambda_src.findings import CONCERNS, INVALID_UTF8, WatchedInput
+from lambda_src.job import Input, Job, Mapped, Span
 from lambda_src.messages import BlobHeader, BlockReport, ParseBlockRequest, encode
 
 
@@ -14,7 +15,7 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
     """Map the block of ``request`` by ``job`` and store its blob. Raises JobBroken for a job that breaks its
     promises, and what the job and its input raise."""
     try:
-        mapped = job.map(Span(request.start, request.end), source)
+        mapped = map_watched(job, Span(request.start, request.end), source)
     except (TooManyDistinct, OutOfMemory) as error:
         raise type(error)(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
     job.check(mapped)
@@ -26,11 +27,26 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         observations=list(mapped.observations),
         extras=dict(mapped.extras),
         line_digests=b"".join(map(digest_of, mapped.lines)),
+        findings=dict(mapped.findings),
     )
     # The header holds its own size: as many more digits as the largest has leave room for it.
     report.header_bytes = header_bytes(len(_header(job, request, report)) + 8)
     blobs.put(request.block, _header(job, request, report), report.header_bytes, mapped.lines)
     return report
+
+
+def map_watched(job: Job, block: Span, source: Input) -> Mapped:
+    """What ``job`` maps ``block`` to, with the engine's own findings. Raises JobBroken for findings of which
+    the job's concerns say nothing, and what the job and its input raise."""
+    if job.finds_invalid_utf8:
+        mapped = job.map(block, source)
+    else:
+        watched = WatchedInput(source)
+        mapped = job.map(block, watched)
+        mapped = mapped._replace(findings={INVALID_UTF8: watched.invalid.finding(), **mapped.findings})
+    if unknown := mapped.findings.keys() - {*CONCERNS, *job.concerns}:
+        raise JobBroken(f"map gave the finding {min(unknown)}, of which the job's concerns say nothing.")
+    return mapped
 
 
 def how_to_get_smaller_blocks(portion: Portion) -> str:

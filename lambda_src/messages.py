@@ -16,7 +16,7 @@ from msgspec.structs import asdict, replace
 
 from lambda_src.addresses import Listing, Portion
 from lambda_src.errors import CodeChanged, FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
-from lambda_src.job import Job, Owned
+from lambda_src.job import Finding, Job, Owned
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
@@ -175,7 +175,7 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True):
 
 class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
     """What became of one block: what it owned; of its blob, how many bytes the header and each line have, and
-    the lines' digests, end to end; what it observed in each part.
+    the lines' digests, end to end; what it observed in each part; what a person should know of its text.
 
     The ``usage`` of a report is for its caller. It is not stored: a block that is mapped again has the same
     blob."""
@@ -188,6 +188,7 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
     extras: dict[str, Count]
     usage: Usage | None = None
     line_digests: bytes = b""
+    findings: dict[str, Finding] = {}
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
@@ -456,6 +457,11 @@ def total_dollars(record: RunRecord) -> float:
     0.00415
     """
     return float(f"{math.fsum(record.dollars.values()):.3g}")
+
+
+def bare(report: BlockReport) -> BlockReport:
+    """What the manifest holds of a block's report: nothing that the reducers do not need."""
+    return replace(report, usage=None, findings={})
 
 
 def without_usage(report: S) -> S:

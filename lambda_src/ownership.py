@@ -121,7 +121,7 @@ def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Fe
     """Feed what a block owns of a plain object; ``head`` are its first bytes if the piece has them."""
     begin = max(piece.start - rule.around_bytes, 0)
     if piece.start:
-        end = min(begin + WINDOW_BYTES, piece.end + OVER_READ_BYTES, source.bytes)
+        end = min(max(begin + WINDOW_BYTES, piece.start + 1), piece.end + OVER_READ_BYTES, source.bytes)
         head = source.read(begin, end)
     windows = _windows(source, begin + len(head), piece.end)
     rest = b""

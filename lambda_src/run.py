@@ -4,7 +4,7 @@ import copy
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
@@ -26,6 +26,7 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
+from lambda_src.findings import CONCERNS, Findings, warnings_of
 from lambda_src.job import BYTES, Job, Measured, Span
 from lambda_src.lease import Lease, OutOfTime
 from lambda_src.ledger import Ledger
@@ -51,9 +52,9 @@ from lambda_src.messages import (
     Trace,
     Usage,
     Warmed,
+    bare,
     name_of,
     summarize,
-    without_usage,
 )
 from lambda_src.parts import part_name, reduce_parts
 from lambda_src.results_table import ResultsTable
@@ -403,17 +404,18 @@ def _parse(
         tick()
 
     reports: dict[int, BlockReport] = {}
+    findings = Findings()
+
+    def note(request: ParseBlockRequest, report: BlockReport) -> None:
+        findings.add(report.findings)
+        reports[request.block] = bare(report)
+        record.blocks_done = len(reports)
+        record.units_done += report.owned.end - report.owned.start
 
     def keep(request: ParseBlockRequest, report: BlockReport | None) -> None:
         if report:
-            reports[request.block] = report
-            record.blocks_kept = record.blocks_done = len(reports)
-            record.units_done += report.owned.end - report.owned.start
-
-    def fold(request: ParseBlockRequest, report: BlockReport) -> None:
-        reports[request.block] = without_usage(report)
-        record.blocks_done = len(reports)
-        record.units_done += report.owned.end - report.owned.start
+            note(request, report)
+            record.blocks_kept = len(reports)
 
     def name(request: ParseBlockRequest) -> str:
         return f"block {request.block} ({job.unit} {request.start} to {request.end})"
@@ -443,7 +445,7 @@ def _parse(
     map_reduce(
         services.parse_block,
         left,
-        fold,
+        note,
         name=name,
         max_concurrency=record.max_concurrency,
         tick=tick_and_warm,
@@ -453,11 +455,18 @@ def _parse(
     in_order = [reports[request.block] for request in requests]
     manifest = Manifest(record.run_id, source, measured.units, in_order)
     check_mapped(job, manifest)
+    _sum_up(job, record, in_order, findings)
+    return manifest
+
+
+def _sum_up(job: Job, record: RunRecord, reports: Sequence[BlockReport], findings: Findings) -> None:
+    """Note in the record what the blocks counted and noticed."""
     extras: Counter[str] = Counter()
-    for report in in_order:
+    for report in reports:
         extras.update(report.extras)
     record.extras = dict(extras)
-    return manifest
+    for warning in warnings_of(findings, {**CONCERNS, **job.concerns}):
+        record.warn(warning)
 
 
 def _work_of_blocks(

@@ -60,7 +60,7 @@ def combined(line: bytes) -> Request:
     reader.word()
     reader.word()
     user, bracket, reader.left = reader.left.partition("[")
-    expect(len(user) > 1 and user.endswith(" ") and bracket == "[")
+    expect(user.endswith(" ") and bracket == "[")
     time, bracket, reader.left = reader.left.partition("]")
     expect(bracket == "]")
     hour = utc_hour(time, "00/Aaa/0000:00:00:00 ~0000", "%d/%b/%Y:%H:%M:%S %z")
@@ -77,6 +77,20 @@ def combined(line: bytes) -> Request:
     reader.end()
     target = target_of(request)
     return Request(hour, status, sent, "-" if target is None else shown(up_to(target, "?")))
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """NULs at the start of a line are none of it, and 16 or more end one."""
+    lines = []
+    pieces = data.split(b"\n")
+    for number, piece in enumerate(pieces, start=1):
+        text = piece.lstrip(b"\0")
+        while (run := text.find(bytes(16))) >= 0:
+            lines.append(text[:run])
+            text = text[run:].lstrip(b"\0")
+        if text or number < len(pieces):
+            lines.append(text)
+    return lines
 
 
 def alb(line: bytes) -> Request:
@@ -102,7 +116,8 @@ def alb(line: bytes) -> Request:
     reader.quoted()
     reader.end()
     target = target_of(request)
-    return Request(hour, status, sent, "-" if target is None else shown(url_path(target)))
+    path = "-" if target is None else shown(url_path(target))
+    return Request(hour, status, sent, path if path or is_version(request.split(" ")[-1]) else "-")
 
 
 def utc_hour(time: str, shape: str, form: str) -> int:
@@ -110,12 +125,17 @@ def utc_hour(time: str, shape: str, form: str) -> int:
     classes = {"0": DIGITS, "A": {*map(str.upper, LETTERS)}, "a": {*map(str.lower, LETTERS)}, "~": {"+", "-"}}
     expect(len(time) == len(shape))
     expect(all(found in classes.get(wanted, {wanted}) for found, wanted in zip(time, shape, strict=True)))
+    is_leap_second = time[17:19] == "60" or time[18:20] == "60"
+    if is_leap_second:  # in the one format or the other
+        time = time.replace(":60 ", ":59 ")
     try:
         local = datetime.strptime(time, form)
     except ValueError:
         raise NoLogLine from None
     # In a year that is neither the first nor the last, for the day may change.
-    return local.replace(year=2000).astimezone(UTC).hour
+    utc = local.replace(year=2000).astimezone(UTC)
+    expect(not is_leap_second or (23, 59) in ((local.hour, local.minute), (utc.hour, utc.minute)))
+    return utc.hour
 
 
 def is_status(word: str) -> bool:
@@ -129,22 +149,36 @@ def number(word: str) -> int:
 
 def target_of(request: str) -> str | None:
     words = request.split(" ")
-    if len(words) != 3 or not words[1]:
+    method, *target = words
+    if method == "" or not set(method) <= LETTERS | {"-", "_"}:
         return None
-    method, target, version = words
-    protocol, slash, numbers = version.partition("/")
+    if len(target) > 1 and is_version(target[-1]):
+        target.pop()
+        return " ".join(target) if target[0] and target[-1] else None
+    if len(target) != 1:
+        return None
+    scheme, separator, _ = target[0].partition("://")
+    has_scheme = scheme != "" and set(scheme) <= LETTERS and separator
+    return target[0] if target[0].startswith("/") or has_scheme else None
+
+
+def is_version(word: str) -> bool:
+    protocol, slash, numbers = word.partition("/")
     major, dot, minor = numbers.partition(".")
-    is_version = (protocol, slash) == ("HTTP", "/") and len(major) == 1 and len(minor) == len(dot)
-    is_method = method != "" and set(method) <= LETTERS | {"-", "_"}
-    return target if is_method and is_version and set(major + minor) <= DIGITS else None
+    return (
+        (protocol, slash) == ("HTTP", "/")
+        and len(major) == 1
+        and len(minor) == len(dot)
+        and set(major + minor) <= DIGITS
+    )
 
 
 def url_path(target: str) -> str:
     before_query = up_to(target, "?")
     scheme, separator, rest = before_query.partition("://")
     if scheme and separator and set(scheme) <= LETTERS:
-        _authority, slash, path = rest.partition("/")
-        return slash + path
+        ends = [rest.index(end) for end in "/ " if end in rest]
+        return rest[min(ends, default=len(rest)) :]
     return before_query
 
 
@@ -154,7 +188,7 @@ def up_to(text: str, stop: str) -> str:
 
 def shown(path: str) -> str:
     raw = path.encode("latin-1")
-    if len(raw) > 2048:
+    if len(raw) > 2048 or b" bytes, SHA-256 " in raw:
         beginning = raw[:1024].decode(errors="backslashreplace")
         return f"{beginning}... ({len(raw)} bytes, SHA-256 {hashlib.sha256(raw).hexdigest()})"
     return raw.decode(errors="backslashreplace")
@@ -174,10 +208,7 @@ def answer(*objects: bytes) -> dict[str, Any]:
     """The job's fields of the answer on these objects."""
     requests = []
     for data in objects:
-        lines = data.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        requests += [read_line(line.removesuffix(b"\r")) for line in lines]
+        requests += [read_line(line.removesuffix(b"\r")) for line in lines_of(data)]
     by_hour = defaultdict[int, list[Request]](list)
     for request in requests:
         if request is not None:

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import msgspec
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,11 @@ from hypothesis import strategies as st
 from lambda_src import ownership
 from lambda_src.dynamodb import from_attribute, to_attribute
 from lambda_src.errors import ConservationBroken, FanfoldError, JobBroken
+from lambda_src.findings import Findings
 from lambda_src.formats import Format
 from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Input, Job, Mapped, Measured, Span
+from lambda_src.map_block import map_watched
 from lambda_src.messages import ENGINE_FIELDS
 from lambda_src.ownership import check_chain
 from tests.texts import ANY_BYTES
@@ -98,6 +101,7 @@ def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dic
             measured, mapped = _map_all(job, stored, cuts)
         _equal("the answer of any cutting is that of one block", answer, _answer(job, measured, mapped))
         _equal("any cutting observes the same", _observed(job, whole), _observed(job, mapped))
+        _equal("any cutting finds the same", _found(whole), _found(mapped))
 
     @rounds
     @given(_hostile(in_order), st.integers(1, 1 << 40))
@@ -152,9 +156,11 @@ def _blocks(units: int, cuts: Iterable[int]) -> list[Span]:
 
 def _map(job: Job, block: Span, stored: Objects) -> Mapped:
     try:
-        mapped = job.map(block, stored.for_block(job, block))
+        mapped = map_watched(job, block, stored.for_block(job, block))
     except ConservationBroken as error:
         raise LawBroken(f"map reads the objects of its own block, and no other: {error}") from error
+    except JobBroken as error:
+        raise LawBroken(str(error)) from error
     if not all(type(line) is bytes for line in mapped.lines):
         raise LawBroken("A line is bytes.")
     numbers = (*mapped.owned, *mapped.observations, *mapped.extras.values())
@@ -169,6 +175,13 @@ def _map(job: Job, block: Span, stored: Objects) -> Mapped:
 
 def _observed(job: Job, mapped: Sequence[Mapped]) -> dict[str, int]:
     return {part: sum(each.observations[number] for each in mapped) for number, part in enumerate(job.parts)}
+
+
+def _found(mapped: Sequence[Mapped]) -> Any:
+    findings = Findings()
+    for each in mapped:
+        findings.add(each.findings)
+    return msgspec.to_builtins(findings.summed())
 
 
 def _extras(mapped: Sequence[Mapped]) -> dict[str, int]:

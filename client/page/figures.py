@@ -68,11 +68,10 @@ class Table(NamedTuple):
 
 class Result(NamedTuple):
     """A job's part of the page: what the run asked, the one number that came out and what it counts, a
-    sentence about it, and the figures. A ``warning`` says why the result may not be what was meant."""
+    sentence about it, and the figures."""
 
     question: str
     number: float
     counted: str
     sentence: str
     figures: Sequence[Rankings | Stack | Table]
-    warning: str = ""

@@ -4,21 +4,25 @@ Two formats are known, line by line: Combined Log Format, and that of AWS's Appl
 
 - A line ends with ``\\n``, or with its object; one ``\\r`` before that is no part of it. Every line is in one
   part: the hour of its own time in UTC, or ``malformed``.
+- NULs at the start of a line are skipped, and ``NUL_RUN`` of them or more end a line: logrotate's
+  copytruncate leaves them, as many as the log was long.
 - *Combined*: ``host ident user [day/Mon/year:hour:minute:second +hhmm] "request" status bytes "referer"
-  "user agent"``. A user may hold spaces but no ``[``. ``-`` for bytes is 0.
+  "user agent"``. A user may be empty, and may hold spaces but no ``[``. ``-`` for bytes is 0.
 - *ALB*: ``type time elb client target``, three durations, ``elb_status target_status received sent "request"
   "user agent"``. The status that counts is the load balancer's own, which may be ``-``.
 - More fields may follow after a space: AWS adds some now and then, and people add their own. A line that
   could be read as both is ALB's.
 - In a quoted string a backslash takes the next byte along, so ``\\"`` does not end it.
-- Malformed is all else: an empty or cut line, a day or an hour that does not exist, a status that is not
-  three digits, a size that is negative or has more than 15 digits.
-- A *path* is the request's target up to ``?``, in ALB's log that of the URL without scheme and host. It is
-  ``-`` where the request is not ``METHOD target HTTP/version`` with single spaces.
+- A second of 60 is a leap second: it is taken at 23:59, in UTC or in the line's own zone.
+- Malformed is all else: an empty or cut line, a time that does not exist, a status that is not three digits,
+  a size that is negative or has more than 15 digits.
+- A *path* is the request's target up to ``?``, in ALB's log that of the URL without scheme and host. The
+  request is ``METHOD target HTTP/version``, where the target may hold spaces but not begin or end with one,
+  or ``METHOD target`` without any, if the target begins with ``/`` or a scheme. Any other's path is ``-``.
 - A path is shown as it stands, control characters too: who prints it makes it safe. A byte that is not UTF-8
   is shown as ``\\xff``, as servers that escape it write it; a replacement character would mix paths.
 - A path of more than ``LONGEST_PATH`` bytes is shown by its beginning, size and SHA-256. So its line counts,
-  no two paths are mixed, and answers have a bounded size. What is shown holds spaces, as no other path does.
+  no two paths are mixed, and answers have a bounded size. So is a path that holds what is shown of another.
 """
 
 import heapq
@@ -28,22 +32,63 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from lambda_src.job import Input, Job, Mapped, Owned, Place, Reduced, Span, check_lines, pieces_of
-from lambda_src.records import delimited
+from lambda_src.findings import Tally
+from lambda_src.job import (
+    Concern,
+    Input,
+    Job,
+    Mapped,
+    Owned,
+    Place,
+    Reduced,
+    Span,
+    check_lines,
+    pieces_of,
+)
+from lambda_src.records import Rule
 
-RULES = "1"
+RULES = "2"
 
 HOURS = tuple(str(hour) for hour in range(24))
 MALFORMED = "malformed"
 PARTS = (*HOURS, MALFORMED)
 
-LINES = delimited("line", b"\n", longest_bytes=8 << 20)
+LONGEST_LINE = 8 << 20
 """A server cuts what it logs long before that; a file without any newline must not fill the memory."""
+
+NUL_RUN = 16
+_NULS = bytes(NUL_RUN)
+_NULS_TOGETHER = re.compile(rb"\0\0*")  # a literal first: then it is looked for as fast as memory allows
+
+
+def _first_cut(data: bytes, at: int, is_all: bool) -> int | None:
+    """A line begins behind ``\\n`` or a run of NULs; and all NULs there may be cut from each other."""
+    nuls = len(data[max(at - NUL_RUN, 0) : at]) - len(data[max(at - NUL_RUN, 0) : at].rstrip(b"\0"))
+    if nuls in (at, NUL_RUN) or data[at - nuls - 1] == 0x0A:
+        return at
+    newline = data.find(b"\n", at) + 1
+    run = data.find(_NULS, at - nuls, newline or len(data))
+    if run >= 0:
+        return run + NUL_RUN
+    return newline or (len(data) if is_all else None)
+
+
+def _last_cut(data: bytes) -> int:
+    text = data.rstrip(b"\0")
+    if len(data) - len(text) >= NUL_RUN or text.endswith(b"\n"):
+        return len(data)
+    newline = text.rfind(b"\n") + 1
+    run = text.rfind(_NULS, newline)
+    cut = newline if run < 0 else run + NUL_RUN
+    return len(data) - len(data[cut:].lstrip(b"\0"))
+
+
+LINES = Rule("line", LONGEST_LINE, NUL_RUN + 1, _first_cut, _last_cut)
 
 TOP = 10
 LONGEST_PATH = 2048
@@ -62,41 +107,118 @@ ENTRY_BYTES = 300
 BYTES_PER_PATH_BYTE = 8
 """A block's path is held as bytes, as text and as JSON, which may write one byte as six."""
 
+_DIGEST = b" bytes, SHA-256 "
+"""What is shown of long paths, and hardly ever in another."""
+
 MAX_KNOWN_TIMES = 100_000
 
 
-def _text(stops: bytes = b"") -> bytes:
-    """The pattern of what stands in a quoted string up to its end, or up to one of ``stops``. Possessive, so
-    that no line takes more than linear time, or much memory."""
+_VERSION = rb'HTTP/[0-9](?:\.[0-9])?"'
+
+
+def _text(stops: bytes = b"", besides: bytes = b"") -> bytes:
+    """The pattern of what stands in a quoted string up to its end, or up to one of ``stops`` that is not
+    ``besides``. Possessive, so that no line takes more than linear time, or much memory."""
     plain = rb'[^"\\\n' + stops + rb"]*+"
-    return plain + rb"(?:\\[^\n" + stops + rb"]?+" + plain + rb")*+"
+    return plain + rb"(?:(?:\\[^\n" + stops + rb"]?+" + besides + rb")" + plain + rb")*+"
+
+
+_INNER_SPACES = rb"| ++(?!" + _VERSION + rb")"
+"""Not the one before the version."""
 
 
 def _request(origin: bytes) -> bytes:
-    """The pattern of a quoted request; groups: the path, and a mark where there is one."""
+    """The pattern of a quoted request; groups: the path and a mark where there is a version, the path where
+    there is none."""
+    method = rb"[A-Za-z_-]+ "
     return (
-        rb'"(?:[A-Za-z_-]+ (?! )' + origin + rb"(" + _text(b" ?") + rb")"
-        rb"(?:\?" + _text(b" ") + rb")?( )HTTP/[0-9](?:\.[0-9])?|" + _text() + rb')"'
-    )
+        rb'"(?:' + method + rb"(?! )" + origin + rb"(" + _text(b" ?", _INNER_SPACES) + rb")"
+        rb"(?:\?" + _text(b" ", _INNER_SPACES) + rb")?( )" + _VERSION
+        + rb"|" + method + rb"(?=/|[A-Za-z]++://)" + origin + rb"(" + _text(b" ?") + rb")"
+        rb"(?:\?" + _text(b" ") + rb')?"'
+        + rb"|" + _text() + rb'")'
+    )  # fmt: skip
 
 
 _QUOTED = rb'"' + _text() + rb'"'
 _MINUTE = rb"[0-5][0-9]"
+_SECOND = rb":[0-5][0-9]"
 _SIZE = rb"[0-9]{1,15}"
 _END = rb"(?: [^\n]*)?\r?\n"
 _ALB = (
-    rb"[a-z0-9]+ ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}):" + _MINUTE + rb":" + _MINUTE + rb"(?:\.[0-9]+)?Z"
+    rb"[a-z0-9]+ ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}):(?:" + _MINUTE + _SECOND
+    + rb"|(?<=T23:)59:60)(?:\.[0-9]+)?Z"
     rb" [^ \n]+ [^ \n]+ [^ \n]+ [-.0-9]+ [-.0-9]+ [-.0-9]+ "
     rb"([0-9]{3}|-) (?:[0-9]{3}|-) " + _SIZE + rb" (" + _SIZE + rb") "
     + _request(rb"(?:[A-Za-z]+://" + _text(b" ?/") + rb")?") + rb" " + _QUOTED + _END
 )  # fmt: skip
 _COMBINED = (
-    rb"[^ \n]+ [^ \n]+ [^[\n]+ "
-    rb"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:" + _MINUTE + rb"):" + _MINUTE + rb" ([+-][0-9]{4})\] "
+    rb"[^ \n]+ [^ \n]+ [^[\n]* "
+    rb"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:" + _MINUTE + rb"(?::60|(?=" + _SECOND + rb" )))(?:"
+    + _SECOND + rb")? ([+-][0-9]{4})\] "
     + _request(b"") + rb" ([0-9]{3}) (?:(" + _SIZE + rb")|-) " + _QUOTED + rb" " + _QUOTED + _END
 )  # fmt: skip
-_LINE = re.compile(rb"(?:" + _ALB + rb"|" + _COMBINED + rb"|[^\n]*\n)")
+_LINE = re.compile(rb"(?:" + _ALB + rb"|" + _COMBINED + rb"|(?P<other>[^\n]*)\n)")
 """Matches every line, so that none can be lost between two matches."""
+_ALB_TIME, _TIME = 1, 7
+"""Groups of it."""
+
+MALFORMED_LINES, NUL_BYTES = "malformed_lines", "nul_bytes"
+_DAY = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_BRACKETED = rb"\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:" + _CLOCK + rb" [+-][0-9]{4}\]"
+_OTHER_FORMATS = {
+    "common_log_format": (
+        "Common Log Format",
+        rb"[^ ]+ [^ ]+ [^[]* " + _BRACKETED + rb' "' + _text() + rb'" (?:[0-9]{3}|-) (?:[0-9]+|-) ?\r?\Z',
+    ),
+    "classic_elb": (
+        "the log of a Classic Load Balancer",
+        _DAY + rb"T" + _CLOCK + rb"(?:\.[0-9]+)?Z [^ ]+ [^ ]+ [^ ]+ [-.0-9]+ [-.0-9]+ [-.0-9]+ "
+        rb"(?:[0-9]{3}|-) (?:[0-9]{3}|-) [0-9]+ [0-9]+ \"",
+    ),
+    "network_load_balancer": ("the log of a Network Load Balancer", rb"tls [0-9.]+ " + _DAY + rb"T"),
+    "cloudfront": (
+        "a log of CloudFront",
+        rb"#Version: 1\.0\r?\Z|#Fields: date time x-edge|" + _DAY + rb"\t" + _CLOCK + rb"\t",
+    ),
+    "w3c_extended": (
+        "the W3C extended format of IIS",
+        rb"#(?:Software|Date|Fields): |" + _DAY + rb" " + _CLOCK + rb" [^ ]+ [^ ]+ ",
+    ),
+    "s3_access_log": ("an access log of S3", rb"[0-9a-f]{64} [^ ]+ " + _BRACKETED),
+    "json_lines": ("lines of JSON", rb"[ \t]*\{.*\}[ \t]*\r?\Z"),
+    "nginx_error_log": ("an error log of nginx", rb"[0-9]{4}/[0-9]{2}/[0-9]{2} " + _CLOCK + rb" \["),
+    "apache_error_log": ("an error log of Apache", rb"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]{2} " + _CLOCK),
+    "vpc_flow_log": ("a flow log of a VPC", rb"[0-9] [0-9]{12} eni-"),
+    "squid": ("the native log of Squid", rb"[0-9]{9,11}\.[0-9]{3} +-?[0-9]+ [^ ]+ [A-Z_]+/[0-9]{3} "),
+    "syslog": ("syslog", rb"(?:<[0-9]{1,3}>|[A-Z][a-z]{2} [ 0-9]{2} " + _CLOCK + rb" [^ ]+ )"),
+}
+"""Formats that are recognized and not read: the name for a person, and how a line begins."""
+
+_OTHER_FORMAT = re.compile(
+    rb"|".join(b"(?P<%s>%s)" % (code.encode(), pattern) for code, (_, pattern) in _OTHER_FORMATS.items())
+)
+
+CONCERNS = {
+    MALFORMED_LINES: Concern(
+        "line",
+        "could not be read as a log line",
+        "could not be read as log lines",
+        most="Most lines of these objects are none",
+        advice="Read are Combined Log Format and that of AWS's Application Load Balancers.",
+    ),
+    **{
+        code: Concern("line", f"looks like {name}, which is not read", f"look like {name}, which is not read")
+        for code, (name, _) in _OTHER_FORMATS.items()
+    },
+    NUL_BYTES: Concern(
+        "NUL byte",
+        "was skipped",
+        "were skipped",
+        advice="Such runs are left behind where a log is truncated while its server goes on writing.",
+    ),
+}
 
 _MONTHS = {
     name: number
@@ -164,8 +286,13 @@ def _part_of(time: bytes) -> int:
 
     >>> _part_of(b"2026-11-22T23"), _part_of(b"22/Nov/2026:23:59+0530"), _part_of(b"29/Feb/2026:00:00+0000")
     (23, 18, 24)
+    >>> _part_of(b"31/Dec/2016:23:59:60+0000"), _part_of(b"31/Dec/2016:12:00:60+0000")
+    (23, 24)
     """
     malformed = len(HOURS)
+    is_leap_second = time[17:20] == b":60"
+    if is_leap_second:
+        time = time[:17] + time[20:]
     if time[4:5] == b"-":
         year, month, day, hour = int(time[:4]), int(time[5:7]), int(time[8:10]), int(time[11:13])
         minutes = 60 * hour
@@ -176,11 +303,58 @@ def _part_of(time: bytes) -> int:
             return malformed
         offset = 60 * offset_hours + offset_minutes
         minutes = 60 * hour + int(time[15:17]) + (offset if time[17:18] == b"-" else -offset)
+        last_minute = 24 * 60 - 1
+        if is_leap_second and last_minute not in (minutes % (24 * 60), 60 * hour + int(time[15:17])):
+            return malformed
     try:
         date(year, month, day)
     except ValueError:
         return malformed
     return minutes // 60 % 24 if hour <= 23 else malformed
+
+
+class Skipped(NamedTuple):
+    """Of a chunk, ``nuls`` bytes from ``at`` on; in their place are ``left`` bytes, a newline or nothing."""
+
+    at: int
+    nuls: int
+    left: int
+
+
+def _without_nuls(chunk: bytes) -> tuple[bytes, list[Skipped]]:
+    """A chunk that begins with a line, without the NULs that are skipped.
+
+    >>> _without_nuls(b"\\0one\\n\\0\\0two\\0")
+    (b'one\\ntwo\\x00', [Skipped(at=0, nuls=1, left=0), Skipped(at=5, nuls=2, left=0)])
+    """
+    skipped: list[Skipped] = []
+
+    def skip(found: re.Match[bytes]) -> bytes:
+        at, end = found.span()
+        begins_line = at == 0 or chunk[at - 1] == 0x0A
+        if not begins_line and end - at < NUL_RUN:
+            return found[0]  # part of the line
+        skipped.append(Skipped(at, end - at, 0 if begins_line else 1))
+        return b"" if begins_line else b"\n"
+
+    return _NULS_TOGETHER.sub(skip, chunk), skipped
+
+
+def _original(offset: int, skipped: list[Skipped]) -> int:
+    """Where a byte was before NULs were skipped."""
+    for one in skipped:
+        if one.at > offset:
+            break
+        offset += one.nuls - one.left
+    return offset
+
+
+class _Found:
+    """What was noticed in one chunk: formats that are not read, and where each kind of bad line begins."""
+
+    def __init__(self) -> None:
+        self.formats: Counter[str] = Counter()
+        self.first: dict[str, int] = {}
 
 
 class _BlockTally:
@@ -189,22 +363,31 @@ class _BlockTally:
     def __init__(self) -> None:
         self._tallies = [_Tally() for _ in HOURS]
         self._malformed_lines = 0
+        self._findings = {code: Tally() for code in CONCERNS}
         self._parts = _Parts()
         self._paths_bytes = 0
 
-    def add(self, chunk: bytes, _at: Place) -> None:
-        """Count the lines of ``chunk``; only the last one of an object may lack its ``\\n``. Raises
-        TooManyDistinct."""
-        if not chunk.endswith(b"\n"):
+    def add(self, chunk: bytes, at: Place) -> None:
+        """Count the lines of ``chunk``, which begins at ``at``; only the last one of an object may lack its
+        ``\\n``. Raises TooManyDistinct."""
+        skipped: list[Skipped] = []
+        if b"\0" in chunk:
+            chunk, skipped = _without_nuls(chunk)
+            first = skipped[0].at if skipped else 0
+            self._findings[NUL_BYTES].note(at, sum(one.nuls for one in skipped), 0, first)
+        if chunk and not chunk.endswith(b"\n"):
             chunk += b"\n"
+        lines = chunk.count(b"\n")
+        before, found = self._malformed_lines, _Found()
         start = 0
         while start < len(chunk):
             end = chunk.rfind(b"\n", start, start + SLICE_BYTES) + 1
             end = end or chunk.index(b"\n", start + SLICE_BYTES) + 1
-            self._add_lines(chunk, start, end)
+            self._add_lines(chunk, start, end, found)
             if self._paths_bytes > MAX_HELD_PATHS_BYTES:
                 self._write()
             start = end
+        self._note(at, lines, self._malformed_lines - before, found, skipped)
 
     def _write(self) -> None:
         """Write what there is to the lines. Raises TooManyDistinct."""
@@ -213,21 +396,29 @@ class _BlockTally:
         self._paths_bytes = 0
         check_lines([sum(map(len, tally.pieces)) for tally in self._tallies])
 
-    def _add_lines(self, chunk: bytes, start: int, end: int) -> None:
+    def _note(self, at: Place, lines: int, malformed: int, found: "_Found", skipped: "list[Skipped]") -> None:
+        first = {code: _original(offset, skipped) for code, offset in found.first.items()}
+        self._findings[MALFORMED_LINES].note(at, malformed, lines, first.get(MALFORMED_LINES, 0))
+        for code, count in found.formats.items():
+            self._findings[code].note(at, count, 0, first[code])
+
+    def _add_lines(self, chunk: bytes, start: int, end: int, found: "_Found") -> None:
         """The loop that takes the time: see ``benchmarks/jobs.py`` before and after a change."""
         parts, tallies, malformed = self._parts, self._tallies, len(HOURS)
-        for alb_time, alb_status, alb_sent, alb_path, alb_mark, time, zone, path, mark, status, sent in (
-            _LINE.findall(chunk, start, end)
-        ):  # fmt: skip
+        for (
+            alb_time, alb_status, alb_sent, alb_path, alb_mark, alb_bare,
+            time, zone, path, mark, bare, status, sent, other,
+        ) in _LINE.findall(chunk, start, end):  # fmt: skip
             if time:
                 part = parts[time + zone]
             elif alb_time:
                 part = parts[alb_time]
-                path, mark, status, sent = alb_path, alb_mark, alb_status, alb_sent  # noqa: PLW2901
+                path, mark, bare, status, sent = alb_path, alb_mark, alb_bare, alb_status, alb_sent  # noqa: PLW2901
             else:
                 part = malformed
             if part == malformed:
                 self._malformed_lines += 1
+                self._note_malformed(chunk, start, end, other, found)
                 continue
             tally = tallies[part]
             if sent:
@@ -235,19 +426,38 @@ class _BlockTally:
             statuses = tally.status
             statuses[status] = statuses.get(status, 0) + 1
             if not mark:
-                path = b"-"  # noqa: PLW2901
+                path = bare or b"-"  # noqa: PLW2901
             counts = tally.paths.get(path) or self._new_path(tally, path)
             counts[0] += 1
             if status[0] == 0x35:  # 5
                 counts[1] += 1
 
+    def _note_malformed(self, chunk: bytes, start: int, end: int, line: bytes, found: "_Found") -> None:
+        """Note what a malformed ``line`` of the slice looks like, and where the first one of each kind is."""
+        kind = _OTHER_FORMAT.match(line)
+        code = kind.lastgroup if kind else None
+        if code:
+            found.formats[code] += 1
+        if MALFORMED_LINES not in found.first:
+            found.first[MALFORMED_LINES] = self._first_malformed(chunk, start, end)
+        if code and code not in found.first:
+            lines = _LINE.finditer(chunk, start, end)
+            found.first[code] = next(match.start() for match in lines if match["other"] == line)
+
+    def _first_malformed(self, chunk: bytes, start: int, end: int) -> int:
+        for match in _LINE.finditer(chunk, start, end):
+            alb_time, time, zone, other = match.group(_ALB_TIME, _TIME, _TIME + 1, "other")
+            if other is not None or self._parts[time + zone if time else alb_time] == len(HOURS):
+                return match.start()
+        raise AssertionError("a malformed line is there")
+
     def _new_path(self, tally: _Tally, path: bytes) -> list[int]:
         """The counts of a path that is long, or not known yet."""
-        if len(path) > LONGEST_PATH:
+        if len(path) > LONGEST_PATH or _DIGEST in path:
             import hashlib  # noqa: PLC0415 - 5 ms of each cold start, for paths that hardly ever occur
 
             digest = hashlib.sha256(path).hexdigest().encode()
-            path = b"%s... (%d bytes, SHA-256 %s)" % (path[: LONGEST_PATH // 2], len(path), digest)
+            path = b"%s... (%d%s%s)" % (path[: LONGEST_PATH // 2], len(path), _DIGEST, digest)
         counts = tally.paths.get(path)
         if counts is None:
             counts = tally.paths[path] = [0, 0]
@@ -259,7 +469,8 @@ class _BlockTally:
         malformed = msgspec.json.encode(_PartLine(self._malformed_lines, 0, {}, {}))
         lines = [*(tally.line() for tally in self._tallies), malformed]
         observations = [*(tally.requests for tally in self._tallies), self._malformed_lines]
-        return Mapped(owned, lines, observations, {})
+        findings = {code: tally.finding() for code, tally in self._findings.items() if tally.is_noted()}
+        return Mapped(owned, lines, observations, {}, findings)
 
 
 def _map(block: Span, source: Input) -> Mapped:
@@ -340,4 +551,5 @@ JOB = Job(
     map=_map,
     reduce=_reduce,
     summarize=_summarize,
+    concerns=CONCERNS,
 )

@@ -46,14 +46,15 @@ MAY_IMPORT = {
     "warming": EDGE | {"waits"},
     "results_table": EDGE | {"dynamodb", "endpoint"},
     "functions": EDGE | {"endpoint", "meter"},
-    "map_block": EDGE | {"addresses", "blob_store", "digests"},
+    "findings": EDGE | {"records"},
+    "map_block": EDGE | {"addresses", "blob_store", "digests", "findings"},
     "reduce_part": EDGE | {"blob_store", "conservation", "map_reduce", "meter"},
     "lease": EDGE | {"results_table"},
     "run": EDGE
-    | {"addresses", "blocks", "conservation", "lease", "ledger", "log", "map_reduce", "parts"}
+    | {"addresses", "blocks", "conservation", "findings", "lease", "ledger", "log", "map_reduce", "parts"}
     | {"results_table", "warming"},
 }
-JOBS_MAY_IMPORT = {"errors", "job", "jobs", "records"}
+JOBS_MAY_IMPORT = {"errors", "findings", "job", "jobs", "records"}
 LIBRARIES = {
     "job": {"msgspec"},
     "addresses": {"msgspec"},

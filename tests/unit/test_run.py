@@ -36,7 +36,7 @@ from lambda_src.errors import (
     by_name,
 )
 from lambda_src.formats import Format
-from lambda_src.job import Measured, Owned
+from lambda_src.job import Finding, FoundIn, Measured, Owned, Place
 from lambda_src.jobs.top_words import JOB
 from lambda_src.messages import (
     AllPartsReport,
@@ -1405,3 +1405,22 @@ def test_a_run_that_failed_before_it_was_cut_takes_another_block_size(
     with pytest.raises(SourceNotFound):
         job.run(ParseFileRequest(key="key", block_bytes=first), measure=fails)
     assert job.run(ParseFileRequest(key="key", block_bytes=second)).block_bytes == (size or first or 5 << 20)
+
+
+def test_what_blocks_notice_becomes_the_runs_warnings_and_is_no_part_of_the_manifest() -> None:
+    job = Run(blocks=3)
+
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        place = Place("key", 10 * request.block + 4)
+        found = Finding(
+            request.block, 10, place if request.block else None, [FoundIn("key", request.block, 10)]
+        )
+        return msgspec.structs.replace(job.block(request), findings={"invalid_utf8": found})
+
+    (warning,) = job.run(parse_block=parse_block).warnings
+    assert (warning["code"], warning["key"], warning["offset"]) == ("invalid_utf8", "key", 14)
+    assert warning["message"].startswith(
+        "3 of 30 bytes (10 %) are not UTF-8, the first one at byte 14 of key."
+    )
+    assert job.table.records[-1].warnings[0].count == 3
+    assert not any(block.findings for block in job.manifest.blocks)

@@ -51,17 +51,6 @@ def draw(summary: Summary) -> Result:
                 ],
             ),
         ],
-        warning=_warning(lines, malformed),
-    )
-
-
-def _warning(lines: int, malformed: int) -> str:
-    if 2 * malformed <= lines:
-        return ""
-    found = f"Only {lines - malformed}" if lines > malformed else "None"
-    return (
-        f"Warning: {found} of the {lines} line{'s' if lines != 1 else ''} could be read as log lines. Check "
-        "that the input is an access log in Combined Log Format or of an AWS load balancer."
     )
 
 

@@ -1,7 +1,7 @@
 """Tokens, and where a text may be cut without cutting one.
 
 A *token* is a maximal sequence of letters and combining marks in UTF-8; an invalid byte belongs to none. What
-separates tokens may be cut.
+separates tokens may be cut, but for its characters.
 
 In UTF-8 no character begins inside another, so a few bytes around a place tell whether a token covers it.
 Where that token ends is looked for in a few bytes first, which is enough in most texts.
@@ -21,7 +21,7 @@ _FIRST_REACHES_BYTES = (256, 64 << 10)
 
 
 def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
-    """``at``, or where the token ends that began before it and goes on there.
+    """``at``, or where the token or the character ends that began before it and goes on there.
 
     >>> first_cut("señor, yes".encode(), 1, False), first_cut("señor, yes".encode(), 7, False)
     (6, 7)
@@ -36,8 +36,10 @@ def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
         reach = data[first : first + reach_bytes]
         text, _ = codecs.utf_8_decode(reach, "replace", is_all and first + len(reach) == len(data))
         token = _first_token(text)
-        if len(token) < len(text):
+        if token and len(token) < len(text):
             return max(first + len(token.encode()), at)
+        if text and not token:
+            return max(first + len(_first_character(reach, text)), at)
     return len(data) if is_all else None
 
 
@@ -62,6 +64,12 @@ def _first_token(text: str) -> str:
     """What ``text`` has before its first separator."""
     separators = "".join(char for char in set(text) if not (is_letter(char) or is_mark(char)))
     return re.split(f"[{re.escape(separators)}]", text, maxsplit=1)[0] if separators else text
+
+
+def _first_character(data: bytes, text: str) -> bytes:
+    """The bytes of the first character of ``text``, which ``data`` was decoded to; none of an invalid one."""
+    character = text[0].encode()
+    return character if data.startswith(character) else b""
 
 
 def _goes_on(byte: int) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from lambda_src.jobs.top_words.letters import VERSION
 
-RULES = f"2 {VERSION} unicode {unicodedata.unidata_version}"
+RULES = f"3 {VERSION} unicode {unicodedata.unidata_version}"
 """Names what decides on words and on who owns them: counts by other rules are not to be summed with ours."""
 
 LONGEST = 20
