@@ -32,6 +32,9 @@ with_context = set -f; for setting in $$CONTEXT; do set -- "$$@" -c "$$setting";
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+.PHONY: install
+install: .installed ## Install everything into this folder, with the command fanfold in .venv/bin
+
 .PHONY: run
 run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
 	@fanfold demo $${JOB:+"--job=$$JOB"} $${FILE:+"--file=$$FILE"} $${JSON:+--json "--output=$$JSON"} \

@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         SIGNALS.end()  # Once more, for the signal may have come just before the first.
         if not SIGNALS.arrived:
             raise
+    SIGNALS.ignore()
     if not SIGNALS.arrived:
         return status
     with suppress(OSError):  # The terminal may be gone.

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from botocore import exceptions, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from client.safe_text import shell_word
 from lambda_src.dynamodb import Refused, reasons_of
 from lambda_src.endpoint import Unreachable
 
@@ -116,6 +118,7 @@ class AccountTable:
 
 def account_of_person(profile: str | None = None, region: str | None = None, options: str = "") -> Aws:
     """The account of the environment and of ~/.aws. Raises AccountError."""
+    PROFILE.set(profile)
     try:
         # boto3 alone of AWS's tools does not look at AWS_REGION.
         session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
@@ -143,8 +146,12 @@ NO_CREDENTIALS = (
 )
 NO_REGION = "No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local."
 EXPIRED = (
-    "Your AWS credentials have expired: log in again, for instance with `aws sso login`, or set new ones."
+    "Your AWS credentials have expired: log in again, for instance with `aws sso login{profile}`, or set new "
+    "ones."
 )
+PROFILE: ContextVar[str | None] = ContextVar("PROFILE", default=None)
+"""The profile that the command line named."""
+
 REFUSED = (
     "AWS does not accept your credentials: they are wrong or deleted, or this machine's clock is wrong; "
     "`fanfold doctor` checks the clock."
@@ -180,17 +187,24 @@ def sentence(error: Exception) -> str:
     """
     for kind, text in _BY_TYPE:
         if isinstance(error, kind):
-            return text
+            return _of_profile(text)
     if isinstance(error, exceptions.ProfileNotFound):
         return f"{error}: `aws configure list-profiles` lists them."
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
         return f"AWS cannot be reached: {error}. Check the network, and the spelling of the region."
     if isinstance(error, ClientError):
         refused = error.response.get("Error", {})
-        return _BY_CODE.get(refused.get("Code", ""), str(error))
+        told = _BY_CODE.get(refused.get("Code", ""))
+        return _of_profile(told) if told else str(error)
     return str(error)
 
 
 def sentence_of_text(text: str) -> str | None:
     """What is wrong where only the words of a service are left, if they name an expired or wrong login."""
-    return next((told for code, told in _BY_CODE.items() if f"{code}:" in text), None)
+    return next((_of_profile(told) for code, told in _BY_CODE.items() if f"{code}:" in text), None)
+
+
+def _of_profile(text: str) -> str:
+    """The advice for the profile that is used, if it is not the default one."""
+    name = PROFILE.get() or os.environ.get("AWS_PROFILE")
+    return text.replace("{profile}", f" --profile {shell_word(name)}" if name else "")

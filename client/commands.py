@@ -30,6 +30,9 @@ SMALLEST_QUOTA = 2
 
 MOST_DAYS = 36_500
 
+SMALLEST_BARE = 1_000_000
+"""Of a smaller size without a unit, a person may have meant another unit than bytes."""
+
 LAST = "last"
 """Stands for the newest run."""
 
@@ -266,11 +269,29 @@ def up(job: Job = DEFAULT_JOB) -> None:
     from client.local_stack import up as start
 
     console = _console()
-    start(job, lambda text: console.print(visible(text)))
+    stack = start(job, lambda text: console.print(visible(text)))
+    if stack.was_saved:
+        _give_up_runs()
     option = "" if job == DEFAULT_JOB else f" --job={job}"
     console.print(
         f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE", soft_wrap=True
     )
+
+
+def _give_up_runs() -> None:
+    """Nobody works any more on what was at work when the local AWS was stopped."""
+    from client.account import open_account
+    from client.aws import AccountError
+    from client.deployment import DeploymentError
+    from client.history import past_runs
+    from client.runs import RunError, give_up
+
+    try:
+        account = open_account(local=True, profile=None, region=None)
+        for past in past_runs(account.aws, account.deployments(), 50, "RUNNING").runs:
+            give_up(account.aws, past.deployment, past.record)
+    except (AccountError, DeploymentError, RunError) as error:
+        _complain(f"Whether runs were at work cannot be told: {error}")
 
 
 @app.command(epilog=_example("fanfold down", "fanfold down --delete-data"))
@@ -365,9 +386,12 @@ def run(
     from client.attendance import attend, finish, request_for, uploaded
     from client.source import Local as LocalSource
     from client.source import parse
+    from client.workload import check
     from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, new_run_id
 
     meant = parse(source, include_hidden=include_hidden)
+    if isinstance(meant, LocalSource):
+        check(job, meant)
     account = _account(local, profile, region)
     aws, deployment, stages = account.aws, account.deployment(job), _stages(into, to_errors=detach)
     at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
@@ -642,6 +666,10 @@ def estimate(
 
     of_job = modelled(job)
     size, where = parse_size(source), region
+    if size is not None and size < SMALLEST_BARE and re.fullmatch(r"[0-9.]+", source.strip()):
+        raise typer.BadParameter(
+            f"{source} would be {source} bytes: write a unit, as in {source}GB, or {source}B for bytes."
+        )
     if size is not None and Path(source).exists():
         raise typer.BadParameter(
             f"{source} is both a size and a file: write ./{source} for the file, or {size} for the size."
@@ -772,8 +800,11 @@ def demo(
     into = _output(output, json)
     from client import demo as demonstration
     from client.source import local
+    from client.workload import check
 
     meant = local(file) if file else None
+    if meant:
+        check(job, meant)
     demonstration.demo(
         _stages(into),
         job,

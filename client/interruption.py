@@ -89,6 +89,12 @@ class Signals:
             while self._endings:
                 endings.callback(self._endings.pop(0))
 
+    def ignore(self) -> None:
+        """All is done, and told: from now on signals change nothing, also while Python itself ends, which no
+        longer calls their handlers then."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+
     def _arrive(self, number: int, _frame: FrameType | None) -> None:
         self.arrived, self.latest = True, number
         if self._holds:

@@ -36,10 +36,12 @@ class LocalStackError(Exception):
 
 class LocalStack(NamedTuple):
     """A local AWS that is up, and what is deployed in it, by job. For an ``Aws``: ``account_of(
-    aws.environment)``. No request is needed to find a deployment."""
+    aws.environment)``. No request is needed to find a deployment. ``was_saved``: it was down, and was started
+    just now with its data."""
 
     aws: LocalAws
     deployments: Mapping[str, Deployment]
+    was_saved: bool = False
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -157,11 +159,13 @@ def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalSt
         record = folder.record()
         if record and record.running and record.running.ending and folder.is_alive():
             _end(folder, record.running.process_id, STOP_TIMEOUT_S)  # as a `down` that was killed has not
+        was_saved = False
         if not (record and record.running and folder.is_alive()):
+            was_saved = folder.saved.exists()
             record = _start(folder, record, tell)
         if not _is_current(record, job):
             record = _deploy(folder, record, job, tell)
-    return _local_stack(folder, record)
+    return _local_stack(folder, record)._replace(was_saved=was_saved)
 
 
 def standing(*, state: Path = STATE) -> LocalStack | None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -233,6 +233,16 @@ def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFil
     )
 
 
+def give_up(aws: Aws, deployment: Deployment, found: RunRecord) -> None:
+    """End the lease of a run whose owner is known to be gone, as it was read: so it need not run out before
+    the run is resumed. Raises RunError."""
+    try:
+        with suppress(RunConflict):  # or it was resumed just now
+            _table(aws, deployment, found.run_id).end_lease(found)
+    except FanfoldError as error:
+        raise RunError(f"The run {found.run_id} cannot be given up: {error}") from error
+
+
 def is_run_id(text: str) -> bool:
     """Whether a run can be called so.
 
@@ -307,7 +317,7 @@ def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bo
             f"The function {deployment.parse_file} cannot be invoked: {sentence(error)}"
         ) from error
     if "FunctionError" in response:
-        raise RunError(msgspec.json.decode(answer)["errorMessage"])
+        raise RunError(for_people(msgspec.json.decode(answer)["errorMessage"]))
     return True
 
 

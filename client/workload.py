@@ -83,6 +83,13 @@ def modelled(job: str) -> Callable[[Local | int], Workload]:
     return tell
 
 
+def check(job: str, source: Local) -> None:
+    """Raise SourceError for what ``job`` refuses at a glance: before it is uploaded."""
+    name = f"{workloads.__name__}.{job}"
+    if importlib.util.find_spec(name) and (look := getattr(importlib.import_module(name), "check", None)):
+        look(source)
+
+
 def bytes_of(source: Local | int) -> int:
     """Its size."""
     return source.bytes if isinstance(source, Local) else source

@@ -161,6 +161,20 @@ class ResultsTable:
                 self.take_over(found, released_by)
                 self.delete_parts(found.owner)
 
+    def end_lease(self, found: RunRecord) -> None:
+        """Let the lease of a run end, as it was read. Raises RunConflict if it has another owner by now."""
+        self._write(
+            "UpdateItem",
+            {
+                "TableName": self._table.name,
+                "Key": self._key(RUN_ITEM),
+                "UpdateExpression": "SET lease_until = :never",
+                **_condition(
+                    "#status = :running AND #owner = :owner", running="RUNNING", owner=found.owner, never=0
+                ),
+            },
+        )
+
     def put_new_run(self, record: RunRecord) -> None:
         """Store the run record unless the run has one already."""
         with suppress(RunConflict):

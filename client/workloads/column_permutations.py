@@ -40,8 +40,7 @@ def workload(source: Local | int) -> Workload:
             "What column_permutations takes depends on how many columns the table has, which its size does "
             "not tell: name the table as a file on this machine."
         )
-    if source.path.is_dir():
-        raise SourceError(f"{source.path} is a folder; column_permutations reads one table: name a file.")
+    check(source)
     try:
         table = input_of(source)
         text_bytes = len(table.whole(MAX_BYTES))
@@ -57,6 +56,12 @@ def workload(source: Local | int) -> Workload:
         "choices",
         measured.block_units,
     )
+
+
+def check(source: Local) -> None:
+    """Raises SourceError for a folder."""
+    if source.path.is_dir():
+        raise SourceError(f"{source.path} is a folder; column_permutations reads one table: name a file.")
 
 
 def figures_of(columns: int, rows: int, stored_bytes: int, text_bytes: int | None = None) -> Figures:

@@ -419,3 +419,17 @@ def test_to_resume_is_to_ask_for_the_same(table: Any, aws: Aws, deployment: Depl
     request = runs.request_to_resume(aws, deployment, "run")
     assert (request.key, request.prefix, request.max_concurrency) == (None, "input/logs/", 7)
     assert (request.run_id, request.block_bytes, request.etag) == ("run", None, None)
+
+
+def test_a_run_that_is_given_up_can_be_resumed_at_once(table: Any, aws: Aws, deployment: Deployment) -> None:
+    """And one that has another owner meanwhile is left alone."""
+    found = claim(table, "run", etag='"e"', key="input/k")
+    with pytest.raises(runs.RunError, match="still running"):
+        runs.request_to_resume(aws, deployment, "run")
+    runs.give_up(aws, deployment, RunRecord(run_id="run", started_at=1.0, owner="another"))
+    with pytest.raises(runs.RunError, match="still running"):
+        runs.request_to_resume(aws, deployment, "run")
+    runs.give_up(aws, deployment, found)
+    assert runs.request_to_resume(aws, deployment, "run").key == "input/k"
+    again = RunRecord(run_id="run", started_at=1.0, owner="new", lease_until=time.time() + 60)
+    ResultsTable(table, "run", JOB).claim(again, ResultsTable(table, "run", JOB).get_run())

@@ -231,6 +231,13 @@ def test_why_a_run_id_is_refused_is_told(table: Any, status: str) -> None:
         ask(table, Lambda(lambda: refusal))
 
 
+def test_why_a_resumed_run_fails_at_once_is_told_without_names_of_errors(table: Any) -> None:
+    finish(table, "old", "FAILED", "old: failure")
+    failure = {"errorMessage": "1 of 9 tasks failed. block 0: SourceNotText: It is binary. (run run)"}
+    with pytest.raises(runs.RunError, match=r"^1 of 9 tasks failed\. block 0: It is binary\. \(run run\)$"):
+        ask(table, Lambda(lambda: failure))
+
+
 def test_a_finished_run_answers_again(table: Any) -> None:
     finish(table, "old")
     assert ask(table, Lambda(lambda: {"status": "SUCCEEDED"}))["status"] == "SUCCEEDED"

@@ -134,6 +134,7 @@ def test_what_is_stored_is_there_again(state: Path) -> None:
 
     again, told = up(state)
     assert told == [UP_AGAIN]
+    assert (first.was_saved, again.was_saved, up(state)[0].was_saved) == (False, True, False)
     assert again.deployments == first.deployments
     assert again.aws.environment["AWS_SECRET_ACCESS_KEY"] != first.aws.environment["AWS_SECRET_ACCESS_KEY"]
     s3, table = aws_of(again).client("s3"), aws_of(again).client("dynamodb")

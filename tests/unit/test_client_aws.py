@@ -9,6 +9,7 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
+from client import aws
 from client.aws import AccountError, Aws, Gone, account_of_person, sentence, sentence_of_text
 
 
@@ -50,6 +51,35 @@ def test_an_expired_login_is_known_by_the_words_that_are_left_of_it() -> None:
     assert told
     assert "expired" in told
     assert sentence_of_text("DynamoDB throttled the table t: slow down") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "variable", "login"),
+    [
+        (None, None, "`aws sso login`,"),
+        ("work", None, "`aws sso login --profile work`,"),
+        (None, "it's", """`aws sso login --profile 'it'"'"'s'`,"""),
+        ("work", "other", "`aws sso login --profile work`,"),
+    ],
+)
+def test_the_advice_for_an_expired_login_names_its_profile(
+    configured: pytest.MonkeyPatch, given: str | None, variable: str | None, login: str
+) -> None:
+    if variable:
+        configured.setenv("AWS_PROFILE", variable)
+    token = aws.PROFILE.set(given)
+    try:
+        expired = exceptions.TokenRetrievalError(provider="sso", error_msg="x")
+        assert login in sentence(expired)
+        assert login in sentence(refused("ExpiredToken"))
+        assert login in str(sentence_of_text("ExpiredTokenException: The token is."))
+    finally:
+        aws.PROFILE.reset(token)
+    if given and not variable:
+        account_of_person(given)
+        assert login in sentence(expired)
+        account_of_person(None, "eu-west-1")
+        assert "--profile work" not in sentence(expired)
 
 
 @pytest.fixture

@@ -79,6 +79,13 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["run", "x", "--max-dollars", "nan"], "'--max-dollars': nan is not an amount of dollars"),
         (["resume", "run", "--max-dollars", "$1"], "'--max-dollars': $1 is not an amount of dollars"),
         (["runs", "--limit", "-1"], "'--limit': -1 is not a whole number of at least 1."),
+        *(
+            (
+                ["estimate", size],
+                f"{size} would be {size} bytes: write a unit, as in {size}GB, or {size}B for",
+            )
+            for size in ("10", "999999", "1.5")
+        ),
         (["estimate", "10GB", "--quota", "1"], "'--quota': 1 is not a whole number of at least 2."),
         (["run", "x", "--detach", "--json"], "--detach does not wait for a result"),
         (["run", "x", "--detach", "--output", "y"], "--detach does not wait for a result"),
@@ -228,6 +235,35 @@ def test_a_full_disk_behind_standard_output_is_one_sentence(
     monkeypatch.setattr(history, "past_runs", full)
     assert commands.main(["runs"]) == 1
     assert capsys.readouterr().err == "Error: No space left on device.\n"
+
+
+@pytest.mark.parametrize("words", [["run"], ["demo", "--file"]])
+def test_what_a_job_refuses_at_a_glance_is_not_uploaded(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("begun")
+
+    monkeypatch.setattr(account, "open_account", never)
+    monkeypatch.setattr(demo, "run_folder", never)
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    assert commands.main([*words, str(tmp_path), "--job", "column_permutations"]) == 1
+    told = f"Error: {tmp_path} is a folder; column_permutations reads one table: name a file.\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("was_saved", [True, False])
+def test_up_again_gives_up_the_runs_that_its_end_has_stopped(
+    was_saved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = account.open_account(local=True, profile=None, region=None)
+    busy = history.PastRun(opened.deployment("top_words"), RunRecord(run_id="busy", started_at=1.0))
+    given_up: list[str] = []
+    monkeypatch.setattr(local_stack, "up", lambda *_: SimpleNamespace(was_saved=was_saved))
+    monkeypatch.setattr(history, "past_runs", lambda *_: history.Past([busy], []))
+    monkeypatch.setattr(runs, "give_up", lambda _aws, _deployment, found: given_up.append(found.run_id))
+    assert commands.main(["up"]) == 0
+    assert given_up == ["busy"] * was_saved
 
 
 def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,3 +186,24 @@ def test_a_second_signal_ends_it_at_once_and_leaves_nothing_behind() -> None:
 
 def test_killed_it_leaves_no_process_behind() -> None:
     assert interrupted("killed") == ["killed: exit status 137, left 0"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(number: signal.Signals) -> None:
+    """Python itself takes a moment to end, and by then no longer calls the handlers of signals."""
+    code = f"""
+import os, sys, types
+from client import __main__ as entry
+
+class Late:
+    def __del__(self, kill=os.kill, process_id=os.getpid()):
+        kill(process_id, {int(number)})
+
+late = Late()
+module = types.ModuleType("client.commands")
+module.main = lambda _: print("the result") or 0
+sys.modules["client.commands"] = entry.client.commands = module
+sys.exit(entry.main([]))
+""".replace("entry.client.commands", "sys.modules['client'].commands")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the result\n", "")
