@@ -17,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from lambda_src.sigv4 import Credentials, Scope, encoded, signed
+from lambda_src.trust import Trust
 from lambda_src.waits import waiting_for
 
 CONNECT_TIMEOUT_S = 10.0
@@ -46,6 +47,9 @@ _SOCKET_OPTIONS = [
     )
     if hasattr(socket, name)  # not every one on every system
 ]
+
+
+_TRUST = Trust()
 
 
 class Response(NamedTuple):
@@ -132,27 +136,31 @@ class Endpoint:
                 connection.sock.settimeout(_left_s(ends_at))
                 return connection
             connection.close()
+        return self._opened(min(ends_at, time.monotonic() + CONNECT_TIMEOUT_S))
+
+    def _opened(self, ends_at: float) -> http.client.HTTPConnection:
+        """A new connection. Raises OSError."""
         # Its socket is made here: http.client gives it away only when it is connected.
-        connection = (
-            http.client.HTTPSConnection(self._host, context=_trust())
-            if self._is_tls
-            else http.client.HTTPConnection(self._host)
-        )
-        ends_at = min(ends_at, time.monotonic() + CONNECT_TIMEOUT_S)
-        connection.sock = _connect(connection.host, connection.port, ends_at)
-        if self._is_tls:
-            try:
-                connection.sock = _encrypted(connection.sock, connection.host, ends_at)
-            except BaseException:
-                connection.close()
-                raise
+        if not self._is_tls:
+            plain = http.client.HTTPConnection(self._host)
+            plain.sock = _connect(plain.host, plain.port, ends_at)
+            return plain
+        context = _TRUST.context()
+        connection = http.client.HTTPSConnection(self._host, context=context)
+        connected = _connect(connection.host, connection.port, ends_at)
+        try:
+            connection.sock = _encrypted(connected, connection.host, ends_at, context)
+        except ssl.SSLCertVerificationError as error:
+            if _TRUST.believes_more(context, connection.host, error):
+                return self._opened(ends_at)
+            raise
         return connection
 
 
 def open_endpoint(service: str, url_suffix: str) -> Endpoint:
     """``service`` in the region of the environment, at the domain of its partition; at the endpoint that the
     environment names instead, if it does. A process that is warm has it, and its connections, already."""
-    _trust()  # before there are threads, each of which would make its own
+    _TRUST.context()  # before there are threads, which would wait for it
     region = os.environ.get("AWS_REGION", "us-east-1")
     url = os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{url_suffix}"
     return open_at(service, region, url)
@@ -183,9 +191,13 @@ def _connect(host: str, port: int, ends_at: float) -> socket.socket:
     raise failed or OSError(f"{host} has no address")
 
 
-def _encrypted(connected: socket.socket, host: str, ends_at: float) -> socket.socket:
+def _encrypted(connected: socket.socket, host: str, ends_at: float, context: ssl.SSLContext) -> ssl.SSLSocket:
     """The connection with TLS. Raises OSError."""
-    encrypted = _trust().wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
+    try:
+        encrypted = context.wrap_socket(connected, server_hostname=host, do_handshake_on_connect=False)
+    except BaseException:
+        connected.close()
+        raise
     try:
         encrypted.settimeout(_left_s(ends_at))
         with waiting_for(encrypted):
@@ -219,12 +231,6 @@ def _trace_header() -> dict[str, str]:
     if not trace_id or "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return {}
     return {"x-amzn-trace-id": quote(trace_id, safe="-=;:+&[]{}\"',")}
-
-
-@cache
-def _trust() -> ssl.SSLContext:
-    """The system's certificate authorities, or those that the environment names."""
-    return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
 
 
 def _has_news(connected: socket.socket) -> bool:

@@ -12,6 +12,8 @@ from stacks.dependency_layer import ROOT, rename_whole
 SOURCES = ROOT / "lambda_src"
 BUILT = ROOT / ".build" / "code"
 
+ENDINGS = (".py", ".pem")
+
 KEPT = 10
 """Those that were used last; each change of a source gives another."""
 
@@ -21,7 +23,8 @@ def build_code(architecture: str) -> Path:
     on this machine, whose Python may be another and keeps its own bytecode. Built once.
     Raises BytecodeNotWritten."""
     for_lambda = architecture != "host"
-    names = sorted(path.relative_to(ROOT) for path in SOURCES.rglob("*.py"))
+    found = (path for ending in ENDINGS for path in SOURCES.rglob(f"*{ending}"))
+    names = sorted(path.relative_to(ROOT) for path in found)
     # Caches of tools may hold Python, too.
     wanted = [name for name in names if not any(part.startswith(".") for part in name.parts)]
     sources = {name: (ROOT / name).read_bytes() for name in wanted}

@@ -52,6 +52,9 @@ class Service(ThreadingHTTPServer):
         self.connections = 0
         self.requests: list[dict[str, str]] = []
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever asked has hung up."""
+
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1
         super().process_request(request, client_address)

@@ -49,6 +49,14 @@ def test_is_built_once_for_the_same_sources(sources: Path, monkeypatch: pytest.M
     assert files_of(build_code("arm64")) == {"lambda_src/handlers/two.py", "bytecode"}
 
 
+def test_holds_the_authorities_that_it_believes(sources: Path) -> None:
+    (sources / "amazon_roots.pem").write_text("1\n")
+    first = build_code("host")
+    assert files_of(first) == {"lambda_src/handlers/one.py", "lambda_src/amazon_roots.pem"}
+    (sources / "amazon_roots.pem").write_text("2\n")
+    assert build_code("host") != first
+
+
 def test_another_compiler_gives_other_code(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here, there = build_code("host"), build_code("arm64")
     monkeypatch.setattr(function_code, "identity_of_bytecode", lambda: b"another")

@@ -1,0 +1,115 @@
+"""Whose certificates are believed, over real TLS."""
+
+import datetime as dt
+import re
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import botocore
+import pytest
+
+from client.certificates import Certificates
+from lambda_src import endpoint as module
+from lambda_src.endpoint import Endpoint, Unreachable
+from lambda_src.trust import AMAZON_ROOTS, Trust
+from tests.integration.test_endpoint import Service
+
+PEM = re.compile(
+    r"# ([^\n]*), until (\S*)\n(-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n)", re.DOTALL
+)
+SHIPPED = PEM.findall(Path(AMAZON_ROOTS).read_text())
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+@pytest.fixture
+def service(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A service whose certificate nobody but the test's own authority has signed."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setattr(module, "_TRUST", Trust())
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    with Service() as running:
+        running.socket = context.wrap_socket(running.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def ask(service: Service, times: int = 1) -> list[int]:
+    endpoint = Endpoint("lambda", "us-east-1", f"https://localhost:{service.server_port}")
+    with ThreadPoolExecutor(times) as threads:
+        return list(threads.map(lambda _: endpoint.post("/", {}, b"x", timeout_s=5).status, range(times)))
+
+
+def test_who_is_certified_by_none_of_amazon_s_is_looked_up_in_the_system_s_once(
+    service: Service,
+    certificates: Certificates,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))  # the system's, to OpenSSL
+    assert ask(service, times=4) == [200] * 4
+    assert ask(service) == [200]
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith('{"event":"system_authorities","host":"localhost","message":"')
+
+
+def test_who_is_certified_by_nobody_is_not_asked(service: Service) -> None:
+    for _ in range(2):
+        with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            ask(service)
+    assert service.requests == []
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_what_the_environment_names_is_final(
+    service: Service,
+    certificates: Certificates,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    right: bool,
+) -> None:
+    other = Certificates(tmp_path_factory.mktemp("other"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    monkeypatch.setenv("AWS_CA_BUNDLE", str((certificates if right else other).authority))
+    if right:
+        assert ask(service) == [200]
+    else:
+        with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            ask(service)
+
+
+def test_no_other_authority_is_loaded_before_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    context = Trust().context()
+    assert len(context.get_ca_certs()) == len(SHIPPED) == 7
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+
+
+@pytest.mark.parametrize(("name", "until", "pem"), SHIPPED, ids=[name for name, _, _ in SHIPPED])
+def test_each_authority_is_the_one_that_botocore_has(name: str, until: str, pem: str) -> None:
+    bundle = (Path(botocore.__file__).parent / "cacert.pem").read_text()
+    assert pem in bundle
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=pem)
+    certificate: Any = context.get_ca_certs()[0]
+    subject = {key: value for part in certificate["subject"] for key, value in part}
+    assert name in (subject.get("commonName"), subject.get("organizationalUnitName"))
+    assert subject["organizationName"] in ("Amazon", "Starfield Technologies, Inc.")
+    expires = dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), dt.UTC)
+    assert f"{expires:%Y-%m-%d}" == until
+    assert expires > dt.datetime.now(dt.UTC) + dt.timedelta(days=365), "replace it"
