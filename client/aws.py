@@ -157,6 +157,11 @@ REFUSED = (
     "`fanfold doctor` checks the clock."
 )
 
+SKEWED = "This machine's clock is wrong, so AWS does not accept its requests: set it."
+ARCHIVED = (
+    "An object is archived: restore it (aws s3api restore-object), or copy it to another storage class."
+)
+
 _BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.NoCredentialsError, NO_CREDENTIALS),
     (exceptions.PartialCredentialsError, NO_CREDENTIALS),
@@ -176,6 +181,8 @@ _BY_CODE = {
     "SignatureDoesNotMatch": REFUSED,
     "InvalidSignatureException": REFUSED,
     "AuthFailure": REFUSED,
+    "RequestTimeTooSkewed": SKEWED,
+    "InvalidObjectState": ARCHIVED,
 }
 
 

@@ -40,6 +40,7 @@ PASSING = {
     "ConditionalRequestConflict",
     "IncompleteBody",
     "InternalError",
+    "InvalidRange",
     "OperationAborted",
     "RequestTimeout",
 }

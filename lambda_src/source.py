@@ -8,7 +8,7 @@ from obstore.store import S3Store
 
 from lambda_src import meter
 from lambda_src.addresses import Addresses, Listing, Placed
-from lambda_src.errors import FanfoldError, SourceNotFound, Transient
+from lambda_src.errors import AccessDenied, FanfoldError, SourceNotFound, Transient
 from lambda_src.formats import FIRST_BYTES, Readable, no_end, tell
 from lambda_src.inputs import ObjectsInput
 from lambda_src.messages import Source
@@ -30,7 +30,7 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
     """
     check_key(key)
     try:
-        size, etag, version = _head(objects, bucket, key, version)
+        size, etag, found = _head(objects, bucket, key, version)
     except FanfoldError as error:
         if version or not isinstance(error, SourceNotFound):
             # Its answer says why. That to HEAD has no body.
@@ -39,11 +39,19 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
     one = Placed(0, key, size, etag)
 
     def read_one(start: int, end: int) -> bytes:
-        return read(objects, bucket, one, start, end, version=version)
+        return read(objects, bucket, one, start, end, version=found)
 
-    first_bytes = read_one(0, min(FIRST_BYTES, size)) if size else b""
+    first = (0, min(FIRST_BYTES, size))
+    try:
+        first_bytes = read_one(*first) if size else b""
+    except AccessDenied:
+        if version or not found:
+            raise
+        # The owner of the bucket lets its objects be read, but not by version: the ETag alone says which.
+        found = None
+        first_bytes = read_one(*first)
     one = one._replace(how=tell(Readable(f"s3://{bucket}/{key}", size, read_one), first_bytes))
-    return Source(bucket, key, etag, size, version_id=version), Listing([one])
+    return Source(bucket, key, etag, size, version_id=found), Listing([one])
 
 
 def input_of(

@@ -223,6 +223,22 @@ def test_an_object_that_was_replaced_is_read_as_it_was_where_its_version_is_kept
 
 
 @each_way
+def test_who_may_not_read_versions_reads_the_object_as_long_as_it_is_the_same(stub: StubS3, key: str) -> None:
+    """A bucket of another account may grant s3:GetObject and no more."""
+    bucket = open_bucket(BUCKET, "amazonaws.com")
+    stub.objects[key] = OLD
+    stub.versions["V1"] = Answer(403, body=error("AccessDenied", "no s3:GetObjectVersion"))
+    pinned, listing = source.pin(bucket, BUCKET, key)
+    assert (pinned.etag, pinned.version_id) == ('"old"', None)
+    assert source.input_of(bucket, pinned, listing.addresses).whole(100) == b"0123456789"
+    stub.objects[key] = NEW
+    with pytest.raises(SourceChanged, match="was replaced while the run read it"):
+        source.input_of(bucket, pinned, listing.addresses).whole(100)
+    with pytest.raises(AccessDenied, match="no s3:GetObjectVersion"):
+        source.pin(bucket, BUCKET, key, "V1")
+
+
+@each_way
 @pytest.mark.parametrize("requester_pays", [True, False])
 def test_a_requester_says_with_each_request_that_it_pays(
     stub: StubS3, key: str, requester_pays: bool

@@ -58,6 +58,16 @@ def test_an_object_that_was_replaced_is_not_read(s3: Any, objects: S3Store) -> N
         source.read(objects, BUCKET, one, 0, 3)
 
 
+def test_a_versioned_object_that_was_replaced_is_read_as_it_was(s3: Any, objects: S3Store) -> None:
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=BUCKET, Key="input/versioned", Body=b"one version")
+    pinned, listing = source.pin(objects, BUCKET, "input/versioned")
+    s3.put_object(Bucket=BUCKET, Key="input/versioned", Body=b"two")
+    s3.delete_object(Bucket=BUCKET, Key="input/versioned")
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    assert source.input_of(objects, pinned, listing.addresses).whole(100) == b"one version"
+
+
 def test_a_missing_object_and_a_missing_bucket_are_named(objects: S3Store) -> None:
     with pytest.raises(SourceNotFound, match="s3://bucket/input/none does not exist: check bucket and key"):
         source.pin(objects, BUCKET, "input/none")
