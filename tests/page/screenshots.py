@@ -37,6 +37,8 @@ def live() -> str:
         run_id="run",
         started_at=0.0,
         bytes=10**10,
+        units=10**10,
+        units_done=3_584_000_000,
         blocks=597,
         blocks_done=214,
         calls={"running": 183, "at_most": 250, "tried_again": 1, "throttled": 2, "copies": 1},
@@ -46,7 +48,7 @@ def live() -> str:
         record=True, width=84, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
     console.print("$ fanfold run enwiki.xml")
-    console.print(as_picture(Moment(Progress(record, 0, 20), 120.0, 3.0, "bytes"), 84))
+    console.print(as_picture(Moment(Progress(record, 0, 20), 2.01e9, 3.0, "bytes"), 84))
     return console.export_svg(title="fanfold run", unique_id="live")
 
 
