@@ -290,12 +290,16 @@ def qualifier_of_files() -> str:
 
 
 def _deployed_qualifier(aws: Aws, stack: str) -> str | None:
-    """The qualifier that a deployed stack was synthesized with."""
     try:
-        asked = _template(aws, stack)["Parameters"]["BootstrapVersion"]["Default"]
-    except (BotoCoreError, ClientError, KeyError):
+        return _qualifier(_template(aws, stack))
+    except (BotoCoreError, ClientError):
         return None
-    return str(asked).split("/")[2]
+
+
+def _qualifier(template: Mapping[str, Any]) -> str | None:
+    """The qualifier of the bootstrap that a stack was synthesized for."""
+    asked = template.get("Parameters", {}).get("BootstrapVersion", {}).get("Default")
+    return str(asked).split("/")[2] if asked else None
 
 
 def bootstrap(aws: Aws, qualifier: str) -> Finding:
@@ -348,6 +352,9 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, m
         text = "an older version deployed the stack, and did not note its settings; deploy again with yours"
         return Finding("Checkout", "wrong", text, mend if local else 'make deploy CONTEXT="name=value ..."')
     context = {"job": deployment.job, **settings}
+    qualifier = _qualifier(template)
+    if qualifier and qualifier != DEFAULT_QUALIFIER:
+        context[QUALIFIER] = qualifier
     fresh = synthesized(context)
     if isinstance(fresh, str):
         return Finding(

@@ -261,6 +261,23 @@ def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.Mon
     assert asked[0] == {"job": "top_words", "architecture": "x86_64"}
 
 
+@pytest.mark.parametrize(("qualifier", "given"), [("team", {doctor.QUALIFIER: "team"}), ("hnb659fds", {})])
+def test_it_is_compared_for_the_same_bootstrap(
+    monkeypatch: pytest.MonkeyPatch, qualifier: str, given: dict[str, str]
+) -> None:
+    """Whose qualifier is in the names of the assets' bucket."""
+    asked: list[Any] = []
+
+    def synthesized(context: Any) -> Any:
+        asked.append(context)
+        return TEMPLATE
+
+    monkeypatch.setattr(doctor, "synthesized", synthesized)
+    parameters = {"BootstrapVersion": {"Default": f"/cdk-bootstrap/{qualifier}/version"}}
+    doctor.drift({**TEMPLATE, "Parameters": parameters}, deployment(), local=False)
+    assert asked == [{"job": "top_words", "architecture": "x86_64", **given}]
+
+
 @pytest.fixture
 def _a_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks nothing of AWS."""
