@@ -27,7 +27,7 @@ _BEGINNINGS: dict[Compression, re.Pattern[bytes]] = {
     "xz": re.compile(rb"\xfd7zXZ\x00"),
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # a frame, or one to be skipped
 }
-_PADDING_BYTES: dict[Compression, int] = {"gzip": 1, "xz": 4}
+_PADDING_BYTES: dict[Compression, int] = {"gzip": 1, "bzip2": 1, "xz": 4}
 """Zeros may follow a stream, in multiples of this."""
 
 WINDOW_BYTES = 8 << 20
@@ -64,7 +64,7 @@ class Archive:
     def __init__(self, source: Readable, how: Compression, position: int = 0, ahead: bytes = b"") -> None:
         self.position = position
         self._source = source
-        self._format = how
+        self.how = how
         self._ahead = ahead  # begins at `position - _used`
         self._used = 0
         self._step_bytes = STEP_BYTES
@@ -91,17 +91,17 @@ class Archive:
         Raises ArchiveDamaged if none begins here, ArchiveTooLarge.
         """
         begin = self.position
-        if not _BEGINNINGS[self._format].match(self.peek()):
+        if not _BEGINNINGS[self.how].match(self.peek()):
             raise ArchiveDamaged(
-                f"{self._source.name} is {self._format}, but no stream of it begins at byte {begin}: "
+                f"{self._source.name} is {self.how}, but no stream of it begins at byte {begin}: "
                 "upload it again, without what follows its end."
             )
-        decoder, errors = _open_decoder(self._format, self._source.name)
+        decoder, errors = _open_decoder(self.how, self._source.name)
         while not decoder.eof:
             data = self._take() if decoder.needs_input else b""
             if decoder.needs_input and not data:
                 raise ArchiveDamaged(
-                    f"{self._source.name} is cut: its {self._format} stream from byte {begin} has not ended "
+                    f"{self._source.name} is cut: its {self.how} stream from byte {begin} has not ended "
                     f"at byte {self.position}, where the object ends. Upload it again."
                 )
             try:
@@ -115,7 +115,7 @@ class Archive:
         self._skip_padding()
 
     def _refused(self, error: Exception, begin: int) -> ArchiveDamaged | ArchiveTooLarge:
-        stream = f"the {self._format} stream of {self._source.name} from byte {begin}"
+        stream = f"the {self.how} stream of {self._source.name} from byte {begin}"
         if "emory usage limit" in str(error):  # lzma has one class for everything
             return ArchiveTooLarge(
                 f"To unpack {stream} takes more than {MAX_MEMORY_BYTES:,} bytes of memory: "
@@ -141,7 +141,7 @@ class Archive:
             )
 
     def _skip_padding(self) -> None:
-        unit_bytes = _PADDING_BYTES.get(self._format)
+        unit_bytes = _PADDING_BYTES.get(self.how)
         if unit_bytes is None:
             return
         begin = self.position

@@ -30,7 +30,10 @@ class Readable(NamedTuple):
 
 
 FIRST_BYTES = 16
-"""So many of an object's first bytes tell what it is."""
+"""So many of an object's first bytes tell how it is compressed."""
+
+LOOK_BYTES = 1 << 10
+"""So many bytes of a text's beginning tell whether it is one."""
 
 _COMPRESSED: dict[Compression, re.Pattern[bytes]] = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
@@ -41,38 +44,156 @@ _COMPRESSED: dict[Compression, re.Pattern[bytes]] = {
     # A frame, or one to be skipped, of less than 16 MiB: its size has a zero, as no text.
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18.{3}\x00", re.DOTALL),
 }
-_NO_TEXT = {
-    "zip": re.compile(rb"PK(\x03\x04|\x05\x06)"),
-    "UTF-32": re.compile(rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff"),
-    "UTF-16": re.compile(rb"\xff\xfe|\xfe\xff"),
+_ARCHIVE = "unpack it into a folder, then upload that."
+_ENCODING = "convert it to UTF-8, then upload that."
+_PACKED = "repack it with gzip, bzip2 or xz, then upload that."
+_TABLE = "export it as text in UTF-8, such as CSV, then upload that."
+_BINARY = "only text can be read, so leave it out, or convert it to text in UTF-8."
+
+_NO_TEXT: dict[str, tuple[bytes, str]] = {
+    "zip": (rb"PK(\x03\x04|\x05\x06|\x07\x08)", _ARCHIVE),
+    "a 7z archive": (rb"7z\xbc\xaf\x27\x1c", _ARCHIVE),
+    "a RAR archive": (rb"Rar!\x1a\x07", _ARCHIVE),
+    "an ar archive": (rb"!<arch>\n", _ARCHIVE),
+    "a cpio archive": (rb"0707[0-7]{2}[0-9A-Fa-f]{64}|\xc7\x71|\x71\xc7", _ARCHIVE),
+    "a Cabinet archive": (rb"MSCF\x00{4}", _ARCHIVE),
+    "an RPM package": (rb"\xed\xab\xee\xdb", _ARCHIVE),
+    "UTF-32": (rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff", _ENCODING),
+    "UTF-16": (rb"\xff\xfe|\xfe\xff", _ENCODING),
+    "lz4": (rb"\x04\x22\x4d\x18|\x02\x21\x4c\x18", _PACKED),
+    "lzip": (rb"LZIP[\x00\x01]", _PACKED),
+    # The properties that everyone uses; a size, unknown or of less than 2**40; the range coder's first byte.
+    "lzma": (rb"\x5d\x00\x00..(\xff{8}|.{5}\x00{3})\x00", _PACKED),
+    "lzop": (rb"\x89LZO\x00\r\n\x1a\n", _PACKED),
+    "Snappy": (rb"\xff\x06\x00\x00sNaPpY|\x82SNAPPY\x00", _PACKED),
+    "compress (.Z)": (rb"\x1f[\x9d\xa0\x9e\x1e]", _PACKED),
+    "zlib": (rb"\x78[\x01\x5e\x9c\xda]", _PACKED),
+    "a SQLite database": (rb"SQLite format 3\x00", _TABLE),
+    "Avro": (rb"Obj\x01", _TABLE),
+    "ORC": (rb"ORC(?=.{0,61}?[\x00-\x08\x0e-\x1f])", _TABLE),
+    "Arrow": (rb"ARROW1\x00\x00|FEA1\x00", _TABLE),
+    "HDF5": (rb"\x89HDF\r\n\x1a\n", _TABLE),
+    "NumPy": (rb"\x93NUMPY|\x80[\x02-\x05].{0,40}?numpy", _TABLE),
+    "a pickle of Python": (rb"\x80[\x02-\x05]", _TABLE),
+    "R data": (rb"RDX[23]\n|X\n\x00\x00\x00[\x02\x03]", _TABLE),
+    "a Hadoop SequenceFile": (rb"SEQ[\x04-\x06]|RCF\x01", _TABLE),
+    "a Microsoft Office file": (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _TABLE),
+    "PDF": (rb"%PDF-[12]\.[0-9][\r\n]", _BINARY),
+    "a PNG picture": (rb"\x89PNG\r\n\x1a\n", _BINARY),
+    "a JPEG picture": (rb"\xff\xd8\xff", _BINARY),
+    "a GIF picture": (rb"GIF8[79]a(?=.{0,6}\x00)", _BINARY),
+    "a TIFF picture": (rb"II\x2a\x00|MM\x00\x2a", _BINARY),
+    "a RIFF file": (rb"RIFF.{4}(WAVE|AVI |WEBP)", _BINARY),
+    "a video": (rb"\x00\x00\x00.ftyp|\x1a\x45\xdf\xa3", _BINARY),
+    "audio": (rb"ID3[\x02-\x04]\x00|OggS\x00|fLaC\x00", _BINARY),
+    "an ELF program": (rb"\x7fELF", _BINARY),
+    "a Windows program": (rb"MZ(?=.{0,62}?\x00{3})", _BINARY),
+    "a Mach-O program": (rb"[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe", _BINARY),
+    "WebAssembly": (rb"\x00asm", _BINARY),
+    "Java objects": (rb"\xac\xed\x00\x05", _BINARY),
+    "captured packets": (
+        rb"\xd4\xc3\xb2\xa1|\xa1\xb2\xc3\xd4|\x0a\x0d\x0d\x0a.{4}(\x1a\x2b\x3c\x4d|\x4d\x3c\x2b\x1a)",
+        _BINARY,
+    ),
+    "encrypted by OpenSSL": (rb"Salted__", _BINARY),
 }
+"""How what is no text begins, and what to do about it. No text begins so, by chance or by meaning."""
+
+_BEGINNINGS = {name: re.compile(pattern, re.DOTALL) for name, (pattern, _) in _NO_TEXT.items()}
+_TAR, _PARQUET_TABLE = "a tar archive", "Parquet"
+
 _PARQUET = b"PAR1"
 """What a Parquet file begins and ends with; before the end stands the footer's size, four bytes."""
 
 
 def tell(source: Readable, first_bytes: bytes) -> Format:
-    """What ``source`` is, which begins with ``first_bytes``: ``FIRST_BYTES`` or more, or all that it has. A
-    text that only begins as a format does is plain.
+    """What ``source`` is, which begins with ``first_bytes``: ``LOOK_BYTES`` or more, or all that it has;
+    ``FIRST_BYTES`` are enough for who only asks how it is compressed. A text that only begins as a format
+    does is plain.
 
     Raises SourceNotText for what is no UTF-8 text, and for zstd that this Python cannot unpack.
     """
-    if name := _no_text(source, first_bytes):
-        raise SourceNotText(
-            f"{source.name} is {name}, not UTF-8 text: unpack or convert it, then upload that."
-        )
-    how = next((how for how, pattern in _COMPRESSED.items() if pattern.match(first_bytes)), None)
+    if _is_parquet(source, first_bytes):
+        raise SourceNotText(f"{source.name} is {_PARQUET_TABLE}, not UTF-8 text: {_TABLE}")
+    how = _compression(first_bytes)
     if how == "zstd":
         load_zstd(source.name)
+    if how is None and (found := _no_text(first_bytes)):
+        raise SourceNotText(f"{source.name} is {found[0]}, not UTF-8 text: {found[1]}")
     return how or "plain"
 
 
-def _no_text(source: Readable, first_bytes: bytes) -> str | None:
-    if first_bytes.startswith(_PARQUET) and source.bytes >= 12:
-        last_bytes = source.read(source.bytes - 8, source.bytes)
-        footer_bytes = int.from_bytes(last_bytes[:4], "little")
-        if last_bytes.endswith(_PARQUET) and footer_bytes <= source.bytes - 12:
-            return "Parquet"
-    return next((name for name, pattern in _NO_TEXT.items() if pattern.match(first_bytes)), None)
+def check_unpacked(name: str, how: Compression, beginning: bytes) -> None:
+    """Raise SourceNotText unless ``name``, which is ``how``, unpacks to text. ``beginning`` is the first
+    ``LOOK_BYTES`` of that, or all."""
+    if inner := _compression(beginning):
+        raise SourceNotText(f"{name} is {inner} inside {how}: unpack it once, then upload that.")
+    if found := _no_text(beginning):
+        raise SourceNotText(f"{name} is {how} of what is {found[0]}, not UTF-8 text: {found[1]}")
+
+
+def _compression(beginning: bytes) -> Compression | None:
+    return next((how for how, pattern in _COMPRESSED.items() if pattern.match(beginning)), None)
+
+
+def _no_text(beginning: bytes) -> tuple[str, str] | None:
+    """What begins so if that is no text, and what to do about it."""
+    for name, pattern in _BEGINNINGS.items():
+        if pattern.match(beginning) and (name != "zlib" or _is_zlib(beginning)):
+            return name, _NO_TEXT[name][1]
+    if _is_tar(beginning[:512]):
+        return _TAR, _ARCHIVE
+    if wide := _wide_encoding(beginning[:LOOK_BYTES]):
+        return f"{wide} without a byte order mark", _ENCODING
+    return None
+
+
+def _is_parquet(source: Readable, first_bytes: bytes) -> bool:
+    if not first_bytes.startswith(_PARQUET) or source.bytes < 12:
+        return False
+    last_bytes = source.read(source.bytes - 8, source.bytes)
+    footer_bytes = int.from_bytes(last_bytes[:4], "little")
+    return last_bytes.endswith(_PARQUET) and footer_bytes <= source.bytes - 12
+
+
+def _is_zlib(beginning: bytes) -> bool:
+    import zlib  # noqa: PLC0415 - hardly ever needed
+
+    try:
+        return bool(zlib.decompressobj().decompress(beginning, 1 << 20))
+    except zlib.error:
+        return False
+
+
+def _is_tar(header: bytes) -> bool:
+    """Whether it is a member's header: with a magic, or, as the oldest have none, with its own checksum."""
+    if re.match(rb"ustar(?:  )?\x00", header[257:]):
+        return True
+    written = header[148:156].strip(b" \x00")
+    if len(header) < 512 or not re.fullmatch(rb"[0-7]{1,7}", written):
+        return False
+    return int(written, 8) == sum(header[:148]) + 8 * ord(" ") + sum(header[156:])
+
+
+def _wide_encoding(beginning: bytes) -> str | None:
+    """UTF-16 or UTF-32 by its zeros: one or three of each two or four bytes, and none in between. Zeros that
+    stand together, or here and there in a text, are at other places, too."""
+    quarters = [beginning[at::4] for at in range(4)]
+    zeros = [quarter.count(0) for quarter in quarters]
+    least = len(quarters[3])
+    for order, in_order in (("LE", zeros), ("BE", zeros[::-1])):
+        if least >= 3 and in_order[0] <= least / 50 and min(in_order[2:]) >= least - least / 50:
+            return f"UTF-32{order}"
+    halves = beginning[::2], beginning[1::2]
+    for order, (low, high) in (("LE", halves), ("BE", halves[::-1])):
+        zeros_high, size = high.count(0), len(halves[1])
+        if zeros_high < 3 or low.count(0) > size / 100:
+            continue
+        # In other alphabets than Latin, one other byte is as frequent: a control character, as in no text.
+        other = max(high.count(byte) for byte in range(1, 0x20))
+        if zeros_high >= 0.7 * size or (zeros_high >= max(8, size / 20) and zeros_high + other >= 0.9 * size):
+            return f"UTF-16{order}"
+    return None
 
 
 def load_zstd(name: str) -> Any:

@@ -16,7 +16,7 @@ from itertools import chain, pairwise
 from lambda_src.addresses import Piece, Placed
 from lambda_src.compressed import BZIP2_STREAM, MAGIC_BYTES, STEP_BYTES, WINDOW_BYTES, Archive
 from lambda_src.errors import ArchiveDamaged, ConservationBroken
-from lambda_src.formats import FIRST_BYTES, Readable, no_end, tell
+from lambda_src.formats import FIRST_BYTES, LOOK_BYTES, Compression, Readable, check_unpacked, no_end, tell
 from lambda_src.job import Feed, Owned, Place, Span
 from lambda_src.records import Rule, Text, feed_records
 
@@ -186,8 +186,27 @@ def _feed_streams(archive: Archive, source: Readable, piece: Span, rule: Rule, f
     def feed_at(chunk: bytes, offset: int) -> None:
         feed(chunk, Place(source.name, offset, start))
 
-    fed = feed_records(rule, Text(behind, _joined(own()), _joined(archive.rest()), where), feed_at)
+    texts = own() if piece.start else _checked(own(), source.name, archive.how)
+    fed = feed_records(rule, Text(behind, _joined(texts), _joined(archive.rest()), where), feed_at)
     return Owned(start, end, fed.skipped, fed.overrun)
+
+
+def _checked(texts: Iterator[bytes], name: str, how: Compression) -> Iterator[bytes]:
+    """``texts``, of which the first ones are looked at. Raises SourceNotText."""
+    beginning = b""
+    for text in texts:
+        beginning += text
+        if len(beginning) >= LOOK_BYTES:
+            break
+    check_unpacked(name, how, beginning[:LOOK_BYTES])
+    yield beginning
+    yield from texts
+
+
+def check_beginning(source: Readable, how: Compression, head: bytes) -> None:
+    """Look at the beginning of the text of a compressed object, whose first bytes are ``head``. Raises
+    SourceNotText, ArchiveDamaged, ArchiveTooLarge."""
+    next(_checked(Archive(source, how, 0, head).rest(), source.name, how))
 
 
 def _is_empty_stream(archive: Archive) -> bool:

@@ -9,9 +9,10 @@ from obstore.store import S3Store
 from lambda_src import meter
 from lambda_src.addresses import Addresses, Listing, Placed
 from lambda_src.errors import AccessDenied, FanfoldError, SourceNotFound, Transient
-from lambda_src.formats import FIRST_BYTES, Readable, no_end, tell
+from lambda_src.formats import Readable, no_end, tell
 from lambda_src.inputs import ObjectsInput
 from lambda_src.messages import Source
+from lambda_src.ownership import check_beginning
 from lambda_src.s3 import check_key, obstore_sends, translated
 
 if TYPE_CHECKING:
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 
     from lambda_src.own_requests import OwnRequests
 
+PIN_BYTES = 16 << 10
+"""So many of an object's first bytes are enough for gzip and xz to begin to unpack."""
+
 
 def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> tuple[Source, Listing]:
     """The object as it is now, or was as ``version``: its size, ETag and version, and by a look at its first
     bytes, whether it is compressed.
 
     Raises SourceNotFound, AccessDenied, SourceUnreadable (it is archived), SourceNotText (zip, Parquet,
-    UTF-16, zstd that cannot be unpacked), InvalidRequest (no object can have that key), SourceChanged (the
-    version is gone), Transient.
+    UTF-16 and the like, also inside of gzip and xz; zstd that cannot be unpacked), ArchiveDamaged,
+    ArchiveTooLarge, InvalidRequest (no object can have that key), SourceChanged (the version is gone),
+    Transient.
     """
     check_key(key)
     try:
@@ -41,7 +46,7 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
     def read_one(start: int, end: int) -> bytes:
         return read(objects, bucket, one, start, end, version=found)
 
-    first = (0, min(FIRST_BYTES, size))
+    first = (0, min(PIN_BYTES, size))
     try:
         first_bytes = read_one(*first) if size else b""
     except AccessDenied:
@@ -50,8 +55,11 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
         # The owner of the bucket lets its objects be read, but not by version: the ETag alone says which.
         found = None
         first_bytes = read_one(*first)
-    one = one._replace(how=tell(Readable(f"s3://{bucket}/{key}", size, read_one), first_bytes))
-    return Source(bucket, key, etag, size, version_id=found), Listing([one])
+    stored = Readable(f"s3://{bucket}/{key}", size, read_one)
+    how = tell(stored, first_bytes)
+    if how in ("gzip", "xz") or (how != "plain" and size <= PIN_BYTES):  # others are looked at by their block
+        check_beginning(stored, how, first_bytes)
+    return Source(bucket, key, etag, size, version_id=found), Listing([one._replace(how=how)])
 
 
 def input_of(

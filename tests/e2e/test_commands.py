@@ -339,7 +339,7 @@ def test_a_file_that_is_no_text_ends_with_one_sentence(tmp_path: Path) -> None:
     with client("demo", "--file", str(file)) as process:
         _, errors = process.communicate(timeout=180)
     assert process.returncode == 1
-    assert "is UTF-16, not UTF-8 text: unpack or convert it" in errors
+    assert "is UTF-16, not UTF-8 text: convert it to UTF-8" in errors
     assert "Traceback" not in errors
 
 

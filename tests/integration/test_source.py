@@ -77,7 +77,11 @@ def test_a_missing_object_and_a_missing_bucket_are_named(objects: S3Store) -> No
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    NO_TEXT,
+    [
+        *NO_TEXT[:3],
+        ("gzip of what is UTF-16", gzip.compress("words".encode("utf-16"))),
+        ("bzip2 of what is UTF-16", bz2.compress("words".encode("utf-16"))),
+    ],
 )
 def test_what_is_no_utf8_text_is_refused_by_what_it_begins_with(
     s3: Any, objects: S3Store, name: str, data: bytes

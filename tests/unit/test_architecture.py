@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "answer": EDGE | {"log", "meter"},
     "s3": BASE,
     "own_requests": BASE | {"endpoint", "s3"},
-    "source": EDGE | OBJECTS | {"inputs", "meter", "own_requests", "s3"},
+    "source": EDGE | OBJECTS | {"inputs", "meter", "own_requests", "ownership", "s3"},
     "listing": EDGE | {"addresses", "meter", "object_names", "s3"},
     "blob_store": EDGE | {"digests", "meter", "s3", "settings"},
     "sigv4": set(),

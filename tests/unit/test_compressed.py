@@ -129,18 +129,16 @@ def test_an_archive_has_one_format(how: str, other: str) -> None:
 
 
 @pytest.mark.parametrize("zeros", [1, 2, 3, 4, 512, 200_000])
-def test_zeros_may_pad_gzip_and_in_multiples_of_four_xz(zeros: int) -> None:
+def test_zeros_may_pad_gzip_and_bzip2_and_in_multiples_of_four_xz(zeros: int) -> None:
     def padded(how: str) -> bytes:
         return unpacked(PACK[how](b"one ") + bytes(zeros) + PACK[how](b"two") + bytes(zeros))
 
-    assert padded("gzip") == b"one two"
+    assert padded("gzip") == padded("bzip2") == b"one two"
     if zeros % 4:
         with pytest.raises(ArchiveDamaged, match=r"padding of o at byte \d+ is no multiple of 4"):
             padded("xz")
     else:
         assert padded("xz") == b"one two"
-    with pytest.raises(ArchiveDamaged, match="no stream of it begins"):
-        padded("bzip2")
 
 
 def bomb(how: str, text_bytes: int) -> bytes:

@@ -1,6 +1,6 @@
 """What an object is, told by how it begins; a text that only begins alike is a text."""
 
-import lzma
+import re
 import sys
 from unittest.mock import patch
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambda_src import formats
 from lambda_src.errors import SourceNotText
-from lambda_src.formats import FIRST_BYTES, Readable, tell
+from lambda_src.formats import LOOK_BYTES, Readable, check_unpacked, tell
 from tests.archives import COMPRESSED, NO_TEXT, PARQUET, ZSTD
 from tests.texts import ANY_BYTES
 
@@ -20,7 +20,7 @@ def told(data: bytes) -> str:
         assert 0 <= start < end <= len(data), "outside of the object"
         return data[start:end]
 
-    return tell(Readable("o", len(data), read), data[:FIRST_BYTES])
+    return tell(Readable("o", len(data), read), data[:LOOK_BYTES])
 
 
 @pytest.mark.parametrize(
@@ -43,13 +43,20 @@ def test_zstd_is_refused_where_python_cannot_unpack_it() -> None:
         told(ZSTD)
 
 
-@pytest.mark.parametrize(
-    ("name", "data"),
-    NO_TEXT,
-)
-def test_what_is_no_utf8_text_is_refused_by_name(name: str, data: bytes) -> None:
-    with pytest.raises(SourceNotText, match=f"o is {name}, not UTF-8 text: unpack or convert it"):
+@pytest.mark.parametrize(("name", "data"), NO_TEXT)
+def test_what_is_no_utf8_text_is_refused_by_name_with_advice(name: str, data: bytes) -> None:
+    named = rf"{re.escape(name)}, not UTF-8 text: .*(then upload that|text in UTF-8)\.$"
+    with pytest.raises(SourceNotText, match=f"^o is {named}"):
         told(data)
+    if name != "Parquet":  # which only its end tells for sure
+        with pytest.raises(SourceNotText, match=f"^o is gzip of what is {named}"):
+            check_unpacked("o", "gzip", data[:LOOK_BYTES])
+
+
+@pytest.mark.parametrize(("how", "data"), [*COMPRESSED, ("zstd", ZSTD)])
+def test_what_is_compressed_twice_is_refused(how: str, data: bytes) -> None:
+    with pytest.raises(SourceNotText, match=f"^o is {how} inside xz: unpack it once, then upload that\\.$"):
+        check_unpacked("o", "xz", data[:LOOK_BYTES])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +69,18 @@ def test_what_is_no_utf8_text_is_refused_by_name(name: str, data: bytes) -> None
         b"BZh01AY&SY",
         b"BZh91AY&SY",
         b"BZh91AY&SY is how a bzip2 file begins, up to the first checksum.",
-        lzma.compress(b"", lzma.FORMAT_ALONE),
+        bytes(2000),
+        bytes(9) + b"a log that was truncated while it was written",
+        b"one\0two\0three\0four\0five\0six\0seven\0",
+        b"1.5\0" * 200,
+        b"a\0\0\0b\0\0" * 99,
+        b"ORCHIDS and ustar are words\n" * 20,
+        b"%PDF- is how a PDF begins",
+        b"GIF89a is a format, MZ too",
+        b"]\0\0 is how lzma begins",
+        b"x\x9c is an odd pair in Latin-1",
+        b" " * 257 + b"ustar is written here",
+        b"12345678" * 100,
         b"PAR1",
         b"PAR1PAR1PAR1",
         b"P*M\x18 is a text, if an odd one.",
@@ -85,4 +103,4 @@ def test_any_bytes_are_told_or_refused_by_name(data: bytes) -> None:
         try:
             assert told(data) in ("plain", "gzip", "bzip2", "xz", "zstd")
         except SourceNotText:
-            assert data[:4] == b"PAR1" or not data.isascii() or data.startswith(b"PK")
+            assert data[:4] == b"PAR1" or not data.isascii() or data.startswith(b"PK") or b"\0" in data

@@ -19,7 +19,7 @@ from lambda_src import compressed, ownership
 from lambda_src.addresses import Addresses, Placed, place
 from lambda_src.compressed import BZIP2_STREAM
 from lambda_src.errors import ArchiveDamaged, ConservationBroken, FanfoldError, SourceNotText
-from lambda_src.formats import FIRST_BYTES, Readable, tell
+from lambda_src.formats import FIRST_BYTES, LOOK_BYTES, Readable, tell
 from lambda_src.job import Owned, Place, Span
 from lambda_src.ownership import check_chain, feed_block, first_read
 from lambda_src.records import Rule, delimited
@@ -99,30 +99,32 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-def packed(how: str, text: bytes, cuts: Sequence[int]) -> Stored:
-    """``text`` in streams that are cut anywhere, also inside of a character; empty ones too."""
+def packed(how: str, text: bytes, cuts: Sequence[int], zeros: int = 0) -> Stored:
+    """``text`` in streams that are cut anywhere, also inside of a character; empty ones too, and ``zeros``
+    behind each."""
     borders = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    return Stored(b"".join(PACKERS[how](text[start:end]) for start, end in pairwise(borders)), text)
-
-
-TEXTS = ANY_BYTES | st.builds(
-    lambda before, after: before + FALSE_BEGINNING + after, st.sampled_from([b"", b"word"]), ANY_BYTES
-)
-CUTS = st.lists(st.integers(0, 300), max_size=5)
+    streams = (PACKERS[how](text[start:end]) + bytes(zeros) for start, end in pairwise(borders))
+    return Stored(b"".join(streams), text)
 
 
 def is_plain(data: bytes) -> bool:
     source = Readable("", len(data), lambda start, end: data[start:end])
     try:
-        return tell(source, data[:FIRST_BYTES]) == "plain"
+        return tell(source, data[:LOOK_BYTES]) == "plain"
     except SourceNotText:
         return False
+
+
+TEXTS = ANY_BYTES.filter(is_plain) | st.builds(
+    lambda before, after: before + FALSE_BEGINNING + after, st.sampled_from([b"", b"word"]), ANY_BYTES
+)
+CUTS = st.lists(st.integers(0, 300), max_size=5)
 
 
 PLAIN = ANY_BYTES.filter(is_plain).map(lambda text: Stored(text, text))
 OBJECTS = st.lists(
     PLAIN
-    | st.builds(packed, st.just("bzip2"), TEXTS, CUTS)
+    | st.builds(packed, st.just("bzip2"), TEXTS, CUTS, st.sampled_from([0, 0, 3, 100]))
     | st.builds(packed, st.sampled_from(sorted(PACKERS)), TEXTS, CUTS),
     max_size=5,
 )
@@ -167,7 +169,13 @@ class Run:
     def text_from(self, at: Place) -> bytes:
         """The text of an object from ``at`` on, unpacked by Python's own module if need be."""
         one = self.stored[int(at.key)]
-        text = bz2.decompress(one.data[at.unpacked_from :]) if at.unpacked_from else one.text
+        if not at.unpacked_from:
+            return one.text[at.offset :]
+        left, text = one.data[at.unpacked_from :], b""
+        while left:
+            stream = bz2.BZ2Decompressor()
+            text += stream.decompress(left)
+            left = stream.unused_data.lstrip(b"\0")
         return text[at.offset :]
 
     def looked_at(self) -> Self:
@@ -360,12 +368,13 @@ def test_a_block_in_which_no_stream_begins_unpacks_none() -> None:
         run.block(5, len(first) + 1)
 
 
-@pytest.mark.parametrize("garbage", [b"x", b"BZh9", b"\0" * 100])
+@pytest.mark.parametrize("garbage", [b"x", b"BZh9", b"\0" * 100 + b"x"])
 @pytest.mark.parametrize("block_bytes", [7, 60, 1000])
 def test_what_lies_between_streams_is_refused(garbage: bytes, block_bytes: int) -> None:
     first, second = bz2.compress(b"one"), bz2.compress(b"two")
     for data in (first + garbage, first + garbage + second):
-        with pytest.raises(ArchiveDamaged, match=f"no stream of it begins at byte {len(first)}"):
+        begins = len(first) + len(garbage) - len(garbage.lstrip(b"\0"))
+        with pytest.raises(ArchiveDamaged, match=f"no stream of it begins at byte {begins}"):
             Run([Stored(data, b"")], RUNS.rule).all(range(0, len(data), block_bytes))
 
 
@@ -453,3 +462,17 @@ def test_what_reading_raises_is_what_one_sees() -> None:
     objects = place([("000", len(MULTISTREAM.data), "")])
     with pytest.raises(LostError):
         feed_block(Addresses(objects).pieces(Span(100, 200)), lost, RUNS.rule, lambda *_: None)
+
+
+@pytest.mark.parametrize("how", ["gzip", "bzip2", "xz"])
+def test_an_archive_is_refused_for_what_it_unpacks_to(how: str) -> None:
+    words = b"words " * 1000
+    for inner, named in (
+        (gzip.compress(words), f"gzip inside {how}"),
+        (words.decode().encode("utf-16"), f"{how} of what is UTF-16"),
+    ):
+        run = Run([Stored(words, words), packed(how, inner, [400])], LINES.rule)
+        begins = len(words)
+        with pytest.raises(SourceNotText, match=f"001 is {named}"):
+            run.block(begins, begins + 1)
+        run.block(0, begins)

@@ -79,12 +79,16 @@ def _header(stream: io.BytesIO) -> tuple[str, ...]:
     if len(names) < 2:
         raise TableUnusable(
             f"The header must name at least 2 columns, separated by commas; it names {len(names)}."
+            f"{_other_separator(names)}"
         )
     if len(names) > MAX_COLUMNS:
         raise TableUnusable(f"The table has {len(names)} columns; at most {MAX_COLUMNS} are possible.")
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            raise TableUnusable(f"Column {number} has no name.")
+            raise TableUnusable(
+                f"Column {number} has no name: give it one"
+                f"{', or leave it out if it holds row names' if number == 1 else ''}."
+            )
         if len(name) > MAX_NAME_CHARACTERS:
             raise TableUnusable(
                 f"The name of column {number} has more than {MAX_NAME_CHARACTERS} characters."
@@ -93,6 +97,18 @@ def _header(stream: io.BytesIO) -> tuple[str, ...]:
         twice = next(name for name in names if names.count(name) > 1)
         raise TableUnusable(f"More than one column is named {twice!r}.")
     return names
+
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", "^": "carets"}
+
+
+def _other_separator(names: tuple[str, ...]) -> str:
+    """A hint, where the only name of a header seems to be several."""
+    header = "".join(names)
+    most = max(_SEPARATORS, key=header.count)
+    if not header.count(most):
+        return ""
+    return f" It looks separated by {_SEPARATORS[most]}: replace them, and decimal commas, then upload that."
 
 
 def _chunks(data: bytes, start: int) -> Iterator[tuple[int, bytes]]:
