@@ -42,6 +42,12 @@
   systemIsDark.addEventListener("change", () => { nameToggle(); repaint(); });
   nameToggle();
 
+  // ---- Tables that are wider than the page say so.
+  const boxes = new ResizeObserver((changed) => {
+    for (const { target } of changed) target.classList.toggle("more", target.scrollWidth > target.clientWidth + 1);
+  });
+  for (const box of document.querySelectorAll(".scroll")) boxes.observe(box);
+
   // ---- Numbers for a glance.
   const english = new Intl.NumberFormat("en", { maximumFractionDigits: 3 });
   const grouped = (n) => english.format(n); // as in the tables

@@ -64,6 +64,48 @@ def test_every_page_is_quiet_alone_and_accessible(which: str, tmp_path: Path) ->
         assert wider == 0, f"{where}: the page is wider than its window"
 
 
+OVERLAPS = """(() => {
+  const boxes = [...document.querySelectorAll('.rankings table')].map((one) => {
+    const table = one.getBoundingClientRect();
+    const cells = [...one.querySelectorAll('th, td, caption')].map((cell) => cell.getBoundingClientRect());
+    return { left: table.left, top: table.top, bottom: table.bottom,
+             right: Math.max(table.right, ...cells.map((cell) => cell.right)) };
+  });
+  const wide = document.documentElement.clientWidth;
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  return {
+    cards: boxes.length,
+    outside: boxes.filter((one) => one.left < 0 || one.right > wide + 1).length,
+    overlapping: boxes.filter((one, i) => boxes.some((other, j) => i < j && meet(one, other))).length,
+  };
+})()"""
+
+HIDDEN = """[...document.querySelectorAll('.scroll')]
+  .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
+  .map((one) => getComputedStyle(one, '::before').content.includes('more') &&
+       getComputedStyle(one).backgroundImage.includes('gradient'))"""
+
+
+@pytest.mark.parametrize("letter", ["n", "w", "語"])
+def test_every_ranking_is_seen_whole_at_any_width(letter: str, tmp_path: Path) -> None:
+    """None overlaps another or lies outside of the page; a table that is cut off says so."""
+    run = fake_run()
+    tops = {
+        length: [{"word": letter * int(length), "count": 10**9 + place} for place in range(10)]
+        for length in run.summary["top_words"]
+    }
+    run = run._replace(summary={**run.summary, "top_words": tops})
+    steps = [["evaluate", OVERLAPS], ["evaluate", HIDDEN]]
+    visits: list[Visit] = [
+        {"file": written(run, tmp_path), "width": width, "steps": steps} for width in (390, 800, 1024, 1280)
+    ]
+    for visit, found in zip(visits, in_browser(visits), strict=True):
+        cards, hidden = found.values
+        assert cards == {"cards": 20, "outside": 0, "overlapping": 0}, visit["width"]
+        assert all(hidden), visit["width"]
+        assert hidden or visit["width"] > 390
+
+
 @pytest.mark.hostile
 def test_words_that_are_markup_stay_words(tmp_path: Path) -> None:
     nasty = "</script><img src=x onerror=\"document.title='caught'\"><svg onload=alert(1)>\u202eabc"
