@@ -133,8 +133,7 @@ def test_a_cut_blob_fails_the_run(faulty: Faulty) -> None:
     faulty.must_fail("A blob cut before the reducers", event, "BlobDamaged", "000005.jsonl ends before byte")
 
 
-def test_one_word_miscounted_in_one_block_fails_the_run(faulty: Faulty) -> None:
-    """Conservation is no decoration."""
+def test_one_word_miscounted_in_one_blob_fails_the_run(faulty: Faulty) -> None:
     event = faulty.event()
 
     def miscount() -> None:
@@ -151,7 +150,7 @@ def test_one_word_miscounted_in_one_block_fails_the_run(faulty: Faulty) -> None:
 
     faulty.proxy.decide = once(faulty.is_function("get_all_occurrences"), miscount)
     faulty.must_fail(
-        "One word miscounted in one blob", event, "ConservationBroken", " in length 4, but its reducer"
+        "One word miscounted in one blob", event, "BlobDamaged", "line 3 of block 5 is not the one"
     )
 
 
@@ -168,12 +167,21 @@ def test_a_manifest_with_a_hole_fails_the_run(faulty: Faulty) -> None:
     faulty.must_fail("A manifest without one block", event, "ConservationBroken", "leaves a gap")
 
 
-def test_a_reducer_that_reads_one_blob_too_few_fails_the_run(faulty: Faulty) -> None:
-    fault = tamper_json(blobs_read=lambda blobs: blobs - 1)
+@pytest.mark.parametrize(
+    ("field", "change", "named"),
+    [
+        ("blobs_read", lambda blobs: blobs - 1, "read 20 of 21 blobs"),
+        ("observations", lambda words: words + 1, ", but its reducer counted"),
+        ("lines_read", lambda lines: f"1{lines}", "are not those of the blocks"),
+    ],
+)
+def test_a_reducer_that_tells_something_else_fails_the_run(
+    faulty: Faulty, field: str, change: Callable[[Any], Any], named: str
+) -> None:
+    """Conservation is no decoration."""
+    fault = tamper_json(**{field: change})
     faulty.proxy.decide = lambda call: fault if faulty.is_function("get_occurrences")(call) else None
-    faulty.must_fail(
-        "A reducer reads one blob too few", faulty.event(), "ConservationBroken", "read 20 of 21 blobs"
-    )
+    faulty.must_fail(f"Reducers tell of other {field}", faulty.event(), "ConservationBroken", named)
 
 
 @pytest.mark.parametrize(
