@@ -2,6 +2,7 @@
 again, and never overwritten."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -118,8 +119,10 @@ def upload_folder(
 
 def _check_name(path: Path, name: str) -> None:
     """Raise UploadError unless ``name`` can be the end of a key that can be read again."""
-    if not name.isprintable():
-        raise UploadError(f"The name of {path} has a character that a key cannot have: rename the file.")
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise UploadError(f"The name of {os.fsencode(path)!r} is not UTF-8: rename the file.") from error
 
 
 def _digest(file: BinaryIO, read: Callable[[int], None]) -> tuple[bytes, int]:

@@ -244,9 +244,19 @@ def test_a_file_of_a_folder_that_changes_meanwhile_is_told(
 
 
 def test_a_name_that_no_key_can_have_is_told(aws: Aws, s3: Any, tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match="rename the file"):
-        upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"a": b"x", "b\n": b"y"}))
+    with pytest.raises(UploadError, match=r"logs/b\\xff' is not UTF-8: rename the file"):
+        upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"a": b"x", "b\udcff": b"y"}))
     assert keys(s3) == []
+
+
+def test_any_other_name_is_a_key_that_is_read_again(
+    aws: Aws, s3: Any, objects: S3Store, tmp_path: Path
+) -> None:
+    files = {"b\t": b"x", "c\x7f": b"y", "d e+%41?": b"z"}
+    prefix = upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", files)).prefix
+    for name, content in files.items():
+        pinned, listing = source.pin(objects, BUCKET, prefix + name)
+        assert source.input_of(objects, pinned, listing.addresses).whole(9) == content
 
 
 def test_a_name_too_long_for_a_key_is_told_before_anything_is_sent(aws: Aws, s3: Any, tmp_path: Path) -> None:
