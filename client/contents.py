@@ -13,12 +13,12 @@ from client.workload import Figure, Stored, Workload, modelled
 from lambda_src.addresses import Addresses, Placed
 from lambda_src.compressed import BZIP2_STREAM, Archive
 from lambda_src.errors import FanfoldError
-from lambda_src.formats import FIRST_BYTES, Compression, Format, Readable, tell
+from lambda_src.formats import LOOK_BYTES, Compression, Format, Readable, check_unpacked, tell
 from lambda_src.inputs import ObjectsInput
 from lambda_src.job import BYTES
 from lambda_src.object_names import is_stray
 
-LOOK_BYTES = 8 << 20
+STREAMS_BYTES = 8 << 20
 """Of a bzip2 object, in which a second stream is looked for: a parallel compressor's streams have 900 kB of
 text, those of a Wikipedia dump 100 pages."""
 
@@ -148,7 +148,7 @@ def look(source: Readable) -> Stored:
         return Stored(source.name, source.bytes)
     stream_bytes = source.bytes
     if how == "bzip2":
-        data = source.read(0, min(LOOK_BYTES, source.bytes))
+        data = source.read(0, min(STREAMS_BYTES, source.bytes))
         beginnings = [found.start() for found in BZIP2_STREAM.finditer(data)]
         if len(beginnings) > 1:
             stream_bytes = max(beginnings[-1] // (len(beginnings) - 1), 1)
@@ -169,19 +169,23 @@ def _readable(path: Path) -> Readable:
 
 
 def _format(source: Readable) -> Format:
-    return tell(source, source.read(0, min(FIRST_BYTES, source.bytes))) if source.bytes else "plain"
+    return tell(source, source.read(0, min(LOOK_BYTES, source.bytes))) if source.bytes else "plain"
 
 
 def _ratio(source: Readable, how: Compression) -> float:
-    """Bytes of text for each byte of the archive's beginning."""
-    archive, taken, text_bytes = Archive(source, how), 0, 0
+    """Bytes of text for each byte of the archive's beginning, which must be text."""
+    archive, taken, text_bytes, beginning = Archive(source, how), 0, 0, b""
     for text in archive.rest():
+        beginning += text[: LOOK_BYTES - len(beginning)]
         if archive.position > taken:  # what was taken before is unpacked by now
             if taken >= SAMPLE_BYTES or (taken and text_bytes >= SAMPLE_TEXT_BYTES):
-                return text_bytes / taken
+                break
             taken = archive.position
         text_bytes += len(text)
-    return text_bytes / archive.position
+    else:
+        taken = archive.position
+    check_unpacked(source.name, how, beginning)
+    return text_bytes / taken
 
 
 def _alike(found: Sequence[Readable], kind: Callable[[Readable], Hashable]) -> tuple[Stored, ...]:

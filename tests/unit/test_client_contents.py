@@ -85,7 +85,17 @@ def test_a_folder_is_told_file_by_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"PK\x03\x04" + bytes(100), "text".encode("utf-16"), gzip.compress(TEXT)[:3_000], b"\x1f\x8b\x08junk"],
+    [
+        b"PK\x03\x04" + bytes(100),
+        "text".encode("utf-16"),
+        gzip.compress(TEXT)[:3_000],
+        b"\x1f\x8b\x08junk",
+        "all of it is text".encode("utf-16-le"),
+        gzip.compress("all of it is text".encode("utf-16")),
+        gzip.compress(gzip.compress(TEXT)),
+        bz2.compress(b"PK\x03\x04" + bytes(100)),
+        b"%PDF-1.7\n" + bytes(100),
+    ],
 )
 def test_what_a_run_would_refuse_is_refused(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(TEXT)
