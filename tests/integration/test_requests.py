@@ -12,6 +12,7 @@ from botocore import xform_name
 from botocore.config import Config
 from obstore.store import S3Store
 
+from client.aws import paying
 from lambda_src.dynamodb import EndpointTable
 from lambda_src.endpoint import Endpoint, Unreachable
 from lambda_src.errors import FanfoldError
@@ -242,3 +243,15 @@ def test_a_read_of_an_object(wire: Wire, key: str, version: str | None, payer: b
         lambda: objects.head(key, version),
         lambda: client.head_object(Bucket="bucket", Key=key, **more),
     )
+
+
+def test_a_person_of_a_deployment_that_pays_does_so_with_each_look_at_the_bucket(wire: Wire) -> None:
+    client = paying(botocores(wire, "s3"))
+    for look in (
+        lambda: client.list_objects_v2(Bucket="bucket"),
+        lambda: client.head_object(Bucket="bucket", Key="k"),
+        lambda: client.get_object(Bucket="bucket", Key="k"),
+    ):
+        with pytest.raises(ConnectionError):
+            look()
+    assert [sent.headers.get("x-amz-request-payer") for sent in wire.sent] == ["requester"] * 3
