@@ -72,7 +72,8 @@ OVERLAPS = """(() => {
              right: Math.max(table.right, ...cells.map((cell) => cell.right)) };
   });
   const wide = document.documentElement.clientWidth;
-  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  const meet = (a, b) => Math.max(a.left, b.left) < Math.min(a.right, b.right) - 1 &&
+    Math.max(a.top, b.top) < Math.min(a.bottom, b.bottom) - 1;
   return {
     cards: boxes.length,
     outside: boxes.filter((one) => one.left < 0 || one.right > wide + 1).length,

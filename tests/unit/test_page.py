@@ -493,14 +493,6 @@ def test_a_time_for_a_glance_is_near_the_time(amount: float) -> None:
     assert float(told) * {"ms": 0.001, "s": 1}[unit] == pytest.approx(amount, rel=0.01, abs=0.0006)
 
 
-def test_a_log_that_is_none_is_warned_of() -> None:
-    run = fake_run("access_log")
-    lines = run.summary["lines"]
-    none = run._replace(summary={**run.summary, "malformed_lines": lines})
-    assert f"Warning: None of the {lines} lines could be read as log lines" in Reader(drawn(none)).says()
-    assert "Warning" not in drawn(run)
-
-
 # ---- what looks exact is exact
 
 
@@ -614,7 +606,8 @@ def test_calls_that_a_dead_invocation_did_not_write_down_are_missed() -> None:
     assert "not in the trace" not in Reader(drawn(RUN)).says()
 
 
-def test_the_checkouts_own_rules_and_version_are_called_so() -> None:
-    said = Reader(drawn(RUN)).says()
-    assert "Job, and the rules of this client" in said
+@pytest.mark.parametrize(("rules", "told"), [("of then", "of then"), ("", "not recorded")])
+def test_the_rules_are_the_runs_and_the_version_is_the_clients(rules: str, told: str) -> None:
+    said = Reader(drawn(RUN._replace(record=msgspec.structs.replace(RUN.record, rules=rules)))).says()
+    assert f"Job, and the run's rulestop_words, {told}" in said
     assert "Report written by Fanfold 0.1.0" in said.replace("Fanfold0", "Fanfold 0")
