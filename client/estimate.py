@@ -18,7 +18,7 @@ from client.model import (
 )
 from client.report import ITEM_NAMES
 from client.safe_text import visible
-from client.sizes import size_text
+from client.sizes import dollars_text, size_text
 from client.times import time_text
 from client.views import counted
 from client.workload import Figures, NotModelled, Stored, Workload
@@ -110,14 +110,14 @@ def show(console: Console, found: Estimate) -> None:
     console.print(_intermediates(cold.modelled.blob_bytes, found.prices), soft_wrap=True)
     if workload.unit == BYTES:
         athena = athena_dollars(found.input_bytes, found.prices)
-        console.print(f"Athena would charge {athena:.4f} dollars to scan it once.")
+        console.print(f"Athena would charge {dollars_text(athena)} dollars to scan it once.")
     console.print()
     console.print(
         f"Suggested: --block-bytes={cold.block_units} --concurrency={cold.max_concurrency}", soft_wrap=True
     )
     console.print(cold.reason)
     default = cold.default
-    takes = default.obstacle or f"{time_text(default.seconds)} and {default.dollars:.4f} dollars."
+    takes = default.obstacle or f"{time_text(default.seconds)} and {dollars_text(default.dollars)} dollars."
     console.print(
         f"Default: blocks of {default.block_units:,} {workload.unit}, concurrency {default.concurrency:,}"
         f"{', cannot succeed' if default.obstacle else ''}: {takes}"
@@ -180,7 +180,7 @@ def _intermediates(blob_bytes: float, prices: Prices) -> str:
     """What it costs to keep them, which a run's own bill does not have."""
     return (
         f"Intermediates: {size_text(round(blob_bytes))}, deleted when the run succeeds; if it fails, each "
-        f"day that they are kept costs {storage_dollars(blob_bytes, 1, prices):.4f} dollars."
+        f"day that they are kept costs {dollars_text(storage_dollars(blob_bytes, 1, prices))} dollars."
     )
 
 
@@ -204,7 +204,7 @@ def far_dearer(workload: Workload, block_units: int, concurrency: int, region: s
     return (
         f"This run is modelled at {asked.dollars:.2f} dollars and {time_text(asked.seconds)} with "
         f"{asked.blocks:,} blocks of {block_text(asked.block_units, workload.unit)}, but at "
-        f"{suggested.dollars:.4f} dollars and {time_text(suggested.seconds)} with the suggested "
+        f"{dollars_text(suggested.dollars)} dollars and {time_text(suggested.seconds)} with the suggested "
         f"--block-bytes={suggested.block_units}"
     )
 
@@ -278,15 +278,15 @@ def _by_stage(cold: Modelled, warm: Modelled) -> Table:
             first.name,
             time_text(first.seconds),
             time_text(again.seconds),
-            f"{sum(first.dollars.values()):.4f}",
-            f"{sum(again.dollars.values()):.4f}",
+            dollars_text(sum(first.dollars.values())),
+            dollars_text(sum(again.dollars.values())),
         )
     table.add_row(
         "total",
         time_text(cold.seconds),
         time_text(warm.seconds),
-        f"{cold.dollars:.4f}",
-        f"{warm.dollars:.4f}",
+        dollars_text(cold.dollars),
+        dollars_text(warm.dollars),
         style="bold",
     )
     return table
@@ -300,7 +300,7 @@ def _by_item(run: Modelled) -> Table:
     for item, spent in run.dollars_by_item.items():
         amount = sum(stage.used.get(item, 0.0) for stage in run.stages)
         decimals = DECIMALS.get(item, 0)
-        table.add_row(ITEM_NAMES.get(item, item), f"{amount:,.{decimals}f}", f"{spent:.4f}")
+        table.add_row(ITEM_NAMES.get(item, item), f"{amount:,.{decimals}f}", dollars_text(spent))
     return table
 
 
@@ -320,7 +320,7 @@ def _curve(suggestion: Suggestion, unit: str) -> Table:
             block_text(run.block_units, unit) if unit == BYTES else f"{run.block_units:,}",
             f"{run.blocks:,}",
             time_text(run.seconds),
-            f"{run.dollars:.4f}",
+            dollars_text(run.dollars),
             Text(bar + note),
             style="bold" if chosen else "",
         )

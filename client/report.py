@@ -175,7 +175,7 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
     unit = load(job).unit.removesuffix("s")
     console.print(
         f"{counted(summary['bytes'], 'byte')} in {counted(summary['blocks'], 'block')} of "
-        f"{counted(summary['block_bytes'], unit)} ({summary['block_bytes_because']})"
+        f"at most {counted(summary['block_bytes'], unit)} ({summary['block_bytes_because']})"
     )
     stages = {**seconds, **summary["seconds"]}
     console.print(
