@@ -19,7 +19,7 @@ from client.terminal import ask
 from client.upload import Folder, Input, upload, upload_folder
 from lambda_src.errors import BudgetExceeded
 from lambda_src.job import load
-from lambda_src.messages import ParseFileRequest, plain_warnings
+from lambda_src.messages import OnBadObject, ParseFileRequest, plain_warnings
 
 INTERRUPTED = EXIT_STATUS
 
@@ -51,6 +51,7 @@ def request_for(
     concurrency: int,
     *,
     include_hidden: bool | None = None,
+    on_bad_object: OnBadObject | None = None,
 ) -> ParseFileRequest:
     """What was uploaded is meant in that version, an object or a prefix as it is when the run begins."""
     match meant:
@@ -66,6 +67,7 @@ def request_for(
         block_bytes=block_bytes,
         max_concurrency=concurrency,
         include_hidden=include_hidden,
+        on_bad_object=on_bad_object,
     )
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -226,6 +227,13 @@ def _days(text: str | float) -> float:
     return days
 
 
+class BadObjectChoice(StrEnum):
+    """What becomes of a bad object."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 BlockBytes = Annotated[
     int | None,
     typer.Option(
@@ -363,6 +371,14 @@ def run(
             "of editors. A file or an object that is named itself is always read.",
         ),
     ] = False,
+    on_bad_object: Annotated[
+        BadObjectChoice,
+        typer.Option(
+            metavar="fail|skip",
+            help="Whether an object under a prefix that is damaged, archived, no text or not readable makes "
+            "the run fail, or is left out, and listed with the reason.",
+        ),
+    ] = BadObjectChoice.FAIL,
     detach: Annotated[
         bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
     ] = False,
@@ -404,7 +420,12 @@ def run(
     else:
         there = runs.checked(aws, deployment, meant)
     request = request_for(
-        there, run_id or new_run_id(), block_bytes, at_once, include_hidden=include_hidden or None
+        there,
+        run_id or new_run_id(),
+        block_bytes,
+        at_once,
+        include_hidden=include_hidden or None,
+        on_bad_object="skip" if on_bad_object is BadObjectChoice.SKIP else None,
     )
     request = msgspec.structs.replace(request, max_dollars=max_dollars)
     assert request.run_id

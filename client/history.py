@@ -23,7 +23,7 @@ from lambda_src.settings import RUNS_INDEX
 READ_AT_ONCE = 100
 """DynamoDB's own bound."""
 
-LONG_FIELDS = ("failures", "facts", "extras", "warnings")
+LONG_FIELDS = ("failures", "facts", "extras", "warnings", "left_out")
 FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in LONG_FIELDS)
 """All that is looked at; the others may be long."""
 

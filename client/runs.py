@@ -229,6 +229,7 @@ def request_to_resume(aws: Aws, deployment: Deployment, run_id: str) -> ParseFil
         prefix=record.prefix,
         run_id=run_id,
         include_hidden=record.include_hidden or None,
+        on_bad_object=record.on_bad_object if record.on_bad_object == "skip" else None,
         max_concurrency=record.max_concurrency or DEFAULT_MAX_CONCURRENCY,
     )
 

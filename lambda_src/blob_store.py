@@ -7,7 +7,7 @@ copies of a task cannot hurt each other.
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import obstore
@@ -48,6 +48,16 @@ def header_bytes(content_bytes: int) -> int:
     return -(-(content_bytes + _DIGITS + 2) // HEADER_STEP_BYTES) * HEADER_STEP_BYTES
 
 
+def variant(left_out: Iterable[Sequence[int]]) -> str:
+    """Names the blob of a block without the objects in these spans.
+
+    >>> variant([]), variant([(0, 9)])
+    ('', '-fb7da451')
+    """
+    spans = [tuple(span) for span in left_out]
+    return f"-{hashlib.sha256(repr(spans).encode()).hexdigest()[:8]}" if spans else ""
+
+
 class BlobStore:
     """The blobs, the manifest, the listing and the trace of one run, in ``bucket``."""
 
@@ -56,22 +66,30 @@ class BlobStore:
         self._bucket = bucket
         self._run_id = run_id
 
-    def key(self, block: int) -> str:
-        """The key of block ``block``."""
+    def key(self, block: int, variant: str = "") -> str:
+        """The key of block ``block``, in this ``variant``: a late copy of a call must not overwrite the blob
+        that leaves out more objects."""
         spread = hashlib.sha256(f"{self._run_id}/{block}".encode()).hexdigest()[:8]
-        return f"{BLOBS_PREFIX}{spread}/{self._run_id}/{block:06d}.jsonl"
+        return f"{BLOBS_PREFIX}{spread}/{self._run_id}/{block:06d}{variant}.jsonl"
 
-    def put(self, block: int, header: bytes, size: int, lines: Sequence[bytes]) -> None:
+    def put(self, block: int, header: bytes, size: int, lines: Sequence[bytes], *, variant: str = "") -> None:
         """Store ``lines``, a newline behind each, behind ``header`` padded to ``size``. Raises AccessDenied,
         Transient."""
         first = b"%0*d " % (_DIGITS, size) + header
         if header_bytes(len(header)) > size:
             raise ValueError(f"The header of block {block} has {len(header)} bytes: too many for {size}.")
         parts = [part for line in (first.ljust(size - 1), *lines) for part in (line, b"\n")]
-        self._put(self.key(block), parts)
+        self._put(self.key(block, variant), parts)
 
     def get(
-        self, number: int, block: int, header_bytes: int, line_bytes: Sequence[int], digests: bytes
+        self,
+        number: int,
+        block: int,
+        header_bytes: int,
+        line_bytes: Sequence[int],
+        digests: bytes,
+        *,
+        variant: str = "",
     ) -> bytes:
         """Line ``number`` (from 0) of block ``block``, whose header and lines have these sizes, and the lines
         these digests, end to end.
@@ -80,25 +98,26 @@ class BlobStore:
         Transient.
         """
         start = header_bytes + sum(line_bytes[:number]) + number
-        line, _ = self._get(self.key(block), start, start + line_bytes[number] + 1)
+        key = self.key(block, variant)
+        line, _ = self._get(key, start, start + line_bytes[number] + 1)
         line.seek(-1, io.SEEK_END)
         ends = line.read() == b"\n"
         line.truncate(line_bytes[number])
         data = line.getvalue()
         if not ends or digest_of(data) != digest_at(number, digests):
             raise BlobDamaged(
-                f"s3://{self._bucket}/{self.key(block)} was changed: line {number} of block {block} is not "
+                f"s3://{self._bucket}/{key} was changed: line {number} of block {block} is not "
                 "the one that was written. Resume the run: it maps damaged blocks again."
             )
         return data
 
-    def get_header(self, block: int) -> tuple[bytes, int] | None:
+    def get_header(self, block: int, *, variant: str = "") -> tuple[bytes, int] | None:
         """The header of block ``block``, and how many bytes of lines there are behind it, or None where there
         is no whole header. Raises AccessDenied, Transient."""
         size = HEADER_STEP_BYTES
         for _ in range(2):
             try:
-                head, blob_bytes = self._get(self.key(block), 0, size)
+                head, blob_bytes = self._get(self.key(block, variant), 0, size)
             except (BlobDamaged, AccessDenied):
                 # Without the permission to list, S3 answers for a missing object as for a forbidden one.
                 return None

@@ -1,17 +1,40 @@
 """The checks that make a run exact or failed: each unit owned once, each observation arrived at once."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from lambda_src.digests import digest_at
 from lambda_src.errors import ConservationBroken
-from lambda_src.job import Job
+from lambda_src.job import Job, Span
 from lambda_src.messages import BlockReport, Manifest, PartReport
 from lambda_src.ownership import check_chain
 
 
 def check_mapped(job: Job, manifest: Manifest) -> None:
-    """Raise ConservationBroken unless the blocks of ``manifest`` owned each unit of the input once."""
+    """Raise ConservationBroken unless the blocks of ``manifest`` owned each unit of the input once, and an
+    object that one of them left out was left out by all."""
     check_chain((block.owned for block in manifest.blocks), manifest.units, job.unit)
+    check_left_out(manifest)
+
+
+def check_left_out(manifest: Manifest) -> None:
+    """Raise ConservationBroken unless each block left out every object that any block left out and of which
+    it owns bytes."""
+    left_out = left_out_of(manifest)
+    starts, ends = [span.start for span in left_out], [span.end for span in left_out]
+    for block in manifest.blocks:
+        owned = block.owned
+        touched = left_out[bisect_right(ends, owned.start) : bisect_left(starts, owned.end)]
+        if owned.start < owned.end and touched != block.left_out:
+            raise ConservationBroken(
+                f"Block {block.block} read an object that another block left out, from byte "
+                f"{min(set(touched) ^ set(block.left_out)).start} on."
+            )
+
+
+def left_out_of(manifest: Manifest) -> list[Span]:
+    """The bytes of the objects that the blocks left out."""
+    return sorted({span for block in manifest.blocks for span in block.left_out})
 
 
 def check_reduced(report: PartReport, job: Job, manifest: Manifest) -> None:

@@ -62,6 +62,10 @@ class EndsRun(FanfoldError):
     """A task found that its whole run cannot go on: a fan-out raises it as it is, whatever else failed."""
 
 
+class CredentialsRefused(AccessDenied):
+    """S3 does not accept the credentials or the clock of this function, whatever the object."""
+
+
 class BlobDamaged(EndsRun):
     """An intermediate object is missing, shorter than recorded or not what was written."""
 
@@ -80,6 +84,10 @@ class ConservationBroken(FanfoldError):
 
 class RecordUnreadable(FanfoldError):
     """An item of the results table is damaged, or a newer version wrote it; the text names the run."""
+
+
+class NothingLeft(FanfoldError):
+    """Every object of the input is bad, so there is nothing to answer."""
 
 
 class RunConflict(FanfoldError):
@@ -124,6 +132,26 @@ class FanOutFailed(FanfoldError):
     def __init__(self, message: str, failures: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.failures = failures
+
+
+BAD_OBJECT = (
+    AccessDenied,
+    ArchiveDamaged,
+    ArchiveTooLarge,
+    SourceNotFound,
+    SourceNotText,
+    SourceUnreadable,
+)
+"""What is wrong with one object, and would be at every attempt. An object that was replaced is not bad: the
+run is of its other version."""
+
+
+class BadObjects(FanfoldError):
+    """Objects of a block are bad: ``found`` has the address and the fault of each."""
+
+    def __init__(self, found: Sequence[tuple[int, str]]) -> None:
+        super().__init__(found[0][1])
+        self.found = found
 
 
 class Transient(FanfoldError):

@@ -2,7 +2,7 @@
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -29,7 +29,9 @@ class ObjectsInput:
     block touches which is to be fed.
 
     ``read(object, start, end)`` gives bytes ``[start, end)`` of a pinned object, to several threads at once;
-    ``remaining_s`` tells how much time is left for unpacking. Every method raises what ``read`` does, too.
+    ``remaining_s`` tells how much time is left for unpacking. The objects at the addresses ``left_out``
+    are not fed; to ``skip_bad`` objects, ``feed`` raises BadObjects, which names them. Every method raises
+    what ``read`` does, too.
     """
 
     def __init__(
@@ -40,20 +42,33 @@ class ObjectsInput:
         size_bytes: int,
         objects: int,
         remaining_s: Callable[[], float] = no_end,
+        left_out: Collection[int] = (),
+        skip_bad: bool = False,
     ) -> None:
         self.size_bytes = size_bytes
         self.objects = objects
         self._addresses = addresses
         self._read = read
         self._remaining_s = remaining_s
+        self._left_out = left_out
+        self._skip_bad = skip_bad
 
     def feed(self, block: Span, rule: Rule, feed: Feed) -> Owned:
         """As ``Input.feed``. Raises as ``feed_block``."""
         pieces = self._addresses.pieces(block)
         if not pieces:
             return Owned(block.start, block.end)
-        with _read_ahead(pieces[1:], self._read) as read:
-            return feed_block(pieces, read, rule, feed, self._remaining_s)
+        wanted = [piece for piece in pieces if piece.object.address not in self._left_out]
+        with _read_ahead(wanted[1:], self._read) as read:
+            return feed_block(
+                pieces,
+                read,
+                rule,
+                feed,
+                self._remaining_s,
+                left_out=self._left_out,
+                skip_bad=self._skip_bad,
+            )
 
     def whole(self, most_bytes: int) -> bytes:
         """As ``Input.whole``. Raises SourceTooLarge, InvalidRequest (several objects that are not empty), and
@@ -124,11 +139,12 @@ def _read_ahead(pieces: Iterable[Piece], read: Read) -> Iterator[Read]:
         nonlocal ahead_bytes
         if not ahead or ahead[0][:2] != (one, (start, end)):
             return read(one, start, end)
-        with meter.stage("fetch"):
-            found = ahead.popleft()[2].result()
-        ahead_bytes -= end - start
-        go_on()
-        return found
+        try:
+            with meter.stage("fetch"):
+                return ahead.popleft()[2].result()
+        finally:
+            ahead_bytes -= end - start
+            go_on()
 
     try:
         go_on()

@@ -28,18 +28,27 @@ def open_client() -> Any:
 
 
 def pin_prefix(
-    client: Any, bucket: str, prefix: str, *, include_hidden: bool = False, requester_pays: bool = False
+    client: Any,
+    bucket: str,
+    prefix: str,
+    *,
+    include_hidden: bool = False,
+    skip_bad: bool = False,
+    requester_pays: bool = False,
 ) -> Pinned:
     """All objects under ``prefix`` as one input, but those with stray names unless they are to be included.
-    Raises as ``list_prefix``.
+    To ``skip_bad`` objects, those that are archived are left out. Raises as ``list_prefix``.
 
     A listing names no versions: an object that is replaced while the run reads it fails the run.
     """
     strays = _Strays(prefix, include_hidden)
-    listing = Listing(list_prefix(client, bucket, prefix, strays, requester_pays=requester_pays))
+    archived: dict[str, str] | None = {} if skip_bad else None
+    placed = list_prefix(client, bucket, prefix, strays, archived=archived, requester_pays=requester_pays)
+    listing = Listing(placed)
+    left_out = {one.address: archived[one.key] for one in placed if archived and one.key in archived}
     objects = listing.addresses
     source = Source(bucket, None, listing.digest(), objects.end, prefix, len(objects))
-    return Pinned(source, listing, strays.warnings())
+    return Pinned(source, listing, strays.warnings(), left_out)
 
 
 class _Strays:
@@ -87,18 +96,20 @@ def list_prefix(
     prefix: str,
     strays: "_Strays | None" = None,
     *,
+    archived: dict[str, str] | None = None,
     requester_pays: bool = False,
 ) -> list[Placed]:
     """All objects under ``prefix`` but ``strays`` as they are now, pinned and end to end in the order of
-    their keys. There may be none where all were stray and empty.
+    their keys. There may be none where all were stray and empty. ``archived`` gets the keys of those that
+    are, and why S3 does not serve them.
 
     Raises SourceNotFound if there is none, InvalidRequest (more than ``MAX_OBJECTS``), SourceUnreadable (one
-    is archived), AccessDenied, Throttled, Transient.
+    is archived, and there is no ``archived``), AccessDenied, Throttled, Transient.
     """
     strays = strays or _Strays(prefix, include_hidden=True)
     with _translated(bucket, prefix):
         pages = _pages(client, bucket, prefix, requester_pays=requester_pays)
-        placed = place(islice(_pinned(pages, bucket, strays), MAX_OBJECTS + 1))
+        placed = place(islice(_pinned(pages, bucket, strays, archived), MAX_OBJECTS + 1))
     if not placed and strays.bytes:
         raise SourceNotFound(
             f"All objects under s3://{bucket}/{prefix} have names that are skipped, such as "
@@ -133,7 +144,7 @@ def _pages(client: Any, bucket: str, prefix: str, *, requester_pays: bool) -> It
 
 
 def _pinned(
-    pages: Iterable[Mapping[str, Any]], bucket: str, strays: _Strays
+    pages: Iterable[Mapping[str, Any]], bucket: str, strays: _Strays, archived: dict[str, str] | None
 ) -> Iterator[tuple[str, int, str]]:
     """The key, size and ETag of each object, page by page."""
     for page in pages:
@@ -143,7 +154,10 @@ def _pinned(
                 continue
             if entry["Size"] and is_archived(entry):
                 name = f"s3://{bucket}/{entry['Key']}"
-                raise SourceUnreadable(f"S3 does not serve {name} ({entry['StorageClass']}): {ARCHIVED}")
+                why = f"S3 does not serve {name} ({entry['StorageClass']}): {ARCHIVED}"
+                if archived is None:
+                    raise SourceUnreadable(why)
+                archived[entry["Key"]] = why
             yield entry["Key"], entry["Size"], entry["ETag"]
 
 

@@ -3,21 +3,33 @@
 import msgspec
 
 from lambda_src.addresses import Portion
-from lambda_src.blob_store import BlobStore, header_bytes
+from lambda_src.blob_store import BlobStore, header_bytes, variant
 from lambda_src.digests import digest_of
-from lambda_src.errors import BlobDamaged, JobBroken, OutOfMemory, TooManyDistinct
+from lambda_src.errors import BadObjects, BlobDamaged, JobBroken, OutOfMemory, TooManyDistinct
 from lambda_src.findings import CONCERNS, INVALID_UTF8, WatchedInput
-from lambda_src.job import Input, Job, Mapped, Span
-from lambda_src.messages import BlobHeader, BlockReport, ParseBlockRequest, encode
+from lambda_src.job import Input, Job, Mapped, Owned, Span
+from lambda_src.messages import (
+    REASON_BYTES,
+    BadObject,
+    BlobHeader,
+    BlockReport,
+    ParseBlockRequest,
+    cut,
+    encode,
+)
 
 
 def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobStore) -> BlockReport:
-    """Map the block of ``request`` by ``job`` and store its blob. Raises JobBroken for a job that breaks its
-    promises, and what the job and its input raise."""
+    """Map the block of ``request`` by ``job`` and store its blob, or report its bad objects if they are to be
+    skipped. Raises JobBroken for a job that breaks its promises, and what the job and its input raise."""
     try:
         mapped = map_watched(job, Span(request.start, request.end), source)
     except (TooManyDistinct, OutOfMemory) as error:
         raise type(error)(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
+    except BadObjects as bad:
+        nothing = Owned(request.start, request.start)
+        found = [BadObject(address, cut(reason, REASON_BYTES)) for address, reason in bad.found]
+        return BlockReport(request.block, nothing, 0, [], [], {}, bad_objects=found)
     job.check(mapped)
     report = BlockReport(
         block=request.block,
@@ -28,10 +40,17 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         extras=dict(mapped.extras),
         line_digests=b"".join(map(digest_of, mapped.lines)),
         findings=dict(mapped.findings),
+        left_out=request.left_out,
     )
     # The header holds its own size: as many more digits as the largest has leave room for it.
     report.header_bytes = header_bytes(len(_header(job, request, report)) + 8)
-    blobs.put(request.block, _header(job, request, report), report.header_bytes, mapped.lines)
+    blobs.put(
+        request.block,
+        _header(job, request, report),
+        report.header_bytes,
+        mapped.lines,
+        variant=variant(request.left_out),
+    )
     return report
 
 
@@ -67,7 +86,7 @@ def find_report(
 ) -> BlockReport | None:
     """The report of a block that is mapped already: its blob is whole, and of this block of this input, by
     the rules of ``job``. To ``check_lines`` takes a read of each."""
-    found = blobs.get_header(request.block)
+    found = blobs.get_header(request.block, variant=variant(request.left_out))
     if found is None:
         return None
     header_text, lines_bytes = found
@@ -76,14 +95,28 @@ def find_report(
     except (ValueError, RecursionError):  # not UTF-8, no JSON, or none of a header
         return None
     report = header.report
-    mapped = (header.etag, header.start, header.end, header.rules, len(report.line_bytes))
-    wanted = (request.source.etag, request.start, request.end, job.rules, len(job.parts))
+    mapped = (header.etag, header.start, header.end, header.rules, len(report.line_bytes), report.left_out)
+    wanted = (
+        request.source.etag,
+        request.start,
+        request.end,
+        job.rules,
+        len(job.parts),
+        request.left_out,
+    )
     whole = sum(report.line_bytes) + len(report.line_bytes) == lines_bytes
     if mapped != wanted or not whole or header.report_digest != digest_of(encode(report)):
         return None
     try:
         for number in range(len(report.line_bytes) if check_lines else 0):
-            blobs.get(number, request.block, report.header_bytes, report.line_bytes, report.line_digests)
+            blobs.get(
+                number,
+                request.block,
+                report.header_bytes,
+                report.line_bytes,
+                report.line_digests,
+                variant=variant(report.left_out),
+            )
     except BlobDamaged:
         return None
     return report

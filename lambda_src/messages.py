@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
-from lambda_src.addresses import Listing, Portion
+from lambda_src.addresses import Listing, Placed, Portion
 from lambda_src.errors import CodeChanged, FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
-from lambda_src.job import Finding, Job, Owned
+from lambda_src.job import Finding, Job, Owned, Span
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
@@ -30,6 +30,7 @@ LARGEST_OBJECT_BYTES = 50 * 10**12
 
 FAILURES, FAILURE_BYTES, ERROR_BYTES = 1000, 250, 4000
 WARNINGS, WARNING_BYTES = 50, 1000
+LEFT_OUT, REASON_BYTES = 30, 2000
 """As many fit into a run record: an item of DynamoDB holds 400 KB."""
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
@@ -42,6 +43,7 @@ Concurrency = Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)]
 BlockBytes = Annotated[int, Meta(ge=1, le=LARGEST_OBJECT_BYTES)]
 Dollars = Annotated[float, Meta(gt=0, le=1e9)]
 Count = Annotated[int, Meta(ge=0)]
+OnBadObject = Literal["fail", "skip"]
 Time = Annotated[float, Meta(ge=0, lt=1e11)]
 """Seconds since the epoch, up to the year 5138: a calendar ends somewhere."""
 
@@ -56,10 +58,11 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's own, else
     by default the job's, or what fits the input and ``max_concurrency``; of a job whose units are not bytes,
     it counts those. Under a prefix, names that ``object_names`` calls stray are skipped, unless
-    ``include_hidden`` says to read them too; by default the run's own choice, else not. A run that
-    ``must_be_new`` is refused if its run id has a record: an asynchronous event may come twice, and late. A
-    run that has cost more than ``max_dollars`` is cancelled; without it, a run that is resumed keeps its own
-    limit.
+    ``include_hidden`` says to read them too; by default the run's own choice, else not. Bad objects under a
+    prefix make the run fail, or are left out: ``on_bad_object``, by default the run's own choice, else
+    ``fail``. A run that ``must_be_new`` is refused if its run id has a record: an asynchronous event may come
+    twice, and late. A run that has cost more than ``max_dollars`` is cancelled; without it, a run that is
+    resumed keeps its own limit.
     """
 
     key: Text | None = None
@@ -70,6 +73,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     block_bytes: BlockBytes | None = None
     max_concurrency: Concurrency = DEFAULT_MAX_CONCURRENCY
     include_hidden: bool | None = None
+    on_bad_object: OnBadObject | None = None
     must_be_new: bool = False
     max_dollars: Dollars | None = None
 
@@ -99,16 +103,21 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Pinned(NamedTuple):
-    """The input as it is when a run begins or goes on, and what a person should know of it."""
+    """The input as it is when a run begins or goes on, and what a person should know of it. ``left_out``
+    has the addresses of objects that are known to be bad, and why."""
 
     source: Source
     listing: Listing
     warnings: Sequence["RunWarning"] = ()
+    left_out: Mapping[int, str] = {}
 
 
 class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Map block ``block``, nominally units ``[start, end)``, of ``source``; ``portion`` says in which objects
-    they are. A function whose job has other ``rules`` refuses this, as every request below."""
+    they are. A function whose job has other ``rules`` refuses this, as every request below.
+
+    The objects at the addresses ``left_out`` are not read. Further bad objects are reported, not failed with,
+    if they are to be skipped: ``skip_bad_objects``."""
 
     run_id: RunId
     source: Source
@@ -117,6 +126,12 @@ class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     end: Positive
     portion: Portion
     rules: str
+    left_out: list[Span] = []
+    skip_bad_objects: bool = False
+
+    def without(self, left_out: list[Span]) -> "ParseBlockRequest":
+        """The same block, without the objects in these spans."""
+        return replace(self, left_out=left_out)
 
 
 class Usage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -173,12 +188,20 @@ class Trace(Struct, frozen=True, forbid_unknown_fields=True):
     calls: list[Call]
 
 
+class BadObject(NamedTuple):
+    """The object at ``address`` cannot be read."""
+
+    address: int
+    reason: str
+
+
 class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
     """What became of one block: what it owned; of its blob, how many bytes the header and each line have, and
     the lines' digests, end to end; what it observed in each part; what a person should know of its text.
 
     The ``usage`` of a report is for its caller. It is not stored: a block that is mapped again has the same
-    blob."""
+    blob. What the block owns of the objects at the addresses ``left_out`` it has not read. A block that found
+    ``bad_objects`` has no blob: it is to be mapped again, without them."""
 
     block: Count
     owned: Owned
@@ -189,6 +212,8 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
     usage: Usage | None = None
     line_digests: bytes = b""
     findings: dict[str, Finding] = {}
+    left_out: list[Span] = []
+    bad_objects: list[BadObject] = []
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
@@ -307,6 +332,13 @@ class RunWarning(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     count: Count | None = None
 
 
+class LeftOut(Struct, frozen=True, forbid_unknown_fields=True):
+    """An object that a run has left out, and why."""
+
+    key: str
+    reason: str
+
+
 class RunRecord(Struct, kw_only=True):
     """The run as the results table shows it. Times are seconds since the epoch, ``seconds`` is per stage.
 
@@ -339,6 +371,10 @@ class RunRecord(Struct, kw_only=True):
     bytes: Count = 0
     objects: Count = 0
     include_hidden: bool = False
+    on_bad_object: OnBadObject = "fail"
+    left_out: list[LeftOut] = []
+    objects_left_out: Count = 0
+    bytes_left_out: Count = 0
     block_bytes: Count = 0
     block_bytes_because: str = ""
     blocks: Count = 0
@@ -377,6 +413,21 @@ class RunRecord(Struct, kw_only=True):
             more = 1 + sum(last.count or 0 for last in self.warnings[WARNINGS - 1 :])
             warning = RunWarning("more_warnings", f"There are {more:,} more warnings.", count=more)
         self.warnings = [*kept, warning]
+
+    def leave_out(self, objects: Sequence[tuple[Placed, str]]) -> None:
+        """Note that the answer is without ``objects``, each with the reason; the first ``LEFT_OUT`` by
+        name."""
+        self.objects_left_out = len(objects)
+        self.bytes_left_out = sum(one.bytes for one, _ in objects)
+        self.left_out = [LeftOut(one.key, cut(why, REASON_BYTES)) for one, why in objects[:LEFT_OUT]]
+
+    def covers(self) -> str:
+        """What of the input the answer is about, for a sentence."""
+        read = self.objects - self.objects_left_out
+        return (
+            f"{read:,} of {self.objects:,} objects and {self.bytes - self.bytes_left_out:,} of "
+            f"{self.bytes:,} bytes"
+        )
 
     def fail(self, error: Exception) -> None:
         """Note that ``error`` ended the run, now: as CANCELLED if a person cancelled it, else as FAILED."""
@@ -419,6 +470,7 @@ def new_run_id() -> str:
 
 ENGINE_FIELDS = frozenset(
     {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "warnings", "seconds", "dollars"}
+    | {"objects_left_out", "bytes_left_out", "left_out"}
 )
 """Of an answer: no job may have a field of that name."""
 
@@ -439,9 +491,21 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
         "block_bytes_because": record.block_bytes_because,
         "blocks": record.blocks,
         **own,
+        **what_is_left_out(record),
         "warnings": plain_warnings(record.warnings),
         "seconds": record.seconds,
         "dollars": total_dollars(record),
+    }
+
+
+def what_is_left_out(record: RunRecord) -> dict[str, Any]:
+    """What an answer, and a log, say of it: nothing where nothing may be left out."""
+    if record.on_bad_object == "fail":
+        return {}
+    return {
+        "objects_left_out": record.objects_left_out,
+        "bytes_left_out": record.bytes_left_out,
+        "left_out": [asdict(one) for one in record.left_out],
     }
 
 

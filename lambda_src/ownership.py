@@ -10,12 +10,12 @@ that it finds as far as they unpack, and reports to the byte where its streams a
 The first block begins with the object; from there on ``check_chain`` proves that no beginning was false.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 
 from lambda_src.addresses import Piece, Placed
 from lambda_src.compressed import BZIP2_STREAM, MAGIC_BYTES, STEP_BYTES, WINDOW_BYTES, Archive
-from lambda_src.errors import ArchiveDamaged, ConservationBroken
+from lambda_src.errors import BAD_OBJECT, ArchiveDamaged, BadObjects, ConservationBroken, CredentialsRefused
 from lambda_src.formats import FIRST_BYTES, LOOK_BYTES, Compression, Readable, check_unpacked, no_end, tell
 from lambda_src.job import Feed, Owned, Place, Span
 from lambda_src.records import Rule, Text, feed_records
@@ -25,6 +25,12 @@ OVER_READ_BYTES = 1 << 10
 
 JOIN_BYTES = 64 << 10
 """Texts of small streams are joined up to this: what is done per chunk is not done per stream."""
+
+MOST_BAD = 2000
+"""Bad objects that a block names at once: its answer has to fit a payload of 6 MB."""
+
+LOOK_S = 60.0
+"""With less time left, a block looks for no more bad objects: a good one would seem to take too long."""
 
 FALSE_BEGINNINGS = 3
 """So many beginnings of bzip2 streams, one before the other, may turn out to be none."""
@@ -68,21 +74,38 @@ def feed_block(
     rule: Rule,
     feed: Feed,
     remaining_s: Callable[[], float] = no_end,
+    *,
+    left_out: Collection[int] = (),
+    skip_bad: bool = False,
 ) -> Owned:
     """Feed the records that the block of ``pieces``, at least one, owns, in order, in chunks that cut none,
-    each with its place.
+    each with its place. Of the objects at the addresses ``left_out`` it owns its pieces, and reads nothing.
 
     ``read(object, start, end)`` gives bytes ``[start, end)`` of a pinned object; ``remaining_s`` tells how
     much time is left for unpacking.
 
     Raises ArchiveDamaged, ArchiveTooLarge, SourceNotText (a record that is too long, an object that is no
     text, zstd that cannot be unpacked), ConservationBroken (a rule that contradicts itself), and what
-    ``read`` and ``feed`` raise.
+    ``read`` and ``feed`` raise. To ``skip_bad`` means that objects that are bad are looked for in all of the
+    block, as far as time allows, and that all are named at once: BadObjects.
     """
-    owned = []
+    owned: list[Owned] = []
+    bad: list[tuple[int, str]] = []
     for piece in pieces:
-        span, address = _feed_piece(piece, read, rule, feed, remaining_s), piece.object.address
+        address = piece.object.address
+        span = Owned(piece.start, piece.end)
+        if address not in left_out:
+            try:
+                span = _feed_piece(piece, read, rule, _ignore if bad else feed, remaining_s)
+            except BAD_OBJECT as error:
+                if not skip_bad or isinstance(error, CredentialsRefused):
+                    raise
+                bad.append((address, str(error)))
+                if len(bad) == MOST_BAD or remaining_s() < LOOK_S:
+                    break
         owned.append(span._replace(start=address + span.start, end=address + span.end))
+    if bad:
+        raise BadObjects(bad)
     for before, after in pairwise(owned):
         if (before.end, before.overrun) != (after.start, after.skipped):
             raise ConservationBroken(
@@ -90,6 +113,10 @@ def feed_block(
                 f"{after.start} on."
             )
     return Owned(owned[0].start, owned[-1].end, owned[0].skipped, owned[-1].overrun)
+
+
+def _ignore(_chunk: bytes, _at: Place) -> None:
+    """The block is to be read again."""
 
 
 def _feed_piece(

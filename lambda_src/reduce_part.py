@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from lambda_src import meter
-from lambda_src.blob_store import BlobStore
+from lambda_src.blob_store import BlobStore, variant
 from lambda_src.conservation import check_mapped, check_reduced, lines_written
 from lambda_src.errors import BlobDamaged, InvalidRequest
 from lambda_src.job import Job
@@ -69,7 +69,12 @@ class Lines:
 
     def _read(self, report: BlockReport) -> bytes:
         return self._blobs.get(
-            self._number, report.block, report.header_bytes, report.line_bytes, report.line_digests
+            self._number,
+            report.block,
+            report.header_bytes,
+            report.line_bytes,
+            report.line_digests,
+            variant=variant(report.left_out),
         )
 
     def _by_size(self) -> Iterator[tuple[list[BlockReport], int]]:

@@ -4,7 +4,7 @@ import copy
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
@@ -27,9 +27,10 @@ from lambda_src.errors import (
     Transient,
 )
 from lambda_src.findings import CONCERNS, Findings, warnings_of
-from lambda_src.job import BYTES, Job, Measured, Span
+from lambda_src.job import BYTES, Finding, Job, Measured, Span
 from lambda_src.lease import Lease, OutOfTime
 from lambda_src.ledger import Ledger
+from lambda_src.left_out import LeftOutObjects
 from lambda_src.log import log
 from lambda_src.map_reduce import call_once, map_reduce
 from lambda_src.messages import (
@@ -56,6 +57,7 @@ from lambda_src.messages import (
     name_of,
     summarize,
 )
+from lambda_src.object_names import named
 from lambda_src.parts import part_name, reduce_parts
 from lambda_src.results_table import ResultsTable
 from lambda_src.warming import Warming
@@ -177,6 +179,7 @@ def _hand_over(job: Job, record: RunRecord, services: Services) -> dict[str, Any
         prefix=record.prefix,
         run_id=record.run_id,
         include_hidden=record.include_hidden or None,
+        on_bad_object=record.on_bad_object if record.on_bad_object == "skip" else None,
         block_bytes=record.block_bytes,
         max_concurrency=record.max_concurrency,
         max_dollars=record.max_dollars,
@@ -231,6 +234,11 @@ def _check_same(job: Job, found: RunRecord, bucket: str, request: ParseFileReque
             f"include_hidden: the run began {'with' if found.include_hidden else 'without'} it: leave it out "
             "to resume, or choose another run_id."
         )
+    if request.on_bad_object not in (None, found.on_bad_object):
+        raise RunConflict(
+            f"on_bad_object: the run began with {found.on_bad_object!r}: leave it out to resume, or choose "
+            "another run_id."
+        )
     if not found.blocks or not request.block_bytes:  # it was not cut yet, or is to be resumed as it was cut
         return
     wanted = bounded_block_units(found.units, request.block_bytes)
@@ -262,6 +270,7 @@ def _new_record(
         key=request.key,
         prefix=request.prefix,
         include_hidden=bool(request.include_hidden),
+        on_bad_object=request.on_bad_object or "fail",
         block_bytes=request.block_bytes or 0,
         block_bytes_because="requested" if request.block_bytes else "",
         max_concurrency=request.max_concurrency,
@@ -275,7 +284,7 @@ def _new_record(
         record.max_dollars = request.max_dollars or found.max_dollars
     if found and found.etag:  # What the run is bound to stays, whatever becomes of this invocation.
         record.etag, record.version_id = found.etag, found.version_id
-        record.include_hidden = found.include_hidden
+        record.include_hidden, record.on_bad_object = found.include_hidden, found.on_bad_object
         record.bytes, record.objects, record.units = found.bytes, found.objects, found.units
         record.blocks = found.blocks
         if found.blocks or not request.block_bytes:
@@ -353,7 +362,7 @@ def _spend(record: RunRecord, stage: str, spent_s: float) -> None:
 def _pin(record: RunRecord, etag: str | None, pinned: Pinned) -> tuple[Source, Listing]:
     """The input, if it is the version that ``etag`` names and that the run is bound to, which the record then
     names."""
-    source, listing, warnings = pinned
+    source, listing, warnings, _ = pinned
     if etag and etag != source.etag:
         raise SourceChanged(
             f"etag: {source.name()} is {source.etag} now, not {etag}: upload that version again, or leave "
@@ -381,33 +390,64 @@ def _parse(
     tick: Callable[[], None],
 ) -> Manifest:
     told, resumed = record.blocks, bool(record.etag)
-    source, listing = _pin(record, etag, _ticking(tick, lambda: services.pin_source(record)))
+    pinned = _ticking(tick, lambda: services.pin_source(record))
+    source, listing = _pin(record, etag, pinned)
     measured = _ticking(tick, lambda: services.measure(source, listing))
     record.units, record.facts = measured.units, dict(measured.facts)
     if not record.block_bytes:
         record.block_bytes, record.block_bytes_because = _block_units(measured, record.max_concurrency)
     record.block_bytes = bounded_block_units(measured.units, record.block_bytes)
-    requests = [
-        ParseBlockRequest(
-            record.run_id,
-            source,
-            *block,
-            listing.portion(job.touched(Span(block.start, block.end), source.bytes)),
-            record.rules,
-        )
-        for block in split(measured.units, record.block_bytes)
-    ]
+    known_bad = pinned.left_out if job.unit == BYTES else {}
+    left_out = LeftOutObjects(listing.addresses, record.block_bytes, known_bad)
+    left_out.check(source.name())
+    requests = _requests(job, record, source, listing, left_out)
     if any(request.portion.listing for request in requests):
         _ticking(tick, lambda: services.put_listing(listing.body))
     record.blocks = len(requests)
     if record.blocks != told:  # by the record as it was claimed
         tick()
 
+    reports = _map(
+        job,
+        record,
+        requests,
+        left_out,
+        services,
+        watched=ledger,
+        work=_work_of_blocks(job, listing.addresses),
+        look_for_blobs=resumed,
+        check_lines=check_lines,
+        tick=tick,
+    )
+    _tell_left_out(record, left_out)
+    manifest = Manifest(record.run_id, source, record.units, reports)
+    check_mapped(job, manifest)
+    return manifest
+
+
+def _map(
+    job: Job,
+    record: RunRecord,
+    requests: Sequence[ParseBlockRequest],
+    left_out: LeftOutObjects,
+    services: Services,
+    *,
+    watched: Ledger,
+    work: Callable[[ParseBlockRequest, BlockReport | None], float],
+    look_for_blobs: bool,
+    check_lines: bool,
+    tick: Callable[[], None],
+) -> list[BlockReport]:
+    """The report of each block: that of its blob, if there is one, or as it is mapped. Bad objects that a
+    block finds are left out by all."""
     reports: dict[int, BlockReport] = {}
-    findings = Findings()
+    findings: dict[int, Mapping[str, Finding]] = {}
 
     def note(request: ParseBlockRequest, report: BlockReport) -> None:
-        findings.add(report.findings)
+        if report.bad_objects:
+            left_out.add(request.left_out, report.bad_objects)
+            return
+        findings[request.block] = report.findings
         reports[request.block] = bare(report)
         record.blocks_done = len(reports)
         record.units_done += report.owned.end - report.owned.start
@@ -420,7 +460,7 @@ def _parse(
     def name(request: ParseBlockRequest) -> str:
         return f"block {request.block} ({job.unit} {request.start} to {request.end})"
 
-    if resumed:
+    if look_for_blobs:
         map_reduce(
             lambda request: services.find_report(request, check_lines),
             requests,
@@ -429,7 +469,7 @@ def _parse(
             max_concurrency=CHECKS_AT_ONCE if check_lines else FINDS_AT_ONCE,
             tick=tick,
         )
-    left = [request for request in requests if request.block not in reports]
+    to_map = [request for request in requests if request.block not in reports]
     warming = Warming(services.warm)
     later = ["get_all_occurrences", "log_results", *["get_occurrences"] * len(job.parts)]
 
@@ -437,35 +477,67 @@ def _parse(
         nonlocal later
         tick()
         # Not at once: what is warm is done by then, and what is throttled is known.
-        if later and ledger.room >= len(later):
+        if later and watched.room >= len(later):
             warming.begin(later)
-            ledger.expect(warming.end)
+            watched.expect(warming.end)
             later = []
 
-    map_reduce(
-        services.parse_block,
-        left,
-        note,
-        name=name,
-        max_concurrency=record.max_concurrency,
-        tick=tick_and_warm,
-        observer=ledger.watch("parse_block", lambda request: f"block {request.block}"),
-        work=_work_of_blocks(job, listing.addresses),
-    )
-    in_order = [reports[request.block] for request in requests]
-    manifest = Manifest(record.run_id, source, measured.units, in_order)
-    check_mapped(job, manifest)
-    _sum_up(job, record, in_order, findings)
-    return manifest
+    while to_map:
+        map_reduce(
+            services.parse_block,
+            to_map,
+            note,
+            name=name,
+            max_concurrency=record.max_concurrency,
+            tick=tick_and_warm,
+            observer=watched.watch("parse_block", lambda request: f"block {request.block}"),
+            work=work,
+        )
+        left_out.check(record.name())
+        to_map = _stale(requests, reports, left_out)
+        for request in to_map:
+            reports.pop(request.block, None)
+            findings.pop(request.block, None)
+        record.blocks_done = len(reports)
+        record.units_done = sum(report.owned.end - report.owned.start for report in reports.values())
+    _sum_up(job, record, reports.values(), findings.values())
+    return [reports[request.block] for request in requests]
 
 
-def _sum_up(job: Job, record: RunRecord, reports: Sequence[BlockReport], findings: Findings) -> None:
+def _requests(
+    job: Job, record: RunRecord, source: Source, listing: Listing, left_out: LeftOutObjects
+) -> list[ParseBlockRequest]:
+    """One for each block. Where one object is all there is, or is read as a whole, it cannot be left out."""
+    skip_bad = record.on_bad_object == "skip" and record.prefix is not None and job.unit == BYTES
+    return [
+        ParseBlockRequest(
+            record.run_id,
+            source,
+            *block,
+            listing.portion(job.touched(Span(block.start, block.end), source.bytes)),
+            record.rules,
+            left_out.of_block(block.number),
+            skip_bad,
+        )
+        for block in split(record.units, record.block_bytes)
+    ]
+
+
+def _sum_up(
+    job: Job,
+    record: RunRecord,
+    reports: Iterable[BlockReport],
+    findings: Iterable[Mapping[str, Finding]],
+) -> None:
     """Note in the record what the blocks counted and noticed."""
+    noticed = Findings()
+    for found in findings:
+        noticed.add(found)
     extras: Counter[str] = Counter()
     for report in reports:
         extras.update(report.extras)
     record.extras = dict(extras)
-    for warning in warnings_of(findings, {**CONCERNS, **job.concerns}):
+    for warning in warnings_of(noticed, {**CONCERNS, **job.concerns}):
         record.warn(warning)
 
 
@@ -484,6 +556,33 @@ def _work_of_blocks(
         return bytes_of(request.start, request.end) if job.unit == BYTES else request.end - request.start
 
     return work
+
+
+def _stale(
+    requests: Sequence[ParseBlockRequest], reports: Mapping[int, BlockReport], left_out: LeftOutObjects
+) -> list[ParseBlockRequest]:
+    """The blocks without a report, and those whose report is with an object that is left out by now."""
+    return [
+        request.without(left_out.of_block(request.block))
+        for request in requests
+        if request.block not in reports or reports[request.block].left_out != left_out.of_block(request.block)
+    ]
+
+
+def _tell_left_out(record: RunRecord, left_out: LeftOutObjects) -> None:
+    objects = left_out.named()
+    record.leave_out(objects)
+    if objects:
+        one, reason = objects[0]
+        record.warn(
+            RunWarning(
+                "left_out_objects",
+                f"The result covers {record.covers()}. Left out: "
+                f"{named([left.key for left, _ in objects], len(objects))}. Of the first: {reason}",
+                key=one.key,
+                count=len(objects),
+            )
+        )
 
 
 def _block_units(measured: Measured, max_concurrency: int) -> tuple[int, str]:

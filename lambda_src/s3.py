@@ -13,6 +13,7 @@ from obstore.store import S3Store
 
 from lambda_src.errors import (
     AccessDenied,
+    CredentialsRefused,
     FanfoldError,
     InvalidRequest,
     SourceChanged,
@@ -113,7 +114,9 @@ class Refusal(NamedTuple):
                 "function may not use; deploy with -c source_bucket_key=ARN, and let its policy allow that."
             )
         if self.status in (401, 403) or self.code in CREDENTIALS:
-            return AccessDenied(f"{self.code or 'AccessDenied'} by S3 for {name}{self._why_denied()}")
+            of_ours = self.status == 401 or self.code in {*CREDENTIALS, "RequestTimeTooSkewed"}
+            kind = CredentialsRefused if of_ours else AccessDenied
+            return kind(f"{self.code or 'AccessDenied'} by S3 for {name}{self._why_denied()}")
         return SourceUnreadable(f"S3 does not serve {name}: {self._said}")
 
     def _why_denied(self) -> str:

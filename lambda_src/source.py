@@ -1,6 +1,6 @@
 """Input objects in S3: their identity, and ranged reads of exactly these objects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import obstore
@@ -63,10 +63,16 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
 
 
 def input_of(
-    objects: S3Store, source: Source, addresses: Addresses, remaining_s: Callable[[], float] = no_end
+    objects: S3Store,
+    source: Source,
+    addresses: Addresses,
+    remaining_s: Callable[[], float] = no_end,
+    *,
+    left_out: Collection[int] = (),
+    skip_bad: bool = False,
 ) -> ObjectsInput:
     """``source`` as the input of a job. ``addresses`` are all of its objects, or those that a block touches;
-    ``remaining_s`` tells how much time the function has left."""
+    ``remaining_s`` tells how much time the function has left. Otherwise as ``ObjectsInput``."""
 
     def read_object(one: Placed, start: int, end: int) -> bytes:
         return read(objects, source.bucket, one, start, end, version=source.version_id)
@@ -77,6 +83,8 @@ def input_of(
         size_bytes=source.bytes,
         objects=source.objects,
         remaining_s=remaining_s,
+        left_out=left_out,
+        skip_bad=skip_bad,
     )
 
 

@@ -10,7 +10,7 @@ import zlib
 from io import BytesIO
 
 
-def _zipped() -> bytes:
+def zipped() -> bytes:
     file = BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("text", "words")
@@ -52,7 +52,7 @@ def _without_magic(tar: bytes) -> bytes:
 LATIN, CYRILLIC = "Señor, où?\n" * 20, "Съешь же ещё этих мягких французских булок.\n" * 20
 
 NO_TEXT = [
-    ("zip", _zipped()),
+    ("zip", zipped()),
     ("Parquet", PARQUET),
     ("UTF-16", "words".encode("utf-16")),
     ("UTF-16", b"\xfe\xff" + "words".encode("utf-16-be")),

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from client.page.markup import plural
-from lambda_src.conservation import check_mapped, check_reduced, lines_written
+from lambda_src.conservation import (
+    check_left_out,
+    check_mapped,
+    check_reduced,
+    left_out_of,
+    lines_written,
+)
 from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
 from lambda_src.messages import Manifest, PartReport
@@ -61,7 +67,12 @@ def proof_of(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof
             )
         )
     return Proof(
-        [*_owned(job, manifest), *_reduced(job, manifest, by_part), *_lines(job, manifest, parts)],
+        [
+            *_owned(job, manifest),
+            *_left_out(job, manifest),
+            *_reduced(job, manifest, by_part),
+            *_lines(job, manifest, parts),
+        ],
         by_part,
         sum(part.reduced for part in by_part),
         broken,
@@ -80,7 +91,9 @@ def _owned(job: Job, manifest: Manifest) -> list[Check]:
     one = job.unit.removesuffix("s")
     return [
         Check(
-            f"No {one} is missing, none is counted twice",
+            f"No {one} is missing, none is counted twice"
+            if not left_out_of(manifest)
+            else f"Each {one} is owned once, by a block that counted it or left out its object",
             f"Each block states which {job.unit} it owned. In order of the blocks, each begins where the one "
             f"before it ended; the first begins at 0, the last ends at {manifest.units}.",
             f"{len(spans)} {plural(len(spans), 'span')}{nothing}; {breaks} "
@@ -93,6 +106,29 @@ def _owned(job: Job, manifest: Manifest) -> list[Check]:
             f"{owned} of {manifest.units} {job.unit}",
             owned == manifest.units,
         ),
+    ]
+
+
+def _left_out(job: Job, manifest: Manifest) -> list[Check]:
+    """Nothing of a run that left out nothing."""
+    spans, source = left_out_of(manifest), manifest.source
+    if not spans:
+        return []
+    try:
+        check_left_out(manifest)
+        holds = True
+    except ConservationBroken:
+        holds = False
+    out_bytes = sum(span.end - span.start for span in spans)
+    return [
+        Check(
+            "What was left out was left out as a whole",
+            "The run was asked to skip bad objects. Each block states which it left out: every block that "
+            "owns a byte of such an object did. The other checks are about the rest.",
+            f"covers {source.objects - len(spans)} of {source.objects} objects and "
+            f"{source.bytes - out_bytes} of {source.bytes} {job.unit}",
+            holds,
+        )
     ]
 
 

@@ -19,6 +19,7 @@ from lambda_src.messages import (
     is_warm_request,
     plain_warnings,
     total_dollars,
+    what_is_left_out,
 )
 from lambda_src.meter import metered
 from lambda_src.results_table import ResultsTable
@@ -56,6 +57,7 @@ def log_results(name: str, deployed: Job, record: RunRecord, parts: Sequence[Par
         "key": record.key if record.key is not None else f"{record.prefix}*",
         "bytes": record.bytes,
         "blocks": record.blocks,
+        **what_is_left_out(record),
         "warnings": plain_warnings(record.warnings),
         "seconds": record.seconds,
         "dollars": total_dollars(record),

@@ -33,6 +33,8 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
             request.source,
             addresses_of(request.portion, blobs.get_listing),
             lambda: context.get_remaining_time_in_millis() / 1000,
+            left_out={one.start for one in request.left_out},
+            skip_bad=request.skip_bad_objects,
         )
         return map_block(deployed, request, source, blobs)
 

@@ -149,6 +149,7 @@ def _pinned(record: RunRecord, objects: S3Store, settings: ParseFileSettings) ->
         record.bucket,
         record.prefix or "",
         include_hidden=record.include_hidden,
+        skip_bad=record.on_bad_object == "skip",
         requester_pays=settings.requester_pays == "on",
     )
 

@@ -179,7 +179,7 @@ def test_a_lost_connection_is_worth_another_attempt(endpoint: str) -> None:
 def test_stray_names_are_skipped_and_told_unless_they_are_asked_for(s3: Any) -> None:
     for key in ("_SUCCESS", "a.log", ".a.log.swp", "_tmp/b.log", "2026_11/c.log", "2026_11/.crc"):
         put(s3, f"strays/{key}", b"x")
-    source, listing, [warning] = pin_prefix(open_client(), BUCKET, "strays/")
+    source, listing, [warning], _ = pin_prefix(open_client(), BUCKET, "strays/")
     assert [one.key for one in listing.addresses.objects(Span(0, 9))] == [
         "strays/2026_11/c.log",
         "strays/a.log",
@@ -217,7 +217,20 @@ def test_what_lies_beside_logs_is_not_counted_as_lines(s3: Any, objects: Any) ->
         ".a.log.swp": "b0VIM 9.0",
     }.items():
         put(s3, f"beside/{key}", text.encode())
-    source, listing, _ = pin_prefix(open_client(), BUCKET, "beside/")
+    source, listing, *_ = pin_prefix(open_client(), BUCKET, "beside/")
     job = load("access_log")
     mapped = job.map(Span(0, source.bytes), input_of(objects, source, listing.addresses))
     assert (mapped.observations[0], sum(mapped.observations)) == (24, 25)
+
+
+def test_archived_objects_are_left_out_where_bad_ones_are_skipped(s3: Any) -> None:
+    put(s3, "partly/a", b"1234")
+    put(s3, "partly/c", b"123")
+    s3.put_object(Bucket=BUCKET, Key="partly/b", Body=b"12", StorageClass="DEEP_ARCHIVE")
+    with pytest.raises(SourceUnreadable, match="partly/b"):
+        pin_prefix(open_client(), BUCKET, "partly/")
+    pinned = pin_prefix(open_client(), BUCKET, "partly/", skip_bad=True)
+    assert pinned.source.bytes == 9
+    [(address, reason)] = pinned.left_out.items()
+    assert address == 4
+    assert "DEEP_ARCHIVE" in reason

@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "map_reduce": BASE | {"pace", "waits"},
     "metrics": {"messages"},
     "parts": EDGE | {"map_reduce"},
+    "left_out": BASE | {"addresses", "job"},
     "conservation": EDGE | {"digests", "ownership"},
     "meter": EDGE | {"log"},
     "ledger": EDGE | {"log", "map_reduce", "prices"},
@@ -52,8 +53,8 @@ MAY_IMPORT = {
     "reduce_part": EDGE | {"blob_store", "conservation", "map_reduce", "meter"},
     "lease": EDGE | {"results_table"},
     "run": EDGE
-    | {"addresses", "blocks", "conservation", "findings", "lease", "ledger", "log", "map_reduce", "parts"}
-    | {"results_table", "warming"},
+    | {"addresses", "blocks", "conservation", "findings", "lease", "ledger", "left_out", "log", "map_reduce"}
+    | {"object_names", "parts", "results_table", "warming"},
 }
 JOBS_MAY_IMPORT = {"errors", "findings", "job", "jobs", "records"}
 LIBRARIES = {

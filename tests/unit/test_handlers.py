@@ -222,7 +222,7 @@ def test_what_may_not_be_read_is_refused(event: dict[str, str], named: str) -> N
 class Blobs:
     """Takes blobs and forgets them."""
 
-    def put(self, block: int, header: bytes, size: int, lines: list[bytes]) -> None:
+    def put(self, block: int, header: bytes, size: int, lines: list[bytes], variant: str) -> None:
         assert header_bytes(len(header)) <= size
 
 

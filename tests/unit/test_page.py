@@ -1,6 +1,7 @@
 """The page of a run: what it says, and that nothing of the input becomes markup."""
 
 import base64
+import copy
 import hashlib
 import itertools
 import json
@@ -25,8 +26,9 @@ from client.page.markup import as_data, dollars, number, prose, seconds, shown
 from client.page.proof import proof_of
 from client.safe_text import visible
 from client.sizes import share_text
-from lambda_src.job import Owned, load, names
-from lambda_src.messages import Call, PartReport, Trace, Usage
+from lambda_src.addresses import Placed
+from lambda_src.job import Owned, Span, load, names
+from lambda_src.messages import Call, PartReport, Trace, Usage, summarize
 from lambda_src.prices import PRICES, prices_of
 from tests.fake_runs import FakeRun, fake_run
 
@@ -349,6 +351,33 @@ def test_a_run_without_digests_is_not_said_to_have_them() -> None:
     )
     assert found.holds()
     assert len(found.checks) == len(proof_of(load(RUN.job), RUN.parts, RUN.manifest).checks) - 1
+
+
+def test_the_proof_says_what_was_left_out_and_that_all_blocks_did() -> None:
+    run = fake_run("top_words", blocks=3)
+    edge = run.manifest.blocks[0].owned.end
+    bad = Span(edge - 10, edge + 10)  # of which two blocks own a part
+    source = msgspec.structs.replace(run.manifest.source, key=None, prefix="in/", objects=9)
+    blocks = [
+        msgspec.structs.replace(block, left_out=[bad] * (block.block < 2)) for block in run.manifest.blocks
+    ]
+    manifest = msgspec.structs.replace(run.manifest, source=source, blocks=blocks)
+    record = copy.deepcopy(run.record)
+    record.key, record.prefix, record.objects, record.on_bad_object = None, "in/", 9, "skip"
+    record.leave_out([(Placed(bad.start, "in/<b>.gz", 20, "etag"), "in/<b>.gz is cut.")])
+    summary = summarize(load(run.job), record, run.parts)
+    assert (summary["objects_left_out"], summary["bytes_left_out"]) == (1, 20)
+    drawn = page(run.job, record, summary, run.trace, parts=run.parts, manifest=manifest)
+    for said in ("covers 8 of 9 objects", "999,999,980 of 1,000,000,000 bytes", "in/&lt;b&gt;.gz is cut."):
+        assert said in drawn
+    assert "<strong>Yes</strong> every byte once of what was read, not of what was left out" in drawn
+    assert "No byte is missing" not in drawn
+    blocks[1] = msgspec.structs.replace(blocks[1], left_out=[])
+    broken = proof_of(load(run.job), run.parts, msgspec.structs.replace(manifest, blocks=blocks))
+    assert "Block 1 read an object that another block left out" in broken.broken
+    assert [check.claim for check in broken.checks if not check.holds] == [
+        "What was left out was left out as a whole"
+    ]
 
 
 @pytest.mark.parametrize(("fault", "run"), list(broken_runs()))
