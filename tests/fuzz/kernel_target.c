@@ -207,7 +207,10 @@ static void try_counting(const uint8_t *data, size_t size, size_t chunks, int mo
         for (size_t i = 0; i < chunks && !status; i++) {
             size_t from = size * i / chunks, to = size * (i + 1) / chunks, settled, settled_bytes;
             uint8_t *chunk = copy_of(data + from, to - from);
-            status = counting_add(counting, chunk, to - from);
+            uint64_t invalid;
+            size_t first_invalid;
+            status = counting_add(counting, chunk, to - from, &invalid, &first_invalid);
+            CHECK(status || (invalid ? first_invalid + invalid <= to - from : is_utf8(chunk, chunk + to - from)));
             simple_count(&stretches, chunk, to - from);
             free(chunk);
             if (status || !mode)

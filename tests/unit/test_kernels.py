@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from lambda_src import job
 from lambda_src.errors import BlobDamaged, TooManyDistinct
+from lambda_src.findings import invalid_utf8
 from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs import top_words
@@ -61,6 +62,14 @@ def counted(kernel: Kernel, chunks: Sequence[bytes]) -> CountedLines:
     for chunk in chunks:
         counting.add(chunk)
     return counting.lines()
+
+
+@given(ANY_BYTES | EDGES, st.lists(st.integers(0, 1000), max_size=3), st.integers(0, 1000))
+def test_both_find_the_same_bytes_that_are_not_utf8(data: bytes, cuts: list[int], seed: int) -> None:
+    kernels = C.counting(), PYTHON.counting()
+    for chunk in [*cut(data, cuts), data, random_text(seed)]:
+        one, other = (counting.add(chunk) for counting in kernels)
+        assert one == other == invalid_utf8(chunk)
 
 
 def cut(data: bytes, cuts: Sequence[int]) -> list[bytes]:

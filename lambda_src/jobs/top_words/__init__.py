@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lambda_src.errors import TooManyDistinct
-from lambda_src.job import Input, Job, Mapped, Measured, Reduced, Span
+from lambda_src.findings import INVALID_UTF8, Tally
+from lambda_src.job import Input, Job, Mapped, Measured, Place, Reduced, Span
 from lambda_src.jobs.top_words import top
 from lambda_src.jobs.top_words.kernel import choose
 from lambda_src.jobs.top_words.tokens import TOKENS
@@ -25,11 +26,17 @@ def measure(source: Input) -> Measured:
 
 def map_block(block: Span, source: Input) -> Mapped:
     """Count the words that ``block`` owns. Raises TooManyDistinct, OutOfMemory, SourceNotText."""
-    counting = KERNEL.counting()
-    owned = source.feed(block, TOKENS, lambda chunk, _: counting.add(chunk))
+    counting, invalid_bytes = KERNEL.counting(), Tally()
+
+    def add(chunk: bytes, at: Place) -> None:
+        invalid = counting.add(chunk)
+        invalid_bytes.note(at, invalid.found, len(chunk), invalid.first)
+
+    owned = source.feed(block, TOKENS, add)
     counted = counting.lines()
     extras = {"longer_words": counted.longer_words, "native_blocks": int(KERNEL.is_native)}
-    return Mapped(owned, counted.lines, counted.words, extras)
+    findings = {INVALID_UTF8: invalid_bytes.finding()}
+    return Mapped(owned, counted.lines, counted.words, extras, findings)
 
 
 def reduce_length(_length: str, lines: Iterable[bytes]) -> Reduced:
@@ -78,4 +85,5 @@ JOB = Job(
     map=map_block,
     reduce=reduce_length,
     summarize=summarize,
+    finds_invalid_utf8=True,
 )

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from lambda_src.errors import BlobDamaged, OutOfMemory, TooManyDistinct
+from lambda_src.findings import Invalid
 from lambda_src.job import check_lines
 from lambda_src.jobs.top_words import words
 from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed, find_library
@@ -60,7 +61,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "counting_open": (_pointer, [c_char_p]),
     "counting_clear": (None, [_pointer]),
     "counting_close": (None, [_pointer]),
-    "counting_add": (c_int, [_pointer, c_char_p, _size]),
+    "counting_add": (c_int, [_pointer, c_char_p, _size, POINTER(c_uint64), POINTER(_size)]),
     "counting_stretches": (_size, [_pointer]),
     "counting_unclear": (_pointer, [_pointer, POINTER(_size)]),
     "counting_resolve": (c_int, [_pointer, c_char_p, _size]),
@@ -99,12 +100,14 @@ class Counting:
         self._close = weakref.finalize(self, _c().counting_close, self._handle)
         self._bytes = self._unsettled_bytes = 0
 
-    def add(self, chunk: bytes) -> None:
-        _check(_c().counting_add(self._handle, chunk, len(chunk)))
+    def add(self, chunk: bytes) -> Invalid:
+        invalid, first = c_uint64(), c_size_t()
+        _check(_c().counting_add(self._handle, chunk, len(chunk), byref(invalid), byref(first)))
         self._bytes += len(chunk)
         self._unsettled_bytes += len(chunk)
         if words.is_full(self._unsettled_bytes, _c().counting_stretches(self._handle)):
             self._settle()
+        return Invalid(invalid.value, first.value)
 
     def _settle(self) -> None:
         """Make words of the stretches, so that they take no more memory, and lines of the words, if these are

@@ -267,7 +267,8 @@ static void close_table(Table *table) {
 
 /* ------------------------------------------------------------------------------ counting */
 
-enum { IN_ORDER = 1, UNCLEAR = 2 }; /* marks of stretches and words */
+enum { IN_ORDER = 1, UNCLEAR = 2, INVALID_AT = 2 }; /* marks of stretches and words; above them, how many bytes of a
+                                                       stretch are not UTF-8 */
 #define OF_WORDS 0x80000000u
 
 typedef struct {
@@ -353,22 +354,37 @@ static size_t fold(const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edg
 
 static int is_inside(uint8_t byte) { return byte >= 0x80 || (uint8_t)((byte | 0x20) - 'a') < 26; }
 
-/* Whether Python decodes the text: nothing overlong, no surrogates, nothing above U+10FFFF. */
-static int is_utf8(const uint8_t *at, const uint8_t *end) {
-    while (at < end) {
-        uint8_t first = *at++;
-        if (first < 0x80)
-            continue;
-        ptrdiff_t more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-        uint8_t least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-        uint8_t most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-        if (first < 0xc2 || first > 0xf4 || end - at < more || *at < least || *at > most)
+/* How many bytes the character at the beginning has, 0 if there is none that Python decodes: nothing overlong, no
+   surrogates, nothing above U+10FFFF. */
+static inline size_t character(const uint8_t *at, const uint8_t *end) {
+    uint8_t first = *at++;
+    if (first < 0x80)
+        return 1;
+    size_t more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+    uint8_t least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    uint8_t most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    if (first < 0xc2 || first > 0xf4 || (size_t)(end - at) < more || *at < least || *at > most)
+        return 0;
+    for (size_t i = 1; i < more; i++)
+        if ((at[i] & 0xc0) != 0x80)
             return 0;
-        for (at++; --more; at++)
-            if ((*at & 0xc0) != 0x80)
-                return 0;
-    }
-    return 1;
+    return more + 1;
+}
+
+static int is_utf8(const uint8_t *at, const uint8_t *end) {
+    size_t bytes = 1;
+    while (at < end && (bytes = character(at, end)))
+        at += bytes;
+    return !!bytes;
+}
+
+/* How many bytes belong to no character; *first is set to where the first of them is. */
+static uint32_t invalid_in(const uint8_t *text, size_t bytes, size_t *first) {
+    uint32_t invalid = 0;
+    for (size_t at = 0, size; at < bytes; at += size ? size : 1)
+        if (!(size = character(text + at, text + bytes)) && !invalid++)
+            *first = at;
+    return invalid;
 }
 
 static int is_ascii(const Key *key) {
@@ -378,16 +394,39 @@ static int is_ascii(const Key *key) {
     return !(all & EACH(0x80));
 }
 
-/* Count the stretches of a chunk that cuts none. */
-EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes) {
+/* A stretch that is new and not ASCII. */
+static int note_unclear(Counting *counting, Entry *stretch, const Key *key) {
+    size_t first;
+    stretch->mark = UNCLEAR | invalid_in(key->text, key->bytes, &first) << INVALID_AT;
+    if (reserve(&counting->unclear, key->bytes + 1))
+        return NO_MEMORY;
+    append(&counting->unclear, "\n", 1);
+    append(&counting->unclear, key->text, key->bytes);
+    return DONE;
+}
+
+/* Where the first byte of the keys' texts that is not UTF-8 is, from `folded` on, where they lie. */
+static size_t first_invalid_of(const Key *keys, size_t made, const uint8_t *folded) {
+    size_t first = 0;
+    for (size_t i = 0; i < made; i++)
+        if (invalid_in(keys[i].text, keys[i].bytes, &first))
+            return (size_t)(keys[i].text - folded) + first;
+    return 0;
+}
+
+/* Count the stretches of a chunk that cuts none. *invalid is how many of its bytes are not UTF-8, *first_invalid where
+   the first of them is. */
+EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes, uint64_t *invalid,
+                          size_t *first_invalid) {
     Table *stretches = &counting->stretches;
     int status = DONE;
+    *invalid = *first_invalid = 0;
     for (size_t start = 0, end; !status && start < bytes; start = end) {
         end = bytes - start > PIECE ? start + PIECE : bytes;
         while (end < bytes && is_inside(chunk[end]))
             end++;
         size_t piece = end - start;
-        if (piece > UINT32_MAX / 2)
+        if (piece > UINT32_MAX >> INVALID_AT)
             return TOO_MANY;
         if (reserve(&counting->folded, piece + 64) || reserve(&counting->edges, (piece + 2) * sizeof(uint32_t)))
             return NO_MEMORY;
@@ -401,16 +440,16 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
                 make_key(&keys[made], &stretches->secret, folded + edge[0], edge[1] - edge[0], folded_end);
                 prefetch_slot(stretches, &keys[made++]);
             }
+            uint64_t marks = 0;
             for (size_t i = 0; i < made && !status; i++) {
                 Entry *stretch = entry_of(stretches, &keys[i], &status);
-                if (stretch && !stretch->count++ && !is_ascii(&keys[i])) {
-                    stretch->mark = UNCLEAR;
-                    if (!(status = reserve(&counting->unclear, keys[i].bytes + 1))) {
-                        append(&counting->unclear, "\n", 1);
-                        append(&counting->unclear, keys[i].text, keys[i].bytes);
-                    }
-                }
+                if (stretch && !stretch->count++ && !is_ascii(&keys[i]))
+                    status = note_unclear(counting, stretch, &keys[i]);
+                marks += stretch ? stretch->mark >> INVALID_AT : 0;
             }
+            if (marks && !*invalid)
+                *first_invalid = start + first_invalid_of(keys, made, folded);
+            *invalid += marks;
         }
     }
     return status;

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-LIBRARY = "fanfold.libs/kernel-030af181.so"
+from lambda_src.findings import Invalid
+
+LIBRARY = "fanfold.libs/kernel-f7894b20.so"
 """Where the layer has what is compiled from kernel.c, by a hash of it: while a deployment is under way, new
 code can meet an old layer, and then works in Python."""
 
@@ -36,8 +38,9 @@ class Summed(NamedTuple):
 class Counting(Protocol):
     """Counts the words of one block. An error ends it."""
 
-    def add(self, chunk: bytes) -> None:
-        """Count the stretches of ``chunk``, which cuts no token. Raises TooManyDistinct, OutOfMemory."""
+    def add(self, chunk: bytes) -> Invalid:
+        """Count the stretches of ``chunk``, which cuts no token and no character; what of
+        it is not UTF-8. Raises TooManyDistinct, OutOfMemory."""
 
     def lines(self) -> CountedLines:
         """What was counted, which ends the counting. Raises OutOfMemory."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 
 from lambda_src.errors import BlobDamaged, TooManyDistinct
+from lambda_src.findings import Invalid, invalid_utf8
 from lambda_src.job import check_lines, pieces_of
 from lambda_src.jobs.top_words import top, words
 from lambda_src.jobs.top_words.kernel import CountedLines, Kernel, Summed
@@ -25,7 +26,7 @@ class Counting:
         self._words = [0] * LONGEST
         self._longer_words = 0
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, chunk: bytes) -> Invalid:
         count_stretches(chunk, self._stretches)
         self._unsettled_bytes += len(chunk)
         if words.is_full(self._unsettled_bytes, len(self._stretches)):
@@ -33,6 +34,7 @@ class Counting:
             settled_bytes = sum(len(word.encode()) for counts in self._settled for word in counts)
             if words.are_many(sum(map(len, self._settled)), settled_bytes):
                 self._write()
+        return invalid_utf8(chunk)
 
     def _settle(self) -> None:
         """Make words of the stretches, so that they take no more memory."""
