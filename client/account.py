@@ -20,7 +20,8 @@ class Account(NamedTuple):
         """Which AWS it is, for a person."""
         if self.aws.endpoint_url:
             return "the local AWS"
-        return visible(f"AWS in {self.aws.session.region_name}")
+        session = self.aws.session
+        return visible(f"AWS in {session.region_name}, by the profile {session.profile_name}")
 
     def deployment(self, job: str) -> Deployment:
         """The stack of ``job``. Raises DeploymentError."""

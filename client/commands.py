@@ -587,6 +587,7 @@ def resume(
 
     account, deployment, run_id = _of_run(run_id, job, local, profile, region)
     aws, stages = account.aws, _stages(into)
+    stages.console.print(f"On {account.name()}")
     request = runs.request_to_resume(aws, deployment, run_id)
     request = msgspec.structs.replace(request, max_dollars=max_dollars)
     ended = attend(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
@@ -601,6 +602,7 @@ def cancel(
     from client import runs
 
     account, deployment, run_id = _of_run(run_id, job, local, profile, region)
+    _complain(f"On {account.name()}")
     record = runs.cancel(account.aws, deployment, run_id)
     sentences = {
         "RUNNING": "The run is stopping: it starts no more blocks.",
@@ -643,6 +645,7 @@ def clean(
     from client.intermediates import clean as clean_up
 
     account = _account(local, profile, region)
+    _complain(f"On {account.name()}")
     clean_up(
         _console(),
         account.aws,

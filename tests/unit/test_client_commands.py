@@ -13,7 +13,18 @@ from typing import Any
 import pytest
 import typer
 
-from client import account, attendance, commands, demo, history, local_stack, runs, terminal, workload
+from client import (
+    account,
+    attendance,
+    commands,
+    demo,
+    history,
+    intermediates,
+    local_stack,
+    runs,
+    terminal,
+    workload,
+)
 from client.account import Account
 from client.aws import Aws
 from client.upload import Input
@@ -29,7 +40,8 @@ HEAVY = {"boto3", "botocore", "rich", "asyncio", "pydantic", "client.runs", "cli
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with a deployment of which nothing is asked."""
     deployment: Any = SimpleNamespace(job="top_words", bucket="bucket", source_bucket="bucket", table="table")
-    opened = Account(Aws(SimpleNamespace(region_name="eu-west-1")), {"top_words": deployment})
+    session = SimpleNamespace(region_name="eu-west-1", profile_name="work")
+    opened = Account(Aws(session), {"top_words": deployment})
     monkeypatch.setattr(account, "open_account", lambda **_: opened)
 
 
@@ -514,7 +526,7 @@ class TestARunThatCostsFarMoreThanSuggested:
         there = Input("input/0/text.txt", '"etag"', sent=True)
         monkeypatch.setattr(attendance, "upload", lambda *_: there)
         monkeypatch.setattr(runs, "begin", lambda _aws, _deployment, request: self.begun.append(request))
-        session = SimpleNamespace(region_name="us-east-1")
+        session = SimpleNamespace(region_name="us-east-1", profile_name="work")
         opened = account.open_account(local=False, profile=None, region=None)
         opened = opened._replace(aws=Aws(session))
         monkeypatch.setattr(account, "open_account", lambda **_: opened)
@@ -656,6 +668,20 @@ def test_a_variable_means_the_local_aws_and_is_told(
     if by_variable:
         assert commands.main(["runs", "--region", "eu-west-1"]) == 2
         assert "FANFOLD_LOCAL, does not go with --profile or --region" in capsys.readouterr().err
+
+
+CHANGES = (["run", "s3://bucket/key"], ["resume", "run"], ["cancel", "run"], ["clean"])
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize("words", CHANGES)
+def test_what_changes_something_says_on_which_aws(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runs, "cancel", lambda *_: ENDED.record)
+    monkeypatch.setattr(intermediates, "clean", lambda *_, **__: None)
+    assert commands.main(words) == 0
+    assert "On AWS in eu-west-1, by the profile work\n" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_ended")
