@@ -176,6 +176,16 @@ def by_name(name: str, message: str) -> FanfoldError:
     return known.get(name, FunctionFailed)(message)
 
 
+def one_line(text: str) -> str:
+    """``text`` of somebody else's, such as a key, in a sentence: what ends a line or steers a terminal is
+    shown as its escape.
+
+    >>> print(one_line("input/größe\\n.log"))
+    input/größe\\n.log
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def for_people(text: str) -> str:
     """The text of a failure without the names of our errors, which records and answers keep for programs.
 

@@ -12,8 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lambda_src import meter
 from lambda_src.addresses import Listing, Placed, place
-from lambda_src.errors import SourceNotFound, SourceUnreadable, Transient
-from lambda_src.messages import Pinned, RunWarning, Source
+from lambda_src.errors import SourceNotFound, SourceUnreadable, Transient, one_line
+from lambda_src.messages import Pinned, RunWarning, Source, name_of
 from lambda_src.object_names import MAX_OBJECTS, NAMES_SHOWN, is_stray, named
 from lambda_src.s3 import ARCHIVED, Refusal
 
@@ -112,12 +112,12 @@ def list_prefix(
         placed = place(islice(_pinned(pages, bucket, strays, archived), MAX_OBJECTS + 1))
     if not placed and strays.bytes:
         raise SourceNotFound(
-            f"All objects under s3://{bucket}/{prefix} have names that are skipped, such as "
+            f"All objects under s3://{bucket}/{one_line(prefix)} have names that are skipped, such as "
             f"{strays.named()}: to read them: include_hidden (--include-hidden)."
         )
     if not placed and not strays.named():
         raise SourceNotFound(
-            f"No object begins with s3://{bucket}/{prefix}: check bucket and prefix, or upload one."
+            f"No object begins with s3://{bucket}/{one_line(prefix)}: check bucket and prefix, or upload one."
         )
     return placed
 
@@ -153,7 +153,7 @@ def _pinned(
             if strays.skip(entry["Key"], entry["Size"]):
                 continue
             if entry["Size"] and is_archived(entry):
-                name = f"s3://{bucket}/{entry['Key']}"
+                name = name_of(bucket, entry["Key"], None)
                 why = f"S3 does not serve {name} ({entry['StorageClass']}): {ARCHIVED}"
                 if archived is None:
                     raise SourceUnreadable(why)
@@ -163,7 +163,7 @@ def _pinned(
 
 @contextmanager
 def _translated(bucket: str, prefix: str) -> Iterator[None]:
-    name = f"s3://{bucket}/{prefix}*"
+    name = name_of(bucket, None, prefix)
     try:
         yield
     except ClientError as error:
@@ -174,5 +174,5 @@ def _translated(bucket: str, prefix: str) -> Iterator[None]:
         raise Refusal(status, code, message).error(bucket, name) from error
     except BotoCoreError as error:
         raise Transient(
-            f"The connection to S3 failed when s3://{bucket}/{prefix} was listed: {error}"
+            f"The connection to S3 failed when s3://{bucket}/{one_line(prefix)} was listed: {error}"
         ) from error

@@ -15,7 +15,15 @@ from msgspec import Meta, Struct
 from msgspec.structs import asdict, replace
 
 from lambda_src.addresses import Listing, Placed, Portion
-from lambda_src.errors import CodeChanged, FanfoldError, InvalidRequest, RunCancelled, Throttled, by_name
+from lambda_src.errors import (
+    CodeChanged,
+    FanfoldError,
+    InvalidRequest,
+    RunCancelled,
+    Throttled,
+    by_name,
+    one_line,
+)
 from lambda_src.job import Finding, Job, Owned, Span
 
 T = TypeVar("T")
@@ -450,7 +458,7 @@ def name_of(bucket: str, key: str | None, prefix: str | None) -> str:
     >>> name_of("b", "k", None), name_of("b", None, "logs/")
     ('s3://b/k', 's3://b/logs/*')
     """
-    return f"s3://{bucket}/{prefix}*" if key is None else f"s3://{bucket}/{key}"
+    return one_line(f"s3://{bucket}/{prefix}*" if key is None else f"s3://{bucket}/{key}")
 
 
 def error_text(error: BaseException) -> str:

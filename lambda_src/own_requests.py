@@ -7,7 +7,7 @@ from urllib.parse import quote
 from obstore.store import S3Store
 
 from lambda_src.endpoint import Endpoint, Response, Unreachable, open_at
-from lambda_src.errors import Transient
+from lambda_src.errors import Transient, one_line
 from lambda_src.s3 import refusal_of
 
 TIMEOUT_S = 30.0
@@ -44,7 +44,7 @@ class OwnRequests:
         return self._asked("GET", key, headers, version).body
 
     def _asked(self, method: str, key: str, headers: dict[str, str], version: str | None) -> Response:
-        name = f"s3://{self._bucket}/{key}"
+        name = one_line(f"s3://{self._bucket}/{key}")
         path = f"/{self._bucket}/{quote(key, safe='/~')}"
         query = [("versionId", version)] if version else []
         try:

@@ -21,6 +21,7 @@ from lambda_src.errors import (
     SourceUnreadable,
     Throttled,
     Transient,
+    one_line,
 )
 
 MAX_KEY_BYTES = 1024
@@ -203,7 +204,7 @@ def obstore_sends(key: str) -> bool:
     """Whether obstore would ask for exactly that key. It drops a slash at either end in silence, and would
     read another object.
 
-    >>> [key for key in ("a/b", "a//b", "/a", "a/", "a/../b", "a\tb", "a b") if obstore_sends(key)]
+    >>> [key for key in ("a/b", "a//b", "/a", "a/", "a/../b", "a\\x01b", "a b") if obstore_sends(key)]
     ['a/b', 'a b']
     """
     return not ({"", ".", ".."} & set(key.split("/")) or _CONTROL_CHARACTER.search(key))
@@ -222,7 +223,7 @@ def translated(bucket: str, key: str) -> Iterator[None]:
             if found
             else next((code for kind, code in _STATUS_OF if isinstance(error, kind)), 0)
         )
-        name = f"s3://{bucket}/{key}"
+        name = one_line(f"s3://{bucket}/{key}")
         if "redirect without LOCATION" in text:
             status = 301
         if not status:

@@ -11,7 +11,7 @@ from lambda_src.addresses import Addresses, Listing, Placed
 from lambda_src.errors import AccessDenied, FanfoldError, SourceNotFound, Transient
 from lambda_src.formats import Readable, no_end, tell
 from lambda_src.inputs import ObjectsInput
-from lambda_src.messages import Source
+from lambda_src.messages import Source, name_of
 from lambda_src.ownership import check_beginning
 from lambda_src.s3 import check_key, obstore_sends, translated
 
@@ -55,7 +55,7 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
         # The owner of the bucket lets its objects be read, but not by version: the ETag alone says which.
         found = None
         first_bytes = read_one(*first)
-    stored = Readable(f"s3://{bucket}/{key}", size, read_one)
+    stored = Readable(name_of(bucket, key, None), size, read_one)
     how = tell(stored, first_bytes)
     if how in ("gzip", "xz") or (how != "plain" and size <= PIN_BYTES):  # others are looked at by their block
         check_beginning(stored, how, first_bytes)
@@ -102,7 +102,9 @@ def read(
     with meter.stage("fetch"):
         data = _get(objects, bucket, one.key, (start, end), wanted)
     if len(data) != end - start:
-        raise Transient(f"S3 answered {len(data)} of the bytes {start} to {end} of s3://{bucket}/{one.key}.")
+        raise Transient(
+            f"S3 answered {len(data)} of the bytes {start} to {end} of {name_of(bucket, one.key, None)}."
+        )
     return data
 
 

@@ -182,6 +182,16 @@ def test_each_partition_has_its_endpoint(
     assert bucket.config["endpoint"] == endpoint
 
 
+@pytest.mark.parametrize(("key", "shown"), [("a\n\x1b[1m", r"a\n\x1b[1m"), ("a\u202eb", r"a\u202eb")])
+def test_a_key_in_a_sentence_ends_no_line_and_steers_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, key: str, shown: str
+) -> None:
+    """By our own requests, and by obstore."""
+    with pytest.raises(SourceNotFound) as caught:
+        refused(monkeypatch, Answer(404), pinning=True, key=key)
+    assert str(caught.value).startswith(f"s3://bucket/{shown} does not exist")
+
+
 OLD = Answer(200, {"ETag": '"old"', "x-amz-version-id": "V1"}, b"0123456789")
 NEW = Answer(200, {"ETag": '"new"', "x-amz-version-id": "V2"}, b"replaced it")
 

@@ -247,11 +247,11 @@ def test_a_read_of_an_object(wire: Wire, key: str, version: str | None, payer: b
 
 def test_a_person_of_a_deployment_that_pays_does_so_with_each_look_at_the_bucket(wire: Wire) -> None:
     client = paying(botocores(wire, "s3"))
-    for look in (
-        lambda: client.list_objects_v2(Bucket="bucket"),
-        lambda: client.head_object(Bucket="bucket", Key="k"),
-        lambda: client.get_object(Bucket="bucket", Key="k"),
+    for operation, request in (
+        ("list_objects_v2", {}),
+        ("head_object", {"Key": "k"}),
+        ("get_object", {"Key": "k"}),
     ):
         with pytest.raises(ConnectionError):
-            look()
+            getattr(client, operation)(Bucket="bucket", **request)
     assert [sent.headers.get("x-amz-request-payer") for sent in wire.sent] == ["requester"] * 3
