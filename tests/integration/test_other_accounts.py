@@ -9,6 +9,7 @@ from lambda_src import source
 from lambda_src.addresses import Placed
 from lambda_src.errors import (
     AccessDenied,
+    CredentialsRefused,
     FanfoldError,
     InvalidRequest,
     SourceChanged,
@@ -90,7 +91,7 @@ NO_REASON = r"it does not exist, or .* lacks the permission, or it is in a reque
             403,
             "RequestTimeTooSkewed",
             "The difference is",
-            AccessDenied,
+            CredentialsRefused,
             "^RequestTimeTooSkewed .*clock.*wrong",
         ),
         (
@@ -100,8 +101,14 @@ NO_REASON = r"it does not exist, or .* lacks the permission, or it is in a reque
             AccessDenied,
             r"^AllAccessDisabled .*All access is off",
         ),
-        (403, "InvalidAccessKeyId", "It does not exist", AccessDenied, "credentials of this function"),
-        (400, "ExpiredToken", "The token has expired", AccessDenied, "^ExpiredToken by S3.*credentials of"),
+        (403, "InvalidAccessKeyId", "It does not exist", CredentialsRefused, "credentials of this function"),
+        (
+            400,
+            "ExpiredToken",
+            "The token has expired",
+            CredentialsRefused,
+            "^ExpiredToken by S3.*credentials of",
+        ),
         (
             400,
             "KMS.DisabledException",
