@@ -1,5 +1,6 @@
 """Which account a command is about: the person's, or the local AWS that is up; and the stacks in it."""
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -20,8 +21,12 @@ class Account(NamedTuple):
         """Which AWS it is, for a person."""
         if self.aws.endpoint_url:
             return "the local AWS"
-        session = self.aws.session
-        return visible(f"AWS in {session.region_name}, by the profile {session.profile_name}")
+        region, profile = self.aws.session.region_name, self.aws.session.profile_name
+        # Keys in the environment are used before a profile that is named there, too.
+        is_used = "--profile" in self.aws.options or "AWS_ACCESS_KEY_ID" not in os.environ
+        return visible(
+            f"AWS in {region}{f', by the profile {profile}' if profile != 'default' and is_used else ''}"
+        )
 
     def deployment(self, job: str) -> Deployment:
         """The stack of ``job``. Raises DeploymentError."""

@@ -680,8 +680,12 @@ def test_what_changes_something_says_on_which_aws(
 ) -> None:
     monkeypatch.setattr(runs, "cancel", lambda *_: ENDED.record)
     monkeypatch.setattr(intermediates, "clean", lambda *_, **__: None)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     assert commands.main(words) == 0
     assert "On AWS in eu-west-1, by the profile work\n" in capsys.readouterr().err
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    assert commands.main(words) == 0
+    assert "On AWS in eu-west-1\n" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_ended")
