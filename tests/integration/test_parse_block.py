@@ -1,5 +1,6 @@
 """Blocks parsed by their handler, summed by the reducer's: through real adapters, against the oracle."""
 
+import gzip
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,10 +21,12 @@ from lambda_src.handlers import parse_block as handler
 from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs.top_words import JOB
+from lambda_src.listing import open_client, pin_prefix
 from lambda_src.map_block import find_report, map_block
 from lambda_src.messages import BlockReport, Manifest, ParseBlockRequest, Source, encode, to_plain
 from lambda_src.reduce_part import reduce_part
 from tests import oracle
+from tests.archives import zipped
 from tests.integration.conftest import BUCKET
 from tests.texts import ANY_BYTES
 
@@ -65,6 +68,42 @@ def test_blobs_sum_to_the_oracle(
     expected = oracle.count_words(data)
     assert found == oracle.top_words(expected)
     assert sum(report.extras["longer_words"] for report in reports) == oracle.longer_words(expected)
+
+
+def test_bad_objects_are_reported_and_left_out_when_that_is_asked(
+    s3: Any, objects: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of a block at once: a cut archive, one that is gone, and a zip."""
+    for name, value in {"URL_SUFFIX": "amazonaws.com", "JOB": "top_words", "REQUESTER_PAYS": "off"}.items():
+        monkeypatch.setenv(f"FANFOLD_{name}", value)
+    monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
+    texts = {
+        "a": b"good words ",
+        "b": gzip.compress(b"cut")[:-3],
+        "c": b"gone",
+        "d": zipped(),
+        "e": b"more words",
+    }
+    for key, text in texts.items():
+        s3.put_object(Bucket=BUCKET, Key=f"input/bad/{key}", Body=text)
+    pinned = pin_prefix(open_client(), BUCKET, "input/bad/", skip_bad=True)
+    s3.delete_object(Bucket=BUCKET, Key="input/bad/c")
+    whole = Span(0, pinned.source.bytes)
+    request = ParseBlockRequest(
+        "bad", pinned.source, 0, *whole, pinned.listing.portion(whole), JOB.rules, skip_bad_objects=True
+    )
+    found = msgspec.convert(handler.handler(to_plain(request), CONTEXT), BlockReport)
+    one = {one.key[-1]: one for one in pinned.listing.addresses.objects(whole)}
+    assert [bad.address for bad in found.bad_objects] == [one[key].address for key in "bcd"]
+    for word, bad in zip(("is cut", "does not exist", "is zip"), found.bad_objects, strict=True):
+        assert word in bad.reason
+    left_out = [Span(one[key].address, one[key].address + one[key].bytes) for key in "bcd"]
+    report = msgspec.convert(handler.handler(to_plain(request.without(left_out)), CONTEXT), BlockReport)
+    assert report.owned[:2] == whole
+    assert (sum(report.observations), report.left_out) == (4, left_out)
+    blobs = BlobStore(objects, BUCKET, "bad")
+    assert find_report(JOB, request, blobs, check_lines=False) is None
+    assert find_report(JOB, request.without(left_out), blobs, check_lines=True)
 
 
 def test_a_worker_answers_its_failure(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
