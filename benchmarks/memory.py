@@ -1,247 +1,414 @@
-"""Peak memory of each function for its worst input, against its setting, each in a process of its own.
+"""Peak memory of each function for its worst inputs, against its setting: of its handler, with all that it
+fetches and stores, in a process of its own, against an S3 and a DynamoDB of a few lines.
 
-python -m benchmarks.memory
+python -m benchmarks.memory [CASE ...]
 """
 
+import gzip
 import itertools
 import json
 import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from benchmarks.peak import own_peak_kib
-from lambda_src.addresses import Addresses, Placed, Portion
+from lambda_src.addresses import Placed, Portion
+from lambda_src.blob_store import HEADER_STEP_BYTES, BlobStore
 from lambda_src.blocks import MAX_BLOCKS
-from lambda_src.digests import DIGEST_BYTES
+from lambda_src.digests import DIGEST_BYTES, digest_of
 from lambda_src.errors import TooManyDistinct
-from lambda_src.inputs import ObjectsInput, input_of_bytes
-from lambda_src.job import Input, Owned, Span
-from lambda_src.jobs import access_log, column_permutations
+from lambda_src.formats import Format
+from lambda_src.job import MAX_LINE_BYTES, Job, Owned, load
+from lambda_src.jobs.access_log import LINES, LONGEST_PATH
 from lambda_src.jobs.column_permutations.table import MAX_COLUMNS, MAX_ROWS
-from lambda_src.jobs.top_words import JOB
-from lambda_src.jobs.top_words.words import SPILL_WORDS as MAX_DISTINCT_STRETCHES
-from lambda_src.messages import BlockReport, Manifest, ParseBlockRequest, Source, encode
-from lambda_src.reduce_part import reduce_part
-from lambda_src.settings import ONE_VCPU_MB
+from lambda_src.messages import (
+    BlockReport,
+    GetOccurrencesRequest,
+    Manifest,
+    ParseBlockRequest,
+    Source,
+    encode,
+    to_plain,
+)
+from lambda_src.settings import DEFAULT_JOB, ONE_VCPU_MB
+from stacks.native_library import build_library, source_of_job
 
-LETTERS = b"abcdefghijklmnopqrstuvwxyz\xc3\xa9"
+RUNTIME_MB = 40
+"""What Lambda's own runtime takes beside ours: not measured here."""
 
-
-class Blobs:
-    """Blobs that are made when they are read."""
-
-    def __init__(
-        self, manifest: Manifest | None = None, line: Callable[[int], bytes] = lambda _: b""
-    ) -> None:
-        self._manifest, self._line = manifest, line
-
-    def get_manifest(self) -> bytes:
-        assert self._manifest
-        return encode(self._manifest)
-
-    def get(
-        self, _number: int, block: int, _header_bytes: int, _line_bytes: list[int], _digests: bytes
-    ) -> bytes:
-        return self._line(block)
-
-
-def parse(data: bytes) -> None:
-    JOB.map(Span(0, len(data)), input_of_bytes([data]))
+BUCKET, RUN, ETAG = "bucket", "run", '"etag"'
+ENVIRONMENT = {
+    "AWS_ALLOW_HTTP": "true",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_REGION": "us-east-1",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(ONE_VCPU_MB),
+    "FANFOLD_URL_SUFFIX": "amazonaws.com",
+    "FANFOLD_BUCKET": BUCKET,
+    "FANFOLD_TABLE": "table",
+    "FANFOLD_REQUESTER_PAYS": "off",
+}
 
 
-def distinct(words: int, word_bytes: int) -> bytes:
-    letters = (bytes(word) for word in itertools.product(LETTERS[:26], repeat=word_bytes))
-    return b" ".join(itertools.islice(letters, words))
+class Case(NamedTuple):
+    """What one invocation of a function of ``job`` is measured with: ``prepare`` writes the objects that it
+    reads into a folder, under their keys, and gives the event. It ends as ``refused``, or else well."""
+
+    function: str
+    job: str
+    prepare: Callable[[Path], dict[str, Any]]
+    refused: str = ""
+    kernel: str = "native"
 
 
-def parse_default_block_of_distinct_words() -> None:
-    parse(distinct(5 * (1 << 20) // 5, 4))
+class _Handler(BaseHTTPRequestHandler):
+    """S3, of which what is put is dropped, and a DynamoDB that takes everything."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    folder: Path
+
+    def do_GET(self) -> None:
+        path = self.folder / self.path.removeprefix(f"/{BUCKET}/")
+        if not path.exists():
+            self.send_response(404)
+            self._end(0)
+            return
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            asked = self.headers.get("Range", f"bytes=0-{size - 1}").removeprefix("bytes=")
+            first, last = map(int, asked.split("-"))
+            last = min(last, size - 1)
+            self.send_response(206 if "Range" in self.headers else 200)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+            self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+            self._end(last + 1 - first)
+            file.seek(first)
+            while left := last + 1 - file.tell():
+                self.wfile.write(file.read(min(left, 1 << 20)))
+
+    do_HEAD = do_GET  # noqa: N815 - of what is not there
+
+    def do_PUT(self) -> None:
+        self._drop_body()
+        self.send_response(200)
+        self._end(0)
+
+    def do_POST(self) -> None:
+        self._drop_body()
+        self.send_response(200)
+        self._end(2)
+        self.wfile.write(b"{}")
+
+    def _drop_body(self) -> None:
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+
+    def _end(self, size: int) -> None:
+        self.send_header("ETag", ETAG)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
 
 
-def parse_one_letter_words() -> None:
-    parse(b"a " * (32 << 20))
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """The endpoint of an S3 with the objects in ``folder``."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"folder": folder})) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
-def parse_two_letter_words() -> None:
+def block_of(job: str, how: Format, parts: Iterable[bytes], folder: Path) -> dict[str, Any]:
+    """An event for one block that is all of an object, which holds ``parts``."""
+    key = "input/data"
+    path = folder / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") if how == "plain" else gzip.open(path, "wb", 1) as file:
+        file.writelines(parts)
+    size = path.stat().st_size
+    units = {"column_permutations": 10**7}.get(job, size)
+    return dict(
+        to_plain(
+            ParseBlockRequest(
+                RUN,
+                Source(BUCKET, key, ETAG, size),
+                0,
+                0,
+                units,
+                Portion((Placed(0, key, size, ETAG, how),), None),
+                load(job).rules,
+            )
+        )
+    )
+
+
+def part_of(job: str, part: str, lines: Iterable[tuple[bytes, int]], folder: Path) -> dict[str, Any]:
+    """An event for the reducer of ``part``, over blobs with one of ``lines`` each, and what it counts."""
+    deployed = load(job)
+    number, blobs = deployed.parts.index(part), BlobStore(None, BUCKET, RUN)  # type: ignore[arg-type]
+    reports = []
+    for block, (line, observed) in enumerate(lines):
+        path = folder / blobs.key(block)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.write(b" " * HEADER_STEP_BYTES + b"\n" * number)
+            file.write(line)
+            file.write(b"\n" * (len(deployed.parts) - number))
+        reports.append(report_of(deployed, block, {number: (line, observed)}))
+    write_manifest(reports, folder)
+    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", part, deployed.rules)))
+
+
+def report_of(job: Job, block: int, lines: dict[int, tuple[bytes, int]]) -> BlockReport:
+    every = [lines.get(number, (b"", 0)) for number in range(len(job.parts))]
+    return BlockReport(
+        block,
+        Owned(block, block + 1),
+        HEADER_STEP_BYTES,
+        [len(line) for line, _ in every],
+        [observed for _, observed in every],
+        {},
+        line_digests=b"".join(digest_of(line) for line, _ in every),
+    )
+
+
+def write_manifest(reports: list[BlockReport], folder: Path) -> None:
+    path = folder / "runs" / RUN / "manifest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    units = reports[-1].owned.end
+    path.write_bytes(encode(Manifest(RUN, Source(BUCKET, "k", ETAG, units), units, reports)))
+
+
+def chinese(size: int) -> Iterator[bytes]:
+    """Sentences, each of which is a stretch that comes once."""
     generator = random.Random(1)
-    words = b" ".join(bytes(generator.choices(LETTERS, k=2)) for _ in range(700))
-    parse((words + b" ") * (1 << 14))
+    letters = [chr(point) for point in range(0x4E00, 0x4E00 + 3000)] + ["，"] * 300
+    text = "".join(generator.choices(letters, k=1_000_000))
+    for start in itertools.count():
+        data = "\n".join(text[at : at + 80] for at in range(start, len(text), 83)).encode()
+        yield data + b"\n"
+        size -= len(data)
+        if size < 0:
+            return
 
 
-def parse_as_many_distinct_words_as_are_allowed() -> None:
-    parse(distinct(MAX_DISTINCT_STRETCHES, 16))
-
-
-def parse_more_distinct_words_than_are_allowed() -> None:
-    try:
-        parse(distinct(MAX_DISTINCT_STRETCHES * 2, 16))
-    except TooManyDistinct:
-        return
-    raise AssertionError("not refused")
-
-
-def reduce_distinct_words(blocks: int, words: int) -> None:
-    line_of = {block: line(block, words) for block in range(2)}
-    size = len(line_of[0])
-    reports = [
-        BlockReport(block, Owned(block, block + 1), 1024, [size] * 20, [words] * 20, {})
-        for block in range(blocks)
+def dashed_cyrillic(size: int) -> Iterator[bytes]:
+    generator = random.Random(1)
+    words = [
+        "".join(generator.choices("абвгдежзийклмноп", k=generator.randint(1, 12))) for _ in range(100_000)
     ]
-    manifest = Manifest("run", Source("b", "k", "e", blocks), blocks, reports)
-    reduce_part(JOB, "20", Blobs(manifest, lambda block: line(block, words)))  # type: ignore[arg-type]
+    while size > 0:
+        data = ("—".join(generator.choices(words, k=50_000)) + "\n").encode()
+        yield data
+        size -= len(data)
 
 
-def line(block: int, words: int) -> bytes:
-    return ("{" + ",".join(f'"{block:06d}{word:014d}":1' for word in range(words)) + "}").encode()
+def distinct(
+    words: int, letters: int, alphabet: str = "abcdefghijklmnopqrstuvwxyz", start: int = 0
+) -> Iterator[str]:
+    """``words`` of so many letters, none twice: those from number ``start`` on."""
+    tails = ["".join(tail) for tail in itertools.product(alphabet[:16], repeat=3)]
+    for number in range(start, start + words, len(tails)):
+        head = "".join(alphabet[int(digit, 16)] for digit in f"{number // len(tails):0{letters - 3}x}")
+        yield from (head + tail for tail in tails[: start + words - number])
 
 
-def reduce_many_blobs_of_distinct_words() -> None:
-    reduce_distinct_words(64, 50_000)
+def spaced(words: Iterator[str]) -> Iterator[bytes]:
+    while some := " ".join(itertools.islice(words, 1 << 16)):
+        yield some.encode() + b" "
 
 
-def reduce_the_largest_blobs() -> None:
-    reduce_distinct_words(3, MAX_DISTINCT_STRETCHES)
+FOUR_BYTE_LETTERS = "".join(chr(0x10400 + 40 + number) for number in range(26))  # Deseret, in lower case
 
 
-def repeated(head: bytes, body: bytes, times: int) -> Input:
-    """An input of one object that is made as it is read: ``head``, then ``body`` again and again."""
-
-    def read(_: Placed, start: int, end: int) -> bytes:
-        data = head[start:end]
-        left = end - start - len(data)
-        offset = max(start - len(head), 0) % len(body)
-        return data + (body * (left // len(body) + 2))[offset : offset + left]
-
-    size = len(head) + len(body) * times
-    return ObjectsInput(Addresses([Placed(0, "key", size, "", "plain")]), read, size_bytes=size, objects=1)
+def two_letter_words() -> Iterator[bytes]:
+    generator = random.Random(1)
+    words = b" ".join(bytes(generator.choices(b"abcdefghijklmnopqrstuvwxyz", k=2)) for _ in range(700))
+    return itertools.repeat(words + b" ", 1 << 14)
 
 
-def comb(source: Input) -> None:
-    access_log.JOB.map(Span(0, source.size_bytes), source)
+def log_lines(
+    paths: int, path_bytes: int, filling: bytes = b"a", start: int = 0, hours: int = 1
+) -> Iterator[bytes]:
+    """Each of another path."""
+    for number in range(start, start + paths):
+        path = (b"%d" % number).ljust(path_bytes - 1, filling)
+        hour = 10 + number % hours
+        yield b'10.0.0.1 - - [22/Nov/2026:%d:00:00 +0000] "GET /%s HTTP/1.1" 500 1 "-" "-"\n' % (hour, path)
 
 
-def log_lines(paths: int, path_bytes: int, filling: bytes = b"a", start: int = 0) -> bytes:
-    """Lines of one hour, each of another path."""
-    return b"".join(
-        b'10.0.0.1 - - [22/Nov/2026:10:00:00 +0000] "GET /%s HTTP/1.1" 500 1 "-" "-"\n'
-        % (b"%d" % number).ljust(path_bytes - 1, filling)
-        for number in range(start, start + paths)
-    )
-
-
-def comb_empty_lines() -> None:
-    comb(repeated(b"", b"\n" * 1000, 48 << 10))
-
-
-def comb_lines_of_8_mib() -> None:
-    comb(repeated(b"", b"\xff" * (access_log.LINES.longest_bytes - 1) + b"\n", 4))
-
-
-def comb_distinct_paths() -> None:
-    comb(input_of_bytes([log_lines(1_000_000, 60)]))
-
-
-def comb_paths_that_json_makes_six_times_as_long() -> None:
-    comb(input_of_bytes([log_lines(47_000, access_log.LONGEST_PATH, b"\x1b")]))
-
-
-def comb_more_paths_than_are_allowed() -> None:
-    try:
-        comb(input_of_bytes([log_lines(3_000_000, 10)]))
-    except TooManyDistinct:
-        return
-    raise AssertionError("not refused")
-
-
-class LogLines:
-    """The lines of blocks of other paths each, made as they are read."""
-
-    def __init__(self, blocks: int, paths: int, path_bytes: int) -> None:
-        self._blocks, self._paths, self._path_bytes = blocks, paths, path_bytes
-
-    def __iter__(self) -> Iterator[bytes]:
-        for number in range(self._blocks):
-            data = log_lines(self._paths, self._path_bytes, start=number * self._paths)
-            yield access_log.JOB.map(Span(0, len(data)), input_of_bytes([data])).lines[10]
-
-
-def reduce_distinct_paths() -> None:
-    assert access_log.JOB.reduce("10", LogLines(4, 350_000, 60)).observations == 4 * 350_000
-
-
-def reduce_the_longest_paths() -> None:
-    assert (
-        access_log.JOB.reduce("10", LogLines(5, 47_000, access_log.LONGEST_PATH)).observations == 5 * 47_000
-    )
-
-
-def largest_table() -> Input:
+def largest_table() -> Iterator[bytes]:
     """As many columns, rows and bytes as are allowed, but for a few rows."""
     generator = random.Random(1)
-    header = ",".join(f"c{number}" for number in range(MAX_COLUMNS)) + "\n"
+    yield (",".join(f"c{number}" for number in range(MAX_COLUMNS)) + "\n").encode()
     rows = (",".join(str(generator.randrange(100, 999)) for _ in range(MAX_COLUMNS)) for _ in range(100))
-    return repeated(header.encode(), "".join(row + "\n" for row in rows).encode(), MAX_ROWS // 100 - 1)
+    yield from itertools.repeat("".join(row + "\n" for row in rows).encode(), MAX_ROWS // 100 - 1)
 
 
-def measure_the_largest_table() -> None:
-    assert column_permutations.JOB.measure(largest_table()).units == 10_354_499_500
+def word_lines(blocks: int, words: int, letters: int, alphabet: str) -> Iterator[tuple[bytes, int]]:
+    """Lines whose words are all distinct."""
+    for block in range(blocks):
+        words_of_line = distinct(words, letters, alphabet, start=block * words)
+        yield ("{" + ",".join(f'"{word}":1' for word in words_of_line) + "}").encode(), words
 
 
-def map_the_largest_table() -> None:
-    column_permutations.JOB.map(Span(5 * 10**9, 5 * 10**9 + 10**7), largest_table())
+def path_lines(blocks: int, paths: int, path_bytes: int, filling: bytes) -> Iterator[tuple[bytes, int]]:
+    shown = filling.decode().replace("\x1b", "\\u001b")
+    for block in range(blocks):
+        names = (f"{number:08d}" for number in range(block * paths, (block + 1) * paths))
+        listed = ",".join(f'"/{name}{shown * (path_bytes - 9)}":[1,1]' for name in names)
+        line = f'{{"requests":{paths},"bytes_sent":1,"status":{{"500":{paths}}},"paths":{{{listed}}}}}'
+        yield line.encode(), paths
 
 
-def plan_the_largest_object() -> None:
-    source = Source("b", "k" * 200, "e", 5 * 10**13)
+def largest_manifest(folder: Path) -> dict[str, Any]:
+    """Of an object with as many blocks as there can be: the reducer stops at its first blob."""
+    deployed = load(DEFAULT_JOB)
     reports = [
         BlockReport(
             block,
             Owned(block * 5 * 10**8, (block + 1) * 5 * 10**8),
-            1024,
-            [10**6 + i for i in range(20)],
-            [10**7 + i for i in range(20)],
+            HEADER_STEP_BYTES,
+            [10**6 + part for part in range(20)],
+            [10**7 + part for part in range(20)],
             {"longer_words": 9},
             line_digests=os.urandom(20 * DIGEST_BYTES),
         )
         for block in range(MAX_BLOCKS)
     ]
-    portion = Portion((Placed(0, "k" * 200, source.bytes, "e", "plain"),), None)
-    requests = [
-        ParseBlockRequest("run", source, block, block, block + 1, portion, JOB.rules)
-        for block in range(MAX_BLOCKS)
-    ]
-    print(
-        f"  manifest {len(encode(Manifest('run', source, source.bytes, reports))) / 1e6:.0f} MB",
-        file=sys.stderr,
-    )
-    assert len(requests) == len(reports)
+    write_manifest(reports, folder)
+    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", "20", deployed.rules)))
 
 
-CASES: dict[str, tuple[str, Callable[[], None]]] = {
-    work.__name__: (function, work)
-    for function, work in [
-        ("parse_block", parse_default_block_of_distinct_words),
-        ("parse_block", parse_one_letter_words),
-        ("parse_block", parse_two_letter_words),
-        ("parse_block", parse_as_many_distinct_words_as_are_allowed),
-        ("parse_block", parse_more_distinct_words_than_are_allowed),
-        ("parse_block", comb_empty_lines),
-        ("parse_block", comb_lines_of_8_mib),
-        ("parse_block", comb_distinct_paths),
-        ("parse_block", comb_paths_that_json_makes_six_times_as_long),
-        ("parse_block", comb_more_paths_than_are_allowed),
-        ("parse_block", map_the_largest_table),
-        ("parse_file", measure_the_largest_table),
-        ("get_occurrences", reduce_many_blobs_of_distinct_words),
-        ("get_occurrences", reduce_the_largest_blobs),
-        ("get_occurrences", reduce_distinct_paths),
-        ("get_occurrences", reduce_the_longest_paths),
-        ("parse_file", plan_the_largest_object),
-    ]
+def block(
+    parts: Callable[[], Iterable[bytes]], job: str = DEFAULT_JOB, how: Format = "plain"
+) -> Callable[[Path], dict[str, Any]]:
+    return lambda folder: block_of(job, how, parts(), folder)
+
+
+def reducer(
+    part: str, lines: Callable[[], Iterable[tuple[bytes, int]]], job: str = DEFAULT_JOB
+) -> Callable[[Path], dict[str, Any]]:
+    return lambda folder: part_of(job, part, lines(), folder)
+
+
+TOO_MANY = TooManyDistinct.__name__
+PATHS_OF_A_LINE = MAX_LINE_BYTES // (6 * LONGEST_PATH + 12)
+CASES = {
+    "5 MiB of distinct words": Case(
+        "parse_block", DEFAULT_JOB, block(lambda: spaced(distinct(1_000_000, 4)))
+    ),
+    "5 MiB of distinct words, in Python": Case(
+        "parse_block", DEFAULT_JOB, block(lambda: spaced(distinct(1_000_000, 4))), kernel="python"
+    ),
+    "48 MiB of words of two letters": Case("parse_block", DEFAULT_JOB, block(two_letter_words)),
+    "48 MiB of words of two letters, in Python": Case(
+        "parse_block", DEFAULT_JOB, block(two_letter_words), kernel="python"
+    ),
+    "290 MB of Chinese in one gzip": Case(
+        "parse_block", DEFAULT_JOB, block(partial(chinese, 290_000_000), how="gzip")
+    ),
+    "290 MB of Cyrillic with dashes in one gzip": Case(
+        "parse_block", DEFAULT_JOB, block(partial(dashed_cyrillic, 290_000_000), how="gzip")
+    ),
+    "2 million distinct words of 80 bytes": Case(
+        "parse_block", DEFAULT_JOB, block(lambda: spaced(distinct(2_000_000, 20, FOUR_BYTE_LETTERS)))
+    ),
+    "2 million distinct words of 80 bytes, in Python": Case(
+        "parse_block",
+        DEFAULT_JOB,
+        block(lambda: spaced(distinct(2_000_000, 20, FOUR_BYTE_LETTERS))),
+        kernel="python",
+    ),
+    "600 MB of lines, as much as is allowed": Case(
+        "parse_block",
+        DEFAULT_JOB,
+        block(
+            lambda: itertools.chain.from_iterable(
+                spaced(distinct(2_250_000, letters, FOUR_BYTE_LETTERS)) for letters in (18, 19, 20)
+            )
+        ),
+    ),
+    "one distinct word after the other": Case(
+        "parse_block", DEFAULT_JOB, block(lambda: spaced(distinct(14_000_000, 12))), TOO_MANY
+    ),
+    "48 MiB of empty lines": Case(
+        "parse_block", "access_log", block(lambda: itertools.repeat(b"\n" * (1 << 20), 48), "access_log")
+    ),
+    "lines of 8 MiB": Case(
+        "parse_block",
+        "access_log",
+        block(lambda: itertools.repeat(b"\xff" * (LINES.longest_bytes - 1) + b"\n", 4), "access_log"),
+    ),
+    "a million paths of 60 bytes": Case(
+        "parse_block", "access_log", block(lambda: log_lines(1_000_000, 60), "access_log")
+    ),
+    "paths of 2048 control characters, 600 MB of lines": Case(
+        "parse_block",
+        "access_log",
+        block(lambda: log_lines(3 * PATHS_OF_A_LINE, LONGEST_PATH, b"\x1b", hours=3), "access_log"),
+    ),
+    "47,900 of them in one hour": Case(
+        "parse_block",
+        "access_log",
+        block(lambda: log_lines(47_900, LONGEST_PATH, b"\x1b"), "access_log"),
+        TOO_MANY,
+    ),
+    "the largest table": Case(
+        "parse_block", "column_permutations", block(largest_table, "column_permutations")
+    ),
+    "64 lines of 50,000 words": Case(
+        "get_occurrences",
+        DEFAULT_JOB,
+        reducer("20", lambda: word_lines(64, 50_000, 20, "abcdefghijklmnopqrst")),
+    ),
+    "12 million words of 32 bytes in lines of 200 MB": Case(
+        "get_occurrences", DEFAULT_JOB, reducer("8", lambda: word_lines(3, 5_400_000, 8, FOUR_BYTE_LETTERS))
+    ),
+    "5 million words of 80 bytes in lines of 200 MB": Case(
+        "get_occurrences", DEFAULT_JOB, reducer("20", lambda: word_lines(3, 2_300_000, 20, FOUR_BYTE_LETTERS))
+    ),
+    "4 million words of 80 bytes, in Python": Case(
+        "get_occurrences",
+        DEFAULT_JOB,
+        reducer("20", lambda: word_lines(2, 2_300_000, 20, FOUR_BYTE_LETTERS)),
+        kernel="python",
+    ),
+    "1.4 million paths of 60 bytes": Case(
+        "get_occurrences", "access_log", reducer("10", lambda: path_lines(4, 350_000, 60, b"a"), "access_log")
+    ),
+    "paths of 2048 bytes in lines of 200 MB": Case(
+        "get_occurrences",
+        "access_log",
+        reducer(
+            "10",
+            lambda: path_lines(5, MAX_LINE_BYTES // (LONGEST_PATH + 12), LONGEST_PATH, b"a"),
+            "access_log",
+        ),
+    ),
+    "paths of 2048 control characters in lines of 200 MB": Case(
+        "get_occurrences",
+        "access_log",
+        reducer("10", lambda: path_lines(4, PATHS_OF_A_LINE, LONGEST_PATH, b"\x1b"), "access_log"),
+    ),
+    "the manifest of 100,000 blocks": Case("get_occurrences", DEFAULT_JOB, largest_manifest, "FanOutFailed"),
+    "the requests, reports and manifest of 100,000 blocks": Case("parse_file", DEFAULT_JOB, lambda _: {}),
 }
 
 
@@ -253,28 +420,46 @@ class Peak(Struct, frozen=True):
     peak_mb: float
 
 
-def peaks() -> Iterator[Peak]:
+def peaks(names: Iterable[str] = CASES) -> Iterator[Peak]:
     """Every case, in a process of its own."""
-    for name, (function, _) in CASES.items():
-        measured = subprocess.run(
-            [sys.executable, "-m", "benchmarks.memory", name], stdout=subprocess.PIPE, check=True
-        )
-        yield Peak(function, name.replace("_", " "), json.loads(measured.stdout))
+    source = source_of_job(DEFAULT_JOB)
+    assert source
+    library = build_library("host", source)
+    for name in names:
+        case = CASES[name]
+        with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as endpoint:
+            event = case.prepare(Path(folder))
+            environment = {
+                **os.environ,
+                **ENVIRONMENT,
+                "PYTHONPATH": str(library),
+                "AWS_ENDPOINT_URL": endpoint,
+                "FANFOLD_JOB": case.job,
+                "FANFOLD_KERNEL": case.kernel,
+            }
+            measured = subprocess.run(
+                [sys.executable, "-m", "benchmarks.handled", case.function],
+                input=json.dumps(event),
+                env=environment,
+                stdout=subprocess.PIPE,
+                check=True,
+                text=True,
+            )
+            outcome, peak_mb = json.loads(measured.stdout.splitlines()[-1])
+            if outcome != (case.refused or "done"):
+                raise AssertionError(f"{name}: {outcome}")
+            yield Peak(case.function, name, peak_mb)
 
 
-def main() -> None:
-    """Print every case."""
-    for peak in peaks():
+def main(names: list[str]) -> None:
+    """Print every case, or those that are named."""
+    for peak in peaks(names or CASES):
         print(
-            f"{peak.function:16} {peak.case:48} {peak.peak_mb:6.0f} MB of {ONE_VCPU_MB} "
+            f"{peak.function:16} {peak.case:52} {peak.peak_mb:6.0f} MB of {ONE_VCPU_MB} "
             f"({peak.peak_mb / ONE_VCPU_MB:.0%})",
             flush=True,
         )
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        CASES[sys.argv[1]][1]()
-        print(own_peak_kib() / 1024)
-    else:
-        main()
+    main(sys.argv[1:])

@@ -151,6 +151,7 @@ def _crashed(function: str, payload: bytes, named: str) -> Transient:
     kind, message = str(crash.get("errorType", "Unknown")), str(crash.get("errorMessage", ""))
     if kind == "Runtime.OutOfMemory" or (kind == "Runtime.ExitError" and message.endswith("signal: killed")):
         return MemoryExceeded(
-            f"{function} was killed, for it needed more memory than it has ({kind}){named}."
+            f"{function} was killed, for it needed more memory than it has ({kind}){named}: docs/memory.md "
+            "says how to give it more."
         )
     return Transient(f"{function} crashed: {kind}: {message}{named}")

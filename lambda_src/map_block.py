@@ -24,13 +24,13 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
     skipped. Raises JobBroken for a job that breaks its promises, and what the job and its input raise."""
     try:
         mapped = map_watched(job, Span(request.start, request.end), source)
+        job.check(mapped)
     except (TooManyDistinct, OutOfMemory) as error:
         raise type(error)(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
     except BadObjects as bad:
         nothing = Owned(request.start, request.start)
         found = [BadObject(address, cut(reason, REASON_BYTES)) for address, reason in bad.found]
         return BlockReport(request.block, nothing, 0, [], [], {}, bad_objects=found)
-    job.check(mapped)
     report = BlockReport(
         block=request.block,
         owned=mapped.owned,

@@ -5,9 +5,11 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from lambda_src import job
 from lambda_src.addresses import Placed, Portion
 from lambda_src.errors import FanfoldError, OutOfMemory, TooManyDistinct
 from lambda_src.formats import Format
+from lambda_src.inputs import input_of_bytes
 from lambda_src.job import Job, Span
 from lambda_src.jobs.access_log import JOB
 from lambda_src.map_block import map_block
@@ -18,13 +20,13 @@ def refused(error: FanfoldError, *formats: Format | None, listing: Span | None =
     def refuse(*_: Any) -> Any:
         raise error
 
-    job: Job = msgspec.structs.replace(JOB, map=refuse)
+    refusing: Job = msgspec.structs.replace(JOB, map=refuse)
     objects = tuple(Placed(number, f"input/{number}", 1, "e", how) for number, how in enumerate(formats))
     request = ParseBlockRequest(
         "run", Source("b", "k", "e", 9), 0, 0, 9, Portion(objects, listing), JOB.rules
     )
     with pytest.raises(type(error)) as raised:
-        map_block(job, request, cast(Any, None), cast(Any, None))
+        map_block(refusing, request, input_of_bytes([b""]), cast(Any, None))
     return str(raised.value)
 
 
@@ -51,3 +53,14 @@ def test_a_block_that_is_too_large_gets_advice_that_helps(
     """A smaller block size does not make smaller blocks of an archive that one function must unpack."""
     message = refused(error("Too much."), *formats, listing=None if formats else Span(0, 9))
     assert message.startswith(f"Too much. {advice}")
+
+
+def test_a_line_that_no_reducer_could_read_is_refused_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether or not the job looked at its lines itself."""
+    monkeypatch.setattr(job, "MAX_LINE_BYTES", 10)
+    text = b"one line"
+    objects = (Placed(0, "input/0", len(text), "e", "plain"),)
+    source = Source("b", "k", "e", len(text))
+    request = ParseBlockRequest("run", source, 0, 0, len(text), Portion(objects, None), JOB.rules)
+    with pytest.raises(TooManyDistinct, match=r"10 bytes in one part, .*\. Choose a smaller block_bytes\.$"):
+        map_block(JOB, request, input_of_bytes([text]), cast(Any, None))

@@ -29,7 +29,9 @@ _FAULTS = {
     _TWICE: "counts a word twice",
     _TOO_LARGE: "counts more than 64 bits hold",
 }
-_MEMORY_TOO_SMALL = "The function's memory is too small for the words of one block or one sum: raise it."
+_MEMORY_TOO_SMALL = (
+    "The function's memory is too small for the words of one block or one sum (docs/memory.md)."
+)
 
 _SECRET = os.urandom(32)
 """The key of all hashes of this process."""
@@ -47,8 +49,8 @@ _kept_sums: list[int] = []
 _SLICE_BYTES = 8 << 20
 """Stretches that Unicode's rules are applied to at once: as text, they are held several times over."""
 
-MOST_TEXT_BYTES = 240_000_000
-"""Of the words of one sum that have more than 16 bytes each: as many as 12 million of 20 bytes have."""
+MOST_TEXT_BYTES = 400_000_000
+"""Of the words of one sum that have more than 16 bytes each: as many as 12 million of 33 bytes have."""
 
 FEW_CHARACTERS = 500
 """Different ones that are no letters, in the text of a block: many a language has no more."""
