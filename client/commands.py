@@ -703,11 +703,13 @@ def estimate(
     else:
         from client import runs
         from client.contents import local_workload, workload_of
+        from client.report import show_warnings
         from client.source import Local as LocalSource
         from client.source import parse
 
         meant = parse(source)
         if isinstance(meant, LocalSource):
+            show_warnings(meant.warnings())
             size, workload = meant.bytes, local_workload(job, meant)
         else:
             account = _account(local, profile, region)

@@ -482,6 +482,15 @@ def test_every_job_is_estimated_without_an_account(
     assert json.loads(capsys.readouterr().out)["job"] == job
 
 
+def test_an_estimate_says_what_a_run_would_skip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.txt", "_SUCCESS"):
+        (tmp_path / name).write_text("words")
+    assert commands.main(["estimate", "--json", str(tmp_path)]) == 0
+    shown = capsys.readouterr()
+    assert "Warning:" not in shown.out
+    assert "skipped _SUCCESS" in shown.err
+
+
 def test_what_cannot_be_estimated_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
