@@ -154,8 +154,8 @@ _ALB = (
 )  # fmt: skip
 _COMBINED = (
     rb"[^ \n]+ [^ \n]+ [^[\n]* "
-    rb"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:" + _MINUTE + rb"(?::60|(?=" + _SECOND + rb" )))(?:"
-    + _SECOND + rb")? ([+-][0-9]{4})\] "
+    rb"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:" + _MINUTE + rb")(?:" + _SECOND + rb" |:(?=60 ))"
+    rb"((?:(?<=:)60 )?[+-][0-9]{4})\] "
     + _request(b"") + rb" ([0-9]{3}) (?:(" + _SIZE + rb")|-) " + _QUOTED + rb" " + _QUOTED + _END
 )  # fmt: skip
 _LINE = re.compile(rb"(?:" + _ALB + rb"|" + _COMBINED + rb"|(?P<other>[^\n]*)\n)")
@@ -282,15 +282,15 @@ class _Parts(dict[bytes, int]):
 
 
 def _part_of(time: bytes) -> int:
-    """The part of ``2026-11-22T23`` or ``22/Nov/2026:23:59+0530``.
+    """The part of ``2026-11-22T23`` or ``22/Nov/2026:23:59+0530``, or of a leap second.
 
     >>> _part_of(b"2026-11-22T23"), _part_of(b"22/Nov/2026:23:59+0530"), _part_of(b"29/Feb/2026:00:00+0000")
     (23, 18, 24)
-    >>> _part_of(b"31/Dec/2016:23:59:60+0000"), _part_of(b"31/Dec/2016:12:00:60+0000")
+    >>> _part_of(b"31/Dec/2016:23:5960 +0000"), _part_of(b"31/Dec/2016:12:0060 +0000")
     (23, 24)
     """
     malformed = len(HOURS)
-    is_leap_second = time[17:20] == b":60"
+    is_leap_second = time[17:20] == b"60 "
     if is_leap_second:
         time = time[:17] + time[20:]
     if time[4:5] == b"-":

@@ -120,3 +120,22 @@ def test_what_is_no_text_under_a_prefix_is_named(stack: Stack) -> None:
     stack.put("input/mixed/2.zip", b"PK\x03\x04")
     message, _ = stack.fail({"prefix": "input/mixed/"})
     assert "input/mixed/2.zip is zip, not UTF-8 text" in message
+
+
+def test_what_is_not_utf8_is_told_by_the_answer_and_the_record(stack: Stack) -> None:
+    key = stack.put("input/latin1", "señor\n".encode("latin-1") * 1000)
+    summary = stack.run(key, block_bytes=1000)
+    (warning,) = summary["warnings"]
+    assert warning["message"].startswith(
+        "1,000 of 6,000 bytes (16.7 %) are not UTF-8, the first one at byte 2"
+    )
+    assert (warning["code"], warning["key"], warning["offset"], warning["count"]) == (
+        "invalid_utf8",
+        key,
+        2,
+        1000,
+    )
+    record, _ = stack.results(summary["run_id"])
+    assert record is not None
+    assert [told.message for told in record.warnings] == [warning["message"]]
+    assert not any(block.findings for block in stack.manifest(summary["run_id"]).blocks)
