@@ -5,6 +5,7 @@ Inputs and results are never touched, nor anything of a run at work.
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -52,15 +53,17 @@ def clean(
     found = [(deployment, left) for deployment in deployments for left in leftovers(aws, deployment)]
     if unknown := set(run_ids) - {left.run_id for _, left in found}:
         console.print(visible(f"There are no intermediates of {', '.join(sorted(unknown))}."), soft_wrap=True)
-    wanted = [
-        (deployment, left)
-        for deployment, left in found
-        if (left.run_id in run_ids if run_ids else is_older(left, days))
-    ]
-    busy = [left.run_id for deployment, left in wanted if at_work(runs.find(aws, deployment, left.run_id))]
-    for run_id in busy:
-        console.print(visible(f"{run_id} is at work: nothing of it is touched."), soft_wrap=True)
-    wanted = [(deployment, left) for deployment, left in wanted if left.run_id not in busy]
+    wanted = []
+    for deployment, left in found:
+        if left.run_id in run_ids if run_ids else is_older(left, days):
+            if why := _why_kept(aws, deployment, left.run_id):
+                console.print(visible(f"{why}: nothing of it is touched."), soft_wrap=True)
+            else:
+                wanted.append((deployment, left))
+    named = Counter(left.run_id for _, left in wanted if run_ids)
+    if twice := [run_id for run_id, jobs in named.items() if jobs > 1]:
+        jobs = " and of ".join(deployment.job for deployment, left in wanted if left.run_id == twice[0])
+        raise runs.RunError(f"There are runs {twice[0]} of {jobs}. Say which with --job.")
     if not wanted:
         console.print("There is nothing to delete.")
         return
@@ -79,6 +82,14 @@ def clean(
         return
     removed = sum(remove(aws, deployment, left) for deployment, left in wanted)
     console.print(f"{removed:,} objects were deleted.")
+
+
+def _why_kept(aws: Aws, deployment: Deployment, run_id: str) -> str:
+    """Why nothing of the run may be deleted, if so: nobody knows that of one whose record cannot be read."""
+    try:
+        return f"{run_id} is at work" if at_work(runs.find(aws, deployment, run_id)) else ""
+    except runs.UnreadableRun as error:
+        return str(error).removesuffix(".")
 
 
 def leftovers(aws: Aws, deployment: Deployment) -> list[Leftovers]:

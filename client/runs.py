@@ -52,6 +52,10 @@ class RunError(Exception):
     """The run failed, or cannot be seen; the text is one sentence for the person."""
 
 
+class UnreadableRun(RunError):
+    """The record or a result of the run is damaged, or a newer version wrote it."""
+
+
 class Progress(NamedTuple):
     """How far a run is: its record, and how many of its parts are reduced."""
 
@@ -406,7 +410,7 @@ def _watched(aws: Aws, table: ResultsTable, look: Callable[[], T]) -> T:
         try:
             return look()
         except RecordUnreadable as error:
-            raise RunError(str(error)) from error
+            raise UnreadableRun(str(error)) from error
         except FanfoldError as error:
             if isinstance(error, Transient) and (gone := aws.gone()):
                 text = f"The run {table.run_id} has stopped. {gone.text}"

@@ -258,6 +258,34 @@ def test_what_is_named_goes_unless_it_is_at_work(stored: Any, aws: Aws, deployme
     assert told.splitlines()[0] == "There are no intermediates of nowhere."
 
 
+def test_a_record_that_cannot_be_read_keeps_nothing_else(
+    stored: Any, table: Any, aws: Aws, deployment: Deployment
+) -> None:
+    """Whether someone works on that run, nobody knows."""
+    ResultsTable(table, "new", JOB).claim(RunRecord(run_id="new", started_at=1.0), None)
+    aws.client("dynamodb").update_item(
+        TableName=TABLE,
+        Key={"run_id": {"S": "new"}, "item": {"S": "run"}},
+        UpdateExpression="SET stage = :newer",
+        ExpressionAttributeValues={":newer": {"S": "combine"}},
+    )
+    before = keys(stored)
+    told = cleaned(aws, deployment, "new", "old")
+    assert before - keys(stored) == set(KEYS["old"])
+    assert "The record of the run new cannot be read: " in told
+    assert "newer version of Fanfold wrote it: nothing of it is touched." in told
+
+
+def test_a_run_id_of_two_jobs_is_not_cleaned(stored: Any, aws: Aws, deployment: Deployment) -> None:
+    before = keys(stored)
+    other: Any = SimpleNamespace(job="access_log", table=TABLE, bucket=BUCKET)
+    with pytest.raises(
+        runs.RunError, match=r"^There are runs old of top_words and of access_log\. Say which "
+    ):
+        clean(Console(file=io.StringIO()), aws, [deployment, other], ["old"], 7.0, dry_run=False, yes=True)
+    assert keys(stored) == before
+
+
 def test_a_dry_run_deletes_nothing(stored: Any, aws: Aws, deployment: Deployment) -> None:
     before = keys(stored)
     assert cleaned(aws, deployment, dry_run=True).endswith("3 objects of 1 runs would be deleted.\n")
