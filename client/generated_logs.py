@@ -138,13 +138,13 @@ _NAMES = (
     *("%E6%9C%AC", "größe", "本", r"a\"b", r"a\x22", "\x1b[2J"),
 )
 _ODD_REQUESTS = (
-    b"-",
-    b"",
-    b"\\x16\\x03\\x01\\x02",
-    b"GET /",
-    b"GET /a b HTTP/1.1",
-    b"quit",
-    b"GET / RTSP/1.0",
+    _Request(b"-", "-"),
+    _Request(b"", "-"),
+    _Request(b"\\x16\\x03\\x01\\x02", "-"),
+    _Request(b"GET /", "/"),
+    _Request(b"GET /a b HTTP/1.1", "/a b"),
+    _Request(b"quit", "-"),
+    _Request(b"GET / RTSP/1.0", "-"),
 )
 _NO_LINES = (
     b"",
@@ -195,7 +195,7 @@ class _Server:
         status = self._pick(_STATUSES)
         sent = int(100_000 * random() * random())
         if random() < 0.02:
-            request, path = self._pick(_ODD_REQUESTS), "-"
+            request, path = self._pick(_ODD_REQUESTS)
         else:
             # The cube makes a few paths frequent and most of them rare.
             target, path = self._paths[int(len(self._paths) * random() ** 3)]
