@@ -105,7 +105,7 @@ def test_make_run_s_command_ends_with_exact_counts(tmp_path: Path) -> None:
     answer = json.loads(result.read_text())
     assert answer["top_words"] == oracle.top_words(oracle.count_words(file.read_bytes()))
     own = {"words", "longer_words", "top_words"}
-    assert set(answer) == {"run_id", "bytes", "blocks", *own, "seconds", "dollars"}
+    assert set(answer) == {"run_id", "bytes", "blocks", *own, "seconds", "dollars", "warnings"}
     assert {"start", "deploy", "upload", "parse", "reduce", "log"} <= set(answer["seconds"])
     assert "naïve 2" in output
     assert answer["run_id"] in errors
