@@ -10,7 +10,20 @@ from msgspec.structs import replace
 
 from lambda_src.errors import FanfoldError
 from lambda_src.inputs import ANYWHERE
-from lambda_src.job import Input, Job, Mapped, Measured, Owned, Place, Reduced, Span, load, measure_bytes
+from lambda_src.job import (
+    Concern,
+    Finding,
+    Input,
+    Job,
+    Mapped,
+    Measured,
+    Owned,
+    Place,
+    Reduced,
+    Span,
+    load,
+    measure_bytes,
+)
 from lambda_src.records import delimited
 from tests.laws import LawBroken, check_job
 
@@ -101,6 +114,10 @@ def counts_blocks(mapped: Mapped) -> Mapped:
     return mapped._replace(extras={"blocks_with_lines": 1})
 
 
+def finds_blocks(mapped: Mapped) -> Mapped:
+    return mapped._replace(findings={"odd": Finding(1, 0, None, [])})
+
+
 def cuts_lines(block: Span, source: Input) -> Mapped:
     lines = [0, 0]
 
@@ -172,6 +189,11 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
         (
             replace(HONEST, map=looks_at_the_first_byte),
             "map reads the objects of its own block",
+        ),
+        (mapping(finds_blocks), "map gave the finding odd, of which the job's concerns say nothing"),
+        (
+            replace(mapping(finds_blocks), concerns={"odd": Concern("block", "is odd", "are odd")}),
+            "Any cutting finds the same",
         ),
         (replace(HONEST, map=cuts_lines), "The answer of any cutting is that of one block"),
         (mapping(keeps_state), "Mapping a block again gives the same"),
