@@ -129,15 +129,15 @@ class BlobStore:
             size = int(header[:_DIGITS])
         return None
 
-    def delete(self, blocks: int, remaining_s: Callable[[], float]) -> None:
-        """Delete the blobs of the first so many ``blocks``, as long as there is time; those that do not exist
-        do not matter. Raises AccessDenied, Throttled, Transient."""
-        for first in range(0, blocks, DELETED_AT_ONCE):
+    def delete(self, blobs: Iterable[tuple[int, str]], remaining_s: Callable[[], float]) -> None:
+        """Delete ``blobs``, each a block's number and a variant, as long as there is time; those that do not
+        exist do not matter. Raises AccessDenied, Throttled, Transient."""
+        keys = [self.key(*blob) for blob in blobs]
+        for first in range(0, len(keys), DELETED_AT_ONCE):
             if remaining_s() < DELETE_RESERVE_S:
                 return
-            keys = [self.key(block) for block in range(first, min(first + DELETED_AT_ONCE, blocks))]
-            with translated(self._bucket, keys[0]):
-                obstore.delete(self._objects, keys)
+            with translated(self._bucket, keys[first]):
+                obstore.delete(self._objects, keys[first : first + DELETED_AT_ONCE])
 
     def put_manifest(self, manifest: bytes) -> None:
         """Store the run's manifest. Raises AccessDenied, Transient."""

@@ -95,7 +95,7 @@ class Services(NamedTuple):
     get_trace: Callable[[], Trace | None]
     put_trace: Callable[[Trace], None]
     ended: Callable[[RunRecord], None]
-    delete_blobs: Callable[[int], None]
+    delete_blobs: Callable[[Sequence[BlockReport]], None]
 
 
 class _AnswerLost(Exception):
@@ -146,7 +146,9 @@ def execute(
         try:
             # What damaged blobs ended is resumed with a look at every line: a header tells less.
             check_lines = found is not None and found.error.startswith(BlobDamaged.__name__)
-            summary = _work(job, record, request.etag, services, ledger, check_lines=check_lines, tick=tick)
+            summary, manifest = _work(
+                job, record, request.etag, services, ledger, check_lines=check_lines, tick=tick
+            )
         except OutOfTime:
             ledger.close()
             lease.release()
@@ -160,14 +162,14 @@ def execute(
         services.ended(record)
         raise
     services.ended(record)
-    _delete_blobs(record, services)
+    _delete_blobs(record, manifest, services)
     return summary
 
 
-def _delete_blobs(record: RunRecord, services: Services) -> None:
+def _delete_blobs(record: RunRecord, manifest: Manifest, services: Services) -> None:
     """When the record is final, on which those who wait for the run look. What stays expires by itself."""
     try:
-        services.delete_blobs(record.blocks)
+        services.delete_blobs(manifest.blocks)
     except FanfoldError as error:
         log("blobs_not_deleted", run_id=record.run_id, error=type(error).__name__, message=str(error))
 
@@ -303,7 +305,7 @@ def _work(
     *,
     check_lines: bool,
     tick: Callable[[], None],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Manifest]:
     # Should an earlier attempt have died between storing some and checking all.
     _ticking(tick, lambda: services.table.delete_parts(record.owner))
     _account_for_what_was_before(record)
@@ -329,7 +331,7 @@ def _work(
     record.status, record.stage, record.finished_at = "SUCCEEDED", "done", time.time()
     ledger.close()
     services.table.put_run(record)
-    return summarize(job, record, parts)
+    return summarize(job, record, parts), manifest
 
 
 def _account_for_what_was_before(record: RunRecord) -> None:

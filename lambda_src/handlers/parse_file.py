@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeGuard, TypeVar
 
 import msgspec
@@ -10,7 +10,7 @@ from msgspec import Struct
 from obstore.store import S3Store
 
 from lambda_src import job, meter, metrics, source
-from lambda_src.blob_store import BlobStore
+from lambda_src.blob_store import BlobStore, variant
 from lambda_src.dynamodb import open_table
 from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidRequest, MemoryExceeded
 from lambda_src.functions import invoke, invoke_and_forget, open_functions
@@ -200,7 +200,7 @@ def _services(
         get_trace=lambda: _trace(blobs),
         put_trace=lambda trace: blobs.put_trace(encode(trace)),
         ended=lambda record: _publish(record, settings),
-        delete_blobs=lambda blocks: _delete_blobs(blobs, blocks, settings, remaining_s),
+        delete_blobs=lambda reports: _delete_blobs(blobs, reports, settings, remaining_s),
     )
 
 
@@ -210,7 +210,12 @@ def _publish(record: RunRecord, settings: ParseFileSettings) -> None:
 
 
 def _delete_blobs(
-    blobs: BlobStore, blocks: int, settings: ParseFileSettings, remaining_s: Callable[[], float]
+    blobs: BlobStore,
+    reports: Iterable[BlockReport],
+    settings: ParseFileSettings,
+    remaining_s: Callable[[], float],
 ) -> None:
+    """Also those that were stored before an object was left out."""
     if settings.keep_intermediates_days == 1:
-        blobs.delete(blocks, remaining_s)
+        stored = {(report.block, of) for report in reports for of in ("", variant(report.left_out))}
+        blobs.delete(sorted(stored), remaining_s)

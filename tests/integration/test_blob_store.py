@@ -166,7 +166,9 @@ def test_the_blobs_of_a_run_are_deleted_and_nothing_else(
         blobs.put(block, b"{}", HEADER_STEP_BYTES, LINES)
     other.put(0, b"{}", HEADER_STEP_BYTES, LINES)
     blobs.put_manifest(b"{}")
-    blobs.delete(5, lambda: 900.0)  # the fourth one is gone already
+    blobs.put(2, b"{}", HEADER_STEP_BYTES, LINES, variant="-other")
+    # The fourth one is gone already.
+    blobs.delete([*((block, "") for block in range(5)), (2, "-other")], lambda: 900.0)
     assert (blobs_in(s3, "done"), blobs_in(s3, "done-too")) == (0, 1)
     assert blobs.get_manifest() == b"{}"
     assert other.get_header(0)
@@ -177,5 +179,5 @@ def test_deleting_ends_in_time(s3: Any, objects: S3Store, monkeypatch: pytest.Mo
     blobs, remaining = BlobStore(objects, BUCKET, "late"), iter([101.0, 99.0])
     for block in range(4):
         blobs.put(block, b"{}", HEADER_STEP_BYTES, LINES)
-    blobs.delete(4, lambda: next(remaining))
+    blobs.delete([(block, "") for block in range(4)], lambda: next(remaining))
     assert blobs_in(s3, "late") == 2

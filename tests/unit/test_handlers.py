@@ -21,11 +21,12 @@ from lambda_src.handlers import (
     parse_file,
 )
 from lambda_src.inputs import input_of_bytes
-from lambda_src.job import Span
+from lambda_src.job import Owned, Span
 from lambda_src.jobs.top_words import JOB
 from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.map_block import map_block
 from lambda_src.messages import (
+    BlockReport,
     GetAllOccurrencesRequest,
     GetOccurrencesRequest,
     LogResultsRequest,
@@ -194,12 +195,13 @@ def test_a_hand_over_to_another_version_ends_the_run(event: dict[str, Any], erro
     assert why.startswith(error)
 
 
-@pytest.mark.parametrize(("days", "deleted"), [(1, [7]), (2, []), (30, [])])
-def test_blobs_that_are_to_be_kept_are_not_deleted(days: int, deleted: list[int]) -> None:
-    asked: list[int] = []
-    blobs: Any = SimpleNamespace(delete=lambda blocks, _: asked.append(blocks))
+@pytest.mark.parametrize(("days", "deleted"), [(1, [(7, "")]), (2, []), (30, [])])
+def test_blobs_that_are_to_be_kept_are_not_deleted(days: int, deleted: list[tuple[int, str]]) -> None:
+    asked: list[tuple[int, str]] = []
+    blobs: Any = SimpleNamespace(delete=lambda stored, _: asked.extend(stored))
     kept = replace(SETTINGS, keep_intermediates_days=days)
-    parse_file._delete_blobs(blobs, 7, kept, lambda: 900.0)
+    report = BlockReport(7, Owned(0, 1), 1024, [], [], {})
+    parse_file._delete_blobs(blobs, [report], kept, lambda: 900.0)
     assert asked == deleted
 
 

@@ -45,7 +45,7 @@ class Blobs:
         return msgspec.json.encode(Manifest("run", source, source.bytes, blocks))
 
     def get(
-        self, number: int, block: int, _header_bytes: int, line_bytes: Sequence[int], _digests: bytes
+        self, number: int, block: int, _size: int, line_bytes: Sequence[int], _digests: bytes, **_: str
     ) -> bytes:
         with self._lock:
             self.reads[block] += 1

@@ -5,7 +5,7 @@ import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -201,7 +201,7 @@ class Run:
             get_trace=lambda: self.trace,
             put_trace=lambda trace: setattr(self, "trace", trace),
             ended=lambda record: self.ended.append(copy.deepcopy(record)),
-            delete_blobs=self.deleted.append,
+            delete_blobs=lambda reports: self.deleted.append(len(reports)),
         )
         request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
         return SimpleNamespace(**execute(self.job, "run", "bucket", request, services._replace(**changed)))
@@ -247,9 +247,9 @@ def test_the_lease_is_renewed_while_something_takes_long(slow: str, monkeypatch:
 def test_blobs_are_deleted_once_the_record_is_final() -> None:
     job = Run(blocks=3)
 
-    def delete_blobs(blocks: int) -> None:
+    def delete_blobs(reports: Sequence[BlockReport]) -> None:
         assert (job.table.records[-1].status, job.ended[-1].status) == ("SUCCEEDED", "SUCCEEDED")
-        job.deleted.append(blocks)
+        job.deleted.append(len(reports))
 
     with pytest.raises(FanOutFailed):
         job.run(parse_block=fails_at(job, 1), delete_blobs=delete_blobs)
@@ -265,7 +265,7 @@ def test_blobs_are_deleted_once_the_record_is_final() -> None:
 def test_blobs_that_cannot_be_deleted_fail_no_run(
     error: FanfoldError, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def delete_blobs(_: int) -> None:
+    def delete_blobs(_: Sequence[BlockReport]) -> None:
         raise error
 
     assert Run(blocks=3).run(delete_blobs=delete_blobs).status == "SUCCEEDED"
@@ -1423,4 +1423,5 @@ def test_what_blocks_notice_becomes_the_runs_warnings_and_is_no_part_of_the_mani
         "3 of 30 bytes (10 %) are not UTF-8, the first one at byte 14 of key."
     )
     assert job.table.records[-1].warnings[0].count == 3
+    assert job.manifest
     assert not any(block.findings for block in job.manifest.blocks)
