@@ -227,7 +227,7 @@ _MONTHS = {
 
 
 class _PartLine(Struct):
-    """What a block's line holds of one part; ``paths`` has requests, and those answered with 5xx."""
+    """A piece of a block's line of one part; ``paths`` has requests, and those answered with 5xx."""
 
     requests: int
     bytes_sent: int

@@ -1,6 +1,7 @@
 """The ten most frequent words of each length from 1 to 20.
 
-A part is a length; its line in a blob is a JSON object that maps each word to its count. Observations are
+A part is a length; its line in a blob is a JSON object that maps each word to its count, or several with tabs
+between them, where a block had more words than it holds at once: then a word may come again. Observations are
 words. Words of more than 20 code points are counted in the extra ``longer_words``. The extra
 ``native_blocks`` tells how many blocks the kernel in C has counted; the answer is the same.
 """
