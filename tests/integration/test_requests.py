@@ -105,7 +105,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
 def botocores(wire: Wire, service: str) -> Any:
     """A client of botocore whose requests go the same way."""
     once = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
-    client = boto3.client(service, region_name=REGION, config=once)
+    client = boto3.Session().client(service, region_name=REGION, config=once)
 
     def before_send(request: Any, **_: object) -> None:
         wire.take(request.method, request.url, request.headers, request.body)

@@ -1,6 +1,7 @@
 """Five functions, each with what it needs and nothing else."""
 
 import importlib
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -194,12 +195,13 @@ def test_layer_says_what_it_fits(request: pytest.FixtureRequest, architecture: s
     assert layer["CompatibleRuntimes"] == ["python3.13"]
 
 
-def test_code_is_the_sources_with_their_bytecode_and_nothing_else(default: Synthesized) -> None:
+def test_code_is_the_sources_with_their_bytecode_and_the_authorities(default: Synthesized) -> None:
     (key,) = {default.function(name)["Code"]["S3Key"] for name in FUNCTIONS}
     code = default.asset(key)
     published = {path.relative_to(code) for path in code.rglob("*") if path.is_file()}
     sources = {path.relative_to(ROOT) for path in (ROOT / "lambda_src").rglob("*.py")}
     assert published == {
         *sources,
+        Path("lambda_src/amazon_roots.pem"),
         *(path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in sources),
     }

@@ -157,7 +157,7 @@ def test_a_run_of_another_invocation_is_not_told_of() -> None:
 
 
 def test_a_run_that_is_handed_over_ends_where_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = Run(blocks=2)
+    job = Run(blocks=100)
     request = handed_over(job, monkeypatch)
     assert job.ended == []
     job.run(request)

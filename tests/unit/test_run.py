@@ -1423,5 +1423,6 @@ def test_what_blocks_notice_becomes_the_runs_warnings_and_is_no_part_of_the_mani
         "3 of 30 bytes (10 %) are not UTF-8, the first one at byte 14 of key."
     )
     assert job.table.records[-1].warnings[0].count == 3
-    assert job.manifest
-    assert not any(block.findings for block in job.manifest.blocks)
+    manifest = job.manifest
+    assert manifest is not None
+    assert not any(block.findings for block in manifest.blocks)
