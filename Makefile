@@ -25,7 +25,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
-CHECKED := app.py stacks lambda_src client tests benchmarks
+CHECKED := app.py stacks lambda_src fanfold tests benchmarks
 with_context = set -f; for setting in $$CONTEXT; do set -- "$$@" -c "$$setting"; done;
 
 .PHONY: help
@@ -74,7 +74,7 @@ lint: .installed ## Check style and types
 
 .PHONY: new-job
 new-job: .installed ## Write the skeleton of a job of your own, and its test: NAME=name (docs/jobs.md)
-	@python -m client.new_job "$$NAME"
+	@python -m fanfold.new_job "$$NAME"
 
 .PHONY: pictures
 pictures: .installed ## Make the pictures of the docs anew; needs chromium: [REPORT=file.html]
@@ -86,11 +86,11 @@ synth: .installed ## Write the CloudFormation template to cdk.out: [CONTEXT="nam
 
 .PHONY: deploy
 deploy: .installed ## Deploy to your AWS account: [CONTEXT="name=value ..."] [TAGS="name=value ..."] [REQUIRE_APPROVAL=never]
-	@python -m client.deploy deploy
+	@python -m fanfold.account.deploy deploy
 
 .PHONY: destroy
 destroy: .installed ## Remove the stack from it; data stay unless deployed with retain_data=false: [REQUIRE_APPROVAL=never]
-	@python -m client.deploy destroy
+	@python -m fanfold.account.deploy destroy
 
 .PHONY: audit
 audit: ## Ask for known vulnerabilities of the locked packages

@@ -17,10 +17,10 @@ from rich.console import Console
 from benchmarks import cold_starts, end_to_end, kernels, measured, memory, peers, service_calls
 from benchmarks.ascii_text import write_text
 from benchmarks.end_to_end import AnswersDiffer, RunFailed
-from client.deployment import DeploymentError
-from client.local_aws import LocalAwsError
-from client.safe_text import visible
-from client.upload import UploadError
+from fanfold.account.deployment import DeploymentError
+from fanfold.format.safe_text import visible
+from fanfold.local_aws.server import LocalAwsError
+from fanfold.runs.upload import UploadError
 
 ROUNDS = 3
 SMALL_BYTES, LARGE_BYTES = 100_000_000, 1_000_000_000

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from client.corpus import write_corpus
-from client.safe_text import visible
+from fanfold.demo.corpus import write_corpus
+from fanfold.format.safe_text import visible
 
 PIECE_BYTES = 50_000_000
 NOT_ASCII = bytes(range(128, 256))

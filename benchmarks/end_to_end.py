@@ -18,11 +18,11 @@ from botocore.config import Config
 from msgspec import Struct
 
 from benchmarks.peers import PROCESSORS, Peer, TopWords
-from client.aws import Aws, account_of
-from client.deployment import Deployment, deploy_locally, find_deployment
-from client.local_aws import LocalAws, local_aws
-from client.safe_text import visible
-from client.upload import upload
+from fanfold.account.connection import Aws, account_of
+from fanfold.account.deployment import Deployment, deploy_locally, find_deployment
+from fanfold.format.safe_text import visible
+from fanfold.local_aws.server import LocalAws, local_aws
+from fanfold.runs.upload import upload
 from lambda_src.settings import DEFAULT_JOB, PARSE_FILE_TIMEOUT_S
 
 PUBLISHED_BLOCK_BYTES = 5 << 20

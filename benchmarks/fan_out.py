@@ -22,13 +22,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from client.certificates import Certificates
+from fanfold.local_aws.certificates import Certificates
 from lambda_src import map_reduce
-from lambda_src.addresses import Placed, Portion
-from lambda_src.digests import DIGEST_BYTES
-from lambda_src.functions import invoke, open_functions
+from lambda_src.aws.functions import invoke, open_functions
+from lambda_src.fields import MAX_CONCURRENCY
+from lambda_src.input.addresses import Placed, Portion
 from lambda_src.job import Owned
-from lambda_src.messages import MAX_CONCURRENCY, BlockReport, ParseBlockRequest, Source
+from lambda_src.store.digests import DIGEST_BYTES
+from lambda_src.wire.reports import BlockReport
+from lambda_src.wire.requests import ParseBlockRequest
+from lambda_src.wire.source import Source
 
 CALLS = (200, 1000, 10_000)
 DELAYS_MS = (0, 50, 500)

@@ -23,10 +23,13 @@ def handle(function: str) -> dict[str, Any]:
 
 def plan_the_largest_object() -> dict[str, Any]:
     """What ``parse_file`` holds of an object with as many blocks as there can be."""
-    from lambda_src.addresses import Placed, Portion  # noqa: PLC0415 - only here
-    from lambda_src.blocks import MAX_BLOCKS  # noqa: PLC0415
+    from lambda_src.input.addresses import Placed, Portion  # noqa: PLC0415 - only here
+    from lambda_src.input.blocks import MAX_BLOCKS  # noqa: PLC0415
     from lambda_src.job import Owned  # noqa: PLC0415
-    from lambda_src.messages import BlockReport, Manifest, ParseBlockRequest, Source, encode  # noqa: PLC0415
+    from lambda_src.wire.codec import encode  # noqa: PLC0415
+    from lambda_src.wire.reports import BlockReport, Manifest  # noqa: PLC0415
+    from lambda_src.wire.requests import ParseBlockRequest  # noqa: PLC0415
+    from lambda_src.wire.source import Source  # noqa: PLC0415
 
     importlib.import_module("lambda_src.handlers.parse_file")
     source = Source("b", "k" * 200, "e", MAX_BLOCKS)

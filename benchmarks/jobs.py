@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from client.corpus import write_corpus
-from client.generated_logs import write_logs
-from client.generated_table import write_table
-from lambda_src.blocks import split
-from lambda_src.inputs import input_of_bytes
+from fanfold.demo.corpus import write_corpus
+from fanfold.demo.logs import write_logs
+from fanfold.demo.table import write_table
+from lambda_src.input.blocks import split
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Job, Span, load
 from lambda_src.jobs.column_permutations.ranks import choices, unrank
 from tests import access_log_oracle, oracle

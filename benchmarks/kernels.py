@@ -17,7 +17,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from benchmarks.peak import own_peak_kib
-from client.corpus import write_corpus
+from fanfold.demo.corpus import write_corpus
 from lambda_src.settings import DEFAULT_JOB
 from stacks.native_library import build_library, library_name, source_of_job
 

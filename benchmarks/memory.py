@@ -22,25 +22,20 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from lambda_src.addresses import Placed, Portion
-from lambda_src.blob_store import HEADER_STEP_BYTES, BlobStore
-from lambda_src.blocks import MAX_BLOCKS
-from lambda_src.digests import DIGEST_BYTES, digest_of
 from lambda_src.errors import TooManyDistinct
-from lambda_src.formats import Format
+from lambda_src.input.addresses import Placed, Portion
+from lambda_src.input.blocks import MAX_BLOCKS
+from lambda_src.input.formats import Format
 from lambda_src.job import MAX_LINE_BYTES, Job, Owned, load
 from lambda_src.jobs.access_log import LINES, LONGEST_PATH
 from lambda_src.jobs.column_permutations.table import MAX_COLUMNS, MAX_ROWS
-from lambda_src.messages import (
-    BlockReport,
-    GetOccurrencesRequest,
-    Manifest,
-    ParseBlockRequest,
-    Source,
-    encode,
-    to_plain,
-)
 from lambda_src.settings import DEFAULT_JOB, ONE_VCPU_MB
+from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore
+from lambda_src.store.digests import DIGEST_BYTES, digest_of
+from lambda_src.wire.codec import encode, to_plain
+from lambda_src.wire.reports import BlockReport, Manifest
+from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest
+from lambda_src.wire.source import Source
 from stacks.native_library import build_library, source_of_job
 
 RUNTIME_MB = 40

@@ -1,6 +1,6 @@
 """The tables of docs/performance.md: python -m benchmarks.model [FILE]
 
-They are printed, or put in place of those in FILE. ``client.model`` has the figures: change one, and see.
+They are printed, or put in place of those in FILE. ``fanfold.estimate.model`` has the figures.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from client.model import (
+from fanfold.estimate.model import (
     BEFORE,
     ENGINE,
     FIGURES,
@@ -27,10 +27,10 @@ from client.model import (
     model,
     suggest,
 )
-from client.workload import Figure, Figures
-from client.workloads import access_log, column_permutations
+from fanfold.estimate.workload import Figure, Figures
+from fanfold.estimate.workloads import access_log, column_permutations
+from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.jobs.column_permutations.ranks import block_choices, choices
-from lambda_src.messages import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 
 Row = Iterable[str]
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from client.corpus import write_corpus
+from fanfold.demo.corpus import write_corpus
 
 ROUNDS = 7
 CORPUS_BYTES = 20_000_000
@@ -21,9 +21,9 @@ RUNNER = """
 import json, sys, tempfile, time
 from inspect import signature
 from pathlib import Path
-from client.aws import account_of
-from client.deployment import deploy_locally, find_deployment
-from client.local_aws import local_aws
+from fanfold.account.connection import account_of
+from fanfold.account.deployment import deploy_locally, find_deployment
+from fanfold.local_aws.server import local_aws
 from botocore.config import Config
 with tempfile.TemporaryDirectory() as name, local_aws(Path(name)) as local:
     folder = Path(name)

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from benchmarks.end_to_end import OWN, Deployed, deployed
-from client.local_aws import LocalAws
-from client.upload import upload
-from lambda_src.prices import PRICES, REFERENCE, Prices, dollars
+from fanfold.local_aws.server import LocalAws
+from fanfold.runs.upload import upload
+from lambda_src.run.prices import PRICES, REFERENCE, Prices, dollars
 from tests.faults.proxy import Call, Tamper, proxy
 
 ARCHITECTURE = "arm64"

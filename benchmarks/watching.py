@@ -17,13 +17,17 @@ from rich.console import Console
 from benchmarks import fan_out
 from benchmarks.ascii_text import write_text
 from benchmarks.end_to_end import Deployed, deployed
-from client import live, runs
-from client.upload import upload
+from fanfold.cli import live
+from fanfold.runs import run as runs
+from fanfold.runs.upload import upload
 from lambda_src import map_reduce
-from lambda_src.functions import invoke, open_functions
-from lambda_src.ledger import Ledger
+from lambda_src.aws.functions import invoke, open_functions
 from lambda_src.map_reduce import Observer
-from lambda_src.messages import BlockReport, ParseBlockRequest, RunRecord, Usage, new_run_id
+from lambda_src.run.ledger import Ledger
+from lambda_src.telemetry.calls import Usage
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import BlockReport
+from lambda_src.wire.requests import ParseBlockRequest, new_run_id
 
 ROUNDS = 7
 BLOCKS, BLOCK_BYTES = 200, 500_000

@@ -12,7 +12,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from lambda_src.metrics import DIMENSION, NAMESPACE, UNITS
+from lambda_src.run.metrics import DIMENSION, NAMESPACE, UNITS
 
 PERIOD = Duration.minutes(5)
 NEAR_TIMEOUT = 0.8

@@ -5,12 +5,15 @@ from typing import Any, NamedTuple
 import msgspec
 from botocore.config import Config
 
-from client.aws import Aws
-from client.deployment import Deployment
-from client.local_aws import LocalAws
+from fanfold.account.connection import Aws
+from fanfold.account.deployment import Deployment
+from fanfold.local_aws.server import LocalAws
 from lambda_src import job
-from lambda_src.messages import Manifest, PartReport, RunRecord, Trace, new_run_id
-from lambda_src.results_table import ResultsTable
+from lambda_src.store.results import ResultsTable
+from lambda_src.telemetry.calls import Trace
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import Manifest, PartReport
+from lambda_src.wire.requests import new_run_id
 
 
 class Stack(NamedTuple):

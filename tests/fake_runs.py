@@ -8,21 +8,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lambda_src.conservation import lines_written
-from lambda_src.digests import DIGEST_BYTES
 from lambda_src.job import Owned, load
-from lambda_src.messages import (
-    BlockReport,
-    Call,
-    Manifest,
-    PartReport,
-    RunRecord,
-    Source,
-    Trace,
-    Usage,
-    summarize,
-)
-from lambda_src.prices import ITEMS, dollars, prices_of
+from lambda_src.run.prices import ITEMS, dollars, prices_of
+from lambda_src.run.proof import lines_written
+from lambda_src.run.summary import summarize
+from lambda_src.store.digests import DIGEST_BYTES
+from lambda_src.telemetry.calls import Call, Trace, Usage
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import BlockReport, Manifest, PartReport
+from lambda_src.wire.source import Source
 
 THROTTLED = "Throttled: TooManyRequestsException: Rate exceeded"
 KILLED = "Crashed: the Lambda was killed: Runtime exited with error: signal: killed"
@@ -32,7 +26,7 @@ BEGAN_AT = 1795601107.25
 
 
 class FakeRun(NamedTuple):
-    """What ``client.page.page`` takes."""
+    """What ``fanfold.report.page.page`` takes."""
 
     job: str
     record: RunRecord

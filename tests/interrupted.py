@@ -16,9 +16,10 @@ from tempfile import TemporaryDirectory
 from types import FrameType, ModuleType
 from typing import Any
 
-from client import __main__ as entry
-from client.interruption import SIGNALS
-from client.processes import started
+import fanfold.cli
+from fanfold import __main__ as entry
+from fanfold.local_aws.processes import started
+from fanfold.local_aws.signals import SIGNALS
 
 Work = Callable[[], None]
 
@@ -27,7 +28,7 @@ STUBBORN = ("bash", "-c", "(trap '' TERM; exec sleep 600) & exec sleep 601")
 
 
 def command(folder: Path, words: Sequence[str], work: Work) -> Any:
-    """What takes the place of ``client.commands``: ``work`` in a private folder with processes."""
+    """What takes the place of ``fanfold.cli.app``: ``work`` in a private folder with processes."""
 
     # Its path tells in the list of processes whose it is.
     sleep = str(shutil.copy("/bin/sleep", folder))
@@ -41,7 +42,7 @@ def command(folder: Path, words: Sequence[str], work: Work) -> Any:
             work()
         return 0
 
-    module: Any = ModuleType("client.commands")
+    module: Any = ModuleType("fanfold.cli.app")
     module.main = main
     return module
 
@@ -58,9 +59,8 @@ def forked(folder: Path, words: Sequence[str], work: Work, trace: Any = None) ->
     if child == 0:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)  # a shell has SIGINT ignored by what runs in the background
-        sys.modules["client.commands"] = module = command(folder, words, work)
-        entry.__dict__["client"] = sys.modules["client"]
-        sys.modules["client"].commands = module  # type: ignore[attr-defined]
+        sys.modules["fanfold.cli.app"] = module = command(folder, words, work)
+        fanfold.cli.__dict__["app"] = module
         sys.settrace(trace)
         status = entry.main([])
         sys.settrace(None)

@@ -17,16 +17,16 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import ownership
-from lambda_src.dynamodb import from_attribute, to_attribute
+from lambda_src.aws.dynamodb import from_attribute, to_attribute
 from lambda_src.errors import ConservationBroken, FanfoldError, JobBroken
-from lambda_src.findings import Findings
-from lambda_src.formats import Format
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input import ownership
+from lambda_src.input.findings import Findings
+from lambda_src.input.formats import Format
+from lambda_src.input.objects import input_of_bytes
+from lambda_src.input.ownership import check_chain
 from lambda_src.job import Input, Job, Mapped, Measured, Span
-from lambda_src.map_block import map_watched
-from lambda_src.messages import ENGINE_FIELDS
-from lambda_src.ownership import check_chain
+from lambda_src.run.map_block import map_watched
+from lambda_src.run.summary import ENGINE_FIELDS
 from tests.texts import ANY_BYTES
 
 MAX_ITEM_BYTES = 400_000

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from client import local_stack
-from client.deployment import Deployment
-from client.interruption import SIGNALS
-from client.local_stack import LocalStack, up
+from fanfold.account.deployment import Deployment
+from fanfold.local_aws import state as local_stack
+from fanfold.local_aws.signals import SIGNALS
+from fanfold.local_aws.state import LocalStack, up
 
 
 def deployment(job: str) -> Deployment:
@@ -41,7 +41,7 @@ def nothing_deployed() -> Iterator[mock.Mock]:
 def signal_at(number: int, name: str) -> Any:
     """Within it this process gets the signal when it calls ``MODULE.FUNCTION``."""
     module, *path, function = name.split(".")
-    owner = reduce(getattr, path, import_module(f"client.{module}"))
+    owner = reduce(getattr, path, import_module(f"fanfold.local_aws.{module}"))
     original: Callable[..., Any] = getattr(owner, function)
 
     def interrupted(*arguments: Any, **options: Any) -> Any:

@@ -5,21 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_src import job
-from lambda_src.answer import answer
-from lambda_src.functions import invoke, open_functions
-from lambda_src.ledger import Watch
-from lambda_src.messages import (
-    AllPartsReport,
-    Call,
-    GetAllOccurrencesRequest,
-    PartReport,
-    Warmed,
-    decode_request,
-    is_warm_request,
-)
-from lambda_src.meter import metered
-from lambda_src.parts import part_name, reduce_parts
+from lambda_src.aws.functions import invoke, open_functions
+from lambda_src.run.answer import answer
+from lambda_src.run.ledger import Watch
+from lambda_src.run.reduce_parts import part_name, reduce_parts
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, GetAllOccurrencesSettings, from_environment
+from lambda_src.telemetry.calls import Call
+from lambda_src.telemetry.meter import metered
+from lambda_src.wire.codec import decode_request, is_warm_request
+from lambda_src.wire.reports import AllPartsReport, PartReport, Warmed
+from lambda_src.wire.requests import GetAllOccurrencesRequest
 
 
 @metered

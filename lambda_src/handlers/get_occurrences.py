@@ -4,16 +4,19 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from lambda_src import job, meter
-from lambda_src.answer import answer
-from lambda_src.blob_store import BlobStore
-from lambda_src.dynamodb import open_table
-from lambda_src.messages import GetOccurrencesRequest, PartReport, Warmed, decode_request, is_warm_request
-from lambda_src.meter import metered
-from lambda_src.reduce_part import reduce_part
-from lambda_src.results_table import ResultsTable
-from lambda_src.s3 import open_bucket
+from lambda_src import job
+from lambda_src.aws.dynamodb import open_table
+from lambda_src.aws.s3 import open_bucket
+from lambda_src.run.answer import answer
+from lambda_src.run.reduce_part import reduce_part
 from lambda_src.settings import GetOccurrencesSettings, from_environment
+from lambda_src.store.blobs import BlobStore
+from lambda_src.store.results import ResultsTable
+from lambda_src.telemetry import meter
+from lambda_src.telemetry.meter import metered
+from lambda_src.wire.codec import decode_request, is_warm_request
+from lambda_src.wire.reports import PartReport, Warmed
+from lambda_src.wire.requests import GetOccurrencesRequest
 
 
 @metered

@@ -5,25 +5,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambda_src import job
-from lambda_src.answer import answer
-from lambda_src.dynamodb import open_table
+from lambda_src.aws.dynamodb import open_table
 from lambda_src.job import Job
-from lambda_src.log import log
-from lambda_src.messages import (
-    LogResultsReport,
-    LogResultsRequest,
-    PartReport,
-    RunRecord,
-    Warmed,
-    decode_request,
-    is_warm_request,
-    plain_warnings,
-    total_dollars,
-    what_is_left_out,
-)
-from lambda_src.meter import metered
-from lambda_src.results_table import ResultsTable
+from lambda_src.run.answer import answer
+from lambda_src.run.summary import plain_warnings, what_is_left_out
 from lambda_src.settings import LogResultsSettings, from_environment
+from lambda_src.store.results import ResultsTable
+from lambda_src.telemetry.log import log
+from lambda_src.telemetry.meter import metered
+from lambda_src.wire.codec import decode_request, is_warm_request
+from lambda_src.wire.record import RunRecord, total_dollars
+from lambda_src.wire.reports import LogResultsReport, PartReport, Warmed
+from lambda_src.wire.requests import LogResultsRequest
 
 
 @metered

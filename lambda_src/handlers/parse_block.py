@@ -5,15 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_src import job
-from lambda_src.addresses import addresses_of
-from lambda_src.answer import answer
-from lambda_src.blob_store import BlobStore
-from lambda_src.map_block import map_block
-from lambda_src.messages import BlockReport, ParseBlockRequest, decode_request
-from lambda_src.meter import metered
-from lambda_src.s3 import open_bucket
+from lambda_src.aws.s3 import open_bucket
+from lambda_src.aws.source import input_of
+from lambda_src.input.addresses import addresses_of
+from lambda_src.run.answer import answer
+from lambda_src.run.map_block import map_block
 from lambda_src.settings import ParseBlockSettings, from_environment
-from lambda_src.source import input_of
+from lambda_src.store.blobs import BlobStore
+from lambda_src.telemetry.meter import metered
+from lambda_src.wire.codec import decode_request
+from lambda_src.wire.reports import BlockReport
+from lambda_src.wire.requests import ParseBlockRequest
 
 
 @metered

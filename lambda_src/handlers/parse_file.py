@@ -9,37 +9,17 @@ import msgspec
 from msgspec import Struct
 from obstore.store import S3Store
 
-from lambda_src import job, meter, metrics, source
-from lambda_src.blob_store import BlobStore, variant
-from lambda_src.dynamodb import open_table
+from lambda_src import job
+from lambda_src.aws import source
+from lambda_src.aws.dynamodb import open_table
+from lambda_src.aws.functions import invoke, invoke_and_forget, open_functions
+from lambda_src.aws.s3 import check_key, open_bucket
 from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidRequest, MemoryExceeded
-from lambda_src.functions import invoke, invoke_and_forget, open_functions
+from lambda_src.fields import RunId
 from lambda_src.job import Job
-from lambda_src.log import log
-from lambda_src.map_block import find_report, how_to_get_smaller_blocks
-from lambda_src.messages import (
-    AllPartsReport,
-    BlockReport,
-    HandOverRequest,
-    LogResultsReport,
-    ParseBlockRequest,
-    ParseFileRequest,
-    PartReport,
-    Pinned,
-    RunId,
-    RunRecord,
-    Trace,
-    Warmed,
-    WarmRequest,
-    decode_event,
-    decode_request,
-    encode,
-    new_run_id,
-)
-from lambda_src.meter import metered
-from lambda_src.results_table import ResultsTable
-from lambda_src.run import Services, execute
-from lambda_src.s3 import check_key, open_bucket
+from lambda_src.run import metrics
+from lambda_src.run.map_block import find_report, how_to_get_smaller_blocks
+from lambda_src.run.orchestrator import Services, execute
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,
@@ -48,6 +28,23 @@ from lambda_src.settings import (
     PARSE_BLOCK_TIMEOUT_S,
     ParseFileSettings,
     from_environment,
+)
+from lambda_src.store.blobs import BlobStore, variant
+from lambda_src.store.results import ResultsTable
+from lambda_src.telemetry import meter
+from lambda_src.telemetry.calls import Trace
+from lambda_src.telemetry.log import log
+from lambda_src.telemetry.meter import metered
+from lambda_src.wire.codec import decode_event, decode_request, encode
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import AllPartsReport, BlockReport, LogResultsReport, PartReport, Warmed
+from lambda_src.wire.requests import (
+    HandOverRequest,
+    ParseBlockRequest,
+    ParseFileRequest,
+    Pinned,
+    WarmRequest,
+    new_run_id,
 )
 
 T = TypeVar("T", bound=Struct)
@@ -142,7 +139,7 @@ def _pinned(record: RunRecord, objects: S3Store, settings: ParseFileSettings) ->
         # Where the bucket is versioned, a run that is resumed goes on with the version that it began with.
         return Pinned(*source.pin(objects, record.bucket, record.key, record.version_id or None))
     # With boto3, for which only a prefix is to pay.
-    from lambda_src.listing import open_client, pin_prefix  # noqa: PLC0415
+    from lambda_src.aws.listing import open_client, pin_prefix  # noqa: PLC0415
 
     return pin_prefix(
         open_client(),

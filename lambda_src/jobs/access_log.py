@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from lambda_src.findings import Tally
+from lambda_src.input.findings import Tally
 from lambda_src.job import (
     Concern,
     Input,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 
-from client.local_aws import LocalAws, local_aws
+from fanfold.local_aws.server import LocalAws, local_aws
 from stacks.dependency_layer import LOCK, build_layer, lock_of_job
 from stacks.function_code import build_code
 from tests.arm64.emulation import EmulatedPython, Unavailable, emulated_python

@@ -9,32 +9,25 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from client.aws import Aws, account_of
-from client.local_aws import LocalAws
-from client.samples import SAMPLES
-from lambda_src import job, source
-from lambda_src.blob_store import BlobStore
-from lambda_src.blocks import split
-from lambda_src.conservation import check_mapped, check_reduced
+from fanfold.account.connection import Aws, account_of
+from fanfold.demo.samples import SAMPLES
+from fanfold.local_aws.server import LocalAws
+from lambda_src import job
+from lambda_src.aws import source
+from lambda_src.aws.listing import pin_prefix
+from lambda_src.aws.s3 import open_bucket
+from lambda_src.input.blocks import split
 from lambda_src.job import Job, Measured, Span
-from lambda_src.listing import pin_prefix
-from lambda_src.messages import (
-    BlobHeader,
-    BlockReport,
-    GetOccurrencesRequest,
-    Manifest,
-    ParseBlockRequest,
-    PartReport,
-    RunRecord,
-    Source,
-    encode,
-    summarize,
-    to_plain,
-    without_usage,
-)
-from lambda_src.results_table import ResultsTable
-from lambda_src.s3 import open_bucket
+from lambda_src.run.proof import check_mapped, check_reduced
+from lambda_src.run.summary import summarize
 from lambda_src.settings import BLOBS_PREFIX
+from lambda_src.store.blobs import BlobStore
+from lambda_src.store.results import ResultsTable
+from lambda_src.wire.codec import encode, to_plain
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import BlobHeader, BlockReport, Manifest, PartReport, without_usage
+from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest
+from lambda_src.wire.source import Source
 from stacks.dependency_layer import ROOT, RUNTIME_PYTHON
 from tests.arm64.conftest import INVOKE, URL_SUFFIX, Machine, Report
 

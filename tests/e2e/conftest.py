@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from client.aws import account_of
-from client.deployment import deploy_locally, find_deployment
-from client.local_aws import LocalAws, local_aws
+from fanfold.account.connection import account_of
+from fanfold.account.deployment import deploy_locally, find_deployment
+from fanfold.local_aws.server import LocalAws, local_aws
 from tests.deployed import Stack
 
 StackOf = Callable[[str], Stack]

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
-from client.aws import account_of
-from client.deployment import ROOT, find_deployment
-from client.local_aws import ACCOUNT, REGION
+from fanfold.account.connection import account_of
+from fanfold.account.deployment import ROOT, find_deployment
+from fanfold.local_aws.server import ACCOUNT, REGION
 from lambda_src.settings import RUNS_INDEX
 from tests.deployed import Stack
 

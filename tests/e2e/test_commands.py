@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from client import runs
-from client.deployment import ROOT
-from client.report import as_json
-from client.upload import upload
-from lambda_src.messages import ParseFileRequest, new_run_id
+from fanfold.account.deployment import ROOT
+from fanfold.cli.output import as_json
+from fanfold.runs import run as runs
+from fanfold.runs.upload import upload
+from lambda_src.wire.requests import ParseFileRequest, new_run_id
 from tests import oracle
 from tests.deployed import Stack
 from tests.processes import processes_of
@@ -172,7 +172,7 @@ def test_interrupted_while_it_generates_it_leaves_nothing_behind(private: Path) 
 
 
 @pytest.mark.hostile
-@pytest.mark.parametrize("module", ["client.interruption", "typer", "boto3", "rich.console", "msgspec"])
+@pytest.mark.parametrize("module", ["fanfold.local_aws.signals", "typer", "boto3", "rich.console", "msgspec"])
 def test_interrupted_while_it_imports_it_ends_without_a_traceback(private: Path, module: str) -> None:
     python = ("-X", "importtime")
     with client("demo", "--file", __file__, folder=private, python=python) as process:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from client.assembly import CDK
-from client.aws import account_of
-from client.deployment import ROOT, find_deployment
-from client.local_aws import ACCOUNT, REGION, LocalAws, local_aws
+from fanfold.account.connection import account_of
+from fanfold.account.deployment import ROOT, find_deployment
+from fanfold.local_aws.assembly import CDK
+from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws, local_aws
 from lambda_src.settings import stack_name
 from tests.deployed import Stack
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from client import runs
-from client.assembly import assembled
-from client.aws import account_of
-from client.local_stack import LocalStack, down, standing, up
-from lambda_src.messages import ParseFileRequest
+from fanfold.account.connection import account_of
+from fanfold.local_aws.assembly import assembled
+from fanfold.local_aws.state import LocalStack, down, standing, up
+from fanfold.runs import run as runs
+from lambda_src.wire.requests import ParseFileRequest
 from tests import oracle
 from tests.deployed import Stack
 from tests.processes import processes_of

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lambda_src.messages import new_run_id
+from lambda_src.wire.requests import new_run_id
 from tests.deployed import Stack
 from tests.e2e.roles import Role
 

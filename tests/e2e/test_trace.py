@@ -4,8 +4,9 @@ from collections import Counter
 
 import pytest
 
-from lambda_src.ledger import charged
-from lambda_src.messages import RunRecord, Trace
+from lambda_src.run.ledger import charged
+from lambda_src.telemetry.calls import Trace
+from lambda_src.wire.record import RunRecord
 from tests.deployed import Stack
 
 TEXT = b"some words and some more of them, once more\n" * 3000

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from client.corpus import write_corpus
-from client.generated_logs import write_logs
-from client.generated_table import write_table
-from lambda_src.inputs import input_of_bytes
+from fanfold.demo.corpus import write_corpus
+from fanfold.demo.logs import write_logs
+from fanfold.demo.table import write_table
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span, load
 from tests import oracle
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from client.aws import account_of
-from client.deployment import deploy_locally, find_deployment
-from client.local_aws import local_aws
+from fanfold.account.connection import account_of
+from fanfold.account.deployment import deploy_locally, find_deployment
+from fanfold.local_aws.server import local_aws
 from lambda_src.settings import DEFAULT_JOB
 from tests.deployed import Stack
 from tests.faults.cases import CASES

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from lambda_src.job import Job, load
-from lambda_src.messages import new_run_id
+from lambda_src.wire.requests import new_run_id
 from tests.deployed import Stack
 from tests.faults.cases import CASES, Case, Right
 from tests.faults.proxy import Call, Fault, Hold, Proxy

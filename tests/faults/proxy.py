@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from client.certificates import Certificates
+from fanfold.local_aws.certificates import Certificates
 
 
 class Call(NamedTuple):

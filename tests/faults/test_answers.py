@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lambda_src.blob_store import BlobStore
+from lambda_src.store.blobs import BlobStore
 from tests.faults.cases import BLOCK_BYTES, KEY
 from tests.faults.faulty import Faulty
 from tests.faults.proxy import INTERNAL, Answer, Call, Fault, Stall, tamper_json

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
-from client.corpus import write_corpus
+from fanfold.demo.corpus import write_corpus
 from lambda_src.job import Job
 from lambda_src.map_reduce import MAX_ATTEMPTS
-from lambda_src.messages import new_run_id
+from lambda_src.wire.requests import new_run_id
 from tests import oracle
 from tests.faults.cases import BLOCK_BYTES, right_words
 from tests.faults.faulty import Faulty, each_job, kill, process_of_connection

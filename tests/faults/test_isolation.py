@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from client.certificates import Certificates
+from fanfold.local_aws.certificates import Certificates
 from tests.faults.faulty import process_of_connection, workers_of_group
 from tests.faults.proxy import Call, Proxy, Reset, proxy
 

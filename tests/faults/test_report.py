@@ -1,7 +1,7 @@
 """The report of a run shows its faults where they happened."""
 
-from client.html_report import html_report
-from client.page.timeline import timeline_of
+from fanfold.report.html import html_report
+from fanfold.report.page.timeline import timeline_of
 from tests.faults.faulty import Faulty
 from tests.faults.proxy import THROTTLED, Call, Fault
 from tests.faults.test_crashes import kill_workers

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from client import runs
-from lambda_src.lease import HANDOVER_S
-from lambda_src.messages import RunRecord
+from fanfold.runs import run as runs
+from lambda_src.run.lease import HANDOVER_S
 from lambda_src.settings import stack_name
+from lambda_src.wire.record import RunRecord
 from tests.e2e.roles import Role
 from tests.faults.faulty import FIRST_HELD, Faulty
 

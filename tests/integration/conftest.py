@@ -8,7 +8,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
-from lambda_src.dynamodb import EndpointTable, open_table
+from lambda_src.aws.dynamodb import EndpointTable, open_table
 from lambda_src.settings import RUNS_INDEX
 
 BUCKET = "bucket"
@@ -50,7 +50,7 @@ def s3(endpoint: str) -> Any:
 @pytest.fixture
 def objects(s3: Any) -> S3Store:
     """obstore's client of ``BUCKET``."""
-    from lambda_src.s3 import open_bucket
+    from lambda_src.aws.s3 import open_bucket
 
     return open_bucket(BUCKET, "amazonaws.com")
 

@@ -8,11 +8,12 @@ import msgspec
 import pytest
 from obstore.store import S3Store
 
-from lambda_src import meter
-from lambda_src.blob_store import HEADER_STEP_BYTES, BlobStore, header_bytes
-from lambda_src.digests import digest_of
 from lambda_src.errors import BlobDamaged
-from lambda_src.messages import Call, Trace, Usage, encode
+from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore, header_bytes
+from lambda_src.store.digests import digest_of
+from lambda_src.telemetry import meter
+from lambda_src.telemetry.calls import Call, Trace, Usage
+from lambda_src.wire.codec import encode
 from tests.integration.conftest import BUCKET
 
 LINES = [b'{"a":1}', b"{}", b'{"abc":12}']
@@ -130,9 +131,9 @@ def test_a_large_line_is_neither_joined_to_be_stored_nor_held_twice_to_be_read(s
     """Memory is for what is counted. Three lines of 20 MiB."""
     code = """
 from pathlib import Path
-from lambda_src.blob_store import HEADER_STEP_BYTES, BlobStore
-from lambda_src.digests import digest_of
-from lambda_src.s3 import open_bucket
+from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore
+from lambda_src.store.digests import digest_of
+from lambda_src.aws.s3 import open_bucket
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) >> 10
 blobs = BlobStore(open_bucket("bucket", ""), "bucket", "large")
@@ -160,7 +161,7 @@ def blobs_in(s3: Any, run_id: str) -> int:
 def test_the_blobs_of_a_run_are_deleted_and_nothing_else(
     s3: Any, objects: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambda_src.blob_store.DELETED_AT_ONCE", 2)
+    monkeypatch.setattr("lambda_src.store.blobs.DELETED_AT_ONCE", 2)
     blobs, other = BlobStore(objects, BUCKET, "done"), BlobStore(objects, BUCKET, "done-too")
     for block in (0, 1, 2, 4):
         blobs.put(block, b"{}", HEADER_STEP_BYTES, LINES)
@@ -175,7 +176,7 @@ def test_the_blobs_of_a_run_are_deleted_and_nothing_else(
 
 
 def test_deleting_ends_in_time(s3: Any, objects: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lambda_src.blob_store.DELETED_AT_ONCE", 2)
+    monkeypatch.setattr("lambda_src.store.blobs.DELETED_AT_ONCE", 2)
     blobs, remaining = BlobStore(objects, BUCKET, "late"), iter([101.0, 99.0])
     for block in range(4):
         blobs.put(block, b"{}", HEADER_STEP_BYTES, LINES)

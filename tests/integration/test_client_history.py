@@ -13,17 +13,20 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from client import history, intermediates, runs, terminal
-from client.aws import AccountError, Aws
-from client.contents import contents_in_s3
-from client.deployment import Deployment
-from client.history import past_runs, show_runs
-from client.intermediates import clean
-from client.source import Object, Objects, SourceError, check_in_s3
-from client.terminal import NotAsked
+from fanfold.account.connection import AccountError, Aws
+from fanfold.account.deployment import Deployment
+from fanfold.cli import terminal
+from fanfold.cli.terminal import NotAsked
+from fanfold.estimate.contents import contents_in_s3
+from fanfold.runs import history, intermediates
+from fanfold.runs import run as runs
+from fanfold.runs.history import past_runs, show_runs
+from fanfold.runs.intermediates import clean
+from fanfold.runs.source import Object, Objects, SourceError, check_in_s3
 from lambda_src.jobs.top_words import JOB
-from lambda_src.messages import PartReport, RunRecord
-from lambda_src.results_table import ResultsTable
+from lambda_src.store.results import ResultsTable
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import PartReport
 from tests.integration.conftest import BUCKET, TABLE
 
 DAY_S = 86_400.0

@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from client import runs
-from client.aws import Aws, Gone
+from fanfold.account.connection import Aws, Gone
+from fanfold.runs import run as runs
 from lambda_src.errors import AccessDenied, FanfoldError, Transient
 from lambda_src.jobs.top_words import JOB
-from lambda_src.messages import ParseFileRequest, PartReport, RunRecord
-from lambda_src.results_table import ResultsTable
+from lambda_src.store.results import ResultsTable
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import PartReport
+from lambda_src.wire.requests import ParseFileRequest
 
 REQUEST = ParseFileRequest(key="k", run_id="run")
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from obstore.store import S3Store
 
-from client import upload as module
-from client.aws import Aws
-from client.source import Local, local
-from client.upload import PART_BYTES, UploadError, input_key, upload, upload_folder
-from lambda_src import source
+from fanfold.account.connection import Aws
+from fanfold.runs import upload as module
+from fanfold.runs.source import Local, local
+from fanfold.runs.upload import PART_BYTES, UploadError, input_key, upload, upload_folder
+from lambda_src.aws import source
 from tests.integration.conftest import BUCKET
 
 BIG = b"twenty bytes of text" * (PART_BYTES // 20 + 1000)

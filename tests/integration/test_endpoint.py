@@ -12,10 +12,12 @@ import botocore.session
 import msgspec
 import pytest
 
-from lambda_src import dynamodb, map_reduce
-from lambda_src import endpoint as module
-from lambda_src.dynamodb import EndpointTable, Refused
-from lambda_src.endpoint import Endpoint, Unreachable
+from lambda_src import map_reduce
+from lambda_src.aws import dynamodb
+from lambda_src.aws import endpoint as module
+from lambda_src.aws.dynamodb import EndpointTable, Refused
+from lambda_src.aws.endpoint import Endpoint, Unreachable
+from lambda_src.aws.functions import invoke, invoke_and_forget
 from lambda_src.errors import (
     AccessDenied,
     FanfoldError,
@@ -25,20 +27,13 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
-from lambda_src.functions import invoke, invoke_and_forget
-from lambda_src.ledger import Watch
-from lambda_src.messages import (
-    Call,
-    Failure,
-    LogResultsReport,
-    LogResultsRequest,
-    RunRecord,
-    Usage,
-    Warmed,
-    WarmRequest,
-)
+from lambda_src.run.ledger import Watch
+from lambda_src.run.warming import Warming
+from lambda_src.telemetry.calls import Call, Usage
 from lambda_src.waits import Waits
-from lambda_src.warming import Warming
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import Failure, LogResultsReport, Warmed
+from lambda_src.wire.requests import LogResultsRequest, WarmRequest
 
 
 class Service(ThreadingHTTPServer):

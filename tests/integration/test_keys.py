@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from obstore.store import S3Store
 
-from lambda_src import source
-from lambda_src.blob_store import BlobStore
+from lambda_src.aws import source
+from lambda_src.aws.s3 import open_bucket
 from lambda_src.errors import InvalidRequest, SourceChanged, SourceNotFound, Transient
 from lambda_src.handlers import parse_file
 from lambda_src.job import Span
-from lambda_src.s3 import open_bucket
 from lambda_src.settings import ParseFileSettings
+from lambda_src.store.blobs import BlobStore
 from tests.integration.conftest import BUCKET
 from tests.integration.stub_s3 import Answer, StubS3, serving
 

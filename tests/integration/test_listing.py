@@ -8,7 +8,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lambda_src.addresses import Addresses, Placed
+from lambda_src.aws.listing import list_prefix, open_client, pin_prefix
+from lambda_src.aws.source import input_of
 from lambda_src.errors import (
     AccessDenied,
     FanfoldError,
@@ -18,11 +19,10 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
+from lambda_src.input.addresses import Addresses, Placed
 from lambda_src.job import Owned, Span, load
-from lambda_src.listing import list_prefix, open_client, pin_prefix
-from lambda_src.messages import Source
 from lambda_src.records import delimited
-from lambda_src.source import input_of
+from lambda_src.wire.source import Source
 from tests.integration.conftest import BUCKET
 
 ODD_KEYS = [

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from client.aws import Aws, account_of
-from client.local_aws import LocalAws, local_aws
+from fanfold.account.connection import Aws, account_of
+from fanfold.local_aws.server import LocalAws, local_aws
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 

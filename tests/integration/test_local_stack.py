@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from client import local_stack
-from client.aws import Aws, Gone, account_of
-from client.deployment import ROOT, DeploymentError
-from client.local_stack import Folder, LocalStack, LocalStackError, down, fate, standing
+from fanfold.account.connection import Aws, Gone, account_of
+from fanfold.account.deployment import ROOT, DeploymentError
+from fanfold.local_aws import state as local_stack
+from fanfold.local_aws.state import Folder, LocalStack, LocalStackError, down, fate, standing
 from tests.processes import processes_of
 from tests.standing import deployment, nothing_deployed
 
@@ -253,12 +253,12 @@ FIRST, KILLED = ANY[:2], ANY[2:]
 @pytest.mark.parametrize(
     ("moment", "numbers", "is_up"),
     [
-        ("local_aws.Certificates", ANY, False),
-        ("local_aws._wait_until_ready", ANY, False),
-        ("local_stack.Folder.write", FIRST, True),  # it is held back until all is done
-        ("local_stack.Folder.write", KILLED, False),
+        ("server.Certificates", ANY, False),
+        ("server._wait_until_ready", ANY, False),
+        ("state.Folder.write", FIRST, True),  # it is held back until all is done
+        ("state.Folder.write", KILLED, False),
         ("processes.Group.let_stay", KILLED, False),
-        ("local_stack.deploy_locally", ANY, True),
+        ("state.deploy_locally", ANY, True),
     ],
 )
 def test_interrupted_it_is_up_or_gone(

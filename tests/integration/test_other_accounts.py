@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from obstore.store import S3Store
 
-from lambda_src import source
-from lambda_src.addresses import Placed
+from lambda_src.aws import source
+from lambda_src.aws.s3 import open_bucket
 from lambda_src.errors import (
     AccessDenied,
     CredentialsRefused,
@@ -18,7 +18,7 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
-from lambda_src.s3 import open_bucket
+from lambda_src.input.addresses import Placed
 from tests.integration.conftest import BUCKET
 from tests.integration.stub_s3 import Answer, StubS3, serving
 

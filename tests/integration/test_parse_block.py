@@ -11,20 +11,24 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from obstore.store import S3Store
 
-from lambda_src import formats, source
-from lambda_src.addresses import Portion
-from lambda_src.blob_store import BlobStore
-from lambda_src.blocks import split
-from lambda_src.conservation import check_mapped, check_reduced
+from lambda_src.aws import source
+from lambda_src.aws.listing import open_client, pin_prefix
 from lambda_src.errors import BlobDamaged
 from lambda_src.handlers import parse_block as handler
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input import formats
+from lambda_src.input.addresses import Portion
+from lambda_src.input.blocks import split
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs.top_words import JOB
-from lambda_src.listing import open_client, pin_prefix
-from lambda_src.map_block import find_report, map_block
-from lambda_src.messages import BlockReport, Manifest, ParseBlockRequest, Source, encode, to_plain
-from lambda_src.reduce_part import reduce_part
+from lambda_src.run.map_block import find_report, map_block
+from lambda_src.run.proof import check_mapped, check_reduced
+from lambda_src.run.reduce_part import reduce_part
+from lambda_src.store.blobs import BlobStore
+from lambda_src.wire.codec import encode, to_plain
+from lambda_src.wire.reports import BlockReport, Manifest
+from lambda_src.wire.requests import ParseBlockRequest
+from lambda_src.wire.source import Source
 from tests import oracle
 from tests.archives import zipped
 from tests.integration.conftest import BUCKET

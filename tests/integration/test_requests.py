@@ -12,15 +12,17 @@ from botocore import xform_name
 from botocore.config import Config
 from obstore.store import S3Store
 
-from client.aws import paying
-from lambda_src.dynamodb import EndpointTable
-from lambda_src.endpoint import Endpoint, Unreachable
+from fanfold.account.connection import paying
+from lambda_src.aws.dynamodb import EndpointTable
+from lambda_src.aws.endpoint import Endpoint, Unreachable
+from lambda_src.aws.functions import invoke, invoke_and_forget
+from lambda_src.aws.own_requests import OwnRequests
 from lambda_src.errors import FanfoldError
-from lambda_src.functions import invoke, invoke_and_forget
 from lambda_src.jobs.top_words import JOB
-from lambda_src.messages import PartReport, RunRecord, Warmed, WarmRequest
-from lambda_src.own_requests import OwnRequests
-from lambda_src.results_table import ResultsTable
+from lambda_src.store.results import ResultsTable
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import PartReport, Warmed
+from lambda_src.wire.requests import WarmRequest
 
 REGION = "eu-west-1"
 TRACE_ID = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"

@@ -10,16 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lambda_src import dynamodb
-from lambda_src import results_table as module
-from lambda_src.dynamodb import Refused
-from lambda_src.endpoint import Response, Unreachable
+from lambda_src.aws import dynamodb
+from lambda_src.aws.dynamodb import Refused
+from lambda_src.aws.endpoint import Response, Unreachable
 from lambda_src.errors import CodeChanged, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.jobs.top_words import JOB
-from lambda_src.lease import HANDOVER_S, LEASE_S
 from lambda_src.map_reduce import TICK_S
-from lambda_src.messages import PartReport, RunRecord
-from lambda_src.results_table import ResultsTable
+from lambda_src.run.lease import HANDOVER_S, LEASE_S
+from lambda_src.store import results as module
+from lambda_src.store.results import ResultsTable
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import PartReport
 
 
 def test_a_record_comes_back_as_it_was(table: Any) -> None:
@@ -368,7 +369,7 @@ def test_a_cancel_is_not_lost_between_two_owners(table: Any, monkeypatch: pytest
 
 
 def test_a_missing_table_is_named(endpoint: str) -> None:
-    from lambda_src.dynamodb import open_table
+    from lambda_src.aws.dynamodb import open_table
 
     with pytest.raises(FanfoldError, match="the table nowhere: ResourceNotFoundException"):
         ResultsTable(open_table("nowhere", "amazonaws.com"), "run", JOB).get_run()

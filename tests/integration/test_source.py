@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from obstore.store import S3Store
 
-from lambda_src import source
-from lambda_src.addresses import Placed
+from lambda_src.aws import source
+from lambda_src.aws.s3 import open_bucket
 from lambda_src.errors import SourceChanged, SourceNotFound, SourceNotText
+from lambda_src.input.addresses import Placed
 from lambda_src.job import Owned, Span
-from lambda_src.messages import Source
 from lambda_src.records import delimited
-from lambda_src.s3 import open_bucket
+from lambda_src.wire.source import Source
 from tests.archives import COMPRESSED, NO_TEXT, PARQUET, ZSTD
 from tests.integration.conftest import BUCKET
 

@@ -12,10 +12,10 @@ from typing import Any
 import botocore
 import pytest
 
-from client.certificates import Certificates
-from lambda_src import endpoint as module
-from lambda_src.endpoint import Endpoint, Unreachable
-from lambda_src.trust import AMAZON_ROOTS, Trust
+from fanfold.local_aws.certificates import Certificates
+from lambda_src.aws import endpoint as module
+from lambda_src.aws.endpoint import Endpoint, Unreachable
+from lambda_src.aws.trust import AMAZON_ROOTS, Trust
 from tests.integration.test_endpoint import Service
 
 PEM = re.compile(

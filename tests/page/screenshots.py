@@ -11,10 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from client.live import Moment, as_picture
-from client.page import page
-from client.runs import Progress
-from lambda_src.messages import RunRecord
+from fanfold.cli.live import Moment, as_picture
+from fanfold.report.page import page
+from fanfold.runs.run import Progress
+from lambda_src.wire.record import RunRecord
 from tests.fake_runs import fake_run
 from tests.page.browser import CHROMIUM, Visit, in_browser
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from client.page import page
+from fanfold.report.page import page
 from lambda_src.job import names
-from lambda_src.messages import Trace
 from lambda_src.settings import DEFAULT_JOB
+from lambda_src.telemetry.calls import Trace
 from tests.fake_runs import FakeRun, fake_run
 from tests.page.browser import CHROMIUM, Seen, Visit, in_browser
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambda_src.job import names
-from lambda_src.metrics import DIMENSION, NAMESPACE, UNITS
+from lambda_src.run.metrics import DIMENSION, NAMESPACE, UNITS
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,

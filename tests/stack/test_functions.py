@@ -202,6 +202,6 @@ def test_code_is_the_sources_with_their_bytecode_and_the_authorities(default: Sy
     sources = {path.relative_to(ROOT) for path in (ROOT / "lambda_src").rglob("*.py")}
     assert published == {
         *sources,
-        Path("lambda_src/amazon_roots.pem"),
+        Path("lambda_src/aws/amazon_roots.pem"),
         *(path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in sources),
     }

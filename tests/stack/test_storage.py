@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from lambda_src.messages import PartReport, RunRecord
 from lambda_src.settings import RUNS_INDEX
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import PartReport
 
 from .conftest import Synthesize
 from .synthesized import Synthesized

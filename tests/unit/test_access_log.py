@@ -9,9 +9,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import job, ownership
+from lambda_src import job
 from lambda_src.errors import SourceNotText, TooManyDistinct
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input import ownership
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Input, Mapped, Measured, Span
 from lambda_src.jobs import access_log
 from lambda_src.jobs.access_log import HOURS, JOB, MALFORMED

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.addresses import (
+from lambda_src.errors import BlobDamaged, ConservationBroken, InvalidRequest
+from lambda_src.input.addresses import (
     INLINE_BYTES,
     Addresses,
     Listing,
@@ -16,10 +17,9 @@ from lambda_src.addresses import (
     addresses_of,
     place,
 )
-from lambda_src.errors import BlobDamaged, ConservationBroken, InvalidRequest
-from lambda_src.formats import Format
+from lambda_src.input.formats import Format
+from lambda_src.input.names import MAX_OBJECTS
 from lambda_src.job import Span
-from lambda_src.object_names import MAX_OBJECTS
 
 SIZES = st.lists(st.integers(0, 9), max_size=12)
 

@@ -1,192 +1,136 @@
-"""Who imports whom. The directions are the design's (docs/decisions/0002)."""
+"""Who imports whom (docs/decisions/0002). The first name of a path below its package is its room."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
-BASE = {"errors"}
-EDGE = {"messages", "errors", "job"}
-OBJECTS = {"addresses", "formats", "job", "records"}
-MAY_IMPORT = {
+ENGINE = {
     "errors": set(),
-    "object_names": set(),
-    "log": set(),
-    "records": BASE,
-    "formats": BASE,
-    "job": BASE | {"records"},
-    "settings": BASE,
-    "messages": BASE | {"addresses", "job"},
-    "blocks": set(),
-    "digests": set(),
-    "pace": set(),
-    "prices": set(),
-    "addresses": BASE | {"formats", "job", "object_names"},
-    "compressed": BASE | {"formats"},
-    "ownership": BASE | OBJECTS | {"compressed"},
-    "inputs": BASE | OBJECTS | {"meter", "ownership"},
     "waits": set(),
-    "map_reduce": BASE | {"pace", "waits"},
-    "metrics": {"messages"},
-    "parts": EDGE | {"map_reduce"},
-    "left_out": BASE | {"addresses", "job"},
-    "conservation": EDGE | {"digests", "ownership"},
-    "meter": EDGE | {"log"},
-    "ledger": EDGE | {"log", "map_reduce", "prices"},
-    "answer": EDGE | {"log", "meter"},
-    "s3": BASE,
-    "own_requests": BASE | {"endpoint", "s3"},
-    "source": EDGE | OBJECTS | {"inputs", "meter", "own_requests", "ownership", "s3"},
-    "listing": EDGE | {"addresses", "meter", "object_names", "s3"},
-    "blob_store": EDGE | {"digests", "meter", "s3", "settings"},
-    "sigv4": set(),
-    "trust": {"log"},
-    "endpoint": {"sigv4", "trust", "waits"},
-    "dynamodb": {"endpoint", "meter"},
-    "warming": EDGE | {"waits"},
-    "results_table": EDGE | {"dynamodb", "endpoint"},
-    "functions": EDGE | {"endpoint", "meter"},
-    "findings": EDGE | {"records"},
-    "map_block": EDGE | {"addresses", "blob_store", "digests", "findings"},
-    "reduce_part": EDGE | {"blob_store", "conservation", "map_reduce", "meter"},
-    "lease": EDGE | {"results_table"},
-    "run": EDGE
-    | {"addresses", "blocks", "conservation", "findings", "lease", "ledger", "left_out", "log", "map_reduce"}
-    | {"object_names", "parts", "results_table", "warming"},
+    "pace": set(),
+    "fields": set(),
+    "records": {"errors"},
+    "job": {"errors", "records"},
+    "settings": {"errors"},
+    "map_reduce": {"errors", "pace", "waits"},
+    "telemetry": {"errors", "fields"},
+    "input": {"errors", "job", "records", "telemetry"},
+    "wire": {"errors", "fields", "input", "job", "telemetry"},
+    "aws": {"errors", "input", "telemetry", "waits", "wire"},
+    "store": {"aws", "errors", "job", "settings", "telemetry", "wire"},
+    "run": {"errors", "fields", "input", "job", "map_reduce", "store", "telemetry", "waits", "wire"},
+    "jobs": {"errors", "input", "job", "records"},
+    "handlers": {"aws", "errors", "fields", "input", "job", "run", "settings", "store", "waits"}
+    | {"telemetry", "wire"},
 }
-JOBS_MAY_IMPORT = {"errors", "findings", "job", "jobs", "records"}
+"""Rooms of ``lambda_src``, and the rooms that each may import, lower floors first."""
+
+MESSAGES = {"msgspec"}
 LIBRARIES = {
-    "job": {"msgspec"},
-    "addresses": {"msgspec"},
-    "messages": {"msgspec"},
-    "settings": {"msgspec"},
-    "log": {"msgspec"},
-    "answer": {"msgspec"},
-    "map_block": {"msgspec"},
-    "reduce_part": {"msgspec"},
-    "s3": {"obstore"},
-    "source": {"obstore"},
-    "own_requests": {"obstore"},
-    "listing": {"boto3", "botocore"},
-    "blob_store": {"obstore"},
-    "dynamodb": {"msgspec"},
-    "results_table": {"msgspec"},
-    "functions": {"msgspec"},
-    "warming": {"msgspec"},
-    "ledger": {"msgspec"},
+    "errors": set(),
+    "records": set(),
+    "waits": set(),
+    "pace": set(),
+    "map_reduce": set(),
+    "aws": {"boto3", "botocore", "msgspec", "obstore"},
+    "handlers": {"msgspec", "obstore"},
+    "store": {"msgspec", "obstore"},
+    "jobs": {"msgspec", "numpy", "regex"},
 }
-STANDARD = set(__import__("sys").stdlib_module_names)
+"""What a room may import besides: it costs time in cold starts."""
+
+CLIENT_MAY_IMPORT = {"aws", "errors", "fields", "input", "job", "jobs", "map_reduce", "run", "settings"} | {
+    "store",
+    "telemetry",
+    "wire",
+}
 
 
-def imports(path: Path) -> set[str]:
-    """The dotted names that the module imports."""
-    names: set[str] = set()
+def imports(path: Path) -> Iterator[tuple[str, ...]]:
+    """The dotted names that a module imports, split."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            yield from (tuple(alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
-            module = node.module or ""
-            names |= {f"{module}.{alias.name}" for alias in node.names} if "." not in module else {module}
-    return names
+            module = tuple((node.module or "").split("."))
+            yield from ((*module, alias.name) for alias in node.names)
 
 
-def ours(names: set[str], package: str) -> set[str]:
-    return {name.split(".")[1] for name in names if name.startswith(f"{package}.")}
+def room(path: Path) -> str:
+    """``lambda_src/aws/s3.py`` is in ``aws``, ``lambda_src/job.py`` is ``job``."""
+    return path.relative_to(ROOT).with_suffix("").parts[1]
 
 
-def others(names: set[str]) -> set[str]:
-    return {name.split(".")[0] for name in names} - STANDARD - {"lambda_src", "stacks", "client"}
+def rooms(paths: list[Path], package: str) -> set[str]:
+    """The rooms of ``package`` that ``paths`` import."""
+    return {name[1] for path in paths for name in imports(path) if name[0] == package and len(name) > 1}
 
 
-def test_every_module_is_listed() -> None:
-    modules = {path.stem for path in (ROOT / "lambda_src").glob("*.py")} - {"__init__"}
-    assert modules == set(MAY_IMPORT)
+def modules(package: str, room_name: str) -> list[Path]:
+    return [path for path in (ROOT / package).rglob("*.py") if room(path) == room_name]
 
 
-@pytest.mark.parametrize("module", MAY_IMPORT)
-def test_lambda_modules_import_downwards(module: str) -> None:
-    names = imports(ROOT / "lambda_src" / f"{module}.py")
-    assert ours(names, "lambda_src") <= MAY_IMPORT[module]
-    assert others(names) <= LIBRARIES.get(module, set())
+@pytest.mark.parametrize("name", ENGINE)
+def test_the_engine_imports_downwards(name: str) -> None:
+    assert rooms(modules("lambda_src", name), "lambda_src") - {name} <= ENGINE[name]
 
 
-def test_the_engine_imports_no_job_and_knows_no_number_of_parts() -> None:
-    """The deployment says which job it is, by name."""
-    for path in (*(ROOT / "lambda_src").glob("*.py"), *(ROOT / "lambda_src" / "handlers").glob("*.py")):
-        assert "jobs" not in ours(imports(path), "lambda_src"), path
-        nodes = list(ast.walk(ast.parse(path.read_text())))
-        shifts = {id(node.right) for node in nodes if isinstance(node, ast.BinOp)}
-        constants = {
-            node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in shifts
-        }
-        assert not constants & {19, 20, 21}, path
+def test_every_room_is_listed() -> None:
+    assert {room(path) for path in (ROOT / "lambda_src").rglob("*.py")} - {"__init__"} == set(ENGINE)
 
 
-@pytest.mark.parametrize("job", sorted(path.stem for path in (ROOT / "lambda_src" / "jobs").glob("[a-z]*")))
-def test_jobs_import_no_aws_client_and_not_each_other(job: str) -> None:
-    jobs = ROOT / "lambda_src" / "jobs"
-    for path in [*jobs.glob(f"{job}.py"), *(jobs / job).rglob("*.py")]:
-        names = imports(path)
-        assert ours(names, "lambda_src") <= JOBS_MAY_IMPORT, path
-        assert not others(names) & {"boto3", "botocore", "obstore"}, path
-        assert {name.split(".")[2] for name in names if name.startswith("lambda_src.jobs.")} <= {job}, path
+def test_no_rooms_import_each_other() -> None:
+    for name, below in ENGINE.items():
+        assert all(name not in ENGINE[other] for other in below), name
 
 
-def test_nothing_imports_handlers() -> None:
-    for folder in ("lambda_src", "stacks", "client"):
-        for path in (ROOT / folder).rglob("*.py"):
-            assert "handlers" not in ours(imports(path), "lambda_src"), path
+@pytest.mark.parametrize("name", ENGINE)
+def test_a_room_imports_few_libraries(name: str) -> None:
+    import sys
+
+    known = set(sys.stdlib_module_names) | {"lambda_src"}
+    found = {first for path in modules("lambda_src", name) for first, *_ in imports(path)}
+    assert found - known <= LIBRARIES.get(name, MESSAGES)
+
+
+def test_jobs_do_not_import_each_other() -> None:
+    for path in modules("lambda_src", "jobs"):
+        own = path.relative_to(ROOT / "lambda_src" / "jobs").with_suffix("").parts[0]
+        others = {name[2] for name in imports(path) if name[:2] == ("lambda_src", "jobs") and len(name) > 2}
+        assert others <= {own}, path
 
 
 def test_the_stack_knows_only_the_settings_and_the_names_of_jobs_and_metrics() -> None:
     for path in (ROOT / "stacks").glob("*.py"):
-        assert ours(imports(path), "lambda_src") <= {"job", "metrics", "settings"}, path
+        assert {name[1:3] for name in imports(path) if name[0] == "lambda_src"} <= {
+            ("job", "load"),
+            ("job", "names"),
+            ("job", "Job"),
+            ("run", "metrics"),
+        } | {name[1:3] for name in imports(path) if name[:2] == ("lambda_src", "settings")}, path
 
 
-def test_the_client_knows_messages_settings_jobs_and_the_table() -> None:
-    known = {"dynamodb", "endpoint", "errors", "job", "messages", "object_names", "prices", "results_table"}
-    known |= {"settings"}
-    besides = {
-        "model": {"blocks", "map_reduce"},  # what an estimate is made of
-        "contents": {"addresses", "compressed", "formats", "inputs"},  # an input is read as in a run
-    }
-    for path in (ROOT / "client").glob("*.py"):
-        assert ours(imports(path), "lambda_src") <= known | besides.get(path.stem, set()), path
+def test_the_client_imports_no_handler() -> None:
+    assert rooms(list((ROOT / "fanfold").rglob("*.py")), "lambda_src") <= CLIENT_MAY_IMPORT
 
 
 def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
     """No AWS, no console: whoever has the record, the parts, the trace and the manifest can draw it."""
-    known = {"conservation", "errors", "job", "messages", "prices", "settings"}
-    for path in (ROOT / "client" / "page").glob("*.py"):
-        names = imports(path)
-        assert ours(names, "lambda_src") <= known, path
-        assert ours(names, "client") <= {"page", "safe_text", "sizes"}, path
-        assert others(names) <= {"jinja2", "markupsafe", "msgspec"}, path
+    page = list((ROOT / "fanfold" / "report" / "page").glob("*.py"))
+    assert rooms(page, "lambda_src") <= {"errors", "fields", "job", "run", "settings", "telemetry", "wire"}
+    assert rooms(page, "fanfold") <= {"format", "report"}
+    for path in (ROOT / "fanfold" / "report" / "page" / "jobs").glob("*.py"):
+        outside = {name for name in imports(path) if name[0] in ("fanfold", "lambda_src")}
+        assert {name[:4] for name in outside} <= {("fanfold", "report", "page", "figures")}, path
 
 
-def test_a_jobs_part_of_the_page_knows_the_figures_alone() -> None:
-    for path in (ROOT / "client" / "page" / "jobs").glob("*.py"):
-        outside = {name for name in imports(path) if name.split(".")[0] not in STANDARD}
-        assert outside <= {"client.page.figures"}, path
-
-
-def test_a_jobs_workload_is_pure() -> None:
-    """Nothing of AWS, no NumPy, and of the jobs its own alone."""
-    for path in (ROOT / "client" / "workloads").glob("*.py"):
-        names = imports(path)
-        assert ours(names, "client") <= {"contents", "source", "workload"}, path
-        assert ours(names, "lambda_src") <= {"errors", "jobs"}, path
-        assert {name.split(".")[2] for name in names if name.startswith("lambda_src.jobs.")} <= {path.stem}, (
-            path
-        )
-        assert not others(names), path
-
-
-def test_block_parsing_starts_without_boto3() -> None:
-    """boto3 would double the cold start of the function of which there are hundreds."""
-    names = imports(ROOT / "lambda_src" / "handlers" / "parse_block.py")
-    for module in ours(names, "lambda_src"):
-        assert "boto3" not in others(imports(ROOT / "lambda_src" / f"{module}.py")), module
+def test_only_listing_imports_boto3() -> None:
+    """boto3 would double a cold start; a run that reads a prefix pays for it once."""
+    for path in (ROOT / "lambda_src").rglob("*.py"):
+        if path.name != "listing.py":
+            assert not {name[0] for name in imports(path)} & {"boto3", "botocore"}, path

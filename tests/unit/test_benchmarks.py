@@ -29,7 +29,7 @@ from benchmarks.end_to_end import (
 )
 from benchmarks.kernels import Row
 from benchmarks.service_calls import Counts, Passed, kinds_of
-from lambda_src.prices import PRICES
+from lambda_src.run.prices import PRICES
 from tests.faults.proxy import Call
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.blocks import MAX_BLOCKS, bounded_block_units, split
+from lambda_src.input.blocks import MAX_BLOCKS, bounded_block_units, split
 
 
 @given(st.integers(0, 5 * 10**13), st.integers(1, 10**10))

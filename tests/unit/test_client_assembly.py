@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from client import assembly
-from client.assembly import assembled, identity
+from fanfold.local_aws import assembly
+from fanfold.local_aws.assembly import assembled, identity
 
 SYNTH = """
 import sys

@@ -9,8 +9,8 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
-from client import aws
-from client.aws import AccountError, Aws, Gone, account_of_person, sentence, sentence_of_text
+from fanfold.account import connection as aws
+from fanfold.account.connection import AccountError, Aws, Gone, account_of_person, sentence, sentence_of_text
 
 
 def refused(code: str) -> ClientError:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.cells import ROWS, as_csv
+from fanfold.cli.csv_export import ROWS, as_csv
 from lambda_src.job import names
 
 SPLITS = ";\t\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"

@@ -13,27 +13,25 @@ from typing import Any
 import pytest
 import typer
 
-from client import (
-    account,
-    attendance,
-    commands,
-    demo,
-    history,
-    intermediates,
-    local_stack,
-    runs,
-    terminal,
-    workload,
-)
-from client.account import Account
-from client.aws import Aws
-from client.upload import Input
+from fanfold.account import choice as account
+from fanfold.account.choice import Account
+from fanfold.account.connection import Aws
+from fanfold.cli import app as commands
+from fanfold.cli import terminal
+from fanfold.cli import watch as attendance
+from fanfold.demo import demo
+from fanfold.estimate import workload
+from fanfold.local_aws import state as local_stack
+from fanfold.runs import history, intermediates
+from fanfold.runs import run as runs
+from fanfold.runs.upload import Input
 from lambda_src.errors import BudgetExceeded
-from lambda_src.messages import ParseFileRequest, RunRecord
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.requests import ParseFileRequest
 
 COMMANDS = typer.main.get_command(commands.app).commands  # type: ignore[attr-defined]
 
-HEAVY = {"boto3", "botocore", "rich", "asyncio", "pydantic", "client.runs", "client.aws"}
+HEAVY = {"boto3", "botocore", "rich", "asyncio", "pydantic", "fanfold.runs.run", "fanfold.account.connection"}
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +67,7 @@ def test_help_lists_every_command(arguments: list[str], capsys: pytest.CaptureFi
 
 @pytest.mark.parametrize("arguments", [["--help"], ["runs", "--help"], ["estimate", "--help"]])
 def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
-    code = f"import sys\nfrom client import commands\ncommands.main({arguments})\nprint(*sys.modules)"
+    code = f"import sys\nfrom fanfold.cli import app\napp.main({arguments})\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.splitlines()[-1].split())
 

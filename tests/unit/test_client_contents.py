@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from client.contents import (
+from fanfold.estimate.contents import (
     LOOKS,
     contents_in_s3,
     contents_of,
@@ -20,8 +20,8 @@ from client.contents import (
     with_key_of,
     workload_of,
 )
-from client.source import Objects, SourceError, local
-from client.workload import Stored
+from fanfold.estimate.workload import Stored
+from fanfold.runs.source import Objects, SourceError, local
 from lambda_src.jobs.top_words import JOB
 
 TEXT = b"".join(b"%x is a word\n" % random.Random(1).getrandbits(64 + number) for number in range(2_000))
@@ -63,7 +63,7 @@ def test_a_second_stream_of_bzip2_means_that_it_is_shared(tmp_path: Path) -> Non
 
 
 def test_a_look_at_a_large_archive_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("client.contents.SAMPLE_BYTES", 50_000)
+    monkeypatch.setattr("fanfold.estimate.contents.SAMPLE_BYTES", 50_000)
     packed = gzip.compress(TEXT * 20, 1)
     (tmp_path / "text").write_bytes(packed[: len(packed) // 2])  # its end is never seen
     (found,) = made_of(tmp_path / "text")

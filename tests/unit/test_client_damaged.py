@@ -13,12 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from client import account, commands, html_report, local_stack, report, runs
-from client.account import Account
-from client.aws import AccountError
-from client.cells import as_csv
-from client.history import past_runs, show_runs
-from lambda_src.dynamodb import to_attribute
+from fanfold.account import choice as account
+from fanfold.account.choice import Account
+from fanfold.account.connection import AccountError
+from fanfold.cli import app as commands
+from fanfold.cli import output as report
+from fanfold.cli.csv_export import as_csv
+from fanfold.local_aws import state as local_stack
+from fanfold.report import html as html_report
+from fanfold.runs import run as runs
+from fanfold.runs.history import past_runs, show_runs
+from lambda_src.aws.dynamodb import to_attribute
 from lambda_src.job import load, names
 from tests.fake_runs import fake_run
 

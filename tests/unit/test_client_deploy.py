@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from client import deploy, doctor
-from client.aws import Aws
-from client.deploy import NO_TERMINAL, Refused, given
-from client.doctor import QUALIFIER
+from fanfold.account import deploy, doctor
+from fanfold.account.connection import Aws
+from fanfold.account.deploy import NO_TERMINAL, Refused, given
+from fanfold.account.doctor import QUALIFIER
 
 from .test_client_doctor import Service, refused
 

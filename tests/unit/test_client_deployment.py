@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from client.aws import Aws
-from client.deployment import Deployment, DeploymentError, find_deployment
+from fanfold.account.connection import Aws
+from fanfold.account.deployment import Deployment, DeploymentError, find_deployment
 
 OUTPUTS = {
     "BucketName": "bucket",

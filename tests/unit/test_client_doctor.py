@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
-from client import account, commands, doctor
-from client.account import Account
-from client.aws import AccountError, Aws
-from client.deployment import Deployment
-from client.doctor import Finding
+from fanfold.account import choice as account
+from fanfold.account import doctor
+from fanfold.account.choice import Account
+from fanfold.account.connection import AccountError, Aws
+from fanfold.account.deployment import Deployment
+from fanfold.account.doctor import Finding
+from fanfold.cli import app as commands
 from lambda_src.settings import NEW_ACCOUNT_MB, ONE_VCPU_MB
 
 DATE = "Wed, 25 Nov 2026 10:00:00 GMT"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from client.estimate import as_json, estimate, show
-from client.workload import Figure, Figures, NotModelled, Stored
-from client.workloads import access_log, top_words
+from fanfold.estimate.table import as_json, estimate, show
+from fanfold.estimate.workload import Figure, Figures, NotModelled, Stored
+from fanfold.estimate.workloads import access_log, top_words
 
 MB = 10**6
 ONE = Stored("one.bz2", 80 * MB, "bzip2", 3.75, 80 * MB)

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from client.deployment import ROOT
-from client.interruption import Signals
+from fanfold.account.deployment import ROOT
+from fanfold.local_aws.signals import Signals
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -172,7 +172,9 @@ def check_every_line(number: signal.Signals, fewest: int, *files: str) -> None:
 
 @pytest.mark.parametrize("number", HANDLED)
 def test_at_no_line_does_a_signal_leave_anything_behind(number: signal.Signals) -> None:
-    check_every_line(number, 50, "client/__main__.py", "client/interruption.py", "client/processes.py")
+    check_every_line(
+        number, 50, "fanfold/__main__.py", "fanfold/local_aws/signals.py", "fanfold/local_aws/processes.py"
+    )
 
 
 @pytest.mark.long
@@ -193,17 +195,18 @@ def test_a_signal_that_comes_when_all_is_done_changes_nothing(number: signal.Sig
     """Python itself takes a moment to end, and by then no longer calls the handlers of signals."""
     code = f"""
 import os, sys, types
-from client import __main__ as entry
+from fanfold import __main__ as entry
 
 class Late:
     def __del__(self, kill=os.kill, process_id=os.getpid()):
         kill(process_id, {int(number)})
 
 late = Late()
-module = types.ModuleType("client.commands")
+module = types.ModuleType("fanfold.cli.app")
 module.main = lambda _: print("the result") or 0
-sys.modules["client.commands"] = entry.client.commands = module
+import fanfold.cli
+sys.modules["fanfold.cli.app"] = fanfold.cli.app = module
 sys.exit(entry.main([]))
-""".replace("entry.client.commands", "sys.modules['client'].commands")
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "the result\n", "")

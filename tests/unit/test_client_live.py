@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from client.live import LINE_EVERY_S, Moment, Pace, as_line, as_picture, packed, shown
-from client.runs import Progress
-from lambda_src.messages import RunRecord
+from fanfold.cli.live import LINE_EVERY_S, Moment, Pace, as_line, as_picture, packed, shown
+from fanfold.runs.run import Progress
+from lambda_src.wire.record import RunRecord
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from client.deployment import ROOT
+from fanfold.account.deployment import ROOT
 
 HOSTILE = """it's "a" $(touch m) `touch m`; touch m & $HOME ${HOME} $(shell touch m) $$ | # \\ %.txt"""
 RECORDER = '#!/bin/sh\nprintf \'%s\\0\' "$@" >> "$ARGUMENTS"\n'
@@ -61,7 +61,7 @@ def test_file_and_json_are_just_characters(folder: Path, name: str, how: str) ->
 @pytest.mark.parametrize("how", ["argument", "environment"])
 @pytest.mark.parametrize("name", ["a_job", "$(touch m)", HOSTILE])
 def test_the_name_of_a_new_job_is_just_characters(folder: Path, name: str, how: str) -> None:
-    assert make(folder, "new-job", {"NAME": name}, how) == ["-m", "client.new_job", name]
+    assert make(folder, "new-job", {"NAME": name}, how) == ["-m", "fanfold.new_job", name]
 
 
 def test_numbers_are_passed_on_and_nothing_else(folder: Path) -> None:
@@ -87,4 +87,4 @@ def test_a_deployment_is_given_all_as_it_is(folder: Path, target: str, how: str)
     told = {name: HOSTILE + name for name in ("CONTEXT", "TAGS", "REQUIRE_APPROVAL")}
     recorder = folder / ".venv" / "bin" / "python"
     recorder.write_text(RECORDER.replace('"$@"', '"$@" "$CONTEXT" "$TAGS" "$REQUIRE_APPROVAL"'))
-    assert make(folder, target, told, how) == ["-m", "client.deploy", target, *told.values()]
+    assert make(folder, target, told, how) == ["-m", "fanfold.account.deploy", target, *told.values()]

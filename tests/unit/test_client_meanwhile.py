@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from client.meanwhile import meanwhile
+from fanfold.cli.in_background import meanwhile
 
 
 def test_the_block_gets_the_result_or_the_error() -> None:

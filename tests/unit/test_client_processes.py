@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from client.processes import end_group, started
+from fanfold.local_aws.processes import end_group, started
 from tests.processes import processes_of
 
 

@@ -10,14 +10,17 @@ from typing import Any
 
 import pytest
 
-from client import account, attendance, commands, demo
-from client.aws import Aws
-from client.deployment import ROOT
-from client.report import Output, ReportError, check_path, json_text, write
-from client.runs import Ended
-from client.stages import Stages
-from client.terminal import Terminal
-from lambda_src.messages import RunRecord
+from fanfold.account import choice as account
+from fanfold.account.connection import Aws
+from fanfold.account.deployment import ROOT
+from fanfold.cli import app as commands
+from fanfold.cli import watch as attendance
+from fanfold.cli.output import Output, ReportError, check_path, json_text, write
+from fanfold.cli.progress import Stages
+from fanfold.cli.terminal import Terminal
+from fanfold.demo import demo
+from fanfold.runs.run import Ended
+from lambda_src.wire.record import RunRecord
 from tests.summaries import SUMMARY
 
 RECORD = RunRecord(run_id="run", started_at=1.0)

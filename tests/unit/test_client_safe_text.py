@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client import commands
-from client.aws import Aws
-from client.report import show
-from client.runs import command
-from client.safe_text import shell_word, visible
-from client.terminal import Terminal
+from fanfold.account.connection import Aws
+from fanfold.cli import app as commands
+from fanfold.cli.output import show
+from fanfold.cli.terminal import Terminal
+from fanfold.format.safe_text import shell_word, visible
+from fanfold.runs.run import command
 from tests.summaries import SUMMARY
 
 ANY_TEXT = st.text(st.characters())

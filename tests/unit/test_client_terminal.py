@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from client.terminal import ask
+from fanfold.cli.terminal import ask
 
 QUESTION = "Go on? "
 DEADLINE_S = 30.0

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from client.views import VIEWS
+from fanfold.cli.views import VIEWS
 from tests.fake_runs import fake_run
 
 

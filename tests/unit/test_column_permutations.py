@@ -20,9 +20,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from client.generated_table import write_table
+from fanfold.demo.table import write_table
 from lambda_src.errors import SourceTooLarge, TableUnusable
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Input, Owned, Reduced, Span
 from lambda_src.jobs.column_permutations import JOB, fit, ranks, search
 from lambda_src.jobs.column_permutations import table as table_module

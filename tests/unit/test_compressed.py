@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_src import compressed
-from lambda_src.compressed import FLOOR_BYTES, RESERVE_S, WINDOW_BYTES, Archive
 from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge, SourceNotText
-from lambda_src.formats import FIRST_BYTES, Readable, tell
+from lambda_src.input import compression as compressed
+from lambda_src.input.compression import FLOOR_BYTES, RESERVE_S, WINDOW_BYTES, Archive
+from lambda_src.input.formats import FIRST_BYTES, Readable, tell
 from tests.texts import ANY_BYTES
 
 PACK: dict[str, Callable[[bytes], bytes]] = {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pytest
 import regex
 
-from client.corpus import PROGRESS_BYTES, ExpectedCounts, write_corpus
+from fanfold.demo.corpus import PROGRESS_BYTES, ExpectedCounts, write_corpus
 from tests import oracle
 
 MEGABYTE = 1_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from client import commands
+from fanfold.cli import app as commands
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

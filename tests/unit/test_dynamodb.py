@@ -9,7 +9,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.dynamodb import from_attribute, reasons_of, to_attribute
+from lambda_src.aws.dynamodb import from_attribute, reasons_of, to_attribute
 
 # What a table holds is within 38 digits, and so are floats.
 NUMBERS = st.integers(-(10**37), 10**37) | st.floats(-1e100, 1e100).filter(

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from lambda_src.errors import FanfoldError, SourceNotText, TableUnusable
-from lambda_src.findings import CONCERNS, Findings, warnings_of
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input.findings import CONCERNS, Findings
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span, load
-from lambda_src.map_block import map_watched
+from lambda_src.run.map_block import map_watched
+from lambda_src.run.warnings import warnings_of
 
 FIELD = Path(__file__).parents[1] / "field"
 

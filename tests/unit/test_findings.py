@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src import findings
 from lambda_src.errors import JobBroken
-from lambda_src.findings import CONCERNS, INVALID_UTF8, Findings, Invalid, Tally, invalid_utf8, warnings_of
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input import findings
+from lambda_src.input.findings import CONCERNS, INVALID_UTF8, Findings, Invalid, Tally, invalid_utf8
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Concern, Finding, FoundIn, Mapped, Place, Span, load
-from lambda_src.map_block import map_watched
-from lambda_src.messages import BlockReport, RunWarning, encode
+from lambda_src.run.map_block import map_watched
+from lambda_src.run.warnings import warnings_of
+from lambda_src.wire.codec import encode
+from lambda_src.wire.record import RunWarning
+from lambda_src.wire.reports import BlockReport
 from tests.texts import ANY_BYTES
 
 

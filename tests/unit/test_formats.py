@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src import formats
 from lambda_src.errors import SourceNotText
-from lambda_src.formats import LOOK_BYTES, Readable, check_unpacked, tell
+from lambda_src.input import formats
+from lambda_src.input.formats import LOOK_BYTES, Readable, check_unpacked, tell
 from tests.archives import COMPRESSED, NO_TEXT, PARQUET, ZSTD
 from tests.texts import ANY_BYTES
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from client.generated_logs import ExpectedLogs, write_logs
+from fanfold.demo.logs import ExpectedLogs, write_logs
 from tests import access_log_oracle as oracle
 
 

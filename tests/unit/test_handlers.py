@@ -9,9 +9,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lambda_src.addresses import Portion
-from lambda_src.blob_store import header_bytes
-from lambda_src.blocks import split
 from lambda_src.errors import FanfoldError, InvalidRequest
 from lambda_src.handlers import (
     get_all_occurrences,
@@ -20,23 +17,25 @@ from lambda_src.handlers import (
     parse_block,
     parse_file,
 )
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input.addresses import Portion
+from lambda_src.input.blocks import split
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Owned, Span
 from lambda_src.jobs.top_words import JOB
 from lambda_src.jobs.top_words.tokens import TOKENS
-from lambda_src.map_block import map_block
-from lambda_src.messages import (
-    BlockReport,
+from lambda_src.run.map_block import map_block
+from lambda_src.settings import ParseFileSettings
+from lambda_src.store.blobs import header_bytes
+from lambda_src.wire.codec import decode_event, to_plain
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import BlockReport
+from lambda_src.wire.requests import (
     GetAllOccurrencesRequest,
     GetOccurrencesRequest,
     LogResultsRequest,
     ParseBlockRequest,
-    RunRecord,
-    Source,
-    decode_event,
-    to_plain,
 )
-from lambda_src.settings import ParseFileSettings
+from lambda_src.wire.source import Source
 from tests import oracle
 from tests.texts import ANY_BYTES, ANY_JSON
 

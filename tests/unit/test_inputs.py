@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.addresses import Addresses, Placed, place
 from lambda_src.errors import ArchiveTooLarge, InvalidRequest, SourceTooLarge, Transient
-from lambda_src.inputs import AHEAD_BYTES, AHEAD_THREADS, ObjectsInput, input_of_bytes
+from lambda_src.input.addresses import Addresses, Placed, place
+from lambda_src.input.objects import AHEAD_BYTES, AHEAD_THREADS, ObjectsInput, input_of_bytes
 from lambda_src.job import Input, Owned, Place, Span
 from lambda_src.records import delimited
 

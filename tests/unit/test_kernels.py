@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from lambda_src import job
 from lambda_src.errors import BlobDamaged, TooManyDistinct
-from lambda_src.findings import invalid_utf8
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input.findings import invalid_utf8
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs import top_words
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words

@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from lambda_src.errors import FanfoldError
-from lambda_src.inputs import ANYWHERE
+from lambda_src.input.objects import ANYWHERE
 from lambda_src.job import (
     Concern,
     Finding,

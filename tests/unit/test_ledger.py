@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_src.errors import AccessDenied, FanOutFailed
-from lambda_src.ledger import LOG_BYTES, Ledger, Watch, charged
 from lambda_src.map_reduce import Ended
-from lambda_src.messages import AllPartsReport, Call, LogResultsReport, RunRecord, Trace, Usage
-from lambda_src.prices import ITEMS, dollars, prices_of
+from lambda_src.run.ledger import LOG_BYTES, Ledger, Watch, charged
+from lambda_src.run.prices import ITEMS, dollars, prices_of
+from lambda_src.telemetry.calls import Call, Trace, Usage
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import AllPartsReport, LogResultsReport
 
 NOTHING = Usage(1024, 0.0, 0.0, 0.0, 0.0, {})
 

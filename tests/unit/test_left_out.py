@@ -13,9 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_src import map_reduce
-from lambda_src.addresses import Addresses, Listing, Placed, addresses_of, place
-from lambda_src.blob_store import BlobStore, variant
-from lambda_src.conservation import check_mapped, lines_written
 from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
@@ -29,23 +26,20 @@ from lambda_src.errors import (
     SourceUnreadable,
     Transient,
 )
-from lambda_src.inputs import ObjectsInput
+from lambda_src.input.addresses import Addresses, Listing, Placed, addresses_of, place
+from lambda_src.input.left_out import LeftOutObjects
+from lambda_src.input.objects import ObjectsInput
 from lambda_src.job import Span
 from lambda_src.jobs.top_words import JOB
-from lambda_src.left_out import LeftOutObjects
-from lambda_src.map_block import find_report, map_block
-from lambda_src.messages import (
-    BlockReport,
-    Manifest,
-    ParseBlockRequest,
-    ParseFileRequest,
-    PartReport,
-    Pinned,
-    RunRecord,
-    Source,
-    encode,
-)
-from lambda_src.reduce_part import reduce_part
+from lambda_src.run.map_block import find_report, map_block
+from lambda_src.run.proof import check_mapped, lines_written
+from lambda_src.run.reduce_part import reduce_part
+from lambda_src.store.blobs import BlobStore, variant
+from lambda_src.wire.codec import encode
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import BlockReport, Manifest, PartReport
+from lambda_src.wire.requests import ParseBlockRequest, ParseFileRequest, Pinned
+from lambda_src.wire.source import Source
 from tests import oracle
 from tests.archives import zipped
 from tests.unit.test_run import Run

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.log import log
+from lambda_src.telemetry.log import log
 
 
 @given(text=st.text())

@@ -6,14 +6,15 @@ import msgspec
 import pytest
 
 from lambda_src import job
-from lambda_src.addresses import Placed, Portion
 from lambda_src.errors import FanfoldError, OutOfMemory, TooManyDistinct
-from lambda_src.formats import Format
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input.addresses import Placed, Portion
+from lambda_src.input.formats import Format
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Job, Span
 from lambda_src.jobs.access_log import JOB
-from lambda_src.map_block import map_block
-from lambda_src.messages import ParseBlockRequest, Source
+from lambda_src.run.map_block import map_block
+from lambda_src.wire.requests import ParseBlockRequest
+from lambda_src.wire.source import Source
 
 
 def refused(error: FanfoldError, *formats: Format | None, listing: Span | None = None) -> str:

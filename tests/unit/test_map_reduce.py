@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lambda_src import map_reduce as module
 from lambda_src.errors import FanOutFailed, InvalidRequest, NoRoom, Throttled, Transient
+from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.map_reduce import (
     FIRST_WINDOW,
     MAX_ATTEMPTS,
@@ -21,7 +22,6 @@ from lambda_src.map_reduce import (
     call_once,
     map_reduce,
 )
-from lambda_src.messages import MAX_CONCURRENCY
 
 
 @pytest.fixture(autouse=True)

@@ -15,18 +15,10 @@ from lambda_src.errors import (
     Throttled,
     by_name,
 )
-from lambda_src.messages import (
-    BlockReport,
-    Failure,
-    ParseFileRequest,
-    PartReport,
-    RunRecord,
-    decode_answer,
-    decode_event,
-    encode,
-    failure,
-    new_run_id,
-)
+from lambda_src.wire.codec import decode_answer, decode_event, encode, failure
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import BlockReport, Failure, PartReport
+from lambda_src.wire.requests import ParseFileRequest, new_run_id
 from tests.texts import ANY_JSON
 
 

@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from lambda_src import meter
-from lambda_src.answer import answer
 from lambda_src.errors import FanfoldError, SourceChanged, Throttled
-from lambda_src.log import log
-from lambda_src.messages import Call, LogResultsReport, Usage, decode_answer
-from lambda_src.meter import Meter
+from lambda_src.run.answer import answer
+from lambda_src.telemetry import meter
+from lambda_src.telemetry.calls import Call, Usage
+from lambda_src.telemetry.log import log
+from lambda_src.telemetry.meter import Meter
+from lambda_src.wire.codec import decode_answer
+from lambda_src.wire.reports import LogResultsReport
 
 
 class Clock:
@@ -101,7 +103,7 @@ def test_only_the_first_invocation_of_a_process_was_cold() -> None:
 
 def test_a_cold_start_is_the_age_of_the_process() -> None:
     program = (
-        "import time; started = time.time(); time.sleep(0.2); from lambda_src import meter;"
+        "import time; started = time.time(); time.sleep(0.2); from lambda_src.telemetry import meter;"
         "print(meter._process_age_ms(), 1000 * (time.time() - started))"
     )
     before = time.time()

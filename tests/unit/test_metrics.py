@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src import metrics
 from lambda_src.errors import FanfoldError, RunCancelled, RunConflict
 from lambda_src.handlers import parse_file
-from lambda_src.log import log
-from lambda_src.messages import RunRecord
+from lambda_src.run import metrics
 from lambda_src.settings import ParseFileSettings
+from lambda_src.telemetry.log import log
+from lambda_src.wire.record import RunRecord
 
 from .test_run import Run, handed_over
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.model import TABLES, replaced
-from client import model as module
-from client.model import (
+from fanfold.estimate import model as module
+from fanfold.estimate.model import (
     BEFORE,
     CHANGES,
     ENGINE,
@@ -27,17 +27,17 @@ from client.model import (
     model,
     suggest,
 )
-from client.workload import BYTE_BY_BYTE, Figures, Stored
-from client.workloads import access_log, column_permutations
-from lambda_src.blocks import fitting_block_bytes
-from lambda_src.compressed import RESERVE_S, STEP_BYTES, WINDOW_BYTES
-from lambda_src.inputs import AHEAD_THREADS
+from fanfold.estimate.workload import BYTE_BY_BYTE, Figures, Stored
+from fanfold.estimate.workloads import access_log, column_permutations
+from lambda_src.fields import MAX_CONCURRENCY
+from lambda_src.input.blocks import fitting_block_bytes
+from lambda_src.input.compression import RESERVE_S, STEP_BYTES, WINDOW_BYTES
+from lambda_src.input.objects import AHEAD_THREADS
 from lambda_src.job import MAX_LINES_BYTES
 from lambda_src.jobs.top_words import JOB, c_kernel
 from lambda_src.map_reduce import FIRST_WINDOW, Window
-from lambda_src.messages import MAX_CONCURRENCY
-from lambda_src.prices import ITEMS, PRICES, REFERENCE, dollars
-from lambda_src.reduce_part import READS_AT_ONCE
+from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, dollars
+from lambda_src.run.reduce_part import READS_AT_ONCE
 from lambda_src.settings import ONE_VCPU_MB
 
 PERFORMANCE = Path(__file__).parents[2] / "docs" / "performance.md"

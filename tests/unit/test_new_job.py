@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from client.deployment import ROOT
-from client.new_job.__main__ import TEMPLATES, Refused, write_job
+from fanfold.account.deployment import ROOT
+from fanfold.new_job.__main__ import TEMPLATES, Refused, write_job
 
-FOLDERS = ("lambda_src", "tests", "client", "stacks")
+FOLDERS = ("lambda_src", "tests", "fanfold", "stacks")
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_the_skeleton_is_green_and_clean(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    run("client.new_job", "fourth_job")
+    run("fanfold.new_job", "fourth_job")
     job, test = "lambda_src/jobs/fourth_job.py", "tests/unit/test_fourth_job.py"
     run(
         "pytest",

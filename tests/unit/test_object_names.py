@@ -2,7 +2,7 @@
 
 import pytest
 
-from lambda_src.object_names import is_stray
+from lambda_src.input.names import is_stray
 
 
 @pytest.mark.parametrize(

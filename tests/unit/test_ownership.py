@@ -15,13 +15,14 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import compressed, ownership
-from lambda_src.addresses import Addresses, Placed, place
-from lambda_src.compressed import BZIP2_STREAM
 from lambda_src.errors import ArchiveDamaged, ConservationBroken, FanfoldError, SourceNotText
-from lambda_src.formats import FIRST_BYTES, LOOK_BYTES, Readable, tell
+from lambda_src.input import compression as compressed
+from lambda_src.input import ownership
+from lambda_src.input.addresses import Addresses, Placed, place
+from lambda_src.input.compression import BZIP2_STREAM
+from lambda_src.input.formats import FIRST_BYTES, LOOK_BYTES, Readable, tell
+from lambda_src.input.ownership import check_chain, feed_block, first_read
 from lambda_src.job import Owned, Place, Span
-from lambda_src.ownership import check_chain, feed_block, first_read
 from lambda_src.records import Rule, delimited
 from tests.texts import ANY_BYTES
 

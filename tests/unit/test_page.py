@@ -17,19 +17,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import client.page
-from client.page import LibraryMissing, page
-from client.page.bill import bill_of
-from client.page.figures import Rankings, Stack, Table
-from client.page.jobs import access_log
-from client.page.markup import as_data, dollars, number, prose, seconds, shown
-from client.page.proof import proof_of
-from client.safe_text import visible
-from client.sizes import share_text
-from lambda_src.addresses import Placed
+import fanfold.report.page
+from fanfold.format.safe_text import visible
+from fanfold.format.sizes import share_text
+from fanfold.report.page import LibraryMissing, page
+from fanfold.report.page.bill import bill_of
+from fanfold.report.page.figures import Rankings, Stack, Table
+from fanfold.report.page.jobs import access_log
+from fanfold.report.page.markup import as_data, dollars, number, prose, seconds, shown
+from fanfold.report.page.proof import proof_of
+from lambda_src.input.addresses import Placed
 from lambda_src.job import Owned, Span, load, names
-from lambda_src.messages import Call, PartReport, Trace, Usage, summarize
-from lambda_src.prices import PRICES, prices_of
+from lambda_src.run.prices import PRICES, prices_of
+from lambda_src.run.summary import summarize
+from lambda_src.telemetry.calls import Call, Trace, Usage
+from lambda_src.wire.reports import PartReport
 from tests.fake_runs import FakeRun, fake_run
 
 MOST_BYTES = 1_500_000
@@ -138,7 +140,7 @@ def test_no_text_of_the_input_becomes_markup(word: str) -> None:
 @pytest.mark.parametrize("job", [*names(), "any"])
 def test_no_text_of_a_jobs_result_becomes_markup(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if job == "any":  # one that brings no part of its own
-        monkeypatch.setattr(client.page, "_drawing", lambda _: client.page.any_job.draw)
+        monkeypatch.setattr(fanfold.report.page, "_drawing", lambda _: fanfold.report.page.any_job.draw)
     run = fake_run("access_log" if job == "any" else job, blocks=8)
 
     def text_for(word: str) -> Reader:
@@ -194,7 +196,7 @@ def test_the_library_comes_with_its_licence() -> None:
 def test_a_missing_library_is_named_with_the_command_that_gets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client.page, "UPLOT", tmp_path / "node_modules" / "uplot")
+    monkeypatch.setattr(fanfold.report.page, "UPLOT", tmp_path / "node_modules" / "uplot")
     with pytest.raises(LibraryMissing) as caught:
         drawn(RUN)
     assert str(tmp_path / "node_modules" / "uplot" / "dist" / "uPlot.min.css") in str(caught.value)
@@ -467,7 +469,7 @@ def test_the_command_survives_a_shell() -> None:
 @pytest.mark.parametrize("job", names())
 def test_every_job_of_ours_brings_its_part(job: str) -> None:
     run = fake_run(job)
-    assert client.page._drawing(job) is not client.page.any_job.draw
+    assert fanfold.report.page._drawing(job) is not fanfold.report.page.any_job.draw
     text = drawn(run)
     assert "The ten most" in text or "Requests for each" in text or "Which columns" in text
 
@@ -542,7 +544,7 @@ def test_a_ranked_text_has_the_number_that_the_run_counted(job: str) -> None:
     """And no sum of numbers that were ranked before: of those, what was not ranked is missing."""
     summary = json.loads(json.dumps(fake_run(job).summary))
     told = _pairs(summary)
-    for figure in client.page._drawing(job)(summary).figures:
+    for figure in fanfold.report.page._drawing(job)(summary).figures:
         if isinstance(figure, Rankings):
             entries = [entry for ranking in figure.rankings for entry in ranking.entries]
         elif isinstance(figure, Table):

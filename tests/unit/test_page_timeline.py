@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.page import timeline as module
-from client.page.timeline import (
+from fanfold.report.page import timeline as module
+from fanfold.report.page.timeline import (
     BEGINNINGS,
     OUTCOMES,
     at_once,
@@ -18,7 +18,7 @@ from client.page.timeline import (
     thinned,
     timeline_of,
 )
-from lambda_src.messages import Call, Trace, Usage
+from lambda_src.telemetry.calls import Call, Trace, Usage
 from tests.fake_runs import fake_run
 
 TIMES = st.integers(0, 60).map(lambda tenths: tenths / 8)

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from lambda_src import map_reduce
-from lambda_src import reduce_part as module
 from lambda_src.errors import FanOutFailed, NoRoom, Throttled, Transient
 from lambda_src.job import Owned
 from lambda_src.jobs.top_words import JOB, python_kernel
 from lambda_src.jobs.top_words.top import add
-from lambda_src.messages import BlockReport, Manifest, Source
+from lambda_src.run import reduce_part as module
+from lambda_src.wire.reports import BlockReport, Manifest
+from lambda_src.wire.source import Source
 
 LENGTH = "2"
 

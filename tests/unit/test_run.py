@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_src import addresses, lease, map_reduce, run
-from lambda_src.addresses import Listing, Placed
+from lambda_src import map_reduce
 from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
@@ -35,32 +34,35 @@ from lambda_src.errors import (
     Transient,
     by_name,
 )
-from lambda_src.formats import Format
+from lambda_src.input import addresses
+from lambda_src.input.addresses import Listing, Placed
+from lambda_src.input.formats import Format
 from lambda_src.job import Finding, FoundIn, Measured, Owned, Place
 from lambda_src.jobs.top_words import JOB
-from lambda_src.messages import (
+from lambda_src.run import lease
+from lambda_src.run import orchestrator as run
+from lambda_src.run.orchestrator import Services, execute
+from lambda_src.run.summary import plain_warnings
+from lambda_src.telemetry.calls import Call, Trace, Usage
+from lambda_src.wire.record import RunRecord, RunWarning
+from lambda_src.wire.reports import (
     AllPartsReport,
     BlockReport,
-    Call,
+    LogResultsReport,
+    Manifest,
+    PartReport,
+    Warmed,
+)
+from lambda_src.wire.requests import (
     GetAllOccurrencesRequest,
     GetOccurrencesRequest,
     HandOverRequest,
-    LogResultsReport,
     LogResultsRequest,
-    Manifest,
     ParseBlockRequest,
     ParseFileRequest,
-    PartReport,
     Pinned,
-    RunRecord,
-    RunWarning,
-    Source,
-    Trace,
-    Usage,
-    Warmed,
-    plain_warnings,
 )
-from lambda_src.run import Services, execute
+from lambda_src.wire.source import Source
 
 
 @pytest.fixture(autouse=True)

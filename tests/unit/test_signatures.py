@@ -13,7 +13,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.gate import MAX_HASHED_BYTES, Gate, Message
+from fanfold.local_aws.gate import MAX_HASHED_BYTES, Gate, Message
 
 OWN = Credentials("AKIAOWN", "own secret")
 ROLE = Credentials("ASIAROLE", "role secret", "role token")

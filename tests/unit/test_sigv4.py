@@ -10,7 +10,7 @@ from botocore.awsrequest import AWSRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.sigv4 import Credentials, Scope, signed
+from lambda_src.aws.sigv4 import Credentials, Scope, signed
 
 PRINTABLE = st.text(string.ascii_letters + string.digits + string.punctuation + " ", min_size=1, max_size=20)
 PATHS = st.lists(

@@ -8,14 +8,14 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import ownership
-from lambda_src.addresses import Addresses, Placed
-from lambda_src.blocks import Block, split
 from lambda_src.errors import SourceNotText
-from lambda_src.inputs import ObjectsInput
+from lambda_src.input import ownership
+from lambda_src.input.addresses import Addresses, Placed
+from lambda_src.input.blocks import Block, split
+from lambda_src.input.objects import ObjectsInput
+from lambda_src.input.ownership import check_chain
 from lambda_src.job import Owned, Span
 from lambda_src.jobs.top_words.tokens import MAX_TOKEN_BYTES, TOKENS
-from lambda_src.ownership import check_chain
 from lambda_src.records import Rule
 from tests.texts import ANY_BYTES, WITHOUT_ASCII
 

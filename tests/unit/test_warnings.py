@@ -7,17 +7,22 @@ from typing import Any
 
 import pytest
 
-from client import attendance, commands, report, runs
-from client.aws import Aws
-from client.page import page
-from client.runs import Ended
-from client.source import parse
-from client.stages import Stages
-from client.terminal import Terminal
-from client.upload import Folder
+from fanfold.account.connection import Aws
+from fanfold.cli import app as commands
+from fanfold.cli import output as report
+from fanfold.cli import watch as attendance
+from fanfold.cli.progress import Stages
+from fanfold.cli.terminal import Terminal
+from fanfold.report.page import page
+from fanfold.runs import run as runs
+from fanfold.runs.run import Ended
+from fanfold.runs.source import parse
+from fanfold.runs.upload import Folder
 from lambda_src.handlers.log_results import log_results
 from lambda_src.job import load
-from lambda_src.messages import WARNINGS, RunRecord, RunWarning, encode, summarize
+from lambda_src.run.summary import summarize
+from lambda_src.wire.codec import encode
+from lambda_src.wire.record import WARNINGS, RunRecord, RunWarning
 from tests.fake_runs import FakeRun, fake_run
 
 BAD = RunWarning("invalid_utf8", "3 of 9 bytes of <b>x\x1b[2J</b> are not UTF-8.", "x", 4, 3)

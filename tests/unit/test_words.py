@@ -11,10 +11,10 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import ownership
-from lambda_src.blocks import split
 from lambda_src.errors import SourceNotText
-from lambda_src.inputs import input_of_bytes
+from lambda_src.input import ownership
+from lambda_src.input.blocks import split
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words
 from lambda_src.jobs.top_words import top as top_words

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from client import workloads
-from client.generated_table import write_table
-from client.model import ENGINE, FIGURES
-from client.source import Local, SourceError, local
-from client.workload import NotModelled, modelled
-from client.workloads import access_log, column_permutations
-from lambda_src.inputs import input_of_bytes
+from fanfold.demo.table import write_table
+from fanfold.estimate import workloads
+from fanfold.estimate.model import ENGINE, FIGURES
+from fanfold.estimate.workload import NotModelled, modelled
+from fanfold.estimate.workloads import access_log, column_permutations
+from fanfold.runs.source import Local, SourceError, local
+from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import MAX_LINES_BYTES, load
 from lambda_src.jobs import access_log as log_job
 

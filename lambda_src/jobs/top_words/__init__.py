@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lambda_src.errors import TooManyDistinct
-from lambda_src.findings import INVALID_UTF8, Tally
+from lambda_src.input.findings import INVALID_UTF8, Tally
 from lambda_src.job import Input, Job, Mapped, Measured, Place, Reduced, Span
 from lambda_src.jobs.top_words import top
 from lambda_src.jobs.top_words.kernel import choose

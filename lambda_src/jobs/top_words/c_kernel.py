@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from lambda_src.errors import BlobDamaged, OutOfMemory, TooManyDistinct
-from lambda_src.findings import Invalid
+from lambda_src.input.findings import Invalid
 from lambda_src.job import check_lines
 from lambda_src.jobs.top_words import words
 from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed, find_library

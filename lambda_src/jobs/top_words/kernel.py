@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from lambda_src.findings import Invalid
+from lambda_src.input.findings import Invalid
 
 LIBRARY = "fanfold.libs/kernel-f7894b20.so"
 """Where the layer has what is compiled from kernel.c, by a hash of it: while a deployment is under way, new

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 
 from lambda_src.errors import BlobDamaged, TooManyDistinct
-from lambda_src.findings import Invalid, invalid_utf8
+from lambda_src.input.findings import Invalid, invalid_utf8
 from lambda_src.job import check_lines, pieces_of
 from lambda_src.jobs.top_words import top, words
 from lambda_src.jobs.top_words.kernel import CountedLines, Kernel, Summed

@@ -1,0 +1,1 @@
+"""The AWS account that a command works on, and the stacks in it."""

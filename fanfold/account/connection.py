@@ -1,0 +1,217 @@
+"""Connections to AWS, the real one or a local one, and what a person is told when there is none."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import boto3
+from botocore import exceptions, xform_name
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fanfold.format.safe_text import shell_word
+from lambda_src.aws.dynamodb import Refused, reasons_of
+from lambda_src.aws.endpoint import Unreachable
+
+LOCAL_AWS_TIMEOUT_S = 2.0
+LOCAL_READ_TIMEOUT_S = 20.0
+"""On a busy machine, an answer may take seconds."""
+
+
+class AccountError(Exception):
+    """The person's AWS configuration is not complete or wrong."""
+
+
+class Gone(NamedTuple):
+    """A local AWS that is not there any more: what became of it, in one sentence, and of its data."""
+
+    text: str
+    data_kept: bool
+
+
+class Aws(NamedTuple):
+    """Makes clients and tables of one account. Without ``endpoint_url`` it is an account of the person's own
+    AWS configuration. ``options`` is how the command line names it, for advice that can be pasted. ``fate``
+    looks for what became of a local AWS."""
+
+    session: Any
+    endpoint_url: str | None = None
+    authority: str | None = None
+    options: str = ""
+    fate: Callable[[], Gone | None] = lambda: None
+
+    def client(self, service: str, config: Config | None = None) -> Any:
+        """A client for ``service``."""
+        return self.session.client(service, config=config, **self._endpoint())
+
+    def dynamodb(self) -> Any:
+        """A client for DynamoDB. That of a local AWS soon gives up: boto3 itself would try for a minute."""
+        if not self.endpoint_url:
+            return self.client("dynamodb")
+        soon = Config(
+            connect_timeout=LOCAL_AWS_TIMEOUT_S,
+            read_timeout=LOCAL_READ_TIMEOUT_S,
+            retries={"total_max_attempts": 1},
+        )
+        return self.client("dynamodb", soon)
+
+    def table(self, name: str) -> "AccountTable":
+        """The DynamoDB table ``name``."""
+        return AccountTable(self.dynamodb(), name)
+
+    def gone(self) -> Gone | None:
+        """What became of a local AWS that does not answer any more; None of one that does, or of AWS."""
+        if not self.endpoint_url:
+            return None
+        if gone := self.fate():
+            return gone
+        address = urlsplit(self.endpoint_url)
+        try:
+            socket.create_connection(
+                (address.hostname or "", address.port or 443), LOCAL_AWS_TIMEOUT_S
+            ).close()
+        except OSError:
+            return Gone("The local AWS has stopped.", data_kept=False)
+        return None
+
+    def _endpoint(self) -> dict[str, Any]:
+        return {"endpoint_url": self.endpoint_url, "verify": self.authority} if self.endpoint_url else {}
+
+
+def paying(client: Any) -> Any:
+    """``client``, one of S3, of which each read of a bucket says that the requester pays for it."""
+
+    def pay(params: dict[str, Any], **_: object) -> None:
+        params["RequestPayer"] = "requester"
+
+    for operation in ("GetObject", "HeadObject", "ListObjectsV2"):
+        client.meta.events.register(f"provide-client-params.s3.{operation}", pay)
+    return client
+
+
+class AccountTable:
+    """``dynamodb.Table`` through boto3, which knows every way in which a person may have signed in."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """As ``dynamodb.Table.call``."""
+        try:
+            answer: dict[str, Any] = getattr(self._client, xform_name(operation))(**request)
+        except ClientError as error:
+            response = error.response
+            raise Refused(
+                response["ResponseMetadata"]["HTTPStatusCode"],
+                response["Error"]["Code"],
+                response["Error"]["Message"],
+                reasons_of(response),
+            ) from error
+        except BotoCoreError as error:
+            raise Unreachable(str(error)) from error
+        return answer
+
+
+def account_of_person(profile: str | None = None, region: str | None = None, options: str = "") -> Aws:
+    """The account of the environment and of ~/.aws. Raises AccountError."""
+    PROFILE.set(profile)
+    try:
+        # boto3 alone of AWS's tools does not look at AWS_REGION.
+        session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
+    except BotoCoreError as error:
+        raise AccountError(sentence(error)) from error
+    if session.region_name is None:
+        raise AccountError(NO_REGION)
+    return Aws(session, options=options)
+
+
+def account_of(
+    environment: Mapping[str, str], options: str = "", fate: Callable[[], Gone | None] = lambda: None
+) -> Aws:
+    """The local account that ``environment`` describes."""
+    session = boto3.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_REGION"],
+    )
+    return Aws(session, environment["AWS_ENDPOINT_URL"], environment["AWS_CA_BUNDLE"], options, fate)
+
+
+NO_CREDENTIALS = (
+    "There are no AWS credentials: give --profile, or run `aws configure`; for the local AWS, give --local."
+)
+NO_REGION = "No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local."
+EXPIRED = (
+    "Your AWS credentials have expired: log in again, for instance with `aws sso login{profile}`, or set new "
+    "ones."
+)
+PROFILE: ContextVar[str | None] = ContextVar("PROFILE", default=None)
+"""The profile that the command line named."""
+
+REFUSED = (
+    "AWS does not accept your credentials: they are wrong or deleted, or this machine's clock is wrong; "
+    "`fanfold doctor` checks the clock."
+)
+
+SKEWED = "This machine's clock is wrong, so AWS does not accept its requests: set it."
+ARCHIVED = (
+    "An object is archived: restore it (aws s3api restore-object), or copy it to another storage class."
+)
+
+_BY_TYPE: tuple[tuple[type[Exception], str], ...] = (
+    (exceptions.NoCredentialsError, NO_CREDENTIALS),
+    (exceptions.PartialCredentialsError, NO_CREDENTIALS),
+    (exceptions.NoRegionError, NO_REGION),
+    (exceptions.TokenRetrievalError, EXPIRED),
+    (exceptions.SSOTokenLoadError, EXPIRED),
+    (exceptions.UnauthorizedSSOTokenError, EXPIRED),
+    (exceptions.LoginRefreshRequired, EXPIRED),
+)
+_BY_CODE = {
+    "ExpiredToken": EXPIRED,
+    "ExpiredTokenException": EXPIRED,
+    "RequestExpired": EXPIRED,
+    "InvalidClientTokenId": REFUSED,
+    "UnrecognizedClientException": REFUSED,
+    "InvalidAccessKeyId": REFUSED,
+    "SignatureDoesNotMatch": REFUSED,
+    "InvalidSignatureException": REFUSED,
+    "AuthFailure": REFUSED,
+    "RequestTimeTooSkewed": SKEWED,
+    "InvalidObjectState": ARCHIVED,
+}
+
+
+def sentence(error: Exception) -> str:
+    """What is wrong, for the person whose account it is.
+
+    >>> sentence(exceptions.NoRegionError())
+    'No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local.'
+    """
+    for kind, text in _BY_TYPE:
+        if isinstance(error, kind):
+            return _of_profile(text)
+    if isinstance(error, exceptions.ProfileNotFound):
+        return f"{error}: `aws configure list-profiles` lists them."
+    if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
+        return f"AWS cannot be reached: {error}. Check the network, and the spelling of the region."
+    if isinstance(error, ClientError):
+        refused = error.response.get("Error", {})
+        told = _BY_CODE.get(refused.get("Code", ""))
+        return _of_profile(told) if told else str(error)
+    return str(error)
+
+
+def sentence_of_text(text: str) -> str | None:
+    """What is wrong where only the words of a service are left, if they name an expired or wrong login."""
+    return next((_of_profile(told) for code, told in _BY_CODE.items() if f"{code}:" in text), None)
+
+
+def _of_profile(text: str) -> str:
+    """The advice for the profile that is used, if it is not the default one."""
+    name = PROFILE.get() or os.environ.get("AWS_PROFILE")
+    return text.replace("{profile}", f" --profile {shell_word(name)}" if name else "")

@@ -1,0 +1,146 @@
+"""What `make deploy` and `make destroy` run: the CDK, with the settings that a person has given."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fanfold.account import doctor
+from fanfold.account.connection import AccountError, Aws, account_of_person, sentence
+from fanfold.account.deployment import DeploymentError, find_deployment
+from fanfold.account.doctor import QUALIFIER, Finding
+from fanfold.format.safe_text import visible
+from fanfold.local_aws.assembly import CDK, ROOT
+from lambda_src.settings import DEFAULT_JOB
+
+APPROVALS = ("never", "any-change", "broadening", "destructive")
+
+NO_TERMINAL = (
+    "There is no terminal to approve changes in: give REQUIRE_APPROVAL=never to go on without being asked."
+)
+
+
+class Refused(Exception):
+    """Nothing was changed."""
+
+
+class Given(NamedTuple):
+    """What a person has given to make: settings, tags as ``name=value``, and what must be approved."""
+
+    context: tuple[str, ...]
+    tags: tuple[str, ...]
+    approval: str
+
+    def setting(self, name: str) -> str | None:
+        """The last setting of ``name`` wins, as in the CDK."""
+        found = [setting.partition("=")[2] for setting in self.context if setting.partition("=")[0] == name]
+        return found[-1] if found else None
+
+
+def given(environment: Mapping[str, str], *, has_terminal: bool) -> Given:
+    """Read the variables of make. Raises Refused."""
+    context = tuple(environment.get("CONTEXT", "").split())
+    tags = tuple(environment.get("TAGS", "").split())
+    approval = environment.get("REQUIRE_APPROVAL", "")
+    for name, settings in (("CONTEXT", context), ("TAGS", tags)):
+        for setting in settings:
+            if not setting.partition("=")[0] or "=" not in setting:
+                raise Refused(f'{name}: {setting} is not name=value; write {name}="name=value name=value".')
+    if approval and approval not in APPROVALS:
+        raise Refused(f"REQUIRE_APPROVAL={approval}: choose one of {', '.join(APPROVALS)}.")
+    if approval != "never" and not has_terminal:
+        raise Refused(NO_TERMINAL)
+    return Given(context, tags, approval)
+
+
+def bootstrap_command(given: Given, qualifier: str, account: str, region: str) -> list[str]:
+    """Bootstraps without running the app. A qualifier of one's own gets a stack of its own: within CDKToolkit
+    it would take the place of the one that is there."""
+    command = ["bootstrap", f"aws://{account}/{region}"]
+    if qualifier != doctor.DEFAULT_QUALIFIER:
+        command += ["--qualifier", qualifier, "--toolkit-stack-name", f"CDKToolkit-{qualifier}"]
+    if boundary := given.setting("permissions_boundary"):
+        command += ["--custom-permissions-boundary", boundary, "--apply-permissions-boundary-to-all-roles"]
+    return command + _each("--tags", given.tags)
+
+
+def deploy_command(given: Given) -> list[str]:
+    """Deploys the stack."""
+    approval = ["--require-approval", given.approval] if given.approval else []
+    return ["deploy", *approval, *_each("--tags", given.tags), *_each("-c", given.context)]
+
+
+def destroy_command(given: Given) -> list[str]:
+    """Removes the stack. The CDK asks once, whatever is destroyed."""
+    force = ["--force"] if given.approval == "never" else []
+    return ["destroy", *force, *_each("-c", given.context)]
+
+
+def check(given: Given, aws: Aws) -> Finding:
+    """What must be right before anything is deployed; the state of the bootstrap. Raises Refused."""
+    credentials, _ = doctor.who(aws)
+    if credentials.state == "wrong":
+        raise Refused(
+            f"{credentials.text} make takes the profile and the region from AWS_PROFILE and AWS_REGION."
+        )
+    wanted = given.setting("reserved_concurrency")
+    if wanted and wanted.isdecimal():
+        held = _reserved_now(aws, given.setting("job") or DEFAULT_JOB)
+        reserved = doctor.reservation(aws, int(wanted), held)
+        if reserved.state == "wrong":
+            raise Refused(reserved.text)
+    return doctor.bootstrap(aws, given.setting(QUALIFIER) or doctor.qualifier_of_files())
+
+
+def _reserved_now(aws: Aws, job: str) -> int:
+    try:
+        return doctor.reserved_now(aws, find_deployment(aws, job).parse_block)
+    except DeploymentError:  # not deployed yet
+        return 0
+
+
+def _each(option: str, values: tuple[str, ...]) -> list[str]:
+    return [word for value in values for word in (option, value)]
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _cdk(command: list[str]) -> int:
+    return subprocess.run([*CDK, *command], cwd=ROOT, check=False).returncode
+
+
+def _deploy(wanted: Given) -> int:
+    aws = account_of_person()
+    bootstrap = check(wanted, aws)
+    if bootstrap.state != "ok":
+        print(visible(f"CDK bootstrap: {bootstrap.text}"), file=sys.stderr)
+    if bootstrap.state == "wrong":
+        qualifier = wanted.setting(QUALIFIER) or doctor.qualifier_of_files()
+        try:
+            account = aws.client("sts").get_caller_identity()["Account"]
+        except (BotoCoreError, ClientError) as error:
+            raise Refused(sentence(error)) from error
+        if status := _cdk(bootstrap_command(wanted, qualifier, account, aws.session.region_name)):
+            return status
+    return _cdk(deploy_command(wanted))
+
+
+def main(command: str) -> int:
+    """``deploy`` or ``destroy``; the exit status."""
+    try:
+        wanted = given(os.environ, has_terminal=_has_terminal())
+        return _deploy(wanted) if command == "deploy" else _cdk(destroy_command(wanted))
+    except (Refused, AccountError) as error:
+        print(visible(f"Error: {error}"), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

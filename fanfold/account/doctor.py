@@ -1,0 +1,441 @@
+"""What is wrong with an installation, an account or a deployment, each with what fixes it. Nothing is
+changed, and nothing secret is shown."""
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.text import Text
+
+from fanfold.account.choice import Account
+from fanfold.account.connection import AccountError, Aws, sentence
+from fanfold.account.deployment import ROOT, Deployment, DeploymentError, StackNotFound, find_deployment
+from fanfold.format.safe_text import visible
+from fanfold.local_aws.assembly import CDK
+from fanfold.local_aws.processes import started
+from fanfold.local_aws.signals import SIGNALS
+from fanfold.local_aws.state import LocalStackError
+from lambda_src.settings import DEFAULT_JOB, NEW_ACCOUNT_MB, SETTINGS, stack_name
+
+PYTHONS = ((3, 11), (3, 15))
+QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
+"""The context setting of the CDK that tells one bootstrap of an account from another."""
+
+DEFAULT_QUALIFIER = "hnb659fds"
+BOOTSTRAP_VERSION = 6
+"""What aws-cdk-lib's stacks ask for themselves."""
+
+ALWAYS_UNRESERVED = 100
+"""Lambda refuses a reservation that leaves less of the account's quota to all other functions."""
+
+CLOCK_S = 60.0
+WRONG_CLOCK_S = 300.0
+"""AWS refuses signatures that are older."""
+
+SMALL_ACCOUNT = 50
+QUOTA = (
+    "aws service-quotas request-service-quota-increase --service-code lambda --quota-code L-B99A9384 "
+    "--desired-value 1000"
+)
+
+
+class Finding(NamedTuple):
+    """What a check has found: ``ok``, a ``note`` that a person may like to know, or ``wrong``; ``mend`` is
+    the command that fixes it."""
+
+    check: str
+    state: Literal["ok", "note", "wrong"]
+    text: str
+    mend: str = ""
+
+
+STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
+
+
+def examine(open_account: Callable[[], Account], job: str | None) -> Iterator[Finding]:
+    """Make every check that can be made, of the stack of ``job`` or of all that are deployed."""
+    yield from of_this_machine()
+    try:
+        account = open_account()
+    except (AccountError, LocalStackError, DeploymentError) as error:
+        yield Finding("Account", "wrong", str(error))
+        return
+    usable = True
+    for finding in of_account(account, job or next(iter(account.known or ()), DEFAULT_JOB)):
+        usable = usable and not (finding.check == "Credentials" and finding.state == "wrong")
+        yield finding
+    for name in ([job] if job else _deployed(account)) if usable else ():
+        yield from of_stack(account, name)
+
+
+def _deployed(account: Account) -> list[str]:
+    """The jobs that are deployed; without any, the one that a person would deploy first."""
+    try:
+        return [deployment.job for deployment in account.deployments()]
+    except DeploymentError:
+        return [DEFAULT_JOB]
+
+
+def show(console: Console, finding: Finding) -> None:
+    """Print it, with what fixes it."""
+    state = (f"{finding.state:5}", STYLES[finding.state])
+    console.print(Text.assemble(state, f" {finding.check}: {visible(finding.text)}"), soft_wrap=True)
+    if finding.mend and finding.state != "ok":
+        console.print(Text(f"      {visible(finding.mend)}", style="bold"), soft_wrap=True)
+
+
+def as_json(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
+    """The findings for a program; what needs no mending has null there."""
+    return [
+        {
+            "check": finding.check,
+            "state": finding.state,
+            "text": finding.text,
+            "fix": finding.mend if finding.mend and finding.state != "ok" else None,
+        }
+        for finding in findings
+    ]
+
+
+def of_this_machine() -> Iterator[Finding]:
+    """Python, the CDK, and the installed packages."""
+    yield python_version(sys.version_info[:2])
+    yield cdk_installed(Path(CDK[0]), ROOT / "package-lock.json")
+    yield packages((ROOT / "requirements-dev.txt").read_text(), _installed_version)
+
+
+def python_version(version: tuple[int, ...]) -> Finding:
+    """Whether this project runs on it."""
+    text = ".".join(map(str, version))
+    if PYTHONS[0] <= version < PYTHONS[1]:
+        return Finding("Python", "ok", text)
+    return Finding(
+        "Python", "wrong", f"{text} is not supported; use 3.11 to 3.14", "make PYTHON=python3.13 .installed"
+    )
+
+
+def cdk_installed(cdk: Path, lock: Path) -> Finding:
+    """Whether the CDK's command line is there, in the version of the lock, and starts: it needs node."""
+    wanted = json.loads(lock.read_text())["packages"]["node_modules/aws-cdk"]["version"]
+    mend = "rm -f .installed && make .installed"
+    if not cdk.exists():
+        return Finding("CDK", "wrong", "not installed", mend)
+    # Beside this Python is the node that it is installed with.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
+    try:
+        asked = subprocess.run(
+            [str(cdk), "--version"], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding("CDK", "wrong", f"does not start: {error}", mend)
+    if asked.returncode:
+        return Finding("CDK", "wrong", "does not start: node is not installed", mend)
+    found = asked.stdout.split(" ")[0].strip()
+    if found != wanted:
+        return Finding("CDK", "wrong", f"{found} is installed, {wanted} is locked", mend)
+    return Finding("CDK", "ok", found)
+
+
+def packages(lock: str, installed: Callable[[str], str | None]) -> Finding:
+    """Whether what is installed is what is locked. Packages for other platforms are left out."""
+    locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", lock, re.MULTILINE))
+    wrong = [
+        f"{name} is {installed(name) or 'missing'}, not {version}"
+        for name, version in locked.items()
+        if installed(name) != version
+    ]
+    if not wrong:
+        return Finding(
+            "Packages", "ok", f"all {len(locked)} match the lock file, boto3 {locked.get('boto3', '?')}"
+        )
+    more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+    return Finding(
+        "Packages", "wrong", f"{', '.join(wrong[:3])}{more}", "rm -f .installed && make .installed"
+    )
+
+
+def _installed_version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def of_account(account: Account, job: str) -> Iterator[Finding]:
+    """Credentials, region, clock, quota and bootstrap. Nothing else can be asked without credentials."""
+    aws = account.aws
+    yield Finding("Region", "ok", aws.session.region_name)
+    credentials, date = who(aws)
+    yield credentials
+    if date:
+        yield clock(date, time.time())
+    if credentials.state == "wrong":
+        return
+    yield concurrency(aws)
+    yield bootstrap(aws, _deployed_qualifier(aws, stack_name(job)) or qualifier_of_files())
+
+
+def who(aws: Aws) -> tuple[Finding, str]:
+    """Whose credentials they are, if AWS takes them; and what AWS says is the time."""
+    try:
+        told = aws.client("sts").get_caller_identity()
+    except ClientError as error:
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return Finding("Credentials", "wrong", sentence(error)), headers.get("date", "")
+    except BotoCoreError as error:
+        return Finding("Credentials", "wrong", sentence(error)), ""
+    date = told["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
+    return Finding("Credentials", "ok", f"account {told['Account']}, {told['Arn']}"), date
+
+
+def clock(date: str, now: float) -> Finding:
+    """Whether this machine's clock is near that of AWS, which answered at ``date``."""
+    try:
+        ahead_s = now - parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        return Finding("Clock", "note", f"AWS gave no valid time: {date}")
+    if abs(ahead_s) < CLOCK_S:
+        return Finding("Clock", "ok", f"within {max(1, round(abs(ahead_s)))} s of AWS")
+    where = "ahead of" if ahead_s > 0 else "behind"
+    state: Literal["note", "wrong"] = "wrong" if abs(ahead_s) >= WRONG_CLOCK_S else "note"
+    return Finding(
+        "Clock", state, f"{abs(ahead_s):.0f} s {where} that of AWS", "sudo timedatectl set-ntp true"
+    )
+
+
+def concurrency(aws: Aws) -> Finding:
+    """How many Lambdas the account may run at once."""
+    try:
+        limit = int(aws.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
+    except (BotoCoreError, ClientError) as error:
+        return Finding("Concurrency quota", "note", f"cannot be read: {sentence(error)}")
+    if limit < 2:
+        return Finding("Concurrency quota", "wrong", f"{limit}; a run needs at least 2", QUOTA)
+    if limit < SMALL_ACCOUNT:
+        text = f"{limit}, as in new accounts; runs are slower, with the same results"
+        return Finding("Concurrency quota", "note", text, QUOTA)
+    # Not a quota of the account: nobody can raise it, and a run reaches it only with very small blocks.
+    text = f"{limit:,}; a function takes 10,000 requests at once, and 10,000 more every 10 s"
+    return Finding("Concurrency quota", "ok", text)
+
+
+def memory(template: Mapping[str, Any]) -> Finding:
+    """Whether a new account lets the functions of ``template`` have their memory: AWS has no request that
+    tells what an account may have."""
+    functions = [one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
+    largest = max(int(one["Properties"].get("MemorySize", 128)) for one in functions)
+    if largest <= NEW_ACCOUNT_MB:
+        return Finding(
+            "Memory quota",
+            "ok",
+            f"functions have up to {largest:,} MB; new accounts allow {NEW_ACCOUNT_MB:,}",
+        )
+    text = f"functions have up to {largest:,} MB; a new account allows {NEW_ACCOUNT_MB:,}: ask AWS Support"
+    return Finding("Memory quota", "note", text)
+
+
+def reservation(aws: Aws, wanted: int, reserved_now: int) -> Finding:
+    """Whether the account can reserve ``wanted`` concurrent calls for parse_block, which has
+    ``reserved_now``."""
+    try:
+        limits = aws.client("lambda").get_account_settings()["AccountLimit"]
+    except (BotoCoreError, ClientError) as error:
+        return Finding("Reserved concurrency", "note", f"cannot be checked: {sentence(error)}")
+    left = int(limits["UnreservedConcurrentExecutions"]) + reserved_now - wanted
+    if left >= ALWAYS_UNRESERVED:
+        text = f"{wanted:,} for parse_block, {left:,} for everything else in the account"
+        return Finding("Reserved concurrency", "ok", text)
+    possible = max(0, left + wanted - ALWAYS_UNRESERVED)
+    advice = f"choose at most {possible:,}" if possible else "leave it out"
+    text = (
+        f"Lambda keeps {ALWAYS_UNRESERVED} of the account's quota unreserved, and "
+        f"reserved_concurrency={wanted} would leave {max(left, 0):,}: {advice}, "
+        "or ask AWS for a larger quota."
+    )
+    return Finding("Reserved concurrency", "wrong", text, QUOTA)
+
+
+def reserved_now(aws: Aws, function: str) -> int:
+    """How many calls at once are reserved for ``function``; 0 if that cannot be read."""
+    try:
+        found = aws.client("lambda").get_function_concurrency(FunctionName=function)
+    except (BotoCoreError, ClientError):
+        return 0
+    return int(found.get("ReservedConcurrentExecutions", 0))
+
+
+def qualifier_of_files() -> str:
+    """The qualifier of the CDK's bootstrap, where a file of the CDK sets one."""
+    for path in (ROOT / "cdk.json", ROOT / "cdk.context.json", Path.home() / ".cdk.json"):
+        try:
+            settings = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        context = settings if path.name == "cdk.context.json" else settings.get("context", {})
+        if qualifier := context.get(QUALIFIER):
+            return str(qualifier)
+    return DEFAULT_QUALIFIER
+
+
+def _deployed_qualifier(aws: Aws, stack: str) -> str | None:
+    try:
+        return _qualifier(_template(aws, stack))
+    except (BotoCoreError, ClientError):
+        return None
+
+
+def _qualifier(template: Mapping[str, Any]) -> str | None:
+    """The qualifier of the bootstrap that a stack was synthesized for."""
+    asked = template.get("Parameters", {}).get("BootstrapVersion", {}).get("Default")
+    return str(asked).split("/")[2] if asked else None
+
+
+def bootstrap(aws: Aws, qualifier: str) -> Finding:
+    """Whether the CDK can deploy into the account and region."""
+    try:
+        parameter = aws.client("ssm").get_parameter(Name=f"/cdk-bootstrap/{qualifier}/version")
+        version = int(parameter["Parameter"]["Value"])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ParameterNotFound":
+            named = "" if qualifier == DEFAULT_QUALIFIER else f" with the qualifier {qualifier}"
+            text = f"not done in {aws.session.region_name}{named}; `make deploy` does it"
+            return Finding("CDK bootstrap", "wrong", text, "make deploy")
+        return Finding("CDK bootstrap", "note", f"cannot be read: {sentence(error)}")
+    except BotoCoreError as error:
+        return Finding("CDK bootstrap", "note", f"cannot be read: {sentence(error)}")
+    if version < BOOTSTRAP_VERSION:
+        text = f"version {version} is older than {BOOTSTRAP_VERSION}"
+        return Finding("CDK bootstrap", "wrong", text, "make deploy")
+    return Finding("CDK bootstrap", "ok", f"version {version}")
+
+
+def of_stack(account: Account, job: str) -> Iterator[Finding]:
+    """Whether the stack of ``job`` is deployed, whole, and as this checkout would deploy it."""
+    aws, name = account.aws, stack_name(job)
+    mend = (
+        f"fanfold up{'' if job == DEFAULT_JOB else f' --job={job}'}"
+        if aws.endpoint_url
+        else deploy_command({"job": job})
+    )
+    try:
+        deployment = find_deployment(aws, job)
+        template = _template(aws, name)
+    except StackNotFound:
+        yield Finding("Stack", "wrong", f"{name} is not deployed in {aws.session.region_name}", mend)
+        return
+    except (DeploymentError, BotoCoreError, ClientError) as error:
+        yield Finding("Stack", "wrong", sentence(error), mend)
+        return
+    yield Finding("Stack", "ok", f"{name}, of the job {job}")
+    if reserved := reserved_now(aws, deployment.parse_block):
+        yield reservation(aws, reserved, reserved)
+    yield memory(template)
+    yield drift(template, deployment, local=bool(aws.endpoint_url), mend=mend)
+
+
+def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, mend: str = "") -> Finding:
+    """Whether ``template``, which is deployed, is the one that this checkout makes of the same settings."""
+    settings = template.get("Metadata", {}).get(SETTINGS)
+    if settings is None:
+        text = "an older version deployed the stack, and did not note its settings; deploy again with yours"
+        return Finding("Checkout", "wrong", text, mend if local else 'make deploy CONTEXT="name=value ..."')
+    context = {"job": deployment.job, **settings}
+    qualifier = _qualifier(template)
+    if qualifier and qualifier != DEFAULT_QUALIFIER:
+        context[QUALIFIER] = qualifier
+    fresh = synthesized(context)
+    if isinstance(fresh, str):
+        return Finding(
+            "Checkout", "note", f"cannot synthesize a template to compare with: {fresh}", "make synth"
+        )
+    different = differences(template, fresh)
+    if not different:
+        return Finding("Checkout", "ok", "the deployed stack matches this checkout")
+    more = f", and {len(different) - 3} more" if len(different) > 3 else ""
+    text = f"the deployed stack differs from this checkout: {', '.join(different[:3])}{more}"
+    return Finding("Checkout", "wrong", text, mend if local else deploy_command(context))
+
+
+def deploy_command(context: Mapping[str, str]) -> str:
+    """How to deploy with these settings.
+
+    >>> deploy_command({"job": "top_words", "architecture": "x86_64"})
+    'make deploy CONTEXT="architecture=x86_64"'
+    """
+    settings = {name: value for name, value in context.items() if (name, value) != ("job", DEFAULT_JOB)}
+    given = " ".join(f"{name}={value}" for name, value in settings.items())
+    return f'make deploy CONTEXT="{given}"' if given else "make deploy"
+
+
+def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
+    """The template of this checkout with ``context``, or why there is none."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        "CDK_CONTEXT_JSON": json.dumps({**_app_context(), **context}),
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+    }
+    with SIGNALS.undone(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as folder:
+        log, command = folder / "log", [sys.executable, str(ROOT / "app.py")]
+        with (
+            log.open("wb") as log_file,
+            started(command, {**environment, "CDK_OUTDIR": str(folder)}, log_file, folder=ROOT) as group,
+        ):
+            status = group.leader.wait()
+        if status:
+            return (log.read_text(errors="replace").strip().splitlines() or ["app.py failed"])[-1]
+        made = folder / f"{stack_name(context['job'])}.template.json"
+        template: dict[str, Any] = json.loads(made.read_text())
+        return template
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def differences(deployed: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
+    """What resources differ, by their names in the template. What only says where a resource comes from does
+    not count.
+
+    >>> differences({"Resources": {"A": {"Type": "T"}}}, {"Resources": {"A": {"Type": "T", "Metadata": 1}}})
+    []
+    >>> differences({"Resources": {"A": {}, "B": {}}}, {"Resources": {"A": {"Type": "T"}, "C": {}}})
+    ['A', 'B (only deployed)', 'C (not deployed)']
+    """
+    one, other = deployed["Resources"], fresh["Resources"]
+    found = []
+    for name in sorted({*one, *other}):
+        if name not in other:
+            found.append(f"{name} (only deployed)")
+        elif name not in one:
+            found.append(f"{name} (not deployed)")
+        elif _bare(one[name]) != _bare(other[name]):
+            found.append(name)
+    return [name for name in found if not name.startswith("CDKMetadata")]
+
+
+def _bare(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in resource.items() if name != "Metadata"}
+
+
+def _template(aws: Aws, name: str) -> Mapping[str, Any]:
+    body = aws.client("cloudformation").get_template(StackName=name)["TemplateBody"]
+    template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
+    return template
+
+
+def _app_context() -> dict[str, Any]:
+    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text()).get("context", {})
+    return context

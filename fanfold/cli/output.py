@@ -1,0 +1,208 @@
+"""The result of a run for a person, and as JSON."""
+
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from fanfold.cli.csv_export import as_csv
+from fanfold.cli.terminal import Terminal
+from fanfold.cli.views import VIEWS, counted, show_any
+from fanfold.format.safe_text import visible
+from fanfold.format.sizes import dollars_text
+from fanfold.format.times import time_text
+from lambda_src.job import load
+from lambda_src.settings import DEFAULT_JOB
+from lambda_src.wire.record import RunRecord, RunWarning
+
+STANDARD_OUTPUT = Path("-")
+
+SHOWN_DOLLARS = 0.00005
+"""Less of an item is not shown: it would read 0.0000."""
+
+ITEM_NAMES = {
+    "gb_s": "GB-seconds of Lambda",
+    "invocations": "invocations",
+    "s3_puts": "S3 PUTs",
+    "s3_gets": "S3 GETs",
+    "table_write_units": "table write units",
+    "table_read_units": "table read units",
+    "log_gb": "GB of logs",
+    "kms_requests": "KMS requests",
+}
+"""The items of a bill, for a person."""
+
+
+class Output(NamedTuple):
+    """Where a result goes, and as what: JSON, or CSV."""
+
+    path: Path
+    csv: bool = False
+
+
+class ReportError(Exception):
+    """The result cannot be written where it was asked for; the text is one sentence for the person."""
+
+
+def as_json(job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, Any]:
+    """The result as ``make run JSON=path`` writes it; ``seconds`` adds the stages outside of the run."""
+    # The default job's result is older than other jobs.
+    which = {} if job == DEFAULT_JOB else {"job": job}
+    left_out = {"status", "block_bytes", "block_bytes_because"}
+    own = {name: value for name, value in summary.items() if name not in left_out}
+    return {"run_id": summary["run_id"], **which, **own, "seconds": {**seconds, **summary["seconds"]}}
+
+
+def as_file(output: Output, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> bytes:
+    """The result as ``output`` is to hold it."""
+    return as_csv(job, summary) if output.csv else json_text(as_json(job, summary, seconds))
+
+
+def has_ending(path: Path) -> bool:
+    """Whether its name says what it is to hold; not that of standard output, of a device or of a pipe."""
+    with _refused(path):
+        return not (_is_standard_output(path) or _in_place(path))
+
+
+def check_path(path: Path) -> None:
+    """Before anything is paid for: can a file be written to ``path``? Raises ReportError."""
+    with _refused(path):
+        if _is_standard_output(path):
+            return
+        if not _in_place(path):
+            half = _half(_target(path))
+            half.touch(exist_ok=False)
+            half.unlink()
+        elif path.is_dir():
+            raise ReportError(f"{path} is a folder: name a file.")
+        elif not os.access(path, os.W_OK):
+            raise ReportError(f"{path} cannot be written: you lack the permission.")
+
+
+def json_text(result: Mapping[str, Any]) -> bytes:
+    """``result`` as JSON for a file."""
+    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+
+
+def write(path: Path, text: bytes) -> None:
+    """Write ``text`` to ``path``: a file wholly or not at all, and never in place of a link or a device, but
+    to what that stands for. Raises ReportError."""
+    with _refused(path):
+        if _is_standard_output(path):
+            _write_to_standard_output(text)
+        elif _in_place(path):
+            with path.open("wb") as device:
+                device.write(text)
+        else:
+            _replace(_target(path), text)
+
+
+def _write_to_standard_output(text: bytes) -> None:
+    """As it is; on a terminal, without what would steer it."""
+    sys.stdout.flush()
+    if sys.stdout.isatty():
+        text = "".join(f"{visible(line)}\n" for line in text.decode().splitlines()).encode()
+    sys.stdout.buffer.write(text)
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        name = "Standard output" if path == STANDARD_OUTPUT else path
+        raise ReportError(f"{name} cannot be written: {error.strerror}.") from error
+
+
+def _replace(target: Path, text: bytes) -> None:
+    """A file that was there keeps its mode: who could not read it cannot read the new one either."""
+    half = _half(target)
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mode = None
+    try:
+        half.touch(0o666 if mode is None else 0o600, exist_ok=False)
+        with half.open("wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
+            file.write(text)
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _half(target: Path) -> Path:
+    """Where a file is written before it takes the place of ``target``."""
+    return target.with_name(f".fanfold-{secrets.token_hex(8)}.part")
+
+
+def _in_place(path: Path) -> bool:
+    """Whether it is a device, a pipe or the like, not a file that is there or could be."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _target(path: Path) -> Path:
+    """The file that ``path`` stands for, through links, whether it is there or not yet."""
+    return Path(os.path.realpath(path))
+
+
+def _is_standard_output(path: Path) -> bool:
+    """To open it again, as /dev/stdout, would cut off what a file has got from it so far."""
+    if path == STANDARD_OUTPUT:
+        return True
+    try:
+        return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
+    except (OSError, ValueError, AttributeError):  # not there yet; standard output is closed
+        return False
+
+
+def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+    """Print the result as a table, and where the time went."""
+    VIEWS.get(job, show_any)(console, summary)
+    unit = load(job).unit.removesuffix("s")
+    console.print(
+        f"{counted(summary['bytes'], 'byte')} in {counted(summary['blocks'], 'block')} of "
+        f"at most {counted(summary['block_bytes'], unit)} ({summary['block_bytes_because']})"
+    )
+    if out := summary.get("objects_left_out"):
+        console.print(
+            f"Not in it: {counted(out, 'object')} of {counted(summary['bytes_left_out'], 'byte')}, left out"
+        )
+    stages = {**seconds, **summary["seconds"]}
+    console.print(
+        visible("Time: " + ", ".join(f"{stage} {time_text(taken)}" for stage, taken in stages.items()))
+    )
+
+
+def show_warnings(warnings: Iterable[RunWarning]) -> None:
+    """Print what a person should know before relying on the result, always to standard error."""
+    for warning in warnings:
+        sentence = Text(visible(f"Warning: {warning.message}"), style="bold yellow")
+        Terminal(to_errors=True).print(sentence, soft_wrap=True)
+
+
+def show_dollars(console: Console, record: RunRecord) -> None:
+    """Print what the run has cost, if its record says."""
+    if record.dollars:
+        items = ", ".join(
+            f"{ITEM_NAMES.get(item, item)} {spent:.4f}"
+            for item, spent in sorted(record.dollars.items(), key=lambda entry: -entry[1])
+            if spent >= SHOWN_DOLLARS
+        )
+        guessed = record.dollars_estimated
+        estimated = f", {guessed:.4f} of it estimated" if guessed >= SHOWN_DOLLARS else ""
+        total = f"{dollars_text(sum(record.dollars.values()))}{f' ({items})' if items else ''}{estimated}"
+        console.print(visible(f"Dollars: {total}; prices of {record.prices}"))

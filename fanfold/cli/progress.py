@@ -1,0 +1,50 @@
+"""The stages of a command: each shows its progress and leaves its seconds."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from fanfold.local_aws.signals import SIGNALS
+from lambda_src.wire.record import RunWarning
+
+BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+
+
+class Stages:
+    """``seconds`` holds how long each stage took, by its name. ``console`` shows how it goes; a result for
+    people goes to ``results``. ``warnings`` are those of this machine: the run knows nothing of them."""
+
+    def __init__(self, console: Console, results: Console | None = None) -> None:
+        self.console = console
+        self.results = results or console
+        self.seconds: dict[str, float] = {}
+        self.warnings: list[RunWarning] = []
+
+    @contextmanager
+    def stage(self, name: str, text: str) -> Iterator[None]:
+        """A stage without a measure: a spinner."""
+        with self.console.status(text), self._timed(name):
+            yield
+        self.console.print(Text.assemble(f"{text} ", (f"{self.seconds[name]:.1f} s", "dim")))
+
+    @contextmanager
+    def upload(self, total_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+        """The upload of a file; gives what to call with the bytes read, and sent, since the last call."""
+        with Progress(*BYTE_COLUMNS, console=self.console) as bars, self._timed("upload"):
+            reading = bars.add_task("Reading", total=total_bytes)
+            sending = bars.add_task("Uploading", total=total_bytes, visible=False)
+            yield (
+                lambda done: bars.advance(reading, done),
+                lambda done: bars.update(sending, advance=done, visible=True),
+            )
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        SIGNALS.check()
+        started_at = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - started_at, 3)

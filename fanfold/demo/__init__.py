@@ -1,0 +1,1 @@
+"""Generated inputs with known answers, and a run of one from start to end."""

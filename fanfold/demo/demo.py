@@ -1,0 +1,90 @@
+"""All on this machine, and nothing left of it: a local AWS with the stack, an input, a run, its result."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.text import Text
+
+from fanfold.account.connection import account_of
+from fanfold.account.deployment import ROOT, deploy_locally
+from fanfold.cli.in_background import meanwhile
+from fanfold.cli.live import shown
+from fanfold.cli.output import Output
+from fanfold.cli.progress import Stages
+from fanfold.cli.watch import finish, request_for, uploaded
+from fanfold.demo.folder import run_folder
+from fanfold.demo.samples import SAMPLES, Sample
+from fanfold.local_aws.server import local_aws
+from fanfold.runs.run import Ended, run
+from fanfold.runs.source import Local, local
+from lambda_src.job import load
+from lambda_src.wire.requests import new_run_id
+
+
+class WrongCounts(Exception):
+    """The result is not what the generated input is known to hold."""
+
+
+class CorpusError(Exception):
+    """The input could not be generated."""
+
+
+def demo(
+    stages: Stages,
+    job: str,
+    *,
+    file: Local | None,
+    output: Output | None,
+    block_bytes: int | None,
+    concurrency: int | None,
+    corpus_bytes: int,
+    seed: int,
+) -> None:
+    """Start a local AWS, deploy into it, upload ``file`` or generated input, run, show, stop."""
+    if not file and job not in SAMPLES:
+        raise CorpusError(f"There is no generated input for the job {job}: name a file or a folder.")
+    run_id = new_run_id()
+    with run_folder(ROOT / ".build" / "runs", run_id) as folder:
+        sample = None
+        with ExitStack() as stack:
+            generated = None
+            if not file:
+                generated = stack.enter_context(
+                    meanwhile(lambda check: _generate(job, folder, corpus_bytes, seed, check))
+                )
+            with stages.stage("start", "Starting a local AWS"):
+                running = stack.enter_context(local_aws(folder))
+            with stages.stage("deploy", "Deploying the stack into it"):
+                deployment = deploy_locally(running, folder, job)
+            if generated:
+                with stages.stage("generate", "Generating input"):
+                    sample = generated.result()
+            aws = account_of(running.environment)
+            source = local(sample.path) if sample else file
+            assert source, "it is given or generated"
+            there = uploaded(aws, deployment, source, stages)
+            request = request_for(there, run_id, block_bytes, concurrency or 2 * (os.cpu_count() or 1))
+            with shown(stages.console, load(job).unit) as show:
+                ended = run(aws, deployment, request, show)
+        finish(ended, aws, deployment, stages, output, kept=False)
+        if sample:
+            _compare(ended, sample, stages)
+
+
+def _generate(job: str, folder: Path, corpus_bytes: int, seed: int, check: Callable[[], None]) -> Sample:
+    try:
+        return SAMPLES[job](folder, corpus_bytes, seed, lambda _: check())
+    except OSError as error:
+        raise CorpusError(f"The input could not be written to {folder}: {error.strerror}.") from error
+
+
+def _compare(ended: Ended, sample: Sample, stages: Stages) -> None:
+    """The generator knows what it wrote: any other answer is wrong."""
+    if wrong := sample.wrong(ended.summary):
+        raise WrongCounts(
+            f"The result differs from what the generator wrote, in {', '.join(wrong)}: please report this "
+            "bug, with the JSON."
+        )
+    stages.results.print(Text.assemble(("Exact:", "green"), f" {sample.what} equals the generator's own."))

@@ -1,0 +1,228 @@
+"""What an input is made of, found out before a run: how its objects are compressed, and what of them one
+Lambda must unpack alone. Of an object that is looked at, a few megabytes are read at most."""
+
+import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fanfold.estimate.workload import Figure, Stored, Workload, modelled
+from fanfold.runs.source import S3, Local, Object, Objects, SourceError, check_in_s3
+from lambda_src.errors import FanfoldError
+from lambda_src.input.addresses import Addresses, Placed
+from lambda_src.input.compression import BZIP2_STREAM, Archive
+from lambda_src.input.formats import LOOK_BYTES, Compression, Format, Readable, check_unpacked, tell
+from lambda_src.input.names import is_stray
+from lambda_src.input.objects import ObjectsInput
+from lambda_src.job import BYTES
+
+STREAMS_BYTES = 8 << 20
+"""Of a bzip2 object, in which a second stream is looked for: a parallel compressor's streams have 900 kB of
+text, those of a Wikipedia dump 100 pages."""
+
+SAMPLE_BYTES, SAMPLE_TEXT_BYTES = 1 << 20, 32 << 20
+"""So much of an archive is unpacked, to see how much text a byte of it has."""
+
+LOOKS, LOOKS_AT_ONCE = 32, 8
+"""Objects in S3 that are looked at: the largest of each ending. A look takes several requests."""
+
+BUCKET_KEY_SHARE = 0.01
+"""Of the requests to KMS that a bucket key leaves: AWS says that it saves up to 99 %."""
+
+
+class Contents(NamedTuple):
+    """The objects of an input, end to end. ``looked_at`` of them were looked at; every other one is taken to
+    be like the largest one whose name ends alike. A GET of one of them takes ``kms_requests``."""
+
+    objects: tuple[Stored, ...]
+    looked_at: int
+    kms_requests: float = 0.0
+
+    @property
+    def bytes(self) -> int:
+        """As they are stored."""
+        return sum(one.bytes for one in self.objects)
+
+
+def local_workload(job: str, source: Local) -> Workload:
+    """What ``job`` has to do with what is on this machine. Raises NotModelled, SourceError."""
+    workload = modelled(job)(source)
+    return _made_of(workload, contents_of(source)) if workload.unit == BYTES else workload
+
+
+def workload_of(job: str, contents: Contents) -> Workload:
+    """What ``job`` has to do with an input in S3. Raises NotModelled."""
+    return _made_of(modelled(job)(contents.bytes), contents)
+
+
+def _made_of(workload: Workload, contents: Contents) -> Workload:
+    kms = Figure(contents.kms_requests, "", "assumed", "requests to KMS for each GET of the input")
+    return workload._replace(
+        objects=contents.objects,
+        looked_at=contents.looked_at,
+        figures={**workload.figures, "kms_input": kms},
+    )
+
+
+def contents_of(source: Local) -> Contents:
+    """What is in a file or a folder. Raises SourceError for what a run would refuse."""
+    files = [_readable(path) for path in _files(source)]
+    with _refused():
+        formats = {file.name: _format(file) for file in files}
+        return Contents(_alike(files, lambda file: formats[file.name]), len(files))
+
+
+def contents_in_s3(client: Any, source: Object | Objects) -> Contents:
+    """The same of ``source``, by ``client``, a boto3 client of S3. Raises SourceError also for what is not
+    there, or could be two things; ClientError, BotoCoreError."""
+    check_in_s3(client, source)
+    kms_requests = {0.0}
+
+    def readable(key: str, size: int) -> Readable:
+        def read(start: int, end: int) -> bytes:
+            answer = client.get_object(Bucket=source.bucket, Key=key, Range=f"bytes={start}-{end - 1}")
+            kms_requests.add(
+                _kms_requests(answer.get("ServerSideEncryption"), answer.get("BucketKeyEnabled"))
+            )
+            data: bytes = answer["Body"].read()
+            return data
+
+        return Readable(f"{S3}{source.bucket}/{key}", size, read)
+
+    if isinstance(source, Object):
+        size = int(client.head_object(Bucket=source.bucket, Key=source.key)["ContentLength"])
+        found = [readable(source.key, size)]
+    else:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=source.bucket, Prefix=source.prefix)
+        entries = [entry for page in pages for entry in page.get("Contents", [])]
+        found = [
+            readable(entry["Key"], int(entry["Size"]))
+            for entry in entries
+            if not is_stray(entry["Key"], source.prefix, entry["Size"])
+        ]
+    endings = {_ending(one.name) for one in found if one.bytes}
+    with _refused():
+        objects = _alike(found, lambda one: _ending(one.name))
+    return Contents(objects, min(len(endings), LOOKS), max(kms_requests))
+
+
+def with_key_of(workload: Workload, client: Any, bucket: str) -> Workload:
+    """``workload`` with the requests to KMS that the intermediates take, which a deployment stores in
+    ``bucket``. Raises ClientError, BotoCoreError."""
+    answer = client.get_bucket_encryption(Bucket=bucket)
+    (rule,) = answer["ServerSideEncryptionConfiguration"]["Rules"]
+    algorithm = rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    requests = _kms_requests(algorithm, rule.get("BucketKeyEnabled"))
+    kms = Figure(requests, "", "assumed", "requests to KMS for each PUT and GET of intermediates")
+    return workload._replace(figures={**workload.figures, "kms_blobs": kms})
+
+
+def _kms_requests(algorithm: str | None, has_bucket_key: bool | None) -> float:
+    """For each request to S3."""
+    if not (algorithm or "").startswith("aws:kms"):
+        return 0.0
+    return BUCKET_KEY_SHARE if has_bucket_key else 1.0
+
+
+def input_of(source: Local) -> ObjectsInput:
+    """A file, or a folder that holds one, as the input of a job: as in a run, but read from here."""
+    files = {file.name: file for file in map(_readable, _files(source)) if file.bytes}
+    placed, address = [], 0
+    for file in files.values():
+        placed.append(Placed(address, file.name, file.bytes, ""))
+        address += file.bytes
+    return ObjectsInput(
+        Addresses(placed),
+        lambda one, start, end: files[one.key].read(start, end),
+        size_bytes=address,
+        objects=len(placed),
+    )
+
+
+def look(source: Readable) -> Stored:
+    """How ``source`` is stored. Raises SourceNotText, ArchiveDamaged, ArchiveTooLarge."""
+    how = _format(source)
+    if how == "plain":
+        return Stored(source.name, source.bytes)
+    stream_bytes = source.bytes
+    if how == "bzip2":
+        data = source.read(0, min(STREAMS_BYTES, source.bytes))
+        beginnings = [found.start() for found in BZIP2_STREAM.finditer(data)]
+        if len(beginnings) > 1:
+            stream_bytes = max(beginnings[-1] // (len(beginnings) - 1), 1)
+    return Stored(source.name, source.bytes, how, _ratio(source, how), stream_bytes)
+
+
+def _files(source: Local) -> Sequence[Path]:
+    return [source.path / name for name in source.files] or [source.path]
+
+
+def _readable(path: Path) -> Readable:
+    def read(start: int, end: int) -> bytes:
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
+    return Readable(str(path), path.stat().st_size, read)
+
+
+def _format(source: Readable) -> Format:
+    return tell(source, source.read(0, min(LOOK_BYTES, source.bytes))) if source.bytes else "plain"
+
+
+def _ratio(source: Readable, how: Compression) -> float:
+    """Bytes of text for each byte of the archive's beginning, which must be text."""
+    archive, taken, text_bytes, beginning = Archive(source, how), 0, 0, b""
+    for text in archive.rest():
+        beginning += text[: LOOK_BYTES - len(beginning)]
+        if archive.position > taken:  # what was taken before is unpacked by now
+            if taken >= SAMPLE_BYTES or (taken and text_bytes >= SAMPLE_TEXT_BYTES):
+                break
+            taken = archive.position
+        text_bytes += len(text)
+    else:
+        taken = archive.position
+    check_unpacked(source.name, how, beginning)
+    return text_bytes / taken
+
+
+def _alike(found: Sequence[Readable], kind: Callable[[Readable], Hashable]) -> tuple[Stored, ...]:
+    """How each is stored: the largest of each ``kind`` is looked at, the others are taken to be like it."""
+    largest: dict[Hashable, Readable] = {}
+    for one in found:
+        before = largest.get(kind(one))
+        if before is None or one.bytes > before.bytes:
+            largest[kind(one)] = one
+    chosen = sorted(largest, key=lambda which: -largest[which].bytes)[:LOOKS]
+    with ThreadPoolExecutor(LOOKS_AT_ONCE) as threads:
+        looked_at = dict(zip(chosen, threads.map(look, (largest[which] for which in chosen)), strict=True))
+    return tuple(_like(looked_at.get(kind(one)), one) for one in found)
+
+
+def _like(known: Stored | None, one: Readable) -> Stored:
+    if known is None:
+        return Stored(one.name, one.bytes)
+    splits = known.stream_bytes < known.bytes
+    return known._replace(
+        name=one.name, bytes=one.bytes, stream_bytes=known.stream_bytes if splits else one.bytes
+    )
+
+
+def _ending(name: str) -> str:
+    """What names of objects of one kind have in common: the last suffix that is not a number.
+
+    >>> _ending("s3://b/logs/access.log.17.GZ"), _ending("s3://b/logs/access.log.17"), _ending("s3://b/a.b/c")
+    ('.gz', '.log', '')
+    """
+    found = re.findall(r"\.[^./]*[^./0-9][^./]*", name.rpartition("/")[2].lower())
+    return found[-1] if found else ""
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
+    except FanfoldError as error:
+        raise SourceError(str(error)) from error

@@ -1,0 +1,95 @@
+"""What a run of a job has to do with an input, for the model: each job brings its own."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from fanfold.estimate import workloads
+from fanfold.runs.source import Local
+from lambda_src.job import BYTES
+
+
+class Figure(NamedTuple):
+    """``kind`` is measured, published, assumed, or code: what this project's own code does."""
+
+    value: float
+    unit: str
+    kind: str
+    what: str
+
+
+Figures = Mapping[str, Figure]
+
+
+class Stored(NamedTuple):
+    """An object of the input. ``how`` it is compressed, or ``plain``; a byte of it holds ``ratio`` bytes of
+    text. One Lambda unpacks ``stream_bytes`` of it at least: all of an archive that cannot be split."""
+
+    name: str
+    bytes: int
+    how: str = "plain"
+    ratio: float = 1.0
+    stream_bytes: int = 0
+
+    @property
+    def is_one_piece(self) -> bool:
+        """Whether one Lambda must unpack all of it."""
+        if self.how == "bzip2":
+            return self.stream_bytes >= self.bytes
+        return self.how != "plain"
+
+
+class Workload(NamedTuple):
+    """``units`` of a job, of which ``figures`` say what they take, and what they are ``about``: the job and
+    the input that they were measured on. ``block_units`` are the job's own choice, if it has one. Where units
+    are bytes, they are those of ``objects``, or without any, of one plain object; so many of them were
+    ``looked_at``."""
+
+    about: str
+    units: int
+    figures: Figures
+    unit: str = BYTES
+    block_units: int | None = None
+    objects: Sequence[Stored] = ()
+    looked_at: int = 0
+
+
+class NotModelled(Exception):
+    """What a run would take cannot be said; the text is one sentence for the person."""
+
+
+BYTE_BY_BYTE: Figures = {
+    "reads": Figure(1, "bytes", "code", "of the input that a block reads for each of its units"),
+    "whole": Figure(0, "bytes", "code", "of the input that every block, and who measures it, reads besides"),
+    "prepare": Figure(0, "s", "code", "processor time of a block before its first unit"),
+    "measure": Figure(0, "s", "code", "processor time of parse_file to know how many units there are"),
+    "imports_job": Figure(0, "s", "code", "imports of packages that the job brings"),
+}
+"""Of a job whose units are the bytes of its input."""
+
+
+def modelled(job: str) -> Callable[[Local | int], Workload]:
+    """What tells the workload of ``job`` with an input: what is on this machine, or so many bytes. It raises
+    NotModelled for an input of which too little is known, and SourceError. Raises NotModelled for a job that
+    brings no figures."""
+    name = f"{workloads.__name__}.{job}"
+    if not importlib.util.find_spec(name):
+        raise NotModelled(
+            f"There are no measurements for {job}, so it cannot be estimated: run it on a part of the input, "
+            f"then see its seconds and dollars with `fanfold runs --job {job}`."
+        )
+    tell: Callable[[Local | int], Workload] = importlib.import_module(name).workload
+    return tell
+
+
+def check(job: str, source: Local) -> None:
+    """Raise SourceError for what ``job`` refuses at a glance: before it is uploaded."""
+    name = f"{workloads.__name__}.{job}"
+    if importlib.util.find_spec(name) and (look := getattr(importlib.import_module(name), "check", None)):
+        look(source)
+
+
+def bytes_of(source: Local | int) -> int:
+    """Its size."""
+    return source.bytes if isinstance(source, Local) else source

@@ -1,0 +1,1 @@
+"""Sizes, times and text as people read them."""

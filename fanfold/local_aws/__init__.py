@@ -1,0 +1,1 @@
+"""An AWS on this machine: MiniStack on loopback, with IAM and TLS enforced."""

@@ -1,0 +1,102 @@
+"""Processes that do not outlive this one, unless they are let."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from fanfold.local_aws.signals import SIGNALS
+
+STOP_TIMEOUT_S = 10.0
+GONE_TIMEOUT_S = 0.5
+LIFELINE = Path(__file__).with_name("supervisor.py")
+
+
+class Group:
+    """A command's process group. Its ``leader`` ends when the command does, with its exit status."""
+
+    def __init__(self, leader: subprocess.Popen[bytes], lifeline: int) -> None:
+        self.leader = leader
+        self.lifeline = lifeline
+        self.stays = False
+
+    def let_stay(self) -> None:
+        """It outlives this process; ``end_group`` ends it."""
+        with SIGNALS.held():
+            os.write(self.lifeline, b"\0")
+            self.stays = True
+
+
+@contextmanager
+def started(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log_file: IO[bytes],
+    *,
+    folder: Path | None = None,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[Group]:
+    """Start ``command`` in ``folder``, in a session and a process group of its own, and end the whole group
+    with the block. Should this process be killed, the group ends too. What it says goes to ``log_file``.
+    Raises OSError.
+    """
+    SIGNALS.check()
+
+    def start() -> Group:
+        reading, writing = os.pipe()
+        try:
+            leader = subprocess.Popen(
+                [sys.executable, "-I", "-S", LIFELINE, str(reading), str(STOP_TIMEOUT_S), *command],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=subprocess.STDOUT,
+                pass_fds=(reading, *pass_fds),
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
+        return Group(leader, writing)
+
+    with SIGNALS.undone(start, _end) as group:
+        yield group
+
+
+def end_group(process_id: int, has_ended: Callable[[], bool], timeout_s: float) -> None:
+    """End the group that ``process_id`` leads, which another process let stay: ask it to, and after
+    ``timeout_s`` kill what is left of it. Raises PermissionError."""
+    with suppress(ProcessLookupError):
+        os.killpg(process_id, signal.SIGTERM)
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and not has_ended():
+            time.sleep(0.02)
+    _kill(process_id)
+
+
+def _end(group: Group) -> None:
+    os.close(group.lifeline)  # its leader then ends it
+    if group.stays:
+        return
+    with suppress(subprocess.TimeoutExpired):
+        group.leader.wait(2 * STOP_TIMEOUT_S)
+    # What a command that ended by itself has left, or one whose leader was killed.
+    _kill(group.leader.pid)
+    group.leader.wait()
+
+
+def _kill(group: int) -> None:
+    """What is killed takes a moment to go, and as a zombie stays until who inherits it has asked for it."""
+    deadline = time.monotonic() + GONE_TIMEOUT_S
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(group, signal.SIGKILL)
+            time.sleep(0.01)

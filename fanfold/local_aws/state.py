@@ -1,0 +1,309 @@
+"""A local AWS that stays, with stacks deployed in it: ``up`` starts it, any later command finds it, ``down``
+ends it.
+
+One for each checkout, in one private folder. The server holds a lock there for as long as it lives: so nobody
+asks whether it answers, or takes another process, or what has its port now, for it.
+"""
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from fanfold.account.connection import Gone
+from fanfold.account.deployment import Deployment, deploy_locally
+from fanfold.local_aws.assembly import ROOT, identity
+from fanfold.local_aws.processes import end_group
+from fanfold.local_aws.server import Access, LocalAws, client_environment, serving
+from fanfold.local_aws.signals import SIGNALS
+from lambda_src.settings import stack_name
+
+STATE = ROOT / ".build" / "local-aws"
+
+STOP_TIMEOUT_S = 60.0
+"""To save what is kept."""
+
+
+class LocalStackError(Exception):
+    """The local AWS that was up is gone, or its folder cannot be used."""
+
+
+class LocalStack(NamedTuple):
+    """A local AWS that is up, and what is deployed in it, by job. For an ``Aws``: ``account_of(
+    aws.environment)``. No request is needed to find a deployment. ``was_saved``: it was down, and was started
+    just now with its data."""
+
+    aws: LocalAws
+    deployments: Mapping[str, Deployment]
+    was_saved: bool = False
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """A deployment, and the identity of the assembly that it was made from."""
+
+    deployment: Deployment
+    identity: str
+
+
+class Running(msgspec.Struct, frozen=True):
+    """The server: what opens it, the leader of its processes, and whether ``down`` has begun to end it."""
+
+    access: Access
+    process_id: int
+    ending: bool = False
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What is known of the local AWS. Without ``running`` it is down, and ``server`` has saved its data."""
+
+    server: str
+    running: Running | None = None
+    bootstrapped: bool = False
+    deployed: dict[str, Deployed] = {}
+
+
+class Folder:
+    """Where all of it lies."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.private = path / "private"
+        self.data = path / "data"
+        self.saved = self.data / "state" / "whole"
+        self.log = path / "local-aws.log"
+        self._record = path / "record.json"
+        self._alive = path / "alive"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """For one command at a time, which changes what is here. Raises LocalStackError."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = self.path.stat()
+        if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+            raise LocalStackError(
+                f"{self.path} holds keys and must be yours alone: remove it, or make it yours with mode 700."
+            )
+        with (self.path / "lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def record(self) -> Record | None:
+        """Raises LocalStackError."""
+        try:
+            return msgspec.json.decode(self._record.read_bytes(), type=Record)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:  # not UTF-8, no JSON, or of another shape
+            raise LocalStackError(
+                f"{self._record} cannot be read ({error}). Start over with `fanfold down --delete-data`."
+            ) from error
+
+    def write(self, record: Record) -> None:
+        """All of it, or nothing."""
+        writing = self._record.with_suffix(".partial")
+        writing.touch(mode=0o600)
+        writing.write_bytes(msgspec.json.encode(record))
+        writing.replace(self._record)
+
+    def is_alive(self) -> bool:
+        """Whether a server holds the lock."""
+        try:
+            alive = os.open(self._alive, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(alive, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(alive)
+        return False
+
+    def leader(self) -> int | None:
+        """The leader of the processes that hold the lock, found without the record."""
+        for opened in Path("/proc").glob("[0-9]*/fd/*"):
+            with suppress(OSError):  # it is another user's, or has just ended
+                if opened.readlink() == self._alive.resolve():
+                    return os.getpgid(int(opened.parts[2]))
+        return None
+
+    def empty(self) -> None:
+        """Forget the local AWS and its data."""
+        self._record.unlink(missing_ok=True)
+        _remove(self.private)
+        _remove(self.data)
+
+    @contextmanager
+    def alive(self) -> Iterator[int]:
+        """The lock, for a server to hold: it inherits the file, and so does nothing else."""
+        with self._alive.open("wb") as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX)
+            yield alive.fileno()
+
+
+def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalStack:
+    """See to it that a local AWS is up, with the stack of ``job`` as this checkout has it.
+
+    What is so already is left alone: with nothing to do this takes milliseconds. ``tell`` is given what
+    begins now, in a few words. However it is interrupted, a local AWS is up that the next command finds, or
+    there is none. Raises LocalAwsError, LocalStackError, DeploymentError, OSError.
+    """
+    folder = Folder(state)
+    with folder.locked():
+        record = folder.record()
+        if record and record.running and record.running.ending and folder.is_alive():
+            _end(folder, record.running.process_id, STOP_TIMEOUT_S)  # as a `down` that was killed has not
+        was_saved = False
+        if not (record and record.running and folder.is_alive()):
+            was_saved = folder.saved.exists()
+            record = _start(folder, record, tell)
+        if not _is_current(record, job):
+            record = _deploy(folder, record, job, tell)
+    return _local_stack(folder, record)._replace(was_saved=was_saved)
+
+
+def standing(*, state: Path = STATE) -> LocalStack | None:
+    """The local AWS that is up, or None where it is down. Takes milliseconds.
+
+    Raises LocalStackError for one that has ended by itself, or was killed.
+    """
+    folder = Folder(state)
+    record = folder.record()
+    if not record or not record.running:
+        return None
+    if not folder.is_alive():
+        raise LocalStackError(_died(folder).text)
+    return _local_stack(folder, record)
+
+
+def fate(process_id: int, *, state: Path = STATE) -> Gone | None:
+    """What became of the local AWS whose processes ``process_id`` leads, or None while it is up. Raises
+    LocalStackError."""
+    folder = Folder(state)
+    record = folder.record()
+    if not record or not record.running or record.running.ending or record.running.process_id != process_id:
+        return Gone("The local AWS was stopped by `fanfold down`.", data_kept=record is not None)
+    return None if folder.is_alive() else _died(folder)
+
+
+def _died(folder: Folder) -> Gone:
+    kept = folder.saved.exists()
+    data = "its data are kept" if kept else "its data are lost"
+    return Gone(
+        f"The local AWS has died, and {data}; start it again with `fanfold up`. Its log: {folder.log}", kept
+    )
+
+
+def down(*, delete_data: bool, state: Path = STATE) -> bool:
+    """End the local AWS and all that it has started; whether it was up. What is in it is there again after
+    the next ``up``, unless ``delete_data``. Raises LocalStackError, OSError."""
+    if not state.exists():
+        return False
+    folder = Folder(state)
+    with folder.locked():
+        was_up = folder.is_alive()
+        try:
+            record = folder.record()
+        except LocalStackError:  # damaged, which must not keep the server up
+            if was_up and (leader := folder.leader()):
+                _end(folder, leader, 0 if delete_data else STOP_TIMEOUT_S)
+            if not delete_data:
+                raise
+            record = None
+        if record and record.running and was_up:
+            # Who watches a run there hears of it now, and not when the last of its processes has gone.
+            folder.write(
+                msgspec.structs.replace(record, running=msgspec.structs.replace(record.running, ending=True))
+            )
+            timeout_s = 0 if delete_data else STOP_TIMEOUT_S
+            _end(folder, record.running.process_id, timeout_s)
+        kept = record and folder.saved.exists() and not delete_data
+        if record and kept:
+            folder.write(msgspec.structs.replace(record, running=None))
+            _remove(folder.private)
+        else:
+            folder.empty()
+    if was_up and not kept and not delete_data:
+        raise LocalStackError(
+            f"The local AWS is down, but its data could not be saved. Its log: {folder.log}"
+        )
+    return was_up
+
+
+def _end(folder: Folder, leader: int, timeout_s: float) -> None:
+    """Once all is saved, it need not wait for Lambdas that are at work."""
+    end_group(leader, lambda: not folder.is_alive() or folder.saved.exists(), timeout_s)
+
+
+def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -> Record:
+    # Here, for what finds a local AWS has no need of it, and it takes longer than that.
+    from importlib.metadata import version  # noqa: PLC0415
+
+    server = f"ministack {version('ministack')}"
+    if record and folder.saved.exists() and record.server == server:
+        tell("Starting the local AWS, with its data")
+    else:
+        tell(f"Starting a local AWS{_why_anew(record, server)}")
+        folder.empty()
+        record = Record(server)
+    _remove(folder.private)
+    folder.private.mkdir(mode=0o700)
+    kept = {"PERSIST_STATE": "1", "S3_PERSIST": "1"}
+    with (
+        folder.alive() as alive,
+        serving(folder.private, folder.data, folder.log, kept, [alive]) as started,
+        SIGNALS.held(),
+    ):
+        # From now on it can change. Should this fail, it saves its data again as it is ended.
+        folder.saved.unlink(missing_ok=True)
+        running = Running(started.access, started.aws.process_id)
+        record = msgspec.structs.replace(record, running=running)
+        folder.write(record)
+        started.group.let_stay()
+    return record
+
+
+def _why_anew(record: Record | None, server: str) -> str:
+    if not record:
+        return ""
+    if record.server != server:
+        return f", without the data of the last one, which {record.server} wrote"
+    return ", without the data of the last one, which died before it could save them"
+
+
+def _deploy(folder: Folder, record: Record, job: str, tell: Callable[[str], None]) -> Record:
+    tell(f"Deploying the stack {stack_name(job)} into it")
+    new = identity(job)
+    # Until it is deployed, nobody is to take it for so.
+    deployed = {name: one for name, one in record.deployed.items() if name != job}
+    folder.write(msgspec.structs.replace(record, deployed=deployed))
+    aws = _local_stack(folder, record).aws
+    deployment = deploy_locally(aws, folder.path, job, bootstrap=not record.bootstrapped)
+    deployed[job] = Deployed(deployment, new)
+    record = msgspec.structs.replace(record, deployed=deployed, bootstrapped=True)
+    folder.write(record)
+    return record
+
+
+def _is_current(record: Record, job: str) -> bool:
+    return job in record.deployed and record.deployed[job].identity == identity(job)
+
+
+def _local_stack(folder: Folder, record: Record) -> LocalStack:
+    assert record.running
+    environment = client_environment(record.running.access, folder.private)
+    return LocalStack(
+        LocalAws(environment, record.running.process_id, folder.log),
+        {job: one.deployment for job, one in record.deployed.items()},
+    )
+
+
+def _remove(folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)

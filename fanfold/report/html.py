@@ -1,0 +1,79 @@
+"""The report of a run as one HTML file: what it is made of, fetched."""
+
+import importlib.metadata
+from typing import Any, NamedTuple
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fanfold.account.connection import Aws, sentence
+from fanfold.account.deployment import Deployment
+from fanfold.cli.output import ReportError
+from fanfold.report.page import LibraryMissing, page
+from fanfold.runs import run as runs
+from lambda_src import job
+from lambda_src.run.summary import summarize
+from lambda_src.settings import RUNS_PREFIX
+from lambda_src.telemetry.calls import Trace
+from lambda_src.wire.reports import Manifest
+
+
+class Stored(NamedTuple):
+    """What a run noted of itself: its bytes, if they are still there, and where."""
+
+    place: str
+    body: bytes | None
+
+    def decoded(self, kind: Any) -> Any:
+        """Raises RunError."""
+        try:
+            return None if self.body is None else msgspec.json.decode(self.body, type=kind)
+        except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or of another shape
+            raise runs.RunError(
+                f"{self.place} cannot be read: {error}. It is damaged, or a newer version of Fanfold wrote "
+                "it."
+            ) from error
+
+
+def html_report(aws: Aws, deployment: Deployment, run_id: str) -> bytes:
+    """All there is to know of a run that has ended, in UTF-8. Raises RunError, ReportError."""
+    record, parts = runs.record_and_parts(aws, deployment, run_id)
+    if record.status == "RUNNING" and not runs.has_died(record):
+        watch = runs.command("watch", aws, deployment, run_id)
+        raise runs.RunError(f"The run {run_id} has not ended. To wait for it: {watch}")
+    manifest = _stored(aws, deployment, run_id, "manifest").decoded(Manifest)
+    trace, trace_error = None, ""
+    try:
+        trace = _stored(aws, deployment, run_id, "trace").decoded(Trace)
+    except runs.RunError as error:  # the report has enough to say without a timeline
+        trace_error = str(error)
+    version = importlib.metadata.version("fanfold")
+    try:
+        with runs.legible(run_id):
+            return page(
+                deployment.job,
+                record,
+                summarize(job.load(deployment.job), record, parts),
+                trace,
+                trace_error=trace_error,
+                parts=parts,
+                manifest=manifest,
+                version=version,
+                options=aws.options,
+            ).encode()
+    except LibraryMissing as error:
+        raise ReportError(str(error)) from error
+
+
+def _stored(aws: Aws, deployment: Deployment, run_id: str, name: str) -> Stored:
+    key = f"{RUNS_PREFIX}{run_id}/{name}.json"
+    place = f"s3://{deployment.bucket}/{key}"
+    try:
+        stored: Any = aws.client("s3").get_object(Bucket=deployment.bucket, Key=key)
+        return Stored(place, stored["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            return Stored(place, None)
+        raise runs.RunError(f"{place} cannot be read: {sentence(error)}") from error
+    except BotoCoreError as error:
+        raise runs.RunError(f"{place} cannot be read: {sentence(error)}") from error

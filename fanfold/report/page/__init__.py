@@ -1,0 +1,183 @@
+"""A run as one HTML file: its result, its Lambdas, what it cost, and why the result is to be believed.
+
+The file asks for nothing from anywhere, and its Content-Security-Policy would not let it. Text of the input
+gets into it in two ways only: through the template, which escapes every value, and as JSON that cannot end
+its element, from which the script makes text, never markup.
+"""
+
+import base64
+import hashlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from fanfold.format.safe_text import shell_word
+from fanfold.report.page import any_job, jobs, markup
+from fanfold.report.page.bill import bill_of
+from fanfold.report.page.figures import Rankings, Result, Stack, Table
+from fanfold.report.page.proof import proof_of
+from fanfold.report.page.timeline import timeline_of
+from lambda_src.errors import for_people
+from lambda_src.job import load
+from lambda_src.settings import stack_name
+from lambda_src.telemetry.calls import CALL_COUNTS, Trace
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import Manifest, PartReport
+
+HERE = Path(__file__).parent
+UPLOT = HERE.parents[2] / "node_modules" / "uplot"
+"""What draws the charts: https://github.com/leeoniya/uPlot, pinned in package-lock.json."""
+
+MOST_FAILURES = 50
+
+
+class LibraryMissing(Exception):
+    """What draws the page is not there; the text is one sentence for the person."""
+
+
+def page(
+    job: str,
+    record: RunRecord,
+    summary: Mapping[str, Any],
+    trace: Trace | None,
+    *,
+    parts: Sequence[PartReport] = (),
+    manifest: Manifest | None = None,
+    version: str = "",
+    options: str = "",
+    trace_error: str = "",
+) -> str:
+    """The report of a run of ``job``, a whole HTML document that asks for nothing from anywhere.
+
+    A run that is called RUNNING has died. ``summary`` is what ``summarize`` gives of it, ``parts`` are its
+    reports and ``manifest`` that of its blocks: with both, the report recomputes the run's proof.
+    ``trace`` and ``manifest`` are None where the bucket does not hold them any more; ``trace_error`` says why
+    a trace cannot be read. ``version`` is Fanfold's, ``options`` how the command line names the account.
+    Raises LibraryMissing.
+    """
+    the_job = load(job)
+    result = _drawing(job)(summary) if parts and record.status == "SUCCEEDED" else None
+    try:
+        time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
+    except (ValueError, ArithmeticError) as error:  # times that no clock shows
+        time, trace_error = None, f"it is damaged: {error}."
+    style = Markup(_library("dist/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
+    script = Markup(_library("dist/uPlot.iife.min.js") + "\n" + _own("page.js"))  # noqa: S704 - as above
+    return _ENVIRONMENT.get_template("page.html").render(
+        style=style,
+        script=script,
+        policy=_policy(style, script),
+        data=markup.as_data({**(time.data if time else {}), "stacks": _stacks(result)}),
+        job=the_job,
+        job_name=job,
+        one_unit=the_job.unit.removesuffix("s"),
+        record=record,
+        result=result,
+        time=time,
+        trace_error=trace_error,
+        calls_missing=_calls_missing(record, trace) if time and trace else 0,
+        bill=bill_of(record, manifest),
+        proof=proof_of(the_job, parts, manifest) if result and manifest else None,
+        command=_command(job, record, options),
+        is_local="--local" in options.split(),
+        stack=stack_name(job),
+        version=version,
+        failures=record.failures[:MOST_FAILURES],
+        licence=_library("LICENSE"),
+    )
+
+
+def _drawing(job: str) -> Any:
+    name = f"{jobs.__name__}.{job}"
+    return importlib.import_module(name).draw if importlib.util.find_spec(name) else any_job.draw
+
+
+def _calls_missing(record: RunRecord, trace: Trace) -> int:
+    """How many calls were counted and are not in the trace: an invocation of ``parse_file`` that is killed
+    writes no trace. Its own are not among those counted."""
+    counted = sum(record.calls.get(name, 0) for name in CALL_COUNTS.values())
+    written = sum(call.outcome in CALL_COUNTS and call.function != "parse_file" for call in trace.calls)
+    return max(0, counted - written)
+
+
+def _stacks(result: Result | None) -> list[dict[str, Any]]:
+    """What the script draws: the rest of a job's figures stands in the page as it is."""
+    return [
+        {
+            "label": markup.shown(stack.label),
+            "labels": [markup.shown(label) for label in stack.labels],
+            "layers": [
+                {"name": markup.shown(layer.name), "tone": layer.tone, "numbers": list(layer.numbers)}
+                for layer in stack.layers
+            ],
+        }
+        for stack in (result.figures if result else ())
+        if isinstance(stack, Stack)
+    ]
+
+
+def _command(job: str, record: RunRecord, options: str) -> str:
+    """What runs it again, for a shell."""
+    name = record.name()
+    # A prefix that ends like a folder needs no star.
+    source = name.removesuffix("*") if record.key is None and name.endswith("/*") else name
+    sizes = f"--block-bytes {record.block_bytes} --concurrency {record.max_concurrency}"
+    return f"fanfold run{options} {shell_word(source)} --job {shell_word(job)} {sizes}"
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing but this style, this script, and pictures that are in the page."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _library(path: str) -> str:
+    try:
+        return (UPLOT / path).read_text()
+    except FileNotFoundError:
+        raise LibraryMissing(
+            f"{UPLOT / path} is missing, without which no report can be drawn: get it by running "
+            f"npm ci in {UPLOT.parents[1]}."
+        ) from None
+
+
+def _own(name: str) -> str:
+    return (HERE / name).read_text()
+
+
+_ENVIRONMENT = Environment(
+    loader=FileSystemLoader(HERE),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {
+    name: getattr(markup, name)
+    for name in (
+        "shown",
+        "number",
+        "counted",
+        "cell",
+        "prose",
+        "size",
+        "dollars",
+        "seconds",
+        "when",
+    )
+}
+_ENVIRONMENT.filters["for_people"] = for_people
+_ENVIRONMENT.tests |= {
+    kind.__name__.lower(): lambda figure, kind=kind: isinstance(figure, kind)
+    for kind in (Rankings, Stack, Table)
+}

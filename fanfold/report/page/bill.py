@@ -1,0 +1,81 @@
+"""What a run cost, item by item, beside what Athena would have charged."""
+
+from typing import NamedTuple
+
+from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, Prices, storage_dollars
+from lambda_src.wire.record import RunRecord
+from lambda_src.wire.reports import Manifest
+
+ITEM_NAMES = {
+    "gb_s": ("Lambda, computing", "GB-seconds"),
+    "invocations": ("Lambda, requests", "invocations"),
+    "s3_puts": ("S3, writing", "PUTs and LISTs"),
+    "s3_gets": ("S3, reading", "GETs and HEADs"),
+    "table_write_units": ("DynamoDB, writing", "write units"),
+    "table_read_units": ("DynamoDB, reading", "read units"),
+    "log_gb": ("CloudWatch Logs", "GB"),
+}
+
+ATHENA_MIN_BYTES = 10_000_000
+"""Athena charges no query for less."""
+
+
+class Item(NamedTuple):
+    """``key`` is one of ``prices.ITEMS``."""
+
+    key: str
+    name: str
+    amount: float
+    unit: str
+    unit_dollars: float
+    dollars: float
+
+
+class Bill(NamedTuple):
+    """``athena`` is the price of one scan of the same bytes. The run stored ``intermediates`` bytes, if its
+    manifest says so; to keep them costs ``dollars_a_day``."""
+
+    items: list[Item]
+    dollars: float
+    estimated: float
+    athena: float
+    athena_tb: float
+    prices: str
+    intermediates: int
+    dollars_a_day: float
+
+
+def intermediates_bytes(manifest: Manifest | None) -> int:
+    """The size of the blobs of a run: of each its header, and every line with its end."""
+    blocks = manifest.blocks if manifest else ()
+    return sum(block.header_bytes + sum(block.line_bytes) + len(block.line_bytes) for block in blocks)
+
+
+def bill_of(record: RunRecord, manifest: Manifest | None = None) -> Bill:
+    """The bill of the run so far."""
+    items = []
+    for item in ITEMS:
+        amount, charged = record.used.get(item, 0.0), record.dollars.get(item, 0.0)
+        name, unit = ITEM_NAMES[item]
+        items.append(Item(item, name, amount, unit, charged / amount if amount else 0.0, charged))
+    prices = _prices(record.prices)
+    athena_tb = prices.athena_tb
+    stored = intermediates_bytes(manifest)
+    return Bill(
+        items,
+        sum(record.dollars.values()),
+        record.dollars_estimated,
+        max(record.bytes, ATHENA_MIN_BYTES) / 1e12 * athena_tb,
+        athena_tb,
+        record.prices,
+        stored,
+        storage_dollars(stored, 1, prices),
+    )
+
+
+def _prices(name: str) -> Prices:
+    """Those that ``prices_of`` gave that name."""
+    where, _, rest = name.partition(", ")
+    return PRICES.get(
+        (where.partition(" for want of ")[0], rest.partition(", ")[0]), PRICES[REFERENCE, "arm64"]
+    )

@@ -1,0 +1,77 @@
+"""What a job's part of the page is made of: figures that the page knows how to draw, and to tell as tables.
+
+Texts are plain text, however hostile: the page makes them safe. Numbers are numbers, so that they can be
+copied as such.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fanfold.format.sizes import share_text
+
+__all__ = ["Layer", "Ranking", "Rankings", "Result", "Stack", "Summary", "Table", "share_text"]
+
+Summary = Mapping[str, Any]
+Cell = str | int | float | None
+
+
+class Ranking(NamedTuple):
+    """What came first, second, and so on, with bars. ``most`` is what a full bar stands for: by default the
+    first one's number. Numbers have so many ``decimals``."""
+
+    title: str
+    label: str
+    number: str
+    entries: Sequence[tuple[str, float]]
+    most: float | None = None
+    decimals: int = 0
+
+
+class Rankings(NamedTuple):
+    """Several of a kind, side by side."""
+
+    title: str
+    rankings: Sequence[Ranking]
+    note: str = ""
+
+    def has_long_labels(self) -> bool:
+        """Whether a narrow table would break them."""
+        return any(len(label) > 20 for ranking in self.rankings for label, _ in ranking.entries)
+
+
+class Layer(NamedTuple):
+    """A part of each column of a stack. ``tone`` is ``good``, ``calm``, ``warm``, ``bad`` or ``other``."""
+
+    name: str
+    tone: str
+    numbers: Sequence[float]
+
+
+class Stack(NamedTuple):
+    """Columns of layers, one column for each label."""
+
+    title: str
+    label: str
+    labels: Sequence[str]
+    layers: Sequence[Layer]
+    told: str
+
+
+class Table(NamedTuple):
+    """Just rows."""
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    note: str = ""
+
+
+class Result(NamedTuple):
+    """A job's part of the page: what the run asked, the one number that came out and what it counts, a
+    sentence about it, and the figures."""
+
+    question: str
+    number: float
+    counted: str
+    sentence: str
+    figures: Sequence[Rankings | Stack | Table]

@@ -1,0 +1,478 @@
+"""A run's calls as a page draws them: the stages of each, lanes, how many were at work when, percentiles.
+
+A worker tells durations by a clock of its own, its caller sees when a call began and ended. So the stages
+stand right-aligned to the call's end, and what is left at its start is *waiting for Lambda*: the way there,
+and, where no warm environment was free, the making of one.
+"""
+
+import heapq
+import itertools
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from fanfold.format.safe_text import visible
+from lambda_src.telemetry.calls import Call, Trace
+
+COORDINATORS = frozenset({"parse_file", "get_all_occurrences"})
+"""What they do all the time is to wait for others: they count in no percentile and no concurrency."""
+
+STRAGGLER_FACTOR = 3.0
+STRAGGLER_MIN_CALLS = 10
+STRAGGLER_MIN_S = 0.25
+"""A straggler took three times the median of its siblings, which is when the engine sends a second copy, and
+at least so much longer."""
+
+MOST_CALLS = 12_000
+MOST_NOTABLE = 4_000
+"""Calls that a page holds one by one, and those among them that were not simply done."""
+
+MOST_FAULTS = 200
+"""Rows of the table of what went wrong."""
+
+MOST_ERRORS, ERROR_CHARS, NAME_CHARS = 200, 300, 48
+MOST_POINTS, MOST_SLICES = 1_500, 40
+"""Of a curve, which is as wide as a large screen; and of the table of it."""
+
+TENTHS = 10_000
+"""Times of the page's data are in tenths of a millisecond: so many are a second."""
+
+
+class Stages(NamedTuple):
+    """Where one call's time went, in seconds. Of a call that told nothing of itself, all after ``queued`` is
+    ``untold``."""
+
+    queued: float
+    lambda_: float = 0.0
+    init: float = 0.0
+    fetch: float = 0.0
+    compute: float = 0.0
+    store: float = 0.0
+    untold: float = 0.0
+
+
+STAGE_NAMES = {
+    "queued": "Queued",
+    "lambda_": "Waiting for Lambda",
+    "init": "Cold start",
+    "fetch": "Fetching",
+    "compute": "Computing",
+    "store": "Storing",
+}
+
+
+class Percentiles(NamedTuple):
+    """In seconds."""
+
+    p50: float
+    p90: float
+    p99: float
+    most: float
+
+
+class Measured(NamedTuple):
+    """How one function's calls, or one stage of them, were spread, and their sum in seconds."""
+
+    name: str
+    calls: int
+    spread: Percentiles
+    total_s: float
+
+
+class FunctionTimes(NamedTuple):
+    """``whole`` runs from the start of a call to its end, without queueing. ``stages`` are those that took
+    time; ``requests`` by the names of ``prices.ITEMS``."""
+
+    name: str
+    cold: int
+    whole: Measured
+    stages: list[Measured]
+    requests: dict[str, float]
+
+
+class Fault(NamedTuple):
+    """A call that was not simply done the first time: ``number`` is its place in the page's data, or -1."""
+
+    number: int
+    at_s: float
+    seconds: float
+    function: str
+    task: str
+    attempt: int
+    marks: list[str]
+    error: str
+
+
+class Timeline(NamedTuple):
+    """``data`` is for the page's script, which draws it; the rest stands in the page."""
+
+    data: dict[str, Any]
+    shown: int
+    calls: int
+    peak: int
+    functions: list[FunctionTimes]
+    shares: list[tuple[str, str, float]]
+    counts: dict[str, int]
+    faults: list[Fault]
+    faults_in_all: int
+
+    def curve(self) -> list[tuple[float, int, int]]:
+        """From second, most at work, most queued: of as many slices as a person likes to read."""
+        running, waiting = self.data["running"], self.data["waiting"]
+        slices = min(MOST_SLICES, len(running))
+        edges = [len(running) * number // slices for number in range(slices + 1)]
+        slice_s = self.data["seconds"] / len(running)
+        return [
+            (start * slice_s, max(running[start:end]), max(waiting[start:end]))
+            for start, end in itertools.pairwise(edges)
+        ]
+
+
+def stages(call: Call) -> Stages:
+    """Where the call's time went.
+
+    >>> from lambda_src.telemetry.calls import Usage
+    >>> usage = Usage(1769, init_ms=250, handler_ms=500, fetch_ms=125, store_ms=125, requests={})
+    >>> stages(Call("parse_block", "block 0", 1, 10.0, 11.0, 12.0, "done", "", usage))
+    Stages(queued=1.0, lambda_=0.25, init=0.25, fetch=0.125, compute=0.25, store=0.125, untold=0.0)
+    """
+    queued_s = max(call.started_at - call.queued_at, 0.0)
+    seconds = max(call.ended_at - call.started_at, 0.0)
+    usage = call.usage
+    if usage is None:
+        return Stages(queued_s, untold=seconds)
+    handler_s, init_s = usage.handler_ms / 1000, usage.init_ms / 1000
+    fetch_s, store_s = usage.fetch_ms / 1000, usage.store_ms / 1000
+    return Stages(
+        queued_s,
+        max(seconds - init_s - handler_s, 0.0),
+        init_s,
+        fetch_s,
+        max(handler_s - fetch_s - store_s, 0.0),
+        store_s,
+    )
+
+
+def percentile(in_order: Sequence[float], percent: float) -> float:
+    """The smallest value that at least ``percent`` of 100 do not exceed.
+
+    >>> percentile([1, 2, 3, 4], 50), percentile([1, 2, 3, 4], 51)
+    (2, 3)
+    """
+    return in_order[max(math.ceil(percent / 100 * len(in_order)), 1) - 1]
+
+
+def lanes(calls: Sequence[Call]) -> list[int]:
+    """A lane for each of the calls, which are in the order of their start: the lowest that is free."""
+    free: list[int] = []
+    taken: list[tuple[float, int]] = []
+    found = []
+    for call in calls:
+        while taken and taken[0][0] <= call.started_at:
+            heapq.heappush(free, heapq.heappop(taken)[1])
+        lane = heapq.heappop(free) if free else len(taken)
+        heapq.heappush(taken, (max(call.ended_at, call.started_at), lane))
+        found.append(lane)
+    return found
+
+
+def at_once(spans: Iterable[tuple[float, float]]) -> list[tuple[float, int]]:
+    """How many of the spans hold each moment: from each time on, so many.
+
+    >>> at_once([(0, 2), (1, 2), (2, 3)])
+    [(0, 1), (1, 2), (2, 1), (3, 0)]
+    """
+    changes: dict[float, int] = defaultdict(int)
+    for start, end in spans:
+        if end > start:
+            changes[start] += 1
+            changes[end] -= 1
+    number, found = 0, []
+    for time in sorted(changes):
+        number += changes[time]
+        found.append((time, number))
+    return found
+
+
+def thinned(steps: Sequence[tuple[float, int]], end: float, points: int) -> list[int]:
+    """The most that there was in each of ``points`` slices of ``[0, end)``: no peak gets lost.
+
+    >>> thinned([(0, 1), (1, 5), (1.5, 2), (3, 0)], 4, 4)
+    [1, 5, 2, 0]
+    """
+    most = [0] * points
+    number = at = 0
+    for slice_number in range(points):
+        until = end * (slice_number + 1) / points
+        if not (at < len(steps) and steps[at][0] <= end * slice_number / points):
+            most[slice_number] = number
+        while at < len(steps) and steps[at][0] < until:
+            number = steps[at][1]
+            most[slice_number] = max(most[slice_number], number)
+            at += 1
+    return most
+
+
+def timeline_of(trace: Trace, limit: int) -> Timeline:
+    """What the page shows of the calls, of which at most ``limit`` may have worked at once."""
+    calls = sorted(trace.calls, key=lambda call: (call.started_at, call.queued_at))
+    start = min((min(call.queued_at, call.started_at) for call in calls), default=0.0)
+    end = max((max(call.ended_at, call.started_at) for call in calls), default=start)
+    slow, copies = _stragglers(calls), _copies(calls)
+    notable = [
+        number
+        for number, call in enumerate(calls)
+        if call.outcome != "done" or call.attempt > 1 or number in slow or number in copies
+    ]
+    shown = _shown(len(calls), notable)
+    workers = [call for call in calls if call.function not in COORDINATORS and call.outcome != "throttled"]
+    running = at_once((call.started_at - start, call.ended_at - start) for call in workers)
+    waiting = at_once((call.queued_at - start, call.started_at - start) for call in workers)
+    points = min(MOST_POINTS, max(50, 2 * len(calls)))
+    place = {number: row for row, number in enumerate(shown)}
+    return Timeline(
+        data={
+            "start": round(start, 3),
+            "seconds": round(end - start, 4),
+            "limit": limit,
+            "running": thinned(running, end - start, points),
+            "waiting": thinned(waiting, end - start, points),
+            **_columns(
+                [calls[number] for number in shown],
+                [(number in slow) + 2 * (number in copies) for number in shown],
+                start,
+            ),
+        },
+        shown=len(shown),
+        calls=len(calls),
+        peak=max((number for _, number in running), default=0),
+        functions=_by_function(calls),
+        shares=_shares(calls),
+        counts=_counts(calls, slow, copies),
+        faults=[
+            Fault(
+                place.get(number, -1),
+                calls[number].started_at - start,
+                calls[number].ended_at - calls[number].started_at,
+                visible(calls[number].function)[:NAME_CHARS],
+                visible(calls[number].task)[:NAME_CHARS],
+                calls[number].attempt,
+                _marks(calls[number], number in slow, number in copies),
+                _cut(visible(calls[number].error)),
+            )
+            for number in _evenly(notable, MOST_FAULTS)
+        ],
+        faults_in_all=len(notable),
+    )
+
+
+def _stragglers(calls: Sequence[Call]) -> frozenset[int]:
+    """Against their siblings, cold ones against cold ones, where there are enough of them to tell."""
+    siblings: dict[tuple[str, bool], list[int]] = defaultdict(list)
+    for number, call in enumerate(calls):
+        if call.function not in COORDINATORS and call.outcome in ("done", "late"):
+            siblings[call.function, bool(call.usage and call.usage.init_ms)].append(number)
+    found = set()
+    for numbers in siblings.values():
+        if len(numbers) < STRAGGLER_MIN_CALLS:
+            continue
+        median_s = percentile(sorted(_seconds(calls[number]) for number in numbers), 50)
+        late_s = max(STRAGGLER_FACTOR * median_s, median_s + STRAGGLER_MIN_S)
+        found |= {number for number in numbers if _seconds(calls[number]) > late_s}
+    return frozenset(found)
+
+
+def _copies(calls: Sequence[Call]) -> frozenset[int]:
+    """Those that began, in the order of their start, while another call of the same task was under way."""
+    under_way: dict[tuple[str, str], float] = {}
+    found = set()
+    for number, call in enumerate(calls):
+        task = call.function, call.task
+        if call.started_at < under_way.get(task, -math.inf):
+            found.add(number)
+        under_way[task] = max(under_way.get(task, -math.inf), call.ended_at)
+    return frozenset(found)
+
+
+def _seconds(call: Call) -> float:
+    return max(call.ended_at - call.started_at, 0.0)
+
+
+def _shown(calls: int, notable: Sequence[int]) -> list[int]:
+    """Which calls the page holds one by one: those to be noted first, then evenly from the others."""
+    if calls <= MOST_CALLS:
+        return list(range(calls))
+    kept = set(_evenly(notable, MOST_NOTABLE))
+    others = [number for number in range(calls) if number not in kept]
+    return sorted(kept | set(_evenly(others, MOST_CALLS - len(kept))))
+
+
+def _evenly(numbers: Sequence[int], most: int) -> list[int]:
+    if len(numbers) <= most:
+        return list(numbers)
+    return [numbers[place * len(numbers) // most] for place in range(most)]
+
+
+OUTCOMES = ("done", "late", "throttled", "failed", "given_up")
+
+
+def _columns(calls: Sequence[Call], flags: Sequence[int], start: float) -> dict[str, Any]:
+    """Column by column and in whole numbers, so that 10,000 calls take half a megabyte. Of the flags, 1 is a
+    straggler, 2 a second copy."""
+    functions, tasks, errors = _Names(), _Names(), _Names(MOST_ERRORS)
+    columns: dict[str, list[int]] = {name: [] for name in _COLUMNS}
+    before = 0
+    for call, lane, flag in zip(calls, lanes(calls), flags, strict=True):
+        task, number = _numbered(call.task)
+        usage = call.usage
+        at = round((call.started_at - start) * TENTHS)
+        row = (
+            functions.number(visible(call.function)[:NAME_CHARS]),
+            tasks.number(visible(task)[:NAME_CHARS]),
+            number,
+            call.attempt,
+            lane,
+            OUTCOMES.index(call.outcome),
+            flag,
+            errors.number(_cut(visible(call.error))) if call.error else -1,
+            round(max(call.started_at - call.queued_at, 0.0) * TENTHS),
+            at - before,
+            round(_seconds(call) * TENTHS),
+            round(usage.init_ms * 10) if usage else -1,
+            round(usage.handler_ms * 10) if usage else 0,
+            round(usage.fetch_ms * 10) if usage else 0,
+            round(usage.store_ms * 10) if usage else 0,
+        )
+        before = at
+        for name, value in zip(_COLUMNS, row, strict=True):
+            columns[name].append(value)
+    return {
+        "functions": functions.names,
+        "coordinators": [int(name in COORDINATORS) for name in functions.names],
+        "tasks": tasks.names,
+        "errors": errors.names,
+        "calls": columns,
+    }
+
+
+_COLUMNS = (
+    *("function", "task", "number", "attempt", "lane", "outcome", "flags", "error"),
+    *("queued", "after", "took", "init", "handler", "fetch", "store"),
+)
+
+
+class _Names:
+    """Texts that occur again and again, each once."""
+
+    def __init__(self, most: int = MOST_CALLS) -> None:
+        self.names: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._most = most
+
+    def number(self, name: str) -> int:
+        if name not in self._numbers and len(self.names) > self._most:
+            name = "…"
+        if name not in self._numbers:
+            self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return self._numbers[name]
+
+
+def _numbered(task: str) -> tuple[str, int]:
+    """A task that ends with a number, in two.
+
+    >>> _numbered("block 7"), _numbered("block 07"), _numbered("run")
+    (('block', 7), ('block 07', -1), ('run', -1))
+    """
+    if found := re.fullmatch(r"(.*) (0|[1-9][0-9]{0,8})", task, re.DOTALL | re.ASCII):
+        return found[1], int(found[2])
+    return task, -1
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= ERROR_CHARS else f"{text[:ERROR_CHARS]}…"
+
+
+def _marks(call: Call, slow: bool, copy: bool) -> list[str]:
+    """What is to be noted of a call, in words."""
+    outcome = {
+        "done": [],
+        "late": ["late"],
+        "throttled": ["throttled"],
+        "failed": ["failed"],
+        "given_up": ["given up"],
+    }[call.outcome]
+    marks = {"straggler": slow, "second copy": copy, "retry": call.attempt > 1}
+    return [*outcome, *(name for name, holds in marks.items() if holds)]
+
+
+BEGINNINGS = ("cold", "warm", "refused", "unknown")
+
+
+def _beginning(call: Call) -> str:
+    """Lambda refuses a call that it throttles; of one that never answered nobody knows."""
+    if call.usage:
+        return "cold" if call.usage.init_ms else "warm"
+    return "refused" if call.outcome == "throttled" else "unknown"
+
+
+def _counts(calls: Sequence[Call], slow: frozenset[int], copies: frozenset[int]) -> dict[str, int]:
+    """How many calls there were of each kind; one may be of several. But ``cold``, ``warm``, ``refused`` and
+    ``unknown``, how each began, add up to all of them."""
+    return {
+        **dict.fromkeys(BEGINNINGS, 0),
+        **Counter(map(_beginning, calls)),
+        "straggler": len(slow),
+        "copy": len(copies),
+        **{outcome: sum(call.outcome == outcome for call in calls) for outcome in OUTCOMES},
+        "retry": sum(call.attempt > 1 for call in calls),
+    }
+
+
+def _by_function(calls: Sequence[Call]) -> list[FunctionTimes]:
+    """Of the calls that answered, in the order in which the functions were first called."""
+    by_name: dict[str, list[Call]] = defaultdict(list)
+    for call in calls:
+        if call.usage and call.outcome in ("done", "late"):
+            by_name[visible(call.function)[:NAME_CHARS]].append(call)
+    found = []
+    for name, its in by_name.items():
+        spent = [stages(call) for call in its]
+        measured = [
+            _measured(text, [getattr(stage, field) for stage in spent]) for field, text in STAGE_NAMES.items()
+        ]
+        cold = [stage.init for stage in spent if stage.init]
+        if cold:  # of the warm ones, which need none, it would be a row of zeros
+            measured[list(STAGE_NAMES).index("init")] = _measured(STAGE_NAMES["init"], cold)
+        requests: Counter[str] = Counter()
+        for call in its:
+            requests.update(call.usage.requests if call.usage else {})
+        found.append(
+            FunctionTimes(
+                name,
+                len(cold),
+                _measured("From call to answer", [_seconds(call) for call in its]),
+                [] if name in COORDINATORS else [stage for stage in measured if stage.spread.most],
+                dict(requests),
+            )
+        )
+    return found
+
+
+def _measured(name: str, values: Iterable[float]) -> Measured:
+    in_order = sorted(values)
+    spread = Percentiles(*[percentile(in_order, percent) for percent in (50, 90, 99, 100)])
+    return Measured(name, len(in_order), spread, sum(in_order))
+
+
+def _shares(calls: Sequence[Call]) -> list[tuple[str, str, float]]:
+    """Stage, its name, and its seconds, summed over all workers: what all Lambdas together spent."""
+    totals = dict.fromkeys(STAGE_NAMES, 0.0)
+    for call in calls:
+        if call.function not in COORDINATORS and call.usage:
+            for field, seconds in stages(call)._asdict().items():
+                if field in totals:
+                    totals[field] += seconds
+    return [(field, STAGE_NAMES[field], totals[field]) for field in STAGE_NAMES if field != "queued"]

@@ -1,0 +1,1 @@
+"""Runs, from the outside: uploading, starting, following, listing, cleaning up."""

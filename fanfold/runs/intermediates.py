@@ -1,0 +1,152 @@
+"""What runs leave besides their results: the blobs of their blocks, and what they noted of themselves. It
+expires by itself, blobs after a day and the rest after a week; ``fanfold clean`` removes it earlier.
+
+Inputs and results are never touched, nor anything of a run at work.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from fanfold.account.connection import AccountError, Aws, sentence
+from fanfold.account.deployment import Deployment
+from fanfold.cli.terminal import agrees
+from fanfold.format.safe_text import visible
+from fanfold.format.sizes import size_text
+from fanfold.runs import run as runs
+from fanfold.runs.run import has_died
+from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
+from lambda_src.wire.record import RunRecord
+
+DELETED_AT_ONCE = 1000
+"""S3's own bound."""
+
+DAY_S = 86400.0
+
+
+class Leftovers(NamedTuple):
+    """The intermediates of one run; ``written_at`` is when the latest was, in seconds since the epoch."""
+
+    run_id: str
+    keys: list[str]
+    bytes: int
+    written_at: float
+
+
+def clean(
+    console: Console,
+    aws: Aws,
+    deployments: Sequence[Deployment],
+    run_ids: Sequence[str],
+    days: float,
+    *,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Delete the intermediates of the runs ``run_ids``, or else of those older than so many days, once the
+    person has agreed. Raises AccountError, RunError, NotAsked."""
+    found = [(deployment, left) for deployment in deployments for left in leftovers(aws, deployment)]
+    if unknown := set(run_ids) - {left.run_id for _, left in found}:
+        console.print(visible(f"There are no intermediates of {', '.join(sorted(unknown))}."), soft_wrap=True)
+    wanted = []
+    for deployment, left in found:
+        if left.run_id in run_ids if run_ids else is_older(left, days):
+            if why := _why_kept(aws, deployment, left.run_id):
+                console.print(visible(f"{why}: nothing of it is touched."), soft_wrap=True)
+            else:
+                wanted.append((deployment, left))
+    named = Counter(left.run_id for _, left in wanted if run_ids)
+    if twice := [run_id for run_id, jobs in named.items() if jobs > 1]:
+        jobs = " and of ".join(deployment.job for deployment, left in wanted if left.run_id == twice[0])
+        raise runs.RunError(f"There are runs {twice[0]} of {jobs}. Say which with --job.")
+    if not wanted:
+        console.print("There is nothing to delete.")
+        return
+    for _, left in wanted:
+        console.print(
+            visible(f"{left.run_id}: {len(left.keys):,} objects, {size_text(left.bytes)}"), soft_wrap=True
+        )
+    total = f"{sum(len(left.keys) for _, left in wanted):,} objects of {len(wanted):,} runs"
+    if dry_run:
+        console.print(f"{total} would be deleted.")
+        return
+    question = f"Delete {total}? y: delete them; anything else: nothing is done. "
+    unasked = "There is no terminal to ask at whether to delete: give --yes, or --dry-run to look."
+    if not yes and not agrees(question, unasked):
+        console.print("Nothing was deleted.")
+        return
+    removed = sum(remove(aws, deployment, left) for deployment, left in wanted)
+    console.print(f"{removed:,} objects were deleted.")
+
+
+def _why_kept(aws: Aws, deployment: Deployment, run_id: str) -> str:
+    """Why nothing of the run may be deleted, if so: nobody knows that of one whose record cannot be read."""
+    try:
+        return f"{run_id} is at work" if at_work(runs.find(aws, deployment, run_id)) else ""
+    except runs.UnreadableRun as error:
+        return str(error).removesuffix(".")
+
+
+def leftovers(aws: Aws, deployment: Deployment) -> list[Leftovers]:
+    """The intermediates of each run, the oldest run first. Raises AccountError."""
+    found: dict[str, Leftovers] = {}
+    with _refused(deployment.bucket):
+        pages = aws.client("s3").get_paginator("list_objects_v2")
+        for prefix, place in ((BLOBS_PREFIX, 2), (RUNS_PREFIX, 1)):
+            for page in pages.paginate(Bucket=deployment.bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    segments = entry["Key"].split("/")
+                    if len(segments) > place + 1:  # blobs/<spread>/<run>/<block>, runs/<run>/<name>
+                        _add(found, segments[place], entry)
+    return sorted(found.values(), key=lambda left: left.written_at)
+
+
+def _add(found: dict[str, Leftovers], run_id: str, entry: Mapping[str, Any]) -> None:
+    before = found.get(run_id, Leftovers(run_id, [], 0, 0.0))
+    before.keys.append(entry["Key"])
+    found[run_id] = before._replace(
+        bytes=before.bytes + entry["Size"],
+        written_at=max(before.written_at, entry["LastModified"].timestamp()),
+    )
+
+
+def is_older(left: Leftovers, days: float) -> bool:
+    """Whether nothing of the run was written for so many days."""
+    return left.written_at < time.time() - days * DAY_S
+
+
+def at_work(record: RunRecord | None) -> bool:
+    """Whether someone works on the run, or may be about to: Lambda may start late who goes on with it."""
+    return record is not None and record.status == "RUNNING" and (record.released or not has_died(record))
+
+
+def remove(aws: Aws, deployment: Deployment, left: Leftovers) -> int:
+    """Delete the intermediates of one run, as long as nobody has gone on with it; how many. Raises
+    AccountError, RunError."""
+    client, removed = aws.client("s3"), 0
+    for first in range(0, len(left.keys), DELETED_AT_ONCE):
+        if at_work(runs.find(aws, deployment, left.run_id)):
+            break
+        keys = left.keys[first : first + DELETED_AT_ONCE]
+        with _refused(deployment.bucket):
+            answer = client.delete_objects(
+                Bucket=deployment.bucket,
+                Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
+            )
+        if errors := answer.get("Errors"):
+            raise AccountError(f"S3 did not delete {errors[0]['Key']}: {errors[0].get('Message', '')}")
+        removed += len(keys)
+    return removed
+
+
+@contextmanager
+def _refused(bucket: str) -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise AccountError(f"The bucket {bucket} cannot be used: {sentence(error)}") from error

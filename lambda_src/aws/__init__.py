@@ -1,0 +1,1 @@
+"""The services of AWS, and what an invocation uses of them."""

@@ -1,0 +1,154 @@
+"""Requests to one table of DynamoDB, as its API reference writes them, for the functions."""
+
+import math
+import random
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from lambda_src.aws.endpoint import Endpoint, Unreachable, open_endpoint
+from lambda_src.telemetry import meter
+
+TIMEOUT_S = 2.0
+MAX_ATTEMPTS = 5
+BACKOFF_S = 0.05
+MAX_BACKOFF_S = 2.0
+"""DynamoDB answers in milliseconds. What takes longer is asked again on a new connection: with all attempts,
+a call takes 12 s at most, for a lease must be renewed before it runs out."""
+
+THROTTLES = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
+"""Codes of refusals that pass."""
+
+
+READS = {"GetItem", "Query"}
+
+
+class Refused(Exception):
+    """DynamoDB's refusal of a request. ``reasons`` are the codes for which a transaction was cancelled, those
+    of its actions that were at fault."""
+
+    def __init__(self, status: int, code: str, message: str, reasons: frozenset[str] = frozenset()) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status, self.code, self.message, self.reasons = status, code, message, reasons
+
+
+class Table(Protocol):
+    """The table ``name``."""
+
+    name: str
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to ``operation``, such as ``PutItem``. ``request`` names the table where the operation
+        has it name one. What passes is tried again a few times. Raises Refused, Unreachable."""
+
+
+class EndpointTable:
+    """The table ``name``, asked over ``endpoint``."""
+
+    def __init__(self, endpoint: Endpoint, name: str) -> None:
+        self._endpoint = endpoint
+        self.name = name
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """As ``Table.call``."""
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return self._call_once(operation, request)
+            except (Refused, Unreachable) as error:
+                if attempt == MAX_ATTEMPTS or not _passes(error):
+                    raise
+                backoff_s = min(MAX_BACKOFF_S, BACKOFF_S * 2**attempt)
+                time.sleep(random.uniform(0.0, backoff_s))  # noqa: S311 - no secret
+        raise AssertionError("the last attempt returns or raises")
+
+    def _call_once(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        response = self._endpoint.post(
+            "/",
+            {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"},
+            msgspec.json.encode({**request, "ReturnConsumedCapacity": "TOTAL"}),
+            timeout_s=TIMEOUT_S,
+        )
+        try:
+            answer = msgspec.json.decode(response.body, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"the answer, status {response.status}, is no JSON: {error}") from error
+        if response.status < 300:
+            kind = "read" if operation in READS else "write"
+            meter.count(f"table_{kind}s")
+            meter.count(f"table_{kind}_units", _units(answer.get("ConsumedCapacity", ())))
+            return answer
+        code = str(answer.get("__type", f"status {response.status}")).split("#")[-1]
+        message = str(answer.get("message") or answer.get("Message") or "no reason given")
+        raise Refused(response.status, code, message, reasons_of(answer))
+
+
+def open_table(name: str, url_suffix: str) -> EndpointTable:
+    """The table ``name``, at the domain ``url_suffix`` of the partition."""
+    return EndpointTable(open_endpoint("dynamodb", url_suffix), name)
+
+
+def reasons_of(answer: Mapping[str, Any]) -> frozenset[str]:
+    """Why a transaction was cancelled."""
+    codes = (reason.get("Code") for reason in answer.get("CancellationReasons") or ())
+    return frozenset(code for code in codes if code and code.upper() != "NONE")
+
+
+def to_attribute(value: Any) -> dict[str, Any]:
+    """``value``, which JSON can hold, as DynamoDB writes it. Raises ValueError for a number that is none.
+
+    >>> to_attribute({"words": 2, "of": ["a", None]})
+    {'M': {'words': {'N': '2'}, 'of': {'L': [{'S': 'a'}, {'NULL': True}]}}}
+    """
+    attribute: dict[str, Any]
+    match value:
+        case None:
+            attribute = {"NULL": True}
+        case bool():
+            attribute = {"BOOL": value}
+        case str():
+            attribute = {"S": value}
+        case int() | float() if math.isfinite(value):
+            attribute = {"N": repr(value)}
+        case list():
+            attribute = {"L": [to_attribute(entry) for entry in value]}
+        case dict():
+            attribute = {"M": {key: to_attribute(entry) for key, entry in value.items()}}
+        case _:
+            raise ValueError(f"DynamoDB has no type for {value!r}.")
+    return attribute
+
+
+def from_attribute(attribute: Mapping[str, Any]) -> Any:
+    """What ``to_attribute`` has made it of; a float that is whole comes back as an int, for DynamoDB has one
+    kind of number."""
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "NULL":
+            return None
+        case "N":
+            return _number(value)
+        case "L":
+            return [from_attribute(entry) for entry in value]
+        case "M":
+            return {key: from_attribute(entry) for key, entry in value.items()}
+    return value
+
+
+def _units(consumed: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> float:
+    """The capacity that a request, or each part of a transaction, has consumed."""
+    each = [consumed] if isinstance(consumed, Mapping) else consumed
+    return sum(float(part.get("CapacityUnits", 0.0)) for part in each)
+
+
+def _number(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+        return int(number) if number.is_integer() else number
+
+
+def _passes(error: Refused | Unreachable) -> bool:
+    return isinstance(error, Unreachable) or error.status >= 500 or error.code in THROTTLES

@@ -1,0 +1,137 @@
+"""Input objects in S3: their identity, and ranged reads of exactly these objects."""
+
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.store import S3Store
+
+from lambda_src.aws.s3 import check_key, obstore_sends, translated
+from lambda_src.errors import AccessDenied, FanfoldError, SourceNotFound, Transient
+from lambda_src.input.addresses import Addresses, Listing, Placed
+from lambda_src.input.formats import Readable, no_end, tell
+from lambda_src.input.objects import ObjectsInput
+from lambda_src.input.ownership import check_beginning
+from lambda_src.telemetry import meter
+from lambda_src.wire.source import Source, name_of
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+    from lambda_src.aws.own_requests import OwnRequests
+
+PIN_BYTES = 16 << 10
+"""So many of an object's first bytes are enough for gzip and xz to begin to unpack."""
+
+
+def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> tuple[Source, Listing]:
+    """The object as it is now, or was as ``version``: its size, ETag and version, and by a look at its first
+    bytes, whether it is compressed.
+
+    Raises SourceNotFound, AccessDenied, SourceUnreadable (it is archived), SourceNotText (zip, Parquet,
+    UTF-16 and the like, also inside of gzip and xz; zstd that cannot be unpacked), ArchiveDamaged,
+    ArchiveTooLarge, InvalidRequest (no object can have that key), SourceChanged (the version is gone),
+    Transient.
+    """
+    check_key(key)
+    try:
+        size, etag, found = _head(objects, bucket, key, version)
+    except FanfoldError as error:
+        if version or not isinstance(error, SourceNotFound):
+            # Its answer says why. That to HEAD has no body.
+            _get(objects, bucket, key, (0, 1), {"version": version} if version else {})
+        raise
+    one = Placed(0, key, size, etag)
+
+    def read_one(start: int, end: int) -> bytes:
+        return read(objects, bucket, one, start, end, version=found)
+
+    first = (0, min(PIN_BYTES, size))
+    try:
+        first_bytes = read_one(*first) if size else b""
+    except AccessDenied:
+        if version or not found:
+            raise
+        # The owner of the bucket lets its objects be read, but not by version: the ETag alone says which.
+        found = None
+        first_bytes = read_one(*first)
+    stored = Readable(name_of(bucket, key, None), size, read_one)
+    how = tell(stored, first_bytes)
+    if how in ("gzip", "xz") or (how != "plain" and size <= PIN_BYTES):  # others are looked at by their block
+        check_beginning(stored, how, first_bytes)
+    return Source(bucket, key, etag, size, version_id=found), Listing([one._replace(how=how)])
+
+
+def input_of(
+    objects: S3Store,
+    source: Source,
+    addresses: Addresses,
+    remaining_s: Callable[[], float] = no_end,
+    *,
+    left_out: Collection[int] = (),
+    skip_bad: bool = False,
+) -> ObjectsInput:
+    """``source`` as the input of a job. ``addresses`` are all of its objects, or those that a block touches;
+    ``remaining_s`` tells how much time the function has left. Otherwise as ``ObjectsInput``."""
+
+    def read_object(one: Placed, start: int, end: int) -> bytes:
+        return read(objects, source.bucket, one, start, end, version=source.version_id)
+
+    return ObjectsInput(
+        addresses,
+        read_object,
+        size_bytes=source.bytes,
+        objects=source.objects,
+        remaining_s=remaining_s,
+        left_out=left_out,
+        skip_bad=skip_bad,
+    )
+
+
+def read(
+    objects: S3Store, bucket: str, one: Placed, start: int, end: int, *, version: str | None = None
+) -> bytes:
+    """Bytes ``[start, end)``, which must lie in the object, if it still is the pinned one: where the bucket
+    is versioned and that one's ``version`` is known, it is even after it was replaced.
+
+    Raises SourceChanged, SourceNotFound, AccessDenied, SourceUnreadable, Transient.
+    """
+    wanted: GetOptions = {"if_match": one.etag}
+    if version:
+        wanted["version"] = version
+    with meter.stage("fetch"):
+        data = _get(objects, bucket, one.key, (start, end), wanted)
+    if len(data) != end - start:
+        raise Transient(
+            f"S3 answered {len(data)} of the bytes {start} to {end} of {name_of(bucket, one.key, None)}."
+        )
+    return data
+
+
+def _head(objects: S3Store, bucket: str, key: str, version: str | None) -> tuple[int, str, str | None]:
+    """Size, ETag and version."""
+    meter.count("s3_gets")
+    if not obstore_sends(key):
+        return _own_requests(objects).head(key, version)
+    options: GetOptions = {"head": True}
+    if version:
+        options["version"] = version
+    with translated(bucket, key):
+        meta = obstore.get(objects, key, options=options).meta
+    return meta["size"], meta["e_tag"] or "", meta["version"]
+
+
+def _get(objects: S3Store, bucket: str, key: str, span: tuple[int, int], wanted: "GetOptions") -> bytes:
+    """Bytes of the object that is ``wanted``."""
+    meter.count("s3_gets")
+    if not obstore_sends(key):
+        return _own_requests(objects).get(key, span, wanted.get("if_match"), wanted.get("version"))
+    options: GetOptions = {**wanted, "range": span}
+    with translated(bucket, key):
+        return obstore.get(objects, key, options=options).bytes().to_bytes()
+
+
+def _own_requests(objects: S3Store) -> "OwnRequests":
+    from lambda_src.aws.own_requests import OwnRequests  # noqa: PLC0415 - http.client, which only such keys need
+
+    return OwnRequests(objects)

@@ -1,0 +1,44 @@
+"""Whose certificates are believed (docs/decisions/0028).
+
+Loading the system's authorities, some 144, takes a cold start ten times as long as the seven that Amazon's
+services are certified by. The system's are loaded where those do not do.
+"""
+
+import os
+import ssl
+import threading
+
+from lambda_src.telemetry.log import log
+
+AMAZON_ROOTS = os.path.join(os.path.dirname(__file__), "amazon_roots.pem")  # noqa: PTH118, PTH120 - no pathlib
+
+
+class Trust:
+    """The authorities that one process believes: those that the environment names, else Amazon's."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._context: ssl.SSLContext | None = None
+        self._is_final = False
+
+    def context(self) -> ssl.SSLContext:
+        """For a connection. Loading takes place once."""
+        with self._lock:
+            if self._context is None:
+                named = os.environ.get("AWS_CA_BUNDLE")
+                self._is_final = bool(named)
+                self._context = ssl.create_default_context(cafile=named or AMAZON_ROOTS)
+            return self._context
+
+    def believes_more(self, context: ssl.SSLContext, host: str, error: ssl.SSLCertVerificationError) -> bool:
+        """Whether to ask ``host`` again, which ``context`` did not believe: the system's authorities are
+        believed from now on, and a line of log says so. Not where the environment names others, or where they
+        did not do either."""
+        with self._lock:
+            if context is not self._context:
+                return True  # another thread has met it, too
+            if self._is_final:
+                return False
+            log("system_authorities", host=host, message=error.verify_message)
+            self._is_final, self._context = True, ssl.create_default_context()
+            return True

@@ -1,0 +1,55 @@
+"""The types of fields in messages and records, with their bounds."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+DEFAULT_MAX_CONCURRENCY = 250
+
+
+MAX_CONCURRENCY = 500
+"""Each call is a thread and a connection, and a Lambda has 1,024 of threads and of open files."""
+
+
+LARGEST_OBJECT_BYTES = 50 * 10**12
+"""What S3 stores at most in one object."""
+
+
+Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+Prefix = Annotated[str, Meta(max_length=1024)]
+
+
+RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"
+
+
+RUN_ID_RULE = "1 to 64 letters, digits, '.', '_' and '-' that begin with a letter or a digit"
+
+
+RunId = Annotated[str, Meta(pattern=RUN_ID)]
+
+
+Positive = Annotated[int, Meta(ge=1)]
+
+
+Concurrency = Annotated[int, Meta(ge=1, le=MAX_CONCURRENCY)]
+
+
+BlockBytes = Annotated[int, Meta(ge=1, le=LARGEST_OBJECT_BYTES)]
+
+
+Dollars = Annotated[float, Meta(gt=0, le=1e9)]
+
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+OnBadObject = Literal["fail", "skip"]
+
+
+Time = Annotated[float, Meta(ge=0, lt=1e11)]
+"""Seconds since the epoch, up to the year 5138: a calendar ends somewhere."""
+
+
+Part = Annotated[str, Meta(min_length=1, max_length=64)]

@@ -1,0 +1,158 @@
+"""The objects of a run put end to end, in key order: one address space, of which a block is a range.
+
+A run stores the listing once, one object per line. A block is told the objects that it touches where that
+takes few bytes, else which bytes of the listing name them: so no request grows with the number of objects.
+"""
+
+import hashlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+import msgspec
+
+from lambda_src.errors import BlobDamaged, ConservationBroken, InvalidRequest
+from lambda_src.input.formats import Format
+from lambda_src.input.names import MAX_OBJECTS
+from lambda_src.job import Span
+
+INLINE_BYTES = 8 << 10
+"""What a request may carry of the listing: less than a read of it costs, for 250 requests at once."""
+
+
+class Placed(NamedTuple):
+    """An object, pinned by its ETag, of which the first byte is at ``address``. ``how`` is what it is, None
+    if nobody looked."""
+
+    address: int
+    key: str
+    bytes: int
+    etag: str
+    how: Format | None = None
+
+
+class Piece(NamedTuple):
+    """Bytes ``[start, end)`` of ``object``."""
+
+    object: Placed
+    start: int
+    end: int
+
+
+class Portion(NamedTuple):
+    """What a block's request says of the objects that it touches: themselves, or, where they are many, the
+    bytes of the listing that name them."""
+
+    objects: Sequence[Placed]
+    listing: Span | None
+
+
+def place(pinned: Iterable[tuple[str, int, str]]) -> list[Placed]:
+    """Objects, each as key, size and ETag, in the order of S3: by the keys' bytes in UTF-8. Empty ones, such
+    as folder markers, have an address, and own nothing.
+
+    Raises InvalidRequest for more than ``MAX_OBJECTS``, ConservationBroken for one that is listed twice.
+    """
+    objects: list[Placed] = []
+    address = 0
+    for key, size, etag in sorted(pinned):  # by code points, which is the order of their bytes in UTF-8
+        objects.append(Placed(address, key, size, etag))
+        address += size
+    if len(objects) > MAX_OBJECTS:
+        raise InvalidRequest(
+            f"prefix: more than {MAX_OBJECTS:,} objects begin with it; no run reads more: name a longer one."
+        )
+    for one, following in pairwise(objects):
+        if one.key == following.key:
+            raise ConservationBroken(f"{one.key} is listed twice: start a new run.")
+    return objects
+
+
+class Addresses:
+    """Placed objects, without a gap between them: all of a run, or those that a block touches."""
+
+    def __init__(self, objects: Sequence[Placed]) -> None:
+        self._objects = objects
+        self._starts = [one.address for one in objects]
+        self.start = objects[0].address if objects else 0
+        self.end = objects[-1].address + objects[-1].bytes if objects else 0
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def pieces(self, block: Span) -> list[Piece]:
+        """What lies at the addresses of ``block``, in order. Raises ConservationBroken if some of it is not
+        known here."""
+        touched = self.objects(block)
+        pieces = [
+            Piece(one, max(block.start - one.address, 0), min(block.end - one.address, one.bytes))
+            for one in touched
+            if one.bytes
+        ]
+        if sum(piece.end - piece.start for piece in pieces) != block.end - block.start:
+            raise ConservationBroken(
+                f"The objects from byte {self.start} to {self.end} do not hold the block from byte "
+                f"{block.start} to {block.end}."
+            )
+        return pieces
+
+    def work(self, block: Span) -> int:
+        """How many bytes a block may have to read: of plain objects those in it. Others may be a single
+        record, which is read as a whole by the block in which the object begins."""
+        return sum(
+            one.bytes
+            if one.how != "plain" and block.start <= one.address < block.end
+            else min(block.end, one.address + one.bytes) - max(block.start, one.address)
+            for one in self.objects(block)
+        )
+
+    def objects(self, block: Span) -> Sequence[Placed]:
+        """The objects at the addresses of ``block``, and the empty ones between them."""
+        return self._objects[slice(*self.numbers(block))]
+
+    def numbers(self, block: Span) -> tuple[int, int]:
+        """Which of the objects these are: the first one's number, and the number after the last one's."""
+        first = max(bisect_right(self._starts, block.start) - 1, 0)
+        return first, bisect_left(self._starts, block.end)
+
+
+class Listing:
+    """The listing of a run: its ``body``, and of which portion each block has need."""
+
+    def __init__(self, objects: Sequence[Placed]) -> None:
+        lines = [msgspec.json.encode(one) + b"\n" for one in objects]
+        self.body = b"".join(lines)
+        self.addresses = Addresses(objects)
+        self._offsets = list(accumulate(map(len, lines), initial=0))
+
+    def digest(self) -> str:
+        """Names the objects, their order, sizes and ETags: what an ETag is to a run on one object."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    def portion(self, block: Span) -> Portion:
+        """What the request for ``block`` says of its objects."""
+        first, last = self.addresses.numbers(block)
+        listing = Span(self._offsets[first], self._offsets[last])
+        if listing.end - listing.start > INLINE_BYTES:
+            return Portion((), listing)
+        return Portion(self.addresses.objects(block), None)
+
+
+def addresses_of(portion: Portion, read_listing: Callable[[int, int], bytes]) -> Addresses:
+    """The objects of ``portion``; ``read_listing(start, end)`` reads bytes of the run's listing.
+
+    Raises BlobDamaged if these are no lines of a listing.
+    """
+    if portion.listing is None:
+        return Addresses(portion.objects)
+    start, end = portion.listing
+    try:
+        return Addresses(_LINES.decode_lines(read_listing(start, end)))
+    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or none of a listing
+        raise BlobDamaged(
+            f"Bytes {start} to {end} of the run's listing of objects are damaged: start a new run."
+        ) from error
+
+
+_LINES = msgspec.json.Decoder(Placed)

@@ -1,0 +1,234 @@
+"""Compressed objects, unpacked forwards in bounded memory.
+
+An archive is one *stream* after another: members of gzip, frames of zstd, streams of bzip2 and xz. Their
+texts, put end to end, are the object's text, as ``gzip -d`` and the others write it. Nothing else may follow
+but the padding that the format allows. Every checksum is checked by the library that unpacks.
+"""
+
+import bz2
+import lzma
+import re
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge
+from lambda_src.input.formats import Compression, Readable, load_zstd
+
+MAGIC_BYTES = 10
+"""So many bytes tell whether a stream begins."""
+
+BZIP2_STREAM = re.compile(rb"BZh[1-9]1AY&SY")
+"""How a bzip2 stream begins, unless it is empty. Chance writes it once in 2**76 bytes, malice at will."""
+
+_BEGINNINGS: dict[Compression, re.Pattern[bytes]] = {
+    "gzip": re.compile(rb"\x1f\x8b\x08"),
+    "bzip2": re.compile(rb"BZh[1-9](1AY&SY|\x17\x72\x45\x38\x50\x90)"),
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # a frame, or one to be skipped
+}
+_PADDING_BYTES: dict[Compression, int] = {"gzip": 1, "bzip2": 1, "xz": 4}
+"""Zeros may follow a stream, in multiples of this."""
+
+WINDOW_BYTES = 8 << 20
+"""The most that is read at once."""
+
+STEP_BYTES = 256 << 10
+"""What is read first; doubled up to the window, for the end of what is wanted is not known."""
+
+CHUNK_BYTES = 1 << 20
+"""The most text that is unpacked at once."""
+
+SLICE_BYTES = 64 << 10
+"""What a decompressor is given at once, for it copies what it does not use."""
+
+MAX_RATIO = 1000
+FLOOR_BYTES = 64 << 20
+"""An archive that unpacks to more than this and ``MAX_RATIO`` times what was read of it so far is no text."""
+
+RESERVE_S = 10.0
+"""An archive that does not end so long before the function's time is up is refused: to be killed and tried
+again would bring the same."""
+
+MAX_MEMORY_BYTES = 128 << 20
+"""For one decompressor: xz -9 needs 65 MiB."""
+
+
+class Archive:
+    """A compressed object, unpacked stream by stream from ``position``, where a stream must begin, in chunks
+    of at most ``CHUNK_BYTES``.
+
+    ``ahead`` are bytes from there on that were read already.
+    """
+
+    def __init__(self, source: Readable, how: Compression, position: int = 0, ahead: bytes = b"") -> None:
+        self.position = position
+        self._source = source
+        self.how = how
+        self._ahead = ahead  # begins at `position - _used`
+        self._used = 0
+        self._step_bytes = STEP_BYTES
+        self._first = position
+        self._unpacked_bytes = 0
+
+    def rest(self) -> Iterator[bytes]:
+        """The text of all streams from here to the object's end."""
+        while not self.at_end():
+            yield from self.stream()
+
+    def at_end(self) -> bool:
+        """Whether no stream follows."""
+        return self.position == self._source.bytes
+
+    def peek(self) -> bytes:
+        """The next ``MAGIC_BYTES``, or what there is."""
+        self._fill(MAGIC_BYTES)
+        return self._ahead[self._used : self._used + MAGIC_BYTES]
+
+    def stream(self) -> Iterator[bytes]:
+        """The text of the stream that begins here; then ``position`` is behind it and its padding.
+
+        Raises ArchiveDamaged if none begins here, ArchiveTooLarge.
+        """
+        begin = self.position
+        if not _BEGINNINGS[self.how].match(self.peek()):
+            raise ArchiveDamaged(
+                f"{self._source.name} is {self.how}, but no stream of it begins at byte {begin}: "
+                "upload it again, without what follows its end."
+            )
+        decoder, errors = _open_decoder(self.how, self._source.name)
+        while not decoder.eof:
+            data = self._take() if decoder.needs_input else b""
+            if decoder.needs_input and not data:
+                raise ArchiveDamaged(
+                    f"{self._source.name} is cut: its {self.how} stream from byte {begin} has not ended "
+                    f"at byte {self.position}, where the object ends. Upload it again."
+                )
+            try:
+                text = decoder.decompress(data, CHUNK_BYTES)
+            except errors as error:
+                raise self._refused(error, begin) from error
+            self._check_bounds(len(text))
+            if text:
+                yield text
+        self._give_back(len(decoder.unused_data))
+        self._skip_padding()
+
+    def _refused(self, error: Exception, begin: int) -> ArchiveDamaged | ArchiveTooLarge:
+        stream = f"the {self.how} stream of {self._source.name} from byte {begin}"
+        if "emory usage limit" in str(error):  # lzma has one class for everything
+            return ArchiveTooLarge(
+                f"To unpack {stream} takes more than {MAX_MEMORY_BYTES:,} bytes of memory: "
+                "recompress it with a smaller dictionary."
+            )
+        return ArchiveDamaged(
+            f"Damaged: {stream} does not unpack, before byte {self.position} ({error}). Upload it again."
+        )
+
+    def _check_bounds(self, text_bytes: int) -> None:
+        if self._source.remaining_s() < RESERVE_S:
+            raise ArchiveTooLarge(
+                f"{self._source.name} takes longer to unpack than a function may run: its time "
+                f"was up at byte {self.position} of {self._source.bytes}. Upload it unpacked, in smaller "
+                "objects, or as bzip2 of many streams with a smaller block_bytes."
+            )
+        self._unpacked_bytes += text_bytes
+        read_bytes = self.position - self._first
+        if self._unpacked_bytes > MAX_RATIO * read_bytes + FLOOR_BYTES:
+            raise ArchiveTooLarge(
+                f"{read_bytes:,} bytes of {self._source.name}, up to byte {self.position}, unpack to "
+                f"{self._unpacked_bytes:,} bytes or more: this is not text. If it is, upload it unpacked."
+            )
+
+    def _skip_padding(self) -> None:
+        unit_bytes = _PADDING_BYTES.get(self.how)
+        if unit_bytes is None:
+            return
+        begin = self.position
+        more = b""
+        while not more and (data := self._take()):
+            more = data.lstrip(b"\0")
+            self._give_back(len(more))
+        if (self.position - begin) % unit_bytes:
+            raise ArchiveDamaged(
+                f"The padding of {self._source.name} at byte {begin} is no multiple of {unit_bytes} bytes: "
+                "upload it again."
+            )
+
+    def _take(self) -> bytes:
+        """The next bytes, at most ``SLICE_BYTES``; none at the object's end."""
+        self._fill(1)
+        data = self._ahead[self._used : self._used + SLICE_BYTES]
+        self._used += len(data)
+        self.position += len(data)
+        return data
+
+    def _give_back(self, size: int) -> None:
+        """The last ``size`` bytes of what was taken last are next again."""
+        self._used -= size
+        self.position -= size
+
+    def _fill(self, size: int) -> None:
+        """Have ``size`` bytes ahead, if the object has them."""
+        missing = size - (len(self._ahead) - self._used)
+        read_to = self.position + size - missing
+        if missing > 0 and read_to < self._source.bytes:
+            end = min(read_to + max(self._step_bytes, missing), self._source.bytes)
+            self._ahead = self._ahead[self._used :] + self._source.read(read_to, end)
+            self._used = 0
+            self._step_bytes = min(2 * self._step_bytes, WINDOW_BYTES)
+
+
+class _Decoder(Protocol):
+    """What the decompressors of ``bz2``, ``lzma`` and ``compression.zstd`` have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _GzipMember:
+    """One member, with zlib's own check of CRC and length, in the manner of the others."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+
+    @property
+    def eof(self) -> bool:
+        return self._inflate.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inflate.unconsumed_tail
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inflate.unused_data
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        return self._inflate.decompress(self._inflate.unconsumed_tail + data, max_length)
+
+
+class _Opened(NamedTuple):
+    decoder: _Decoder
+    errors: tuple[type[Exception], ...]
+
+
+def _open_decoder(how: Compression, name: str) -> _Opened:
+    """A decompressor of one stream, and what it raises."""
+    match how:
+        case "gzip":
+            return _Opened(_GzipMember(), (zlib.error,))
+        case "bzip2":
+            return _Opened(bz2.BZ2Decompressor(), (OSError,))
+        case "xz":
+            decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_MEMORY_BYTES)
+            return _Opened(decoder, (lzma.LZMAError,))
+        case "zstd":
+            zstd = load_zstd(name)
+            # A window of at most 128 MiB is libzstd's own default.
+            return _Opened(zstd.ZstdDecompressor(), (zstd.ZstdError,))

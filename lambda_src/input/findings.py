@@ -1,0 +1,160 @@
+"""What blocks notice in their text besides what they count.
+
+A block says of each kind how often it occurred and where first, and names the objects in which it occurred
+most. Summed over a run, the numbers do not depend on how the input was cut.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from lambda_src.job import Concern, Feed, Finding, FoundIn, Input, Owned, Place, Span
+from lambda_src.records import Rule
+
+INVALID_UTF8 = "invalid_utf8"
+
+
+CONCERNS = {
+    INVALID_UTF8: Concern(
+        "byte",
+        "is not UTF-8",
+        "are not UTF-8",
+        most="These look binary, or like text in another encoding",
+        most_share=0.1,
+        advice="Convert the input to UTF-8 to have all of its text read.",
+    )
+}
+"""What the engine notices itself."""
+
+
+MOST_OBJECTS = 100
+"""That a block names of each kind, beside its first and last one."""
+
+
+SLICE_BYTES = 64 << 10
+"""Decoded at once; a slice of nothing but ASCII needs no look."""
+
+
+class Invalid(NamedTuple):
+    """How many bytes belong to no character, and where the first of them is."""
+
+    found: int
+    first: int
+
+
+def invalid_utf8(text: bytes) -> Invalid:
+    """The bytes of ``text`` that are not UTF-8.
+
+    >>> invalid_utf8(b"caf\\xe9, \\xe2\\x82\\xac, \\xe2\\x82"), invalid_utf8(b"caf")
+    (Invalid(found=3, first=3), Invalid(found=0, first=0))
+    """
+    if text.isascii():
+        return Invalid(0, 0)
+    count, first, start, whole = 0, 0, 0, memoryview(text)
+    while start < len(text):
+        end = min(start + SLICE_BYTES, len(text))
+        while start + SLICE_BYTES - 4 < end < len(text) and text[end] & 0xC0 == 0x80:
+            end -= 1  # to the beginning of a character, if one is near
+        part = bytes(whole[start:end])
+        if not part.isascii():
+            try:
+                part.decode()
+            except UnicodeDecodeError as error:
+                first = first if count else start + error.start
+                count += len(part) - len(part.decode(errors="ignore").encode())
+        start = end
+    return Invalid(count, first)
+
+
+class Tally:
+    """One kind of finding, counted in one block, object by object."""
+
+    def __init__(self) -> None:
+        self._count = self._total = 0
+        self._first: Place | None = None
+        self._objects: dict[str, FoundIn] = {}
+
+    def note(self, at: Place, count: int, total: int, first: int = 0) -> None:
+        """``count`` of the ``total`` things in the chunk that begins at ``at``, the first one at its byte
+        ``first``."""
+        self._count += count
+        self._total += total
+        if count and self._first is None:
+            self._first = at._replace(offset=at.offset + first)
+        known = self._objects.get(at.key)
+        if known is None and len(self._objects) > 1:
+            last = next(reversed(self._objects))
+            if not self._objects[last].found:  # neither the first object nor the last one
+                del self._objects[last]
+        before = known or FoundIn(at.key, 0, 0)
+        self._objects[at.key] = FoundIn(at.key, before.found + count, before.total + total)
+
+    def is_noted(self) -> bool:
+        """Whether there was any chunk."""
+        return bool(self._objects)
+
+    def finding(self) -> Finding:
+        """What was noted. The first and the last object, which may be shared with other blocks, are named in
+        any case: their totals are needed."""
+        objects = list(self._objects.values())
+        inner = sorted(objects[1:-1], key=lambda one: (-one.found, one.key))[:MOST_OBJECTS]
+        ends = [*objects[:1], *objects[1:][-1:]]
+        return Finding(self._count, self._total, self._first, sorted([*ends, *inner]))
+
+
+class WatchedInput:
+    """``source``, whose text is checked for what is not UTF-8 as it is fed."""
+
+    def __init__(self, source: Input) -> None:
+        self.size_bytes, self.objects = source.size_bytes, source.objects
+        self.whole = source.whole
+        self.invalid = Tally()
+        self._source = source
+
+    def feed(self, block: Span, rule: Rule, feed: Feed) -> Owned:
+        """As ``Input.feed``."""
+
+        def watched(chunk: bytes, at: Place) -> None:
+            invalid = invalid_utf8(chunk)
+            self.invalid.note(at, invalid.found, len(chunk), invalid.first)
+            feed(chunk, at)
+
+        return self._source.feed(block, rule, watched)
+
+
+class Findings:
+    """The findings of a run's blocks, summed, in whatever order the blocks come."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._totals: Counter[str] = Counter()
+        self._first: dict[str, Place] = {}
+        self._objects: dict[str, dict[str, FoundIn]] = {}
+
+    def add(self, findings: Mapping[str, Finding]) -> None:
+        """Add those of one block."""
+        for code, found in findings.items():
+            self._counts[code] += found.found
+            self._totals[code] += found.total
+            if found.first:
+                self._first[code] = min(found.first, self._first.get(code, found.first), key=_in_order)
+            objects = self._objects.setdefault(code, {})
+            for one in found.objects:
+                known = objects.get(one.key, FoundIn(one.key, 0, 0))
+                objects[one.key] = FoundIn(one.key, known.found + one.found, known.total + one.total)
+
+    def summed(self) -> dict[str, Finding]:
+        """One finding of each kind."""
+        return {
+            code: Finding(
+                self._counts[code],
+                self._totals[code],
+                self._first.get(code),
+                sorted(one for one in objects.values() if one.found),
+            )
+            for code, objects in sorted(self._objects.items())
+        }
+
+
+def _in_order(place: Place) -> tuple[str, int, int]:
+    return place.key, place.unpacked_from, place.offset

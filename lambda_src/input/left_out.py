@@ -1,0 +1,61 @@
+"""Which objects a run leaves out, since they are bad, and which blocks they touch: each leaves out all of
+them, or a part of an object would be counted."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from lambda_src.errors import ConservationBroken, NothingLeft
+from lambda_src.input.addresses import Addresses, Placed
+from lambda_src.job import Span
+
+
+class LeftOutObjects:
+    """Some of the ``objects`` of a run in blocks of ``block_bytes``: those at the addresses of ``reasons``,
+    which say why."""
+
+    def __init__(self, objects: Addresses, block_bytes: int, reasons: Mapping[int, str]) -> None:
+        self._objects = objects
+        self._block_bytes = block_bytes
+        self._reasons: dict[int, str] = {}
+        self._by_block: dict[int, list[Span]] = defaultdict(list)
+        self.add((), reasons.items())
+
+    def add(self, told: Iterable[Span], found: Iterable[tuple[int, str]]) -> None:
+        """Leave out more objects, each an address and the reason, found by a block that was ``told`` to leave
+        out those spans. Raises ConservationBroken if it did not."""
+        known = {span.start for span in told}
+        changed = set()
+        for address, reason in found:
+            if address in known:
+                raise ConservationBroken(
+                    f"{self._at(address).key} was read by a block that was to leave it out."
+                )
+            if address in self._reasons:
+                continue
+            self._reasons[address] = reason
+            end = address + self._at(address).bytes
+            for block in range(address // self._block_bytes, (end - 1) // self._block_bytes + 1):
+                self._by_block[block].append(Span(address, end))
+                changed.add(block)
+        for block in changed:
+            self._by_block[block].sort()
+
+    def of_block(self, number: int) -> list[Span]:
+        """What block ``number`` must leave out: the whole objects that it touches."""
+        return list(self._by_block.get(number, ()))
+
+    def named(self) -> list[tuple[Placed, str]]:
+        """Each object, with the reason, in the order of the input."""
+        return [(self._at(address), self._reasons[address]) for address in sorted(self._reasons)]
+
+    def check(self, input_name: str) -> None:
+        """Raise NothingLeft if there is text, and all of it is left out."""
+        named = self.named()
+        if named and sum(one.bytes for one, _ in named) == self._objects.end:
+            raise NothingLeft(
+                f"No object of {input_name} can be read, so there is nothing to answer. The first: "
+                f"{named[0][1]}"
+            )
+
+    def _at(self, address: int) -> Placed:
+        return self._objects.objects(Span(address, address + 1))[0]

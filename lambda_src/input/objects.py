@@ -1,0 +1,153 @@
+"""What a run reads, as a job sees it: objects put end to end, plain or compressed."""
+
+import io
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from lambda_src.errors import InvalidRequest, SourceTooLarge
+from lambda_src.input.addresses import Addresses, Listing, Piece, Placed, Portion, addresses_of
+from lambda_src.input.formats import Format, no_end
+from lambda_src.input.ownership import feed_block, first_read
+from lambda_src.job import Feed, Owned, Place, Span
+from lambda_src.records import Rule
+from lambda_src.telemetry import meter
+
+Read = Callable[[Placed, int, int], bytes]
+
+AHEAD_THREADS = 32
+AHEAD_BYTES = 64 << 20
+"""What is read at once of the next objects of a block: many small ones would each wait for the one before."""
+
+ANYWHERE = Rule("byte", AHEAD_BYTES, 0, lambda _, at, __: at, len)
+"""Of a text that is taken as a whole, every byte is a record."""
+
+
+class ObjectsInput:
+    """An input of ``size_bytes`` in ``objects`` objects, of which ``addresses`` are all, or those that the
+    block touches which is to be fed.
+
+    ``read(object, start, end)`` gives bytes ``[start, end)`` of a pinned object, to several threads at once;
+    ``remaining_s`` tells how much time is left for unpacking. The objects at the addresses ``left_out``
+    are not fed; to ``skip_bad`` objects, ``feed`` raises BadObjects, which names them. Every method raises
+    what ``read`` does, too.
+    """
+
+    def __init__(
+        self,
+        addresses: Addresses,
+        read: Read,
+        *,
+        size_bytes: int,
+        objects: int,
+        remaining_s: Callable[[], float] = no_end,
+        left_out: Collection[int] = (),
+        skip_bad: bool = False,
+    ) -> None:
+        self.size_bytes = size_bytes
+        self.objects = objects
+        self._addresses = addresses
+        self._read = read
+        self._remaining_s = remaining_s
+        self._left_out = left_out
+        self._skip_bad = skip_bad
+
+    def feed(self, block: Span, rule: Rule, feed: Feed) -> Owned:
+        """As ``Input.feed``. Raises as ``feed_block``."""
+        pieces = self._addresses.pieces(block)
+        if not pieces:
+            return Owned(block.start, block.end)
+        wanted = [piece for piece in pieces if piece.object.address not in self._left_out]
+        with _read_ahead(wanted[1:], self._read) as read:
+            return feed_block(
+                pieces,
+                read,
+                rule,
+                feed,
+                self._remaining_s,
+                left_out=self._left_out,
+                skip_bad=self._skip_bad,
+            )
+
+    def whole(self, most_bytes: int) -> bytes:
+        """As ``Input.whole``. Raises SourceTooLarge, InvalidRequest (several objects that are not empty), and
+        as ``feed_block``."""
+        pieces = self._addresses.pieces(Span(0, self.size_bytes))
+        if len(pieces) > 1:
+            raise InvalidRequest(
+                f"prefix: {len(pieces):,} objects begin with it; this job reads a single object: name "
+                "its key."
+            )
+        text = io.BytesIO()
+
+        def add(chunk: bytes, _at: Place) -> None:
+            if text.tell() + len(chunk) > most_bytes:
+                raise _too_large(pieces[0], most_bytes)
+            text.write(chunk)
+
+        if pieces and pieces[0].object.how == "plain" and self.size_bytes > most_bytes:
+            raise _too_large(pieces[0], most_bytes)
+        if pieces:
+            feed_block(pieces, self._read, ANYWHERE, add, self._remaining_s)
+        return text.getvalue()
+
+
+def input_of_bytes(
+    texts: Sequence[bytes], how: Format | None = None, touched: Span | None = None
+) -> ObjectsInput:
+    """An input of objects with these bytes, which all are ``how``, or are looked at. As a block gets it, if
+    it is to read only the objects that ``touched`` bytes are of."""
+    placed, address = [], 0
+    for number, data in enumerate(texts):
+        placed.append(Placed(address, f"{number}", len(data), "", how))
+        address += len(data)
+    listing = Listing(placed)
+    portion = Portion(placed, None) if touched is None else listing.portion(touched)
+    return ObjectsInput(
+        addresses_of(portion, lambda start, end: listing.body[start:end]),
+        lambda one, start, end: texts[int(one.key)][start:end],
+        size_bytes=address,
+        objects=len(texts),
+    )
+
+
+def _too_large(piece: Piece, most_bytes: int) -> SourceTooLarge:
+    return SourceTooLarge(f"{piece.object.key} has more than the {most_bytes:,} bytes that this job reads.")
+
+
+@contextmanager
+def _read_ahead(pieces: Iterable[Piece], read: Read) -> Iterator[Read]:
+    """``read``, by which the first bytes of ``pieces``, if these are asked for in order, were read before:
+    at most ``AHEAD_BYTES`` that nobody asked for yet."""
+    coming = deque((piece.object, first_read(piece)) for piece in pieces)
+    ahead: deque[tuple[Placed, Span, Future[bytes]]] = deque()
+    ahead_bytes = 0
+    threads = ThreadPoolExecutor(AHEAD_THREADS)  # of which none begins before there is work
+
+    def go_on() -> None:
+        nonlocal ahead_bytes
+        while coming and len(ahead) < 2 * AHEAD_THREADS:
+            one, (start, end) = coming[0]
+            if ahead and ahead_bytes + end - start > AHEAD_BYTES:
+                return
+            coming.popleft()
+            ahead_bytes += end - start
+            ahead.append((one, Span(start, end), threads.submit(read, one, start, end)))
+
+    def read_one(one: Placed, start: int, end: int) -> bytes:
+        nonlocal ahead_bytes
+        if not ahead or ahead[0][:2] != (one, (start, end)):
+            return read(one, start, end)
+        try:
+            with meter.stage("fetch"):
+                return ahead.popleft()[2].result()
+        finally:
+            ahead_bytes -= end - start
+            go_on()
+
+    try:
+        go_on()
+        yield read_one
+    finally:
+        threads.shutdown(cancel_futures=True)

@@ -1,0 +1,320 @@
+"""What a block owns of the objects that it touches, whole records only, plain or compressed.
+
+The end of an object ends a record. Of a plain object a block owns the records whose first byte lies in it. A
+gzip, xz or zstd object is one record. Of a bzip2 object a block owns the streams whose first byte lies in it:
+the texts of all streams, put end to end, are one text, and the block owns the records whose first byte lies
+in the texts of its own.
+
+Where a bzip2 stream begins is known for sure only by unpacking all before it. A block trusts the beginnings
+that it finds as far as they unpack, and reports to the byte where its streams and its records begin and end.
+The first block begins with the object; from there on ``check_chain`` proves that no beginning was false.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import chain, pairwise
+
+from lambda_src.errors import BAD_OBJECT, ArchiveDamaged, BadObjects, ConservationBroken, CredentialsRefused
+from lambda_src.input.addresses import Piece, Placed
+from lambda_src.input.compression import BZIP2_STREAM, MAGIC_BYTES, STEP_BYTES, WINDOW_BYTES, Archive
+from lambda_src.input.formats import (
+    FIRST_BYTES,
+    LOOK_BYTES,
+    Compression,
+    Readable,
+    check_unpacked,
+    no_end,
+    tell,
+)
+from lambda_src.job import Feed, Owned, Place, Span
+from lambda_src.records import Rule, Text, feed_records
+
+OVER_READ_BYTES = 1 << 10
+"""First read past a block's end; doubled until the last record ends."""
+
+JOIN_BYTES = 64 << 10
+"""Texts of small streams are joined up to this: what is done per chunk is not done per stream."""
+
+MOST_BAD = 2000
+"""Bad objects that a block names at once: its answer has to fit a payload of 6 MB."""
+
+LOOK_S = 60.0
+"""With less time left, a block looks for no more bad objects: a good one would seem to take too long."""
+
+FALSE_BEGINNINGS = 3
+"""So many beginnings of bzip2 streams, one before the other, may turn out to be none."""
+
+
+def check_chain(owned: Iterable[Owned], size: int, unit: str = "bytes") -> None:
+    """Raise ConservationBroken unless what the blocks owned, in block order, runs from 0 to ``size`` with no
+    gap and no overlap, of units and of texts. ``unit`` is what a message calls the units."""
+    reached, overrun = 0, 0
+    for number, span in enumerate(owned):
+        if span.start == span.end:
+            continue
+        if span.start != reached or span.end < span.start:
+            fault = "overlaps" if span.start < reached else "leaves a gap after"
+            raise ConservationBroken(
+                f"Block {number} owned {unit} {span.start} to {span.end}, which {fault} "
+                f"{unit.removesuffix('s')} {reached}, "
+                "where the block before it ended."
+            )
+        if span.skipped != overrun:
+            raise ConservationBroken(
+                f"Block {number} left {span.skipped} bytes of the text from byte {span.start} on to the "
+                f"block before it, which took {overrun}."
+            )
+        reached, overrun = span.end, span.overrun
+    if reached != size or overrun:
+        more = f", and {overrun} bytes of text beyond" if overrun else ""
+        raise ConservationBroken(f"The blocks owned {reached} of {size} {unit}{more}.")
+
+
+def first_read(piece: Piece) -> Span:
+    """The bytes that ``feed_block`` reads first of a piece that begins with its object: whoever wants to can
+    read those of many pieces at once."""
+    end = max(min(piece.end + OVER_READ_BYTES, WINDOW_BYTES), FIRST_BYTES)
+    return Span(0, min(end, piece.object.bytes))
+
+
+def feed_block(
+    pieces: Sequence[Piece],
+    read: Callable[[Placed, int, int], bytes],
+    rule: Rule,
+    feed: Feed,
+    remaining_s: Callable[[], float] = no_end,
+    *,
+    left_out: Collection[int] = (),
+    skip_bad: bool = False,
+) -> Owned:
+    """Feed the records that the block of ``pieces``, at least one, owns, in order, in chunks that cut none,
+    each with its place. Of the objects at the addresses ``left_out`` it owns its pieces, and reads nothing.
+
+    ``read(object, start, end)`` gives bytes ``[start, end)`` of a pinned object; ``remaining_s`` tells how
+    much time is left for unpacking.
+
+    Raises ArchiveDamaged, ArchiveTooLarge, SourceNotText (a record that is too long, an object that is no
+    text, zstd that cannot be unpacked), ConservationBroken (a rule that contradicts itself), and what
+    ``read`` and ``feed`` raise. To ``skip_bad`` means that objects that are bad are looked for in all of the
+    block, as far as time allows, and that all are named at once: BadObjects.
+    """
+    owned: list[Owned] = []
+    bad: list[tuple[int, str]] = []
+    for piece in pieces:
+        address = piece.object.address
+        span = Owned(piece.start, piece.end)
+        if address not in left_out:
+            try:
+                span = _feed_piece(piece, read, rule, _ignore if bad else feed, remaining_s)
+            except BAD_OBJECT as error:
+                if not skip_bad or isinstance(error, CredentialsRefused):
+                    raise
+                bad.append((address, str(error)))
+                if len(bad) == MOST_BAD or remaining_s() < LOOK_S:
+                    break
+        owned.append(span._replace(start=address + span.start, end=address + span.end))
+    if bad:
+        raise BadObjects(bad)
+    for before, after in pairwise(owned):
+        if (before.end, before.overrun) != (after.start, after.skipped):
+            raise ConservationBroken(
+                f"Within a block, one object was read up to byte {before.end} and the next one from byte "
+                f"{after.start} on."
+            )
+    return Owned(owned[0].start, owned[-1].end, owned[0].skipped, owned[-1].overrun)
+
+
+def _ignore(_chunk: bytes, _at: Place) -> None:
+    """The block is to be read again."""
+
+
+def _feed_piece(
+    piece: Piece,
+    read: Callable[[Placed, int, int], bytes],
+    rule: Rule,
+    feed: Feed,
+    remaining_s: Callable[[], float],
+) -> Owned:
+    """Like ``feed_block``, in bytes of the piece's own object."""
+
+    def read_object(start: int, end: int) -> bytes:
+        return read(piece.object, start, end)
+
+    source = Readable(piece.object.key, piece.object.bytes, read_object, remaining_s)
+    head = read_object(*first_read(piece)) if piece.start == 0 else b""
+    how = piece.object.how or tell(source, head or read_object(0, min(FIRST_BYTES, source.bytes)))
+    if how == "plain":
+        return _feed_plain(source, Span(piece.start, piece.end), head, rule, feed)
+    archive = Archive(source, how, 0, head)
+    if how == "bzip2":
+        return _feed_streams(archive, source, Span(piece.start, piece.end), rule, feed)
+    if piece.start:
+        return Owned(source.bytes, source.bytes)
+    return _feed_streams(archive, source, Span(0, source.bytes), rule, feed)
+
+
+def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Feed) -> Owned:
+    """Feed what a block owns of a plain object; ``head`` are its first bytes if the piece has them."""
+    begin = max(piece.start - rule.around_bytes, 0)
+    if piece.start:
+        end = min(max(begin + WINDOW_BYTES, piece.start + 1), piece.end + OVER_READ_BYTES, source.bytes)
+        head = source.read(begin, end)
+    windows = _windows(source, begin + len(head), piece.end)
+    rest = b""
+
+    def own() -> Iterator[bytes]:
+        nonlocal rest
+        left = piece.end - piece.start
+        for window in chain((head[piece.start - begin :],), windows):
+            rest = window[left:]
+            yield window[:left]
+            left -= len(window)
+            if left <= 0:
+                return
+
+    def beyond() -> Iterator[bytes]:
+        yield rest
+        yield from windows
+
+    def where(offset: int) -> str:
+        return Place(source.name, piece.start + offset).name()
+
+    def feed_at(chunk: bytes, offset: int) -> None:
+        feed(chunk, Place(source.name, piece.start + offset))
+
+    fed = feed_records(rule, Text(head[: piece.start - begin], own(), beyond(), where), feed_at)
+    return Owned(piece.start + fed.skipped, piece.end + fed.overrun)
+
+
+def _windows(source: Readable, position: int, block_end: int) -> Iterator[bytes]:
+    """The object from ``position`` on: in whole windows up to the block's end, then in growing steps."""
+    step = min(OVER_READ_BYTES, WINDOW_BYTES)
+    while position < source.bytes:
+        if position < block_end:
+            end = min(position + WINDOW_BYTES, block_end + OVER_READ_BYTES, source.bytes)
+        else:
+            end = min(position + step, source.bytes)
+            step = min(2 * step, WINDOW_BYTES)
+        yield source.read(position, end)
+        position = end
+
+
+def _feed_streams(archive: Archive, source: Readable, piece: Span, rule: Rule, feed: Feed) -> Owned:
+    """Feed what a block owns of a compressed object: the records that begin in its streams. ``archive`` is at
+    the object's beginning."""
+    behind = b""
+    if piece.start:
+        entered = _enter(source, piece, rule.around_bytes)
+        if entered is None:
+            return Owned(piece.end, piece.end)
+        archive, behind = entered
+    start = end = archive.position
+
+    def own() -> Iterator[bytes]:
+        nonlocal end
+        while not archive.at_end() and (archive.position < piece.end or _is_empty_stream(archive)):
+            yield from archive.stream()
+        end = archive.position
+
+    def where(offset: int) -> str:
+        return f"byte {offset} of the text of {source.name} that is unpacked from byte {start} on"
+
+    def feed_at(chunk: bytes, offset: int) -> None:
+        feed(chunk, Place(source.name, offset, start))
+
+    texts = own() if piece.start else _checked(own(), source.name, archive.how)
+    fed = feed_records(rule, Text(behind, _joined(texts), _joined(archive.rest()), where), feed_at)
+    return Owned(start, end, fed.skipped, fed.overrun)
+
+
+def _checked(texts: Iterator[bytes], name: str, how: Compression) -> Iterator[bytes]:
+    """``texts``, of which the first ones are looked at. Raises SourceNotText."""
+    beginning = b""
+    for text in texts:
+        beginning += text
+        if len(beginning) >= LOOK_BYTES:
+            break
+    check_unpacked(name, how, beginning[:LOOK_BYTES])
+    yield beginning
+    yield from texts
+
+
+def check_beginning(source: Readable, how: Compression, head: bytes) -> None:
+    """Look at the beginning of the text of a compressed object, whose first bytes are ``head``. Raises
+    SourceNotText, ArchiveDamaged, ArchiveTooLarge."""
+    next(_checked(Archive(source, how, 0, head).rest(), source.name, how))
+
+
+def _is_empty_stream(archive: Archive) -> bool:
+    """Empty bzip2 streams have no beginning to be found by, and belong to the stream before them."""
+    return not BZIP2_STREAM.match(archive.peek())
+
+
+def _enter(source: Readable, piece: Span, behind_bytes: int) -> tuple[Archive, bytes] | None:
+    """A bzip2 object from the first stream on that begins in ``piece``, and the last bytes of the text before
+    it; None if no stream begins there.
+
+    Which one is first is told by unpacking from the last beginning before the piece, for its end is needed
+    anyway. A beginning that does not unpack may be a false one: then from the one before it.
+    """
+    at = max(piece.start - STEP_BYTES, 0)
+    head = source.read(at, min(piece.start + WINDOW_BYTES, piece.end + STEP_BYTES, source.bytes))
+    if not _any_beginning(source, piece, at, head):
+        return None
+    damaged = 0
+    for beginning in _beginnings_before(source, piece.start, at, head):
+        archive = Archive(source, "bzip2", beginning, head[beginning - at :] if beginning >= at else b"")
+        behind = b""
+        try:
+            while not archive.at_end() and (archive.position < piece.start or _is_empty_stream(archive)):
+                for text in archive.stream():
+                    behind = (behind + text[-behind_bytes:])[-behind_bytes:]
+        except ArchiveDamaged:
+            damaged += 1
+            if beginning == 0 or damaged > FALSE_BEGINNINGS:
+                raise
+            continue
+        if len(behind) == behind_bytes or beginning == 0:
+            return archive, behind  # behind the piece, if what begins in it was a false beginning
+    raise AssertionError("an object begins")
+
+
+def _any_beginning(source: Readable, piece: Span, at: int, data: bytes) -> bool:
+    """Whether a bzip2 stream seems to begin in ``piece``; ``data``, from ``at`` on, were read already."""
+    needed = min(piece.end + MAGIC_BYTES - 1, source.bytes)
+    while True:
+        found = BZIP2_STREAM.search(data, max(piece.start - at, 0), needed - at)
+        read_to = at + len(data)
+        if found or read_to >= needed:
+            return found is not None
+        at = max(read_to - (MAGIC_BYTES - 1), at)
+        data = source.read(at, min(read_to + WINDOW_BYTES, needed))
+
+
+def _beginnings_before(source: Readable, position: int, at: int, data: bytes) -> Iterator[int]:
+    """Where bzip2 streams seem to begin before ``position``, from the last one back to the object's first
+    byte; ``data``, from ``at`` on, were read already."""
+    step = STEP_BYTES
+    while at:
+        found = BZIP2_STREAM.finditer(data, 0, position - at + MAGIC_BYTES - 1)
+        yield from reversed([at + beginning.start() for beginning in found])
+        step = min(2 * step, WINDOW_BYTES)
+        position, at = at, max(at - step, 0)
+        data = source.read(at, min(position + MAGIC_BYTES - 1, source.bytes))
+    found = BZIP2_STREAM.finditer(data, 1, position + MAGIC_BYTES - 1)
+    yield from reversed([beginning.start() for beginning in found])
+    yield 0
+
+
+def _joined(texts: Iterator[bytes]) -> Iterator[bytes]:
+    """``texts`` in chunks of at least ``JOIN_BYTES``, but for the last one."""
+    small: list[bytes] = []
+    size = 0
+    for text in texts:
+        small.append(text)
+        size += len(text)
+        if size >= JOIN_BYTES:
+            yield b"".join(small)
+            small.clear()
+            size = 0
+    if small:
+        yield b"".join(small)

@@ -1,0 +1,211 @@
+"""The books of a run: every call as its fan-out told it, what is paid for it, and the timeline of all."""
+
+import math
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from lambda_src.errors import BudgetExceeded, FanfoldError
+from lambda_src.map_reduce import Ended
+from lambda_src.run.prices import ITEMS, dollars, prices_of
+from lambda_src.telemetry.calls import CALL_COUNTS, FAILURE_BYTES, Call, Trace, Usage, cut, error_text
+from lambda_src.telemetry.log import log
+from lambda_src.wire.record import RunRecord
+
+LOG_BYTES = 1000
+"""What an invocation is taken to write to CloudWatch Logs: 150 bytes of platform.start, 300 of
+platform.report, 150 of our own line, 26 that CloudWatch adds to each, and 400 of platform.initStart where it
+was cold."""
+
+
+class Watch:
+    """The observer of a fan-out over ``function``: gives ``keep`` every call that has ended, behind those
+    that this call has made itself. ``name(task)`` names a task for a person."""
+
+    def __init__(
+        self,
+        function: str,
+        name: Callable[[Any], str],
+        keep: Callable[[Call], None],
+        at_work: Callable[[int, int, int, float], None] = lambda *_: None,
+    ) -> None:
+        self._function, self._name, self._keep = function, name, keep
+        self.at_work = at_work
+        self._epoch_s = time.time() - time.monotonic()
+
+    def ended(self, call: Ended) -> None:
+        """As ``map_reduce.Observer`` has it."""
+        answer = call.answer if call.error is None else call.error
+        usage: Usage | None = getattr(answer, "usage", None)
+        for inner in getattr(answer, "calls", ()):
+            self._keep(inner)
+        self._keep(
+            Call(
+                self._function,
+                self._name(call.task),
+                call.attempt,
+                queued_at=self._epoch_s + call.queued_at,
+                started_at=self._epoch_s + call.started_at,
+                ended_at=self._epoch_s + call.ended_at,
+                outcome=call.outcome,
+                error="" if call.error is None else error_text(call.error),
+                usage=usage and replace(usage, request_id=""),
+                request_id=getattr(answer, "request_id", "") or (usage.request_id if usage else ""),
+            )
+        )
+
+
+def charged(call: Call, memory_mb: int) -> tuple[dict[str, float], dict[str, float]]:
+    """What is paid for a call, by the names of ``prices.ITEMS``, and which part of that is an estimate.
+
+    Of a call that did not tell, that is the time that its caller waited for a function of ``memory_mb``; its
+    requests stay unknown. One that was throttled before it began costs nothing.
+
+    >>> charged(Call("f", "t", 1, 0.0, 0.0, 2.0, "failed"), 1024)[0]
+    {'invocations': 1, 'log_gb': 1e-06, 'gb_s': 2.0}
+    """
+    if call.usage is None and call.outcome == "throttled":
+        return {}, {}
+    log_gb = {"log_gb": LOG_BYTES / 1e9}
+    if call.usage is None:
+        used = {"invocations": 1, **log_gb, "gb_s": memory_mb / 1024 * (call.ended_at - call.started_at)}
+        return used, used
+    billed_s = math.ceil(call.usage.init_ms + call.usage.handler_ms) / 1000
+    requests = {item: amount for item, amount in call.usage.requests.items() if item in ITEMS}
+    # An invocation is counted once, with what it took; its caller counts it among its own requests, too.
+    return {**requests, "invocations": 1, **log_gb, "gb_s": call.usage.memory_mb / 1024 * billed_s}, log_gb
+
+
+class Ledger:
+    """The books of the run of ``record``, which says what was used before; ``usage()`` is what this
+    invocation of ``parse_file`` has taken so far."""
+
+    def __init__(
+        self,
+        record: RunRecord,
+        usage: Callable[[], Usage],
+        get_trace: Callable[[], Trace | None],
+        put_trace: Callable[[Trace], None],
+    ) -> None:
+        self._record, self._usage = record, usage
+        self._get_trace, self._put_trace = get_trace, put_trace
+        self._before: list[Call] | None = None
+        self._calls: list[Call] = []
+        self._expected: Callable[[], list[Call]] = list
+        self._memory_mb: dict[str, int] = {}
+        self._used = defaultdict(float, record.used)
+        self._estimated: defaultdict[str, float] = defaultdict(float)
+        self._estimated_before = record.dollars_estimated
+        self._counts = Counter(record.calls)
+        architecture = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
+        self._prices, record.prices = prices_of(os.environ.get("AWS_REGION", ""), architecture)
+        self._at_work("", 0, 0, 0, 0.0)
+
+    def watch(self, function: str, name: Callable[[Any], str]) -> Watch:
+        """The observer of a fan-out over ``function``."""
+        return Watch(function, name, self.keep, partial(self._at_work, function))
+
+    def keep(self, call: Call) -> None:
+        """Note a call that has ended."""
+        self._calls.append(call)
+        if call.outcome in CALL_COUNTS:
+            self._counts[CALL_COUNTS[call.outcome]] += 1
+        if call.usage:
+            self._memory_mb[call.function] = call.usage.memory_mb
+        _add(call, self._memory_of(call.function), self._used, self._estimated)
+
+    def lost(self, function: str, task: str, started_at: float) -> None:
+        """Note a call whose work was done some time since ``started_at``, by whom is not known."""
+        error = "Its answer was lost."
+        self.keep(Call(function, task, 1, started_at, started_at, time.time(), "given_up", error))
+
+    @property
+    def room(self) -> int:
+        """How many more calls may be under way: none once one was throttled."""
+        if self._counts["throttled"]:
+            return 0
+        return self._record.max_concurrency - self._counts["running"]
+
+    def expect(self, calls: Callable[[], list[Call]]) -> None:
+        """Note ``calls()``, too, when the books are closed."""
+        self._expected = calls
+
+    def show(self) -> None:
+        """Bring the record up to date, this invocation included as far as it is."""
+        used, estimated = self._used.copy(), self._estimated.copy()
+        _add(self._own_call(0), 0, used, estimated)
+        record = self._record
+        record.calls = {
+            name: self._counts[name] for name in ("running", "at_most", "slow", *CALL_COUNTS.values())
+        }
+        record.used = {item: round(used[item], 9) for item in ITEMS}
+        record.dollars = {
+            item: round(price, 12) for item, price in dollars(record.used, self._prices).items()
+        }
+        guessed = sum(dollars(estimated, self._prices).values())
+        record.dollars_estimated = round(self._estimated_before + guessed, 12)
+
+    def check_budget(self) -> None:
+        """Raise BudgetExceeded if what the record shows, and the calls under way for as long as they are,
+        cost more than the run may."""
+        function, running_s = self._under_way
+        under_way = self._memory_of(function) / 1024 * running_s * self._prices.gb_s
+        spent, most = sum(self._record.dollars.values()) + under_way, self._record.max_dollars
+        if most is not None and spent >= most:
+            raise BudgetExceeded(
+                f"max_dollars: the run has cost ${spent:.6f}, and its limit is ${most:.6f}. Resume it with a "
+                "higher limit: what is done is kept."
+            )
+
+    def close(self) -> None:
+        """Store the trace, behind what earlier invocations have left of it. A run is as exact without: what
+        goes wrong is logged."""
+        for call in self._expected():
+            self.keep(call)
+        try:
+            if self._before is None:
+                found = self._get_trace()
+                self._before = found.calls if found else []
+            own = self._own_call(sum(call.function == "parse_file" for call in self._before))
+            self._put_trace(Trace(self._record.run_id, [*self._before, *self._calls, own]))
+        except FanfoldError as error:
+            run_id, name = self._record.run_id, type(error).__name__
+            log("trace_not_written", run_id=run_id, error=name, message=str(error))
+        self.show()
+
+    def _own_call(self, before: int) -> Call:
+        usage, now = self._usage(), time.time()
+        started_at = now - usage.handler_ms / 1000
+        return Call(
+            "parse_file",
+            f"invocation {before + 1}",
+            before + 1,
+            queued_at=started_at,
+            started_at=started_at,
+            ended_at=now,
+            outcome="failed" if self._record.error else "done",
+            error=cut(self._record.error, FAILURE_BYTES),
+            usage=replace(usage, request_id=""),
+            request_id=usage.request_id,
+        )
+
+    def _memory_of(self, function: str) -> int:
+        """Of one that has not told yet: as much as our own."""
+        return self._memory_mb.get(function) or self._usage().memory_mb
+
+    def _at_work(self, function: str, running: int, at_most: int, slow: int, running_s: float) -> None:
+        self._counts["running"], self._counts["at_most"], self._counts["slow"] = running, at_most, slow
+        self._under_way = function, running_s
+
+
+def _add(
+    call: Call, memory_mb: int, used: defaultdict[str, float], estimated: defaultdict[str, float]
+) -> None:
+    for sums, amounts in zip((used, estimated), charged(call, memory_mb), strict=True):
+        for item, amount in amounts.items():
+            sums[item] += amount

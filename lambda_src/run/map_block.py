@@ -1,0 +1,131 @@
+"""Mapping one block: its lines are stored as one blob, whose header tells whether it is valid."""
+
+import msgspec
+
+from lambda_src.errors import BadObjects, BlobDamaged, JobBroken, OutOfMemory, TooManyDistinct
+from lambda_src.input.addresses import Portion
+from lambda_src.input.findings import CONCERNS, INVALID_UTF8, WatchedInput
+from lambda_src.job import Input, Job, Mapped, Owned, Span
+from lambda_src.store.blobs import BlobStore, header_bytes, variant
+from lambda_src.store.digests import digest_of
+from lambda_src.telemetry.calls import cut
+from lambda_src.wire.codec import encode
+from lambda_src.wire.record import REASON_BYTES
+from lambda_src.wire.reports import BadObject, BlobHeader, BlockReport
+from lambda_src.wire.requests import ParseBlockRequest
+
+
+def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobStore) -> BlockReport:
+    """Map the block of ``request`` by ``job`` and store its blob, or report its bad objects if they are to be
+    skipped. Raises JobBroken for a job that breaks its promises, and what the job and its input raise."""
+    try:
+        mapped = map_watched(job, Span(request.start, request.end), source)
+        job.check(mapped)
+    except (TooManyDistinct, OutOfMemory) as error:
+        raise type(error)(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
+    except BadObjects as bad:
+        nothing = Owned(request.start, request.start)
+        found = [BadObject(address, cut(reason, REASON_BYTES)) for address, reason in bad.found]
+        return BlockReport(request.block, nothing, 0, [], [], {}, bad_objects=found)
+    report = BlockReport(
+        block=request.block,
+        owned=mapped.owned,
+        header_bytes=0,
+        line_bytes=[len(line) for line in mapped.lines],
+        observations=list(mapped.observations),
+        extras=dict(mapped.extras),
+        line_digests=b"".join(map(digest_of, mapped.lines)),
+        findings=dict(mapped.findings),
+        left_out=request.left_out,
+    )
+    # The header holds its own size: as many more digits as the largest has leave room for it.
+    report.header_bytes = header_bytes(len(_header(job, request, report)) + 8)
+    blobs.put(
+        request.block,
+        _header(job, request, report),
+        report.header_bytes,
+        mapped.lines,
+        variant=variant(request.left_out),
+    )
+    return report
+
+
+def map_watched(job: Job, block: Span, source: Input) -> Mapped:
+    """What ``job`` maps ``block`` to, with the engine's own findings. Raises JobBroken for findings of which
+    the job's concerns say nothing, and what the job and its input raise."""
+    if job.finds_invalid_utf8:
+        mapped = job.map(block, source)
+    else:
+        watched = WatchedInput(source)
+        mapped = job.map(block, watched)
+        mapped = mapped._replace(findings={INVALID_UTF8: watched.invalid.finding(), **mapped.findings})
+    if unknown := mapped.findings.keys() - {*CONCERNS, *job.concerns}:
+        raise JobBroken(f"map gave the finding {min(unknown)}, of which the job's concerns say nothing.")
+    return mapped
+
+
+def how_to_get_smaller_blocks(portion: Portion) -> str:
+    """A sentence for whoever has a block of these objects that is too large: an archive that is unpacked as a
+    whole is one block, whatever the block size."""
+    smaller, split = "Choose a smaller block_bytes", "upload it unpacked, or in several objects."
+    formats = {one.how for one in portion.objects} if portion.objects else {None}
+    if formats == {"plain"}:
+        return f"{smaller}."
+    if len(portion.objects) == 1 and formats.isdisjoint({None, "plain", "bzip2"}):
+        (one,) = portion.objects
+        return f"{one.key} is {one.how}, which is always one block: {split}"
+    return f"{smaller}; gzip, xz, zstd, and bzip2 of one stream, are always one block each: {split}"
+
+
+def find_report(
+    job: Job, request: ParseBlockRequest, blobs: BlobStore, *, check_lines: bool
+) -> BlockReport | None:
+    """The report of a block that is mapped already: its blob is whole, and of this block of this input, by
+    the rules of ``job``. To ``check_lines`` takes a read of each."""
+    found = blobs.get_header(request.block, variant=variant(request.left_out))
+    if found is None:
+        return None
+    header_text, lines_bytes = found
+    try:
+        header = msgspec.json.decode(header_text, type=BlobHeader)
+    except (ValueError, RecursionError):  # not UTF-8, no JSON, or none of a header
+        return None
+    report = header.report
+    mapped = (header.etag, header.start, header.end, header.rules, len(report.line_bytes), report.left_out)
+    wanted = (
+        request.source.etag,
+        request.start,
+        request.end,
+        job.rules,
+        len(job.parts),
+        request.left_out,
+    )
+    whole = sum(report.line_bytes) + len(report.line_bytes) == lines_bytes
+    if mapped != wanted or not whole or header.report_digest != digest_of(encode(report)):
+        return None
+    try:
+        for number in range(len(report.line_bytes) if check_lines else 0):
+            blobs.get(
+                number,
+                request.block,
+                report.header_bytes,
+                report.line_bytes,
+                report.line_digests,
+                variant=variant(report.left_out),
+            )
+    except BlobDamaged:
+        return None
+    return report
+
+
+def _header(job: Job, request: ParseBlockRequest, report: BlockReport) -> bytes:
+    return encode(
+        BlobHeader(
+            request.source.etag,
+            request.start,
+            request.end,
+            job.rules,
+            digest_of(encode(report)),
+            report,
+        )
+    )

@@ -1,0 +1,55 @@
+"""The answer of a run: what its record and its parts say."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec.structs import asdict
+
+from lambda_src.job import Job
+from lambda_src.wire.record import RunRecord, RunWarning, total_dollars
+from lambda_src.wire.reports import PartReport
+
+ENGINE_FIELDS = frozenset(
+    {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "warnings", "seconds", "dollars"}
+    | {"objects_left_out", "bytes_left_out", "left_out"}
+)
+"""Of an answer: no job may have a field of that name."""
+
+
+def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[str, Any]:
+    """The answer of a run, from what the results table holds of it: of one that has not finished without the
+    job's own fields."""
+    own = (
+        job.summarize(record.facts, record.extras, {report.part: report.result for report in parts})
+        if parts
+        else {}
+    )
+    return {
+        "run_id": record.run_id,
+        "status": record.status,
+        "bytes": record.bytes,
+        "block_bytes": record.block_bytes,
+        "block_bytes_because": record.block_bytes_because,
+        "blocks": record.blocks,
+        **own,
+        **what_is_left_out(record),
+        "warnings": plain_warnings(record.warnings),
+        "seconds": record.seconds,
+        "dollars": total_dollars(record),
+    }
+
+
+def what_is_left_out(record: RunRecord) -> dict[str, Any]:
+    """What an answer, and a log, say of it: nothing where nothing may be left out."""
+    if record.on_bad_object == "fail":
+        return {}
+    return {
+        "objects_left_out": record.objects_left_out,
+        "bytes_left_out": record.bytes_left_out,
+        "left_out": [asdict(one) for one in record.left_out],
+    }
+
+
+def plain_warnings(warnings: Iterable[RunWarning]) -> list[dict[str, Any]]:
+    """Warnings as answers and logs hold them: every field, those without a value as None."""
+    return [asdict(warning) for warning in warnings]

@@ -1,0 +1,209 @@
+"""One blob per block in S3: a header line, then one line per part.
+
+A line is read back with one ranged request, without the rest of the blob. Keys start with a hash, so that a
+run's blobs spread over S3's own partitions. Writing a block again puts the same bytes under the same key:
+copies of a task cannot hurt each other.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import GenericError
+from obstore.store import S3Store
+
+from lambda_src.aws.s3 import translated
+from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
+from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
+from lambda_src.store.digests import digest_at, digest_of
+from lambda_src.telemetry import meter
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+HEADER_STEP_BYTES = 1024
+"""A header is padded with spaces to a multiple of it, and begins with its own size in eight digits: one read
+of as many bytes tells what most blobs hold, two tell of any."""
+
+CHUNK_BYTES = 1 << 20
+"""What is read comes in pieces of about this size."""
+
+_DIGITS = 8
+
+DELETED_AT_ONCE = 1000
+"""S3's own bound."""
+
+DELETE_RESERVE_S = 100.0
+"""A request may take so long, with the client's own retries."""
+
+
+def header_bytes(content_bytes: int) -> int:
+    """The size of a header of ``content_bytes``, with its size before them and a newline behind.
+
+    >>> header_bytes(1024 - 10), header_bytes(1024 - 9)
+    (1024, 2048)
+    """
+    return -(-(content_bytes + _DIGITS + 2) // HEADER_STEP_BYTES) * HEADER_STEP_BYTES
+
+
+def variant(left_out: Iterable[Sequence[int]]) -> str:
+    """Names the blob of a block without the objects in these spans.
+
+    >>> variant([]), variant([(0, 9)])
+    ('', '-fb7da451')
+    """
+    spans = [tuple(span) for span in left_out]
+    return f"-{hashlib.sha256(repr(spans).encode()).hexdigest()[:8]}" if spans else ""
+
+
+class BlobStore:
+    """The blobs, the manifest, the listing and the trace of one run, in ``bucket``."""
+
+    def __init__(self, objects: S3Store, bucket: str, run_id: str) -> None:
+        self._objects = objects
+        self._bucket = bucket
+        self._run_id = run_id
+
+    def key(self, block: int, variant: str = "") -> str:
+        """The key of block ``block``, in this ``variant``: a late copy of a call must not overwrite the blob
+        that leaves out more objects."""
+        spread = hashlib.sha256(f"{self._run_id}/{block}".encode()).hexdigest()[:8]
+        return f"{BLOBS_PREFIX}{spread}/{self._run_id}/{block:06d}{variant}.jsonl"
+
+    def put(self, block: int, header: bytes, size: int, lines: Sequence[bytes], *, variant: str = "") -> None:
+        """Store ``lines``, a newline behind each, behind ``header`` padded to ``size``. Raises AccessDenied,
+        Transient."""
+        first = b"%0*d " % (_DIGITS, size) + header
+        if header_bytes(len(header)) > size:
+            raise ValueError(f"The header of block {block} has {len(header)} bytes: too many for {size}.")
+        parts = [part for line in (first.ljust(size - 1), *lines) for part in (line, b"\n")]
+        self._put(self.key(block, variant), parts)
+
+    def get(
+        self,
+        number: int,
+        block: int,
+        header_bytes: int,
+        line_bytes: Sequence[int],
+        digests: bytes,
+        *,
+        variant: str = "",
+    ) -> bytes:
+        """Line ``number`` (from 0) of block ``block``, whose header and lines have these sizes, and the lines
+        these digests, end to end.
+
+        Raises BlobDamaged if the blob is missing or too short, or the line is another; AccessDenied,
+        Transient.
+        """
+        start = header_bytes + sum(line_bytes[:number]) + number
+        key = self.key(block, variant)
+        line, _ = self._get(key, start, start + line_bytes[number] + 1)
+        line.seek(-1, io.SEEK_END)
+        ends = line.read() == b"\n"
+        line.truncate(line_bytes[number])
+        data = line.getvalue()
+        if not ends or digest_of(data) != digest_at(number, digests):
+            raise BlobDamaged(
+                f"s3://{self._bucket}/{key} was changed: line {number} of block {block} is not "
+                "the one that was written. Resume the run: it maps damaged blocks again."
+            )
+        return data
+
+    def get_header(self, block: int, *, variant: str = "") -> tuple[bytes, int] | None:
+        """The header of block ``block``, and how many bytes of lines there are behind it, or None where there
+        is no whole header. Raises AccessDenied, Transient."""
+        size = HEADER_STEP_BYTES
+        for _ in range(2):
+            try:
+                head, blob_bytes = self._get(self.key(block, variant), 0, size)
+            except (BlobDamaged, AccessDenied):
+                # Without the permission to list, S3 answers for a missing object as for a forbidden one.
+                return None
+            header = head.getvalue()
+            if not header[:_DIGITS].isdigit():
+                return None
+            if int(header[:_DIGITS]) == size:
+                return header[_DIGITS:], blob_bytes - size
+            size = int(header[:_DIGITS])
+        return None
+
+    def delete(self, blobs: Iterable[tuple[int, str]], remaining_s: Callable[[], float]) -> None:
+        """Delete ``blobs``, each a block's number and a variant, as long as there is time; those that do not
+        exist do not matter. Raises AccessDenied, Throttled, Transient."""
+        keys = [self.key(*blob) for blob in blobs]
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            if remaining_s() < DELETE_RESERVE_S:
+                return
+            with translated(self._bucket, keys[first]):
+                obstore.delete(self._objects, keys[first : first + DELETED_AT_ONCE])
+
+    def put_manifest(self, manifest: bytes) -> None:
+        """Store the run's manifest. Raises AccessDenied, Transient."""
+        self._put(self._manifest_key(), manifest)
+
+    def get_manifest(self) -> bytes:
+        """The run's manifest. Raises BlobDamaged if it is missing, AccessDenied, Transient."""
+        return self._get(self._manifest_key())[0].getvalue()
+
+    def put_listing(self, listing: bytes) -> None:
+        """Store the listing of the run's objects. Raises AccessDenied, Transient."""
+        self._put(self._listing_key(), listing)
+
+    def get_listing(self, start: int, end: int) -> bytes:
+        """Bytes ``[start, end)`` of the listing. Raises BlobDamaged if it is missing or too short,
+        AccessDenied, Transient."""
+        return self._get(self._listing_key(), start, end)[0].getvalue()
+
+    def put_trace(self, trace: bytes) -> None:
+        """Store the run's trace. Raises AccessDenied, Transient."""
+        self._put(self._trace_key(), trace)
+
+    def get_trace(self) -> bytes | None:
+        """The run's trace, or None where there is none. Raises Transient."""
+        try:
+            return self._get(self._trace_key())[0].getvalue()
+        except (BlobDamaged, AccessDenied):  # as for a header
+            return None
+
+    def _trace_key(self) -> str:
+        return f"{RUNS_PREFIX}{self._run_id}/trace.json"
+
+    def _listing_key(self) -> str:
+        return f"{RUNS_PREFIX}{self._run_id}/objects.jsonl"
+
+    def _manifest_key(self) -> str:
+        return f"{RUNS_PREFIX}{self._run_id}/manifest.json"
+
+    def _put(self, key: str, body: bytes | Sequence[bytes]) -> None:
+        """Store ``body``, or its parts: one request, without a copy of them."""
+        with translated(self._bucket, key), meter.stage("store"):
+            meter.count("s3_puts")
+            obstore.put(self._objects, key, body, use_multipart=False)
+
+    def _get(self, key: str, start: int = 0, end: int | None = None) -> tuple[io.BytesIO, int]:
+        """Bytes ``[start, end)`` of an object of ours, held once as they arrive, and its size."""
+        data = io.BytesIO()
+        try:
+            with translated(self._bucket, key), meter.stage("fetch"):
+                try:
+                    meter.count("s3_gets")
+                    options: GetOptions = {} if end is None else {"range": (start, end)}
+                    result = obstore.get(self._objects, key, options=options)
+                    size = result.meta["size"]
+                    for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
+                        data.write(chunk)
+                except GenericError:
+                    # A range behind the end of a cut blob looks like any refused request: ask for the size.
+                    if end is None:
+                        raise
+                    meter.count("s3_gets")
+                    if (size := obstore.head(self._objects, key)["size"]) >= end:
+                        raise
+                    data = io.BytesIO()
+        except SourceNotFound as error:
+            raise BlobDamaged(f"s3://{self._bucket}/{key} is missing: resume the run.") from error
+        if end is not None and data.tell() != end - start:
+            raise BlobDamaged(f"s3://{self._bucket}/{key} ends before byte {end}: resume the run.")
+        return data, size

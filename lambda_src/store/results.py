@@ -1,0 +1,375 @@
+"""The results table in DynamoDB: the run records and the results of each part.
+
+Partition key ``run_id``, sort key ``item``: ``run`` is the run record; ``length#01`` to ``length#20``, say,
+hold the results of a job whose parts are lengths. Every write is on a condition on the run's owner.
+"""
+
+import os
+import random
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import msgspec
+
+from lambda_src.aws.dynamodb import THROTTLES, Refused, Table, from_attribute, to_attribute
+from lambda_src.aws.endpoint import Unreachable
+from lambda_src.errors import (
+    AccessDenied,
+    FanfoldError,
+    RecordUnreadable,
+    RunCancelled,
+    RunConflict,
+    Throttled,
+    Transient,
+)
+from lambda_src.job import Job
+from lambda_src.telemetry.calls import FAILURE_BYTES, cut
+from lambda_src.wire.record import RunRecord, Status
+from lambda_src.wire.reports import PartReport
+
+RUN_ITEM = "run"
+
+DELETES_AT_ONCE = 99
+"""A transaction holds 100 actions, and one of them checks the owner."""
+
+CONFLICT_ATTEMPTS = 8
+CONFLICT_BACKOFF_S = 0.05
+CONFLICT_S = 3.0
+"""DynamoDB refuses a write to an item on which a transaction is at work; transactions take milliseconds. It
+throttles a transaction in the same way. The last attempt begins within ``CONFLICT_S``: two writes that follow
+each other must fit into a lease, for the second one to renew what the first one wrote."""
+
+TRANSACTION_THROTTLES = {"ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError"}
+"""Among the reasons for which a transaction is cancelled."""
+
+NEW = "attribute_not_exists(run_id)"
+RELEASED = "(#status = :running AND released = :yes)"
+ABANDONED = "(#status = :running AND lease_until < :now)"
+"""Its owner has not renewed its lease: it has died, or nobody has taken over what it released."""
+
+
+class ResultsTable:
+    """The items of one run of ``job`` in ``table``."""
+
+    def __init__(self, table: Table, run_id: str, job: Job) -> None:
+        self._table = table
+        self._job = job
+        self.run_id = run_id
+
+    def claim(self, record: RunRecord, found: RunRecord | None) -> None:
+        """Store the record of a new owner in place of ``found``, the record as it was read.
+
+        Raises RunConflict if another invocation works on the run, or has begun to since; AccessDenied,
+        Transient, as every method here does.
+        """
+        if found is None:
+            self._claim(record, NEW)
+        else:
+            self._claim(
+                record,
+                "#owner = :found AND cancel_requested = :asked "
+                f"AND (#status IN (:failed, :cancelled) OR {ABANDONED})",
+                found=found.owner,
+                asked=found.cancel_requested,
+                failed="FAILED",
+                cancelled="CANCELLED",
+                running="RUNNING",
+                now=time.time(),
+            )
+
+    def take_over(self, record: RunRecord, released_by: str) -> None:
+        """Store the record of a new owner of the run that the owner ``released_by`` has handed over. That is
+        a state of the record and needs no clock. Raises RunConflict if it is not, or not any more."""
+        self._claim(record, f"#owner = :found AND {RELEASED}", found=released_by, running="RUNNING", yes=True)
+
+    def _claim(self, record: RunRecord, free: str, **values: Any) -> None:
+        try:
+            self._put(RUN_ITEM, record, free, **values)
+        except RunConflict:
+            # What got no answer is tried again: the first try may have been the one that won.
+            now = self.get_run()
+            if now is None or now.owner != record.owner:
+                raise
+
+    def put_run(self, record: RunRecord) -> None:
+        """Store the record of a run at work. Raises RunCancelled; RunConflict if it has another owner."""
+        try:
+            at_work = "#owner = :owner AND cancel_requested = :no"
+            self._put(RUN_ITEM, record, at_work, owner=record.owner, no=False)
+        except RunConflict:
+            found = self.get_run()
+            if found and found.owner == record.owner and found.cancel_requested:
+                raise RunCancelled("The run was cancelled.") from None
+            raise
+
+    def end_run(self, record: RunRecord) -> None:
+        """Store the record of a run that its owner lets go of. Raises RunConflict if it has another owner."""
+        self._put(RUN_ITEM, record, "#owner = :owner", owner=record.owner)
+
+    def request_cancel(self) -> Status:
+        """Cancel the run. RUNNING means that its owner was asked to stop and will; CANCELLED, that nobody was
+        at work on it, and it is cancelled. Raises RunConflict if the run is not running."""
+        for _ in range(CONFLICT_ATTEMPTS):
+            found = self.get_run()
+            if found is None or found.status != "RUNNING":
+                break
+            with suppress(RunConflict):  # or it has changed hands since it was read
+                if found.released or found.lease_until < time.time():
+                    self._cancel_unowned(found)
+                    return "CANCELLED"
+                self._ask_to_stop()
+                return "RUNNING"
+        raise RunConflict(f"There is no run {self.run_id} at work.")
+
+    def _ask_to_stop(self) -> None:
+        """The owner hears it at its next write. A run that is released has none to hear it."""
+        self._write(
+            "UpdateItem",
+            {
+                "TableName": self._table.name,
+                "Key": self._key(RUN_ITEM),
+                "UpdateExpression": "SET cancel_requested = :yes",
+                **_condition("#status = :running AND released <> :yes", running="RUNNING", yes=True),
+            },
+        )
+
+    def _cancel_unowned(self, found: RunRecord) -> None:
+        """End the run as it was read, in place of an owner that has died or released it. Should that one come
+        to life after all, it finds that the run is not its own."""
+        owner = found.owner
+        found.owner = os.urandom(8).hex()
+        found.fail(RunCancelled("The run was cancelled when nobody was at work on it."))
+        self._claim(
+            found,
+            f"#owner = :found AND ({RELEASED} OR {ABANDONED})",
+            found=owner,
+            running="RUNNING",
+            yes=True,
+            now=time.time(),
+        )
+        with suppress(RunConflict):  # or it was resumed since
+            self.delete_parts(found.owner)
+
+    def end_released_run(self, released_by: str, error: FanfoldError) -> None:
+        """End the run that the owner ``released_by`` has handed over, and that ``error`` keeps from going on,
+        unless another invocation has taken it over."""
+        found = self.get_run()
+        if found:
+            found.fail(error)
+            with suppress(RunConflict):
+                self.take_over(found, released_by)
+                self.delete_parts(found.owner)
+
+    def end_lease(self, found: RunRecord) -> None:
+        """Let the lease of a run end, as it was read. Raises RunConflict if it has another owner by now."""
+        self._write(
+            "UpdateItem",
+            {
+                "TableName": self._table.name,
+                "Key": self._key(RUN_ITEM),
+                "UpdateExpression": "SET lease_until = :never",
+                **_condition(
+                    "#status = :running AND #owner = :owner", running="RUNNING", owner=found.owner, never=0
+                ),
+            },
+        )
+
+    def put_new_run(self, record: RunRecord) -> None:
+        """Store the run record unless the run has one already."""
+        with suppress(RunConflict):
+            self._put(RUN_ITEM, record, NEW)
+
+    def get_run(self) -> RunRecord | None:
+        """The run record, read consistently, or None. Raises RecordUnreadable."""
+        item = self._run_item()
+        return None if item is None else run_from_item(item, self.run_id)
+
+    def _run_item(self) -> Mapping[str, Any] | None:
+        request = {"TableName": self._table.name, "Key": self._key(RUN_ITEM), "ConsistentRead": True}
+        with _translated(self._table.name):
+            item: Mapping[str, Any] | None = self._table.call("GetItem", request).get("Item")
+        return item
+
+    def has_run(self) -> bool:
+        """Whether there is a run record, readable or not."""
+        return self._run_item() is not None
+
+    def put_part(self, report: PartReport, owner: str) -> None:
+        """Store the result of one part, if the run is still at work for ``owner``. Raises RunConflict: a
+        reducer that comes late leaves nothing with a run that has failed or been cancelled."""
+        put = {
+            "TableName": self._table.name,
+            "Item": self._item(self._part_item(report.part), report),
+        }
+        self._write_if(
+            [{"Put": put}], "#status = :running AND #owner = :owner", running="RUNNING", owner=owner
+        )
+
+    def get_parts(self) -> list[PartReport]:
+        """The stored results, in the job's order of parts. Raises RecordUnreadable."""
+        reports = [self._report(item) for page in self._pages() for item in page["Items"]]
+        return sorted(reports, key=lambda report: self._job.parts.index(report.part))
+
+    def _report(self, item: Mapping[str, Any]) -> PartReport:
+        name = str(from_attribute(item["item"]))
+        what = f"result {name} of the run {self.run_id}"
+        report: PartReport = _from_item(item, PartReport, what)
+        if report.part not in self._job.parts or self._part_item(report.part) != name:
+            raise _unreadable(what, f"it is of another {self._job.part}")
+        return report
+
+    def count_parts(self) -> int:
+        """How many results are stored, without reading them."""
+        return sum(page["Count"] for page in self._pages(Select="COUNT"))
+
+    def _pages(self, **more: Any) -> Iterator[dict[str, Any]]:
+        query = {
+            "TableName": self._table.name,
+            "KeyConditionExpression": "run_id = :run AND begins_with(#item, :part)",
+            "ExpressionAttributeNames": {"#item": "item"},
+            "ExpressionAttributeValues": _values(run=self.run_id, part=f"{self._job.part}#"),
+            "ConsistentRead": True,
+            **more,
+        }
+        with _translated(self._table.name):
+            while True:
+                page = self._table.call("Query", query)
+                yield page
+                if not page.get("LastEvaluatedKey"):
+                    return
+                query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def delete_parts(self, owner: str) -> None:
+        """Delete the stored results. Raises RunConflict if the run has another owner than ``owner``."""
+        # By their keys: those of an earlier version of the job may be of parts that it does not have now.
+        keys = [item for page in self._pages(ProjectionExpression="run_id, #item") for item in page["Items"]]
+        for first in range(0, len(keys), DELETES_AT_ONCE):
+            deletes = [
+                {"Delete": {"TableName": self._table.name, "Key": key}}
+                for key in keys[first : first + DELETES_AT_ONCE]
+            ]
+            self._write_if(deletes, "#owner = :owner", owner=owner)
+
+    def _put(self, item: str, content: msgspec.Struct, condition: str, **values: Any) -> None:
+        self._write(
+            "PutItem",
+            {
+                "TableName": self._table.name,
+                "Item": self._item(item, content),
+                **_condition(condition, **values),
+            },
+        )
+
+    def _write_if(self, writes: list[dict[str, Any]], condition: str, **values: Any) -> None:
+        """``writes`` in one transaction, on a condition on the run's record."""
+        check = {
+            "TableName": self._table.name,
+            "Key": self._key(RUN_ITEM),
+            **_condition(condition, **values),
+        }
+        self._write("TransactWriteItems", {"TransactItems": [{"ConditionCheck": check}, *writes]})
+
+    def _write(self, operation: str, request: Mapping[str, Any]) -> None:
+        """Write, and again while a transaction is throttled or in the way: reducers check the record that its
+        owner puts."""
+        gives_up_at = time.monotonic() + CONFLICT_S
+        with _translated(self._table.name):
+            for attempt in range(CONFLICT_ATTEMPTS):
+                try:
+                    self._table.call(operation, request)
+                except Refused as error:
+                    backoff_s = random.uniform(0.0, CONFLICT_BACKOFF_S * 2**attempt)  # noqa: S311 - no secret
+                    late = attempt == CONFLICT_ATTEMPTS - 1 or time.monotonic() + backoff_s > gives_up_at
+                    if late or not _passes(error):
+                        raise
+                    time.sleep(backoff_s)
+                else:
+                    return
+
+    def _key(self, item: str) -> dict[str, Any]:
+        return _values_of({"run_id": self.run_id, "item": item})
+
+    def _part_item(self, part: str) -> str:
+        """Padded, so that items sort as parts that are numbers do."""
+        return f"{self._job.part}#{part.rjust(max(map(len, self._job.parts)), '0')}"
+
+    def _item(self, item: str, content: msgspec.Struct) -> dict[str, Any]:
+        plain = msgspec.to_builtins(content)
+        return {**_values_of(plain), **self._key(item)}
+
+
+def run_from_item(item: Mapping[str, Any], run_id: str) -> RunRecord:
+    """The record of the run ``run_id`` that an item of the table holds. Raises RecordUnreadable."""
+    record: RunRecord = _from_item(item, RunRecord, f"record of the run {run_id}")
+    return record
+
+
+def _from_item(item: Mapping[str, Any], kind: Any, what: str) -> Any:
+    """What an item of the table holds of a Struct ``kind``; fields that are newer than it have defaults."""
+    known = {field.encode_name for field in msgspec.structs.fields(kind)} | {"outcome"}
+    try:
+        plain = {name: from_attribute(value) for name, value in item.items() if name in known}
+        return msgspec.convert(plain, kind)
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise _unreadable(what, str(error)) from error
+
+
+def _unreadable(what: str, why: str) -> RecordUnreadable:
+    reason = cut(" ".join(why.split()), FAILURE_BYTES)
+    return RecordUnreadable(
+        f"The {what} cannot be read: {reason}. It is damaged, or a newer version of Fanfold wrote it."
+    )
+
+
+def _values_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: to_attribute(value) for name, value in values.items()}
+
+
+def _values(**values: Any) -> dict[str, Any]:
+    """As an expression names them."""
+    return {f":{name}": to_attribute(value) for name, value in values.items()}
+
+
+def _condition(expression: str, **values: Any) -> dict[str, Any]:
+    """The condition of a write. Names behind ``#`` are those that DynamoDB reserves."""
+    names = set(re.findall(r"#(\w+)", expression))
+    return {
+        "ConditionExpression": expression,
+        **({"ExpressionAttributeNames": {f"#{name}": name for name in names}} if names else {}),
+        **({"ExpressionAttributeValues": _values(**values)} if values else {}),
+    }
+
+
+@contextmanager
+def _translated(table: str) -> Iterator[None]:
+    try:
+        yield
+    except Refused as error:
+        raise _as_ours(error, table) from error
+    except Unreachable as error:
+        raise Transient(f"The connection to DynamoDB failed for the table {table}: {error}") from error
+
+
+def _as_ours(error: Refused, table: str) -> FanfoldError:
+    code, message = error.code, error.message
+    if code == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in error.reasons:
+        return RunConflict("The run has ended, or another invocation works on it.")
+    if code in THROTTLES or error.reasons & TRANSACTION_THROTTLES:
+        return Throttled(f"DynamoDB throttled the table {table}: {message}")
+    if code.startswith("Transaction"):
+        return Transient(f"DynamoDB could not write to the table {table} now: {message}")
+    if code in ("AccessDeniedException", "AccessDenied"):
+        return AccessDenied(f"{code} by DynamoDB for the table {table}: {message}")
+    if error.status >= 500:
+        return Transient(f"DynamoDB answered {error.status} for the table {table}: {message}")
+    return FanfoldError(f"DynamoDB refused a request to the table {table}: {code}: {message}")
+
+
+def _passes(error: Refused) -> bool:
+    """Whether a write was refused only for another transaction at work on the same item, or for throttles."""
+    if error.code == "TransactionConflictException":
+        return True
+    return bool(error.reasons) and error.reasons <= TRANSACTION_THROTTLES | {"TransactionConflict"}

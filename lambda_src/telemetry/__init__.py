@@ -1,0 +1,1 @@
+"""What each call used: counted, logged, traced."""

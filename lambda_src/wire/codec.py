@@ -1,0 +1,87 @@
+"""Messages as JSON, and back.
+
+A worker returns its report or a ``Failure``, so a raised exception always means a crash.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from lambda_src.errors import CodeChanged, FanfoldError, InvalidRequest, Throttled, by_name
+from lambda_src.fields import RUN_ID, RUN_ID_RULE
+from lambda_src.telemetry.calls import FAILURE_BYTES, cut
+from lambda_src.wire.reports import Failure
+from lambda_src.wire.requests import WarmRequest
+
+T = TypeVar("T")
+
+
+S = TypeVar("S", bound=Struct)
+
+
+def is_warm_request(event: object) -> bool:
+    """Whether the event is a ``WarmRequest``."""
+    return event == to_plain(WarmRequest())
+
+
+NOT_VALID = "The request is not valid: "
+
+
+def decode_request(event: object, kind: type[S]) -> S:
+    """The request of another function as a message. Raises CodeChanged: the functions of one version do not
+    send each other anything else."""
+    try:
+        return decode_event(event, kind)
+    except InvalidRequest as error:
+        raise _code_changed(str(error)) from None
+
+
+def _code_changed(text: str) -> CodeChanged:
+    return CodeChanged(
+        f"A function does not know a request of another one, so their versions differ: {text} If the stack "
+        "was deployed while the run was going on, resume the run once the deployment has ended."
+    )
+
+
+def decode_event(event: object, kind: type[S]) -> S:
+    """The event as a message. Raises InvalidRequest, naming the field."""
+    try:
+        msgspec.json.encode(event)  # refuses what is no Unicode text, such as half a surrogate pair
+        return msgspec.convert(event, kind)
+    except (msgspec.ValidationError, UnicodeError) as error:
+        fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
+        text = str(error).replace(f"`str` matching regex {RUN_ID!r}", RUN_ID_RULE)
+        what = cut(text, FAILURE_BYTES)  # it names the field, which is as long as the sender likes
+        raise InvalidRequest(f"{NOT_VALID}{what}. Its fields are: {fields}.") from None
+
+
+def decode_answer(payload: bytes, kind: type[T]) -> T:
+    """A worker's answer. Raises the failure that it reports, with what it took."""
+    answer: T | Failure = msgspec.json.decode(payload, type=kind | Failure)
+    if not isinstance(answer, Failure):
+        return answer
+    error = by_name(answer.error, answer.message)
+    if isinstance(error, InvalidRequest) and answer.message.startswith(NOT_VALID):
+        error = _code_changed(answer.message)  # a version that does not know CodeChanged
+    if isinstance(error, Throttled):
+        error.retry_after_s = answer.retry_after_s
+    error.usage, error.calls = answer.usage, answer.calls
+    raise error
+
+
+def failure(error: FanfoldError) -> Failure:
+    """``error`` as a payload."""
+    return Failure(type(error).__name__, str(error), getattr(error, "retry_after_s", 0.0))
+
+
+def encode(message: Struct) -> bytes:
+    """``message`` as JSON."""
+    return msgspec.json.encode(message)
+
+
+def to_plain(message: Struct) -> Mapping[str, Any]:
+    """``message`` as the plain dict that a Lambda handler returns."""
+    plain: Mapping[str, Any] = msgspec.to_builtins(message)
+    return plain

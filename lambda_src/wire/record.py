@@ -1,0 +1,156 @@
+"""The record of a run, as the results table holds it."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from lambda_src.errors import RunCancelled
+from lambda_src.fields import Count, OnBadObject, Time
+from lambda_src.input.addresses import Placed
+from lambda_src.telemetry.calls import ERROR_BYTES, FAILURE_BYTES, FAILURES, cut
+from lambda_src.wire.source import name_of
+
+WARNINGS, WARNING_BYTES = 50, 1000
+
+
+LEFT_OUT, REASON_BYTES = 30, 2000
+"""As many fit into a run record: an item of DynamoDB holds 400 KB."""
+
+
+Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
+
+
+Stage = Literal["parse", "reduce", "log", "done"]
+
+
+class RunWarning(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Something that a person should know before relying on an answer.
+
+    ``code`` is for programs, such as ``invalid_utf8``; ``message`` is one sentence for a person. ``key`` and
+    ``offset`` name the first object and byte concerned, ``count`` says how many bytes, lines or objects are.
+    """
+
+    code: str
+    message: str
+    key: str | None = None
+    offset: Count | None = None
+    count: Count | None = None
+
+
+class LeftOut(Struct, frozen=True, forbid_unknown_fields=True):
+    """An object that a run has left out, and why."""
+
+    key: str
+    reason: str
+
+
+class RunRecord(Struct, kw_only=True):
+    """The run as the results table shows it. Times are seconds since the epoch, ``seconds`` is per stage.
+
+    ``owner`` is the one invocation of ``parse_file`` that works on it, as long as its lease lasts. Once it
+    has ``released`` the run, nobody does until the invocation that it named itself to has taken over.
+    The blocks done own ``units_done``; ``blocks_kept`` of them were found done when that invocation began.
+    ``rules`` are those of the job, by which the whole answer is made. ``facts`` are what the job found out
+    about its input, ``extras`` what its blocks counted besides their observations.
+
+    ``calls`` counts the Lambdas that are ``running``, how many may (``at_most``), the tasks that are ``slow``
+    (``map_reduce.Observer``), and what became of the other calls so far: ``done``, ``tried_again``,
+    ``throttled``, ``copies``. ``used`` is what is paid for so far,
+    and ``dollars`` the price of it, by the names of ``prices.ITEMS``, at the prices that ``prices`` names;
+    ``dollars_estimated`` is the part of their sum that nobody could measure. A run that has cost more than
+    ``max_dollars`` is cancelled.
+    """
+
+    run_id: str
+    owner: str = ""
+    lease_until: Time = 0.0
+    released: bool = False
+    cancel_requested: bool = False
+    status: Status = "RUNNING"
+    stage: Stage = "parse"
+    bucket: str = ""
+    key: str | None = None
+    prefix: str | None = None
+    etag: str = ""
+    version_id: str = ""
+    bytes: Count = 0
+    objects: Count = 0
+    include_hidden: bool = False
+    on_bad_object: OnBadObject = "fail"
+    left_out: list[LeftOut] = []
+    objects_left_out: Count = 0
+    bytes_left_out: Count = 0
+    block_bytes: Count = 0
+    block_bytes_because: str = ""
+    blocks: Count = 0
+    blocks_done: Count = 0
+    blocks_kept: Count = 0
+    units_done: Count = 0
+    max_concurrency: Count = 0
+    units: Count = 0
+    rules: str = ""
+    facts: dict[str, Any] = {}
+    extras: dict[str, int] = {}
+    error: str = ""
+    failures: list[str] = []
+    warnings: list[RunWarning] = []
+    started_at: Time
+    finished_at: Time = 0.0
+    seconds: dict[str, float] = {}
+    calls: dict[str, int] = {}
+    used: dict[str, float] = {}
+    dollars: dict[str, float] = {}
+    dollars_estimated: float = 0.0
+    prices: str = ""
+    max_dollars: float | None = None
+
+    def name(self) -> str:
+        """The input for a person."""
+        return name_of(self.bucket, self.key, self.prefix)
+
+    def warn(self, warning: RunWarning) -> None:
+        """Add ``warning`` once. A run keeps ``WARNINGS`` of them; the last one then counts the rest."""
+        warning = replace(warning, message=cut(warning.message, WARNING_BYTES))
+        if warning in self.warnings:
+            return
+        kept = self.warnings[: WARNINGS - 1]
+        if len(self.warnings) >= WARNINGS - 1:
+            more = 1 + sum(last.count or 0 for last in self.warnings[WARNINGS - 1 :])
+            warning = RunWarning("more_warnings", f"There are {more:,} more warnings.", count=more)
+        self.warnings = [*kept, warning]
+
+    def leave_out(self, objects: Sequence[tuple[Placed, str]]) -> None:
+        """Note that the answer is without ``objects``, each with the reason; the first ``LEFT_OUT`` by
+        name."""
+        self.objects_left_out = len(objects)
+        self.bytes_left_out = sum(one.bytes for one, _ in objects)
+        self.left_out = [LeftOut(one.key, cut(why, REASON_BYTES)) for one, why in objects[:LEFT_OUT]]
+
+    def covers(self) -> str:
+        """What of the input the answer is about, for a sentence."""
+        read = self.objects - self.objects_left_out
+        return (
+            f"{read:,} of {self.objects:,} objects and {self.bytes - self.bytes_left_out:,} of "
+            f"{self.bytes:,} bytes"
+        )
+
+    def fail(self, error: Exception) -> None:
+        """Note that ``error`` ended the run, now: as CANCELLED if a person cancelled it, else as FAILED."""
+        self.status = "CANCELLED" if isinstance(error, RunCancelled) else "FAILED"
+        self.released = False
+        self.error = cut(f"{type(error).__name__}: {error}", ERROR_BYTES)
+        self.failures = [cut(text, FAILURE_BYTES) for text in getattr(error, "failures", ())[:FAILURES]]
+        self.finished_at = time.time()
+
+
+def total_dollars(record: RunRecord) -> float:
+    """What a run cost so far, to three digits.
+
+    >>> total_dollars(RunRecord(run_id="r", started_at=0.0, dollars={"gb_s": 0.0041288, "s3_puts": 2e-5}))
+    0.00415
+    """
+    return float(f"{math.fsum(record.dollars.values()):.3g}")

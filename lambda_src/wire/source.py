@@ -1,0 +1,32 @@
+"""The input of a run, as messages name it."""
+
+from msgspec import Struct
+
+from lambda_src.errors import one_line
+from lambda_src.fields import Count, Prefix, Text
+
+
+class Source(Struct, frozen=True, forbid_unknown_fields=True):
+    """The input, pinned: the object ``key``, or all objects under ``prefix``. ``etag`` names exactly this
+    version of it: the object's own ETag, or a digest of the listing. ``version_id`` is for the record."""
+
+    bucket: Text
+    key: Text | None
+    etag: Text
+    bytes: Count
+    prefix: Prefix | None = None
+    objects: Count = 1
+    version_id: str | None = None
+
+    def name(self) -> str:
+        """The input for a person."""
+        return name_of(self.bucket, self.key, self.prefix)
+
+
+def name_of(bucket: str, key: str | None, prefix: str | None) -> str:
+    """An input for a person.
+
+    >>> name_of("b", "k", None), name_of("b", None, "logs/")
+    ('s3://b/k', 's3://b/logs/*')
+    """
+    return one_line(f"s3://{bucket}/{prefix}*" if key is None else f"s3://{bucket}/{key}")
