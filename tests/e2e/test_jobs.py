@@ -38,7 +38,9 @@ def test_jobs_share_nothing(stack_of: StackOf) -> None:
 def names_of(stack: Stack) -> set[str]:
     """What CloudFormation has called the stack's bucket, table, functions and log group."""
     outputs = msgspec.structs.asdict(stack.deployment)
-    return {name for field, name in outputs.items() if field not in ("job", "source_bucket", "requester_pays")}
+    return {
+        name for field, name in outputs.items() if field not in ("job", "source_bucket", "requester_pays")
+    }
 
 
 def of_other(stack: Stack, resource: str) -> bool:
