@@ -129,12 +129,12 @@ def serving(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def block_of(job: str, how: Format, parts: Iterable[bytes], folder: Path) -> dict[str, Any]:
+def block_of(job: str, format_: Format, parts: Iterable[bytes], folder: Path) -> dict[str, Any]:
     """An event for one block that is all of an object, which holds ``parts``."""
     key = "input/data"
     path = folder / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") if how == "plain" else gzip.open(path, "wb", 1) as file:
+    with path.open("wb") if format_ == "plain" else gzip.open(path, "wb", 1) as file:
         file.writelines(parts)
     size = path.stat().st_size
     units = {"column_permutations": 10**7}.get(job, size)
@@ -146,7 +146,7 @@ def block_of(job: str, how: Format, parts: Iterable[bytes], folder: Path) -> dic
                 0,
                 0,
                 units,
-                Portion((Placed(0, key, size, ETAG, how),), None),
+                Portion((Placed(0, key, size, ETAG, format_),), None),
                 load(job).rules,
             )
         )
@@ -292,9 +292,9 @@ def largest_manifest(folder: Path) -> dict[str, Any]:
 
 
 def block(
-    parts: Callable[[], Iterable[bytes]], job: str = DEFAULT_JOB, how: Format = "plain"
+    parts: Callable[[], Iterable[bytes]], job: str = DEFAULT_JOB, format_: Format = "plain"
 ) -> Callable[[Path], dict[str, Any]]:
-    return lambda folder: block_of(job, how, parts(), folder)
+    return lambda folder: block_of(job, format_, parts(), folder)
 
 
 def reducer(
@@ -317,10 +317,10 @@ CASES = {
         "parse_block", DEFAULT_JOB, block(two_letter_words), kernel="python"
     ),
     "290 MB of Chinese in one gzip": Case(
-        "parse_block", DEFAULT_JOB, block(partial(chinese, 290_000_000), how="gzip")
+        "parse_block", DEFAULT_JOB, block(partial(chinese, 290_000_000), format_="gzip")
     ),
     "290 MB of Cyrillic with dashes in one gzip": Case(
-        "parse_block", DEFAULT_JOB, block(partial(dashed_cyrillic, 290_000_000), how="gzip")
+        "parse_block", DEFAULT_JOB, block(partial(dashed_cyrillic, 290_000_000), format_="gzip")
     ),
     "2 million distinct words of 80 bytes": Case(
         "parse_block", DEFAULT_JOB, block(lambda: spaced(distinct(2_000_000, 20, FOUR_BYTE_LETTERS)))

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     if not SIGNALS.arrived:
         return status
     with suppress(OSError):  # The terminal may be gone.
-        print(SIGNALS.farewell, file=sys.stderr, flush=True)
+        print(SIGNALS.exit_message, file=sys.stderr, flush=True)
     return EXIT_STATUS
 
 

@@ -35,7 +35,7 @@ def command(folder: Path, words: Sequence[str], work: Work) -> Any:
 
     def main(_: Sequence[str]) -> int:
         with (
-            SIGNALS.undone((folder / "private").mkdir, lambda _: (folder / "private").rmdir()),
+            SIGNALS.cleanup((folder / "private").mkdir, lambda _: (folder / "private").rmdir()),
             (folder / "log").open("wb") as log_file,
             started([word.replace("sleep", sleep) for word in words], os.environ, log_file),
         ):

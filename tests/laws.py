@@ -44,15 +44,15 @@ class Objects(NamedTuple):
     """Objects in memory, as the engine gives them to a job; ``how`` is what all of them are, if known."""
 
     texts: Sequence[bytes]
-    how: Format | None = None
+    format: Format | None = None
 
     def for_all(self) -> Input:
         """As ``measure`` gets them: all."""
-        return input_of_bytes(self.texts, self.how)
+        return input_of_bytes(self.texts, self.format)
 
     def for_block(self, job: Job, block: Span) -> Input:
         """As ``map`` gets them in Lambda: those that ``block`` touches, and no other."""
-        return input_of_bytes(self.texts, self.how, job.touched(block, sum(map(len, self.texts))))
+        return input_of_bytes(self.texts, self.format, job.touched(block, sum(map(len, self.texts))))
 
 
 def run_job(job: Job, stored: Objects, cuts: Iterable[int] = ()) -> dict[str, Any]:

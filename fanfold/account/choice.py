@@ -60,10 +60,11 @@ def open_account(*, local: bool, profile: str | None, region: str | None) -> Acc
         given = {"profile": profile, "region": region}
         options = "".join(f" --{name}={shell_word(value)}" for name, value in given.items() if value)
         return Account(account_of_person(profile, region, options))
-    from fanfold.local_aws.state import LocalStackError, fate, standing  # noqa: PLC0415 - only what is asked for
+    # Imported only where it is needed.
+    from fanfold.local_aws.state import LocalStackError, find_running, liveness  # noqa: PLC0415
 
-    stack = standing()
+    stack = find_running()
     if stack is None:
         raise LocalStackError("The local AWS is not running; start it with `fanfold up`.")
-    aws = account_of(stack.aws.environment, " --local", lambda: fate(stack.aws.process_id))
+    aws = account_of(stack.aws.environment, " --local", lambda: liveness(stack.aws.process_id))
     return Account(aws, stack.deployments)

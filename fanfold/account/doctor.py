@@ -387,7 +387,7 @@ def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
         "CDK_CONTEXT_JSON": json.dumps({**_app_context(), **context}),
         "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
     }
-    with SIGNALS.undone(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as folder:
+    with SIGNALS.cleanup(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as folder:
         log, command = folder / "log", [sys.executable, str(ROOT / "app.py")]
         with (
             log.open("wb") as log_file,

@@ -182,7 +182,7 @@ def shown(
 
     if console.is_terminal and not console.is_dumb_terminal:
         live = Live(Text("Waiting for Lambda to start"), console=console, auto_refresh=False)
-        with SIGNALS.undone(lambda: live.start(refresh=True), lambda _: live.stop()):
+        with SIGNALS.cleanup(lambda: live.start(refresh=True), lambda _: live.stop()):
             yield lambda progress: live.update(as_picture(moment_of(progress), console.width), refresh=True)
         return
 

@@ -85,17 +85,17 @@ def attend(
         try:
             with shown(stages.console, unit) as show:
                 if begin:
-                    SIGNALS.farewell = f"Stopped; to see whether the run has started: {come_back}"
+                    SIGNALS.exit_message = f"Stopped; to see whether the run has started: {come_back}"
                     begin()
-                SIGNALS.farewell = goes_on
+                SIGNALS.exit_message = goes_on
                 return runs.follow(aws, deployment, run_id, show)
         except KeyboardInterrupt:
             if not (SIGNALS.latest == signal.SIGINT and sys.stdin.isatty() and stages.console.is_terminal):
                 raise
-            SIGNALS.forgive()
+            SIGNALS.reset()
             if not _wants_to_cancel():
-                raise Left(SIGNALS.farewell) from None
-        SIGNALS.farewell = (
+                raise Left(SIGNALS.exit_message) from None
+        SIGNALS.exit_message = (
             f"Stopped watching; the run {visible(run_id)} is stopping. To watch it again: {come_back}"
         )
         runs.cancel(aws, deployment, run_id)

@@ -27,7 +27,7 @@ def run_folder(runs: Path, run_id: str) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
-    with SIGNALS.undone(lambda: _made(folder), leave):
+    with SIGNALS.cleanup(lambda: _made(folder), leave):
         _tidy(runs)
         try:
             yield folder

@@ -13,7 +13,7 @@ from fanfold.runs.source import S3, Local, Object, Objects, SourceError, check_i
 from lambda_src.errors import FanfoldError
 from lambda_src.input.addresses import Addresses, Placed
 from lambda_src.input.compression import BZIP2_STREAM, Archive
-from lambda_src.input.formats import LOOK_BYTES, Compression, Format, Readable, check_unpacked, tell
+from lambda_src.input.formats import LOOK_BYTES, Compression, Format, Readable, check_unpacked, detect_format
 from lambda_src.input.names import is_stray
 from lambda_src.input.objects import ObjectsInput
 from lambda_src.job import BYTES
@@ -143,16 +143,16 @@ def input_of(source: Local) -> ObjectsInput:
 
 def look(source: Readable) -> Stored:
     """How ``source`` is stored. Raises SourceNotText, ArchiveDamaged, ArchiveTooLarge."""
-    how = _format(source)
-    if how == "plain":
+    compression = _format(source)
+    if compression == "plain":
         return Stored(source.name, source.bytes)
     stream_bytes = source.bytes
-    if how == "bzip2":
+    if compression == "bzip2":
         data = source.read(0, min(STREAMS_BYTES, source.bytes))
         beginnings = [found.start() for found in BZIP2_STREAM.finditer(data)]
         if len(beginnings) > 1:
             stream_bytes = max(beginnings[-1] // (len(beginnings) - 1), 1)
-    return Stored(source.name, source.bytes, how, _ratio(source, how), stream_bytes)
+    return Stored(source.name, source.bytes, compression, _ratio(source, compression), stream_bytes)
 
 
 def _files(source: Local) -> Sequence[Path]:
@@ -169,12 +169,12 @@ def _readable(path: Path) -> Readable:
 
 
 def _format(source: Readable) -> Format:
-    return tell(source, source.read(0, min(LOOK_BYTES, source.bytes))) if source.bytes else "plain"
+    return detect_format(source, source.read(0, min(LOOK_BYTES, source.bytes))) if source.bytes else "plain"
 
 
-def _ratio(source: Readable, how: Compression) -> float:
+def _ratio(source: Readable, compression: Compression) -> float:
     """Bytes of text for each byte of the archive's beginning, which must be text."""
-    archive, taken, text_bytes, beginning = Archive(source, how), 0, 0, b""
+    archive, taken, text_bytes, beginning = Archive(source, compression), 0, 0, b""
     for text in archive.rest():
         beginning += text[: LOOK_BYTES - len(beginning)]
         if archive.position > taken:  # what was taken before is unpacked by now
@@ -184,7 +184,7 @@ def _ratio(source: Readable, how: Compression) -> float:
         text_bytes += len(text)
     else:
         taken = archive.position
-    check_unpacked(source.name, how, beginning)
+    check_unpacked(source.name, compression, beginning)
     return text_bytes / taken
 
 

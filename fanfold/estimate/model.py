@@ -313,7 +313,7 @@ class _Run:
         block_units = min(block_units, units)
         self.blocks = math.ceil(units / block_units)
         self._concurrency, self._cold, self._objects = concurrency, cold, max(len(objects), 1)
-        if all(one.how == "plain" for one in objects) and len(objects) < 2:
+        if all(one.format == "plain" for one in objects) and len(objects) < 2:
             read_bytes = block_units * of["reads"] + of["whole"]
             gets = math.ceil(read_bytes / of["window"])
             tasks = [_Task(gets, gets, read_bytes, block_units)]
@@ -511,12 +511,12 @@ def _tasks(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float])
             first, last = max(block * block_bytes, address), min((block + 1) * block_bytes, end)
             is_first, size = first == address, last - first
             pieces[block] += 1
-            if one.how == "plain":
+            if one.format == "plain":
                 packed, read, unpacked = size, size, 0.0
             elif one.is_one_piece:
                 packed = one.bytes if is_first else 0
                 # A block inside a bzip2 object looks for streams that begin there.
-                read, unpacked = packed or (size if one.how == "bzip2" else 0), packed
+                read, unpacked = packed or (size if one.format == "bzip2" else 0), packed
             else:
                 streams = _multiples(first - address, last - address, one.stream_bytes)
                 packed = streams * one.stream_bytes
@@ -524,11 +524,11 @@ def _tasks(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float])
                 unpacked = packed + (0 if is_first else one.stream_bytes)
                 read = max(unpacked, size)
             windows = math.ceil(size / of["window"]) if read else 0
-            behind = _growing_gets(read - size, of) if one.how != "plain" else 0
+            behind = _growing_gets(read - size, of) if one.format != "plain" else 0
             gets[block] += windows + behind + (0 if is_first else looks)
             read_bytes[block] += read
             text_bytes[block] += packed * one.ratio
-            unpack_s[block] += unpacked / 1e6 / of.get(f"unpack_{one.how}", math.inf)
+            unpack_s[block] += unpacked / 1e6 / of.get(f"unpack_{one.format}", math.inf)
         address = end
     return [
         _Task(get, max(get - piece, 0) + math.ceil(piece / of["ahead"]), read, text, unpack)

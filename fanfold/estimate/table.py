@@ -147,7 +147,7 @@ def as_json(job: str, found: Estimate) -> dict[str, Any]:
             "warm": _run_as_json(found.warm),
         },
         "default": _run_as_json(cold.default),
-        "bound_by": {"key": bound_by.name, "how": bound_by.how, "seconds": cold.modelled.archive_s}
+        "bound_by": {"key": bound_by.name, "how": bound_by.format, "seconds": cold.modelled.archive_s}
         if bound_by
         else None,
         "intermediates": {
@@ -232,13 +232,13 @@ def _bound(archive: Stored, archive_s: float) -> str:
         else ""
     )
     return (
-        f"One Lambda must unpack all of {visible(archive.name)}: {archive.how}, about {text} of text, "
+        f"One Lambda must unpack all of {visible(archive.name)}: {archive.format}, about {text} of text, "
         f"{time_text(archive_s)}.{near} To be faster, {_advice(archive)}"
     )
 
 
 def _advice(archive: Stored) -> str:
-    unpacked = "" if archive.how == "bzip2" else "upload it unpacked, "
+    unpacked = "" if archive.format == "bzip2" else "upload it unpacked, "
     return (
         f"split it into several objects, {unpacked}or recompress it with pbzip2, whose many streams are "
         "shared among Lambdas."

@@ -23,21 +23,21 @@ Figures = Mapping[str, Figure]
 
 
 class Stored(NamedTuple):
-    """An object of the input. ``how`` it is compressed, or ``plain``; a byte of it holds ``ratio`` bytes of
-    text. One Lambda unpacks ``stream_bytes`` of it at least: all of an archive that cannot be split."""
+    """An object of the input. ``format`` is its compression, or ``plain``; a byte of it holds ``ratio`` bytes
+    of text. One Lambda unpacks ``stream_bytes`` of it at least: all of an archive that cannot be split."""
 
     name: str
     bytes: int
-    how: str = "plain"
+    format: str = "plain"
     ratio: float = 1.0
     stream_bytes: int = 0
 
     @property
     def is_one_piece(self) -> bool:
         """Whether one Lambda must unpack all of it."""
-        if self.how == "bzip2":
+        if self.format == "bzip2":
             return self.stream_bytes >= self.bytes
-        return self.how != "plain"
+        return self.format != "plain"
 
 
 class Workload(NamedTuple):

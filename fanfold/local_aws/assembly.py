@@ -62,7 +62,7 @@ def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterato
     _tidy(job)
     settings = (f"job={job}", "architecture=host", "retain_data=false")
     with (
-        SIGNALS.undone(lambda: Path(tempfile.mkdtemp(dir=ASSEMBLIES, prefix=f"{job}-")), _remove) as writing,
+        SIGNALS.cleanup(lambda: Path(tempfile.mkdtemp(dir=ASSEMBLIES, prefix=f"{job}-")), _remove) as writing,
         (folder / "cdk-synth.log").open("wb") as log_file,
         started(
             [

@@ -67,7 +67,7 @@ def started(
             os.close(reading)
         return Group(leader, writing)
 
-    with SIGNALS.undone(start, _end) as group:
+    with SIGNALS.cleanup(start, _end) as group:
         yield group
 
 

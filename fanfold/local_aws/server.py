@@ -57,7 +57,7 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
     folder.mkdir(parents=True, exist_ok=True)
     with (
         # Everything in here is gone when the block ends.
-        SIGNALS.undone(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as private,
+        SIGNALS.cleanup(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as private,
         serving(private, private, folder / "local-aws.log", server_variables) as server,
     ):
         yield server.aws

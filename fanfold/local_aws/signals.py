@@ -22,13 +22,13 @@ STOPPED = "Stopped."
 class Signals:
     """What came, and what is to be undone before this process ends. Of use in the main thread only.
 
-    ``farewell`` is what a person is told when a signal has ended the command.
+    ``exit_message`` is what a person is told when a signal has ended the command.
     """
 
     def __init__(self) -> None:
         self.arrived = False
         self.latest: int | None = None
-        self.farewell = STOPPED
+        self.exit_message = STOPPED
         self._raised = False
         self._holds = 0
         self._endings: list[Callable[[], object]] = []
@@ -48,7 +48,7 @@ class Signals:
             self._raised = True
             raise KeyboardInterrupt
 
-    def forgive(self) -> None:
+    def reset(self) -> None:
         """What came was answered otherwise than by ending: the next signal is a first one again."""
         self.arrived = self._raised = False
 
@@ -64,7 +64,7 @@ class Signals:
             self.check()
 
     @contextmanager
-    def undone(self, do: Callable[[], T], undo: Callable[[T], object]) -> Iterator[T]:
+    def cleanup(self, do: Callable[[], T], undo: Callable[[T], object]) -> Iterator[T]:
         """What ``do`` gives, undone when the block ends. Whenever a signal comes, either nothing was done or
         it will be undone: here, or where a ``with`` itself was interrupted, by ``end``."""
         with self.held():
@@ -101,7 +101,7 @@ class Signals:
             return
         if self._raised:  # Asked again: the way out takes long, or the first exception was swallowed.
             self.end()
-            os.write(2, f"{self.farewell}\n".encode())
+            os.write(2, f"{self.exit_message}\n".encode())
             os._exit(EXIT_STATUS)
         self._raised = True
         raise KeyboardInterrupt

@@ -168,7 +168,7 @@ def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalSt
     return _local_stack(folder, record)._replace(was_saved=was_saved)
 
 
-def standing(*, state: Path = STATE) -> LocalStack | None:
+def find_running(*, state: Path = STATE) -> LocalStack | None:
     """The local AWS that is up, or None where it is down. Takes milliseconds.
 
     Raises LocalStackError for one that has ended by itself, or was killed.
@@ -182,7 +182,7 @@ def standing(*, state: Path = STATE) -> LocalStack | None:
     return _local_stack(folder, record)
 
 
-def fate(process_id: int, *, state: Path = STATE) -> Gone | None:
+def liveness(process_id: int, *, state: Path = STATE) -> Gone | None:
     """What became of the local AWS whose processes ``process_id`` leads, or None while it is up. Raises
     LocalStackError."""
     folder = Folder(state)

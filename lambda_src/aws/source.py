@@ -9,7 +9,7 @@ from obstore.store import S3Store
 from lambda_src.aws.s3 import check_key, obstore_sends, translated
 from lambda_src.errors import AccessDenied, FanfoldError, SourceNotFound, Transient
 from lambda_src.input.addresses import Addresses, Listing, Placed
-from lambda_src.input.formats import Readable, no_end, tell
+from lambda_src.input.formats import Readable, detect_format, no_end
 from lambda_src.input.objects import ObjectsInput
 from lambda_src.input.ownership import check_beginning
 from lambda_src.telemetry import meter
@@ -56,10 +56,11 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
         found = None
         first_bytes = read_one(*first)
     stored = Readable(name_of(bucket, key, None), size, read_one)
-    how = tell(stored, first_bytes)
-    if how in ("gzip", "xz") or (how != "plain" and size <= PIN_BYTES):  # others are looked at by their block
-        check_beginning(stored, how, first_bytes)
-    return Source(bucket, key, etag, size, version_id=found), Listing([one._replace(how=how)])
+    compression = detect_format(stored, first_bytes)
+    # The others are checked by the block that reads them.
+    if compression in ("gzip", "xz") or (compression != "plain" and size <= PIN_BYTES):
+        check_beginning(stored, compression, first_bytes)
+    return Source(bucket, key, etag, size, version_id=found), Listing([one._replace(format=compression)])
 
 
 def input_of(

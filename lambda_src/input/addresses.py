@@ -22,14 +22,14 @@ INLINE_BYTES = 8 << 10
 
 
 class Placed(NamedTuple):
-    """An object, pinned by its ETag, of which the first byte is at ``address``. ``how`` is what it is, None
+    """An object, pinned by its ETag, of which the first byte is at ``address``. ``format`` is None
     if nobody looked."""
 
     address: int
     key: str
     bytes: int
     etag: str
-    how: Format | None = None
+    format: Format | None = None
 
 
 class Piece(NamedTuple):
@@ -102,7 +102,7 @@ class Addresses:
         record, which is read as a whole by the block in which the object begins."""
         return sum(
             one.bytes
-            if one.how != "plain" and block.start <= one.address < block.end
+            if one.format != "plain" and block.start <= one.address < block.end
             else min(block.end, one.address + one.bytes) - max(block.start, one.address)
             for one in self.objects(block)
         )

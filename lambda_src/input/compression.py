@@ -61,10 +61,12 @@ class Archive:
     ``ahead`` are bytes from there on that were read already.
     """
 
-    def __init__(self, source: Readable, how: Compression, position: int = 0, ahead: bytes = b"") -> None:
+    def __init__(
+        self, source: Readable, compression: Compression, position: int = 0, ahead: bytes = b""
+    ) -> None:
         self.position = position
         self._source = source
-        self.how = how
+        self.compression = compression
         self._ahead = ahead  # begins at `position - _used`
         self._used = 0
         self._step_bytes = STEP_BYTES
@@ -91,18 +93,18 @@ class Archive:
         Raises ArchiveDamaged if none begins here, ArchiveTooLarge.
         """
         begin = self.position
-        if not _BEGINNINGS[self.how].match(self.peek()):
+        if not _BEGINNINGS[self.compression].match(self.peek()):
             raise ArchiveDamaged(
-                f"{self._source.name} is {self.how}, but no stream of it begins at byte {begin}: "
+                f"{self._source.name} is {self.compression}, but no stream of it begins at byte {begin}: "
                 "upload it again, without what follows its end."
             )
-        decoder, errors = _open_decoder(self.how, self._source.name)
+        decoder, errors = _open_decoder(self.compression, self._source.name)
         while not decoder.eof:
             data = self._take() if decoder.needs_input else b""
             if decoder.needs_input and not data:
                 raise ArchiveDamaged(
-                    f"{self._source.name} is cut: its {self.how} stream from byte {begin} has not ended "
-                    f"at byte {self.position}, where the object ends. Upload it again."
+                    f"{self._source.name} is cut: its {self.compression} stream from byte {begin} has not "
+                    f"ended at byte {self.position}, where the object ends. Upload it again."
                 )
             try:
                 text = decoder.decompress(data, CHUNK_BYTES)
@@ -115,7 +117,7 @@ class Archive:
         self._skip_padding()
 
     def _refused(self, error: Exception, begin: int) -> ArchiveDamaged | ArchiveTooLarge:
-        stream = f"the {self.how} stream of {self._source.name} from byte {begin}"
+        stream = f"the {self.compression} stream of {self._source.name} from byte {begin}"
         if "emory usage limit" in str(error):  # lzma has one class for everything
             return ArchiveTooLarge(
                 f"To unpack {stream} takes more than {MAX_MEMORY_BYTES:,} bytes of memory: "
@@ -141,7 +143,7 @@ class Archive:
             )
 
     def _skip_padding(self) -> None:
-        unit_bytes = _PADDING_BYTES.get(self.how)
+        unit_bytes = _PADDING_BYTES.get(self.compression)
         if unit_bytes is None:
             return
         begin = self.position
@@ -218,9 +220,9 @@ class _Opened(NamedTuple):
     errors: tuple[type[Exception], ...]
 
 
-def _open_decoder(how: Compression, name: str) -> _Opened:
+def _open_decoder(compression: Compression, name: str) -> _Opened:
     """A decompressor of one stream, and what it raises."""
-    match how:
+    match compression:
         case "gzip":
             return _Opened(_GzipMember(), (zlib.error,))
         case "bzip2":

@@ -106,7 +106,7 @@ _PARQUET = b"PAR1"
 """What a Parquet file begins and ends with; before the end stands the footer's size, four bytes."""
 
 
-def tell(source: Readable, first_bytes: bytes) -> Format:
+def detect_format(source: Readable, first_bytes: bytes) -> Format:
     """What ``source`` is, which begins with ``first_bytes``: ``LOOK_BYTES`` or more, or all that it has;
     ``FIRST_BYTES`` are enough for who only asks how it is compressed. A text that only begins as a format
     does is plain.
@@ -115,25 +115,25 @@ def tell(source: Readable, first_bytes: bytes) -> Format:
     """
     if _is_parquet(source, first_bytes):
         raise SourceNotText(f"{source.name} is {_PARQUET_TABLE}, not UTF-8 text: {_TABLE}")
-    how = _compression(first_bytes)
-    if how == "zstd":
+    compression = _compression(first_bytes)
+    if compression == "zstd":
         load_zstd(source.name)
-    if how is None and (found := _no_text(first_bytes)):
+    if compression is None and (found := _no_text(first_bytes)):
         raise SourceNotText(f"{source.name} is {found[0]}, not UTF-8 text: {found[1]}")
-    return how or "plain"
+    return compression or "plain"
 
 
-def check_unpacked(name: str, how: Compression, beginning: bytes) -> None:
-    """Raise SourceNotText unless ``name``, which is ``how``, unpacks to text. ``beginning`` is the first
-    ``LOOK_BYTES`` of that, or all."""
+def check_unpacked(name: str, compression: Compression, beginning: bytes) -> None:
+    """Raise SourceNotText unless ``name``, which is in ``compression``, unpacks to text. ``beginning`` is
+    the first ``LOOK_BYTES`` of that text, or all of it."""
     if inner := _compression(beginning):
-        raise SourceNotText(f"{name} is {inner} inside {how}: unpack it once, then upload that.")
+        raise SourceNotText(f"{name} is {inner} inside {compression}: unpack it once, then upload that.")
     if found := _no_text(beginning):
-        raise SourceNotText(f"{name} is {how} of what is {found[0]}, not UTF-8 text: {found[1]}")
+        raise SourceNotText(f"{name} is {compression} of what is {found[0]}, not UTF-8 text: {found[1]}")
 
 
 def _compression(beginning: bytes) -> Compression | None:
-    return next((how for how, pattern in _COMPRESSED.items() if pattern.match(beginning)), None)
+    return next((name for name, pattern in _COMPRESSED.items() if pattern.match(beginning)), None)
 
 
 def _no_text(beginning: bytes) -> tuple[str, str] | None:

@@ -86,7 +86,7 @@ class ObjectsInput:
                 raise _too_large(pieces[0], most_bytes)
             text.write(chunk)
 
-        if pieces and pieces[0].object.how == "plain" and self.size_bytes > most_bytes:
+        if pieces and pieces[0].object.format == "plain" and self.size_bytes > most_bytes:
             raise _too_large(pieces[0], most_bytes)
         if pieces:
             feed_block(pieces, self._read, ANYWHERE, add, self._remaining_s)
@@ -94,13 +94,13 @@ class ObjectsInput:
 
 
 def input_of_bytes(
-    texts: Sequence[bytes], how: Format | None = None, touched: Span | None = None
+    texts: Sequence[bytes], format_: Format | None = None, touched: Span | None = None
 ) -> ObjectsInput:
-    """An input of objects with these bytes, which all are ``how``, or are looked at. As a block gets it, if
-    it is to read only the objects that ``touched`` bytes are of."""
+    """An input of objects with these bytes, all in ``format_``, or else each in the format that is
+    detected. With ``touched``, only the objects at these bytes, as a block gets them."""
     placed, address = [], 0
     for number, data in enumerate(texts):
-        placed.append(Placed(address, f"{number}", len(data), "", how))
+        placed.append(Placed(address, f"{number}", len(data), "", format_))
         address += len(data)
     listing = Listing(placed)
     portion = Portion(placed, None) if touched is None else listing.portion(touched)

@@ -22,8 +22,8 @@ from lambda_src.input.formats import (
     Compression,
     Readable,
     check_unpacked,
+    detect_format,
     no_end,
-    tell,
 )
 from lambda_src.job import Feed, Owned, Place, Span
 from lambda_src.records import Rule, Text, feed_records
@@ -141,11 +141,13 @@ def _feed_piece(
 
     source = Readable(piece.object.key, piece.object.bytes, read_object, remaining_s)
     head = read_object(*first_read(piece)) if piece.start == 0 else b""
-    how = piece.object.how or tell(source, head or read_object(0, min(FIRST_BYTES, source.bytes)))
-    if how == "plain":
+    compression = piece.object.format
+    if not compression:
+        compression = detect_format(source, head or read_object(0, min(FIRST_BYTES, source.bytes)))
+    if compression == "plain":
         return _feed_plain(source, Span(piece.start, piece.end), head, rule, feed)
-    archive = Archive(source, how, 0, head)
-    if how == "bzip2":
+    archive = Archive(source, compression, 0, head)
+    if compression == "bzip2":
         return _feed_streams(archive, source, Span(piece.start, piece.end), rule, feed)
     if piece.start:
         return Owned(source.bytes, source.bytes)
@@ -221,27 +223,27 @@ def _feed_streams(archive: Archive, source: Readable, piece: Span, rule: Rule, f
     def feed_at(chunk: bytes, offset: int) -> None:
         feed(chunk, Place(source.name, offset, start))
 
-    texts = own() if piece.start else _checked(own(), source.name, archive.how)
+    texts = own() if piece.start else _checked(own(), source.name, archive.compression)
     fed = feed_records(rule, Text(behind, _joined(texts), _joined(archive.rest()), where), feed_at)
     return Owned(start, end, fed.skipped, fed.overrun)
 
 
-def _checked(texts: Iterator[bytes], name: str, how: Compression) -> Iterator[bytes]:
+def _checked(texts: Iterator[bytes], name: str, compression: Compression) -> Iterator[bytes]:
     """``texts``, of which the first ones are looked at. Raises SourceNotText."""
     beginning = b""
     for text in texts:
         beginning += text
         if len(beginning) >= LOOK_BYTES:
             break
-    check_unpacked(name, how, beginning[:LOOK_BYTES])
+    check_unpacked(name, compression, beginning[:LOOK_BYTES])
     yield beginning
     yield from texts
 
 
-def check_beginning(source: Readable, how: Compression, head: bytes) -> None:
+def check_beginning(source: Readable, compression: Compression, head: bytes) -> None:
     """Look at the beginning of the text of a compressed object, whose first bytes are ``head``. Raises
     SourceNotText, ArchiveDamaged, ArchiveTooLarge."""
-    next(_checked(Archive(source, how, 0, head).rest(), source.name, how))
+    next(_checked(Archive(source, compression, 0, head).rest(), source.name, compression))
 
 
 def _is_empty_stream(archive: Archive) -> bool:

@@ -68,12 +68,12 @@ def how_to_get_smaller_blocks(portion: Portion) -> str:
     """A sentence for whoever has a block of these objects that is too large: an archive that is unpacked as a
     whole is one block, whatever the block size."""
     smaller, split = "Choose a smaller block_bytes", "upload it unpacked, or in several objects."
-    formats = {one.how for one in portion.objects} if portion.objects else {None}
+    formats = {one.format for one in portion.objects} if portion.objects else {None}
     if formats == {"plain"}:
         return f"{smaller}."
     if len(portion.objects) == 1 and formats.isdisjoint({None, "plain", "bzip2"}):
         (one,) = portion.objects
-        return f"{one.key} is {one.how}, which is always one block: {split}"
+        return f"{one.key} is {one.format}, which is always one block: {split}"
     return f"{smaller}; gzip, xz, zstd, and bzip2 of one stream, are always one block each: {split}"
 
 

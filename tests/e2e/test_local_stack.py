@@ -8,7 +8,7 @@ import pytest
 
 from fanfold.account.connection import account_of
 from fanfold.local_aws.assembly import assembled
-from fanfold.local_aws.state import LocalStack, down, standing, up
+from fanfold.local_aws.state import LocalStack, down, find_running, up
 from fanfold.runs import run as runs
 from lambda_src.wire.requests import ParseFileRequest
 from tests import oracle
@@ -82,7 +82,7 @@ def test_a_run_goes_through_it_and_is_there_after_it_was_down(state: Path, tmp_p
     summary = run(stack, "before")
     assert summary["top_words"] == oracle.top_words(oracle.count_words(TEXT))
     before = as_deployed(stack)
-    assert standing(state=state) == first
+    assert find_running(state=state) == first
     assert up("top_words", told.append, state=state) == first
     assert len(told) == 2
     assert down(delete_data=False, state=state)

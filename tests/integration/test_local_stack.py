@@ -19,7 +19,7 @@ import pytest
 from fanfold.account.connection import Aws, Gone, account_of
 from fanfold.account.deployment import ROOT, DeploymentError
 from fanfold.local_aws import state as local_stack
-from fanfold.local_aws.state import Folder, LocalStack, LocalStackError, down, fate, standing
+from fanfold.local_aws.state import Folder, LocalStack, LocalStackError, down, find_running, liveness
 from tests.processes import processes_of
 from tests.standing import deployment, nothing_deployed
 
@@ -67,7 +67,7 @@ def wait_until_gone(state: Path) -> None:
 
 
 def test_where_nobody_started_one_there_is_none(state: Path) -> None:
-    assert standing(state=state) is None
+    assert find_running(state=state) is None
     assert not down(delete_data=False, state=state)
     assert not state.exists()
 
@@ -77,14 +77,14 @@ def test_what_is_up_is_found_and_left_alone(state: Path) -> None:
     assert told == [UP, DEPLOYING]
     assert started.deployments == {"top_words": deployment("top_words")}
     assert aws_of(started).client("sts").get_caller_identity()["Account"] == "000000000000"
-    assert standing(state=state) == started
+    assert find_running(state=state) == started
     assert up(state) == (started, [])
-    assert fate(started.aws.process_id, state=state) is None
+    assert liveness(started.aws.process_id, state=state) is None
     assert down(delete_data=False, state=state)
     assert processes_of(state) == []
-    assert standing(state=state) is None
+    assert find_running(state=state) is None
     stopped = Gone("The local AWS was stopped by `fanfold down`.", data_kept=True)
-    assert fate(started.aws.process_id, state=state) == stopped
+    assert liveness(started.aws.process_id, state=state) == stopped
 
 
 def test_another_job_is_deployed_beside_the_first(state: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_deployment_that_failed_is_none(state: Path, monkeypatch: pytest.Monke
         deploying.side_effect = DeploymentError
         with pytest.raises(DeploymentError):
             local_stack.up("top_words", print, state=state)
-    found = standing(state=state)
+    found = find_running(state=state)
     assert found
     assert set(found.deployments) == {"access_log"}
     assert up(state)[1] == [DEPLOYING]
@@ -155,8 +155,8 @@ def test_one_that_was_killed_is_told_and_started_anew(state: Path) -> None:
     os.killpg(started.aws.process_id, signal.SIGKILL)
     wait_until_gone(state)
     with pytest.raises(LocalStackError, match=r"has died, and its data are lost; .* `fanfold up`"):
-        standing(state=state)
-    gone = fate(started.aws.process_id, state=state)
+        find_running(state=state)
+    gone = liveness(started.aws.process_id, state=state)
     assert gone
     assert not gone.data_kept
     _, told = up(state)
@@ -173,9 +173,9 @@ def test_when_the_server_alone_is_killed_nothing_of_it_stays(state: Path) -> Non
     os.kill(int(children), signal.SIGKILL)
     wait_until_gone(state)
     with pytest.raises(LocalStackError, match="has died"):
-        standing(state=state)
+        find_running(state=state)
     assert not down(delete_data=False, state=state)
-    assert standing(state=state) is None
+    assert find_running(state=state) is None
 
 
 @pytest.mark.hostile
@@ -185,12 +185,12 @@ def test_where_down_was_killed_the_next_up_completes_it(state: Path) -> None:
     changed = json.loads(record.read_text())
     changed["running"]["ending"] = True
     record.write_text(json.dumps(changed))
-    gone = fate(started.aws.process_id, state=state)
+    gone = liveness(started.aws.process_id, state=state)
     assert gone == Gone("The local AWS was stopped by `fanfold down`.", data_kept=True)
     again, told = up(state)
     assert told == [UP_AGAIN]
-    assert fate(started.aws.process_id, state=state) == gone
-    assert fate(again.aws.process_id, state=state) is None
+    assert liveness(started.aws.process_id, state=state) == gone
+    assert liveness(again.aws.process_id, state=state) is None
 
 
 @pytest.mark.hostile
@@ -200,7 +200,7 @@ def test_as_the_machine_shuts_down_the_data_are_kept(state: Path) -> None:
     os.killpg(started.aws.process_id, signal.SIGTERM)
     wait_until_gone(state)
     with pytest.raises(LocalStackError, match="has died, and its data are kept"):
-        standing(state=state)
+        find_running(state=state)
     assert up(state)[1] == [UP_AGAIN]
 
 
@@ -222,7 +222,7 @@ def test_who_has_its_port_or_its_process_id_now_is_not_taken_for_it(state: Path)
             changed["running"]["process_id"] = stranger.pid
             record.write_text(json.dumps(changed))
             with pytest.raises(LocalStackError, match="has died"):
-                standing(state=state)
+                find_running(state=state)
             down(delete_data=True, state=state)
             assert stranger.poll() is None
         finally:
@@ -240,7 +240,7 @@ def test_its_terminal_may_be_closed(state: Path) -> None:
         output += os.read(terminal, 1024)
     os.waitpid(child, 0)
     os.close(terminal)
-    found = standing(state=state)
+    found = find_running(state=state)
     assert found
     assert aws_of(found).client("sts").get_caller_identity()["Account"] == "000000000000"
 
@@ -269,7 +269,7 @@ def test_interrupted_it_is_up_or_gone(
             _, errors = process.communicate(timeout=60)
         assert process.returncode, errors
         if is_up:
-            found = standing(state=state)
+            found = find_running(state=state)
             assert found
             assert found.deployments == {}
             assert up(state)[1] == [DEPLOYING]
@@ -294,7 +294,7 @@ def test_two_checkouts_have_one_each(state: Path, tmp_path: Path) -> None:
     finally:
         down(delete_data=True, state=elsewhere)
     assert processes_of(elsewhere) == []
-    assert standing(state=state) == one
+    assert find_running(state=state) == one
 
 
 @pytest.mark.hostile
@@ -314,7 +314,7 @@ def test_a_record_that_is_damaged_is_told(state: Path) -> None:
     down(delete_data=False, state=state)
     (state / "record.json").write_text('{"server": 1}')
     with pytest.raises(LocalStackError, match=r"record\.json cannot be read \(Expected `str`"):
-        standing(state=state)
+        find_running(state=state)
     down(delete_data=True, state=state)
 
 

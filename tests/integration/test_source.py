@@ -104,7 +104,7 @@ def test_how_an_object_is_compressed_is_told_by_what_it_begins_with(
 ) -> None:
     s3.put_object(Bucket=BUCKET, Key="input/data", Body=data)
     _, listing = source.pin(objects, BUCKET, "input/data")
-    assert [one.how for one in listing.addresses.objects(Span(0, max(len(data), 1)))] == [how]
+    assert [one.format for one in listing.addresses.objects(Span(0, max(len(data), 1)))] == [how]
 
 
 @pytest.mark.parametrize("text", ["words and more\n", "words and more\n" * 100_000])
@@ -150,7 +150,7 @@ def test_zstd_that_cannot_be_unpacked_is_refused(s3: Any, objects: S3Store) -> N
 def test_a_text_that_begins_as_a_format_does_is_text(s3: Any, objects: S3Store, text: str) -> None:
     s3.put_object(Bucket=BUCKET, Key="input/data", Body=text.encode())
     _, one = pin(objects, "input/data")
-    assert (one.bytes, one.how) == (len(text.encode()), "plain")
+    assert (one.bytes, one.format) == (len(text.encode()), "plain")
 
 
 def test_a_cut_parquet_file_is_not_taken_for_a_whole_one(s3: Any, objects: S3Store) -> None:

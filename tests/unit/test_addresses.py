@@ -66,7 +66,7 @@ def test_a_portion_of_the_listing_is_all_that_a_block_needs(
 )
 def test_a_block_s_work_is_what_it_may_have_to_read(how: Format | None, work: list[int]) -> None:
     objects = place([("a", 10, ""), ("b", 24, ""), ("c", 0, ""), ("d", 10, "")])
-    addresses = Addresses([one._replace(how=how) for one in objects])
+    addresses = Addresses([one._replace(format=how) for one in objects])
     assert [addresses.work(Span(start, min(start + 10, 44))) for start in range(0, 44, 10)] == work
 
 

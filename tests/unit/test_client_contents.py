@@ -43,7 +43,7 @@ def test_an_object_is_what_its_first_bytes_say_whatever_its_name(how: str, tmp_p
     packed = PACK[how](TEXT)
     path.write_bytes(packed)
     (found,) = made_of(path)
-    assert (found.how, found.bytes) == (how, len(packed))
+    assert (found.format, found.bytes) == (how, len(packed))
     assert found.ratio == pytest.approx(len(TEXT) / len(packed))
     assert found.is_one_piece == (how != "plain")
 
@@ -76,11 +76,11 @@ def test_a_folder_is_told_file_by_file(tmp_path: Path) -> None:
             (tmp_path / f"{how}{copies}").write_bytes(pack(TEXT * copies))
     (tmp_path / "nothing").write_bytes(b"")
     found = {one.name.rpartition("/")[2]: one for one in made_of(tmp_path)}
-    assert {name: one.how for name, one in found.items()} == {
+    assert {name: one.format for name, one in found.items()} == {
         "nothing": "plain",
         **{f"{how}{copies}": how for how in PACK for copies in (1, 2)},
     }
-    assert all(one.is_one_piece == (one.how != "plain") for one in found.values())
+    assert all(one.is_one_piece == (one.format != "plain") for one in found.values())
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_workload_of_a_job_on_bytes_has_the_objects(tmp_path: Path) -> None:
     (tmp_path / "text.gz").write_bytes(gzip.compress(TEXT))
     found = local_workload("top_words", local(tmp_path))
     assert found.unit == JOB.unit
-    assert [one.how for one in found.objects] == ["gzip"]
+    assert [one.format for one in found.objects] == ["gzip"]
 
 
 class Bucket:

@@ -31,7 +31,7 @@ def estimated(
 
 @pytest.mark.parametrize(
     "objects",
-    [[ONE], [ONE._replace(how="xz", bytes=200 * MB)], [Stored("a", MB), ONE]],
+    [[ONE], [ONE._replace(format="xz", bytes=200 * MB)], [Stored("a", MB), ONE]],
 )
 def test_one_archive_that_bounds_a_run_is_named_with_what_to_do(objects: Sequence[Stored]) -> None:
     told = estimated(*objects)

@@ -62,7 +62,7 @@ def test_what_was_done_is_noted_before_a_signal_gets_through(signals: Signals) -
         return "it"
 
     entered = False
-    with suppress(KeyboardInterrupt), signals.undone(do, lambda thing: done.append(f"undone {thing}")):
+    with suppress(KeyboardInterrupt), signals.cleanup(do, lambda thing: done.append(f"undone {thing}")):
         entered = True
     signals.end()
     assert (entered, done) == (False, ["done", "undone it"])
@@ -74,7 +74,7 @@ def test_after_one_that_was_forgiven_the_next_is_a_first_one(signals: Signals) -
         with pytest.raises(KeyboardInterrupt):
             send(number)
         assert (signals.arrived, signals.latest) == (True, number)
-        signals.forgive()
+        signals.reset()
         signals.check()
     assert not signals.arrived
 
@@ -86,7 +86,7 @@ def test_undoing_is_not_interrupted(signals: Signals) -> None:
         send()
         done.append("undone")
 
-    with pytest.raises(KeyboardInterrupt), signals.undone(lambda: None, undo):
+    with pytest.raises(KeyboardInterrupt), signals.cleanup(lambda: None, undo):
         pass
     signals.end()
     assert done == ["undone"]
@@ -102,7 +102,7 @@ def test_the_end_undoes_what_is_left_latest_first_in_spite_of_errors(
         if number == 2:
             raise OSError("2")
 
-    opened = [signals.undone(lambda number=number: number, undo) for number in (1, 2, 3)]  # type: ignore[misc]
+    opened = [signals.cleanup(lambda number=number: number, undo) for number in (1, 2, 3)]  # type: ignore[misc]
     for context in opened:
         context.__enter__()
     with pytest.raises(OSError, match="2"):

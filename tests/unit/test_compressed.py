@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge, SourceNotText
 from lambda_src.input import compression as compressed
 from lambda_src.input.compression import FLOOR_BYTES, RESERVE_S, WINDOW_BYTES, Archive
-from lambda_src.input.formats import FIRST_BYTES, Readable, tell
+from lambda_src.input.formats import FIRST_BYTES, Readable, detect_format
 from tests.texts import ANY_BYTES
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -48,7 +48,7 @@ def readable(data: bytes, most_bytes: int = WINDOW_BYTES) -> Readable:
 
 def unpack(source: Readable) -> Iterator[bytes]:
     """The text of a compressed object."""
-    how = tell(source, source.read(0, min(FIRST_BYTES, source.bytes)))
+    how = detect_format(source, source.read(0, min(FIRST_BYTES, source.bytes)))
     assert how != "plain"
     return Archive(source, how).rest()
 
@@ -105,7 +105,7 @@ def test_an_archive_with_any_bit_flipped_fails_by_name_or_says_the_same(how: str
                 pass
             except AssertionError:
                 assert position < FIRST_BYTES, "where the format is told"
-                assert tell(readable(bytes(flipped)), bytes(flipped[:FIRST_BYTES])) == "plain"
+                assert detect_format(readable(bytes(flipped)), bytes(flipped[:FIRST_BYTES])) == "plain"
     assert same < 8 * 2 * 8, "of each stream, formats ignore eight bytes at most"
 
 

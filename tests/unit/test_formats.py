@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lambda_src.errors import SourceNotText
 from lambda_src.input import formats
-from lambda_src.input.formats import LOOK_BYTES, Readable, check_unpacked, tell
+from lambda_src.input.formats import LOOK_BYTES, Readable, check_unpacked, detect_format
 from tests.archives import COMPRESSED, NO_TEXT, PARQUET, ZSTD
 from tests.texts import ANY_BYTES
 
@@ -20,7 +20,7 @@ def told(data: bytes) -> str:
         assert 0 <= start < end <= len(data), "outside of the object"
         return data[start:end]
 
-    return tell(Readable("o", len(data), read), data[:LOOK_BYTES])
+    return detect_format(Readable("o", len(data), read), data[:LOOK_BYTES])
 
 
 @pytest.mark.parametrize(

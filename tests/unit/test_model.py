@@ -252,7 +252,7 @@ MANY_STREAMS = ONE_STREAM._replace(stream_bytes=250_000)
 
 @pytest.mark.parametrize("how", ["gzip", "bzip2", "xz"])
 def test_an_archive_that_cannot_be_split_bounds_the_time_whatever_the_blocks(how: str) -> None:
-    archive = ONE_STREAM._replace(how=how)
+    archive = ONE_STREAM._replace(format=how)
     unpack_s = PACKED / 1e6 / FIGURES[f"unpack_{how}"].value
     runs = [
         *curve(PACKED, 250, cold=True, objects=[archive]),
@@ -312,7 +312,7 @@ def test_blocks_have_all_the_text_of_the_objects_between_them(
     of = {name: figure.value for name, figure in FIGURES.items()}
     tasks = module._tasks(objects, block_units, of)
     text_bytes = sum(one.bytes * one.ratio for one in objects)
-    streams = [one.stream_bytes * one.ratio for one in objects if one.how == "bzip2"]
+    streams = [one.stream_bytes * one.ratio for one in objects if one.format == "bzip2"]
     assert text_bytes <= sum(task.text_bytes for task in tasks) + 1 <= text_bytes + sum(streams) + 2
     assert len(tasks) == -(-sum(one.bytes for one in objects) // block_units)
 

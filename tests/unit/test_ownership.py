@@ -20,7 +20,7 @@ from lambda_src.input import compression as compressed
 from lambda_src.input import ownership
 from lambda_src.input.addresses import Addresses, Placed, place
 from lambda_src.input.compression import BZIP2_STREAM
-from lambda_src.input.formats import FIRST_BYTES, LOOK_BYTES, Readable, tell
+from lambda_src.input.formats import FIRST_BYTES, LOOK_BYTES, Readable, detect_format
 from lambda_src.input.ownership import check_chain, feed_block, first_read
 from lambda_src.job import Owned, Place, Span
 from lambda_src.records import Rule, delimited
@@ -111,7 +111,7 @@ def packed(how: str, text: bytes, cuts: Sequence[int], zeros: int = 0) -> Stored
 def is_plain(data: bytes) -> bool:
     source = Readable("", len(data), lambda start, end: data[start:end])
     try:
-        return tell(source, data[:LOOK_BYTES]) == "plain"
+        return detect_format(source, data[:LOOK_BYTES]) == "plain"
     except SourceNotText:
         return False
 
@@ -183,7 +183,9 @@ class Run:
         """This run, where it is known what each object is."""
         for number, one in enumerate(self.objects):
             source = Readable("", one.bytes, lambda start, end, one=one: self.read(one, start, end))  # type: ignore[misc]
-            self.objects[number] = one._replace(how=tell(source, self.stored[number].data[:FIRST_BYTES]))
+            self.objects[number] = one._replace(
+                format=detect_format(source, self.stored[number].data[:FIRST_BYTES])
+            )
         return self
 
     def all(self, cuts: Sequence[int]) -> tuple[list[Owned], list[bytes]]:
