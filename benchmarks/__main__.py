@@ -18,9 +18,9 @@ from benchmarks import cold_starts, end_to_end, kernels, measured, memory, peers
 from benchmarks.ascii_text import write_text
 from benchmarks.end_to_end import AnswersDiffer, RunFailed
 from fanfold.account.deployment import DeploymentError
-from fanfold.format.safe_text import visible
 from fanfold.local_aws.server import LocalAwsError
 from fanfold.runs.upload import UploadError
+from fanfold.safe_text import visible
 
 ROUNDS = 3
 SMALL_BYTES, LARGE_BYTES = 100_000_000, 1_000_000_000

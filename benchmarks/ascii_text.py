@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from fanfold.demo.corpus import write_corpus
-from fanfold.format.safe_text import visible
+from fanfold.safe_text import visible
 
 PIECE_BYTES = 50_000_000
 NOT_ASCII = bytes(range(128, 256))

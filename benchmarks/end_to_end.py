@@ -20,9 +20,9 @@ from msgspec import Struct
 from benchmarks.peers import PROCESSORS, Peer, TopWords
 from fanfold.account.connection import Aws, account_of
 from fanfold.account.deployment import Deployment, deploy_locally, find_deployment
-from fanfold.format.safe_text import visible
 from fanfold.local_aws.server import LocalAws, local_aws
 from fanfold.runs.upload import upload
+from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB, PARSE_FILE_TIMEOUT_S
 
 PUBLISHED_BLOCK_BYTES = 5 << 20

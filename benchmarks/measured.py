@@ -10,7 +10,7 @@ from benchmarks.end_to_end import COLD, DEFAULT, OWN, Round, summarize
 from benchmarks.kernels import Row
 from benchmarks.memory import Peak
 from benchmarks.service_calls import Counts
-from fanfold.format.safe_text import visible
+from fanfold.safe_text import visible
 from lambda_src.run.prices import AS_OF, REFERENCE
 from lambda_src.settings import ONE_VCPU_MB
 

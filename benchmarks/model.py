@@ -15,7 +15,6 @@ from fanfold.estimate.model import (
     ENGINE,
     FIGURES,
     MAP_FIGURES,
-    MIB,
     WITHOUT_BYTECODE,
     Change,
     Modelled,
@@ -29,6 +28,7 @@ from fanfold.estimate.model import (
 )
 from fanfold.estimate.workload import Figure, Figures
 from fanfold.estimate.workloads import access_log, column_permutations
+from fanfold.format import MIB
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.jobs.column_permutations.ranks import block_choices, choices
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from fanfold.account.connection import Aws, account_of, account_of_person
 from fanfold.account.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
-from fanfold.format.safe_text import shell_word, visible
+from fanfold.safe_text import shell_word, visible
 from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB
 

@@ -12,7 +12,7 @@ from botocore import exceptions, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanfold.format.safe_text import shell_word
+from fanfold.safe_text import shell_word
 from lambda_src.aws.dynamodb import Refused, reasons_of
 from lambda_src.aws.endpoint import Unreachable
 

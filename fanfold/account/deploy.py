@@ -12,8 +12,8 @@ from fanfold.account import doctor
 from fanfold.account.connection import AccountError, Aws, account_of_person, sentence
 from fanfold.account.deployment import DeploymentError, find_deployment
 from fanfold.account.doctor import QUALIFIER, Finding
-from fanfold.format.safe_text import visible
 from fanfold.local_aws.assembly import CDK, ROOT
+from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB
 
 APPROVALS = ("never", "any-change", "broadening", "destructive")

@@ -22,11 +22,11 @@ from rich.text import Text
 from fanfold.account.choice import Account
 from fanfold.account.connection import AccountError, Aws, sentence
 from fanfold.account.deployment import ROOT, Deployment, DeploymentError, StackNotFound, find_deployment
-from fanfold.format.safe_text import visible
 from fanfold.local_aws.assembly import CDK
 from fanfold.local_aws.processes import started
 from fanfold.local_aws.signals import SIGNALS
 from fanfold.local_aws.state import LocalStackError
+from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB, NEW_ACCOUNT_MB, SETTINGS, stack_name
 
 PYTHONS = ((3, 11), (3, 15))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fanfold.format.safe_text import visible
+from fanfold.safe_text import visible
 from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB
 
@@ -207,7 +207,7 @@ def _dollars(text: str | float) -> float:
 
 
 def _size(text: str | int) -> int:
-    from fanfold.format.sizes import parse_size, size_text
+    from fanfold.format import parse_size, size_text
     from lambda_src.fields import LARGEST_OBJECT_BYTES
 
     size = parse_size(str(text))
@@ -688,7 +688,7 @@ def estimate(
     """Estimate the seconds and dollars of a run before you pay for it, by stage and by item. It also suggests
     a block size and a number of Lambdas, and says why. A SIZE needs no account."""
     from fanfold.estimate.workload import modelled
-    from fanfold.format.sizes import parse_size
+    from fanfold.format import parse_size
 
     of_job = modelled(job)
     size, where = parse_size(source), region

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from fanfold.format.sizes import dollars_text
+from fanfold.format import dollars_text
 from fanfold.local_aws.signals import SIGNALS
 from fanfold.runs.run import Progress
 from lambda_src.job import BYTES

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fanfold.format.safe_text import visible
-from fanfold.format.sizes import share_text, size_text
+from fanfold.format import counted, share_text, size_text
+from fanfold.safe_text import visible
 from lambda_src.run.summary import ENGINE_FIELDS
 
 Summary = Mapping[str, Any]
@@ -90,15 +90,6 @@ def show_column_permutations(console: Console, summary: Summary) -> None:
         f"{counted(summary['rows_used'], 'row')}; {counted(left_out, 'row')} with an empty cell "
         f"{'was' if left_out == 1 else 'were'} left out"
     )
-
-
-def counted(number: int, one: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "block"), counted(2500, "block")
-    ('1 block', '2,500 blocks')
-    """
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def _ranges(numbers: Sequence[int]) -> str:

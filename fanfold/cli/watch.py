@@ -12,12 +12,12 @@ from fanfold.cli import output as report
 from fanfold.cli.live import shown
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import ask
-from fanfold.format.safe_text import visible
 from fanfold.local_aws.signals import EXIT_STATUS, SIGNALS
 from fanfold.runs import run as runs
 from fanfold.runs.run import Ended, command
 from fanfold.runs.source import Local, Object, Objects
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
+from fanfold.safe_text import visible
 from lambda_src.errors import BudgetExceeded
 from lambda_src.fields import OnBadObject
 from lambda_src.job import load

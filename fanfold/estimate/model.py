@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fanfold.estimate.workload import Figure, Figures, Stored
 from fanfold.estimate.workloads.top_words import FIGURES as TOP_WORDS
-from fanfold.format.times import time_text
+from fanfold.format import MIB, block_text, time_text
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.input.blocks import MAX_BLOCKS, bounded_block_units, fitting_block_bytes
 from lambda_src.job import BYTES
@@ -21,7 +21,6 @@ from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, Prices
 from lambda_src.run.prices import dollars as dollars_of
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, ONE_VCPU_MB, PARSE_BLOCK_TIMEOUT_S
 
-MIB = 1 << 20
 LEAST_UNITS, MOST_DOUBLINGS = MIB >> 2, 11
 """Of a block in a curve: from 1/4 MiB to 512 MiB."""
 
@@ -779,17 +778,6 @@ def suggest(
     return Suggestion(
         best.block_units, at_once, _why(best, runs, concurrency_quota, unit), best, default, runs
     )
-
-
-def block_text(units: int, unit: str) -> str:
-    """The size of a block for a person.
-
-    >>> block_text(1 << 24, "bytes"), block_text(1 << 18, "choices")
-    ('16 MiB', '262,144 choices')
-    >>> block_text(1, "bytes")
-    '1 bytes'
-    """
-    return f"{units / MIB:g} MiB" if unit == BYTES and units >= LEAST_UNITS else f"{units:,} {unit}"
 
 
 def _why(best: Modelled, runs: Sequence[Modelled], quota: int, unit: str) -> str:

@@ -7,21 +7,18 @@ from rich.table import Table
 from rich.text import Text
 
 from fanfold.cli.output import ITEM_NAMES
-from fanfold.cli.views import counted
 from fanfold.estimate.model import (
     ENGINE,
     ORCHESTRATORS,
     Modelled,
     Suggestion,
     athena_dollars,
-    block_text,
     model,
     suggest,
 )
 from fanfold.estimate.workload import Figures, NotModelled, Stored, Workload
-from fanfold.format.safe_text import visible
-from fanfold.format.sizes import dollars_text, size_text
-from fanfold.format.times import time_text
+from fanfold.format import block_text, counted, dollars_text, size_text, time_text
+from fanfold.safe_text import visible
 from lambda_src.job import BYTES
 from lambda_src.run.prices import Prices, prices_of, storage_dollars
 from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fanfold.format.safe_text import visible
+from fanfold.safe_text import visible
 
 TEMPLATES = Path(__file__).parent
 ROOT = TEMPLATES.parents[1]

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from fanfold.account.connection import AccountError, Aws, sentence
 from fanfold.account.deployment import Deployment, deploy_command
-from fanfold.format.safe_text import visible
-from fanfold.format.sizes import dollars_text, size_text
+from fanfold.format import dollars_text, size_text
 from fanfold.runs.run import RunError, has_died, job_option
+from fanfold.safe_text import visible
 from lambda_src.errors import RecordUnreadable
 from lambda_src.settings import RUNS_INDEX
 from lambda_src.store.results import RUN_ITEM, run_from_item

@@ -16,10 +16,10 @@ from rich.console import Console
 from fanfold.account.connection import AccountError, Aws, sentence
 from fanfold.account.deployment import Deployment
 from fanfold.cli.terminal import agrees
-from fanfold.format.safe_text import visible
-from fanfold.format.sizes import size_text
+from fanfold.format import size_text
 from fanfold.runs import run as runs
 from fanfold.runs.run import has_died
+from fanfold.safe_text import visible
 from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
 from lambda_src.wire.record import RunRecord
 

@@ -13,9 +13,9 @@ from fanfold.account.connection import Aws, paying, sentence, sentence_of_text
 from fanfold.account.deployment import Deployment
 from fanfold.estimate.contents import Contents, contents_in_s3, with_key_of
 from fanfold.estimate.workload import Workload
-from fanfold.format.safe_text import shell_word
 from fanfold.local_aws.signals import SIGNALS
 from fanfold.runs.source import S3, Object, Objects, check_in_s3
+from fanfold.safe_text import shell_word
 from lambda_src import job
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId

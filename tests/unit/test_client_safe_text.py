@@ -15,8 +15,8 @@ from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
 from fanfold.cli.output import show
 from fanfold.cli.terminal import Terminal
-from fanfold.format.safe_text import shell_word, visible
 from fanfold.runs.run import command
+from fanfold.safe_text import shell_word, visible
 from tests.summaries import SUMMARY
 
 ANY_TEXT = st.text(st.characters())

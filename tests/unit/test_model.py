@@ -17,7 +17,6 @@ from fanfold.estimate.model import (
     ENGINE,
     FIGURES,
     MAP_FIGURES,
-    MIB,
     WITHOUT_BYTECODE,
     athena_dollars,
     curve,
@@ -29,6 +28,7 @@ from fanfold.estimate.model import (
 )
 from fanfold.estimate.workload import BYTE_BY_BYTE, Figures, Stored
 from fanfold.estimate.workloads import access_log, column_permutations
+from fanfold.format import MIB
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.input.blocks import fitting_block_bytes
 from lambda_src.input.compression import RESERVE_S, STEP_BYTES, WINDOW_BYTES

@@ -18,14 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fanfold.report.page
-from fanfold.format.safe_text import visible
-from fanfold.format.sizes import share_text
+from fanfold.format import dollars_in_report, share_text, time_in_report
 from fanfold.report.page import LibraryMissing, page
 from fanfold.report.page.bill import bill_of
 from fanfold.report.page.figures import Rankings, Stack, Table
 from fanfold.report.page.jobs import access_log
-from fanfold.report.page.markup import as_data, dollars, number, prose, seconds, shown
+from fanfold.report.page.markup import as_data, number, prose, shown
 from fanfold.report.page.proof import proof_of
+from fanfold.safe_text import visible
 from lambda_src.input.addresses import Placed
 from lambda_src.job import Owned, Span, load, names
 from lambda_src.run.prices import PRICES, prices_of
@@ -514,13 +514,13 @@ def test_a_text_is_visible_and_has_an_end(text: str) -> None:
 
 @given(st.floats(0, 1e6))
 def test_an_amount_for_a_glance_is_near_the_amount(amount: float) -> None:
-    told = float(dollars(amount).removeprefix("$"))
+    told = float(dollars_in_report(amount).removeprefix("$"))
     assert told == pytest.approx(amount, rel=0.06, abs=1e-7)
 
 
 @given(st.floats(0, 99))
 def test_a_time_for_a_glance_is_near_the_time(amount: float) -> None:
-    told, unit = seconds(amount).split()
+    told, unit = time_in_report(amount).split()
     assert float(told) * {"ms": 0.001, "s": 1}[unit] == pytest.approx(amount, rel=0.01, abs=0.0006)
 
 

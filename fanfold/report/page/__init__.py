@@ -15,12 +15,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from fanfold.format.safe_text import shell_word
+from fanfold.format import date_text, dollars_in_report, singular, size_in_report, time_in_report
 from fanfold.report.page import any_job, jobs, markup
 from fanfold.report.page.bill import bill_of
 from fanfold.report.page.figures import Rankings, Result, Stack, Table
 from fanfold.report.page.proof import proof_of
 from fanfold.report.page.timeline import timeline_of
+from fanfold.safe_text import shell_word
 from lambda_src.errors import for_people
 from lambda_src.job import load
 from lambda_src.settings import stack_name
@@ -74,7 +75,7 @@ def page(
         data=markup.as_data({**(time.data if time else {}), "stacks": _stacks(result)}),
         job=the_job,
         job_name=job,
-        one_unit=the_job.unit.removesuffix("s"),
+        one_unit=singular(the_job.unit),
         record=record,
         result=result,
         time=time,
@@ -170,13 +171,15 @@ _ENVIRONMENT.filters |= {
         "counted",
         "cell",
         "prose",
-        "size",
-        "dollars",
-        "seconds",
-        "when",
     )
 }
-_ENVIRONMENT.filters["for_people"] = for_people
+_ENVIRONMENT.filters |= {
+    "size": size_in_report,
+    "dollars": dollars_in_report,
+    "seconds": time_in_report,
+    "when": date_text,
+    "for_people": for_people,
+}
 _ENVIRONMENT.tests |= {
     kind.__name__.lower(): lambda figure, kind=kind: isinstance(figure, kind)
     for kind in (Rankings, Stack, Table)

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from fanfold.format import plural
 from fanfold.report.page.figures import Cell, Result, Summary, Table
-from fanfold.report.page.markup import plural
 from lambda_src.run.summary import ENGINE_FIELDS
 
 MOST_ROWS = 500

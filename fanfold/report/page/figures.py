@@ -7,7 +7,7 @@ copied as such.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from fanfold.format.sizes import share_text
+from fanfold.format import share_text
 
 __all__ = ["Layer", "Ranking", "Rankings", "Result", "Stack", "Summary", "Table", "share_text"]
 

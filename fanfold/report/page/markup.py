@@ -1,13 +1,13 @@
 """Numbers, texts and data on their way into a page."""
 
 import re
-import time
 from decimal import Decimal
 
 import msgspec
 from markupsafe import Markup, escape
 
-from fanfold.format.safe_text import visible
+from fanfold.format import plural
+from fanfold.safe_text import visible
 
 LONGEST_TEXT = 120
 
@@ -41,11 +41,6 @@ def counted(amount: int, one: str) -> Markup:
     <span class="n">1</span> block <span class="n">9</span> blocks
     """
     return number(amount) + Markup(" {}").format(plural(amount, one))
-
-
-def plural(amount: int, one: str) -> str:
-    """The word for so many of a kind."""
-    return one if amount == 1 else f"{one}s"
 
 
 def cell(value: str | float | None) -> Markup:
@@ -85,61 +80,6 @@ def _grouped(digits: str) -> Markup:
         Markup("<i>{}</i>").format(whole[at : at + 3]) for at in range(first, len(whole), 3)
     )
     return escape(sign + whole[:first]) + groups + escape(point + fraction)
-
-
-def size(byte_count: float) -> str:
-    """Bytes for a glance.
-
-    >>> size(999), size(1_000_000_000), size(1_234_567)
-    ('999 bytes', '1.00 GB', '1.23 MB')
-    """
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if byte_count >= unit:
-            return (
-                f"{byte_count / unit:.3g} {name}"
-                if byte_count >= 100 * unit
-                else f"{byte_count / unit:.2f} {name}"
-            )
-    return f"{byte_count:.0f} bytes"
-
-
-def dollars(amount: float) -> str:
-    """Dollars for a glance: cents, or two digits that are not 0.
-
-    >>> dollars(12.345), dollars(0.00212), dollars(0.0000004), dollars(0)
-    ('$12.35', '$0.0021', '$0.0000004', '$0')
-    """
-    if not amount:
-        return "$0"
-    if amount >= 0.1:
-        return f"${amount:.2f}"
-    return f"${amount:.7f}".rstrip("0") if amount < 1e-5 else f"${float(f'{amount:.2g}'):.7f}".rstrip("0")
-
-
-def seconds(amount: float) -> str:
-    """A time for a glance.
-
-    >>> seconds(0.0123), seconds(2.41), seconds(59.96), seconds(125), seconds(10811.6)
-    ('12 ms', '2.41 s', '60.0 s', '2 min 5 s', '3 h 0 min')
-    """
-    if amount < 1:
-        return f"{amount * 1000:.0f} ms"
-    if amount < 10:
-        return f"{amount:.2f} s"
-    if amount < 100:
-        return f"{amount:.1f} s"
-    minutes, rest = divmod(int(amount), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def when(epoch_s: float) -> str:
-    """A time of day, in UTC.
-
-    >>> when(0)
-    '1 January 1970, 00:00:00 UTC'
-    """
-    then = time.gmtime(epoch_s)
-    return f"{then.tm_mday} {time.strftime('%B %Y, %H:%M:%S', then)} UTC"
 
 
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fanfold.report.page.markup import plural
+from fanfold.format import plural, singular
 from lambda_src.errors import ConservationBroken
 from lambda_src.job import Job
 from lambda_src.run.proof import (
@@ -88,7 +88,7 @@ def _owned(job: Job, manifest: Manifest) -> list[Check]:
     owned = sum(span.end - span.start for span in spans)
     empty = len(manifest.blocks) - len(spans)
     nothing = f", and {empty} {'that owns' if empty == 1 else 'that own'} nothing" if empty else ""
-    one = job.unit.removesuffix("s")
+    one = singular(job.unit)
     return [
         Check(
             f"No {one} is missing, none is counted twice"

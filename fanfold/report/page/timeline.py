@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from fanfold.format.safe_text import visible
+from fanfold.safe_text import visible
 from lambda_src.telemetry.calls import Call, Trace
 
 COORDINATORS = frozenset({"parse_file", "get_all_occurrences"})

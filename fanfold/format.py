@@ -1,0 +1,168 @@
+"""Sizes, times, numbers, shares and dollars as people write and read them. Units of sizes are of 1,000."""
+
+import re
+import time
+from decimal import Decimal
+
+from lambda_src.job import BYTES
+
+UNITS = ("B", "kB", "MB", "GB", "TB")
+MIB = 1 << 20
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
+
+
+def plural(number: float, one: str) -> str:
+    """The word for ``number`` things.
+
+    >>> plural(1, "block"), plural(0, "block")
+    ('block', 'blocks')
+    """
+    return one if number == 1 else f"{one}s"
+
+
+def counted(number: int, one: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "block"), counted(2500, "block")
+    ('1 block', '2,500 blocks')
+    """
+    return f"{number:,} {plural(number, one)}"
+
+
+def singular(unit: str) -> str:
+    """One unit of a job, whose ``unit`` is a word in the plural.
+
+    >>> singular("bytes")
+    'byte'
+    """
+    return unit.removesuffix("s")
+
+
+def parse_size(text: str) -> int | None:
+    """The number of bytes that ``text`` means, in upper or lower case, or None if it is not a size.
+
+    >>> parse_size("10GB"), parse_size("10 gb"), parse_size("1.5 MiB"), parse_size("1mib"), parse_size("1000")
+    (10000000000, 10000000000, 1572864, 1048576, 1000)
+    >>> parse_size("enwiki.xml") is None
+    True
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if not match:
+        return None
+    power = "KMGT".find(match[2].upper()) + 1 if match[2] else 0
+    return int(Decimal(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+def size_text(size: int) -> str:
+    """A size in a terminal.
+
+    >>> size_text(999), size_text(100_000_000), size_text(1_234_567_890_123)
+    ('999 B', '100 MB', '1.23 TB')
+    """
+    amount, place = float(size), 0
+    while amount >= 999.5 and place < len(UNITS) - 1:
+        amount, place = amount / 1000, place + 1
+    return f"{amount:.3g} {UNITS[place]}"
+
+
+def size_in_report(size: float) -> str:
+    """A size in a report.
+
+    >>> size_in_report(999), size_in_report(1_000_000_000), size_in_report(1_234_567)
+    ('999 bytes', '1.00 GB', '1.23 MB')
+    """
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.3g} {name}" if size >= 100 * unit else f"{size / unit:.2f} {name}"
+    return f"{size:.0f} bytes"
+
+
+def block_text(units: int, unit: str) -> str:
+    """The size of a block of a job whose units are ``unit``.
+
+    >>> block_text(1 << 24, "bytes"), block_text(1 << 18, "choices")
+    ('16 MiB', '262,144 choices')
+    >>> block_text(1, "bytes")
+    '1 bytes'
+    """
+    return f"{units / MIB:g} MiB" if unit == BYTES and units >= MIB >> 2 else f"{units:,} {unit}"
+
+
+def time_text(seconds: float) -> str:
+    """A time in a terminal.
+
+    >>> time_text(0.84), time_text(119.94), time_text(600), time_text(725.6), time_text(10811.6)
+    ('0.8 s', '119.9 s', '10 min', '12 min 6 s', '3 h 0 min')
+    """
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def time_in_report(seconds: float) -> str:
+    """A time in a report, with up to three digits.
+
+    >>> time_in_report(0.0123), time_in_report(2.41), time_in_report(59.96)
+    ('12 ms', '2.41 s', '60.0 s')
+    >>> time_in_report(125), time_in_report(10811.6)
+    ('2 min 5 s', '3 h 0 min')
+    """
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def date_text(epoch_s: float) -> str:
+    """A date and a time of day, in UTC.
+
+    >>> date_text(0)
+    '1 January 1970, 00:00:00 UTC'
+    """
+    then = time.gmtime(epoch_s)
+    return f"{then.tm_mday} {time.strftime('%B %Y, %H:%M:%S', then)} UTC"
+
+
+def share_text(part: int, whole: int) -> str:
+    """A share in percent. Only nothing is 0 %, and only everything is 100 %.
+
+    >>> share_text(1, 3), share_text(1, 10_000), share_text(9_999, 10_000)
+    ('33.3 %', 'less than 0.1 %', 'more than 99.9 %')
+    """
+    percent = 100 * part / max(whole, 1)
+    if 0 < percent < 0.1:
+        return "less than 0.1 %"
+    if 99.9 < percent < 100:
+        return "more than 99.9 %"
+    return f"{percent:.3g} %"
+
+
+def dollars_text(amount: float) -> str:
+    """Dollars in a terminal. Only nothing is 0.
+
+    >>> dollars_text(0.0), dollars_text(0.00212), dollars_text(0.000049)
+    ('0.0000', '0.0021', '<0.0001')
+    """
+    return "<0.0001" if 0 < amount < 0.00005 else f"{amount:.4f}"
+
+
+def dollars_in_report(amount: float) -> str:
+    """Dollars in a report: cents, or two significant digits.
+
+    >>> dollars_in_report(12.345), dollars_in_report(0.00212)
+    ('$12.35', '$0.0021')
+    >>> dollars_in_report(0.0000004), dollars_in_report(0)
+    ('$0.0000004', '$0')
+    """
+    if not amount:
+        return "$0"
+    if amount >= 0.1:
+        return f"${amount:.2f}"
+    return f"${amount:.7f}".rstrip("0") if amount < 1e-5 else f"${float(f'{amount:.2g}'):.7f}".rstrip("0")

@@ -1,1 +1,0 @@
-"""Sizes, times and text as people read them."""
