@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.safe_text import shell_word
-from lambda_src.aws.dynamodb import Refused, reasons_of
+from lambda_src.aws.dynamodb import DynamoDbError, reasons_of
 from lambda_src.aws.endpoint import Unreachable
 
 LOCAL_AWS_TIMEOUT_S = 2.0
@@ -105,7 +105,7 @@ class AccountTable:
             answer: dict[str, Any] = getattr(self._client, xform_name(operation))(**request)
         except ClientError as error:
             response = error.response
-            raise Refused(
+            raise DynamoDbError(
                 response["ResponseMetadata"]["HTTPStatusCode"],
                 response["Error"]["Code"],
                 response["Error"]["Message"],

@@ -12,7 +12,7 @@ from fanfold.account import doctor
 from fanfold.account.connection import AccountError, Aws, account_of_person, sentence
 from fanfold.account.deployment import DeploymentError, find_deployment
 from fanfold.account.doctor import QUALIFIER, Finding
-from fanfold.local_aws.assembly import CDK, ROOT
+from fanfold.checkout import CDK, ROOT
 from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB
 
@@ -81,7 +81,7 @@ def destroy_command(given: Given) -> list[str]:
 
 def check(given: Given, aws: Aws) -> Finding:
     """What must be right before anything is deployed; the state of the bootstrap. Raises Refused."""
-    credentials, _ = doctor.who(aws)
+    credentials, _ = doctor.check_credentials(aws)
     if credentials.state == "wrong":
         raise Refused(
             f"{credentials.text} make takes the profile and the region from AWS_PROFILE and AWS_REGION."

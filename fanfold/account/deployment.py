@@ -7,12 +7,11 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account.connection import Aws, sentence
-from fanfold.local_aws.assembly import CDK, assembled
+from fanfold.checkout import CDK
+from fanfold.local_aws.assembly import assembled
 from fanfold.local_aws.processes import started
 from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws
 from lambda_src.settings import DEFAULT_JOB, Outputs, stack_name
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class DeploymentError(Exception):

@@ -5,10 +5,8 @@ import importlib.metadata
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
@@ -21,10 +19,10 @@ from rich.text import Text
 
 from fanfold.account.choice import Account
 from fanfold.account.connection import AccountError, Aws, sentence
-from fanfold.account.deployment import ROOT, Deployment, DeploymentError, StackNotFound, find_deployment
-from fanfold.local_aws.assembly import CDK
-from fanfold.local_aws.processes import started
-from fanfold.local_aws.signals import SIGNALS
+from fanfold.account.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
+from fanfold.checkout import CDK, ROOT
+from fanfold.safe_text import visible
+from fanfold.local_aws.processes import started, temporary_folder
 from fanfold.local_aws.state import LocalStackError
 from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB, NEW_ACCOUNT_MB, SETTINGS, stack_name
@@ -52,13 +50,13 @@ QUOTA = (
 
 
 class Finding(NamedTuple):
-    """What a check has found: ``ok``, a ``note`` that a person may like to know, or ``wrong``; ``mend`` is
+    """What a check has found: ``ok``, a ``note`` that a person may like to know, or ``wrong``; ``fix`` is
     the command that fixes it."""
 
     check: str
     state: Literal["ok", "note", "wrong"]
     text: str
-    mend: str = ""
+    fix: str = ""
 
 
 STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
@@ -92,18 +90,18 @@ def show(console: Console, finding: Finding) -> None:
     """Print it, with what fixes it."""
     state = (f"{finding.state:5}", STYLES[finding.state])
     console.print(Text.assemble(state, f" {finding.check}: {visible(finding.text)}"), soft_wrap=True)
-    if finding.mend and finding.state != "ok":
+    if finding.fix and finding.state != "ok":
         console.print(Text(f"      {visible(finding.mend)}", style="bold"), soft_wrap=True)
 
 
 def as_json(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
-    """The findings for a program; what needs no mending has null there."""
+    """The findings for a program; null if nothing needs fixing."""
     return [
         {
             "check": finding.check,
             "state": finding.state,
             "text": finding.text,
-            "fix": finding.mend if finding.mend and finding.state != "ok" else None,
+            "fix": finding.fix if finding.fix and finding.state != "ok" else None,
         }
         for finding in findings
     ]
@@ -129,9 +127,9 @@ def python_version(version: tuple[int, ...]) -> Finding:
 def cdk_installed(cdk: Path, lock: Path) -> Finding:
     """Whether the CDK's command line is there, in the version of the lock, and starts: it needs node."""
     wanted = json.loads(lock.read_text())["packages"]["node_modules/aws-cdk"]["version"]
-    mend = "rm -f .installed && make .installed"
+    fix = "rm -f .installed && make .installed"
     if not cdk.exists():
-        return Finding("CDK", "wrong", "not installed", mend)
+        return Finding("CDK", "wrong", "not installed", fix)
     # Beside this Python is the node that it is installed with.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
     try:
@@ -139,12 +137,12 @@ def cdk_installed(cdk: Path, lock: Path) -> Finding:
             [str(cdk), "--version"], env=environment, capture_output=True, text=True, check=False, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding("CDK", "wrong", f"does not start: {error}", mend)
+        return Finding("CDK", "wrong", f"does not start: {error}", fix)
     if asked.returncode:
-        return Finding("CDK", "wrong", "does not start: node is not installed", mend)
+        return Finding("CDK", "wrong", "does not start: node is not installed", fix)
     found = asked.stdout.split(" ")[0].strip()
     if found != wanted:
-        return Finding("CDK", "wrong", f"{found} is installed, {wanted} is locked", mend)
+        return Finding("CDK", "wrong", f"{found} is installed, {wanted} is locked", fix)
     return Finding("CDK", "ok", found)
 
 
@@ -177,7 +175,7 @@ def of_account(account: Account, job: str) -> Iterator[Finding]:
     """Credentials, region, clock, quota and bootstrap. Nothing else can be asked without credentials."""
     aws = account.aws
     yield Finding("Region", "ok", aws.session.region_name)
-    credentials, date = who(aws)
+    credentials, date = check_credentials(aws)
     yield credentials
     if date:
         yield clock(date, time.time())
@@ -187,7 +185,7 @@ def of_account(account: Account, job: str) -> Iterator[Finding]:
     yield bootstrap(aws, _deployed_qualifier(aws, stack_name(job)) or qualifier_of_files())
 
 
-def who(aws: Aws) -> tuple[Finding, str]:
+def check_credentials(aws: Aws) -> tuple[Finding, str]:
     """Whose credentials they are, if AWS takes them; and what AWS says is the time."""
     try:
         told = aws.client("sts").get_caller_identity()
@@ -324,7 +322,7 @@ def bootstrap(aws: Aws, qualifier: str) -> Finding:
 def of_stack(account: Account, job: str) -> Iterator[Finding]:
     """Whether the stack of ``job`` is deployed, whole, and as this checkout would deploy it."""
     aws, name = account.aws, stack_name(job)
-    mend = (
+    fix = (
         f"fanfold up{'' if job == DEFAULT_JOB else f' --job={job}'}"
         if aws.endpoint_url
         else deploy_command({"job": job})
@@ -333,24 +331,24 @@ def of_stack(account: Account, job: str) -> Iterator[Finding]:
         deployment = find_deployment(aws, job)
         template = _template(aws, name)
     except StackNotFound:
-        yield Finding("Stack", "wrong", f"{name} is not deployed in {aws.session.region_name}", mend)
+        yield Finding("Stack", "wrong", f"{name} is not deployed in {aws.session.region_name}", fix)
         return
     except (DeploymentError, BotoCoreError, ClientError) as error:
-        yield Finding("Stack", "wrong", sentence(error), mend)
+        yield Finding("Stack", "wrong", sentence(error), fix)
         return
     yield Finding("Stack", "ok", f"{name}, of the job {job}")
     if reserved := reserved_now(aws, deployment.parse_block):
         yield reservation(aws, reserved, reserved)
     yield memory(template)
-    yield drift(template, deployment, local=bool(aws.endpoint_url), mend=mend)
+    yield drift(template, deployment, local=bool(aws.endpoint_url), fix=fix)
 
 
-def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, mend: str = "") -> Finding:
+def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, fix: str = "") -> Finding:
     """Whether ``template``, which is deployed, is the one that this checkout makes of the same settings."""
     settings = template.get("Metadata", {}).get(SETTINGS)
     if settings is None:
         text = "an older version deployed the stack, and did not note its settings; deploy again with yours"
-        return Finding("Checkout", "wrong", text, mend if local else 'make deploy CONTEXT="name=value ..."')
+        return Finding("Checkout", "wrong", text, fix if local else 'make deploy CONTEXT="name=value ..."')
     context = {"job": deployment.job, **settings}
     qualifier = _qualifier(template)
     if qualifier and qualifier != DEFAULT_QUALIFIER:
@@ -365,7 +363,7 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, m
         return Finding("Checkout", "ok", "the deployed stack matches this checkout")
     more = f", and {len(different) - 3} more" if len(different) > 3 else ""
     text = f"the deployed stack differs from this checkout: {', '.join(different[:3])}{more}"
-    return Finding("Checkout", "wrong", text, mend if local else deploy_command(context))
+    return Finding("Checkout", "wrong", text, fix if local else deploy_command(context))
 
 
 def deploy_command(context: Mapping[str, str]) -> str:
@@ -387,7 +385,7 @@ def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
         "CDK_CONTEXT_JSON": json.dumps({**_app_context(), **context}),
         "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
     }
-    with SIGNALS.cleanup(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as folder:
+    with temporary_folder() as folder:
         log, command = folder / "log", [sys.executable, str(ROOT / "app.py")]
         with (
             log.open("wb") as log_file,
@@ -399,10 +397,6 @@ def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
         made = folder / f"{stack_name(context['job'])}.template.json"
         template: dict[str, Any] = json.loads(made.read_text())
         return template
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def differences(deployed: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:

@@ -67,13 +67,13 @@ def as_file(output: Output, job: str, summary: Mapping[str, Any], seconds: Mappi
 
 def has_ending(path: Path) -> bool:
     """Whether its name says what it is to hold; not that of standard output, of a device or of a pipe."""
-    with _refused(path):
+    with _translated(path):
         return not (_is_standard_output(path) or _in_place(path))
 
 
 def check_path(path: Path) -> None:
     """Before anything is paid for: can a file be written to ``path``? Raises ReportError."""
-    with _refused(path):
+    with _translated(path):
         if _is_standard_output(path):
             return
         if not _in_place(path):
@@ -94,7 +94,7 @@ def json_text(result: Mapping[str, Any]) -> bytes:
 def write(path: Path, text: bytes) -> None:
     """Write ``text`` to ``path``: a file wholly or not at all, and never in place of a link or a device, but
     to what that stands for. Raises ReportError."""
-    with _refused(path):
+    with _translated(path):
         if _is_standard_output(path):
             _write_to_standard_output(text)
         elif _in_place(path):
@@ -114,7 +114,7 @@ def _write_to_standard_output(text: bytes) -> None:
 
 
 @contextmanager
-def _refused(path: Path) -> Iterator[None]:
+def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

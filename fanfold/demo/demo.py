@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.text import Text
 
 from fanfold.account.connection import account_of
-from fanfold.account.deployment import ROOT, deploy_locally
+from fanfold.account.deployment import deploy_locally
+from fanfold.checkout import ROOT
 from fanfold.cli.in_background import meanwhile
 from fanfold.cli.live import shown
 from fanfold.cli.output import Output

@@ -69,7 +69,7 @@ def _made_of(workload: Workload, contents: Contents) -> Workload:
 def contents_of(source: Local) -> Contents:
     """What is in a file or a folder. Raises SourceError for what a run would refuse."""
     files = [_readable(path) for path in _files(source)]
-    with _refused():
+    with _translated():
         formats = {file.name: _format(file) for file in files}
         return Contents(_alike(files, lambda file: formats[file.name]), len(files))
 
@@ -103,7 +103,7 @@ def contents_in_s3(client: Any, source: Object | Objects) -> Contents:
             if not is_stray(entry["Key"], source.prefix, entry["Size"])
         ]
     endings = {_ending(one.name) for one in found if one.bytes}
-    with _refused():
+    with _translated():
         objects = _alike(found, lambda one: _ending(one.name))
     return Contents(objects, min(len(endings), LOOKS), max(kms_requests))
 
@@ -221,7 +221,7 @@ def _ending(name: str) -> str:
 
 
 @contextmanager
-def _refused() -> Iterator[None]:
+def _translated() -> Iterator[None]:
     try:
         yield
     except FanfoldError as error:

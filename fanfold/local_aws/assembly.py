@@ -3,18 +3,14 @@ takes longer than to deploy it."""
 
 import hashlib
 import platform
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from fanfold.local_aws.processes import started
-from fanfold.local_aws.signals import SIGNALS
+from fanfold.checkout import CDK, ROOT
+from fanfold.local_aws.processes import remove_folder, started, temporary_folder
 
-ROOT = Path(__file__).resolve().parents[2]
-CDK = (str(ROOT / "node_modules" / ".bin" / "cdk"), "--no-notices")
 ASSEMBLIES = ROOT / ".build" / "assemblies"
 
 KEPT = 3
@@ -62,7 +58,7 @@ def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterato
     _tidy(job)
     settings = (f"job={job}", "architecture=host", "retain_data=false")
     with (
-        SIGNALS.cleanup(lambda: Path(tempfile.mkdtemp(dir=ASSEMBLIES, prefix=f"{job}-")), _remove) as writing,
+        temporary_folder(prefix=f"{job}-", parent=ASSEMBLIES) as writing,
         (folder / "cdk-synth.log").open("wb") as log_file,
         started(
             [
@@ -94,8 +90,4 @@ def _files(path: Path) -> Iterator[Path]:
 def _tidy(job: str) -> None:
     by_use = sorted(ASSEMBLIES.glob(f"{job}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in by_use[KEPT - 1 :]:  # one more comes
-        _remove(path)
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(path)

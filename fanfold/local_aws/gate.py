@@ -20,7 +20,7 @@ MAX_HASHED_BYTES = 16 << 20
 requests, of which none is larger."""
 
 
-class Refused(Exception):
+class Denied(Exception):
     """The request does not pass."""
 
 
@@ -39,29 +39,29 @@ class Gate:
         elif scope["type"] == "http":
             try:
                 passed = await self._check(scope, receive)
-            except Refused as refusal:
-                await _refuse(str(refusal), scope["method"], send)
+            except Denied as denial:
+                await _answer_403(str(denial), scope["method"], send)
             else:
                 await self._app(scope, passed, send)
         else:  # a WebSocket: closed before it is accepted, which answers 403
             await send({"type": "websocket.close", "code": 1008})
 
     async def _check(self, scope: Mapping[str, Any], receive: Receive) -> Receive:
-        """What the app is to receive the body from. Raises Refused."""
+        """What the app is to receive the body from. Raises Denied."""
         if scope["path"].startswith("/_"):
-            raise Refused("The administration of the local AWS is closed.")
+            raise Denied("The administration of the local AWS is closed.")
         headers = _headers(scope)
         # Signatures in the query (presigned URLs) and in forms are not needed here.
         if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
-            raise Refused("The request is not signed in its Authorization header.")
+            raise Denied("The request is not signed in its Authorization header.")
         signature = sigv4.parse_header_signature(headers)
         if isinstance(signature, tuple) or not signature.signature.isascii():
-            raise Refused("The signature is not complete.")
+            raise Denied("The signature is not complete.")
         secret = self._secret_of(signature.access_key_id, headers.get("x-amz-security-token", ""))
         if not secret:
-            raise Refused("The access key is not of this run.")
+            raise Denied("The access key is not of this run.")
         if failure := sigv4.request_time_failure(signature):
-            raise Refused(failure[1])
+            raise Denied(failure[1])
         body = b""
         if not headers.get("x-amz-content-sha256"):
             body = await _read(receive)
@@ -69,7 +69,7 @@ class Gate:
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         path = scope["raw_path"].decode("latin-1")
         if sigv4.header_signature_failure(signature, secret, scope["method"], path, query, headers, body):
-            raise Refused("The signature is wrong.")
+            raise Denied("The signature is wrong.")
         return receive
 
 
@@ -88,11 +88,11 @@ async def _read(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise Refused("The request ended before its body did.")
+            raise Denied("The request ended before its body did.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MAX_HASHED_BYTES:
-            raise Refused(f"The body is longer than {MAX_HASHED_BYTES} bytes, and no header gives its hash.")
+            raise Denied(f"The body is longer than {MAX_HASHED_BYTES} bytes, and no header gives its hash.")
         if not message.get("more_body"):
             return b"".join(parts)
 
@@ -109,7 +109,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return receive_again
 
 
-async def _refuse(reason: str, method: str, send: Send) -> None:
+async def _answer_403(reason: str, method: str, send: Send) -> None:
     """403, in the form that clients of any AWS service show the reason from."""
     error = f"<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{reason}</Message></Error>"
     body = f"<ErrorResponse>{error}</ErrorResponse>".encode()

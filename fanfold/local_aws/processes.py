@@ -1,9 +1,11 @@
 """Processes that do not outlive this one, unless they are let."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,21 +16,22 @@ from fanfold.local_aws.signals import SIGNALS
 
 STOP_TIMEOUT_S = 10.0
 GONE_TIMEOUT_S = 0.5
-LIFELINE = Path(__file__).with_name("supervisor.py")
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
 class Group:
-    """A command's process group. Its ``leader`` ends when the command does, with its exit status."""
+    """A command's process group. Its ``leader`` is the supervisor, which ends when the command does, with its
+    exit status. ``pipe`` is the end of the supervisor's pipe that keeps the group running."""
 
-    def __init__(self, leader: subprocess.Popen[bytes], lifeline: int) -> None:
+    def __init__(self, leader: subprocess.Popen[bytes], pipe: int) -> None:
         self.leader = leader
-        self.lifeline = lifeline
+        self.pipe = pipe
         self.stays = False
 
     def let_stay(self) -> None:
         """It outlives this process; ``end_group`` ends it."""
         with SIGNALS.held():
-            os.write(self.lifeline, b"\0")
+            os.write(self.pipe, b"\0")
             self.stays = True
 
 
@@ -51,7 +54,7 @@ def started(
         reading, writing = os.pipe()
         try:
             leader = subprocess.Popen(
-                [sys.executable, "-I", "-S", LIFELINE, str(reading), str(STOP_TIMEOUT_S), *command],
+                [sys.executable, "-I", "-S", SUPERVISOR, str(reading), str(STOP_TIMEOUT_S), *command],
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -71,6 +74,18 @@ def started(
         yield group
 
 
+@contextmanager
+def temporary_folder(*, prefix: str = "fanfold-", parent: Path | None = None) -> Iterator[Path]:
+    """A private folder that is removed when the block ends."""
+    with SIGNALS.cleanup(lambda: Path(tempfile.mkdtemp(dir=parent, prefix=prefix)), remove_folder) as folder:
+        yield folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove it if it is there, as far as possible."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def end_group(process_id: int, has_ended: Callable[[], bool], timeout_s: float) -> None:
     """End the group that ``process_id`` leads, which another process let stay: ask it to, and after
     ``timeout_s`` kill what is left of it. Raises PermissionError."""
@@ -83,7 +98,7 @@ def end_group(process_id: int, has_ended: Callable[[], bool], timeout_s: float) 
 
 
 def _end(group: Group) -> None:
-    os.close(group.lifeline)  # its leader then ends it
+    os.close(group.pipe)  # the supervisor then ends it
     if group.stays:
         return
     with suppress(subprocess.TimeoutExpired):

@@ -4,12 +4,10 @@ that were made for it."""
 import os
 import resource
 import secrets
-import shutil
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -18,9 +16,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from fanfold.checkout import ROOT
 from fanfold.local_aws.certificates import AUTHORITY, Certificates
-from fanfold.local_aws.processes import Group, started
-from fanfold.local_aws.signals import SIGNALS
+from fanfold.local_aws.processes import Group, started, temporary_folder
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -57,7 +55,7 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
     folder.mkdir(parents=True, exist_ok=True)
     with (
         # Everything in here is gone when the block ends.
-        SIGNALS.cleanup(lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), _remove) as private,
+        temporary_folder() as private,
         serving(private, private, folder / "local-aws.log", server_variables) as server,
     ):
         yield server.aws
@@ -117,7 +115,7 @@ def serving(
                     **server_variables,
                 },
                 log_file,
-                folder=Path(__file__).resolve().parents[2],  # where it finds the package
+                folder=ROOT,  # where it finds the package
                 pass_fds=[listener.fileno(), *pass_fds],
             )
             group = running.enter_context(server)
@@ -176,7 +174,3 @@ def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str
             pass
         time.sleep(0.1)
     raise LocalAwsError(f"The local AWS did not start. Its log: {log}")
-
-
-def _remove(private: Path) -> None:
-    shutil.rmtree(private, ignore_errors=True)

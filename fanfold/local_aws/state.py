@@ -18,7 +18,8 @@ import msgspec
 
 from fanfold.account.connection import Gone
 from fanfold.account.deployment import Deployment, deploy_locally
-from fanfold.local_aws.assembly import ROOT, identity
+from fanfold.checkout import ROOT
+from fanfold.local_aws.assembly import identity
 from fanfold.local_aws.processes import end_group
 from fanfold.local_aws.server import Access, LocalAws, client_environment, serving
 from fanfold.local_aws.signals import SIGNALS

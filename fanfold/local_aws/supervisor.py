@@ -1,10 +1,10 @@
-"""Runs a command, and ends its process group as soon as whoever started it lets go, or is gone.
+"""Runs a command, and ends its process group when the process that started it ends.
 
-    python -I -S lifeline.py DESCRIPTOR STOP_TIMEOUT_S COMMAND [ARGUMENT ...]
+    python -I -S supervisor.py DESCRIPTOR STOP_TIMEOUT_S COMMAND [ARGUMENT ...]
 
-DESCRIPTOR is the reading end of a pipe whose other end only the starter holds: it closes when the starter
-closes it, and when the starter ends, however that came. This process leads the group. A byte in the pipe says
-that the group is to stay: from then on it ends when it is asked to by a signal, or as soon as COMMAND does.
+DESCRIPTOR is the reading end of a pipe. Only the starter holds the other end, so the pipe closes when the
+starter closes it or ends for any reason. This process leads the group. A byte in the pipe lets the group
+outlive the starter: it then ends on SIGTERM, or when COMMAND ends.
 """
 
 import os
@@ -16,16 +16,16 @@ import time
 from collections.abc import Sequence
 
 
-def main(lifeline: int, stop_timeout_s: float, command: Sequence[str]) -> int:
+def main(descriptor: int, stop_timeout_s: float, command: Sequence[str]) -> int:
     """Run ``command``; its exit status, as a shell gives it."""
-    os.set_inheritable(lifeline, False)
-    # The group is asked to end as a whole. Its leader waits for the others, some of which need a moment.
+    os.set_inheritable(descriptor, False)
+    # SIGTERM goes to the whole group. The leader waits for the others, which may need a moment.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    leaves_nothing = threading.Event()
+    ends_whole_group = threading.Event()
 
     def end_group() -> None:
-        stays = os.read(lifeline, 1)
-        leaves_nothing.set()
+        stays = os.read(descriptor, 1)
+        ends_whole_group.set()
         if stays:
             return
         os.killpg(0, signal.SIGTERM)
@@ -35,7 +35,7 @@ def main(lifeline: int, stop_timeout_s: float, command: Sequence[str]) -> int:
     process = subprocess.Popen(command, close_fds=False)
     threading.Thread(target=end_group, daemon=True).start()
     status = process.wait()
-    if leaves_nothing.is_set():
+    if ends_whole_group.is_set():
         os.killpg(0, signal.SIGKILL)
     return status if status >= 0 else 128 - status
 

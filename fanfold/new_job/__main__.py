@@ -6,22 +6,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fanfold.checkout import ROOT
 from fanfold.safe_text import visible
 
 TEMPLATES = Path(__file__).parent
-ROOT = TEMPLATES.parents[1]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
-class Refused(Exception):
-    """No job can be written under that name; the text is one sentence."""
+class JobNotWritten(Exception):
+    """The name is not valid or already used; the text is one sentence."""
 
 
 def write_job(root: Path, name: str) -> list[Path]:
-    """Write the job ``name`` and its test below ``root``; the files. Raises Refused, OSError."""
+    """Write the job ``name`` and its test below ``root``; the files. Raises JobNotWritten, OSError."""
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise Refused(
+        raise JobNotWritten(
             f"NAME: {name!r} cannot name a job: use up to 40 lower-case letters, digits and underscores, "
             "beginning with a letter, and not a Python keyword."
         )
@@ -29,7 +29,7 @@ def write_job(root: Path, name: str) -> list[Path]:
     job = jobs / f"{name}.py"
     for path in (job, jobs / name, test):
         if path.exists():
-            raise Refused(f"NAME: {path.relative_to(root)} already exists: choose another name.")
+            raise JobNotWritten(f"NAME: {path.relative_to(root)} already exists: choose another name.")
     for path, template in ((job, "job.py.txt"), (test, "test_job.py.txt")):
         text = (TEMPLATES / template).read_text(encoding="utf-8")
         path.write_text(text.replace("NAME", name), encoding="utf-8")
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write the job that is named; the exit status."""
     try:
         job, test = write_job(ROOT, " ".join(arguments))
-    except (Refused, OSError) as error:
+    except (JobNotWritten, OSError) as error:
         print(visible(f"Error: {error}"), file=sys.stderr)
         return 1
     print(f"Written: {job.relative_to(ROOT)} and {test.relative_to(ROOT)}. Next steps: docs/jobs.md")

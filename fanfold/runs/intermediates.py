@@ -95,7 +95,7 @@ def _why_kept(aws: Aws, deployment: Deployment, run_id: str) -> str:
 def leftovers(aws: Aws, deployment: Deployment) -> list[Leftovers]:
     """The intermediates of each run, the oldest run first. Raises AccountError."""
     found: dict[str, Leftovers] = {}
-    with _refused(deployment.bucket):
+    with _translated(deployment.bucket):
         pages = aws.client("s3").get_paginator("list_objects_v2")
         for prefix, place in ((BLOBS_PREFIX, 2), (RUNS_PREFIX, 1)):
             for page in pages.paginate(Bucket=deployment.bucket, Prefix=prefix):
@@ -133,7 +133,7 @@ def remove(aws: Aws, deployment: Deployment, left: Leftovers) -> int:
         if at_work(runs.find(aws, deployment, left.run_id)):
             break
         keys = left.keys[first : first + DELETED_AT_ONCE]
-        with _refused(deployment.bucket):
+        with _translated(deployment.bucket):
             answer = client.delete_objects(
                 Bucket=deployment.bucket,
                 Delete={"Objects": [{"Key": key} for key in keys], "Quiet": True},
@@ -145,7 +145,7 @@ def remove(aws: Aws, deployment: Deployment, left: Leftovers) -> int:
 
 
 @contextmanager
-def _refused(bucket: str) -> Iterator[None]:
+def _translated(bucket: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:

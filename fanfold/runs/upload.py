@@ -59,7 +59,7 @@ def upload(
 
     Raises UploadError, also if the file changes meanwhile: what is stored is what the key says.
     """
-    with _refused(path, bucket), path.open("rb") as file:
+    with _translated(path, bucket), path.open("rb") as file:
         sha256, size = _digest(file, read)
         file.seek(0)
         key = input_key(sha256.hex(), path.name)
@@ -78,7 +78,7 @@ def upload_folder(
 ) -> Folder:
     """Have the files of ``folder`` in ``bucket``, under a prefix of their names and contents. Otherwise as
     ``upload``."""
-    with _refused(folder.path, bucket):
+    with _translated(folder.path, bucket):
         digests: dict[str, bytes] = {}
         for name in folder.files:
             _check_name(folder.path / name, name)
@@ -136,7 +136,7 @@ def _digest(file: BinaryIO, read: Callable[[int], None]) -> tuple[bytes, int]:
 
 
 @contextmanager
-def _refused(path: Path, bucket: str) -> Iterator[None]:
+def _translated(path: Path, bucket: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

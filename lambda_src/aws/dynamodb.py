@@ -25,9 +25,9 @@ THROTTLES = {"ProvisionedThroughputExceededException", "ThrottlingException", "R
 READS = {"GetItem", "Query"}
 
 
-class Refused(Exception):
-    """DynamoDB's refusal of a request. ``reasons`` are the codes for which a transaction was cancelled, those
-    of its actions that were at fault."""
+class DynamoDbError(Exception):
+    """DynamoDB rejected a request. ``reasons`` are the codes of the actions for which a transaction was
+    cancelled."""
 
     def __init__(self, status: int, code: str, message: str, reasons: frozenset[str] = frozenset()) -> None:
         super().__init__(f"{code}: {message}")
@@ -41,7 +41,7 @@ class Table(Protocol):
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to ``operation``, such as ``PutItem``. ``request`` names the table where the operation
-        has it name one. What passes is tried again a few times. Raises Refused, Unreachable."""
+        has it name one. What passes is tried again a few times. Raises DynamoDbError, Unreachable."""
 
 
 class EndpointTable:
@@ -56,7 +56,7 @@ class EndpointTable:
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 return self._call_once(operation, request)
-            except (Refused, Unreachable) as error:
+            except (DynamoDbError, Unreachable) as error:
                 if attempt == MAX_ATTEMPTS or not _passes(error):
                     raise
                 backoff_s = min(MAX_BACKOFF_S, BACKOFF_S * 2**attempt)
@@ -81,7 +81,7 @@ class EndpointTable:
             return answer
         code = str(answer.get("__type", f"status {response.status}")).split("#")[-1]
         message = str(answer.get("message") or answer.get("Message") or "no reason given")
-        raise Refused(response.status, code, message, reasons_of(answer))
+        raise DynamoDbError(response.status, code, message, reasons_of(answer))
 
 
 def open_table(name: str, url_suffix: str) -> EndpointTable:
@@ -150,5 +150,5 @@ def _number(text: str) -> int | float:
         return int(number) if number.is_integer() else number
 
 
-def _passes(error: Refused | Unreachable) -> bool:
+def _passes(error: DynamoDbError | Unreachable) -> bool:
     return isinstance(error, Unreachable) or error.status >= 500 or error.code in THROTTLES

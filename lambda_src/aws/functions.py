@@ -102,7 +102,7 @@ def _invoke(functions: Endpoint, function: str, request: Struct, kind: str, time
         raise Transient(f"The connection to Lambda failed for {function}: {error}") from error
     if response.status >= 300:
         with _known_as(response) as named:
-            raise _refused(function, response, named)
+            raise _error_of(function, response, named)
     return response
 
 
@@ -117,7 +117,7 @@ def _known_as(response: Response) -> Iterator[str]:
         raise
 
 
-def _refused(function: str, response: Response, named: str) -> FanfoldError:
+def _error_of(function: str, response: Response, named: str) -> FanfoldError:
     status, message = response.status, f"{_message(response.body)}{named}"
     code = response.headers.get("x-amzn-errortype", f"status {status}").split(":")[0]
     if code in NOT_READY:

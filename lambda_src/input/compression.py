@@ -109,14 +109,14 @@ class Archive:
             try:
                 text = decoder.decompress(data, CHUNK_BYTES)
             except errors as error:
-                raise self._refused(error, begin) from error
+                raise self._unpack_error(error, begin) from error
             self._check_bounds(len(text))
             if text:
                 yield text
         self._give_back(len(decoder.unused_data))
         self._skip_padding()
 
-    def _refused(self, error: Exception, begin: int) -> ArchiveDamaged | ArchiveTooLarge:
+    def _unpack_error(self, error: Exception, begin: int) -> ArchiveDamaged | ArchiveTooLarge:
         stream = f"the {self.compression} stream of {self._source.name} from byte {begin}"
         if "emory usage limit" in str(error):  # lzma has one class for everything
             return ArchiveTooLarge(

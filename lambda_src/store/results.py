@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from lambda_src.aws.dynamodb import THROTTLES, Refused, Table, from_attribute, to_attribute
+from lambda_src.aws.dynamodb import THROTTLES, DynamoDbError, Table, from_attribute, to_attribute
 from lambda_src.aws.endpoint import Unreachable
 from lambda_src.errors import (
     AccessDenied,
@@ -280,7 +280,7 @@ class ResultsTable:
             for attempt in range(CONFLICT_ATTEMPTS):
                 try:
                     self._table.call(operation, request)
-                except Refused as error:
+                except DynamoDbError as error:
                     backoff_s = random.uniform(0.0, CONFLICT_BACKOFF_S * 2**attempt)  # noqa: S311 - no secret
                     late = attempt == CONFLICT_ATTEMPTS - 1 or time.monotonic() + backoff_s > gives_up_at
                     if late or not _passes(error):
@@ -347,13 +347,13 @@ def _condition(expression: str, **values: Any) -> dict[str, Any]:
 def _translated(table: str) -> Iterator[None]:
     try:
         yield
-    except Refused as error:
+    except DynamoDbError as error:
         raise _as_ours(error, table) from error
     except Unreachable as error:
         raise Transient(f"The connection to DynamoDB failed for the table {table}: {error}") from error
 
 
-def _as_ours(error: Refused, table: str) -> FanfoldError:
+def _as_ours(error: DynamoDbError, table: str) -> FanfoldError:
     code, message = error.code, error.message
     if code == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in error.reasons:
         return RunConflict("The run has ended, or another invocation works on it.")
@@ -368,7 +368,7 @@ def _as_ours(error: Refused, table: str) -> FanfoldError:
     return FanfoldError(f"DynamoDB refused a request to the table {table}: {code}: {message}")
 
 
-def _passes(error: Refused) -> bool:
+def _passes(error: DynamoDbError) -> bool:
     """Whether a write was refused only for another transaction at work on the same item, or for throttles."""
     if error.code == "TransactionConflictException":
         return True

@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from fanfold.account.connection import account_of
-from fanfold.account.deployment import ROOT, find_deployment
+from fanfold.account.deployment import find_deployment
+from fanfold.checkout import ROOT
 from fanfold.local_aws.server import ACCOUNT, REGION
 from lambda_src.settings import RUNS_INDEX
 from tests.deployed import Stack

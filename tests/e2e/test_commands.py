@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.account.deployment import ROOT
+from fanfold.checkout import ROOT
 from fanfold.cli.output import as_json
 from fanfold.runs import run as runs
 from fanfold.runs.upload import upload

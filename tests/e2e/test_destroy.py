@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fanfold.account.connection import account_of
-from fanfold.account.deployment import ROOT, find_deployment
-from fanfold.local_aws.assembly import CDK
+from fanfold.account.deployment import find_deployment
+from fanfold.checkout import CDK, ROOT
 from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws, local_aws
 from lambda_src.settings import stack_name
 from tests.deployed import Stack

@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from fanfold.account.deployment import ROOT
+from fanfold.checkout import ROOT
 from tests.deployed import Stack
 from tests.e2e import stranger
 

@@ -15,7 +15,7 @@ import pytest
 from lambda_src import map_reduce
 from lambda_src.aws import dynamodb
 from lambda_src.aws import endpoint as module
-from lambda_src.aws.dynamodb import EndpointTable, Refused
+from lambda_src.aws.dynamodb import DynamoDbError, EndpointTable
 from lambda_src.aws.endpoint import Endpoint, Unreachable
 from lambda_src.aws.functions import invoke, invoke_and_forget
 from lambda_src.errors import (
@@ -503,10 +503,10 @@ WRONG = b'{"__type": "com.amazonaws.dynamodb.v20120810#ValidationException", "me
 @pytest.mark.parametrize(
     ("answer", "error", "attempts"),
     [
-        ((400, BUSY), Refused, dynamodb.MAX_ATTEMPTS),
-        ((500, b"{}"), Refused, dynamodb.MAX_ATTEMPTS),
+        ((400, BUSY), DynamoDbError, dynamodb.MAX_ATTEMPTS),
+        ((500, b"{}"), DynamoDbError, dynamodb.MAX_ATTEMPTS),
         ((200, b"<html>"), Unreachable, dynamodb.MAX_ATTEMPTS),
-        ((400, WRONG), Refused, 1),
+        ((400, WRONG), DynamoDbError, 1),
     ],
 )
 def test_a_table_is_asked_again_for_what_passes(

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from fanfold.account.connection import Aws, Gone, account_of
-from fanfold.account.deployment import ROOT, DeploymentError
+from fanfold.account.deployment import DeploymentError
+from fanfold.checkout import ROOT
 from fanfold.local_aws import state as local_stack
 from fanfold.local_aws.state import Folder, LocalStack, LocalStackError, down, find_running, liveness
 from tests.processes import processes_of

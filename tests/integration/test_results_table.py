@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from lambda_src.aws import dynamodb
-from lambda_src.aws.dynamodb import Refused
+from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.aws.endpoint import Response, Unreachable
 from lambda_src.errors import CodeChanged, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.jobs.top_words import JOB
@@ -86,8 +86,8 @@ def test_another_owner_deletes_nothing(table: Any) -> None:
     assert results.get_parts() == REPORTS[:1]
 
 
-def refusal(code: str, *reasons: str) -> Refused:
-    return Refused(400, code, "refused", frozenset(reasons))
+def refusal(code: str, *reasons: str) -> DynamoDbError:
+    return DynamoDbError(400, code, "refused", frozenset(reasons))
 
 
 CANCELED = "TransactionCanceledException"
@@ -105,7 +105,7 @@ CANCELED = "TransactionCanceledException"
     ],
 )
 def test_a_transaction_in_the_way_or_throttled_is_waited_out(
-    table: Any, monkeypatch: pytest.MonkeyPatch, error: Refused, becomes: type[FanfoldError]
+    table: Any, monkeypatch: pytest.MonkeyPatch, error: DynamoDbError, becomes: type[FanfoldError]
 ) -> None:
     """DynamoDB refuses writes to an item on which another transaction is at work."""
     monkeypatch.setattr(module, "CONFLICT_BACKOFF_S", 0.0)

@@ -123,7 +123,7 @@ def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
     """No AWS, no console: whoever has the record, the parts, the trace and the manifest can draw it."""
     page = list((ROOT / "fanfold" / "report" / "page").glob("*.py"))
     assert rooms(page, "lambda_src") <= {"errors", "fields", "job", "run", "settings", "telemetry", "wire"}
-    assert rooms(page, "fanfold") <= {"format", "report", "safe_text"}
+    assert rooms(page, "fanfold") <= {"checkout", "format", "report", "safe_text"}
     for path in (ROOT / "fanfold" / "report" / "page" / "jobs").glob("*.py"):
         outside = {name for name in imports(path) if name[0] in ("fanfold", "lambda_src")}
         assert {name[:4] for name in outside} <= {("fanfold", "report", "page", "figures")}, path

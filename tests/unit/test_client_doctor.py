@@ -1,4 +1,4 @@
-"""What the doctor finds, and the command that mends it."""
+"""What the doctor finds, and the command that fixes it."""
 
 import json
 import re
@@ -120,7 +120,7 @@ def test_credentials_that_do_not_work_are_told_and_nothing_else_is_asked(
     region, credentials, *others = doctor.of_account(Account(aws), "top_words")
     assert (region.state, credentials.state) == ("ok", "wrong")
     assert re.search(sentence, credentials.text)
-    assert not credentials.mend  # the sentence has it
+    assert not credentials.fix  # the sentence has it
     assert [finding.check for finding in others] == (["Clock"] if isinstance(error, ClientError) else [])
     assert "AKIAX" not in credentials.text
 
@@ -130,7 +130,7 @@ def test_the_quota_of_lambdas(limit: int, state: str) -> None:
     answer = {"AccountLimit": {"ConcurrentExecutions": limit}}
     found = doctor.concurrency(Aws(Service(get_account_settings=answer)))
     assert found.state == state
-    assert bool(found.mend) == (state != "ok")
+    assert bool(found.fix) == (state != "ok")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_stack_of_an_older_version_is_told(monkeypatch: pytest.MonkeyPatch) ->
     """Deployed without its settings, it would lose its source bucket."""
     monkeypatch.setattr(doctor, "synthesized", lambda _: pytest.fail("with which settings?"))
     found = doctor.drift({"Resources": {}}, deployment(), local=False)
-    assert (found.state, found.mend) == ("wrong", 'make deploy CONTEXT="name=value ..."')
+    assert (found.state, found.fix) == ("wrong", 'make deploy CONTEXT="name=value ..."')
 
 
 def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,7 +259,7 @@ def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.Mon
     found = [doctor.drift(TEMPLATE, deployment(), local=False) for _ in range(3)]
     assert [finding.state for finding in found] == ["ok", "wrong", "note"]
     assert found[1].text.endswith(": ParseBlock")
-    assert found[1].mend == 'make deploy CONTEXT="architecture=x86_64"'
+    assert found[1].fix == 'make deploy CONTEXT="architecture=x86_64"'
     assert asked[0] == {"job": "top_words", "architecture": "x86_64"}
 
 
@@ -292,7 +292,7 @@ def _a_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_says_what_mends_and_fails_if_something_is_wrong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: Any, status: int
 ) -> None:
-    monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([Finding("A", state, "b\x1b[2J", "mend")]))
+    monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([Finding("A", state, "b\x1b[2J", "fix")]))
     monkeypatch.setattr(account, "open_account", lambda **_: Account(Aws(None), {"top_words": deployment()}))
     assert commands.main(["doctor"]) == status
     lines = capsys.readouterr().out.splitlines()
@@ -300,8 +300,8 @@ def test_it_says_what_mends_and_fails_if_something_is_wrong(
     assert lines[1:-1] == ([] if state == "ok" else ["      mend"])
     assert commands.main(["doctor", "--json"]) == status
     found = json.loads(capsys.readouterr().out)
-    mend = None if state == "ok" else "mend"
-    assert found[0] == {"check": "A", "state": state, "text": "b\x1b[2J", "fix": mend}
+    fix = None if state == "ok" else "fix"
+    assert found[0] == {"check": "A", "state": state, "text": "b\x1b[2J", "fix": fix}
 
 
 def test_without_an_account_something_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from fanfold.account.deployment import ROOT
+from fanfold.checkout import ROOT
 from fanfold.local_aws.signals import Signals
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fanfold.account.deployment import ROOT
+from fanfold.checkout import ROOT
 
 HOSTILE = """it's "a" $(touch m) `touch m`; touch m & $HOME ${HOME} $(shell touch m) $$ | # \\ %.txt"""
 RECORDER = '#!/bin/sh\nprintf \'%s\\0\' "$@" >> "$ARGUMENTS"\n'

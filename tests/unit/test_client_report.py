@@ -12,7 +12,7 @@ import pytest
 
 from fanfold.account import choice as account
 from fanfold.account.connection import Aws
-from fanfold.account.deployment import ROOT
+from fanfold.checkout import ROOT
 from fanfold.cli import app as commands
 from fanfold.cli import watch as attendance
 from fanfold.cli.output import Output, ReportError, check_path, json_text, write

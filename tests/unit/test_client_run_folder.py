@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from fanfold.account.deployment import ROOT
+from fanfold.checkout import ROOT
 from fanfold.demo.folder import KEPT, run_folder
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fanfold.account.deployment import ROOT
-from fanfold.new_job.__main__ import TEMPLATES, Refused, write_job
+from fanfold.checkout import ROOT
+from fanfold.new_job.__main__ import TEMPLATES, JobNotWritten, write_job
 
 FOLDERS = ("lambda_src", "tests", "fanfold", "stacks")
 
@@ -72,7 +72,7 @@ def test_the_skeleton_is_green_and_clean(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_name_is_refused(root: Path, name: str) -> None:
-    with pytest.raises(Refused, match="cannot name a job"):
+    with pytest.raises(JobNotWritten, match="cannot name a job"):
         write_job(root, name)
     assert [path for path in root.rglob("*") if path.is_file()] == []
 
@@ -83,7 +83,7 @@ def test_what_is_no_name_is_refused(root: Path, name: str) -> None:
 def test_what_exists_is_not_written_over(root: Path, path: str) -> None:
     (root / path).parent.mkdir(exist_ok=True)
     (root / path).write_text("mine")
-    with pytest.raises(Refused, match="already exists"):
+    with pytest.raises(JobNotWritten, match="already exists"):
         write_job(root, "a")
     assert [(file.relative_to(root).as_posix(), file.read_text()) for file in root.rglob("*.py")] == [
         (path, "mine")

@@ -15,13 +15,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from fanfold.checkout import ROOT
 from fanfold.format import date_text, dollars_in_report, singular, size_in_report, time_in_report
 from fanfold.report.page import any_job, jobs, markup
 from fanfold.report.page.bill import bill_of
 from fanfold.report.page.figures import Rankings, Result, Stack, Table
 from fanfold.report.page.proof import proof_of
 from fanfold.report.page.timeline import timeline_of
-from fanfold.safe_text import shell_word
 from lambda_src.errors import for_people
 from lambda_src.job import load
 from lambda_src.settings import stack_name
@@ -30,7 +30,7 @@ from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import Manifest, PartReport
 
 HERE = Path(__file__).parent
-UPLOT = HERE.parents[2] / "node_modules" / "uplot"
+UPLOT = ROOT / "node_modules" / "uplot"
 """What draws the charts: https://github.com/leeoniya/uPlot, pinned in package-lock.json."""
 
 MOST_FAILURES = 50
