@@ -91,7 +91,7 @@ def show(console: Console, finding: Finding) -> None:
     state = (f"{finding.state:5}", STYLES[finding.state])
     console.print(Text.assemble(state, f" {finding.check}: {visible(finding.text)}"), soft_wrap=True)
     if finding.fix and finding.state != "ok":
-        console.print(Text(f"      {visible(finding.mend)}", style="bold"), soft_wrap=True)
+        console.print(Text(f"      {visible(finding.fix)}", style="bold"), soft_wrap=True)
 
 
 def as_json(findings: Sequence[Finding]) -> list[dict[str, str | None]]:

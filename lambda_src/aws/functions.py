@@ -51,7 +51,7 @@ LASTING = {
     "KMSNotFoundException",
     "S3FilesMountFailureException",
 }
-"""Statuses of 5xx, and two of 403, for what a person has to mend."""
+"""Errors of status 5xx, and two of 403, that only a person can fix."""
 
 EVENT_TIMEOUT_S = 10.0
 """Lambda says at once whether it takes an event."""

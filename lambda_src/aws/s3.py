@@ -106,7 +106,7 @@ class Refusal(NamedTuple):
             return SourceUnreadable(f"S3 does not serve {name} ({self._said}): {ARCHIVED}")
         if self.code.startswith("KMS."):
             advice = (
-                "its KMS key is disabled, deleted or not usable: mend the key, or encrypt it with another."
+                "its KMS key is disabled, deleted or not usable: fix the key, or encrypt it with another."
             )
             return AccessDenied(f"{self.code} by KMS for {name} ({self.message}): {advice}")
         if "kms:" in message or "customer master key" in message:

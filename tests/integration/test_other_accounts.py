@@ -114,7 +114,7 @@ NO_REASON = r"it does not exist, or .* lacks the permission, or it is in a reque
             "KMS.DisabledException",
             "arn is disabled",
             AccessDenied,
-            "^KMS.DisabledException by KMS .*mend",
+            "^KMS.DisabledException by KMS .*fix",
         ),
         (400, "KMS.NotFoundException", "no such key", AccessDenied, "^KMS.NotFoundException by KMS"),
         (

@@ -297,7 +297,7 @@ def test_it_says_what_mends_and_fails_if_something_is_wrong(
     assert commands.main(["doctor"]) == status
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{state:5} A: b\\x1b[2J"
-    assert lines[1:-1] == ([] if state == "ok" else ["      mend"])
+    assert lines[1:-1] == ([] if state == "ok" else ["      fix"])
     assert commands.main(["doctor", "--json"]) == status
     found = json.loads(capsys.readouterr().out)
     fix = None if state == "ok" else "fix"
