@@ -21,7 +21,6 @@ from fanfold.account.choice import Account
 from fanfold.account.connection import AccountError, Aws, sentence
 from fanfold.account.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
 from fanfold.checkout import CDK, ROOT
-from fanfold.safe_text import visible
 from fanfold.local_aws.processes import started, temporary_folder
 from fanfold.local_aws.state import LocalStackError
 from fanfold.safe_text import visible

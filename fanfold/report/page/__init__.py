@@ -22,6 +22,7 @@ from fanfold.report.page.bill import bill_of
 from fanfold.report.page.figures import Rankings, Result, Stack, Table
 from fanfold.report.page.proof import proof_of
 from fanfold.report.page.timeline import timeline_of
+from fanfold.safe_text import shell_word
 from lambda_src.errors import for_people
 from lambda_src.job import load
 from lambda_src.settings import stack_name
