@@ -14,6 +14,8 @@
    (``run.reduce_part``, ``store.results``).
 7. ``parse_file`` checks that no observation was lost; ``handlers.log_results`` logs the answer.
 
-``run.orchestrator`` runs these stages in order, ``run.lease`` makes sure that a run has one owner, and
-``run.ledger`` records what it costs. ``wire`` holds the messages between functions and the record of a run.
+``run.orchestrator`` runs these stages (``run.parse_stage``, ``run.reduce_stage``, ``run.log_stage``).
+``run.state`` is the run's state machine: it writes the record, holds the lease (``run.lease``) and adds up
+the cost (``run.ledger``). ``run.ports`` names what a run needs from outside. ``wire`` holds the messages
+between functions, and the record of a run.
 """

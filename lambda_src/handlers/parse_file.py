@@ -16,10 +16,12 @@ from lambda_src.aws.functions import invoke, invoke_and_forget, open_functions
 from lambda_src.aws.s3 import check_key, open_bucket
 from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidRequest, MemoryExceeded
 from lambda_src.fields import RunId
-from lambda_src.job import Job
+from lambda_src.input.addresses import Listing
+from lambda_src.job import Job, Measured
 from lambda_src.run import metrics
 from lambda_src.run.map_block import find_report, how_to_get_smaller_blocks
-from lambda_src.run.orchestrator import Services, execute
+from lambda_src.run.orchestrator import execute
+from lambda_src.run.ports import Ports
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,
@@ -32,20 +34,31 @@ from lambda_src.settings import (
 from lambda_src.store.blobs import BlobStore, variant
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry import meter
-from lambda_src.telemetry.calls import Trace
+from lambda_src.telemetry.calls import Trace, Usage
 from lambda_src.telemetry.log import log
 from lambda_src.telemetry.meter import metered
 from lambda_src.wire.codec import decode_event, decode_request, encode
 from lambda_src.wire.record import RunRecord
-from lambda_src.wire.reports import AllPartsReport, BlockReport, LogResultsReport, PartReport, Warmed
+from lambda_src.wire.reports import (
+    AllPartsReport,
+    BlockReport,
+    LogResultsReport,
+    Manifest,
+    PartReport,
+    Warmed,
+)
 from lambda_src.wire.requests import (
+    GetAllOccurrencesRequest,
+    GetOccurrencesRequest,
     HandOverRequest,
+    LogResultsRequest,
     ParseBlockRequest,
     ParseFileRequest,
     Pinned,
     WarmRequest,
     new_run_id,
 )
+from lambda_src.wire.source import Source
 
 T = TypeVar("T", bound=Struct)
 
@@ -68,8 +81,8 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
     table = ResultsTable(open_table(settings.table, settings.url_suffix), run_id, deployed)
     try:
         request = _request(event, table, settings)
-        services = _services(deployed, table, settings, lambda: ends_at - time.monotonic())
-        return execute(deployed, run_id, settings.source_bucket, request, services)
+        ports = _ports(deployed, table, settings, ends_at)
+        return execute(deployed, run_id, settings.source_bucket, request, ports)
     except FanfoldError as error:
         log("failed", run_id=run_id, error=type(error).__name__, message=str(error))
         raise type(error)(f"{error} (run {run_id})") from None
@@ -126,93 +139,132 @@ def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
     return request
 
 
-def _trace(blobs: BlobStore) -> Trace | None:
-    stored = blobs.get_trace()
-    try:
-        return msgspec.json.decode(stored, type=Trace) if stored else None
-    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or none of a trace
-        raise BlobDamaged(f"The trace of the run is damaged: {error}.") from error
+class _Invocation:
+    """Implements ``ports.Invocation``."""
+
+    def __init__(self, settings: ParseFileSettings, ends_at: float) -> None:
+        self._settings, self._ends_at = settings, ends_at
+
+    def remaining_s(self) -> float:
+        return self._ends_at - time.monotonic()
+
+    def usage(self) -> Usage:
+        return meter.usage()
+
+    def publish(self, record: RunRecord) -> None:
+        if self._settings.metrics == "on":
+            log("run_ended", **metrics.of_run(self._settings.job, record))
 
 
-def _pinned(record: RunRecord, objects: S3Store, settings: ParseFileSettings) -> Pinned:
-    if record.key is not None:
-        # Where the bucket is versioned, a run that is resumed goes on with the version that it began with.
-        return Pinned(*source.pin(objects, record.bucket, record.key, record.version_id or None))
-    # With boto3, for which only a prefix is to pay.
-    from lambda_src.aws.listing import open_client, pin_prefix  # noqa: PLC0415
+class _Inputs:
+    """Implements ``ports.Inputs``."""
 
-    return pin_prefix(
-        open_client(),
-        record.bucket,
-        record.prefix or "",
-        include_hidden=record.include_hidden,
-        skip_bad=record.on_bad_object == "skip",
-        requester_pays=settings.requester_pays == "on",
-    )
+    def __init__(
+        self, deployed: Job, objects: S3Store, settings: ParseFileSettings, remaining_s: Callable[[], float]
+    ) -> None:
+        self._deployed, self._objects, self._remaining_s = deployed, objects, remaining_s
+        self._requester_pays = settings.requester_pays == "on"
+
+    def pin(self, record: RunRecord) -> Pinned:
+        if record.key is not None:
+            # In a versioned bucket, a resumed run goes on with the version that it began with.
+            return Pinned(*source.pin(self._objects, record.bucket, record.key, record.version_id or None))
+        # Uses boto3: only a run of a prefix should pay for its import.
+        from lambda_src.aws.listing import open_client, pin_prefix  # noqa: PLC0415
+
+        return pin_prefix(
+            open_client(),
+            record.bucket,
+            record.prefix or "",
+            include_hidden=record.include_hidden,
+            skip_bad=record.on_bad_object == "skip",
+            requester_pays=self._requester_pays,
+        )
+
+    def measure(self, pinned: Source, listing: Listing) -> Measured:
+        return self._deployed.measure(
+            source.input_of(self._objects, pinned, listing.addresses, self._remaining_s)
+        )
 
 
-def _services(
-    deployed: Job,
-    table: ResultsTable,
-    settings: ParseFileSettings,
-    remaining_s: Callable[[], float],
-) -> Services:
-    functions = open_functions(settings.url_suffix)
+class _Functions:
+    """Implements ``ports.Functions``."""
+
+    def __init__(self, settings: ParseFileSettings) -> None:
+        self._settings = settings
+        self._functions = open_functions(settings.url_suffix)
+
+    def parse_block(self, request: ParseBlockRequest) -> BlockReport:
+        try:
+            return self._call("parse_block", request, BlockReport)
+        except MemoryExceeded as error:
+            raise MemoryExceeded(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
+
+    def get_all_occurrences(self, request: GetAllOccurrencesRequest) -> AllPartsReport:
+        return self._call("get_all_occurrences", request, AllPartsReport)
+
+    def get_occurrences(self, request: GetOccurrencesRequest) -> PartReport:
+        return self._call("get_occurrences", request, PartReport)
+
+    def log_results(self, request: LogResultsRequest) -> LogResultsReport:
+        return self._call("log_results", request, LogResultsReport)
+
+    def warm(self, function: str) -> Warmed:
+        return self._call(function, WarmRequest(), Warmed)
+
+    def hand_over(self, request: HandOverRequest) -> None:
+        invoke_and_forget(self._functions, os.environ["AWS_LAMBDA_FUNCTION_NAME"], request)
+
+    def _call(self, function: str, request: Struct, answer: type[T]) -> T:
+        name = getattr(self._settings, f"{function}_function")
+        return invoke(self._functions, name, request, answer, timeout_s=TIMEOUTS_S[function])
+
+
+class _Blobs:
+    """Implements ``ports.Blobs``."""
+
+    def __init__(
+        self, deployed: Job, blobs: BlobStore, settings: ParseFileSettings, remaining_s: Callable[[], float]
+    ) -> None:
+        self._deployed, self._blobs, self._remaining_s = deployed, blobs, remaining_s
+        self._keep_days = settings.keep_intermediates_days
+
+    def put_listing(self, listing: bytes) -> None:
+        self._blobs.put_listing(listing)
+
+    def find_report(self, request: ParseBlockRequest, check_lines: bool) -> BlockReport | None:
+        return find_report(self._deployed, request, self._blobs, check_lines=check_lines)
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        self._blobs.put_manifest(encode(manifest))
+
+    def get_trace(self) -> Trace | None:
+        stored = self._blobs.get_trace()
+        try:
+            return msgspec.json.decode(stored, type=Trace) if stored else None
+        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or not a trace
+            raise BlobDamaged(f"The trace of the run is damaged: {error}.") from error
+
+    def put_trace(self, trace: Trace) -> None:
+        self._blobs.put_trace(encode(trace))
+
+    def delete(self, reports: Iterable[BlockReport]) -> None:
+        """Includes the blobs that were stored before an object was left out."""
+        if self._keep_days == 1:
+            stored = {(report.block, of) for report in reports for of in ("", variant(report.left_out))}
+            self._blobs.delete(sorted(stored), self._remaining_s)
+
+
+def _ports(deployed: Job, table: ResultsTable, settings: ParseFileSettings, ends_at: float) -> Ports:
     blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, table.run_id)
     inputs = open_bucket(
         settings.source_bucket, settings.url_suffix, requester_pays=settings.requester_pays == "on"
     )
-
-    def call(function: str, request: Struct, answer: type[T]) -> T:
-        name = getattr(settings, f"{function}_function")
-        return invoke(functions, name, request, answer, timeout_s=TIMEOUTS_S[function])
-
-    def parse_block(request: ParseBlockRequest) -> BlockReport:
-        try:
-            return call("parse_block", request, BlockReport)
-        except MemoryExceeded as error:
-            raise MemoryExceeded(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
-
-    return Services(
-        table=table,
-        remaining_s=remaining_s,
-        hand_over=lambda request: invoke_and_forget(
-            functions, os.environ["AWS_LAMBDA_FUNCTION_NAME"], request
-        ),
-        pin_source=lambda record: _pinned(record, inputs, settings),
-        measure=lambda pinned, listing: deployed.measure(
-            source.input_of(inputs, pinned, listing.addresses, remaining_s)
-        ),
-        put_listing=blobs.put_listing,
-        find_report=lambda request, check_lines: find_report(
-            deployed, request, blobs, check_lines=check_lines
-        ),
-        parse_block=parse_block,
-        put_manifest=lambda manifest: blobs.put_manifest(encode(manifest)),
-        get_all_occurrences=lambda request: call("get_all_occurrences", request, AllPartsReport),
-        get_occurrences=lambda request: call("get_occurrences", request, PartReport),
-        log_results=lambda request: call("log_results", request, LogResultsReport),
-        warm=lambda function: call(function, WarmRequest(), Warmed),
-        usage=meter.usage,
-        get_trace=lambda: _trace(blobs),
-        put_trace=lambda trace: blobs.put_trace(encode(trace)),
-        ended=lambda record: _publish(record, settings),
-        delete_blobs=lambda reports: _delete_blobs(blobs, reports, settings, remaining_s),
+    invocation = _Invocation(settings, ends_at)
+    return Ports(
+        invocation=invocation,
+        inputs=_Inputs(deployed, inputs, settings, invocation.remaining_s),
+        functions=_Functions(settings),
+        blobs=_Blobs(deployed, blobs, settings, invocation.remaining_s),
+        results=table,
     )
-
-
-def _publish(record: RunRecord, settings: ParseFileSettings) -> None:
-    if settings.metrics == "on":
-        log("run_ended", **metrics.of_run(settings.job, record))
-
-
-def _delete_blobs(
-    blobs: BlobStore,
-    reports: Iterable[BlockReport],
-    settings: ParseFileSettings,
-    remaining_s: Callable[[], float],
-) -> None:
-    """Also those that were stored before an object was left out."""
-    if settings.keep_intermediates_days == 1:
-        stored = {(report.block, of) for report in reports for of in ("", variant(report.left_out))}
-        blobs.delete(sorted(stored), remaining_s)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from lambda_src.errors import NoProgress, RunConflict
-from lambda_src.store.results import ResultsTable
+from lambda_src.run.ports import Results
 from lambda_src.wire.record import RunRecord
 
 LEASE_S = 30.0
@@ -26,16 +26,16 @@ class OutOfTime(Exception):
 class Lease:
     """The lease of the run of ``record`` by its ``owner``, this invocation, which has ``remaining_s()``."""
 
-    def __init__(self, record: RunRecord, table: ResultsTable, remaining_s: Callable[[], float]) -> None:
+    def __init__(self, record: RunRecord, results: Results, remaining_s: Callable[[], float]) -> None:
         self._record = record
-        self._table = table
+        self._results = results
         self._remaining_s = remaining_s
 
     def claim(self, found: RunRecord | None) -> None:
         """Become the owner of the run, which has been ``found`` with that record. Raises RunConflict."""
         self._record.lease_until = time.time() + LEASE_S
         try:
-            self._table.claim(self._record, found)
+            self._results.claim(self._record, found)
         except RunConflict:
             raise RunConflict(
                 f"run_id: another invocation works on the run {self._record.run_id}: wait for it, or, if it "
@@ -46,14 +46,14 @@ class Lease:
         """Become the owner of the run that ``owner`` has released. Raises RunConflict if it was taken
         already."""
         self._record.lease_until = time.time() + LEASE_S
-        self._table.take_over(self._record, owner)
+        self._results.take_over(self._record, owner)
 
     def renew(self) -> None:
         """Keep the run, and its record true. Raises OutOfTime, RunConflict, RunCancelled."""
         if self._remaining_s() < HANDOVER_S:
             raise OutOfTime
         self._record.lease_until = time.time() + LEASE_S
-        self._table.put_run(self._record)
+        self._results.put_run(self._record)
 
     def release(self) -> None:
         """Leave the run to a fresh invocation. Raises NoProgress where that one would get no further than
@@ -65,4 +65,4 @@ class Lease:
             )
         # Should the fresh one never begin, the run is anybody's once the lease has run out.
         self._record.released, self._record.lease_until = True, time.time() + LEASE_S
-        self._table.put_run(self._record)
+        self._results.put_run(self._record)

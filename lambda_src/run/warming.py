@@ -1,5 +1,5 @@
-"""Starting the second stage's functions while the first is at work: a run that finds nothing warm would wait
-for three starts, one after the other.
+"""Starts the functions of the second stage during the first: otherwise a cold run would wait for three cold
+starts, one after the other.
 """
 
 import threading
@@ -17,18 +17,24 @@ TASK = "warming"
 
 
 class Warming:
-    """Invokes functions only to have them started: each call in a thread of its own, for which nobody waits,
-    and whose failure is no failure of the run."""
+    """Invokes ``functions`` only to start them. Each call has its own thread, nobody waits for it, and its
+    failure does not fail the run."""
 
-    def __init__(self, invoke: Callable[[str], Warmed]) -> None:
+    def __init__(self, invoke: Callable[[str], Warmed], functions: Sequence[str]) -> None:
         self._invoke = invoke
+        self._functions = functions
         self._calls: list[Call] = []
         self._waits = Waits()
+        self._begun = False
 
-    def begin(self, functions: Sequence[str]) -> None:
-        """Invoke each of ``functions`` once, all at the same time: one environment answers one call, so a
-        function that is named n times has n."""
-        began_at = time.time()
+    def begin_once(self, spare_concurrency: int) -> None:
+        """Invoke all functions at the same time, unless that was done, as soon as there is
+        ``spare_concurrency`` for all of them. An environment answers one call at a time, so a function that
+        is listed n times gets n environments."""
+        if self._begun or spare_concurrency < len(self._functions):
+            return
+        self._begun = True
+        functions, began_at = self._functions, time.time()
         self._calls = [
             Call(function, TASK, 1, began_at, began_at, began_at, "given_up") for function in functions
         ]
@@ -36,7 +42,7 @@ class Warming:
             threading.Thread(target=self._call, args=[number], daemon=True).start()
 
     def end(self) -> list[Call]:
-        """The calls, for the books of the run, once; one that has not come back is given up."""
+        """The calls, for the ledger of the run; those that have not returned are given up."""
         calls, self._calls = self._calls, []
         self._waits.end()
         return [_ended(call, call.outcome) if call.outcome == "given_up" else call for call in calls]

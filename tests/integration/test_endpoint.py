@@ -267,8 +267,10 @@ def test_a_lost_copy_is_given_up_at_the_end_and_its_connection_is_not_used_again
 def test_what_warms_up_is_given_up_with_its_run(service: Service, endpoint: Endpoint) -> None:
     ended = answered_late(service)
     before = set(threading.enumerate())
-    warming = Warming(lambda function: invoke(endpoint, function, WarmRequest(), Warmed, timeout_s=60))
-    warming.begin(["f", "g"])
+    warming = Warming(
+        lambda function: invoke(endpoint, function, WarmRequest(), Warmed, timeout_s=60), ["f", "g"]
+    )
+    warming.begin_once(spare_concurrency=2)
     threads = [thread for thread in set(threading.enumerate()) - before if "(_call)" in thread.name]
     calls = warming.end()
     for thread in threads:

@@ -1,6 +1,7 @@
 """Who imports whom (docs/decisions/0002). The first name of a path below its package is its room."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,21 @@ def test_a_room_imports_few_libraries(name: str) -> None:
     known = set(sys.stdlib_module_names) | {"lambda_src"}
     found = {first for path in modules("lambda_src", name) for first, *_ in imports(path)}
     assert found - known <= LIBRARIES.get(name, MESSAGES)
+
+
+def test_one_class_writes_the_record_of_a_run() -> None:
+    """``state.Run``, with the lease and the ledger that it owns."""
+    writers = set()
+    for path in (ROOT / "lambda_src" / "run").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            names = [
+                ast.unparse(part) for target in targets if target is not None for part in ast.walk(target)
+            ]
+            if any(re.search(r"record\.\w+$", name) for name in names):
+                writers.add(path.stem)
+    # ``new_record`` fills the record that it returns.
+    assert writers == {"admission", "lease", "ledger", "state"}
 
 
 def test_jobs_do_not_import_each_other() -> None:

@@ -154,7 +154,7 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
 
     monkeypatch.setattr(parse_file, "ResultsTable", Table)
     monkeypatch.setattr(parse_file, "open_table", lambda *_: None)
-    monkeypatch.setattr(parse_file, "_services", lambda *_: None)
+    monkeypatch.setattr(parse_file, "_ports", lambda *_: None)
     monkeypatch.setattr(
         parse_file, "execute", lambda *_: (_ for _ in ()).throw(FanfoldError("a valid request"))
     )
@@ -200,7 +200,7 @@ def test_blobs_that_are_to_be_kept_are_not_deleted(days: int, deleted: list[tupl
     blobs: Any = SimpleNamespace(delete=lambda stored, _: asked.extend(stored))
     kept = replace(SETTINGS, keep_intermediates_days=days)
     report = BlockReport(7, Owned(0, 1), 1024, [], [], {})
-    parse_file._delete_blobs(blobs, [report], kept, lambda: 900.0)
+    parse_file._Blobs(JOB, blobs, kept, lambda: 900.0).delete([report])
     assert asked == deleted
 
 
@@ -258,10 +258,10 @@ def test_each_callee_is_waited_for_as_long_as_it_may_take(monkeypatch: pytest.Mo
     settings = ParseFileSettings(
         "top_words", "amazonaws.com", "own", "own", "table", "block", "all", "part", "log", "off"
     )
-    services: Any = parse_file._services(JOB, SimpleNamespace(run_id="r"), settings, lambda: 900.0)  # type: ignore[arg-type]
+    functions: Any = parse_file._ports(JOB, SimpleNamespace(run_id="r"), settings, 900.0).functions  # type: ignore[arg-type]
     for function in ("parse_block", "get_all_occurrences", "get_occurrences", "log_results"):
-        getattr(services, function)(None)
+        getattr(functions, function)(None)
     assert waited == {"block": 300, "all": 840, "part": 600, "log": 60}
     waited.clear()
-    services.warm("get_occurrences")
+    functions.warm("get_occurrences")
     assert waited == {"part": 600}

@@ -170,7 +170,7 @@ def test_only_where_they_are_on_are_metrics_published(
 ) -> None:
     settings = ParseFileSettings("top_words", "", "b", "s", "t", "f1", "f2", "f3", "f4", setting)
     record = RunRecord(run_id="run", started_at=1.8e9, finished_at=1.8e9 + 1, status="SUCCEEDED", bytes=7)
-    parse_file._publish(record, settings)
+    parse_file._Invocation(settings, ends_at=0.0).publish(record)
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == lines
     assert all(extracted(line)["Bytes"] == (7, "Bytes") for line in printed)

@@ -39,9 +39,9 @@ from lambda_src.input.addresses import Listing, Placed
 from lambda_src.input.formats import Format
 from lambda_src.job import Finding, FoundIn, Measured, Owned, Place
 from lambda_src.jobs.top_words import JOB
-from lambda_src.run import lease
-from lambda_src.run import orchestrator as run
-from lambda_src.run.orchestrator import Services, execute
+from lambda_src.run import lease, reduce_stage
+from lambda_src.run.orchestrator import execute
+from lambda_src.run.ports import Ports
 from lambda_src.run.summary import plain_warnings
 from lambda_src.telemetry.calls import Call, Trace, Usage
 from lambda_src.wire.record import RunRecord, RunWarning
@@ -185,28 +185,30 @@ class Run:
         return 900.0 if len(self.parsed) < 20 else lease.HANDOVER_S - 1
 
     def run(self, request: ParseFileRequest | None = None, **changed: Any) -> Any:
-        services = Services(
-            table=self.table,  # type: ignore[arg-type]
-            remaining_s=lambda: 900.0,
-            hand_over=self.handed_over.append,
-            pin_source=self.pin,
-            measure=lambda source, _: Measured(source.bytes, {"bytes": source.bytes}),
-            put_listing=lambda _: None,
-            find_report=self.find,
-            put_manifest=self.put_manifest,
-            parse_block=self.block,
-            get_all_occurrences=self.all_lengths,
-            get_occurrences=lambda request: self.length(int(request.part)),
-            log_results=self.log,
-            warm=self.warm,
-            usage=lambda: USAGE,
-            get_trace=lambda: self.trace,
-            put_trace=lambda trace: setattr(self, "trace", trace),
-            ended=lambda record: self.ended.append(copy.deepcopy(record)),
-            delete_blobs=lambda reports: self.deleted.append(len(reports)),
-        )
+        services: dict[str, Any] = {
+            "remaining_s": lambda: 900.0,
+            "usage": lambda: USAGE,
+            "publish": lambda record: self.ended.append(copy.deepcopy(record)),
+            "pin": self.pin,
+            "measure": lambda source, _: Measured(source.bytes, {"bytes": source.bytes}),
+            "parse_block": self.block,
+            "get_all_occurrences": self.all_lengths,
+            "get_occurrences": lambda request: self.length(int(request.part)),
+            "log_results": self.log,
+            "warm": self.warm,
+            "hand_over": self.handed_over.append,
+            "put_listing": lambda _: None,
+            "find_report": self.find,
+            "put_manifest": self.put_manifest,
+            "get_trace": lambda: self.trace,
+            "put_trace": lambda trace: setattr(self, "trace", trace),
+            "delete": lambda reports: self.deleted.append(len(reports)),
+        }
+        assert changed.keys() <= services.keys()
+        port = SimpleNamespace(**services | changed)
+        ports = Ports(port, port, port, port, self.table)
         request = request or ParseFileRequest(key="key", block_bytes=10, max_concurrency=4)
-        return SimpleNamespace(**execute(self.job, "run", "bucket", request, services._replace(**changed)))
+        return SimpleNamespace(**execute(self.job, "run", "bucket", request, ports))
 
 
 def test_a_run_answers_and_records_success() -> None:
@@ -222,14 +224,14 @@ def test_a_run_answers_and_records_success() -> None:
     assert job.logged == 1
 
 
-@pytest.mark.parametrize("slow", ["pin_source", "measure", "put_listing", "put_manifest"])
+@pytest.mark.parametrize("slow", ["pin", "measure", "put_listing", "put_manifest"])
 def test_the_lease_is_renewed_while_something_takes_long(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """100 pages are listed, a table is measured, or S3 takes a minute for a manifest."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.001)
     monkeypatch.setattr(addresses, "INLINE_BYTES", 0)  # so that the listing is stored
     job = Run(blocks=3)
     work: dict[str, Callable[..., Any]] = {
-        "pin_source": job.pin,
+        "pin": job.pin,
         "measure": lambda source, _: Measured(source.bytes, {}),
         "put_listing": lambda _: None,
         "put_manifest": job.put_manifest,
@@ -254,10 +256,10 @@ def test_blobs_are_deleted_once_the_record_is_final() -> None:
         job.deleted.append(len(reports))
 
     with pytest.raises(FanOutFailed):
-        job.run(parse_block=fails_at(job, 1), delete_blobs=delete_blobs)
+        job.run(parse_block=fails_at(job, 1), delete=delete_blobs)
     assert job.deleted == []  # to be resumed with
-    job.run(delete_blobs=delete_blobs)
-    job.run(delete_blobs=delete_blobs)  # answers from the table
+    job.run(delete=delete_blobs)
+    job.run(delete=delete_blobs)  # answers from the table
     assert job.deleted == [3]
 
 
@@ -270,7 +272,7 @@ def test_blobs_that_cannot_be_deleted_fail_no_run(
     def delete_blobs(_: Sequence[BlockReport]) -> None:
         raise error
 
-    assert Run(blocks=3).run(delete_blobs=delete_blobs).status == "SUCCEEDED"
+    assert Run(blocks=3).run(delete=delete_blobs).status == "SUCCEEDED"
     assert (
         f'"event":"blobs_not_deleted","run_id":"run","error":"{type(error).__name__}"'
         in capsys.readouterr().out
@@ -297,11 +299,11 @@ def test_what_was_skipped_is_told_and_names_that_are_included_stay_so() -> None:
 
     asked = ParseFileRequest(key="key", block_bytes=10, include_hidden=True)
     with pytest.raises(FanOutFailed):
-        job.run(asked, pin_source=pin, parse_block=fails_at(job, 1))
+        job.run(asked, pin=pin, parse_block=fails_at(job, 1))
     resumed = ParseFileRequest(key="key")
     with pytest.raises(RunConflict, match="include_hidden: the run began with it: leave it out to resume"):
-        job.run(msgspec.structs.replace(resumed, include_hidden=False), pin_source=pin)
-    summary = job.run(resumed, pin_source=pin)
+        job.run(msgspec.structs.replace(resumed, include_hidden=False), pin=pin)
+    summary = job.run(resumed, pin=pin)
     assert summary.warnings == plain_warnings([warning])
     assert seen == [True, True]
     assert job.table.record
@@ -340,7 +342,7 @@ def unforeseen(_: object) -> AllPartsReport:
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [
-        (lambda _: {"pin_source": missing_source}, SourceNotFound, "does not exist"),
+        (lambda _: {"pin": missing_source}, SourceNotFound, "does not exist"),
         (lambda job: {"parse_block": wrong_span(job, 9, 20)}, ConservationBroken, "overlaps byte 10"),
         (lambda job: {"parse_block": wrong_span(job, 11, 20)}, ConservationBroken, "gap after byte 10"),
         (
@@ -414,7 +416,7 @@ def test_what_is_stored_need_not_be_answered(stored: int) -> None:
 
 def test_an_answer_that_is_lost_without_a_sign_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
-    monkeypatch.setattr(run, "ANSWER_S", 0.05)
+    monkeypatch.setattr(reduce_stage, "ANSWER_S", 0.05)
     job = Run(blocks=3)
     over = threading.Event()
 
@@ -594,7 +596,7 @@ def test_a_finished_run_answers_from_the_table() -> None:
     assert job.run(parse_block=fails_at(job, 0)) == summary
     # S3 need not be asked for the version that is named.
     named = ParseFileRequest(key="key", etag="etag")
-    assert job.run(named, pin_source=missing_source, parse_block=fails_at(job, 0)) == summary
+    assert job.run(named, pin=missing_source, parse_block=fails_at(job, 0)) == summary
     assert len(job.parsed) == 3
     assert job.logged == 1
 
@@ -608,7 +610,7 @@ def test_a_finished_run_is_no_answer_for_another_version() -> None:
         r"on that version; to read the result of the run: fanfold results run$"
     )
     with pytest.raises(SourceChanged, match=refused):
-        job.run(ParseFileRequest(key="key", etag="another"), pin_source=missing_source)
+        job.run(ParseFileRequest(key="key", etag="another"), pin=missing_source)
     job.etag = "another"
     with pytest.raises(SourceChanged, match=refused):
         job.run()
@@ -627,8 +629,8 @@ def test_a_run_that_is_resumed_goes_on_with_the_version_that_it_began_with() -> 
         return pinned._replace(source=msgspec.structs.replace(pinned.source, version_id="V1"))
 
     with pytest.raises(FanOutFailed):
-        job.run(parse_block=fails_at(job, 0), pin_source=pin)
-    assert job.run(pin_source=pin).status == job.run(pin_source=pin).status == "SUCCEEDED"
+        job.run(parse_block=fails_at(job, 0), pin=pin)
+    assert job.run(pin=pin).status == job.run(pin=pin).status == "SUCCEEDED"
     assert asked == ["", "V1", ""]
     assert job.table.records[-1].version_id == "V1"
 
@@ -645,7 +647,7 @@ def test_a_finished_run_whose_object_is_gone_says_so(error: type[Exception]) -> 
     with pytest.raises(
         error, match=r"does not exist\. The run run of it has finished; .* fanfold results run$"
     ):
-        job.run(pin_source=gone)
+        job.run(pin=gone)
     assert len(job.table.lengths) == 20
 
 
@@ -873,7 +875,7 @@ def test_what_a_run_is_bound_to_outlives_a_failed_resumption() -> None:
     with pytest.raises(FanOutFailed):
         job.run(parse_block=fails_at(job, 5))
     with pytest.raises(SourceNotFound):
-        job.run(pin_source=missing_source)
+        job.run(pin=missing_source)
     kept = len(job.stored)
     with pytest.raises(RunConflict):
         job.run(ParseFileRequest(key="other"))
@@ -1071,10 +1073,10 @@ def test_the_stages_add_up_to_the_time_that_a_run_took(monkeypatch: pytest.Monke
     monkeypatch.setattr(job.table, "claim", after(5.0, job.table.claim))
     if fails:
         with pytest.raises(FanOutFailed):
-            job.run(parse_block=fails_at(job, 0), pin_source=after(10.0, job.pin))
+            job.run(parse_block=fails_at(job, 0), pin=after(10.0, job.pin))
         passed_s += 1000.0  # nobody is at work
     job.run(
-        pin_source=after(20.0, job.pin),
+        pin=after(20.0, job.pin),
         get_all_occurrences=after(40.0, job.all_lengths),
         log_results=after(2.0, job.log),
     )
@@ -1169,7 +1171,7 @@ def writes_of(course: Course, clock: Clock) -> list[float]:
             job.run(
                 request,
                 remaining_s=lambda ends_at=ends_at: lease.HANDOVER_S + ends_at - clock.now_s,
-                pin_source=clock.taking(course.pin_s, job.pin),
+                pin=clock.taking(course.pin_s, job.pin),
                 parse_block=lambda block: clock.taking(course.blocks_s[block.block], job.block)(block),
                 get_all_occurrences=clock.taking(course.reduce_s, get_all_occurrences),
                 log_results=clock.taking(course.log_s, log_results),
@@ -1227,7 +1229,7 @@ def test_the_only_block_of_an_archive_that_has_work_gets_no_copy(
 
     job.run(
         ParseFileRequest(key="key", block_bytes=10, max_concurrency=30),
-        pin_source=lambda _: Pinned(source, Listing([Placed(0, "key", job.bytes, "etag", how)])),
+        pin=lambda _: Pinned(source, Listing([Placed(0, "key", job.bytes, "etag", how)])),
         parse_block=parse_block,
         remaining_s=remaining_s,
     )

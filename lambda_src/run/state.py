@@ -1,0 +1,199 @@
+"""The state of a run. ``Run`` makes every transition, and nothing else writes the record of a running run.
+
+    claimed -> parsing -> reducing -> logging -> succeeded
+
+A run can fail, be cancelled or be handed over from any state before ``succeeded``.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from lambda_src.errors import FanfoldError, SourceChanged
+from lambda_src.input.addresses import Placed
+from lambda_src.input.blocks import bounded_block_units, fitting_block_bytes
+from lambda_src.input.names import named
+from lambda_src.job import Measured
+from lambda_src.map_reduce import call_once
+from lambda_src.run.lease import Lease
+from lambda_src.run.ledger import Ledger
+from lambda_src.run.ports import Blobs, Invocation, Results
+from lambda_src.telemetry.log import log
+from lambda_src.wire.record import RunRecord, RunWarning, Stage
+from lambda_src.wire.requests import HandOverRequest, Pinned
+
+T = TypeVar("T")
+
+
+class Run:
+    """A run that this invocation owns, or is about to claim. ``record`` is for reading only. ``found`` is the
+    record that earlier invocations left."""
+
+    def __init__(
+        self,
+        record: RunRecord,
+        found: RunRecord | None,
+        *,
+        results: Results,
+        blobs: Blobs,
+        invocation: Invocation,
+    ) -> None:
+        self.record = record
+        self._found = found
+        self._results = results
+        self._lease = Lease(record, results, invocation.remaining_s)
+        get_trace = blobs.get_trace if found else lambda: None
+        self.ledger = Ledger(record, invocation.usage, get_trace, blobs.put_trace)
+
+    def claim(self) -> None:
+        """Become the owner. Raises RunConflict if another invocation is."""
+        self._lease.claim(self._found)
+
+    def take_over(self, released_by: str) -> None:
+        """Become the owner of a run that ``released_by`` handed over. Raises RunConflict if it is taken."""
+        self._lease.take_over(released_by)
+
+    def tick(self) -> None:
+        """Renew the lease and store the record. Raises OutOfTime, RunConflict, RunCancelled."""
+        self.ledger.show()
+        self._lease.renew()
+        if self.record.stage != "log":  # everything is reduced by then: stopping would save nothing
+            self.ledger.check_budget()
+
+    def wait_for(self, work: Callable[[], T]) -> T:
+        """The result of ``work()``, which may take longer than the lease: it runs in a thread, with retries,
+        while this one ticks."""
+        return call_once(lambda _: work(), None, tick=self.tick)
+
+    def begin(self) -> None:
+        """Start from a clean state: an earlier attempt may have stored results and died."""
+        self.wait_for(lambda: self._results.delete_parts(self.record.owner))
+        self._record_idle_time()
+
+    @contextmanager
+    def stage(self, stage: Stage) -> Iterator[None]:
+        """Enter a stage, and add the time it takes to its seconds."""
+        self.record.stage = stage
+        started_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._add_seconds(stage, time.monotonic() - started_at)
+
+    def bind(self, pinned: Pinned, etag: str | None) -> None:
+        """Bind the run to the pinned version of its input. Raises SourceChanged if the run is bound to
+        another version already, or the request names another ``etag``."""
+        record, source = self.record, pinned.source
+        if etag and etag != source.etag:
+            raise SourceChanged(
+                f"etag: {source.name()} is {source.etag} now, not {etag}: upload that version again, or "
+                "leave etag out to take it as it is."
+            )
+        if record.etag not in ("", source.etag):
+            raise SourceChanged(f"{source.name()} was replaced since the run began: start a new run.")
+        record.etag, record.version_id = source.etag, source.version_id or ""
+        record.bytes, record.objects = source.bytes, source.objects
+        for warning in pinned.warnings:
+            record.warn(warning)
+        if not source.bytes:
+            record.warn(RunWarning("empty_input", f"{source.name()} is empty, so every count is zero."))
+
+    def choose_block_size(self, measured: Measured) -> None:
+        """Note the size of the input, and choose the size of blocks if neither the request nor an earlier
+        invocation did."""
+        record = self.record
+        record.units, record.facts = measured.units, dict(measured.facts)
+        if not record.block_bytes:
+            record.block_bytes, record.block_bytes_because = _block_units(measured, record.max_concurrency)
+        record.block_bytes = bounded_block_units(measured.units, record.block_bytes)
+
+    def split_into(self, blocks: int) -> None:
+        """Note the number of blocks, and store it at once if it is new."""
+        known, self.record.blocks = self.record.blocks, blocks
+        if blocks != known:
+            self.tick()
+
+    def count_blocks(self, done: int, units_done: int) -> None:
+        """Note the progress: the blocks that are done, and the units they own."""
+        self.record.blocks_done, self.record.units_done = done, units_done
+
+    def count_kept_blocks(self, kept: int) -> None:
+        """Note how many blocks earlier invocations have mapped."""
+        self.record.blocks_kept = kept
+
+    def note_extras(self, extras: dict[str, int], warnings: Iterable[RunWarning]) -> None:
+        """Note what all blocks counted, and warn of what they noticed."""
+        self.record.extras = extras
+        for warning in warnings:
+            self.record.warn(warning)
+
+    def leave_out(self, objects: Sequence[tuple[Placed, str]]) -> None:
+        """Note that the answer does not cover ``objects``, each with the reason."""
+        self.record.leave_out(objects)
+        if objects:
+            first, reason = objects[0]
+            self.record.warn(
+                RunWarning(
+                    "left_out_objects",
+                    f"The result covers {self.record.covers()}. Left out: "
+                    f"{named([left.key for left, _ in objects], len(objects))}. Of the first: {reason}",
+                    key=first.key,
+                    count=len(objects),
+                )
+            )
+
+    def succeed(self) -> None:
+        """Store the final record."""
+        self.record.status, self.record.stage, self.record.finished_at = "SUCCEEDED", "done", time.time()
+        self.ledger.close()
+        self._results.put_run(self.record)
+
+    def fail(self, error: Exception) -> None:
+        """End the run, as CANCELLED or FAILED, without results. If the record cannot be stored, that is only
+        logged: ``error`` matters more."""
+        record = self.record
+        record.fail(error)
+        self.ledger.close()
+        try:
+            self._results.end_run(record)
+            self._results.delete_parts(record.owner)
+        except FanfoldError as other:
+            log("record_not_written", run_id=record.run_id, error=type(other).__name__, message=str(other))
+
+    def release(self) -> HandOverRequest:
+        """Release the run to a new invocation, which is to get this request."""
+        self.ledger.close()
+        self._lease.release()
+        record = self.record
+        return HandOverRequest(
+            key=record.key,
+            prefix=record.prefix,
+            run_id=record.run_id,
+            include_hidden=record.include_hidden or None,
+            on_bad_object=record.on_bad_object if record.on_bad_object == "skip" else None,
+            block_bytes=record.block_bytes,
+            max_concurrency=record.max_concurrency,
+            max_dollars=record.max_dollars,
+            handed_over_by=record.owner,
+        )
+
+    def _record_idle_time(self) -> None:
+        """Account for the time that no stage has: claiming a new run, or waiting for someone to resume it. So
+        ``seconds`` add up to the time since the run began."""
+        record = self.record
+        unaccounted_s = time.time() - record.started_at - sum(record.seconds.values())
+        self._add_seconds("idle" if record.etag else "claim", max(unaccounted_s, 0.0))
+
+    def _add_seconds(self, stage: str, seconds: float) -> None:
+        self.record.seconds[stage] = round(self.record.seconds.get(stage, 0.0) + seconds, 3)
+
+
+def _block_units(measured: Measured, max_concurrency: int) -> tuple[int, str]:
+    """The size of a block when the request names none, and the reason for it."""
+    if measured.block_units:
+        return measured.block_units, "chosen by the job"
+    return (
+        fitting_block_bytes(measured.units, max_concurrency),
+        f"chosen for {measured.units:,} bytes and a concurrency of {max_concurrency:,}",
+    )
