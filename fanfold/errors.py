@@ -1,31 +1,9 @@
-"""Every failure that the client foresees: the text of each is one sentence for the person."""
+"""The base class of errors that a person can do something about."""
 
-from fanfold.account.connection import AccountError
-from fanfold.account.deployment import DeploymentError
-from fanfold.cli import output as report
-from fanfold.cli.terminal import NotAsked
-from fanfold.cli.watch import INTERRUPTED, Left
-from fanfold.demo.demo import CorpusError, WrongCounts
-from fanfold.estimate.workload import NotModelled
-from fanfold.local_aws.server import LocalAwsError
-from fanfold.local_aws.state import LocalStackError
-from fanfold.runs import run as runs
-from fanfold.runs.source import SourceError
-from fanfold.runs.upload import UploadError
 
-__all__ = ["FORESEEN", "INTERRUPTED", "Left"]
+class ExpectedError(Exception):
+    """An error to show as its text, one sentence, without a stack trace."""
 
-FORESEEN = (
-    AccountError,
-    CorpusError,
-    DeploymentError,
-    LocalAwsError,
-    LocalStackError,
-    NotAsked,
-    NotModelled,
-    SourceError,
-    UploadError,
-    WrongCounts,
-    report.ReportError,
-    runs.RunError,
-)
+
+class Detached(Exception):
+    """The person stopped watching a run, which continues. The text says how to watch it again."""

@@ -12,6 +12,7 @@ from botocore import exceptions, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from fanfold.errors import ExpectedError
 from fanfold.safe_text import shell_word
 from lambda_src.aws.dynamodb import DynamoDbError, reasons_of
 from lambda_src.aws.endpoint import Unreachable
@@ -21,27 +22,27 @@ LOCAL_READ_TIMEOUT_S = 20.0
 """On a busy machine, an answer may take seconds."""
 
 
-class AccountError(Exception):
+class AccountError(ExpectedError):
     """The person's AWS configuration is not complete or wrong."""
 
 
-class Gone(NamedTuple):
-    """A local AWS that is not there any more: what became of it, in one sentence, and of its data."""
+class Stopped(NamedTuple):
+    """Why a local AWS no longer runs, in one sentence, and whether its data were kept."""
 
     text: str
     data_kept: bool
 
 
 class Aws(NamedTuple):
-    """Makes clients and tables of one account. Without ``endpoint_url`` it is an account of the person's own
-    AWS configuration. ``options`` is how the command line names it, for advice that can be pasted. ``fate``
-    looks for what became of a local AWS."""
+    """Makes clients and tables of one account: without ``endpoint_url``, that of the person's own AWS
+    configuration. ``options`` are those that name it on the command line, for advice that can be pasted.
+    ``liveness`` says why a local AWS no longer runs."""
 
     session: Any
     endpoint_url: str | None = None
     authority: str | None = None
     options: str = ""
-    fate: Callable[[], Gone | None] = lambda: None
+    liveness: Callable[[], Stopped | None] = lambda: None
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """A client for ``service``."""
@@ -62,19 +63,19 @@ class Aws(NamedTuple):
         """The DynamoDB table ``name``."""
         return AccountTable(self.dynamodb(), name)
 
-    def gone(self) -> Gone | None:
-        """What became of a local AWS that does not answer any more; None of one that does, or of AWS."""
+    def stopped(self) -> Stopped | None:
+        """Why the local AWS no longer answers; None if it does, or if this is not a local AWS."""
         if not self.endpoint_url:
             return None
-        if gone := self.fate():
-            return gone
+        if stopped := self.liveness():
+            return stopped
         address = urlsplit(self.endpoint_url)
         try:
             socket.create_connection(
                 (address.hostname or "", address.port or 443), LOCAL_AWS_TIMEOUT_S
             ).close()
         except OSError:
-            return Gone("The local AWS has stopped.", data_kept=False)
+            return Stopped("The local AWS has stopped.", data_kept=False)
         return None
 
     def _endpoint(self) -> dict[str, Any]:
@@ -123,14 +124,14 @@ def account_of_person(profile: str | None = None, region: str | None = None, opt
         # boto3 alone of AWS's tools does not look at AWS_REGION.
         session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
     except BotoCoreError as error:
-        raise AccountError(sentence(error)) from error
+        raise AccountError(explain(error)) from error
     if session.region_name is None:
         raise AccountError(NO_REGION)
     return Aws(session, options=options)
 
 
 def account_of(
-    environment: Mapping[str, str], options: str = "", fate: Callable[[], Gone | None] = lambda: None
+    environment: Mapping[str, str], options: str = "", liveness: Callable[[], Stopped | None] = lambda: None
 ) -> Aws:
     """The local account that ``environment`` describes."""
     session = boto3.Session(
@@ -138,7 +139,7 @@ def account_of(
         aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
         region_name=environment["AWS_REGION"],
     )
-    return Aws(session, environment["AWS_ENDPOINT_URL"], environment["AWS_CA_BUNDLE"], options, fate)
+    return Aws(session, environment["AWS_ENDPOINT_URL"], environment["AWS_CA_BUNDLE"], options, liveness)
 
 
 NO_CREDENTIALS = (
@@ -186,10 +187,10 @@ _BY_CODE = {
 }
 
 
-def sentence(error: Exception) -> str:
+def explain(error: Exception) -> str:
     """What is wrong, for the person whose account it is.
 
-    >>> sentence(exceptions.NoRegionError())
+    >>> explain(exceptions.NoRegionError())
     'No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local.'
     """
     for kind, text in _BY_TYPE:
@@ -200,15 +201,14 @@ def sentence(error: Exception) -> str:
     if isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError):
         return f"AWS cannot be reached: {error}. Check the network, and the spelling of the region."
     if isinstance(error, ClientError):
-        refused = error.response.get("Error", {})
-        told = _BY_CODE.get(refused.get("Code", ""))
-        return _of_profile(told) if told else str(error)
+        return explain_code(error.response.get("Error", {}).get("Code", "")) or str(error)
     return str(error)
 
 
-def sentence_of_text(text: str) -> str | None:
-    """What is wrong where only the words of a service are left, if they name an expired or wrong login."""
-    return next((_of_profile(told) for code, told in _BY_CODE.items() if f"{code}:" in text), None)
+def explain_code(code: str) -> str | None:
+    """What to do about an error code of AWS, if it is one of an expired or wrong login."""
+    advice = _BY_CODE.get(code)
+    return advice and _of_profile(advice)
 
 
 def _of_profile(text: str) -> str:

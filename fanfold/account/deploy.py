@@ -9,10 +9,11 @@ from typing import NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account import doctor
-from fanfold.account.connection import AccountError, Aws, account_of_person, sentence
+from fanfold.account.connection import Aws, account_of_person, explain
 from fanfold.account.deployment import DeploymentError, find_deployment
 from fanfold.account.doctor import QUALIFIER, Finding
 from fanfold.checkout import CDK, ROOT
+from fanfold.errors import ExpectedError
 from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB
 
@@ -23,7 +24,7 @@ NO_TERMINAL = (
 )
 
 
-class Refused(Exception):
+class NotDeployed(ExpectedError):
     """Nothing was changed."""
 
 
@@ -41,18 +42,20 @@ class Given(NamedTuple):
 
 
 def given(environment: Mapping[str, str], *, has_terminal: bool) -> Given:
-    """Read the variables of make. Raises Refused."""
+    """Read the variables of make. Raises NotDeployed."""
     context = tuple(environment.get("CONTEXT", "").split())
     tags = tuple(environment.get("TAGS", "").split())
     approval = environment.get("REQUIRE_APPROVAL", "")
     for name, settings in (("CONTEXT", context), ("TAGS", tags)):
         for setting in settings:
             if not setting.partition("=")[0] or "=" not in setting:
-                raise Refused(f'{name}: {setting} is not name=value; write {name}="name=value name=value".')
+                raise NotDeployed(
+                    f'{name}: {setting} is not name=value; write {name}="name=value name=value".'
+                )
     if approval and approval not in APPROVALS:
-        raise Refused(f"REQUIRE_APPROVAL={approval}: choose one of {', '.join(APPROVALS)}.")
+        raise NotDeployed(f"REQUIRE_APPROVAL={approval}: choose one of {', '.join(APPROVALS)}.")
     if approval != "never" and not has_terminal:
-        raise Refused(NO_TERMINAL)
+        raise NotDeployed(NO_TERMINAL)
     return Given(context, tags, approval)
 
 
@@ -80,10 +83,10 @@ def destroy_command(given: Given) -> list[str]:
 
 
 def check(given: Given, aws: Aws) -> Finding:
-    """What must be right before anything is deployed; the state of the bootstrap. Raises Refused."""
+    """What must be right before anything is deployed; the state of the bootstrap. Raises NotDeployed."""
     credentials, _ = doctor.check_credentials(aws)
     if credentials.state == "wrong":
-        raise Refused(
+        raise NotDeployed(
             f"{credentials.text} make takes the profile and the region from AWS_PROFILE and AWS_REGION."
         )
     wanted = given.setting("reserved_concurrency")
@@ -91,7 +94,7 @@ def check(given: Given, aws: Aws) -> Finding:
         held = _reserved_now(aws, given.setting("job") or DEFAULT_JOB)
         reserved = doctor.reservation(aws, int(wanted), held)
         if reserved.state == "wrong":
-            raise Refused(reserved.text)
+            raise NotDeployed(reserved.text)
     return doctor.bootstrap(aws, given.setting(QUALIFIER) or doctor.qualifier_of_files())
 
 
@@ -124,7 +127,7 @@ def _deploy(wanted: Given) -> int:
         try:
             account = aws.client("sts").get_caller_identity()["Account"]
         except (BotoCoreError, ClientError) as error:
-            raise Refused(sentence(error)) from error
+            raise NotDeployed(explain(error)) from error
         if status := _cdk(bootstrap_command(wanted, qualifier, account, aws.session.region_name)):
             return status
     return _cdk(deploy_command(wanted))
@@ -135,7 +138,7 @@ def main(command: str) -> int:
     try:
         wanted = given(os.environ, has_terminal=_has_terminal())
         return _deploy(wanted) if command == "deploy" else _cdk(destroy_command(wanted))
-    except (Refused, AccountError) as error:
+    except ExpectedError as error:
         print(visible(f"Error: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -6,15 +6,16 @@ from pathlib import Path
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanfold.account.connection import Aws, sentence
+from fanfold.account.connection import Aws, explain
 from fanfold.checkout import CDK
+from fanfold.errors import ExpectedError
 from fanfold.local_aws.assembly import assembled
 from fanfold.local_aws.processes import started
 from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws
 from lambda_src.settings import DEFAULT_JOB, Outputs, stack_name
 
 
-class DeploymentError(Exception):
+class DeploymentError(ExpectedError):
     """The stack could not be deployed or found."""
 
 
@@ -62,9 +63,9 @@ def find_deployment(aws: Aws, job: str) -> Deployment:
                 f"`{deploy_command(job)}`, or name its account by --profile and --region; for the local AWS, "
                 "give --local."
             ) from error
-        raise DeploymentError(f"The stack {stack} cannot be looked up: {sentence(error)}") from error
+        raise DeploymentError(f"The stack {stack} cannot be looked up: {explain(error)}") from error
     except BotoCoreError as error:
-        raise DeploymentError(f"The stack {stack} cannot be looked up: {sentence(error)}") from error
+        raise DeploymentError(f"The stack {stack} cannot be looked up: {explain(error)}") from error
     return _deployment(
         job, {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     )

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fanfold.account.choice import Account
-from fanfold.account.connection import AccountError, Aws, sentence
+from fanfold.account.connection import AccountError, Aws, explain
 from fanfold.account.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
 from fanfold.checkout import CDK, ROOT
 from fanfold.local_aws.processes import started, temporary_folder
@@ -190,9 +190,9 @@ def check_credentials(aws: Aws) -> tuple[Finding, str]:
         told = aws.client("sts").get_caller_identity()
     except ClientError as error:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-        return Finding("Credentials", "wrong", sentence(error)), headers.get("date", "")
+        return Finding("Credentials", "wrong", explain(error)), headers.get("date", "")
     except BotoCoreError as error:
-        return Finding("Credentials", "wrong", sentence(error)), ""
+        return Finding("Credentials", "wrong", explain(error)), ""
     date = told["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
     return Finding("Credentials", "ok", f"account {told['Account']}, {told['Arn']}"), date
 
@@ -217,7 +217,7 @@ def concurrency(aws: Aws) -> Finding:
     try:
         limit = int(aws.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
     except (BotoCoreError, ClientError) as error:
-        return Finding("Concurrency quota", "note", f"cannot be read: {sentence(error)}")
+        return Finding("Concurrency quota", "note", f"cannot be read: {explain(error)}")
     if limit < 2:
         return Finding("Concurrency quota", "wrong", f"{limit}; a run needs at least 2", QUOTA)
     if limit < SMALL_ACCOUNT:
@@ -249,7 +249,7 @@ def reservation(aws: Aws, wanted: int, reserved_now: int) -> Finding:
     try:
         limits = aws.client("lambda").get_account_settings()["AccountLimit"]
     except (BotoCoreError, ClientError) as error:
-        return Finding("Reserved concurrency", "note", f"cannot be checked: {sentence(error)}")
+        return Finding("Reserved concurrency", "note", f"cannot be checked: {explain(error)}")
     left = int(limits["UnreservedConcurrentExecutions"]) + reserved_now - wanted
     if left >= ALWAYS_UNRESERVED:
         text = f"{wanted:,} for parse_block, {left:,} for everything else in the account"
@@ -309,9 +309,9 @@ def bootstrap(aws: Aws, qualifier: str) -> Finding:
             named = "" if qualifier == DEFAULT_QUALIFIER else f" with the qualifier {qualifier}"
             text = f"not done in {aws.session.region_name}{named}; `make deploy` does it"
             return Finding("CDK bootstrap", "wrong", text, "make deploy")
-        return Finding("CDK bootstrap", "note", f"cannot be read: {sentence(error)}")
+        return Finding("CDK bootstrap", "note", f"cannot be read: {explain(error)}")
     except BotoCoreError as error:
-        return Finding("CDK bootstrap", "note", f"cannot be read: {sentence(error)}")
+        return Finding("CDK bootstrap", "note", f"cannot be read: {explain(error)}")
     if version < BOOTSTRAP_VERSION:
         text = f"version {version} is older than {BOOTSTRAP_VERSION}"
         return Finding("CDK bootstrap", "wrong", text, "make deploy")
@@ -333,7 +333,7 @@ def of_stack(account: Account, job: str) -> Iterator[Finding]:
         yield Finding("Stack", "wrong", f"{name} is not deployed in {aws.session.region_name}", fix)
         return
     except (DeploymentError, BotoCoreError, ClientError) as error:
-        yield Finding("Stack", "wrong", sentence(error), fix)
+        yield Finding("Stack", "wrong", explain(error), fix)
         return
     yield Finding("Stack", "ok", f"{name}, of the job {job}")
     if reserved := reserved_now(aws, deployment.parse_block):

@@ -83,19 +83,20 @@ def main(arguments: Sequence[str]) -> int:
             _complain(f"See `{context.command_path} --help`.")
         return 2
     except Exception as error:
-        from fanfold.errors import FORESEEN, INTERRUPTED, Left
+        from fanfold.errors import Detached, ExpectedError
+        from fanfold.local_aws.signals import EXIT_STATUS
 
         match error:
-            case Left():
+            case Detached():
                 _complain(str(error))
-                return INTERRUPTED
-            case OSError(filename=str() as name) if not isinstance(error, FORESEEN):
+                return EXIT_STATUS
+            case OSError(filename=str() as name):
                 _complain(f"Error: {name}: {error.strerror}.")  # this machine's files: a full disk
                 return 1
-            case OSError(strerror=str() as reason) if not isinstance(error, FORESEEN):
+            case OSError(strerror=str() as reason):
                 _complain(f"Error: {reason}.")  # a standard stream
                 return 1
-            case _ if isinstance(error, (*FORESEEN, OSError)):
+            case ExpectedError() | OSError():
                 _complain(f"Error: {error}")
                 return 1
         raise
@@ -398,7 +399,7 @@ def run(
     into = _output(output, json)
     import msgspec
 
-    from fanfold.cli.watch import attend, finish, request_for, uploaded
+    from fanfold.cli.watch import finish, request_for, uploaded, watch_run
     from fanfold.estimate.workload import check
     from fanfold.runs import run as runs
     from fanfold.runs.source import Local as LocalSource
@@ -436,7 +437,7 @@ def run(
         advice = runs.command("watch", aws, deployment, request.run_id)
         stages.console.print(f"To watch it: {advice}", soft_wrap=True)
         return
-    ended = attend(aws, deployment, request.run_id, stages, lambda: runs.begin(aws, deployment, request))
+    ended = watch_run(aws, deployment, request.run_id, stages, lambda: runs.begin(aws, deployment, request))
     finish(ended, aws, deployment, stages, into)
 
 
@@ -477,11 +478,11 @@ def watch(
 ) -> None:
     """Watch a run until it has ended, and show its result."""
     into = _output(output, json)
-    from fanfold.cli.watch import attend, finish
+    from fanfold.cli.watch import finish, watch_run
 
     account, deployment, run_id = _of_run(run_id, job, local, profile, region)
     stages = _stages(into)
-    finish(attend(account.aws, deployment, run_id, stages), account.aws, deployment, stages, into)
+    finish(watch_run(account.aws, deployment, run_id, stages), account.aws, deployment, stages, into)
 
 
 @app.command("runs", epilog=_example("fanfold runs", "fanfold runs --status failed --json | jq .[].run_id"))
@@ -584,7 +585,7 @@ def resume(
     into = _output(output, json)
     import msgspec
 
-    from fanfold.cli.watch import attend, finish
+    from fanfold.cli.watch import finish, watch_run
     from fanfold.runs import run as runs
 
     account, deployment, run_id = _of_run(run_id, job, local, profile, region)
@@ -592,7 +593,7 @@ def resume(
     stages.console.print(f"On {account.name()}")
     request = runs.request_to_resume(aws, deployment, run_id)
     request = msgspec.structs.replace(request, max_dollars=max_dollars)
-    ended = attend(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
+    ended = watch_run(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
     finish(ended, aws, deployment, stages, into)
 
 

@@ -14,7 +14,7 @@ class NotWanted(Exception):
 
 
 @contextmanager
-def meanwhile(work: Callable[[Callable[[], None]], T]) -> Iterator[Future[T]]:
+def in_background(work: Callable[[Callable[[], None]], T]) -> Iterator[Future[T]]:
     """Do ``work`` in a thread while the block lasts, which asks for its result when it needs it.
 
     ``work`` is given what to call every now and then: should the block end before the work does, as by

@@ -16,6 +16,7 @@ from rich.text import Text
 from fanfold.cli.csv_export import as_csv
 from fanfold.cli.terminal import Terminal
 from fanfold.cli.views import VIEWS, show_any
+from fanfold.errors import ExpectedError
 from fanfold.format import counted, dollars_text, singular, time_text
 from fanfold.safe_text import visible
 from lambda_src.job import load
@@ -47,7 +48,7 @@ class Output(NamedTuple):
     csv: bool = False
 
 
-class ReportError(Exception):
+class ReportError(ExpectedError):
     """The result cannot be written where it was asked for; the text is one sentence for the person."""
 
 

@@ -9,12 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from fanfold.errors import ExpectedError
+
 LISTEN_S = 0.2
 """How long a signal may go unheard."""
 
 
-class NotAsked(Exception):
-    """A question needs a terminal, or an option that answers it."""
+class ConfirmationRequired(ExpectedError):
+    """Not a terminal, so nobody can be asked: an option must answer the question."""
 
 
 class Terminal(Console):
@@ -52,10 +54,10 @@ def ask(question: str) -> str:
 
 
 def agrees(question: str, unasked: str) -> bool:
-    """Whether a person says yes; no answer is no. Raises NotAsked, which says ``unasked``, where there is no
-    terminal to ask at."""
+    """Whether the person says yes; no answer is no. Without a terminal, raises ConfirmationRequired with the
+    text ``unasked``."""
     if not sys.stdin.isatty():
-        raise NotAsked(unasked)
+        raise ConfirmationRequired(unasked)
     try:
         return ask(question).strip().lower() in ("y", "yes")
     except EOFError:

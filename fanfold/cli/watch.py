@@ -12,7 +12,8 @@ from fanfold.cli import output as report
 from fanfold.cli.live import shown
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import ask
-from fanfold.local_aws.signals import EXIT_STATUS, SIGNALS
+from fanfold.errors import Detached
+from fanfold.local_aws.signals import SIGNALS
 from fanfold.runs import run as runs
 from fanfold.runs.run import Ended, command
 from fanfold.runs.source import Local, Object, Objects
@@ -23,12 +24,6 @@ from lambda_src.fields import OnBadObject
 from lambda_src.job import load
 from lambda_src.run.summary import plain_warnings
 from lambda_src.wire.requests import ParseFileRequest
-
-INTERRUPTED = EXIT_STATUS
-
-
-class Left(Exception):
-    """The person has left the run to itself; the text says how to come back."""
 
 
 def uploaded(aws: Aws, deployment: Deployment, file: Local, stages: Stages) -> Input | Folder:
@@ -74,11 +69,11 @@ def request_for(
     )
 
 
-def attend(
+def watch_run(
     aws: Aws, deployment: Deployment, run_id: str, stages: Stages, begin: Callable[[], None] | None = None
 ) -> Ended:
     """Show the run until it has ended; ``begin`` begins it. Ctrl-C asks once whether to cancel it or only to
-    leave; any other signal, and a Ctrl-C where nobody can be asked, leaves. Raises RunError, Left."""
+    leave; any other signal, and a Ctrl-C where nobody can be asked, leaves. Raises RunError, Detached."""
     come_back, unit = command("watch", aws, deployment, run_id), load(deployment.job).unit
     goes_on = f"Stopped watching; the run {visible(run_id)} continues. To watch it again: {come_back}"
     try:
@@ -94,7 +89,7 @@ def attend(
                 raise
             SIGNALS.reset()
             if not _wants_to_cancel():
-                raise Left(SIGNALS.exit_message) from None
+                raise Detached(SIGNALS.exit_message) from None
         SIGNALS.exit_message = (
             f"Stopped watching; the run {visible(run_id)} is stopping. To watch it again: {come_back}"
         )

@@ -10,13 +10,14 @@ from rich.text import Text
 from fanfold.account.connection import account_of
 from fanfold.account.deployment import deploy_locally
 from fanfold.checkout import ROOT
-from fanfold.cli.in_background import meanwhile
+from fanfold.cli.in_background import in_background
 from fanfold.cli.live import shown
 from fanfold.cli.output import Output
 from fanfold.cli.progress import Stages
 from fanfold.cli.watch import finish, request_for, uploaded
 from fanfold.demo.folder import run_folder
 from fanfold.demo.samples import SAMPLES, Sample
+from fanfold.errors import ExpectedError
 from fanfold.local_aws.server import local_aws
 from fanfold.runs.run import Ended, run
 from fanfold.runs.source import Local, local
@@ -24,11 +25,11 @@ from lambda_src.job import load
 from lambda_src.wire.requests import new_run_id
 
 
-class WrongCounts(Exception):
+class WrongCounts(ExpectedError):
     """The result is not what the generated input is known to hold."""
 
 
-class CorpusError(Exception):
+class CorpusError(ExpectedError):
     """The input could not be generated."""
 
 
@@ -53,7 +54,7 @@ def demo(
             generated = None
             if not file:
                 generated = stack.enter_context(
-                    meanwhile(lambda check: _generate(job, folder, corpus_bytes, seed, check))
+                    in_background(lambda check: _generate(job, folder, corpus_bytes, seed, check))
                 )
             with stages.stage("start", "Starting a local AWS"):
                 running = stack.enter_context(local_aws(folder))

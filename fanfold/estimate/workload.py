@@ -5,6 +5,7 @@ import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from fanfold.errors import ExpectedError
 from fanfold.estimate import workloads
 from fanfold.runs.source import Local
 from lambda_src.job import BYTES
@@ -55,7 +56,7 @@ class Workload(NamedTuple):
     looked_at: int = 0
 
 
-class NotModelled(Exception):
+class NotModelled(ExpectedError):
     """What a run would take cannot be said; the text is one sentence for the person."""
 
 

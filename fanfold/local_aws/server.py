@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fanfold.checkout import ROOT
+from fanfold.errors import ExpectedError
 from fanfold.local_aws.certificates import AUTHORITY, Certificates
 from fanfold.local_aws.processes import Group, started, temporary_folder
 
@@ -25,7 +26,7 @@ ACCOUNT = "000000000000"
 START_TIMEOUT_S = 60.0
 
 
-class LocalAwsError(Exception):
+class LocalAwsError(ExpectedError):
     """The local AWS did not start."""
 
 

@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from fanfold.account.connection import Gone
+from fanfold.account.connection import Stopped
 from fanfold.account.deployment import Deployment, deploy_locally
 from fanfold.checkout import ROOT
+from fanfold.errors import ExpectedError
 from fanfold.local_aws.assembly import identity
 from fanfold.local_aws.processes import end_group
 from fanfold.local_aws.server import Access, LocalAws, client_environment, serving
@@ -31,7 +32,7 @@ STOP_TIMEOUT_S = 60.0
 """To save what is kept."""
 
 
-class LocalStackError(Exception):
+class LocalStackError(ExpectedError):
     """The local AWS that was up is gone, or its folder cannot be used."""
 
 
@@ -183,20 +184,20 @@ def find_running(*, state: Path = STATE) -> LocalStack | None:
     return _local_stack(folder, record)
 
 
-def liveness(process_id: int, *, state: Path = STATE) -> Gone | None:
+def liveness(process_id: int, *, state: Path = STATE) -> Stopped | None:
     """What became of the local AWS whose processes ``process_id`` leads, or None while it is up. Raises
     LocalStackError."""
     folder = Folder(state)
     record = folder.record()
     if not record or not record.running or record.running.ending or record.running.process_id != process_id:
-        return Gone("The local AWS was stopped by `fanfold down`.", data_kept=record is not None)
+        return Stopped("The local AWS was stopped by `fanfold down`.", data_kept=record is not None)
     return None if folder.is_alive() else _died(folder)
 
 
-def _died(folder: Folder) -> Gone:
+def _died(folder: Folder) -> Stopped:
     kept = folder.saved.exists()
     data = "its data are kept" if kept else "its data are lost"
-    return Gone(
+    return Stopped(
         f"The local AWS has died, and {data}; start it again with `fanfold up`. Its log: {folder.log}", kept
     )
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanfold.account.connection import Aws, sentence
+from fanfold.account.connection import Aws, explain
 from fanfold.account.deployment import Deployment
 from fanfold.cli.output import ReportError
 from fanfold.report.page import LibraryMissing, page
@@ -74,6 +74,6 @@ def _stored(aws: Aws, deployment: Deployment, run_id: str, name: str) -> Stored:
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
             return Stored(place, None)
-        raise runs.RunError(f"{place} cannot be read: {sentence(error)}") from error
+        raise runs.RunError(f"{place} cannot be read: {explain(error)}") from error
     except BotoCoreError as error:
-        raise runs.RunError(f"{place} cannot be read: {sentence(error)}") from error
+        raise runs.RunError(f"{place} cannot be read: {explain(error)}") from error

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fanfold.account.connection import AccountError, Aws, sentence
+from fanfold.account.connection import AccountError, Aws, explain
 from fanfold.account.deployment import Deployment, deploy_command
 from fanfold.format import dollars_text, size_text
 from fanfold.runs.run import RunError, has_died, job_option
@@ -105,7 +105,7 @@ def _past_runs(aws: Aws, deployment: Deployment, limit: int, status: str | None)
             raise AccountError(
                 f"The table {table} has no index of its runs yet. To add it, deploy again: {again}"
             ) from error
-        raise AccountError(f"The table {table} cannot be read: {sentence(error)}") from error
+        raise AccountError(f"The table {table} cannot be read: {explain(error)}") from error
 
 
 def _newest(client: Any, table: str, limit: int | None) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What runs leave besides their results: the blobs of their blocks, and what they noted of themselves. It
 expires by itself, blobs after a day and the rest after a week; ``fanfold clean`` removes it earlier.
 
-Inputs and results are never touched, nor anything of a run at work.
+Inputs and results are never touched, nor anything of a running run.
 """
 
 import time
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from fanfold.account.connection import AccountError, Aws, sentence
+from fanfold.account.connection import AccountError, Aws, explain
 from fanfold.account.deployment import Deployment
 from fanfold.cli.terminal import agrees
 from fanfold.format import size_text
@@ -49,15 +49,15 @@ def clean(
     yes: bool,
 ) -> None:
     """Delete the intermediates of the runs ``run_ids``, or else of those older than so many days, once the
-    person has agreed. Raises AccountError, RunError, NotAsked."""
+    person has agreed. Raises AccountError, RunError, ConfirmationRequired."""
     found = [(deployment, left) for deployment in deployments for left in leftovers(aws, deployment)]
     if unknown := set(run_ids) - {left.run_id for _, left in found}:
         console.print(visible(f"There are no intermediates of {', '.join(sorted(unknown))}."), soft_wrap=True)
     wanted = []
     for deployment, left in found:
         if left.run_id in run_ids if run_ids else is_older(left, days):
-            if why := _why_kept(aws, deployment, left.run_id):
-                console.print(visible(f"{why}: nothing of it is touched."), soft_wrap=True)
+            if reason := _reason_to_skip(aws, deployment, left.run_id):
+                console.print(visible(reason), soft_wrap=True)
             else:
                 wanted.append((deployment, left))
     named = Counter(left.run_id for _, left in wanted if run_ids)
@@ -76,7 +76,7 @@ def clean(
         console.print(f"{total} would be deleted.")
         return
     question = f"Delete {total}? y: delete them; anything else: nothing is done. "
-    unasked = "There is no terminal to ask at whether to delete: give --yes, or --dry-run to look."
+    unasked = "Not a terminal: pass --yes or --dry-run."
     if not yes and not agrees(question, unasked):
         console.print("Nothing was deleted.")
         return
@@ -84,12 +84,14 @@ def clean(
     console.print(f"{removed:,} objects were deleted.")
 
 
-def _why_kept(aws: Aws, deployment: Deployment, run_id: str) -> str:
-    """Why nothing of the run may be deleted, if so: nobody knows that of one whose record cannot be read."""
+def _reason_to_skip(aws: Aws, deployment: Deployment, run_id: str) -> str:
+    """Why the run must be kept, or an empty text. A run whose record is unreadable may be running."""
     try:
-        return f"{run_id} is at work" if at_work(runs.find(aws, deployment, run_id)) else ""
+        return (
+            f"{run_id} is still running, skipped." if is_running(runs.find(aws, deployment, run_id)) else ""
+        )
     except runs.UnreadableRun as error:
-        return str(error).removesuffix(".")
+        return f"{error} Skipped."
 
 
 def leftovers(aws: Aws, deployment: Deployment) -> list[Leftovers]:
@@ -120,8 +122,8 @@ def is_older(left: Leftovers, days: float) -> bool:
     return left.written_at < time.time() - days * DAY_S
 
 
-def at_work(record: RunRecord | None) -> bool:
-    """Whether someone works on the run, or may be about to: Lambda may start late who goes on with it."""
+def is_running(record: RunRecord | None) -> bool:
+    """Whether a Lambda works on the run, or may yet start: a run that was handed over waits for one."""
     return record is not None and record.status == "RUNNING" and (record.released or not has_died(record))
 
 
@@ -130,7 +132,7 @@ def remove(aws: Aws, deployment: Deployment, left: Leftovers) -> int:
     AccountError, RunError."""
     client, removed = aws.client("s3"), 0
     for first in range(0, len(left.keys), DELETED_AT_ONCE):
-        if at_work(runs.find(aws, deployment, left.run_id)):
+        if is_running(runs.find(aws, deployment, left.run_id)):
             break
         keys = left.keys[first : first + DELETED_AT_ONCE]
         with _translated(deployment.bucket):
@@ -149,4 +151,4 @@ def _translated(bucket: str) -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise AccountError(f"The bucket {bucket} cannot be used: {sentence(error)}") from error
+        raise AccountError(f"The bucket {bucket} cannot be used: {explain(error)}") from error

@@ -9,14 +9,16 @@ import msgspec
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from fanfold.account.connection import Aws, paying, sentence, sentence_of_text
+from fanfold.account.connection import Aws, explain, explain_code, paying
 from fanfold.account.deployment import Deployment
+from fanfold.errors import ExpectedError
 from fanfold.estimate.contents import Contents, contents_in_s3, with_key_of
 from fanfold.estimate.workload import Workload
 from fanfold.local_aws.signals import SIGNALS
 from fanfold.runs.source import S3, Object, Objects, check_in_s3
 from fanfold.safe_text import shell_word
 from lambda_src import job
+from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId
 from lambda_src.run.summary import summarize
@@ -45,7 +47,7 @@ LOST_SIGHT_S = 60.0
 """How long the table may be out of reach: the run goes on without being watched."""
 
 
-class RunError(Exception):
+class RunError(ExpectedError):
     """The run failed, or cannot be seen; the text is one sentence for the person."""
 
 
@@ -97,10 +99,10 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
         check_in_s3(paying(client) if deployment.requester_pays == "on" else client, source)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
-            raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
+            raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
         # The deployment may see what this person may not.
     except BotoCoreError as error:
-        raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
+        raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
     return source
 
 
@@ -109,7 +111,7 @@ def contents(aws: Aws, source: Object | Objects) -> Contents:
     try:
         return contents_in_s3(aws.client("s3"), source)
     except (BotoCoreError, ClientError) as error:
-        raise RunError(f"{S3}{source.bucket} cannot be read: {sentence(error)}") from error
+        raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
 
 
 def with_key(aws: Aws, deployment: Deployment, workload: Workload) -> Workload:
@@ -118,7 +120,7 @@ def with_key(aws: Aws, deployment: Deployment, workload: Workload) -> Workload:
         return with_key_of(workload, aws.client("s3"), deployment.bucket)
     except (BotoCoreError, ClientError) as error:
         raise RunError(
-            f"The encryption of {S3}{deployment.bucket} cannot be read: {sentence(error)}"
+            f"The encryption of {S3}{deployment.bucket} cannot be read: {explain(error)}"
         ) from error
 
 
@@ -298,9 +300,7 @@ def _invoke(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> None
             InvocationType="Event",
         )
     except (BotoCoreError, ClientError) as error:
-        raise RunError(
-            f"The function {deployment.parse_file} cannot be invoked: {sentence(error)}"
-        ) from error
+        raise RunError(f"The function {deployment.parse_file} cannot be invoked: {explain(error)}") from error
 
 
 def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bool:
@@ -315,9 +315,7 @@ def _answered(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> bo
     except ReadTimeoutError:
         return False
     except (BotoCoreError, ClientError) as error:
-        raise RunError(
-            f"The function {deployment.parse_file} cannot be invoked: {sentence(error)}"
-        ) from error
+        raise RunError(f"The function {deployment.parse_file} cannot be invoked: {explain(error)}") from error
     if "FunctionError" in response:
         raise RunError(for_people(msgspec.json.decode(answer)["errorMessage"]))
     return True
@@ -409,15 +407,16 @@ def _watched(aws: Aws, table: ResultsTable, look: Callable[[], T]) -> T:
         except RecordUnreadable as error:
             raise UnreadableRun(str(error)) from error
         except FanfoldError as error:
-            if isinstance(error, Transient) and (gone := aws.gone()):
-                text = f"The run {table.run_id} has stopped. {gone.text}"
-                if gone.data_kept:
+            if isinstance(error, Transient) and (stopped := aws.stopped()):
+                text = f"The run {table.run_id} has stopped. {stopped.text}"
+                if stopped.data_kept:
                     again = f"fanfold resume{aws.options} {shell_word(table.run_id)}"
                     text += f" To resume the run: fanfold up, then {again}"
                 raise RunError(text) from error
             if not isinstance(error, Transient) or time.monotonic() > deadline:
-                told = sentence_of_text(str(error)) or error
-                raise RunError(f"The run {table.run_id} cannot be watched: {told}") from error
+                code = error.__cause__.code if isinstance(error.__cause__, DynamoDbError) else ""
+                reason = explain_code(code) or error
+                raise RunError(f"The run {table.run_id} cannot be watched: {reason}") from error
         _pause()
 
 

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fanfold.errors import ExpectedError
 from lambda_src.input.names import MAX_OBJECTS, is_stray, named
 from lambda_src.wire.record import RunWarning
 
@@ -18,7 +19,7 @@ NEIGHBOURS = 1000
 """So many keys are looked at to find the one that was meant: one request."""
 
 
-class SourceError(Exception):
+class SourceError(ExpectedError):
     """It cannot be read as it is written; the text is one sentence for the person."""
 
 
@@ -175,7 +176,7 @@ def _file_bytes(file: Path, status: os.stat_result) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise SourceError(f"{file} is neither a file nor a folder: remove it, or name the files to read.")
     if not os.access(file, os.R_OK):
-        raise SourceError(f"You may not read {file}: make it readable, or move it away.")
+        raise SourceError(f"Permission denied: {file}. Make it readable, or move it away.")
     return status.st_size
 
 

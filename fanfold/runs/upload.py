@@ -13,7 +13,8 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanfold.account.connection import Aws, sentence
+from fanfold.account.connection import Aws, explain
+from fanfold.errors import ExpectedError
 from fanfold.runs.source import Local
 from lambda_src.settings import INPUT_PREFIX
 
@@ -27,7 +28,7 @@ FOLDER_AT_ONCE = 8
 """Files of a folder sent at once: enough to hide S3's latency."""
 
 
-class UploadError(Exception):
+class UploadError(ExpectedError):
     """The file could not be read or uploaded; the text is one sentence for the person."""
 
 
@@ -142,9 +143,7 @@ def _translated(path: Path, bucket: str) -> Iterator[None]:
     except OSError as error:
         raise UploadError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
     except (Boto3Error, BotoCoreError, ClientError) as error:
-        raise UploadError(
-            f"{path} could not be uploaded to the bucket {bucket}: {sentence(error)}"
-        ) from error
+        raise UploadError(f"{path} could not be uploaded to the bucket {bucket}: {explain(error)}") from error
 
 
 def input_key(sha256: str, name: str) -> str:

@@ -16,7 +16,7 @@ from rich.console import Console
 from fanfold.account.connection import AccountError, Aws
 from fanfold.account.deployment import Deployment
 from fanfold.cli import terminal
-from fanfold.cli.terminal import NotAsked
+from fanfold.cli.terminal import ConfirmationRequired
 from fanfold.estimate.contents import contents_in_s3
 from fanfold.runs import history, intermediates
 from fanfold.runs import run as runs
@@ -248,7 +248,7 @@ def test_what_is_old_goes_and_nothing_else(stored: Any, aws: Aws, deployment: De
     told = cleaned(aws, deployment)
     assert before - keys(stored) == set(KEYS["old"])
     assert told.splitlines() == [
-        "busy is at work: nothing of it is touched.",
+        "busy is still running, skipped.",
         "old: 3 objects, 15 B",
         "3 objects were deleted.",
     ]
@@ -276,7 +276,7 @@ def test_a_record_that_cannot_be_read_keeps_nothing_else(
     told = cleaned(aws, deployment, "new", "old")
     assert before - keys(stored) == set(KEYS["old"])
     assert "The record of the run new cannot be read: " in told
-    assert "newer version of Fanfold wrote it: nothing of it is touched." in told
+    assert "newer version of Fanfold wrote it. Skipped." in told
 
 
 def test_a_run_id_of_two_jobs_is_not_cleaned(stored: Any, aws: Aws, deployment: Deployment) -> None:
@@ -311,7 +311,7 @@ def test_where_nobody_can_be_asked_nothing_is_done(
 ) -> None:
     before = keys(stored)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
-    with pytest.raises(NotAsked, match="give --yes, or --dry-run to look"):
+    with pytest.raises(ConfirmationRequired, match="Not a terminal: pass --yes or --dry-run"):
         cleaned(aws, deployment, yes=False)
     assert keys(stored) == before
 
@@ -338,9 +338,9 @@ def test_a_run_that_is_resumed_meanwhile_keeps_its_blobs(
 
 def test_a_run_that_waits_to_be_taken_over_is_at_work(table: Any) -> None:
     released = RunRecord(run_id="run", started_at=1.0, released=True, lease_until=1.0)
-    assert intermediates.at_work(released)
-    assert not intermediates.at_work(RunRecord(run_id="run", started_at=1.0, lease_until=1.0))
-    assert not intermediates.at_work(None)
+    assert intermediates.is_running(released)
+    assert not intermediates.is_running(RunRecord(run_id="run", started_at=1.0, lease_until=1.0))
+    assert not intermediates.is_running(None)
 
 
 @pytest.fixture

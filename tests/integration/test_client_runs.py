@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from fanfold.account.connection import Aws, Gone
+from fanfold.account.connection import Aws, Stopped
 from fanfold.runs import run as runs
+from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import AccessDenied, FanfoldError, Transient
 from lambda_src.jobs.top_words import JOB
 from lambda_src.store.results import ResultsTable
@@ -40,7 +41,7 @@ def results(table: Any) -> ResultsTable:
 def aws_of(table: Any, client: Any = None) -> Aws:
     """An account with that table."""
     aws: Any = SimpleNamespace(
-        table=lambda _: table, client=client, gone=lambda: None, options=" --profile=me"
+        table=lambda _: table, client=client, stopped=lambda: None, options=" --profile=me"
     )
     account: Aws = aws
     return account
@@ -290,15 +291,15 @@ def test_a_table_out_of_reach_is_told(
 @pytest.mark.parametrize(
     ("gone", "told"),
     [
-        (Gone("It has died.", data_kept=False), r"^The run run has stopped\. It has died\.$"),
+        (Stopped("It has died.", data_kept=False), r"^The run run has stopped\. It has died\.$"),
         (
-            Gone("It was stopped.", data_kept=True),
+            Stopped("It was stopped.", data_kept=True),
             r"^The run run .* stopped\. To resume the run: fanfold up, then fanfold resume --profile=me run$",
         ),
     ],
 )
 def test_a_local_aws_that_has_gone_is_told_at_once(
-    table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch, gone: Gone, told: str
+    table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch, gone: Stopped, told: str
 ) -> None:
     """It does not come back by itself, as a service does."""
     looks: list[ResultsTable] = []
@@ -309,7 +310,7 @@ def test_a_local_aws_that_has_gone_is_told_at_once(
 
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
     died: Any = aws_of(table)
-    died.gone = lambda: gone
+    died.stopped = lambda: gone
     deployment: Any = SimpleNamespace(job="top_words", table="results")
     with pytest.raises(runs.RunError, match=told):
         runs.follow(died, deployment, "run", lambda _: None)
@@ -320,7 +321,9 @@ def test_an_expired_login_is_told_as_one(
     table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def get_run(_: ResultsTable) -> Any:
-        raise FanfoldError("DynamoDB refused a request to the table results: ExpiredTokenException: It is.")
+        raise FanfoldError("DynamoDB refused a request.") from DynamoDbError(
+            400, "ExpiredTokenException", "It is."
+        )
 
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
     with pytest.raises(runs.RunError, match=r"^The run run cannot be watched: .* expired: log in again"):

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.account.connection import Aws, Gone, account_of
+from fanfold.account.connection import Aws, Stopped, account_of
 from fanfold.account.deployment import DeploymentError
 from fanfold.checkout import ROOT
 from fanfold.local_aws import state as local_stack
@@ -84,7 +84,7 @@ def test_what_is_up_is_found_and_left_alone(state: Path) -> None:
     assert down(delete_data=False, state=state)
     assert processes_of(state) == []
     assert find_running(state=state) is None
-    stopped = Gone("The local AWS was stopped by `fanfold down`.", data_kept=True)
+    stopped = Stopped("The local AWS was stopped by `fanfold down`.", data_kept=True)
     assert liveness(started.aws.process_id, state=state) == stopped
 
 
@@ -187,7 +187,7 @@ def test_where_down_was_killed_the_next_up_completes_it(state: Path) -> None:
     changed["running"]["ending"] = True
     record.write_text(json.dumps(changed))
     gone = liveness(started.aws.process_id, state=state)
-    assert gone == Gone("The local AWS was stopped by `fanfold down`.", data_kept=True)
+    assert gone == Stopped("The local AWS was stopped by `fanfold down`.", data_kept=True)
     again, told = up(state)
     assert told == [UP_AGAIN]
     assert liveness(started.aws.process_id, state=state) == gone

@@ -17,8 +17,7 @@ from fanfold.account import choice as account
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
-from fanfold.cli import terminal
-from fanfold.cli import watch as attendance
+from fanfold.cli import terminal, watch
 from fanfold.demo import demo
 from fanfold.estimate import workload
 from fanfold.local_aws import state as local_stack
@@ -319,7 +318,7 @@ def test_what_is_there_already_is_said(
 
     (tmp_path / "text.txt").write_bytes(b"words")
     there = Input("input/0/text.txt", '"etag"', sent=False)
-    monkeypatch.setattr(attendance, "upload", lambda *_: there)
+    monkeypatch.setattr(watch, "upload", lambda *_: there)
     monkeypatch.setattr(runs, "begin", begin)
     monkeypatch.setattr(runs, "find", lambda *_: None)
     assert commands.main(["run", str(tmp_path / "text.txt")]) == 1
@@ -332,7 +331,7 @@ def test_detached_it_prints_the_run_id_and_nothing_else(
 ) -> None:
     (tmp_path / "text.txt").write_bytes(b"words")
     there = Input("input/0/text.txt", '"etag"', sent=True)
-    monkeypatch.setattr(attendance, "upload", lambda *_: there)
+    monkeypatch.setattr(watch, "upload", lambda *_: there)
     monkeypatch.setattr(runs, "begin", lambda *_: None)
     assert commands.main(["run", str(tmp_path / "text.txt"), "--detach", "--run-id", "mine"]) == 0
     output = capsys.readouterr()
@@ -380,7 +379,7 @@ def test_a_run_may_be_given_a_limit_of_dollars_at_its_start_and_when_it_is_resum
     asked: list[float | None] = []
     monkeypatch.setattr(runs, "begin", lambda _aws, _deployment, request: asked.append(request.max_dollars))
     monkeypatch.setattr(runs, "follow", lambda _aws, _deployment, _run_id, _show: ENDED)
-    monkeypatch.setattr(attendance, "attend", lambda *given: given[-1]() or ENDED)
+    monkeypatch.setattr(watch, "watch_run", lambda *given: given[-1]() or ENDED)
     assert commands.main(["run", "s3://bucket/key", *options]) == 0
     assert commands.main(["resume", "run", *options]) == 0
     assert asked == [limit, limit]
@@ -531,7 +530,7 @@ class TestARunThatCostsFarMoreThanSuggested:
         with self.file.open("wb") as file:
             file.truncate(13_500_000)
         there = Input("input/0/text.txt", '"etag"', sent=True)
-        monkeypatch.setattr(attendance, "upload", lambda *_: there)
+        monkeypatch.setattr(watch, "upload", lambda *_: there)
         monkeypatch.setattr(runs, "begin", lambda _aws, _deployment, request: self.begun.append(request))
         session = SimpleNamespace(region_name="us-east-1", profile_name="work")
         opened = account.open_account(local=False, profile=None, region=None)

@@ -67,7 +67,7 @@ class FakeAws:
             job=job, table="table", bucket="bucket", source_bucket="bucket"
         )
 
-    def gone(self) -> None:
+    def stopped(self) -> None:
         return None
 
     def table(self, name: str) -> Any:

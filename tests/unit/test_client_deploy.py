@@ -7,7 +7,7 @@ from botocore.exceptions import NoCredentialsError
 
 from fanfold.account import deploy, doctor
 from fanfold.account.connection import Aws
-from fanfold.account.deploy import NO_TERMINAL, Refused, given
+from fanfold.account.deploy import NO_TERMINAL, NotDeployed, given
 from fanfold.account.doctor import QUALIFIER
 
 from .test_client_doctor import Service, refused
@@ -122,7 +122,7 @@ def test_without_a_terminal_nobody_is_asked_if_that_is_given(
     ],
 )
 def test_what_cannot_be_meant_is_refused(variables: dict[str, str], sentence: str) -> None:
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(NotDeployed) as refusal:
         given(variables, has_terminal=True)
     assert str(refusal.value) == sentence
 

@@ -14,7 +14,7 @@ from fanfold.account import choice as account
 from fanfold.account.connection import Aws
 from fanfold.checkout import ROOT
 from fanfold.cli import app as commands
-from fanfold.cli import watch as attendance
+from fanfold.cli import watch
 from fanfold.cli.output import Output, ReportError, check_path, json_text, write
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import Terminal
@@ -159,7 +159,7 @@ def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
 def finish(path: str) -> None:
     """The end of a command whose result is asked for in ``path``."""
     deployment: Any = SimpleNamespace(job="top_words")
-    attendance.finish(Ended(RECORD, SUMMARY), Aws(None), deployment, Stages(Terminal()), Output(Path(path)))
+    watch.finish(Ended(RECORD, SUMMARY), Aws(None), deployment, Stages(Terminal()), Output(Path(path)))
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8:strict"])

@@ -109,7 +109,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
     [
         (Path, "iterdir", r"The folder .*/logs/deep cannot be read: Permission denied\."),
         (Path, "stat", r"logs/deep cannot be read: Permission denied\."),
-        (os, "access", "You may not read .*/logs/deep/a: make it readable"),
+        (os, "access", "Permission denied: .*/logs/deep/a. Make it readable"),
     ],
 )
 def test_what_may_not_be_read_is_told(

@@ -10,7 +10,7 @@ import pytest
 from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
 from fanfold.cli import output as report
-from fanfold.cli import watch as attendance
+from fanfold.cli import watch
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import Terminal
 from fanfold.report.page import page
@@ -72,7 +72,7 @@ def test_the_end_of_a_run_tells_them_on_standard_error(
 ) -> None:
     deployment: Any = SimpleNamespace(job=warned.job)
     stages = Stages(Terminal(to_errors=True), Terminal())
-    attendance.finish(Ended(warned.record, dict(warned.summary)), Aws(None), deployment, stages, output)
+    watch.finish(Ended(warned.record, dict(warned.summary)), Aws(None), deployment, stages, output)
     shown = capsys.readouterr()
     assert ON_A_TERMINAL in shown.err
     assert "Warning:" not in shown.out
@@ -86,13 +86,13 @@ def test_what_only_this_machine_knows_is_told_too(
     for name in ("a.log", "_SUCCESS"):
         (tmp_path / name).write_text("words")
     meant: Any = parse(str(tmp_path))
-    monkeypatch.setattr(attendance, "upload_folder", lambda *_: Folder("input/x/", 1))
+    monkeypatch.setattr(watch, "upload_folder", lambda *_: Folder("input/x/", 1))
     deployment: Any = SimpleNamespace(job=warned.job, source_bucket="bucket")
     stages = Stages(Terminal(to_errors=True), Terminal())
-    attendance.uploaded(Aws(None), deployment, meant, stages)
+    watch.uploaded(Aws(None), deployment, meant, stages)
     assert "Warning:" in capsys.readouterr().err
     ended = Ended(warned.record, dict(warned.summary))
-    attendance.finish(ended, Aws(None), deployment, stages, report.Output(report.STANDARD_OUTPUT))
+    watch.finish(ended, Aws(None), deployment, stages, report.Output(report.STANDARD_OUTPUT))
     warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert [warning["code"] for warning in warnings] == ["skipped_names", BAD.code]
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from fanfold.cli.in_background import meanwhile
+from fanfold.cli.in_background import in_background
 
 
 def test_the_block_gets_the_result_or_the_error() -> None:
-    with meanwhile(lambda _: 3) as three:
+    with in_background(lambda _: 3) as three:
         assert three.result() == 3
-    with meanwhile(lambda _: int("three")) as failing, pytest.raises(ValueError, match="three"):
+    with in_background(lambda _: int("three")) as failing, pytest.raises(ValueError, match="three"):
         failing.result()
 
 
@@ -27,7 +27,7 @@ def test_when_the_block_ends_the_work_does(end: type[BaseException] | None) -> N
             begun.set()
 
     def block() -> None:
-        with meanwhile(work):
+        with in_background(work):
             begun.wait()
             if end:
                 raise end
