@@ -42,7 +42,7 @@ run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] 
 
 .PHONY: test
 test: .installed lint ## Lint, types, and all tests: unit, integration, stack, end to end
-	python -m pytest
+	python -m pytest -n auto --maxprocesses 4
 
 .PHONY: test-arm64
 test-arm64: .installed ## Run the arm64 layers by python3.13 under QEMU, which apt gets from Debian (100 MB, once)

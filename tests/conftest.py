@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from lambda_src.settings import DEFAULT_JOB
 from stacks.native_library import build_library, source_of_job
-from tests.faults.faulty import ROWS, Row
+from tests.faults.faulty import ROW, Row
 
 # As in Lambda, whose layer has it: what is tested is what runs.
 source = source_of_job(DEFAULT_JOB)
@@ -21,27 +21,49 @@ settings.register_profile("fanfold", deadline=None, print_blob=True)
 settings.load_profile("fanfold")
 
 
+ROWS: list[Row] = []
+"""The table of the fault suite."""
+
 HOSTILE: dict[str, Counter[str]] = {}
-"""What came of the tests that are marked ``hostile``, by their names: they belong into the table too."""
+"""The outcomes of the tests that are marked ``hostile``, by their names: they belong into the table too."""
+
+SHARED_DEPLOYMENTS = ("tests/e2e/", "tests/faults/")
+"""All tests in each of these folders share one local AWS."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep tests that share a fixture in one worker: those of a module, or of one local AWS."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            shared = (folder for folder in SHARED_DEPLOYMENTS if nodeid.startswith(folder))
+            return next(shared, nodeid.partition("::")[0])
+
+    return Scheduler(config, log)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Once per test: when it was called, or did not get so far."""
+    """Collect the rows of the table, in the process that prints it, whichever worker ran the test."""
+    ROWS.extend(Row(*row) for name, row in report.user_properties if name == ROW and isinstance(row, list))
+    # Once per test: when it was called, or did not get so far.
     if "hostile" in report.keywords and (report.when == "call" or not report.passed):
         name = report.nodeid.rpartition("::")[2].partition("[")[0].removeprefix("test_").replace("_", " ")
         HOSTILE.setdefault(name, Counter())[report.outcome] += 1
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The table of the fault suite, if it ran."""
+    """Print the table of the fault suite, if it ran."""
+    rows = list(ROWS)
     for name, outcomes in HOSTILE.items():
         others = [f"{count} {outcome}" for outcome, count in outcomes.items() if outcome != "passed"]
         outcome = ", ".join(others) or "as it says"
-        ROWS.append(Row("", name.capitalize(), outcomes.total(), outcome, "", ""))
-    if ROWS:
+        rows.append(Row("", name.capitalize(), outcomes.total(), outcome, "", ""))
+    if rows:
         titles = ("job", "fault", "injected", "outcome", "lost", "counted twice")
-        widths = [max(len(str(row[column])) for row in (titles, *ROWS)) for column in range(6)]
+        widths = [max(len(str(row[column])) for row in (titles, *rows)) for column in range(6)]
         terminalreporter.section("faults")
-        for row in (titles, *ROWS):
+        for row in (titles, *rows):
             cells = (str(cell).ljust(width) for cell, width in zip(row, widths, strict=True))
             terminalreporter.write_line("  ".join(cells).rstrip())

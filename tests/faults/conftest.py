@@ -15,7 +15,7 @@ from fanfold.local_aws.server import local_aws
 from lambda_src.settings import DEFAULT_JOB
 from tests.deployed import Stack
 from tests.faults.cases import CASES
-from tests.faults.faulty import Faulty
+from tests.faults.faulty import ROW, ROWS, Faulty
 from tests.faults.proxy import proxy
 
 FaultyOf = Callable[[str], Faulty]
@@ -50,8 +50,10 @@ FAILED = pytest.StashKey[bool]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell the fixture below how its test ended."""
+    """Tell the fixture below how its test ended, and send the test's rows of the table along."""
     report = yield
+    report.user_properties += [(ROW, list(row)) for row in ROWS]
+    ROWS.clear()
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
     return report
 

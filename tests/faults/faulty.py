@@ -66,7 +66,11 @@ class Row(NamedTuple):
     twice: str
 
 
+ROW = "row of the table"
+"""The name of the user property of a test's report that holds one."""
+
 ROWS: list[Row] = []
+"""Those of the test that runs now."""
 
 
 class Faulty(NamedTuple):
