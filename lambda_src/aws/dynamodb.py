@@ -12,11 +12,13 @@ from lambda_src.aws.endpoint import Endpoint, Unreachable, open_endpoint
 from lambda_src.telemetry import meter
 
 TIMEOUT_S = 2.0
-MAX_ATTEMPTS = 5
+MAX_ATTEMPTS = 6
 BACKOFF_S = 0.05
 MAX_BACKOFF_S = 2.0
-"""DynamoDB answers in milliseconds. What takes longer is asked again on a new connection: with all attempts,
-a call takes 12 s at most, for a lease must be renewed before it runs out."""
+CALL_S = 9.0
+"""DynamoDB answers in milliseconds. What takes longer is asked again on a new connection, with twice the
+time: a new connection needs more of it. With all attempts a call takes ``CALL_S`` at most, for a lease must
+be renewed before it runs out."""
 
 THROTTLES = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
 """Codes of refusals that pass."""
@@ -53,22 +55,25 @@ class EndpointTable:
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """As ``Table.call``."""
+        ends_at = time.monotonic() + CALL_S
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
-                return self._call_once(operation, request)
+                timeout_s = min(TIMEOUT_S * 2 ** (attempt - 1), ends_at - time.monotonic())
+                return self._call_once(operation, request, timeout_s)
             except (DynamoDbError, Unreachable) as error:
-                if attempt == MAX_ATTEMPTS or not _passes(error):
+                backoff_s = random.uniform(0.0, min(MAX_BACKOFF_S, BACKOFF_S * 2**attempt))  # noqa: S311 - no secret
+                late = attempt == MAX_ATTEMPTS or time.monotonic() + backoff_s >= ends_at
+                if late or not _passes(error):
                     raise
-                backoff_s = min(MAX_BACKOFF_S, BACKOFF_S * 2**attempt)
-                time.sleep(random.uniform(0.0, backoff_s))  # noqa: S311 - no secret
+                time.sleep(backoff_s)
         raise AssertionError("the last attempt returns or raises")
 
-    def _call_once(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    def _call_once(self, operation: str, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         response = self._endpoint.post(
             "/",
             {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"DynamoDB_20120810.{operation}"},
             msgspec.json.encode({**request, "ReturnConsumedCapacity": "TOTAL"}),
-            timeout_s=TIMEOUT_S,
+            timeout_s=timeout_s,
         )
         try:
             answer = msgspec.json.decode(response.body, type=dict[str, Any])

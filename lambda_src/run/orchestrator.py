@@ -33,7 +33,7 @@ def execute(job: Job, run_id: str, bucket: str, request: ParseFileRequest, ports
 
     Raises RunConflict if another invocation owns the run or it has another input, and any FanfoldError.
     """
-    found = ports.results.get_run()
+    found = call_once(lambda _: ports.results.get_run(), None)
     record = new_record(job, run_id, bucket, request, found)
     run = Run(record, found, results=ports.results, blobs=ports.blobs, invocation=ports.invocation)
     if isinstance(request, HandOverRequest):

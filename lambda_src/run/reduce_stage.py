@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from lambda_src.errors import ConservationBroken, NoRoom, Throttled, Transient
 from lambda_src.job import Job
@@ -35,7 +36,7 @@ def reduce(
     except (_AnswerLost, NoRoom) as error:
         # Results that this owner's reducers have stored count. The rest is reduced from here: if the account
         # allows only two concurrent calls, get_all_occurrences occupies the one its reducers need.
-        stored = results.get_parts()
+        stored = run.wait_for(results.get_parts)
         log("reduced_without_answer", run_id=record.run_id, stored=len(stored), message=str(error))
         for report in stored:
             run.ledger.lost("get_occurrences", f"{job.part} {report.part}", began_at)
@@ -64,8 +65,10 @@ def _reduce_remotely(
     def tick() -> None:
         nonlocal stored_at
         run.tick()
-        if stored_at is None and results.count_parts() == len(job.parts):
-            stored_at = time.monotonic()
+        if stored_at is None:
+            with suppress(Transient):  # the next tick asks again
+                if results.count_parts() == len(job.parts):
+                    stored_at = time.monotonic()
         if stored_at is not None and time.monotonic() - stored_at >= ANSWER_S:
             raise _AnswerLost(f"All results were stored {ANSWER_S:.0f} s ago.")
 

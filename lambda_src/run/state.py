@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from lambda_src.errors import FanfoldError, SourceChanged
+from lambda_src.errors import FanfoldError, SourceChanged, Transient
 from lambda_src.input.addresses import Placed
 from lambda_src.input.blocks import bounded_block_units, fitting_block_bytes
 from lambda_src.input.names import named
@@ -24,6 +24,10 @@ from lambda_src.wire.record import RunRecord, RunWarning, Stage
 from lambda_src.wire.requests import HandOverRequest, Pinned
 
 T = TypeVar("T")
+
+TRACE_S = 10.0
+"""A trace that takes longer is given up: a run that is out of time must be handed over, and is as exact
+without."""
 
 
 class Run:
@@ -43,16 +47,20 @@ class Run:
         self._found = found
         self._results = results
         self._lease = Lease(record, results, invocation.remaining_s)
-        get_trace = blobs.get_trace if found else lambda: None
-        self.ledger = Ledger(record, invocation.usage, get_trace, blobs.put_trace)
+        self.ledger = Ledger(
+            record,
+            invocation.usage,
+            lambda: self._in_time(blobs.get_trace) if found else None,
+            lambda trace: self._in_time(lambda: blobs.put_trace(trace)),
+        )
 
     def claim(self) -> None:
         """Become the owner. Raises RunConflict if another invocation is."""
-        self._lease.claim(self._found)
+        _retried(lambda: self._lease.claim(self._found))
 
     def take_over(self, released_by: str) -> None:
         """Become the owner of a run that ``released_by`` handed over. Raises RunConflict if it is taken."""
-        self._lease.take_over(released_by)
+        _retried(lambda: self._lease.take_over(released_by))
 
     def tick(self) -> None:
         """Renew the lease and store the record. Raises OutOfTime, RunConflict, RunCancelled."""
@@ -145,9 +153,10 @@ class Run:
 
     def succeed(self) -> None:
         """Store the final record."""
-        self.record.status, self.record.stage, self.record.finished_at = "SUCCEEDED", "done", time.time()
+        record, finished_at = self.record, time.time()
         self.ledger.close()
-        self._results.put_run(self.record)
+        record.status, record.stage, record.finished_at = "SUCCEEDED", "done", finished_at
+        _retried(lambda: self._results.put_run(record))
 
     def fail(self, error: Exception) -> None:
         """End the run, as CANCELLED or FAILED, without results. If the record cannot be stored, that is only
@@ -156,8 +165,8 @@ class Run:
         record.fail(error)
         self.ledger.close()
         try:
-            self._results.end_run(record)
-            self._results.delete_parts(record.owner)
+            _retried(lambda: self._results.end_run(record))
+            _retried(lambda: self._results.delete_parts(record.owner))
         except FanfoldError as other:
             log("record_not_written", run_id=record.run_id, error=type(other).__name__, message=str(other))
 
@@ -178,6 +187,19 @@ class Run:
             handed_over_by=record.owner,
         )
 
+    def _in_time(self, work: Callable[[], T]) -> T:
+        """The result of ``work()``, which concerns the trace. The lease of a running run is renewed
+        meanwhile. Raises Transient after ``TRACE_S``."""
+        gives_up_at = time.monotonic() + TRACE_S
+
+        def tick() -> None:
+            if time.monotonic() > gives_up_at:
+                raise Transient(f"S3 took more than {TRACE_S:.0f} s.")
+            if self.record.status == "RUNNING":
+                self._lease.extend()
+
+        return call_once(lambda _: work(), None, tick=tick)
+
     def _record_idle_time(self) -> None:
         """Account for the time that no stage has: claiming a new run, or waiting for someone to resume it. So
         ``seconds`` add up to the time since the run began."""
@@ -187,6 +209,11 @@ class Run:
 
     def _add_seconds(self, stage: str, seconds: float) -> None:
         self.record.seconds[stage] = round(self.record.seconds.get(stage, 0.0) + seconds, 3)
+
+
+def _retried(work: Callable[[], T]) -> T:
+    """The result of ``work()``, with the retries of a fan-out."""
+    return call_once(lambda _: work(), None)
 
 
 def _block_units(measured: Measured, max_concurrency: int) -> tuple[int, str]:

@@ -39,7 +39,7 @@ from lambda_src.input.addresses import Listing, Placed
 from lambda_src.input.formats import Format
 from lambda_src.job import Finding, FoundIn, Measured, Owned, Place
 from lambda_src.jobs.top_words import JOB
-from lambda_src.run import lease, reduce_stage
+from lambda_src.run import lease, reduce_stage, state
 from lambda_src.run.orchestrator import execute
 from lambda_src.run.ports import Ports
 from lambda_src.run.summary import plain_warnings
@@ -246,6 +246,111 @@ def test_the_lease_is_renewed_while_something_takes_long(slow: str, monkeypatch:
         return work[slow](*given)
 
     assert job.run(None, **{slow: takes_long}).status == "SUCCEEDED"
+
+
+def test_the_lease_is_renewed_while_the_trace_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.001)
+    job = Run(blocks=3)
+
+    def takes_long(trace: Trace) -> None:
+        renewed, ends_at = len(job.table.records) + 2, time.monotonic() + 5
+        while len(job.table.records) < renewed:
+            assert time.monotonic() < ends_at, "nobody renews the lease"
+            time.sleep(0.001)
+        assert {record.status for record in job.table.records} == {"RUNNING"}  # the trace belongs to the rest
+        job.trace = trace
+
+    assert job.run(put_trace=takes_long).status == "SUCCEEDED"
+    assert job.trace
+    assert job.table.record
+    assert job.table.record.status == "SUCCEEDED"
+
+
+def test_a_trace_that_takes_too_long_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever hands over has a minute left, and must not spend it on a timeline."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    monkeypatch.setattr(state, "TRACE_S", 0.01)
+    released = threading.Event()
+    job = Run(blocks=100)
+    answer = job.run(remaining_s=job.nearly_over, put_trace=lambda _: released.wait(5))
+    released.set()
+    assert (answer.status, len(job.handed_over)) == ("RUNNING", 1)
+    assert '"event":"trace_not_written"' in capsys.readouterr().out
+
+
+class Shaky(Table):
+    """Every call fails at first: the table is slow for a moment."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.failures: Counter[str] = Counter()
+        self.times = times
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name.startswith("_") or not callable(found):
+            return found
+
+        def call(*given: Any) -> Any:
+            if self.failures[name] < self.times:
+                self.failures[name] += 1
+                raise Transient("The connection to DynamoDB failed: timed out")
+            return found(*given)
+
+        return call
+
+
+@pytest.mark.parametrize("slow", ["nothing", "parse_block", "get_all_occurrences"])
+def test_a_table_that_is_slow_for_a_moment_fails_no_run(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.001)
+    job = Run(blocks=3)
+    job.table = Shaky(2)
+    work = {"parse_block": job.block, "get_all_occurrences": job.all_lengths}
+
+    def takes_long(request: Any) -> Any:
+        time.sleep(0.02)  # ten ticks
+        return work[slow](request)
+
+    changed = {slow: takes_long} if slow in work else {}
+    assert job.run(None, **changed).status == "SUCCEEDED"
+    assert job.table.failures["claim"] == 2
+
+
+def test_a_lost_answer_is_asked_for_at_a_table_that_is_slow() -> None:
+    job = Run(blocks=3)
+    job.table = Shaky(2)
+
+    def lost(request: object) -> AllPartsReport:
+        job.all_lengths(request)
+        raise Transient("the connection was lost")
+
+    assert job.run(get_all_occurrences=lost).status == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(("renewals_s", "ends"), [([0.0, 9.5, 9.5], False), ([0.0, 9.5, 9.5, 9.5], True)])
+def test_a_renewal_is_tried_again_while_the_lease_lasts(
+    renewals_s: list[float], ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes so long; the first one succeeds."""
+    now, times = [1e9], iter(renewals_s)
+
+    class Slow(Table):
+        def put_run(self, record: RunRecord) -> None:
+            spent_s = next(times)
+            now[0] += spent_s
+            if spent_s:
+                raise Transient("timed out")
+            super().put_run(record)
+
+    monkeypatch.setattr(lease, "time", SimpleNamespace(time=lambda: now[0]))
+    record = RunRecord(run_id="run", owner="me", started_at=1e9)
+    kept = lease.Lease(record, Slow(), lambda: 900.0)
+    for _ in renewals_s[:-1]:
+        kept.renew()
+    with pytest.raises(Transient) if ends else contextlib.nullcontext():
+        kept.renew()
 
 
 def test_blobs_are_deleted_once_the_record_is_final() -> None:
