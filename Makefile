@@ -5,8 +5,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 
-# What a person gives reaches the commands through the environment, as it is: neither make nor the shell looks
-# for variables, commands or quotes in it.
+# Values reach the commands through the environment, unchanged: neither make nor the shell expands variables,
+# commands or quotes in them.
 override JOB := $(value JOB)
 override FILE := $(value FILE)
 override JSON := $(value JSON)
@@ -45,19 +45,19 @@ test: .installed lint ## Lint, types, and all tests: unit, integration, stack, e
 	python -m pytest -n auto --maxprocesses 4
 
 .PHONY: test-arm64
-test-arm64: .installed ## Run the arm64 layers by python3.13 under QEMU, which apt gets from Debian (100 MB, once)
+test-arm64: .installed ## Run the arm64 layers with Python 3.13 under QEMU, which apt gets from Debian (100 MB, once)
 	python -m pytest tests/arm64 -m arm64
 
 .PHONY: faults
-faults: .installed ## Inject every fault and hostile input and print what came of each (about half an hour)
+faults: .installed ## Inject every fault and hostile input and print the outcome of each (about half an hour)
 	python -m pytest tests/faults tests/e2e/test_commands.py tests/e2e/test_gate.py -m 'long or not long'
 
 .PHONY: bench
-bench: .installed ## Measure everything, beside Polars, DuckDB and others: [FILE=path] [QUICK=1] (about 20 minutes)
+bench: .installed ## Measure everything, next to Polars, DuckDB and others: [FILE=path] [QUICK=1] (about 20 minutes)
 	@python -m benchmarks $${FILE:+"--file=$$FILE"} $${QUICK:+--quick}
 
 .PHONY: fuzz
-fuzz: ## Fuzz the kernel in C under AddressSanitizer and UBSan, with cc or CC=compiler: [FUZZ_S=seconds]
+fuzz: ## Fuzz the C kernel under AddressSanitizer and UBSan, with cc or CC=compiler: [FUZZ_S=seconds]
 	@mkdir -p .build/fuzz
 	$(CC) $(fuzz_options) -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-coverage=trace-pc \
 		-c tests/fuzz/kernel_target.c -o .build/fuzz/kernel_target.o
@@ -73,11 +73,11 @@ lint: .installed ## Check style and types
 	mypy $(CHECKED)
 
 .PHONY: new-job
-new-job: .installed ## Write the skeleton of a job of your own, and its test: NAME=name (docs/jobs.md)
+new-job: .installed ## Write the skeleton of a new job and its test: NAME=name (docs/jobs.md)
 	@python -m fanfold.new_job "$$NAME"
 
 .PHONY: pictures
-pictures: .installed ## Make the pictures of the docs anew; needs chromium: [REPORT=file.html]
+pictures: .installed ## Update the pictures of the docs; needs chromium: [REPORT=file.html]
 	@python -m tests.page.screenshots docs/pictures $${REPORT:+"$$REPORT"}
 
 .PHONY: synth
@@ -89,17 +89,17 @@ deploy: .installed ## Deploy to your AWS account: [CONTEXT="name=value ..."] [TA
 	@python -m fanfold.account.deploy deploy
 
 .PHONY: destroy
-destroy: .installed ## Remove the stack from it; data stay unless deployed with retain_data=false: [REQUIRE_APPROVAL=never]
+destroy: .installed ## Remove the stack; data stay unless deployed with retain_data=false: [REQUIRE_APPROVAL=never]
 	@python -m fanfold.account.deploy destroy
 
 .PHONY: audit
-audit: ## Ask for known vulnerabilities of the locked packages
+audit: ## Check the locked packages for known vulnerabilities
 	$(PYTHON) -m venv .build/audit && .build/audit/bin/pip install --quiet 'pip-audit==2.10.1'
 	for lock in requirements.txt requirements-dev.txt requirements-native.txt requirements-bench.txt $$(find lambda_src -name requirements.txt); do \
 		.build/audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement $$lock || exit 1; done
 
 .PHONY: lock
-lock: ## Write the hashed locks anew from pyproject.toml
+lock: ## Update the hashed locks from pyproject.toml
 	$(PYTHON) -m venv .build/lock && .build/lock/bin/pip install --quiet 'uv==0.13.9'
 	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --group shared --output-file requirements.txt
 	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --group dev --output-file requirements-dev.txt
@@ -112,7 +112,7 @@ lock_options := --quiet --universal --python-version 3.11 --generate-hashes --no
 	--custom-compile-command 'make lock'
 
 .PHONY: clean
-clean: ## Remove everything that make has made
+clean: ## Remove everything that make has created
 	rm -rf .venv .installed .build node_modules cdk.out *.egg-info
 
 .installed: requirements-dev.txt package-lock.json
