@@ -17,7 +17,7 @@ from fanfold.account import choice as account
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
-from fanfold.cli import terminal, watch
+from fanfold.cli import options, terminal, watch
 from fanfold.demo import demo
 from fanfold.estimate import workload
 from fanfold.local_aws import state as local_stack
@@ -493,7 +493,7 @@ def test_what_cannot_be_estimated_is_one_sentence(
 ) -> None:
     assert commands.main(["estimate", "1GB", "--job", "column_permutations"]) == 1
     assert capsys.readouterr().err.endswith("not tell: name the table as a file on this machine.\n")
-    monkeypatch.setattr(commands, "names", lambda: ["line_count"])
+    monkeypatch.setattr(options, "names", lambda: ["line_count"])
     assert commands.main(["estimate", "1GB", "--job", "line_count"]) == 1
     assert capsys.readouterr().err == (
         "Error: There are no measurements for line_count, so it cannot be estimated: run it on a part of the "

@@ -10,6 +10,7 @@ import pytest
 from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
 from fanfold.cli import output as report
+from fanfold.cli import runs as run_commands
 from fanfold.cli import watch
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import Terminal
@@ -105,7 +106,7 @@ def test_results_tell_them_on_standard_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found: Any = (SimpleNamespace(aws=None), SimpleNamespace(job=warned.job), "run")
-    monkeypatch.setattr(commands, "_of_run", lambda *_: found)
+    monkeypatch.setattr(run_commands, "find_run", lambda *_: found)
     monkeypatch.setattr(runs, "read", lambda *_: Ended(warned.record, dict(warned.summary)))
     assert commands.main(["results", "run", *options]) == 0
     shown = capsys.readouterr()

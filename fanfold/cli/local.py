@@ -1,0 +1,138 @@
+"""Commands of the local AWS: up, down, demo."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fanfold.cli.options import (
+    LARGEST_CONCURRENCY,
+    BlockBytes,
+    Job,
+    Json,
+    Output,
+    size_in_bytes,
+    whole_number,
+)
+from fanfold.cli.session import complain, open_console, open_output, open_stages
+from fanfold.safe_text import visible
+from lambda_src.settings import DEFAULT_JOB
+
+# ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
+
+CORPUS_BYTES = 100_000_000
+
+
+def up(job: Job = DEFAULT_JOB) -> None:
+    """Start a local AWS that stays up, and deploy the stack into it. Later calls do only what has changed."""
+    from fanfold.local_aws.state import up as start
+
+    console = open_console()
+    stack = start(job, lambda text: console.print(visible(text)))
+    if stack.was_saved:
+        _give_up_runs()
+    option = "" if job == DEFAULT_JOB else f" --job={job}"
+    console.print(
+        f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE", soft_wrap=True
+    )
+
+
+def _give_up_runs() -> None:
+    """Nobody works any more on what was at work when the local AWS was stopped."""
+    from fanfold.account.choice import open_account
+    from fanfold.account.connection import AccountError
+    from fanfold.account.deployment import DeploymentError
+    from fanfold.runs.history import past_runs
+    from fanfold.runs.run import RunError, give_up
+
+    try:
+        account = open_account(local=True, profile=None, region=None)
+        for past in past_runs(account.aws, account.deployments(), 50, "RUNNING").runs:
+            give_up(account.aws, past.deployment, past.record)
+    except (AccountError, DeploymentError, RunError) as error:
+        complain(f"Whether runs were at work cannot be told: {error}")
+
+
+def down(
+    delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete its data, too.")] = False,
+) -> None:
+    """Stop the local AWS. Its data are kept for the next `up`, unless you say otherwise."""
+    from fanfold.local_aws.state import STATE
+    from fanfold.local_aws.state import down as stop
+
+    console, had_data = open_console(), (STATE / "record.json").exists()
+    for told in _stopped_runs(delete_data=delete_data):
+        console.print(visible(told), soft_wrap=True)
+    was_up = stop(delete_data=delete_data)
+    if delete_data and had_data:
+        console.print("The local AWS is down, and its data are deleted.")
+    else:
+        console.print("The local AWS is down." if was_up else "The local AWS was not running.")
+
+
+def _stopped_runs(*, delete_data: bool) -> Iterator[str]:
+    """What becomes of each run that is at work in the local AWS, as it is about to end."""
+    from fanfold.account.choice import open_account
+    from fanfold.runs.history import past_runs, status_of
+    from fanfold.runs.run import command
+
+    try:
+        account = open_account(local=True, profile=None, region=None)
+        found = past_runs(account.aws, account.deployments(), 50)
+    except Exception:  # noqa: BLE001 - whatever it is, it must not keep the local AWS from being stopped
+        return
+    yield from (run.text for run in found.unreadable)
+    for past in found.runs:
+        if status_of(past.record) == "RUNNING":
+            resume = command("resume", account.aws, past.deployment, past.record.run_id)
+            later = "" if delete_data else f" To resume it: fanfold up, then {resume}"
+            yield f"The run {past.record.run_id} is still running; it stops now.{later}"
+
+
+def demo(
+    *,
+    file: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A file or a folder.  [default: generated input]")
+    ] = None,
+    job: Job = DEFAULT_JOB,
+    json: Json = False,
+    output: Output = None,
+    block_bytes: BlockBytes = None,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number(1, LARGEST_CONCURRENCY),
+            metavar="N",
+            help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
+            "[default: twice the processors]",
+        ),
+    ] = None,
+    corpus_bytes: Annotated[
+        int,
+        typer.Option(
+            parser=size_in_bytes, metavar="SIZE", help="Size of the generated input, such as 100MB."
+        ),
+    ] = CORPUS_BYTES,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the generated input.")] = 1,
+) -> None:
+    """Try it on this machine, and leave nothing behind. It starts a local AWS, deploys, runs the job, shows
+    the result, and stops everything."""
+    into = open_output(output, json)
+    from fanfold.demo import demo as demonstration
+    from fanfold.estimate.workload import check
+    from fanfold.runs.source import local
+
+    meant = local(file) if file else None
+    if meant:
+        check(job, meant)
+    demonstration.demo(
+        open_stages(into),
+        job,
+        file=meant,
+        output=into,
+        block_bytes=block_bytes,
+        concurrency=concurrency,
+        corpus_bytes=corpus_bytes,
+        seed=seed,
+    )

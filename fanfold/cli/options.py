@@ -1,0 +1,157 @@
+"""Options and arguments that several commands share, and how their values are checked."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fanfold.cli.session import LAST, LOCAL_VARIABLE, complain
+from lambda_src.job import names
+
+# ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
+
+LARGEST_CONCURRENCY = 500
+MOST_DOLLARS = 1e9
+MOST_DAYS = 36_500
+
+
+def known_job(name: str | None) -> str | None:
+    if name is not None and name not in names():
+        raise typer.BadParameter(f"there is no job {name}; choose one of {', '.join(names())}.")
+    return name
+
+
+def valid_run_id(run_id: str | None) -> str | None:
+    from fanfold.runs.run import is_run_id
+    from lambda_src.fields import RUN_ID_RULE
+
+    if run_id is not None and not is_run_id(run_id):
+        raise typer.BadParameter(f"{run_id!r} is not a run id: use {RUN_ID_RULE}.")
+    return run_id
+
+
+def new_name(run_id: str | None) -> str | None:
+    if run_id == LAST:
+        raise typer.BadParameter(f"{LAST} stands for the newest run: choose another name.")
+    return valid_run_id(run_id)
+
+
+def note_local(context: typer.Context, local: bool) -> bool:
+    """A person may not have in mind that it was set."""
+    source = context.get_parameter_source("local")
+    if local and source and source.name == "ENVIRONMENT":
+        complain(f"On the local AWS, for {LOCAL_VARIABLE} is set.")
+    return local
+
+
+def complete_job(beginning: str) -> list[str]:
+    return [name for name in names() if name.startswith(beginning)]
+
+
+def whole_number(smallest: int, largest: int | None = None) -> Callable[[str | int], int]:
+    """Reads one, for a typer.Option."""
+
+    def parse(text: str | int) -> int:
+        number = int(text) if re.fullmatch("-?[0-9]+", str(text)) else None
+        if number is None or number < smallest or (largest and number > largest):
+            wanted = f"from {smallest} to {largest}" if largest else f"of at least {smallest}"
+            raise typer.BadParameter(f"{text} is not a whole number {wanted}.")
+        return number
+
+    return parse
+
+
+def dollars(text: str | float) -> float:
+    found = re.fullmatch(r"[0-9]+(\.[0-9]+)?|\.[0-9]+", str(text))
+    if not found or not 0 < float(text) <= MOST_DOLLARS:
+        raise typer.BadParameter(f"{text} is not an amount of dollars above 0, such as 0.25.")
+    return float(text)
+
+
+def size_in_bytes(text: str | int) -> int:
+    from fanfold.format import parse_size, size_text
+    from lambda_src.fields import LARGEST_OBJECT_BYTES
+
+    size = parse_size(str(text))
+    if not size:
+        raise typer.BadParameter(f"{text} is not a size of at least 1, such as 5MB or 5000000.")
+    if size > LARGEST_OBJECT_BYTES:
+        raise typer.BadParameter(
+            f"{text} is more than {size_text(LARGEST_OBJECT_BYTES)}, the largest object that S3 stores."
+        )
+    return size
+
+
+def days(text: str | float) -> float:
+    days = float(text) if re.fullmatch(r"[0-9]{1,5}(\.[0-9]+)?", str(text)) else None
+    if days is None or days > MOST_DAYS:
+        raise typer.BadParameter(f"{text} is not a number of days from 0 to {MOST_DAYS:,}.")
+    return days
+
+
+JOB_HELP = f"One of {', '.join(names())}."
+Job = Annotated[
+    str, typer.Option(metavar="NAME", help=JOB_HELP, callback=known_job, autocompletion=complete_job)
+]
+AnyJob = Annotated[
+    str | None,
+    typer.Option(
+        "--job",
+        metavar="NAME",
+        help=f"{JOB_HELP}  [default: all deployed jobs]",
+        callback=known_job,
+        autocompletion=complete_job,
+    ),
+]
+Local = Annotated[
+    bool,
+    typer.Option(
+        "--local",
+        envvar=LOCAL_VARIABLE,
+        help="Use the local AWS that `fanfold up` starts.",
+        callback=note_local,
+    ),
+]
+Profile = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS profile to use.")]
+Region = Annotated[str | None, typer.Option(metavar="NAME", help="The AWS region, such as eu-west-1.")]
+RunId = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN_ID", help="As `fanfold runs` lists it, or `last`: the newest.", callback=valid_run_id
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as JSON; all else goes to standard error.")
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="PATH", help="Also write the result to this file, .json or .csv."),
+]
+BlockBytes = Annotated[
+    int | None,
+    typer.Option(
+        parser=size_in_bytes,
+        metavar="SIZE",
+        help="Size of a block, such as 5MB.  [default: chosen for the input, or that of a resumed run]",
+    ),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number(1, LARGEST_CONCURRENCY),
+        metavar="N",
+        help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
+        "[default: 250; locally, twice the processors]",
+    ),
+]
+MaxDollars = Annotated[
+    float | None,
+    typer.Option(
+        parser=dollars,
+        metavar="X",
+        help="Cancel the run once it has cost more than X dollars. It can be resumed with a higher limit.  "
+        "[default: no limit, or that of a resumed run]",
+    ),
+]

@@ -1,0 +1,159 @@
+"""The command run."""
+
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fanfold.cli.options import (
+    BlockBytes,
+    Concurrency,
+    Job,
+    Json,
+    Local,
+    MaxDollars,
+    Output,
+    Profile,
+    Region,
+    new_name,
+)
+from fanfold.cli.session import open_account, open_output, open_stages
+from fanfold.safe_text import visible
+from lambda_src.settings import DEFAULT_JOB
+
+if TYPE_CHECKING:
+    from fanfold.account.choice import Account
+
+# ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
+
+SOURCE_HELP = (
+    "A file or a folder, which is uploaded unless the same content is there; an object, s3://bucket/key; or "
+    "all objects under a prefix: s3://bucket/prefix/ ending in a slash, or s3://bucket/begins-with* in an "
+    "asterisk."
+)
+
+
+class BadObjectChoice(StrEnum):
+    """What becomes of a bad object."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+def run(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    *,
+    job: Job = DEFAULT_JOB,
+    json: Json = False,
+    output: Output = None,
+    block_bytes: BlockBytes = None,
+    concurrency: Concurrency = None,
+    max_dollars: MaxDollars = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="A name for the run, or that of one to resume.  [default: made from the time]",
+            callback=new_name,
+        ),
+    ] = None,
+    include_hidden: Annotated[
+        bool,
+        typer.Option(
+            "--include-hidden",
+            help="Also read files and objects whose names begin with a dot or an underscore, and leftovers "
+            "of editors. A file or an object that is named itself is always read.",
+        ),
+    ] = False,
+    on_bad_object: Annotated[
+        BadObjectChoice,
+        typer.Option(
+            metavar="fail|skip",
+            help="Whether an object under a prefix that is damaged, archived, no text or not readable makes "
+            "the run fail, or is left out, and listed with the reason.",
+        ),
+    ] = BadObjectChoice.FAIL,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before a run that costs far more than suggested.")
+    ] = False,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Run a job, watch it, and show its result."""
+    if detach and (json or output):
+        raise typer.BadParameter(
+            "--detach does not wait for a result: leave out --json and --output, and read it later with "
+            "`fanfold results`."
+        )
+    into = open_output(output, json)
+    import msgspec
+
+    from fanfold.cli.watch import finish, request_for, uploaded, watch_run
+    from fanfold.estimate.workload import check
+    from fanfold.runs import run as runs
+    from fanfold.runs.source import Local as LocalSource
+    from fanfold.runs.source import parse
+    from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
+    from lambda_src.wire.requests import new_run_id
+
+    meant = parse(source, include_hidden=include_hidden)
+    if isinstance(meant, LocalSource):
+        check(job, meant)
+    account = open_account(local, profile, region)
+    aws, deployment, stages = account.aws, account.deployment(job), open_stages(into, to_errors=detach)
+    at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
+    if block_bytes and not yes and not _confirmed(account, job, meant, block_bytes, at_once):
+        stages.console.print("Nothing was started.")
+        raise typer.Exit(1)
+    stages.console.print(f"On {account.name()}")
+    if isinstance(meant, LocalSource):
+        there: Any = uploaded(aws, deployment, meant, stages)
+    else:
+        there = runs.checked(aws, deployment, meant)
+    request = request_for(
+        there,
+        run_id or new_run_id(),
+        block_bytes,
+        at_once,
+        include_hidden=include_hidden or None,
+        on_bad_object="skip" if on_bad_object is BadObjectChoice.SKIP else None,
+    )
+    request = msgspec.structs.replace(request, max_dollars=max_dollars)
+    assert request.run_id
+    if detach:
+        runs.begin(aws, deployment, request)
+        print(visible(request.run_id))
+        advice = runs.command("watch", aws, deployment, request.run_id)
+        stages.console.print(f"To watch it: {advice}", soft_wrap=True)
+        return
+    ended = watch_run(aws, deployment, request.run_id, stages, lambda: runs.begin(aws, deployment, request))
+    finish(ended, aws, deployment, stages, into)
+
+
+def _confirmed(account: "Account", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
+    """Whether a run in blocks of that size is meant: a person is asked if it would cost far more than with
+    the suggested size. Of a job without figures, or an input that this person may not list, nobody knows."""
+    from fanfold.cli.terminal import agrees
+    from fanfold.estimate.contents import workload_of
+    from fanfold.estimate.table import far_dearer
+    from fanfold.estimate.workload import NotModelled, modelled
+    from fanfold.runs.run import RunError, contents
+    from fanfold.runs.source import Local as LocalSource
+    from fanfold.runs.source import SourceError
+
+    try:
+        of_job = modelled(job)
+        is_local = isinstance(source, LocalSource)
+        workload = of_job(source) if is_local else workload_of(job, contents(account.aws, source))
+    except (NotModelled, RunError, SourceError):  # a run says itself what it refuses
+        return True
+    told = far_dearer(workload, block_bytes, concurrency, account.aws.session.region_name)
+    return not told or agrees(
+        f"{told}. Run it as it is (y), or not (Enter)? ",
+        f"{told}: give --yes to run it as it is, or leave out --block-bytes.",
+    )

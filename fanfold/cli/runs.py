@@ -1,0 +1,216 @@
+"""Commands for runs that have begun: watch, runs, results, resume, cancel, clean."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fanfold.cli.options import (
+    AnyJob,
+    Json,
+    Local,
+    MaxDollars,
+    Output,
+    Profile,
+    Region,
+    RunId,
+    days,
+    whole_number,
+)
+from fanfold.cli.session import (
+    complain,
+    find_run,
+    open_account,
+    open_console,
+    open_output,
+    open_stages,
+    print_json,
+)
+from fanfold.safe_text import visible
+
+# ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
+
+
+def _status(text: str | None) -> str | None:
+    from fanfold.runs.history import STATUSES
+
+    if text is not None and text.upper() not in STATUSES:
+        raise typer.BadParameter(f"{text} is none of {', '.join(STATUSES)}.")
+    return text and text.upper()
+
+
+def watch(
+    run_id: RunId,
+    *,
+    job: AnyJob = None,
+    json: Json = False,
+    output: Output = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Watch a run until it has ended, and show its result."""
+    into = open_output(output, json)
+    from fanfold.cli.watch import finish, watch_run
+
+    account, deployment, run_id = find_run(run_id, job, local, profile, region)
+    stages = open_stages(into)
+    finish(watch_run(account.aws, deployment, run_id, stages), account.aws, deployment, stages, into)
+
+
+def list_runs(
+    *,
+    job: AnyJob = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only runs that are RUNNING, SUCCEEDED, FAILED, CANCELLED or DIED.",
+            callback=_status,
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(parser=whole_number(1), metavar="N", help="Maximum number of runs, newest first.")
+    ] = 50,
+    json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """List past and current runs, newest first. In a pipe, tabs separate the columns."""
+    from fanfold.runs.history import as_json, past_runs, show_runs
+
+    account = open_account(local, profile, region)
+    console = open_console()
+    found = past_runs(account.aws, account.deployments(job), limit, status)
+    for run in found.unreadable:
+        complain(run.text)
+    if json:
+        print_json(as_json(found))
+    elif found.runs or not console.is_terminal:
+        show_runs(console, found.runs)
+        if console.is_terminal and len(found.runs) == limit:
+            console.print(f"These are the newest {limit:,}; --limit N shows more.")
+    elif status:
+        console.print(f"There are no runs that are {status}.")
+    elif not found.unreadable:
+        console.print(f"There are no runs yet. Start one with `fanfold run{account.aws.options} SOURCE`.")
+
+
+def results(
+    run_id: RunId,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print it as CSV, one flat table.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PATH", help="Write it to this file instead, .json or .csv."),
+    ] = None,
+    job: AnyJob = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Show the result of a run that has succeeded."""
+    if json and csv:
+        raise typer.BadParameter("give --json or --csv, not both.")
+    into = open_output(output, json, csv)
+    from fanfold.cli import output as report
+    from fanfold.runs import run as runs
+
+    account, deployment, run_id = find_run(run_id, job, local, profile, region)
+    ended = runs.read(account.aws, deployment, run_id)
+    report.show_warnings(ended.record.warnings)
+    if not into:
+        console = open_console()
+        with runs.legible(run_id):
+            report.show(console, deployment.job, ended.summary, {})
+        report.show_dollars(console, ended.record)
+        return
+    with runs.legible(run_id):
+        text = report.as_file(into, deployment.job, ended.summary, {})
+    report.write(into.path, text)
+    if into.path != report.STANDARD_OUTPUT:
+        open_console(to_errors=True).print(visible(f"Written to {into.path}"), soft_wrap=True)
+
+
+def resume(
+    run_id: RunId,
+    *,
+    max_dollars: MaxDollars = None,
+    job: AnyJob = None,
+    json: Json = False,
+    output: Output = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Resume a run that failed, was cancelled or died. Only what is missing is done."""
+    into = open_output(output, json)
+    import msgspec
+
+    from fanfold.cli.watch import finish, watch_run
+    from fanfold.runs import run as runs
+
+    account, deployment, run_id = find_run(run_id, job, local, profile, region)
+    aws, stages = account.aws, open_stages(into)
+    stages.console.print(f"On {account.name()}")
+    request = runs.request_to_resume(aws, deployment, run_id)
+    request = msgspec.structs.replace(request, max_dollars=max_dollars)
+    ended = watch_run(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
+    finish(ended, aws, deployment, stages, into)
+
+
+def cancel(
+    run_id: RunId, *, job: AnyJob = None, local: Local = False, profile: Profile = None, region: Region = None
+) -> None:
+    """Cancel a run; its blocks stay, so it can be resumed."""
+    from fanfold.runs import run as runs
+
+    account, deployment, run_id = find_run(run_id, job, local, profile, region)
+    complain(f"On {account.name()}")
+    record = runs.cancel(account.aws, deployment, run_id)
+    sentences = {
+        "RUNNING": "The run is stopping: it starts no more blocks.",
+        "CANCELLED": "The run is cancelled.",
+    }
+    open_console().print(sentences.get(record.status, f"The run has just ended: {record.status}."))
+
+
+def clean(
+    run_ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN_ID]...", help="These runs.  [default: all that are old enough]"),
+    ] = None,
+    *,
+    older_than: Annotated[
+        float | None,
+        typer.Option(
+            parser=days, metavar="DAYS", help="Only runs that stored nothing for so long.  [default: 1]"
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    job: AnyJob = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """Delete intermediates of old runs. Inputs and results stay. A cleaned run has no timeline in its report,
+    and resuming it reads everything again. By default blobs expire by themselves after a day, the rest after
+    7 days."""
+    if run_ids and older_than is not None:
+        raise typer.BadParameter("give run ids or --older-than, not both.")
+    from fanfold.runs.intermediates import clean as clean_up
+
+    account = open_account(local, profile, region)
+    complain(f"On {account.name()}")
+    clean_up(
+        open_console(),
+        account.aws,
+        account.deployments(job),
+        run_ids or [],
+        1.0 if older_than is None else older_than,
+        dry_run=dry_run,
+        yes=yes,
+    )
