@@ -1,88 +1,59 @@
-"""What hypercorn serves as the local AWS: MiniStack behind the gate. For the server's process only."""
+"""Every patch of MiniStack, with its reason. All are written for one version."""
 
-import asyncio.constants
+import contextlib
 import hashlib
 import mmap
 import os
 import shutil
-import stat
+import subprocess
 import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from resource import getpagesize
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import ministack.app
 from ministack.core import lambda_runtime, persistence
-from ministack.core.iam_evaluator import (
-    ResolvedCredential,
-    find_iam_access_key_account,
-    is_root_access_key,
-    resolve_credential,
-)
-from ministack.services import lambda_svc, s3, sts
+from ministack.services import lambda_svc, s3
 
-from fanfold.local_aws.gate import Gate
-from fanfold.local_aws.memory_limit import MemoryLimit
+WRITTEN_FOR = "1.5.33"
+"""The version of MiniStack. With another one, check every patch: is it still needed, does it still fit?"""
 
-OWN_KEY = os.environ["AWS_ACCESS_KEY_ID"]
-OWN_SECRET = os.environ["AWS_SECRET_ACCESS_KEY"]
-
-MAX_LOG_BYTES = 10 << 20
-LOG_LOOKED_AT_S = 2.0
-
-WHOLE = "whole"
-"""The file that says that all of the state was saved, beside it."""
-
-# A client that is idle answers no goodbye. The server would wait for it, and only then save its state.
-asyncio.constants.SSL_SHUTDOWN_TIMEOUT = 0.2
-
-# Functions share what is unpacked once; so their bytecode, too.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Credentials of functions
 
 _guessable_credentials = lambda_runtime.execution_credentials
 
 
 def execution_credentials(config: Mapping[str, str]) -> dict[str, str]:
-    """A function's own credentials. MiniStack derives them from the names of the function and its role,
-    which are the same on every machine: a secret goes into the hash, as if it were part of the role's ARN."""
-    credentials: dict[str, str] = _guessable_credentials({**config, "Role": f"{OWN_SECRET}:{config['Role']}"})
+    """A function's credentials, with the server's secret in the hash that they are derived from, as if it
+    were part of the role's ARN."""
+    role = f"{os.environ['AWS_SECRET_ACCESS_KEY']}:{config['Role']}"
+    credentials: dict[str, str] = _guessable_credentials({**config, "Role": role})
     return credentials
 
 
-def secret_of(access_key_id: str, session_token: str) -> str | None:
-    """The secret key of an access key that belongs to this run: its own, those of users that were made in it,
-    those of roles that were assumed in it."""
-    if access_key_id == OWN_KEY:
-        return OWN_SECRET
-    if is_root_access_key(access_key_id):  # "test" and whatever else MiniStack takes for its own
-        return None
-    session = sts._sessions.get(access_key_id)
-    account = str(session["Arn"]).split(":")[4] if session else find_iam_access_key_account(access_key_id)
-    if account is None:
-        return None
-    found = resolve_credential(access_key_id, account, session_token)
-    return found.secret_access_key if isinstance(found, ResolvedCredential) else None
+# Unpacked code
 
 
 class SharedZipFile(zipfile.ZipFile):
-    """Code and layers as MiniStack unpacks them, anew for each copy of a function: most of what a cold start
-    would take here. Each is unpacked once, and linked to."""
+    """Unpacks each zip of code once, and links to it from the folder of each function process."""
 
     _one_at_a_time = threading.Lock()  # ZipFile has a _lock of its own, one for each
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
-        """Into ``path``, a folder of a copy's own folder."""
+        """Into ``path``, in the folder of a function process."""
         assert self.filename
         target, content = Path(path), Path(self.filename).read_bytes()
         shared = Path(tempfile.gettempdir(), "unpacked", hashlib.sha256(content).hexdigest())
         with self._one_at_a_time:
             if not shared.exists():
-                self._tidy(shared.parent)
+                self._remove_unused(shared.parent)
                 unpacking = shared.with_suffix(".partial")
                 shutil.rmtree(unpacking, ignore_errors=True)
                 super().extractall(unpacking, members, pwd)
@@ -91,56 +62,157 @@ class SharedZipFile(zipfile.ZipFile):
                 (target / entry.name).symlink_to(entry)
 
     @staticmethod
-    def _tidy(unpacked: Path) -> None:
-        """Remove what no copy of a function links to any more."""
-        copies = Path(tempfile.gettempdir()).glob("ministack-lambda-*/*/*")
-        used = {entry.readlink().parent for entry in copies if entry.is_symlink()}
+    def _remove_unused(unpacked: Path) -> None:
+        """Remove what no function process links to."""
+        links = Path(tempfile.gettempdir()).glob("ministack-lambda-*/*/*")
+        used = {entry.readlink().parent for entry in links if entry.is_symlink()}
         for folder in unpacked.glob("*"):
             if folder not in used:
                 shutil.rmtree(folder)
+
+
+# Lambda's memory limit
+#
+# The resident memory of a function's process counts, including what it shares with others, such as the
+# interpreter's code, but not that of child processes. A process over its limit is killed during its call. A
+# peak too short to be seen is found when the call ends, by the kernel's high-water mark.
+
+SHORTEST_CHECK_S, LONGEST_CHECK_S = 0.02, 0.5
+
+GROWTH_BYTES_PER_S = 4 << 30
+"""No process gets fresh memory faster, so one that is far from its limit need not be checked soon."""
+
+_PAGE_BYTES = getpagesize()
+
+
+class LimitedCall:
+    """A call of a function: its process, once that has started, and the most memory that it may have."""
+
+    def __init__(self, process: Callable[[], subprocess.Popen[str] | None], limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self.is_killed = False
+        self.next_check_at = 0.0
+        self._process = process
+
+    def check(self, now: float) -> None:
+        """Kill the process if it has too much memory now, and schedule the next check."""
+        process = self._process()
+        resident_bytes = _resident_bytes(process.pid) if process else 0
+        if process and resident_bytes > self.limit_bytes:
+            self._kill(process)
+        left_s = (self.limit_bytes - resident_bytes) / GROWTH_BYTES_PER_S
+        self.next_check_at = now + min(max(left_s, SHORTEST_CHECK_S), LONGEST_CHECK_S)
+
+    def check_peak(self) -> None:
+        """Kill the process if it ever had too much memory."""
+        process = self._process()
+        if process and not self.is_killed and _peak_bytes(process.pid) > self.limit_bytes:
+            self._kill(process)
+
+    def _kill(self, process: subprocess.Popen[str]) -> None:
+        self.is_killed = True
+        process.kill()
+
+
+class MemoryLimit:
+    """Checks any number of calls from one thread, which sleeps while there are none."""
+
+    def __init__(self) -> None:
+        self._calls: set[LimitedCall] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def limited(
+        self, process: Callable[[], subprocess.Popen[str] | None], limit_bytes: int
+    ) -> Iterator[LimitedCall]:
+        """Check a call, whose process may start during it. ``is_killed`` is final when the block ends."""
+        call = LimitedCall(process, limit_bytes)
+        with self._changed:
+            if not self._thread:
+                self._thread = threading.Thread(target=self._check_all, daemon=True)
+                self._thread.start()
+            self._calls.add(call)
+            self._changed.notify()
+        try:
+            yield call
+        finally:
+            with self._changed:
+                self._calls.discard(call)
+            call.check_peak()
+
+    def _check_all(self) -> None:
+        while True:
+            with self._changed:
+                while not self._calls:
+                    self._changed.wait()
+                calls = list(self._calls)
+            now = time.monotonic()
+            for call in calls:
+                if call.next_check_at <= now:
+                    call.check(now)
+            time.sleep(SHORTEST_CHECK_S)
+
+
+def _resident_bytes(process_id: int) -> int:
+    """0 for a process that has ended."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * _PAGE_BYTES
+    return 0
+
+
+def _peak_bytes(process_id: int) -> int:
+    """0 for a process that has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process_id}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) << 10
+    return 0
 
 
 _invoke, _execute_function = lambda_runtime.Worker.invoke, lambda_svc._execute_function_warm
 _memory_limit = MemoryLimit()
 
 
-def killed(request_id: str) -> str:
-    """What Lambda says of a call whose function was killed."""
+def _killed(request_id: str) -> str:
+    """Lambda's message for a call whose process was killed."""
     return f"RequestId: {request_id} Error: Runtime exited with error: signal: killed"
 
 
 def invoke(worker: lambda_runtime.Worker, event: Any, request_id: str, **options: Any) -> dict[str, Any]:
-    """MiniStack's, but that a process with more memory than its function has is killed, as in Lambda."""
+    """Kills a process that has more memory than its function."""
     limit_bytes = int(worker.config["MemorySize"]) << 20
-    with _memory_limit.over(lambda: worker._proc, limit_bytes) as call:
+    with _memory_limit.limited(lambda: worker._proc, limit_bytes) as call:
         answer: dict[str, Any] = _invoke(worker, event, request_id, **options)
     if not call.is_killed:
         return answer
-    return {"status": "error", "error": killed(request_id), "log": answer.get("log", "")}
+    return {"status": "error", "error": _killed(request_id), "log": answer.get("log", "")}
 
 
 def execute_function(function: Any, event: Any, request_id: str) -> dict[str, Any]:
-    """MiniStack's, but that the error of a process that was killed has its name."""
+    """Gives the error of a killed process Lambda's name."""
     result: dict[str, Any] = _execute_function(function, event, request_id)
-    if result.get("error") and result["body"]["errorMessage"] == killed(request_id):
+    if result.get("error") and result["body"]["errorMessage"] == _killed(request_id):
         result["body"]["errorType"] = "Runtime.OutOfMemory"
     return result
 
+
+# Ranges of large objects
 
 _answering = ContextVar("answering", default=False)
 _get_object, _read_body = s3._get_object, s3._read_body
 
 
-class Mapped(mmap.mmap):
-    """An object that is kept in a file, of which a request reads a range."""
+class MappedBody(mmap.mmap):
+    """The file of an object, of which a request reads a range."""
 
     def encode(self, _encoding: str) -> bytes:
-        """All of it: what MiniStack calls of a body that is not bytes."""
+        """All of it: what MiniStack calls on a body that is not bytes."""
         return self[:]
 
 
 def get_object(*request: Any) -> Any:
-    """MiniStack's, but that an object in a file is not read as a whole for each range."""
+    """Has ``read_body`` map the object."""
     token = _answering.set(True)
     try:
         return _get_object(*request)
@@ -148,25 +220,22 @@ def get_object(*request: Any) -> Any:
         _answering.reset(token)
 
 
-def read_body(bucket: str, key: str, record: Mapping[str, Any]) -> bytes | Mapped:
+def read_body(bucket: str, key: str, record: Mapping[str, Any]) -> bytes | MappedBody:
     """The body of an object."""
     if record.get("body") is not None or not _answering.get() or not record["size"]:
         return bytes(_read_body(bucket, key, record))
     with Path(s3._object_disk_path(bucket, key)).open("rb") as file:
-        return Mapped(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return MappedBody(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def bound_log() -> None:
-    """Begin the log anew whenever it has grown too long."""
-    while True:
-        written = os.fstat(2)
-        if stat.S_ISREG(written.st_mode) and written.st_size > MAX_LOG_BYTES:
-            os.ftruncate(2, 0)
-        time.sleep(LOG_LOOKED_AT_S)
+# Saved state
+
+WHOLE = "whole"
+"""The file, beside the saved state, that says that all of it was saved."""
 
 
 def save_all(services: Mapping[str, Any]) -> None:
-    """Save the state of ``services``, and that it is whole: MiniStack only logs what could not be saved."""
+    """Save the state of ``services``, then ``WHOLE``."""
     state = Path(persistence.STATE_DIR)
     for old in state.glob("*.json"):
         old.unlink()
@@ -175,11 +244,47 @@ def save_all(services: Mapping[str, Any]) -> None:
         (state / WHOLE).touch()
 
 
-lambda_runtime.execution_credentials = execution_credentials
-lambda_runtime.Worker.invoke = invoke
-lambda_svc._execute_function_warm = execute_function
-lambda_runtime.zipfile = SimpleNamespace(ZipFile=SharedZipFile, BadZipFile=zipfile.BadZipFile)
-ministack.app.save_all = save_all
-s3._get_object, s3._read_body = get_object, read_body
-app = Gate(ministack.app.app, secret_of)
-threading.Thread(target=bound_log, daemon=True).start()
+class Patch(NamedTuple):
+    """``replacement`` takes the place of the attribute ``name`` of ``owner``."""
+
+    owner: Any
+    name: str
+    replacement: Any
+    reason: str
+
+
+PATCHES = (
+    Patch(
+        lambda_runtime,
+        "execution_credentials",
+        execution_credentials,
+        "Credentials derived from the names of a function and its role can be guessed.",
+    ),
+    Patch(
+        lambda_runtime,
+        "zipfile",
+        SimpleNamespace(ZipFile=SharedZipFile, BadZipFile=zipfile.BadZipFile),
+        "Unpacking code for each process, without bytecode, is most of a cold start.",
+    ),
+    Patch(lambda_runtime.Worker, "invoke", invoke, "Processes have no memory limit."),
+    Patch(
+        lambda_svc,
+        "_execute_function_warm",
+        execute_function,
+        "A process that was killed has an error type other than Lambda's.",
+    ),
+    Patch(s3, "_get_object", get_object, "A GET of a range reads the whole object from its file."),
+    Patch(s3, "_read_body", read_body, "As _get_object."),
+    Patch(
+        ministack.app,
+        "save_all",
+        save_all,
+        "State that cannot be saved is only logged, and later restored in part.",
+    ),
+)
+
+
+def apply() -> None:
+    """Patch MiniStack in this process."""
+    for patch in PATCHES:
+        setattr(patch.owner, patch.name, patch.replacement)

@@ -91,7 +91,7 @@ def serving(
             _raise_open_files_limit()
             server = started(
                 [
-                    *(sys.executable, "-m", "hypercorn", "fanfold.local_aws.patches:app", "--workers", "0"),
+                    *(sys.executable, "-m", "hypercorn", "fanfold.local_aws.app:app", "--workers", "0"),
                     *("--bind", f"fd://{listener.fileno()}", "--keep-alive", "75", "--log-level", "WARNING"),
                     *("--certfile", str(certificates.certificate), "--keyfile", str(certificates.key)),
                 ],
