@@ -14,10 +14,11 @@ def test_requests_are_those_that_passed(faulty: Faulty, throttled_share: float) 
     event = faulty.event()
     faulty.must_be_exact(f"429 of Lambda, {throttled_share:.0%} of parse_block, and its price", event)
     faulty.proxy.wait_until_idle()
+    of_method = {"PUT": "s3_puts", "GET": "s3_gets", "HEAD": "s3_gets", "POST": "s3_deletes"}
     passed = Counter(
-        call.service if call.service != "s3" else "s3_puts" if call.method == "PUT" else "s3_gets"
-        for call in faulty.proxy.calls
+        of_method[call.method] if call.service == "s3" else call.service for call in faulty.proxy.calls
     )
+    assert passed["s3_deletes"] == 1  # of the blobs, once the run has answered; free of charge
     record, _ = faulty.stack.results(event["run_id"])
     assert record is not None
     calls = faulty.stack.trace(event["run_id"]).calls
