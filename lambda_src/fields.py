@@ -11,6 +11,10 @@ MAX_CONCURRENCY = 500
 """Each call is a thread and a connection, and a Lambda has 1,024 of threads and of open files."""
 
 
+MAX_KEY_BYTES = 1024
+"""S3's limit, in UTF-8."""
+
+
 LARGEST_OBJECT_BYTES = 50 * 10**12
 """What S3 stores at most in one object."""
 

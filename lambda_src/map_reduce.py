@@ -14,9 +14,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 from lambda_src.errors import EndsRun, FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
+from lambda_src.outcomes import Outcome
 from lambda_src.pace import Pace
 from lambda_src.waits import Waits
 
@@ -47,9 +48,6 @@ STRAGGLER_FACTOR = 3.0
 STRAGGLER_MIN_S = 1.0
 NAMED_FAILURES = 3
 """As many failures stand in the message; all of them in ``FanOutFailed.failures``."""
-
-
-Outcome = Literal["done", "late", "throttled", "failed", "given_up"]
 
 
 class Ended(NamedTuple):

@@ -26,15 +26,6 @@ ONE_VCPU_MB = 1769
 NEW_ACCOUNT_MB = 3008
 """What AWS lets a function of a new account have at most (AWS Lambda developer guide, "Lambda quotas")."""
 
-INPUT_PREFIX = "input/"
-"""Where the stack's own bucket holds its inputs; the functions may read no other part of it as input."""
-
-BLOBS_PREFIX = "blobs/"
-RUNS_PREFIX = "runs/"
-
-RUNS_INDEX = "runs"
-"""Of the results table: the runs' records by the time when they began."""
-
 DEFAULT_JOB = "top_words"
 
 SETTINGS = "fanfold:settings"

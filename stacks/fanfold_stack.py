@@ -8,7 +8,8 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lambda_src.job import names
-from lambda_src.settings import BLOBS_PREFIX, DEFAULT_JOB, INPUT_PREFIX, RUNS_PREFIX, SETTINGS, Outputs
+from lambda_src.settings import DEFAULT_JOB, SETTINGS, Outputs
+from lambda_src.store.keys import BLOBS_PREFIX, INPUT_PREFIX, RUNS_PREFIX
 from stacks.context import Context, InvalidContext
 from stacks.dashboard import Dashboard
 from stacks.functions import ARCHITECTURES

@@ -5,7 +5,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from lambda_src.settings import BLOBS_PREFIX, RUNS_INDEX, RUNS_PREFIX
+from lambda_src.store.keys import BLOBS_PREFIX, RUNS_INDEX, RUNS_PREFIX
 
 RECORDS_KEPT_DAYS = 7
 """What a report needs (manifest, trace, listing) is small, and stays longer than the blobs."""

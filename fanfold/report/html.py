@@ -13,7 +13,7 @@ from fanfold.report.page import LibraryMissing, page
 from fanfold.runs import run as runs
 from lambda_src import job
 from lambda_src.run.summary import summarize
-from lambda_src.settings import RUNS_PREFIX
+from lambda_src.store.keys import manifest_key, trace_key
 from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.reports import Manifest
 
@@ -41,10 +41,10 @@ def html_report(aws: Aws, deployment: Deployment, run_id: str) -> bytes:
     if record.status == "RUNNING" and not runs.has_died(record):
         watch = runs.command("watch", aws, deployment, run_id)
         raise runs.RunError(f"The run {run_id} has not ended. To wait for it: {watch}")
-    manifest = _stored(aws, deployment, run_id, "manifest").decoded(Manifest)
+    manifest = _stored(aws, deployment, manifest_key(run_id)).decoded(Manifest)
     trace, trace_error = None, ""
     try:
-        trace = _stored(aws, deployment, run_id, "trace").decoded(Trace)
+        trace = _stored(aws, deployment, trace_key(run_id)).decoded(Trace)
     except runs.RunError as error:  # the report has enough to say without a timeline
         trace_error = str(error)
     version = importlib.metadata.version("fanfold")
@@ -65,8 +65,7 @@ def html_report(aws: Aws, deployment: Deployment, run_id: str) -> bytes:
         raise ReportError(str(error)) from error
 
 
-def _stored(aws: Aws, deployment: Deployment, run_id: str, name: str) -> Stored:
-    key = f"{RUNS_PREFIX}{run_id}/{name}.json"
+def _stored(aws: Aws, deployment: Deployment, key: str) -> Stored:
     place = f"s3://{deployment.bucket}/{key}"
     try:
         stored: Any = aws.client("s3").get_object(Bucket=deployment.bucket, Key=key)

@@ -16,8 +16,8 @@ from fanfold.format import dollars_text, size_text
 from fanfold.runs.run import RunError, has_died, job_option
 from fanfold.safe_text import visible
 from lambda_src.errors import RecordUnreadable
-from lambda_src.settings import RUNS_INDEX
-from lambda_src.store.results import RUN_ITEM, run_from_item
+from lambda_src.store.keys import RUN_ITEM, RUNS_INDEX
+from lambda_src.store.results import run_from_item
 from lambda_src.wire.record import RunRecord, Status, total_dollars
 
 READ_AT_ONCE = 100

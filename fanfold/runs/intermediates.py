@@ -20,7 +20,7 @@ from fanfold.format import size_text
 from fanfold.runs import run as runs
 from fanfold.runs.run import has_died
 from fanfold.safe_text import visible
-from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
+from lambda_src.store.keys import BLOBS_PREFIX, RUNS_PREFIX, run_of
 from lambda_src.wire.record import RunRecord
 
 DELETED_AT_ONCE = 1000
@@ -99,12 +99,11 @@ def leftovers(aws: Aws, deployment: Deployment) -> list[Leftovers]:
     found: dict[str, Leftovers] = {}
     with _translated(deployment.bucket):
         pages = aws.client("s3").get_paginator("list_objects_v2")
-        for prefix, place in ((BLOBS_PREFIX, 2), (RUNS_PREFIX, 1)):
+        for prefix in (BLOBS_PREFIX, RUNS_PREFIX):
             for page in pages.paginate(Bucket=deployment.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
-                    segments = entry["Key"].split("/")
-                    if len(segments) > place + 1:  # blobs/<spread>/<run>/<block>, runs/<run>/<name>
-                        _add(found, segments[place], entry)
+                    if run_id := run_of(entry["Key"]):
+                        _add(found, run_id, entry)
     return sorted(found.values(), key=lambda left: left.written_at)
 
 

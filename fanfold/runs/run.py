@@ -22,7 +22,8 @@ from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId
 from lambda_src.run.summary import summarize
-from lambda_src.settings import DEFAULT_JOB, INPUT_PREFIX
+from lambda_src.settings import DEFAULT_JOB
+from lambda_src.store.keys import INPUT_PREFIX
 from lambda_src.store.results import ResultsTable
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import PartReport

@@ -16,14 +16,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fanfold.account.connection import Aws, explain
 from fanfold.errors import ExpectedError
 from fanfold.runs.source import Local
-from lambda_src.settings import INPUT_PREFIX
+from lambda_src.fields import MAX_KEY_BYTES
+from lambda_src.store.keys import input_key
 
 READ_BYTES = 1 << 20
 PART_BYTES = 8 << 20
 MAX_PARTS = 10_000
-KEY_BYTES = 1024
-"""The last two are S3's own bounds, of the parts of an upload and of a key."""
-
 FOLDER_AT_ONCE = 8
 """Files of a folder sent at once: enough to hide S3's latency."""
 
@@ -88,7 +86,7 @@ def upload_folder(
         together = hashlib.sha256(repr(sorted(digests.items())).encode())
         prefix = input_key(together.hexdigest(), folder.path.resolve().name) + "/"
         for name in folder.files:
-            if len(f"{prefix}{name}".encode()) > KEY_BYTES:
+            if len(f"{prefix}{name}".encode()) > MAX_KEY_BYTES:
                 raise UploadError(f"The name of {folder.path / name} is too long for a key: shorten it.")
         clients = _clients(aws)
         there = {
@@ -144,20 +142,6 @@ def _translated(path: Path, bucket: str) -> Iterator[None]:
         raise UploadError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise UploadError(f"{path} could not be uploaded to the bucket {bucket}: {explain(error)}") from error
-
-
-def input_key(sha256: str, name: str) -> str:
-    """The key of a content, with the file's name for the person who lists the bucket. Whatever the name, it
-    is a key that can be read again.
-
-    >>> input_key("0123456789abcdef0123456789abcdef" * 2, "my text\\n.txt")
-    'input/0123456789abcdef0123456789abcdef/my text_.txt'
-    """
-    folder = f"{INPUT_PREFIX}{sha256[:32]}/"
-    shown = "".join(char if char.isprintable() and char != "/" else "_" for char in name)
-    if shown in ("", ".", ".."):
-        shown = "_"
-    return folder + shown.encode()[: KEY_BYTES - len(folder)].decode(errors="ignore")
 
 
 class _SameAgain:

@@ -23,8 +23,8 @@ from lambda_src.errors import (
     Transient,
     one_line,
 )
+from lambda_src.fields import MAX_KEY_BYTES
 
-MAX_KEY_BYTES = 1024
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 _STATUS = re.compile(r"status code: (\d{3})")

@@ -25,13 +25,13 @@ from lambda_src.run.ports import Ports
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,
-    INPUT_PREFIX,
     LOG_RESULTS_TIMEOUT_S,
     PARSE_BLOCK_TIMEOUT_S,
     ParseFileSettings,
     from_environment,
 )
-from lambda_src.store.blobs import BlobStore, variant
+from lambda_src.store.blobs import BlobStore
+from lambda_src.store.keys import INPUT_PREFIX, variant
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Trace, Usage

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from lambda_src.errors import BudgetExceeded, FanfoldError
 from lambda_src.map_reduce import Ended
+from lambda_src.outcomes import CALL_COUNTS
 from lambda_src.run.prices import ITEMS, dollars, prices_of
-from lambda_src.telemetry.calls import CALL_COUNTS, FAILURE_BYTES, Call, Trace, Usage, cut, error_text
+from lambda_src.telemetry.calls import FAILURE_BYTES, Call, Trace, Usage, cut, error_text
 from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord
 

@@ -6,8 +6,9 @@ from lambda_src.errors import BadObjects, BlobDamaged, JobBroken, OutOfMemory, T
 from lambda_src.input.addresses import Portion
 from lambda_src.input.findings import CONCERNS, INVALID_UTF8, WatchedInput
 from lambda_src.job import Input, Job, Mapped, Owned, Span
-from lambda_src.store.blobs import BlobStore, header_bytes, variant
+from lambda_src.store.blobs import BlobStore, header_bytes
 from lambda_src.store.digests import digest_of
+from lambda_src.store.keys import variant
 from lambda_src.telemetry.calls import cut
 from lambda_src.wire.codec import encode
 from lambda_src.wire.record import REASON_BYTES

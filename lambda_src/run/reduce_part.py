@@ -8,7 +8,8 @@ from lambda_src.errors import BlobDamaged, InvalidRequest
 from lambda_src.job import Job
 from lambda_src.map_reduce import fan_out
 from lambda_src.run.proof import check_mapped, check_reduced, lines_written
-from lambda_src.store.blobs import BlobStore, variant
+from lambda_src.store.blobs import BlobStore
+from lambda_src.store.keys import variant
 from lambda_src.telemetry import meter
 from lambda_src.wire.reports import BlockReport, Manifest, PartReport
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from lambda_src.errors import FanfoldError, Throttled
-from lambda_src.telemetry.calls import Call, CallOutcome, error_text
+from lambda_src.outcomes import Outcome
+from lambda_src.telemetry.calls import Call, error_text
 from lambda_src.waits import Waits
 from lambda_src.wire.reports import Warmed
 
@@ -53,7 +54,7 @@ class Warming:
         try:
             warmed = self._invoke(calls[number].function)
         except FanfoldError as error:
-            outcome: CallOutcome = "throttled" if isinstance(error, Throttled) else "failed"
+            outcome: Outcome = "throttled" if isinstance(error, Throttled) else "failed"
             call = replace(calls[number], error=error_text(error), request_id=error.request_id)
             calls[number] = _ended(call, outcome)
         else:
@@ -65,5 +66,5 @@ class Warming:
             calls[number] = _ended(call, "done")
 
 
-def _ended(call: Call, outcome: CallOutcome) -> Call:
+def _ended(call: Call, outcome: Outcome) -> Call:
     return replace(call, ended_at=time.time(), outcome=outcome)

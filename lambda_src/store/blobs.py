@@ -5,7 +5,6 @@ run's blobs spread over S3's own partitions. Writing a block again puts the same
 copies of a task cannot hurt each other.
 """
 
-import hashlib
 import io
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -16,8 +15,8 @@ from obstore.store import S3Store
 
 from lambda_src.aws.s3 import translated
 from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
-from lambda_src.settings import BLOBS_PREFIX, RUNS_PREFIX
 from lambda_src.store.digests import digest_at, digest_of
+from lambda_src.store.keys import blob_key, listing_key, manifest_key, trace_key
 from lambda_src.telemetry import meter
 
 if TYPE_CHECKING:
@@ -48,16 +47,6 @@ def header_bytes(content_bytes: int) -> int:
     return -(-(content_bytes + _DIGITS + 2) // HEADER_STEP_BYTES) * HEADER_STEP_BYTES
 
 
-def variant(left_out: Iterable[Sequence[int]]) -> str:
-    """Names the blob of a block without the objects in these spans.
-
-    >>> variant([]), variant([(0, 9)])
-    ('', '-fb7da451')
-    """
-    spans = [tuple(span) for span in left_out]
-    return f"-{hashlib.sha256(repr(spans).encode()).hexdigest()[:8]}" if spans else ""
-
-
 class BlobStore:
     """The blobs, the manifest, the listing and the trace of one run, in ``bucket``."""
 
@@ -67,10 +56,8 @@ class BlobStore:
         self._run_id = run_id
 
     def key(self, block: int, variant: str = "") -> str:
-        """The key of block ``block``, in this ``variant``: a late copy of a call must not overwrite the blob
-        that leaves out more objects."""
-        spread = hashlib.sha256(f"{self._run_id}/{block}".encode()).hexdigest()[:8]
-        return f"{BLOBS_PREFIX}{spread}/{self._run_id}/{block:06d}{variant}.jsonl"
+        """The key of block ``block``, in this ``variant``."""
+        return blob_key(self._run_id, block, variant)
 
     def put(self, block: int, header: bytes, size: int, lines: Sequence[bytes], *, variant: str = "") -> None:
         """Store ``lines``, a newline behind each, behind ``header`` padded to ``size``. Raises AccessDenied,
@@ -141,40 +128,31 @@ class BlobStore:
 
     def put_manifest(self, manifest: bytes) -> None:
         """Store the run's manifest. Raises AccessDenied, Transient."""
-        self._put(self._manifest_key(), manifest)
+        self._put(manifest_key(self._run_id), manifest)
 
     def get_manifest(self) -> bytes:
         """The run's manifest. Raises BlobDamaged if it is missing, AccessDenied, Transient."""
-        return self._get(self._manifest_key())[0].getvalue()
+        return self._get(manifest_key(self._run_id))[0].getvalue()
 
     def put_listing(self, listing: bytes) -> None:
         """Store the listing of the run's objects. Raises AccessDenied, Transient."""
-        self._put(self._listing_key(), listing)
+        self._put(listing_key(self._run_id), listing)
 
     def get_listing(self, start: int, end: int) -> bytes:
         """Bytes ``[start, end)`` of the listing. Raises BlobDamaged if it is missing or too short,
         AccessDenied, Transient."""
-        return self._get(self._listing_key(), start, end)[0].getvalue()
+        return self._get(listing_key(self._run_id), start, end)[0].getvalue()
 
     def put_trace(self, trace: bytes) -> None:
         """Store the run's trace. Raises AccessDenied, Transient."""
-        self._put(self._trace_key(), trace)
+        self._put(trace_key(self._run_id), trace)
 
     def get_trace(self) -> bytes | None:
         """The run's trace, or None where there is none. Raises Transient."""
         try:
-            return self._get(self._trace_key())[0].getvalue()
+            return self._get(trace_key(self._run_id))[0].getvalue()
         except (BlobDamaged, AccessDenied):  # as for a header
             return None
-
-    def _trace_key(self) -> str:
-        return f"{RUNS_PREFIX}{self._run_id}/trace.json"
-
-    def _listing_key(self) -> str:
-        return f"{RUNS_PREFIX}{self._run_id}/objects.jsonl"
-
-    def _manifest_key(self) -> str:
-        return f"{RUNS_PREFIX}{self._run_id}/manifest.json"
 
     def _put(self, key: str, body: bytes | Sequence[bytes]) -> None:
         """Store ``body``, or its parts: one request, without a copy of them."""

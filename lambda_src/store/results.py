@@ -26,11 +26,10 @@ from lambda_src.errors import (
     Transient,
 )
 from lambda_src.job import Job
+from lambda_src.store.keys import RUN_ITEM, part_item, part_items
 from lambda_src.telemetry.calls import FAILURE_BYTES, cut
 from lambda_src.wire.record import RunRecord, Status
 from lambda_src.wire.reports import PartReport
-
-RUN_ITEM = "run"
 
 DELETES_AT_ONCE = 99
 """A transaction holds 100 actions, and one of them checks the owner."""
@@ -230,7 +229,7 @@ class ResultsTable:
             "TableName": self._table.name,
             "KeyConditionExpression": "run_id = :run AND begins_with(#item, :part)",
             "ExpressionAttributeNames": {"#item": "item"},
-            "ExpressionAttributeValues": _values(run=self.run_id, part=f"{self._job.part}#"),
+            "ExpressionAttributeValues": _values(run=self.run_id, part=part_items(self._job.part)),
             "ConsistentRead": True,
             **more,
         }
@@ -293,8 +292,7 @@ class ResultsTable:
         return _values_of({"run_id": self.run_id, "item": item})
 
     def _part_item(self, part: str) -> str:
-        """Padded, so that items sort as parts that are numbers do."""
-        return f"{self._job.part}#{part.rjust(max(map(len, self._job.parts)), '0')}"
+        return part_item(self._job.part, part, self._job.parts)
 
     def _item(self, item: str, content: msgspec.Struct) -> dict[str, Any]:
         plain = msgspec.to_builtins(content)

@@ -1,10 +1,9 @@
 """The calls of a run, and what each used."""
 
-from typing import Literal
-
 from msgspec import Struct
 
 from lambda_src.fields import Count, RunId
+from lambda_src.outcomes import Outcome
 
 FAILURES, FAILURE_BYTES, ERROR_BYTES = 1000, 250, 4000
 
@@ -27,13 +26,6 @@ class Usage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     request_id: str = ""
 
 
-CallOutcome = Literal["done", "late", "throttled", "failed", "given_up"]
-
-
-CALL_COUNTS = {"done": "done", "failed": "tried_again", "throttled": "throttled", "late": "copies"}
-"""What becomes of calls, and the name by which ``RunRecord.calls`` counts them."""
-
-
 class Call(Struct, frozen=True, array_like=True):
     """One call of a Lambda, as its caller saw it; times are seconds since the epoch.
 
@@ -50,7 +42,7 @@ class Call(Struct, frozen=True, array_like=True):
     queued_at: float
     started_at: float
     ended_at: float
-    outcome: CallOutcome
+    outcome: Outcome
     error: str = ""
     usage: Usage | None = None
     request_id: str = ""

@@ -20,8 +20,8 @@ from lambda_src.input.blocks import split
 from lambda_src.job import Job, Measured, Span
 from lambda_src.run.proof import check_mapped, check_reduced
 from lambda_src.run.summary import summarize
-from lambda_src.settings import BLOBS_PREFIX
 from lambda_src.store.blobs import BlobStore
+from lambda_src.store.keys import BLOBS_PREFIX
 from lambda_src.store.results import ResultsTable
 from lambda_src.wire.codec import encode, to_plain
 from lambda_src.wire.record import RunRecord

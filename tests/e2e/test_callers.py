@@ -12,7 +12,7 @@ from fanfold.account.connection import account_of
 from fanfold.account.deployment import find_deployment
 from fanfold.checkout import ROOT
 from fanfold.local_aws.server import ACCOUNT, REGION
-from lambda_src.settings import RUNS_INDEX
+from lambda_src.store.keys import RUNS_INDEX
 from tests.deployed import Stack
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lambda_src.store.blobs import BlobStore
+from lambda_src.store.keys import blob_key
 from tests.faults.cases import BLOCK_BYTES, KEY
 from tests.faults.faulty import Faulty
 from tests.faults.proxy import INTERNAL, Answer, Call, Fault, Stall, tamper_json
@@ -24,10 +24,6 @@ def once(matches: Callable[[Call], bool], do: Callable[[], None]) -> Callable[[C
         return None
 
     return decide
-
-
-def blob_key(run_id: str, block: int) -> str:
-    return BlobStore(None, "", run_id).key(block)  # type: ignore[arg-type]
 
 
 def bucket(faulty: Faulty) -> str:

@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
 from lambda_src.aws.dynamodb import EndpointTable, open_table
-from lambda_src.settings import RUNS_INDEX
+from lambda_src.store.keys import RUNS_INDEX
 
 BUCKET = "bucket"
 TABLE = "results"

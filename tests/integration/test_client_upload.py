@@ -16,8 +16,9 @@ from obstore.store import S3Store
 from fanfold.account.connection import Aws
 from fanfold.runs import upload as module
 from fanfold.runs.source import Local, local
-from fanfold.runs.upload import PART_BYTES, UploadError, input_key, upload, upload_folder
+from fanfold.runs.upload import PART_BYTES, UploadError, upload, upload_folder
 from lambda_src.aws import source
+from lambda_src.store.keys import input_key
 from tests.integration.conftest import BUCKET
 
 BIG = b"twenty bytes of text" * (PART_BYTES // 20 + 1000)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from lambda_src.settings import RUNS_INDEX
+from lambda_src.store.keys import RUNS_INDEX
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import PartReport
 

@@ -13,17 +13,19 @@ ENGINE = {
     "errors": set(),
     "waits": set(),
     "pace": set(),
+    "outcomes": set(),
     "fields": set(),
     "records": {"errors"},
     "job": {"errors", "records"},
     "settings": {"errors"},
-    "map_reduce": {"errors", "pace", "waits"},
-    "telemetry": {"errors", "fields"},
+    "map_reduce": {"errors", "outcomes", "pace", "waits"},
+    "telemetry": {"errors", "fields", "outcomes"},
     "input": {"errors", "job", "records", "telemetry"},
     "wire": {"errors", "fields", "input", "job", "telemetry"},
-    "aws": {"errors", "input", "telemetry", "waits", "wire"},
-    "store": {"aws", "errors", "job", "settings", "telemetry", "wire"},
-    "run": {"errors", "fields", "input", "job", "map_reduce", "store", "telemetry", "waits", "wire"},
+    "aws": {"errors", "fields", "input", "telemetry", "waits", "wire"},
+    "store": {"aws", "errors", "fields", "job", "settings", "telemetry", "wire"},
+    "run": {"errors", "fields", "input", "job", "map_reduce", "outcomes", "store"}
+    | {"telemetry", "waits", "wire"},
     "jobs": {"errors", "input", "job", "records"},
     "handlers": {"aws", "errors", "fields", "input", "job", "run", "settings", "store", "waits"}
     | {"telemetry", "wire"},
@@ -36,6 +38,7 @@ LIBRARIES = {
     "records": set(),
     "waits": set(),
     "pace": set(),
+    "outcomes": set(),
     "map_reduce": set(),
     "aws": {"boto3", "botocore", "msgspec", "obstore"},
     "handlers": {"msgspec", "obstore"},
@@ -45,6 +48,7 @@ LIBRARIES = {
 """What a room may import besides: it costs time in cold starts."""
 
 CLIENT_MAY_IMPORT = {"aws", "errors", "fields", "input", "job", "jobs", "map_reduce", "run", "settings"} | {
+    "outcomes",
     "store",
     "telemetry",
     "wire",
@@ -121,13 +125,14 @@ def test_jobs_do_not_import_each_other() -> None:
         assert others <= {own}, path
 
 
-def test_the_stack_knows_only_the_settings_and_the_names_of_jobs_and_metrics() -> None:
+def test_the_stack_knows_only_settings_keys_and_the_names_of_jobs_and_metrics() -> None:
     for path in (ROOT / "stacks").glob("*.py"):
         assert {name[1:3] for name in imports(path) if name[0] == "lambda_src"} <= {
             ("job", "load"),
             ("job", "names"),
             ("job", "Job"),
             ("run", "metrics"),
+            ("store", "keys"),
         } | {name[1:3] for name in imports(path) if name[:2] == ("lambda_src", "settings")}, path
 
 
@@ -138,7 +143,10 @@ def test_the_client_imports_no_handler() -> None:
 def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
     """No AWS, no console: whoever has the record, the parts, the trace and the manifest can draw it."""
     page = list((ROOT / "fanfold" / "report" / "page").glob("*.py"))
-    assert rooms(page, "lambda_src") <= {"errors", "fields", "job", "run", "settings", "telemetry", "wire"}
+    assert rooms(page, "lambda_src") <= {"errors", "fields", "job", "outcomes", "run", "settings"} | {
+        "telemetry",
+        "wire",
+    }
     assert rooms(page, "fanfold") <= {"checkout", "format", "report", "safe_text"}
     for path in (ROOT / "fanfold" / "report" / "page" / "jobs").glob("*.py"):
         outside = {name for name in imports(path) if name[0] in ("fanfold", "lambda_src")}

@@ -34,7 +34,8 @@ from lambda_src.jobs.top_words import JOB
 from lambda_src.run.map_block import find_report, map_block
 from lambda_src.run.proof import check_mapped, lines_written
 from lambda_src.run.reduce_part import reduce_part
-from lambda_src.store.blobs import BlobStore, variant
+from lambda_src.store.blobs import BlobStore
+from lambda_src.store.keys import variant
 from lambda_src.wire.codec import encode
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import BlockReport, Manifest, PartReport

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from fanfold.report.page import timeline as module
 from fanfold.report.page.timeline import (
     BEGINNINGS,
-    OUTCOMES,
     at_once,
     lanes,
     percentile,
@@ -18,6 +17,7 @@ from fanfold.report.page.timeline import (
     thinned,
     timeline_of,
 )
+from lambda_src.outcomes import OUTCOMES
 from lambda_src.telemetry.calls import Call, Trace, Usage
 from tests.fake_runs import fake_run
 

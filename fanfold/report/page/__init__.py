@@ -25,8 +25,9 @@ from fanfold.report.page.timeline import timeline_of
 from fanfold.safe_text import shell_word
 from lambda_src.errors import for_people
 from lambda_src.job import load
+from lambda_src.outcomes import CALL_COUNTS
 from lambda_src.settings import stack_name
-from lambda_src.telemetry.calls import CALL_COUNTS, Trace
+from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import Manifest, PartReport
 

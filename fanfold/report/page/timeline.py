@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fanfold.safe_text import visible
+from lambda_src.outcomes import OUTCOMES
 from lambda_src.telemetry.calls import Call, Trace
 
 COORDINATORS = frozenset({"parse_file", "get_all_occurrences"})
@@ -313,9 +314,6 @@ def _evenly(numbers: Sequence[int], most: int) -> list[int]:
     if len(numbers) <= most:
         return list(numbers)
     return [numbers[place * len(numbers) // most] for place in range(most)]
-
-
-OUTCOMES = ("done", "late", "throttled", "failed", "given_up")
 
 
 def _columns(calls: Sequence[Call], flags: Sequence[int], start: float) -> dict[str, Any]:
