@@ -27,8 +27,8 @@ from fanfold.estimate.model import (
     suggest,
 )
 from fanfold.estimate.workload import Figure, Figures
-from fanfold.estimate.workloads import access_log, column_permutations
 from fanfold.format import MIB
+from fanfold.jobs import access_log, column_permutations
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.jobs.column_permutations.ranks import block_choices, choices
 

@@ -47,7 +47,7 @@ def estimate(
 ) -> None:
     """Estimate the seconds and dollars of a run before you pay for it, by stage and by item. It also suggests
     a block size and a number of Lambdas, and says why. A SIZE needs no account."""
-    from fanfold.estimate.workload import modelled
+    from fanfold.estimate.contents import modelled
     from fanfold.format import parse_size
 
     of_job = modelled(job)

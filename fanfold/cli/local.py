@@ -120,12 +120,12 @@ def demo(
     the result, and stops everything."""
     into = open_output(output, json)
     from fanfold.demo import demo as demonstration
-    from fanfold.estimate.workload import check
+    from fanfold.jobs import client_job
     from fanfold.runs.source import local
 
     meant = local(file) if file else None
     if meant:
-        check(job, meant)
+        client_job(job).check(meant)
     demonstration.demo(
         open_stages(into),
         job,

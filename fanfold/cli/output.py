@@ -15,9 +15,9 @@ from rich.text import Text
 
 from fanfold.cli.csv_export import as_csv
 from fanfold.cli.terminal import Terminal
-from fanfold.cli.views import VIEWS, show_any
 from fanfold.errors import ExpectedError
 from fanfold.format import counted, dollars_text, singular, time_text
+from fanfold.jobs import client_job
 from fanfold.safe_text import visible
 from lambda_src.job import load
 from lambda_src.settings import DEFAULT_JOB
@@ -171,7 +171,7 @@ def _is_standard_output(path: Path) -> bool:
 
 def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
     """Print the result as a table, and where the time went."""
-    VIEWS.get(job, show_any)(console, summary)
+    client_job(job).show(console, summary)
     unit = singular(load(job).unit)
     console.print(
         f"{counted(summary['bytes'], 'byte')} in {counted(summary['blocks'], 'block')} of "

@@ -94,7 +94,7 @@ def run(
     import msgspec
 
     from fanfold.cli.watch import finish, request_for, uploaded, watch_run
-    from fanfold.estimate.workload import check
+    from fanfold.jobs import client_job
     from fanfold.runs import run as runs
     from fanfold.runs.source import Local as LocalSource
     from fanfold.runs.source import parse
@@ -103,7 +103,7 @@ def run(
 
     meant = parse(source, include_hidden=include_hidden)
     if isinstance(meant, LocalSource):
-        check(job, meant)
+        client_job(job).check(meant)
     account = open_account(local, profile, region)
     aws, deployment, stages = account.aws, account.deployment(job), open_stages(into, to_errors=detach)
     at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
@@ -139,9 +139,9 @@ def _confirmed(account: "Account", job: str, source: Any, block_bytes: int, conc
     """Whether a run in blocks of that size is meant: a person is asked if it would cost far more than with
     the suggested size. Of a job without figures, or an input that this person may not list, nobody knows."""
     from fanfold.cli.terminal import agrees
-    from fanfold.estimate.contents import workload_of
+    from fanfold.estimate.contents import modelled, workload_of
     from fanfold.estimate.table import far_dearer
-    from fanfold.estimate.workload import NotModelled, modelled
+    from fanfold.estimate.workload import NotModelled
     from fanfold.runs.run import RunError, contents
     from fanfold.runs.source import Local as LocalSource
     from fanfold.runs.source import SourceError

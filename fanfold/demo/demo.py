@@ -16,8 +16,9 @@ from fanfold.cli.output import Output
 from fanfold.cli.progress import Stages
 from fanfold.cli.watch import finish, request_for, uploaded
 from fanfold.demo.folder import run_folder
-from fanfold.demo.samples import SAMPLES, Sample
+from fanfold.demo.sample import Generate, Sample
 from fanfold.errors import ExpectedError
+from fanfold.jobs import client_job
 from fanfold.local_aws.server import local_aws
 from fanfold.runs.run import Ended, run
 from fanfold.runs.source import Local, local
@@ -45,16 +46,17 @@ def demo(
     seed: int,
 ) -> None:
     """Start a local AWS, deploy into it, upload ``file`` or generated input, run, show, stop."""
-    if not file and job not in SAMPLES:
+    generate = client_job(job).sample
+    if not file and not generate:
         raise CorpusError(f"There is no generated input for the job {job}: name a file or a folder.")
     run_id = new_run_id()
     with run_folder(ROOT / ".build" / "runs", run_id) as folder:
         sample = None
         with ExitStack() as stack:
             generated = None
-            if not file:
+            if generate and not file:
                 generated = stack.enter_context(
-                    in_background(lambda check: _generate(job, folder, corpus_bytes, seed, check))
+                    in_background(lambda check: _generate(generate, folder, corpus_bytes, seed, check))
                 )
             with stages.stage("start", "Starting a local AWS"):
                 running = stack.enter_context(local_aws(folder))
@@ -75,9 +77,11 @@ def demo(
             _compare(ended, sample, stages)
 
 
-def _generate(job: str, folder: Path, corpus_bytes: int, seed: int, check: Callable[[], None]) -> Sample:
+def _generate(
+    generate: Generate, folder: Path, corpus_bytes: int, seed: int, check: Callable[[], None]
+) -> Sample:
     try:
-        return SAMPLES[job](folder, corpus_bytes, seed, lambda _: check())
+        return generate(folder, corpus_bytes, seed, lambda _: check())
     except OSError as error:
         raise CorpusError(f"The input could not be written to {folder}: {error.strerror}.") from error
 

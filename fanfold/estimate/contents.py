@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fanfold.estimate.workload import Figure, Stored, Workload, modelled
+from fanfold.estimate.workload import Figure, NotModelled, Stored, Workload
+from fanfold.jobs import client_job
 from fanfold.runs.source import S3, Local, Object, Objects, SourceError, check_in_s3
 from lambda_src.errors import FanfoldError
 from lambda_src.input.addresses import Addresses, Placed
@@ -44,6 +45,17 @@ class Contents(NamedTuple):
     def bytes(self) -> int:
         """As they are stored."""
         return sum(one.bytes for one in self.objects)
+
+
+def modelled(job: str) -> Callable[[Local | int], Workload]:
+    """``ClientJob.workload`` of ``job``. Raises NotModelled for a job that has none."""
+    workload = client_job(job).workload
+    if not workload:
+        raise NotModelled(
+            f"There are no measurements for {job}, so it cannot be estimated: run it on a part of the input, "
+            f"then see its seconds and dollars with `fanfold runs --job {job}`."
+        )
+    return workload
 
 
 def local_workload(job: str, source: Local) -> Workload:

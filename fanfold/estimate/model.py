@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fanfold.estimate.workload import Figure, Figures, Stored
-from fanfold.estimate.workloads.top_words import FIGURES as TOP_WORDS
 from fanfold.format import MIB, block_text, time_text
+from fanfold.jobs.top_words import FIGURES as TOP_WORDS
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.input.blocks import MAX_BLOCKS, bounded_block_units, fitting_block_bytes
 from lambda_src.job import BYTES

@@ -1,12 +1,9 @@
 """What a run of a job has to do with an input, for the model: each job brings its own."""
 
-import importlib
-import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fanfold.errors import ExpectedError
-from fanfold.estimate import workloads
 from fanfold.runs.source import Local
 from lambda_src.job import BYTES
 
@@ -68,27 +65,6 @@ BYTE_BY_BYTE: Figures = {
     "imports_job": Figure(0, "s", "code", "imports of packages that the job brings"),
 }
 """Of a job whose units are the bytes of its input."""
-
-
-def modelled(job: str) -> Callable[[Local | int], Workload]:
-    """What tells the workload of ``job`` with an input: what is on this machine, or so many bytes. It raises
-    NotModelled for an input of which too little is known, and SourceError. Raises NotModelled for a job that
-    brings no figures."""
-    name = f"{workloads.__name__}.{job}"
-    if not importlib.util.find_spec(name):
-        raise NotModelled(
-            f"There are no measurements for {job}, so it cannot be estimated: run it on a part of the input, "
-            f"then see its seconds and dollars with `fanfold runs --job {job}`."
-        )
-    tell: Callable[[Local | int], Workload] = importlib.import_module(name).workload
-    return tell
-
-
-def check(job: str, source: Local) -> None:
-    """Raise SourceError for what ``job`` refuses at a glance: before it is uploaded."""
-    name = f"{workloads.__name__}.{job}"
-    if importlib.util.find_spec(name) and (look := getattr(importlib.import_module(name), "check", None)):
-        look(source)
 
 
 def bytes_of(source: Local | int) -> int:

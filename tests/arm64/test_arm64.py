@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from fanfold.account.connection import Aws, account_of
-from fanfold.demo.samples import SAMPLES
+from fanfold.jobs import client_job
 from fanfold.local_aws.server import LocalAws
 from lambda_src import job
 from lambda_src.aws import source
@@ -99,7 +99,9 @@ class Done(NamedTuple):
 def test_arm64_stores_what_this_machine_stores(
     aws: Aws, arm64: Machine, host: Machine, tmp_path: Path, name: str
 ) -> None:
-    sample = SAMPLES[name](tmp_path, SAMPLE_BYTES, 7, lambda _: None)
+    generate = client_job(name).sample
+    assert generate
+    sample = generate(tmp_path, SAMPLE_BYTES, 7, lambda _: None)
     run = prepare(aws, name, sample.path)
     there, here = do(aws, arm64, run), do(aws, host, run)
 

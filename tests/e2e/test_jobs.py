@@ -6,17 +6,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fanfold.demo.samples import SAMPLES
+from fanfold.jobs import client_job
+from lambda_src.job import names
 from tests.deployed import Stack
 from tests.e2e.conftest import StackOf
 from tests.e2e.roles import Role
 from tests.stack.synthesized import FUNCTIONS
 
 
-@pytest.mark.parametrize("job", sorted(SAMPLES))
+@pytest.mark.parametrize("job", sorted(names()))
 def test_a_job_is_right_on_its_own_input(stack_of: StackOf, tmp_path: Path, job: str) -> None:
     stack = stack_of(job)
-    sample = SAMPLES[job](tmp_path, 2_000_000, 7, lambda _: None)
+    generate = client_job(job).sample
+    assert generate
+    sample = generate(tmp_path, 2_000_000, 7, lambda _: None)
     files = [sample.path] if sample.path.is_file() else sorted(sample.path.iterdir())
     for file in files:
         stack.put(f"input/sample/{file.name}", file.read_bytes())
@@ -27,7 +30,7 @@ def test_a_job_is_right_on_its_own_input(stack_of: StackOf, tmp_path: Path, job:
 
 
 def test_jobs_share_nothing(stack_of: StackOf) -> None:
-    stacks = [stack_of(job) for job in sorted(SAMPLES)]
+    stacks = [stack_of(job) for job in sorted(names())]
     for one, other in combinations(stacks, 2):
         assert not names_of(one) & names_of(other)
         for function in FUNCTIONS:

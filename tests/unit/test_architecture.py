@@ -147,10 +147,19 @@ def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
         "telemetry",
         "wire",
     }
-    assert rooms(page, "fanfold") <= {"checkout", "format", "report", "safe_text"}
-    for path in (ROOT / "fanfold" / "report" / "page" / "jobs").glob("*.py"):
-        outside = {name for name in imports(path) if name[0] in ("fanfold", "lambda_src")}
-        assert {name[:4] for name in outside} <= {("fanfold", "report", "page", "figures")}, path
+    assert rooms(page, "fanfold") <= {"checkout", "format", "jobs", "report", "safe_text"}
+
+
+def test_what_the_client_knows_of_a_job_does_not_know_how_it_is_run_or_drawn() -> None:
+    jobs = modules("fanfold", "jobs")
+    assert rooms(jobs, "fanfold") <= {"demo", "estimate", "format", "jobs", "report", "runs", "safe_text"}
+    for path in jobs:
+        assert {name[1:3] for name in imports(path) if name[:2] == ("fanfold", "report")} <= {
+            ("report", "figures")
+        }, path
+        assert {name[1:3] for name in imports(path) if name[:2] == ("fanfold", "runs")} <= {
+            ("runs", "source")
+        }, path
 
 
 def test_only_listing_imports_boto3() -> None:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.cli.csv_export import ROWS, as_csv
+from fanfold.cli.csv_export import as_csv
+from fanfold.jobs import _any_job, client_job
 from lambda_src.job import names
 
 SPLITS = ";\t\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
@@ -113,4 +114,4 @@ def test_any_other_job_has_a_row_for_each_value() -> None:
 
 
 def test_every_job_has_rows_of_its_own() -> None:
-    assert set(ROWS) == set(names())
+    assert all(client_job(job).rows is not _any_job.rows for job in names())

@@ -19,7 +19,8 @@ from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
 from fanfold.cli import options, terminal, watch
 from fanfold.demo import demo
-from fanfold.estimate import workload
+from fanfold.estimate import contents
+from fanfold.estimate.workload import NotModelled
 from fanfold.local_aws import state as local_stack
 from fanfold.runs import history, intermediates
 from fanfold.runs import run as runs
@@ -538,7 +539,7 @@ class TestARunThatCostsFarMoreThanSuggested:
         monkeypatch.setattr(account, "open_account", lambda **_: opened)
 
     def not_modelled(self, job: str) -> None:
-        raise workload.NotModelled(job)
+        raise NotModelled(job)
 
     def run(self, *options: str) -> int:
         return commands.main(["run", str(self.file), *options])
@@ -578,7 +579,7 @@ class TestARunThatCostsFarMoreThanSuggested:
         assert self.begun
 
     def test_is_not_asked_about_if_nobody_knows(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(workload, "modelled", self.not_modelled)
+        monkeypatch.setattr(contents, "modelled", self.not_modelled)
         assert self.run("--block-bytes", "1") == 0
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from fanfold.estimate.table import as_json, estimate, show
 from fanfold.estimate.workload import Figure, Figures, NotModelled, Stored
-from fanfold.estimate.workloads import access_log, top_words
+from fanfold.jobs import access_log, top_words
 
 MB = 10**6
 ONE = Stored("one.bz2", 80 * MB, "bzip2", 3.75, 80 * MB)

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fanfold.cli.views import VIEWS
+from fanfold.jobs import client_job
 from tests.fake_runs import fake_run
 
 
 def shown(job: str, **changes: Any) -> str:
     console = Console(width=80)
     with console.capture() as captured:
-        VIEWS[job](console, {**fake_run(job).summary, **changes})
+        client_job(job).show(console, {**fake_run(job).summary, **changes})
     return " ".join(captured.get().split())
 
 

@@ -27,8 +27,8 @@ from fanfold.estimate.model import (
     suggest,
 )
 from fanfold.estimate.workload import BYTE_BY_BYTE, Figures, Stored
-from fanfold.estimate.workloads import access_log, column_permutations
 from fanfold.format import MIB
+from fanfold.jobs import access_log, column_permutations
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.input.blocks import fitting_block_bytes
 from lambda_src.input.compression import RESERVE_S, STEP_BYTES, WINDOW_BYTES

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 
 import fanfold.report.page
 from fanfold.format import dollars_in_report, share_text, time_in_report
+from fanfold.jobs import _any_job, access_log, client_job
+from fanfold.report.figures import Rankings, Stack, Table
 from fanfold.report.page import LibraryMissing, page
 from fanfold.report.page.bill import bill_of
-from fanfold.report.page.figures import Rankings, Stack, Table
-from fanfold.report.page.jobs import access_log
 from fanfold.report.page.markup import as_data, number, prose, shown
 from fanfold.report.page.proof import proof_of
 from fanfold.safe_text import visible
@@ -140,7 +140,7 @@ def test_no_text_of_the_input_becomes_markup(word: str) -> None:
 @pytest.mark.parametrize("job", [*names(), "any"])
 def test_no_text_of_a_jobs_result_becomes_markup(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if job == "any":  # one that brings no part of its own
-        monkeypatch.setattr(fanfold.report.page, "_drawing", lambda _: fanfold.report.page.any_job.draw)
+        monkeypatch.setattr(fanfold.report.page, "client_job", lambda _: _any_job.JOB)
     run = fake_run("access_log" if job == "any" else job, blocks=8)
 
     def text_for(word: str) -> Reader:
@@ -469,7 +469,7 @@ def test_the_command_survives_a_shell() -> None:
 @pytest.mark.parametrize("job", names())
 def test_every_job_of_ours_brings_its_part(job: str) -> None:
     run = fake_run(job)
-    assert fanfold.report.page._drawing(job) is not fanfold.report.page.any_job.draw
+    assert client_job(job).draw is not _any_job.draw
     text = drawn(run)
     assert "The ten most" in text or "Requests for each" in text or "Which columns" in text
 
@@ -544,7 +544,7 @@ def test_a_ranked_text_has_the_number_that_the_run_counted(job: str) -> None:
     """And no sum of numbers that were ranked before: of those, what was not ranked is missing."""
     summary = json.loads(json.dumps(fake_run(job).summary))
     told = _pairs(summary)
-    for figure in fanfold.report.page._drawing(job)(summary).figures:
+    for figure in client_job(job).draw(summary).figures:
         if isinstance(figure, Rankings):
             entries = [entry for ranking in figure.rankings for entry in ranking.entries]
         elif isinstance(figure, Table):

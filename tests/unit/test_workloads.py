@@ -1,19 +1,18 @@
 """What each job has to do: its figures are whole, its units are those of the job itself."""
 
 import gzip
-import pkgutil
 from pathlib import Path
 
 import pytest
 
 from fanfold.demo.table import write_table
-from fanfold.estimate import workloads
+from fanfold.estimate.contents import modelled
 from fanfold.estimate.model import ENGINE, FIGURES
-from fanfold.estimate.workload import NotModelled, modelled
-from fanfold.estimate.workloads import access_log, column_permutations
+from fanfold.estimate.workload import NotModelled
+from fanfold.jobs import access_log, column_permutations
 from fanfold.runs.source import Local, SourceError, local
 from lambda_src.input.objects import input_of_bytes
-from lambda_src.job import MAX_LINES_BYTES, load
+from lambda_src.job import MAX_LINES_BYTES, load, names
 from lambda_src.jobs import access_log as log_job
 
 PATH_BYTES = 25
@@ -27,7 +26,7 @@ def table(tmp_path: Path) -> Local:
     return local(tmp_path / "table.csv")
 
 
-@pytest.mark.parametrize("job", sorted(module.name for module in pkgutil.iter_modules(workloads.__path__)))
+@pytest.mark.parametrize("job", names())
 def test_every_job_is_modelled_whole(job: str, table: Local) -> None:
     found = modelled(job)(table)
     assert set(ENGINE) | set(found.figures) == set(FIGURES)

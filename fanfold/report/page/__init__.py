@@ -7,7 +7,6 @@ its element, from which the script makes text, never markup.
 
 import base64
 import hashlib
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from markupsafe import Markup
 
 from fanfold.checkout import ROOT
 from fanfold.format import date_text, dollars_in_report, singular, size_in_report, time_in_report
-from fanfold.report.page import any_job, jobs, markup
+from fanfold.jobs import client_job
+from fanfold.report.figures import Rankings, Result, Stack, Table
+from fanfold.report.page import markup
 from fanfold.report.page.bill import bill_of
-from fanfold.report.page.figures import Rankings, Result, Stack, Table
 from fanfold.report.page.proof import proof_of
 from fanfold.report.page.timeline import timeline_of
 from fanfold.safe_text import shell_word
@@ -63,7 +63,7 @@ def page(
     Raises LibraryMissing.
     """
     the_job = load(job)
-    result = _drawing(job)(summary) if parts and record.status == "SUCCEEDED" else None
+    result = client_job(job).draw(summary) if parts and record.status == "SUCCEEDED" else None
     try:
         time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
     except (ValueError, ArithmeticError) as error:  # times that no clock shows
@@ -92,11 +92,6 @@ def page(
         failures=record.failures[:MOST_FAILURES],
         licence=_library("LICENSE"),
     )
-
-
-def _drawing(job: str) -> Any:
-    name = f"{jobs.__name__}.{job}"
-    return importlib.import_module(name).draw if importlib.util.find_spec(name) else any_job.draw
 
 
 def _calls_missing(record: RunRecord, trace: Trace) -> int:

@@ -4,14 +4,9 @@ Texts are plain text, however hostile: the page makes them safe. Numbers are num
 copied as such.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from fanfold.format import share_text
-
-__all__ = ["Layer", "Ranking", "Rankings", "Result", "Stack", "Summary", "Table", "share_text"]
-
-Summary = Mapping[str, Any]
 Cell = str | int | float | None
 
 

@@ -1,0 +1,61 @@
+"""What the client knows about each job: ``fanfold/jobs/<job>.py`` defines ``JOB``, a ``ClientJob``."""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # slow to import
+    from rich.console import Console
+
+    from fanfold.demo.sample import Generate
+    from fanfold.estimate.workload import Workload
+    from fanfold.report.figures import Result
+    from fanfold.runs.source import Local
+
+Summary = Mapping[str, Any]
+Cell = str | int | float
+Rows = Iterator[tuple[Cell, ...]]
+
+
+def accept_any(source: "Local") -> None:
+    """The check of a job that reads any file or folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientJob:
+    """Everything that the client knows about a job.
+
+    ``show`` prints a result in a terminal, ``rows`` yields it as a flat table, the header first, and ``draw``
+    makes its figures for a report. ``workload`` says what the job has to do with a local input or a number of
+    bytes; it raises SourceError, and NotModelled if too little is known. ``check`` raises SourceError for a
+    file or folder that the job cannot read, before it is uploaded. ``sample`` generates an input.
+
+    Runs of a job without ``workload`` cannot be estimated. Without ``sample``, the demo needs a file.
+    """
+
+    show: "Callable[[Console, Summary], None]"
+    rows: Callable[[Summary], Rows]
+    draw: "Callable[[Summary], Result]"
+    workload: "Callable[[Local | int], Workload] | None" = None
+    check: "Callable[[Local], None]" = accept_any
+    sample: "Generate | None" = None
+
+
+def client_job(name: str) -> ClientJob:
+    """What the client knows about the job ``name``; the default of a job without a module here."""
+    module = f"{__name__}.{name}"
+    if not importlib.util.find_spec(module):
+        module = f"{__name__}._any_job"
+    job: ClientJob = importlib.import_module(module).JOB
+    return job
+
+
+def by_number(parts: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The entries of ``parts`` in the order of their keys, which are numbers.
+
+    >>> by_number({"10": "b", "9": "a"})
+    [('9', 'a'), ('10', 'b')]
+    """
+    return sorted(parts.items(), key=lambda entry: int(entry[0]))

@@ -1,0 +1,165 @@
+"""Requests for each hour of the day, by status, and the most frequent path of each hour.
+
+There is no ranking for the whole day: a path that is in no hour's ten most frequent ones could still
+come first. The model's figures were measured on one core of an x86 server, on generated logs in Combined Log
+Format, 159 bytes a line. Logs of load balancers have longer lines, and take half the time.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as TerminalTable
+
+from fanfold.demo.logs import write_logs
+from fanfold.demo.sample import Sample, differences
+from fanfold.estimate.workload import BYTE_BY_BYTE, Figure, Figures, Workload, bytes_of
+from fanfold.format import counted, plural, share_text, size_text
+from fanfold.jobs import ClientJob, Rows, Summary, by_number
+from fanfold.jobs._terminal import side_by_side
+from fanfold.report.figures import Layer, Result, Stack, Table
+from fanfold.runs.source import Local
+
+FIGURES: Figures = {
+    **BYTE_BY_BYTE,
+    "count": Figure(50, "MB/s", "measured", "matching lines, per core: 46 to 64"),
+    "reduce": Figure(
+        35, "MB/s", "measured", "summing lines, per core: 28 to 83, the more new paths the slower"
+    ),
+    "blob": Figure(0.106, "", "measured", "bytes of a blob per byte of a block of 5 MiB"),
+    "blob_growth": Figure(
+        -0.11,
+        "",
+        "measured",
+        "exponent by which that changes with the size of a block: up to 20 MiB, beyond assumed",
+    ),
+    "largest_part": Figure(2.3, "", "measured", "the largest part's line against the mean of all"),
+    "entry": Figure(32, "bytes", "measured", "a distinct path and its counts in a line"),
+    "parts": Figure(25, "", "code", "parts, one reducer each"),
+    "distinct": Figure(
+        1_600_000, "paths", "code", "distinct ones, of 25 bytes, that a reducer sums in one pass"
+    ),
+    "block_distinct": Figure(
+        18_750_000, "paths", "code", "distinct ones that a block's lines may hold, each hour's apart"
+    ),
+}
+
+
+CLASSES = {
+    "2": ("2xx", "good"),
+    "3": ("3xx", "calm"),
+    "4": ("4xx", "warm"),
+    "5": ("5xx", "bad"),
+}
+"""Of statuses, by their first digit: name and tone."""
+
+
+def show(console: Console, summary: Summary) -> None:
+    """Print each hour of the day."""
+    table = TerminalTable(pad_edge=False)
+    for heading in ("Hour", "Requests", "Sent", *(name for name, _ in CLASSES.values())):
+        table.add_column(heading, justify="right")
+    table.add_column("Most frequent path")
+    for hour, found in by_number(summary["hours"]):
+        first = [(top["path"], top["count"]) for top in found["top_paths"][:1]]
+        table.add_row(
+            hour,
+            f"{found['requests']:,}",
+            size_text(found["bytes_sent"]),
+            *(f"{_of_class(found, status_class):,}" for status_class in CLASSES),
+            side_by_side(first),
+        )
+    console.print(table)
+    lines, malformed = summary["lines"], summary["malformed_lines"]
+    console.print(
+        f"{counted(lines, 'line')} in {counted(summary['objects'], 'object')}; {malformed:,} of them "
+        f"({share_text(malformed, lines)}) {'is not a log line' if malformed == 1 else 'are not log lines'}"
+    )
+
+
+def rows(summary: Summary) -> Rows:
+    """One figure a row: the number of statuses and paths is not fixed."""
+    yield "hour", "figure", "of", "count"
+    for hour, found in by_number(summary["hours"]):
+        yield int(hour), "requests", "", found["requests"]
+        yield int(hour), "bytes_sent", "", found["bytes_sent"]
+        for status, count in sorted(found["status"].items()):
+            yield int(hour), "status", status, count
+        for field in ("top_paths", "top_paths_5xx"):
+            for top in found.get(field, ()):
+                yield int(hour), field, top["path"], top["count"]
+
+
+def draw(summary: Summary) -> Result:
+    """Columns for the hours, stacked by status, and a table."""
+    hours = by_number(summary["hours"])
+    by_class = {first: [_of_class(found, first) for _, found in hours] for first in CLASSES}
+    rest = [
+        found["requests"] - sum(numbers[place] for numbers in by_class.values())
+        for place, (_, found) in enumerate(hours)
+    ]
+    layers = [Layer(*CLASSES[first], numbers) for first, numbers in by_class.items()]
+    if any(rest):
+        layers.append(Layer("other", "other", rest))
+    failed = sum(by_class["5"])
+    lines, malformed = summary["lines"], summary["malformed_lines"]
+    return Result(
+        "Requests for each hour of the day",
+        lines - malformed,
+        plural(lines - malformed, "request"),
+        f"{failed} of them answered with 5xx; {malformed} of {lines} lines ({share_text(malformed, lines)}) "
+        f"{'is not a log line' if malformed == 1 else 'are not log lines'}",
+        [
+            Stack(
+                "Requests by hour and status",
+                "Hour (UTC)",
+                [hour for hour, _ in hours],
+                layers,
+                _busiest({hour: found["requests"] for hour, found in hours}),
+            ),
+            Table(
+                "Hour by hour",
+                ["Hour (UTC)", "Requests", "Bytes sent", "Most frequent path", "Its requests"],
+                [
+                    [int(hour), found["requests"], found["bytes_sent"], *_first(found["top_paths"])]
+                    for hour, found in hours
+                ],
+            ),
+        ],
+    )
+
+
+def _of_class(found: Mapping[str, Any], first: str) -> int:
+    return sum(count for status, count in found["status"].items() if status.startswith(first))
+
+
+def _busiest(requests: Mapping[str, int]) -> str:
+    most = max(requests.values())
+    if not most:
+        return "There are no requests."
+    busiest = [hour for hour, number in requests.items() if number == most]
+    count = f"{most} {plural(most, 'request')}"
+    if len(busiest) == 1:
+        return f"The busiest hour begins at {busiest[0]}:00 UTC, with {count}."
+    return f"The busiest hours begin at {', '.join(f'{hour}:00' for hour in busiest)} UTC, with {count} each."
+
+
+def _first(top: list[dict[str, Any]]) -> tuple[str | None, int | None]:
+    return (top[0]["path"], top[0]["count"]) if top else (None, None)
+
+
+def workload(source: Local | int) -> Workload:
+    """Its units are the bytes of the input."""
+    return Workload("access_log on logs in Combined Log Format", bytes_of(source), FIGURES)
+
+
+def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:
+    """A folder of logs."""
+    expected = write_logs(folder / "logs", size, seed, progress)
+    return Sample(
+        folder / "logs", lambda result: differences(result, expected._asdict()), "every line, count and path"
+    )
+
+
+JOB = ClientJob(show=show, rows=rows, draw=draw, workload=workload, sample=sample)

@@ -1,0 +1,120 @@
+"""Counting words. The model's figures were measured on one core of an x86 server, on text as in English
+Wikipedia."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from fanfold.demo.corpus import write_corpus
+from fanfold.demo.sample import Sample, differences
+from fanfold.estimate.workload import BYTE_BY_BYTE, Figure, Figures, Workload, bytes_of
+from fanfold.format import counted, plural
+from fanfold.jobs import ClientJob, Rows, Summary, by_number
+from fanfold.jobs._terminal import side_by_side
+from fanfold.report.figures import Ranking, Rankings, Result
+from fanfold.runs.source import Local
+
+FIGURES: Figures = {
+    **BYTE_BY_BYTE,
+    "count": Figure(300, "MB/s", "measured", "counting in C, per core"),
+    "reduce": Figure(250, "MB/s", "measured", "summing lines in C, per core"),
+    "blob": Figure(0.115, "", "measured", "bytes of a blob per byte of a block of 5 MiB"),
+    "blob_growth": Figure(
+        -0.33,
+        "",
+        "measured",
+        "exponent by which that changes with the size of a block: up to 6 MB, beyond assumed",
+    ),
+    "largest_part": Figure(2.72, "", "measured", "the largest part's line against the mean of all"),
+    "entry": Figure(12.8, "bytes", "measured", "a distinct word and its count in a line"),
+    "parts": Figure(20, "", "code", "parts, one reducer each"),
+    "distinct": Figure(12_000_000, "words", "code", "distinct ones that a reducer sums in one pass, in C"),
+    "block_distinct": Figure(46_875_000, "words", "code", "distinct ones that a block's lines may hold"),
+}
+
+
+def show(console: Console, summary: Summary) -> None:
+    """Print the most frequent words of all lengths as one table."""
+    table = Table(pad_edge=False, show_lines=True)
+    table.add_column("Length", justify="right")
+    table.add_column("Most frequent words, with their counts")
+    by_length = by_number(summary["top_words"])
+    for length, words in by_length:
+        if words:
+            table.add_row(length, side_by_side([(top["word"], top["count"]) for top in words]))
+    console.print(table)
+    if without := [int(length) for length, words in by_length if not words]:
+        console.print(f"No words of length {_ranges(without)}")
+    console.print(
+        f"{counted(summary['words'], 'word')} of 1 to {len(by_length)} letters; "
+        f"{summary['longer_words']:,} longer ones"
+    )
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers, with consecutive ones as a range.
+
+    >>> _ranges([1, 4, 5, 6, 19, 20])
+    '1, 4 to 6, 19 to 20'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
+def rows(summary: Summary) -> Rows:
+    """One word a row."""
+    yield "length", "rank", "word", "count"
+    for length, words in by_number(summary["top_words"]):
+        for rank, top in enumerate(words, 1):
+            yield int(length), rank, top["word"], top["count"]
+
+
+def draw(summary: Summary) -> Result:
+    """Bars for each length."""
+    by_length = by_number(summary["top_words"])
+    rankings = [
+        Ranking(
+            f"{length} {plural(int(length), 'letter')}",
+            "Word",
+            "Times",
+            [(top["word"], top["count"]) for top in words],
+        )
+        for length, words in by_length
+        if words
+    ]
+    longer = summary["longer_words"]
+    return Result(
+        "The ten most frequent words of each length",
+        summary["words"],
+        plural(summary["words"], "word"),
+        f"of 1 to {len(by_length)} letters; {longer} longer {'one is' if longer == 1 else 'ones are'} "
+        "not ranked",
+        [Rankings("The most frequent words by length", rankings)],
+    )
+
+
+def workload(source: Local | int) -> Workload:
+    """Its units are the bytes of the input."""
+    return Workload("top_words on English text", bytes_of(source), FIGURES)
+
+
+def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:
+    """A file like a dump of Wikipedia."""
+    path = folder / "corpus.xml"
+    expected = write_corpus(path, size, seed, progress)
+    top_words = {
+        length: [{"word": word, "count": count} for word, count in words]
+        for length, words in expected.top_words.items()
+    }
+    right = {"words": expected.words, "longer_words": expected.longer_words, "top_words": top_words}
+    return Sample(path, lambda result: differences(result, right), "every count")
+
+
+JOB = ClientJob(show=show, rows=rows, draw=draw, workload=workload, sample=sample)
