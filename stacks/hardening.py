@@ -71,7 +71,7 @@ class Hardening(Construct):
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
         self._key = self._make_key(stack, removal)
-        self._network = Network(self, "Network", storage=storage, inputs=inputs)
+        self._network = Network(self, "Network", storage=storage, job=job, inputs=inputs)
         self._access_logs = self._make_access_logs(storage.bucket, removal)
         for function in job.by_name.values():
             self._connect(function)
@@ -242,7 +242,9 @@ class Hardening(Construct):
 class Network(Construct):
     """Two subnets, from which S3, the table and the functions of this stack can be reached, nothing else."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, storage: Storage, inputs: Objects) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, storage: Storage, job: MapReduceJob, inputs: Objects
+    ) -> None:
         super().__init__(scope, construct_id)
         stack = Stack.of(self)
         vpc = ec2.Vpc(
@@ -283,13 +285,9 @@ class Network(Construct):
             security_groups=[endpoints],
             open=False,
         )
-        functions_arn = stack.format_arn(
-            service="lambda",
-            resource="function",
-            resource_name=f"{stack.stack_name}-*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
-        of_lambda.add_to_policy(_anyone(["lambda:InvokeFunction"], [functions_arn], ours))
+        # One by one: CloudFormation shortens the stack's name in names of functions: no pattern fits all.
+        functions_arns = [function.function_arn for function in job.by_name.values()]
+        of_lambda.add_to_policy(_anyone(["lambda:InvokeFunction"], functions_arns, ours))
         self._log_flows(vpc)
         self.subnet_ids = [subnet.subnet_id for subnet in vpc.isolated_subnets]
         self.group_id = functions.security_group_id

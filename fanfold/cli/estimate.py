@@ -13,6 +13,7 @@ from lambda_src.settings import DEFAULT_JOB
 
 if TYPE_CHECKING:
     from fanfold.account.choice import Account
+    from fanfold.account.deployment import Deployment
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -75,8 +76,9 @@ def estimate(
             size, workload = meant.bytes, local_workload(job, meant)
         else:
             account = open_account(local, profile, region)
-            contents = runs.contents(account.aws, meant)
-            size, workload = contents.bytes, _with_key(account, job, workload_of(job, contents))
+            deployment = _deployed(account, job)
+            contents = runs.contents(account.aws, meant, deployment)
+            size, workload = contents.bytes, _with_key(account, deployment, workload_of(job, contents))
             where = account.aws.session.region_name
     if not size:
         raise typer.BadParameter(f"{source} is empty.")
@@ -91,15 +93,24 @@ def estimate(
         estimate.show(open_console(), found)
 
 
-def _with_key(account: "Account", job: str, workload: Any) -> Any:
-    """``workload`` with what the key of the bucket of ``job`` takes, where it is deployed and has one."""
+def _deployed(account: "Account", job: str) -> "Deployment | None":
+    """The stack of ``job``, if there is one: an estimate does without."""
     from fanfold.account.deployment import DeploymentError
-    from fanfold.runs import run as runs
 
     try:
-        return runs.with_key(account.aws, account.deployment(job), workload)
+        return account.deployment(job)
     except DeploymentError:
+        return None
+
+
+def _with_key(account: "Account", deployment: "Deployment | None", workload: Any) -> Any:
+    """``workload`` with what the key of the bucket of ``deployment`` takes, if it has one."""
+    from fanfold.runs import run as runs
+
+    if deployment is None:
         return workload
+    try:
+        return runs.with_key(account.aws, deployment, workload)
     except runs.RunError as error:
         told = f"Requests to KMS for intermediates, if there are any, are not in this estimate. {error}"
         open_console(to_errors=True).print(visible(told), soft_wrap=True)

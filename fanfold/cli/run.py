@@ -148,8 +148,11 @@ def _confirmed(account: "Account", job: str, source: Any, block_bytes: int, conc
 
     try:
         of_job = modelled(job)
-        is_local = isinstance(source, LocalSource)
-        workload = of_job(source) if is_local else workload_of(job, contents(account.aws, source))
+        if isinstance(source, LocalSource):
+            workload = of_job(source)
+        else:
+            found = contents(account.aws, source, account.deployment(job))
+            workload = workload_of(job, found)
     except (NotModelled, RunError, SourceError):  # a run says itself what it refuses
         return True
     told = far_dearer(workload, block_bytes, concurrency, account.aws.session.region_name)

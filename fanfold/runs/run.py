@@ -96,8 +96,7 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
             f"{S3}{source.bucket}/{INPUT_PREFIX}, or write that to read all of them."
         )
     try:
-        client = aws.client("s3")
-        check_in_s3(paying(client) if deployment.requester_pays == "on" else client, source)
+        check_in_s3(_reader(aws, source, deployment), source)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
             raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
@@ -107,12 +106,21 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
     return source
 
 
-def contents(aws: Aws, source: Object | Objects) -> Contents:
-    """What ``source`` is made of. Raises RunError, SourceError."""
+def contents(aws: Aws, source: Object | Objects, deployment: Deployment | None) -> Contents:
+    """What ``source`` is made of, for a run of ``deployment``, if there is one. Raises RunError,
+    SourceError."""
     try:
-        return contents_in_s3(aws.client("s3"), source)
+        return contents_in_s3(_reader(aws, source, deployment), source)
     except (BotoCoreError, ClientError) as error:
         raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
+
+
+def _reader(aws: Aws, source: Object | Objects, deployment: Deployment | None) -> Any:
+    """A client that pays for reads of ``source`` if ``deployment`` does."""
+    client = aws.client("s3")
+    if deployment and deployment.requester_pays == "on" and deployment.source_bucket == source.bucket:
+        return paying(client)
+    return client
 
 
 def with_key(aws: Aws, deployment: Deployment, workload: Workload) -> Workload:

@@ -138,7 +138,8 @@ class Refusal(NamedTuple):
         else:
             advice = (
                 "it does not exist, or this function's role or the bucket's policy lacks the permission, "
-                "or it is in a requester-pays bucket, for which to deploy with -c requester_pays=true."
+                "or the bucket is requester-pays (deploy with -c requester_pays=true), or another account's "
+                "(deploy with -c source_bucket_account=ID)."
             )
         return f" ({self.message.rstrip('.')}): {advice}" if self.message else f": {advice}"
 

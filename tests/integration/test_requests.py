@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,7 +13,10 @@ from botocore import xform_name
 from botocore.config import Config
 from obstore.store import S3Store
 
-from fanfold.account.connection import paying
+from fanfold.account.connection import Aws, paying
+from fanfold.account.deployment import Deployment
+from fanfold.runs.run import contents
+from fanfold.runs.source import Object, Objects
 from lambda_src.aws.dynamodb import EndpointTable
 from lambda_src.aws.endpoint import Endpoint, Unreachable
 from lambda_src.aws.functions import invoke, invoke_and_forget
@@ -257,3 +261,28 @@ def test_a_person_of_a_deployment_that_pays_does_so_with_each_look_at_the_bucket
         with pytest.raises(ConnectionError):
             getattr(client, operation)(Bucket="bucket", **request)
     assert [sent.headers.get("x-amz-request-payer") for sent in wire.sent] == ["requester"] * 3
+
+
+def deployed(source_bucket: str, requester_pays: str) -> Deployment:
+    """A deployment that reads ``source_bucket``."""
+    rest = {field.name: "" for field in msgspec.structs.fields(Deployment) if field.required}
+    return Deployment(**{**rest, "source_bucket": source_bucket, "requester_pays": requester_pays})
+
+
+@pytest.mark.parametrize("source", [Object("bucket", "k"), Objects("bucket", "logs/")])
+@pytest.mark.parametrize(
+    ("deployment", "payer"),
+    [
+        (deployed("bucket", "on"), "requester"),
+        (deployed("bucket", "off"), None),
+        (deployed("other", "on"), None),  # nobody has consented to pay for that one
+        (None, None),
+    ],
+)
+def test_an_estimate_pays_for_what_its_deployment_pays_for(
+    wire: Wire, source: Object | Objects, deployment: Deployment | None, payer: str | None
+) -> None:
+    aws = Aws(SimpleNamespace(client=lambda service, config: botocores(wire, service)))
+    with pytest.raises(ConnectionError):
+        contents(aws, source, deployment)
+    assert [sent.headers.get("x-amz-request-payer") for sent in wire.sent] == [payer]
