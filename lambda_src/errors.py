@@ -110,16 +110,16 @@ class OutOfMemory(FanfoldError):
     """The memory of a function does not hold what it counts."""
 
 
-class JobBroken(FanfoldError):
-    """A job does not keep what it promises to the engine."""
+class JobContractViolated(FanfoldError):
+    """A job breaks its contract with the engine."""
 
 
 class NoProgress(FanfoldError):
     """A whole invocation of ``parse_file`` brought its run no further."""
 
 
-class NoRoom(FanfoldError):
-    """For long, every call was throttled, or given-up calls held every thread: a fan-out found no room."""
+class CapacityExhausted(FanfoldError):
+    """A fan-out could not start a call for long: every call was throttled, or every thread was taken."""
 
 
 class FunctionFailed(FanfoldError):
@@ -170,10 +170,14 @@ class Throttled(Transient):
         self.retry_after_s = retry_after_s
 
 
+FORMER_NAMES = {"JobBroken": "JobContractViolated", "NoRoom": "CapacityExhausted"}
+"""Error names in records and answers of earlier versions."""
+
+
 def by_name(name: str, message: str) -> FanfoldError:
     """The error of that name, as another Lambda reported it."""
     known = {cls.__name__: cls for cls in _all_errors(FanfoldError)}
-    return known.get(name, FunctionFailed)(message)
+    return known.get(FORMER_NAMES.get(name, name), FunctionFailed)(message)
 
 
 def one_line(text: str) -> str:
@@ -189,10 +193,12 @@ def one_line(text: str) -> str:
 def for_people(text: str) -> str:
     """The text of a failure without the names of our errors, which records and answers keep for programs.
 
+    >>> for_people("NoRoom: Every call was throttled.")
+    'Every call was throttled.'
     >>> for_people("FanOutFailed: 1 of 9 tasks failed. block 0: SourceNotText: The word: is too long.")
     '1 of 9 tasks failed. block 0: The word: is too long.'
     """
-    names = "|".join(cls.__name__ for cls in _all_errors(FanfoldError))
+    names = "|".join([*FORMER_NAMES, *(cls.__name__ for cls in _all_errors(FanfoldError))])
     return re.sub(rf"(?:(?<=: )|(?<=\. )|^)(?:(?:{names}): )+", "", text)
 
 

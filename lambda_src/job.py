@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from lambda_src.errors import JobBroken, RulesChanged, TooManyDistinct
+from lambda_src.errors import JobContractViolated, RulesChanged, TooManyDistinct
 from lambda_src.records import Rule
 
 BYTES = "bytes"
@@ -199,18 +199,18 @@ class Job(Struct, frozen=True):
             )
 
     def check(self, mapped: Mapped) -> None:
-        """Raise JobBroken unless ``mapped`` is what a job promises of a block; TooManyDistinct."""
+        """Raise JobContractViolated unless ``mapped`` is what a job promises of a block; TooManyDistinct."""
         wanted = len(self.parts)
         if (len(mapped.lines), len(mapped.observations)) != (wanted, wanted):
-            raise JobBroken(
+            raise JobContractViolated(
                 f"map gave {len(mapped.lines)} lines and {len(mapped.observations)} observations: it must "
                 f"give one of each per part, and there are {wanted} parts."
             )
         if any(b"\n" in line for line in mapped.lines):
-            raise JobBroken("map gave a line that holds a newline.")
+            raise JobContractViolated("map gave a line that holds a newline.")
         check_lines([len(line) for line in mapped.lines])
         if min((*mapped.observations, *mapped.extras.values(), 0)) < 0:
-            raise JobBroken("map gave a negative number of observations, or a negative extra.")
+            raise JobContractViolated("map gave a negative number of observations, or a negative extra.")
 
 
 def check_lines(sizes: Sequence[int]) -> None:
@@ -244,9 +244,9 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Job:
-    """The job of the module ``lambda_src.jobs.<name>``: its ``JOB``. Raises JobBroken if it has none."""
+    """The ``JOB`` of the module ``lambda_src.jobs.<name>``. Raises JobContractViolated if it has none."""
     module = importlib.import_module(f"lambda_src.jobs.{name}")
     job = getattr(module, "JOB", None)
     if not isinstance(job, Job):
-        raise JobBroken(f"lambda_src.jobs.{name} does not define JOB, a Job.")
+        raise JobContractViolated(f"lambda_src.jobs.{name} does not define JOB, a Job.")
     return job

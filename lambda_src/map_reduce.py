@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
-from lambda_src.errors import EndsRun, FanfoldError, FanOutFailed, NoRoom, Throttled, Transient
+from lambda_src.errors import CapacityExhausted, EndsRun, FanfoldError, FanOutFailed, Throttled, Transient
 from lambda_src.outcomes import Outcome
 from lambda_src.pace import Pace
 from lambda_src.waits import Waits
@@ -39,8 +39,8 @@ MAX_THREADS = 500
 """Of all fan-outs of this process, also those that were given up: a thread whose call waits for something
 other than a service's answer stays until it comes back. Lambda allows 1,024 threads."""
 
-_places = threading.BoundedSemaphore(MAX_THREADS)
-"""One place for each thread."""
+_thread_slots = threading.BoundedSemaphore(MAX_THREADS)
+"""One slot for each thread."""
 
 TICK_S = 0.5
 SLOW_FACTOR, SLOW_MIN_S = 2.0, 1.0
@@ -69,14 +69,14 @@ class Ended(NamedTuple):
 
 
 class Observer(Protocol):
-    """Is told of a fan-out in its caller's thread, and cannot change it."""
+    """Follows a fan-out, in its caller's thread."""
 
     def ended(self, call: Ended) -> None:
         """One more call has ended: every call that was started does so once."""
 
-    def at_work(self, running: int, at_most: int, slow: int, running_s: float) -> None:
-        """How many calls are under way, for ``running_s`` in sum, and how many may be; ``slow`` tasks take so
-        much longer than those that are done that nobody can tell when they end. Told before each tick, and at
+    def progress(self, running: int, at_most: int, slow: int, running_s: float) -> None:
+        """``running`` calls are in flight, of ``at_most`` allowed, and have taken ``running_s``
+        together. ``slow`` tasks take much longer than those that are done. Called before each tick, and at
         the end."""
 
 
@@ -99,9 +99,9 @@ def map_reduce(
     idempotent. Any other failure stops the start of new calls; those under way are waited for. ``tick`` runs
     about every half second; what it raises ends the fan-out at once.
 
-    Raises FanOutFailed, which names each failed task by ``name(task)``, or a task's EndsRun; NoRoom when
-    nothing but throttles came back for long, or calls that were given up earlier hold every thread of this
-    process.
+    Raises FanOutFailed, which names each failed task by ``name(task)``, or a task's EndsRun;
+    CapacityExhausted when only throttles came back for long, or calls that were given up earlier hold every
+    thread of this process.
     """
     running = fan_out(
         call,
@@ -127,7 +127,7 @@ def fan_out(
     observer: Observer | None = None,
     work: Work[Task, Answer] = lambda _task, _answer: 1.0,
 ) -> Generator[tuple[Task, Answer]]:
-    """As ``map_reduce``, for whoever wants the answers one by one. Closing it early gives the rest up."""
+    """As ``map_reduce``, but gives the answers one by one. Closing it early gives the rest up."""
     running = _FanOut(call, tasks, max_concurrency, tick, observer, work=work)
     yield from running.run()
     if failures := running.failures():
@@ -154,7 +154,7 @@ def call_once(
 ) -> Answer:
     """The answer of ``call(task)``, with the retries and ticks of a fan-out.
 
-    Raises the call's own failure, and NoRoom as ``map_reduce`` does.
+    Raises the call's own failure, and CapacityExhausted as ``map_reduce`` does.
     """
     running = _FanOut(call, [task], 1, tick, observer)
     answers = [answer for _, answer in running.run()]
@@ -226,8 +226,8 @@ class _FanOut(Generic[Task, Answer]):
         self._work, self._pace = work, Pace()
         self._durations_s: list[float] = []  # sorted
         self._window = Window(max_concurrency)
-        self._places = _places
-        self._no_place = False
+        self._thread_slots = _thread_slots
+        self._no_slot = False
         self._threads = 0
         self._waits = Waits()
         self._started: SimpleQueue[_Call | None] = SimpleQueue()
@@ -262,7 +262,7 @@ class _FanOut(Generic[Task, Answer]):
                     self._tell_pace()
                     self._tick()
                 if self._stalled(now):
-                    raise NoRoom(self._why_stalled())
+                    raise CapacityExhausted(self._why_stalled())
                 try:
                     finished = self._finished.get(timeout=self._nap_s(now))
                 except Empty:
@@ -283,7 +283,7 @@ class _FanOut(Generic[Task, Answer]):
         )
 
     def _why_stalled(self) -> str:
-        if self._no_place and not self._calls:
+        if self._no_slot and not self._calls:
             return (
                 f"Calls that were given up earlier have held all {MAX_THREADS} threads of this process for "
                 f"{STALLED_S:.0f} s: try again when they have ended."
@@ -325,11 +325,11 @@ class _FanOut(Generic[Task, Answer]):
 
     def _has_thread(self) -> bool:
         """Whether a thread is free for one more call, be it a new one."""
-        self._no_place = False
+        self._no_slot = False
         if len(self._calls) < self._threads:
             return True
-        if not self._places.acquire(blocking=False):
-            self._no_place = True
+        if not self._thread_slots.acquire(blocking=False):
+            self._no_slot = True
             return False
         threading.Thread(target=self._call_in_turn, daemon=True).start()
         self._threads += 1
@@ -353,7 +353,7 @@ class _FanOut(Generic[Task, Answer]):
                 except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which sorts it
                     self._finished.put(_Finished(call, time.monotonic(), None, error))
         finally:
-            self._places.release()
+            self._thread_slots.release()
 
     def _let_threads_end(self) -> None:
         """Those at work after their call, whatever it brings, and all others now."""
@@ -365,7 +365,7 @@ class _FanOut(Generic[Task, Answer]):
 
     def _nap_s(self, now: float) -> float:
         """Until the next task is due, if there is room for it, or the next tick."""
-        if self._again and len(self._calls) < self._window.size and not self._no_place:
+        if self._again and len(self._calls) < self._window.size and not self._no_slot:
             return min(max(self._again[0][0] - now, 0.001), TICK_S)
         return TICK_S
 
@@ -436,7 +436,7 @@ class _FanOut(Generic[Task, Answer]):
         if self._observer is not None:
             now = time.monotonic()
             running_s = sum(now - call.started_at for call in self._calls)
-            self._observer.at_work(len(self._calls), self._window.size, self._slow(now), running_s)
+            self._observer.progress(len(self._calls), self._window.size, self._slow(now), running_s)
 
     def _slow(self, now: float) -> int:
         """How many tasks have been under way for more than twice the median of those that are done."""

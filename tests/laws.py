@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lambda_src.aws.dynamodb import from_attribute, to_attribute
-from lambda_src.errors import ConservationBroken, FanfoldError, JobBroken
+from lambda_src.errors import ConservationBroken, FanfoldError, JobContractViolated
 from lambda_src.input import ownership
 from lambda_src.input.findings import Findings
 from lambda_src.input.formats import Format
@@ -159,7 +159,7 @@ def _map(job: Job, block: Span, stored: Objects) -> Mapped:
         mapped = map_watched(job, block, stored.for_block(job, block))
     except ConservationBroken as error:
         raise LawBroken(f"map reads the objects of its own block, and no other: {error}") from error
-    except JobBroken as error:
+    except JobContractViolated as error:
         raise LawBroken(str(error)) from error
     if not all(type(line) is bytes for line in mapped.lines):
         raise LawBroken("A line is bytes.")
@@ -168,7 +168,7 @@ def _map(job: Job, block: Span, stored: Objects) -> Mapped:
         raise LawBroken("Observations, extras and the units owned are of type int, which JSON can hold.")
     try:
         job.check(mapped)
-    except JobBroken as error:
+    except JobContractViolated as error:
         raise LawBroken(str(error)) from error
     return mapped
 

@@ -33,10 +33,10 @@ class Watch:
         function: str,
         name: Callable[[Any], str],
         keep: Callable[[Call], None],
-        at_work: Callable[[int, int, int, float], None] = lambda *_: None,
+        progress: Callable[[int, int, int, float], None] = lambda *_: None,
     ) -> None:
         self._function, self._name, self._keep = function, name, keep
-        self.at_work = at_work
+        self.progress = progress
         self._epoch_s = time.time() - time.monotonic()
 
     def ended(self, call: Ended) -> None:
@@ -105,11 +105,11 @@ class Ledger:
         self._counts = Counter(record.calls)
         architecture = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
         self._prices, record.prices = prices_of(os.environ.get("AWS_REGION", ""), architecture)
-        self._at_work("", 0, 0, 0, 0.0)
+        self._note_progress("", 0, 0, 0, 0.0)
 
     def watch(self, function: str, name: Callable[[Any], str]) -> Watch:
         """The observer of a fan-out over ``function``."""
-        return Watch(function, name, self.keep, partial(self._at_work, function))
+        return Watch(function, name, self.keep, partial(self._note_progress, function))
 
     def keep(self, call: Call) -> None:
         """Note a call that has ended."""
@@ -126,7 +126,7 @@ class Ledger:
         self.keep(Call(function, task, 1, started_at, started_at, time.time(), "given_up", error))
 
     @property
-    def room(self) -> int:
+    def spare_concurrency(self) -> int:
         """How many more calls may be under way: none once one was throttled."""
         if self._counts["throttled"]:
             return 0
@@ -199,7 +199,7 @@ class Ledger:
         """Of one that has not told yet: as much as our own."""
         return self._memory_mb.get(function) or self._usage().memory_mb
 
-    def _at_work(self, function: str, running: int, at_most: int, slow: int, running_s: float) -> None:
+    def _note_progress(self, function: str, running: int, at_most: int, slow: int, running_s: float) -> None:
         self._counts["running"], self._counts["at_most"], self._counts["slow"] = running, at_most, slow
         self._under_way = function, running_s
 

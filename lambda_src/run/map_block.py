@@ -1,8 +1,8 @@
-"""Mapping one block: its lines are stored as one blob, whose header tells whether it is valid."""
+"""Maps one block and stores its lines as one blob, whose header tells whether the blob is valid."""
 
 import msgspec
 
-from lambda_src.errors import BadObjects, BlobDamaged, JobBroken, OutOfMemory, TooManyDistinct
+from lambda_src.errors import BadObjects, BlobDamaged, JobContractViolated, OutOfMemory, TooManyDistinct
 from lambda_src.input.addresses import Portion
 from lambda_src.input.findings import CONCERNS, INVALID_UTF8, WatchedInput
 from lambda_src.job import Input, Job, Mapped, Owned, Span
@@ -17,8 +17,8 @@ from lambda_src.wire.requests import ParseBlockRequest
 
 
 def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobStore) -> BlockReport:
-    """Map the block of ``request`` by ``job`` and store its blob, or report its bad objects if they are to be
-    skipped. Raises JobBroken for a job that breaks its promises, and what the job and its input raise."""
+    """Map the block of ``request`` with ``job`` and store its blob, or report its bad objects if the request
+    skips them. Raises JobContractViolated, and what the job and its input raise."""
     try:
         mapped = map_watched(job, Span(request.start, request.end), source)
         job.check(mapped)
@@ -39,7 +39,7 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         findings=dict(mapped.findings),
         left_out=request.left_out,
     )
-    # The header holds its own size: as many more digits as the largest has leave room for it.
+    # The header contains its own size, which may have up to 8 digits more than the 0 it has here.
     report.header_bytes = header_bytes(len(_header(job, request, report)) + 8)
     blobs.put(
         request.block,
@@ -52,8 +52,8 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
 
 
 def map_watched(job: Job, block: Span, source: Input) -> Mapped:
-    """What ``job`` maps ``block`` to, with the engine's own findings. Raises JobBroken for findings of which
-    the job's concerns say nothing, and what the job and its input raise."""
+    """``block`` as mapped by ``job``, with the engine's own findings. Raises JobContractViolated for findings
+    that the job does not declare in its concerns, and what the job and its input raise."""
     if job.finds_invalid_utf8:
         mapped = job.map(block, source)
     else:
@@ -61,13 +61,13 @@ def map_watched(job: Job, block: Span, source: Input) -> Mapped:
         mapped = job.map(block, watched)
         mapped = mapped._replace(findings={INVALID_UTF8: watched.invalid.finding(), **mapped.findings})
     if unknown := mapped.findings.keys() - {*CONCERNS, *job.concerns}:
-        raise JobBroken(f"map gave the finding {min(unknown)}, of which the job's concerns say nothing.")
+        raise JobContractViolated(f"map gave the finding {min(unknown)}, which is not in the job's concerns.")
     return mapped
 
 
 def how_to_get_smaller_blocks(portion: Portion) -> str:
-    """A sentence for whoever has a block of these objects that is too large: an archive that is unpacked as a
-    whole is one block, whatever the block size."""
+    """Advice for a block of these objects that is too large. An archive that must be unpacked as a whole is
+    one block, whatever the block size."""
     smaller, split = "Choose a smaller block_bytes", "upload it unpacked, or in several objects."
     formats = {one.format for one in portion.objects} if portion.objects else {None}
     if formats == {"plain"}:
@@ -81,15 +81,15 @@ def how_to_get_smaller_blocks(portion: Portion) -> str:
 def find_report(
     job: Job, request: ParseBlockRequest, blobs: BlobStore, *, check_lines: bool
 ) -> BlockReport | None:
-    """The report of a block that is mapped already: its blob is whole, and of this block of this input, by
-    the rules of ``job``. To ``check_lines`` takes a read of each."""
+    """The report of a block that is mapped already, or None: its blob must be whole, and belong to this block
+    of this input and to the rules of ``job``. With ``check_lines``, every line is read and checked."""
     found = blobs.get_header(request.block, variant=variant(request.left_out))
     if found is None:
         return None
     header_text, lines_bytes = found
     try:
         header = msgspec.json.decode(header_text, type=BlobHeader)
-    except (ValueError, RecursionError):  # not UTF-8, no JSON, or none of a header
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or not a header
         return None
     report = header.report
     mapped = (header.etag, header.start, header.end, header.rules, len(report.line_bytes), report.left_out)

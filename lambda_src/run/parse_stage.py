@@ -107,7 +107,7 @@ class _Blocks:
         def tick() -> None:
             run.tick()
             # Not before the first tick: by then warm functions have answered, and throttles have shown.
-            warming.begin_once(ledger.room)
+            warming.begin_once(ledger.spare_concurrency)
 
         to_map = [request for request in self._requests if request.block not in self._reports]
         while to_map:

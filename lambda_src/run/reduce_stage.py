@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from lambda_src.errors import ConservationBroken, NoRoom, Throttled, Transient
+from lambda_src.errors import CapacityExhausted, ConservationBroken, Throttled, Transient
 from lambda_src.job import Job
 from lambda_src.map_reduce import call_once
 from lambda_src.run.ports import Functions, Results
@@ -33,7 +33,7 @@ def reduce(
     began_at = time.time()
     try:
         parts = _reduce_remotely(job, run, request, functions, results)
-    except (_AnswerLost, NoRoom) as error:
+    except (_AnswerLost, CapacityExhausted) as error:
         # Results that this owner's reducers have stored count. The rest is reduced from here: if the account
         # allows only two concurrent calls, get_all_occurrences occupies the one its reducers need.
         stored = run.wait_for(results.get_parts)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.errors import JobBroken
+from lambda_src.errors import JobContractViolated
 from lambda_src.input import findings
 from lambda_src.input.findings import CONCERNS, INVALID_UTF8, Findings, Invalid, Tally, invalid_utf8
 from lambda_src.input.objects import input_of_bytes
@@ -168,5 +168,5 @@ def test_a_finding_that_nobody_can_word_is_refused() -> None:
         return load("top_words").map(block, source)._replace(findings={"new": Finding(1, 1, None, [])})  # type: ignore[arg-type]
 
     job = msgspec.structs.replace(load("top_words"), map=broken)
-    with pytest.raises(JobBroken, match="finding new"):
+    with pytest.raises(JobContractViolated, match="finding new"):
         map_watched(job, Span(0, 1), input_of_bytes([b"x"]))

@@ -190,7 +190,7 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
             replace(HONEST, map=looks_at_the_first_byte),
             "map reads the objects of its own block",
         ),
-        (mapping(finds_blocks), "map gave the finding odd, of which the job's concerns say nothing"),
+        (mapping(finds_blocks), "map gave the finding odd, which is not in the job's concerns"),
         (
             replace(mapping(finds_blocks), concerns={"odd": Concern("block", "is odd", "are odd")}),
             "Any cutting finds the same",

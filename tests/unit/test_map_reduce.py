@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_src import map_reduce as module
-from lambda_src.errors import FanOutFailed, InvalidRequest, NoRoom, Throttled, Transient
+from lambda_src.errors import CapacityExhausted, FanOutFailed, InvalidRequest, Throttled, Transient
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.map_reduce import (
     FIRST_WINDOW,
@@ -129,7 +129,7 @@ def test_without_any_room_the_fan_out_ends(monkeypatch: pytest.MonkeyPatch) -> N
     def behave(task: int, attempt: int) -> int:
         raise Throttled("slow down")
 
-    with pytest.raises(NoRoom, match="there is no room for more: slow down"):
+    with pytest.raises(CapacityExhausted, match="there is no room for more: slow down"):
         run(Calls(behave), 3)
 
 
@@ -341,7 +341,7 @@ class GivenUp(Exception):
 @pytest.fixture
 def blocked_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Room for 150 threads; calls that block until the event is set, all at once from the start."""
-    monkeypatch.setattr(module, "_places", threading.BoundedSemaphore(150))
+    monkeypatch.setattr(module, "_thread_slots", threading.BoundedSemaphore(150))
     monkeypatch.setattr(module, "FIRST_WINDOW", 100)
     monkeypatch.setattr(module, "TICK_S", 0.01)
     released = threading.Event()
@@ -374,7 +374,7 @@ def test_fan_outs_that_are_given_up_pile_up_no_threads(
 
     # With no thread left, the next one says so ...
     monkeypatch.setattr(module, "STALLED_S", 0.05)
-    with pytest.raises(NoRoom, match="Calls that were given up earlier have held all 500 threads"):
+    with pytest.raises(CapacityExhausted, match="Calls that were given up earlier have held all 500 threads"):
         run(lambda task: task, 3)
     # ... or waits, and works as soon as some calls have ended.
     monkeypatch.setattr(module, "STALLED_S", 30.0)
@@ -435,7 +435,7 @@ class Books:
         assert threading.get_ident() == self._thread
         self.calls.append(call)
 
-    def at_work(self, running: int, at_most: int, slow: int, running_s: float) -> None:
+    def progress(self, running: int, at_most: int, slow: int, running_s: float) -> None:
         assert threading.get_ident() == self._thread
         assert bool(running_s) == bool(running)
         self.paces.append((running, at_most, slow))

@@ -7,19 +7,34 @@ import pytest
 from hypothesis import given
 
 from lambda_src.errors import (
+    CapacityExhausted,
     CodeChanged,
+    FanfoldError,
     FanOutFailed,
     FunctionFailed,
     InvalidRequest,
+    JobContractViolated,
     SourceChanged,
     Throttled,
     by_name,
+    for_people,
 )
 from lambda_src.wire.codec import decode_answer, decode_event, encode, failure
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import BlockReport, Failure, PartReport
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
 from tests.texts import ANY_JSON
+
+
+@pytest.mark.parametrize(
+    ("former", "error"), [("JobBroken", JobContractViolated), ("NoRoom", CapacityExhausted)]
+)
+def test_former_names_of_errors_are_still_known(former: str, error: type[FanfoldError]) -> None:
+    """Answers and records of earlier versions have them."""
+    assert type(by_name(former, "text")) is error
+    assert for_people(f"FanOutFailed: 1 of 2 tasks failed. block 0: {former}: Text.") == (
+        "1 of 2 tasks failed. block 0: Text."
+    )
 
 
 @pytest.mark.parametrize("error", ["CodeChanged", "InvalidRequest"])

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from lambda_src import map_reduce
-from lambda_src.errors import FanOutFailed, NoRoom, Throttled, Transient
+from lambda_src.errors import CapacityExhausted, FanOutFailed, Throttled, Transient
 from lambda_src.job import Owned
 from lambda_src.jobs.top_words import JOB, python_kernel
 from lambda_src.jobs.top_words.top import add
@@ -142,7 +142,7 @@ def test_a_store_that_does_not_serve_a_line_is_named() -> None:
 def test_a_store_that_only_throttles_ends_the_reducer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "STALLED_S", 0.05)
     monkeypatch.setattr(SlowDown, "limit", 0)
-    with pytest.raises(NoRoom):
+    with pytest.raises(CapacityExhausted):
         module.reduce_part(JOB, LENGTH, SlowDown([20] * 10))  # type: ignore[arg-type]
 
 

@@ -19,12 +19,12 @@ from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
     BudgetExceeded,
+    CapacityExhausted,
     ConservationBroken,
     FanfoldError,
     FanOutFailed,
     InvalidRequest,
     NoProgress,
-    NoRoom,
     RulesChanged,
     RunCancelled,
     RunConflict,
@@ -487,7 +487,7 @@ def test_the_block_size_used_is_in_the_record() -> None:
 
 def test_with_room_for_two_the_reducers_are_called_from_here() -> None:
     def no_room(_: object) -> AllPartsReport:
-        raise NoRoom("Every call was throttled")
+        raise CapacityExhausted("Every call was throttled")
 
     job = Run(blocks=3)
     summary = job.run(get_all_occurrences=no_room)
