@@ -173,7 +173,7 @@ class Run:
     def release(self) -> HandOverRequest:
         """Release the run to a new invocation, which is to get this request."""
         self.ledger.close()
-        self._lease.release()
+        _retried(self._lease.release)
         record = self.record
         return HandOverRequest(
             key=record.key,

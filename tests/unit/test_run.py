@@ -318,6 +318,22 @@ def test_a_table_that_is_slow_for_a_moment_fails_no_run(slow: str, monkeypatch: 
     assert job.table.failures["claim"] == 2
 
 
+def test_a_run_is_handed_over_when_the_table_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    failures = [Transient("The connection to DynamoDB failed: timed out")] * 2
+
+    class Slow(Table):
+        def put_run(self, record: RunRecord) -> None:
+            if record.released and failures:
+                raise failures.pop()
+            super().put_run(record)
+
+    job = Run(blocks=100)
+    job.table = Slow()
+    assert job.run(remaining_s=job.nearly_over).status == "RUNNING"
+    assert len(job.handed_over) == 1
+
+
 def test_a_lost_answer_is_asked_for_at_a_table_that_is_slow() -> None:
     job = Run(blocks=3)
     job.table = Shaky(2)
