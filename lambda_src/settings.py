@@ -26,6 +26,9 @@ ONE_VCPU_MB = 1769
 NEW_ACCOUNT_MB = 3008
 """What AWS lets a function of a new account have at most (AWS Lambda developer guide, "Lambda quotas")."""
 
+FUNCTIONS = ("parse_file", "parse_block", "get_all_occurrences", "get_occurrences", "log_results")
+"""What a stack is made of, as the handlers are named."""
+
 DEFAULT_JOB = "top_words"
 
 SETTINGS = "fanfold:settings"
@@ -36,6 +39,11 @@ _VARIABLE_PREFIX = "FANFOLD_"
 
 class SettingsMissing(FanfoldError):
     """An environment variable is not set or has the wrong form."""
+
+
+def on_or_off(value: bool) -> Literal["on", "off"]:
+    """``value`` as settings and outputs write it."""
+    return "on" if value else "off"
 
 
 def stack_name(job: str) -> str:

@@ -11,13 +11,12 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
+from stacks.builds import ROOT, build_once
 from stacks.bytecode import add_bytecode
 from stacks.bytecode import identity as identity_of_bytecode
 
-ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "lambda_src" / "requirements.txt"
 """What every function needs."""
 
@@ -42,20 +41,20 @@ class LayerNotBuilt(Exception):
 
 
 def host_architecture() -> str:
-    """This machine's architecture, in Lambda's words."""
+    """This machine's architecture, as Lambda names it."""
     return "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 
 
 def lock_of_job(job: str) -> Path | None:
-    """What ``job`` needs besides, if anything."""
+    """The job's own lock, if it has one."""
     lock = ROOT / "lambda_src" / "jobs" / job / "requirements.txt"
     return lock if lock.is_file() else None
 
 
 def build_layer(architecture: str, lock: Path = LOCK, library: Path | None = None) -> Path:
     """The folder of the layer of ``lock`` for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host``
-    for running on this machine with this Python. It holds the folder ``library`` besides, whose name tells
-    one from another. Built once. Raises LayerNotBuilt, BytecodeNotWritten."""
+    for running on this machine with this Python. It also holds the folder ``library``, whose name identifies
+    its content. Built once. Raises LayerNotBuilt, BytecodeNotWritten."""
     identity = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes())
     identity.update(library.name.encode() if library else b"")
     identity.update(
@@ -63,27 +62,15 @@ def build_layer(architecture: str, lock: Path = LOCK, library: Path | None = Non
         if architecture == "host"
         else identity_of_bytecode()
     )
-    layer = BUILT / f"{architecture}-{identity.hexdigest()[:16]}"
-    if not layer.exists():
-        BUILT.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=BUILT) as building:
-            built = Path(building) / "layer"
-            _install(built / "python", architecture, lock)
-            if library:
-                shutil.copytree(library, built / "python", dirs_exist_ok=True)
-            if architecture != "host":
-                add_bytecode(built, "/opt")
-            rename_whole(built, layer)
-    return layer
 
+    def build(layer: Path) -> None:
+        _install(layer / "python", architecture, lock)
+        if library:
+            shutil.copytree(library, layer / "python", dirs_exist_ok=True)
+        if architecture != "host":
+            add_bytecode(layer, "/opt")
 
-def rename_whole(built: Path, wanted: Path) -> None:
-    """So a second build at the same time, or a broken one, leaves nothing half built."""
-    try:
-        built.rename(wanted)
-    except OSError:
-        if not wanted.exists():
-            raise
+    return build_once(BUILT / f"{architecture}-{identity.hexdigest()[:16]}", build)
 
 
 def pip_install(target: Path, lock: Path, options: list[str], what: str) -> None:

@@ -8,7 +8,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lambda_src.job import names
-from lambda_src.settings import DEFAULT_JOB, SETTINGS, Outputs
+from lambda_src.settings import DEFAULT_JOB, SETTINGS, Outputs, on_or_off
 from lambda_src.store.keys import BLOBS_PREFIX, INPUT_PREFIX, RUNS_PREFIX
 from stacks.context import Context, InvalidContext
 from stacks.dashboard import Dashboard
@@ -109,7 +109,7 @@ class FanfoldStack(Stack):
 
     def _put_out(self, storage: Storage, inputs: Objects, functions: MapReduceJob) -> None:
         outputs = Outputs(
-            requester_pays="on" if inputs.requester_pays else "off",
+            requester_pays=on_or_off(inputs.requester_pays),
             bucket=storage.bucket.bucket_name,
             source_bucket=inputs.bucket.bucket_name,
             table=storage.table.table_name,

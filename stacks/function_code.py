@@ -1,13 +1,12 @@
-"""Collects the code that all functions have, ours, with the bytecode that Lambda's Python takes."""
+"""Collects our code, which all functions have, with bytecode for Lambda's Python."""
 
 import hashlib
 import shutil
-import tempfile
 from pathlib import Path
 
+from stacks.builds import ROOT, build_once
 from stacks.bytecode import add_bytecode
 from stacks.bytecode import identity as identity_of_bytecode
-from stacks.dependency_layer import ROOT, rename_whole
 
 SOURCES = ROOT / "lambda_src"
 BUILT = ROOT / ".build" / "code"
@@ -15,7 +14,7 @@ BUILT = ROOT / ".build" / "code"
 ENDINGS = (".py", ".pem")
 
 KEPT = 10
-"""Those that were used last; each change of a source gives another."""
+"""The builds that were used last. Each change of a source makes another."""
 
 
 def build_code(architecture: str) -> Path:
@@ -31,23 +30,21 @@ def build_code(architecture: str) -> Path:
     identity = hashlib.sha256(Path(__file__).read_bytes() + (identity_of_bytecode() if for_lambda else b""))
     for name, content in sources.items():
         identity.update(f"\0{name.as_posix()}\0{len(content)}\0".encode() + content)
-    code = BUILT / f"{'lambda' if for_lambda else 'host'}-{identity.hexdigest()[:16]}"
-    if not code.exists():
-        BUILT.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=BUILT) as building:
-            built = Path(building) / "code"
-            for name, content in sources.items():
-                (built / name).parent.mkdir(parents=True, exist_ok=True)
-                (built / name).write_bytes(content)
-            if for_lambda:
-                add_bytecode(built, "/var/task")
-            rename_whole(built, code)
-        _tidy()
+
+    def build(folder: Path) -> None:
+        for name, content in sources.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        if for_lambda:
+            add_bytecode(folder, "/var/task")
+
+    code = build_once(BUILT / f"{'lambda' if for_lambda else 'host'}-{identity.hexdigest()[:16]}", build)
     code.touch()
+    _remove_old()
     return code
 
 
-def _tidy() -> None:
+def _remove_old() -> None:
     by_use = sorted(BUILT.glob("*-*"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in by_use[KEPT:]:
         shutil.rmtree(path, ignore_errors=True)

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from lambda_src.settings import to_environment
 from stacks.assets import code_of
-from stacks.dependency_layer import LOCK, ROOT, RUNTIME_PYTHON, build_layer, host_architecture
+from stacks.builds import ROOT
+from stacks.dependency_layer import LOCK, RUNTIME_PYTHON, build_layer, host_architecture
 from stacks.function_code import build_code
 from stacks.native_library import build_library
 

@@ -15,7 +15,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.map_reduce_job import MapReduceJob, Objects
+from stacks.map_reduce_job import MapReduceJob, Objects, role_of
 from stacks.storage import Storage, private_bucket
 
 HTTPS = ec2.Port.tcp(443)
@@ -84,8 +84,8 @@ class Hardening(Construct):
         for construct in stack.node.find_all():
             self._encrypt(construct)
         _set_aside(job.parse_file, *_HAS_A_DESTINATION)
-        for name, function in job.by_name.items():
-            if name != "parse_block" or not job.reserves:
+        for function in job.by_name.values():
+            if function is not job.parse_block or not job.reserves:
                 _set_aside(function, *_RESERVES_NOTHING)
         _set_aside(self._access_logs, *_IS_THE_LOG)
 
@@ -159,7 +159,6 @@ class Hardening(Construct):
         return bucket
 
     def _connect(self, function: lambda_.Function) -> None:
-        assert function.role is not None, "Functions gives every function a role of its own"
         self._allow(function, ["kms:Decrypt", "kms:GenerateDataKey"])
         stack = Stack.of(self)
         # All of them, as Lambda asks for: it makes the interfaces, and nobody knows their ids before.
@@ -177,7 +176,7 @@ class Hardening(Construct):
         )
         of_interfaces = "arn:<AWS::Partition>:ec2:<AWS::Region>:<AWS::AccountId>:*/*"
         for wildcard in ("*", of_interfaces):
-            Validations.of(function.role).acknowledge(
+            Validations.of(role_of(function)).acknowledge(
                 Acknowledgment(
                     id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{wildcard}]",
                     reason="X-Ray knows no resources; and Lambda names the network interfaces that it makes "

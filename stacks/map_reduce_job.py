@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lambda_src.settings import (
+    FUNCTIONS,
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,
     LOG_RESULTS_TIMEOUT_S,
@@ -21,6 +22,7 @@ from lambda_src.settings import (
     LogResultsSettings,
     ParseBlockSettings,
     ParseFileSettings,
+    on_or_off,
 )
 from stacks.dependency_layer import lock_of_job
 from stacks.dropped_events import DroppedEvents
@@ -29,9 +31,9 @@ from stacks.native_library import source_of_job
 
 
 class Objects(NamedTuple):
-    """The objects of ``bucket`` whose keys begin with ``prefix``; ``finding`` is how cdk-nag writes the
-    bucket's ARN. The bucket belongs to ``account``, if not to the stack's own: no other is read or written,
-    should the name come to belong to somebody else. With ``requester_pays`` the reader pays."""
+    """The objects of ``bucket`` whose keys begin with ``prefix``. ``finding`` is the bucket's ARN as cdk-nag
+    writes it. The bucket must belong to ``account``, by default the stack's own: a bucket of the same name in
+    another account is neither read nor written. With ``requester_pays`` the reader pays."""
 
     bucket: s3.IBucket
     prefix: str
@@ -41,12 +43,14 @@ class Objects(NamedTuple):
 
 
 class MapReduceJob(Construct):
-    """``job`` is a module of ``lambda_src.jobs``. It reads ``inputs``, keeps intermediates in ``blobs`` and
-    ``runs``, and results in ``table``. ``inputs_key`` is the ARN of the KMS key of its inputs, if they have
-    one of the customer's. The packages of its own lock go to the two functions that map, what it has in C to
-    all. With ``metrics``, which cost money, it publishes what became of each run. At most
-    ``reserved_concurrency`` calls of ``parse_block`` run at once, and no other function of the account can
-    take that from it."""
+    """The functions of ``job``, a module of ``lambda_src.jobs``.
+
+    They read ``inputs``, keep intermediates in ``blobs`` and ``runs``, and results in ``table``.
+    ``inputs_key`` is the ARN of the customer's KMS key of the inputs, if they have one. The packages of the
+    job's own lock go to the two functions that map, its compiled C goes to all. ``metrics`` of each run cost
+    money. ``reserved_concurrency`` is both the most calls of ``parse_block`` at once, and what no other
+    function of the account can take from it.
+    """
 
     def __init__(
         self,
@@ -69,123 +73,137 @@ class MapReduceJob(Construct):
         reduce_memory_mb: int = ONE_VCPU_MB,
     ) -> None:
         super().__init__(scope, construct_id)
-        functions = Functions(
+        self._job, self._url_suffix = job, Stack.of(self).url_suffix
+        self._inputs, self._blobs, self._runs, self._table = inputs, blobs, runs, table
+        self._bucket = blobs.bucket.bucket_name
+        self._requester_pays = on_or_off(inputs.requester_pays)
+        self._functions = Functions(
             self, "Functions", architecture=architecture, source=source_of_job(job), tracing=tracing
         )
         lock = lock_of_job(job)
-        layers = [functions.layer("DependenciesOfJob", lock)] if lock else []
-        url_suffix, bucket = Stack.of(self).url_suffix, blobs.bucket.bucket_name
+        self._map_layers = [self._functions.layer("DependenciesOfJob", lock)] if lock else []
 
-        self.parse_block = functions.function(
+        self.parse_block = self._make_parse_block(map_memory_mb, map_timeout_s, reserved_concurrency)
+        self.get_occurrences = self._make_get_occurrences(reduce_memory_mb)
+        self.get_all_occurrences = self._make_get_all_occurrences()
+        self.log_results = self._make_log_results()
+        self.parse_file = self._make_parse_file(metrics, keep_intermediates_days)
+        if inputs_key:
+            for reader in (self.parse_file, self.parse_block):
+                _allow(reader, ["kms:Decrypt"], [inputs_key])
+        self.dropped_events = DroppedEvents(self, "DroppedEvents", self.parse_file).queue
+        self.reserves = reserved_concurrency is not None
+        self.by_name: dict[str, lambda_.Function] = {name: getattr(self, name) for name in FUNCTIONS}
+
+    def _make_parse_block(
+        self, memory_mb: int, timeout_s: int, reserved_concurrency: int | None
+    ) -> lambda_.Function:
+        function = self._functions.function(
             "parse_block",
             ParseBlockSettings(
-                job=job,
-                url_suffix=url_suffix,
-                bucket=bucket,
-                requester_pays="on" if inputs.requester_pays else "off",
+                job=self._job,
+                url_suffix=self._url_suffix,
+                bucket=self._bucket,
+                requester_pays=self._requester_pays,
             ),
-            memory_mb=map_memory_mb,
-            timeout_s=map_timeout_s,
-            layers=layers,
+            memory_mb=memory_mb,
+            timeout_s=timeout_s,
+            layers=self._map_layers,
             reserved_concurrency=reserved_concurrency,
         )
-        _allow_objects(self.parse_block, "s3:GetObject", inputs)
-        _allow_objects(self.parse_block, "s3:GetObjectVersion", inputs)
-        _allow_objects(self.parse_block, "s3:PutObject", blobs)
-        _allow_objects(self.parse_block, "s3:GetObject", runs)
+        _allow_objects(function, "s3:GetObject", self._inputs)
+        _allow_objects(function, "s3:GetObjectVersion", self._inputs)
+        _allow_objects(function, "s3:PutObject", self._blobs)
+        _allow_objects(function, "s3:GetObject", self._runs)
+        return function
 
-        self.get_occurrences = functions.function(
+    def _make_get_occurrences(self, memory_mb: int) -> lambda_.Function:
+        function = self._functions.function(
             "get_occurrences",
-            GetOccurrencesSettings(job=job, url_suffix=url_suffix, bucket=bucket, table=table.table_name),
-            memory_mb=reduce_memory_mb,
+            GetOccurrencesSettings(
+                job=self._job,
+                url_suffix=self._url_suffix,
+                bucket=self._bucket,
+                table=self._table.table_name,
+            ),
+            memory_mb=memory_mb,
             timeout_s=GET_OCCURRENCES_TIMEOUT_S,
         )
-        _allow_objects(self.get_occurrences, "s3:GetObject", blobs)
-        _allow_objects(self.get_occurrences, "s3:GetObject", runs)
-        _allow(self.get_occurrences, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem"], [table.table_arn])
+        _allow_objects(function, "s3:GetObject", self._blobs)
+        _allow_objects(function, "s3:GetObject", self._runs)
+        _allow(function, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem"], [self._table.table_arn])
+        return function
 
-        self.get_all_occurrences = functions.function(
+    def _make_get_all_occurrences(self) -> lambda_.Function:
+        function = self._functions.function(
             "get_all_occurrences",
             GetAllOccurrencesSettings(
-                job=job,
-                url_suffix=url_suffix,
+                job=self._job,
+                url_suffix=self._url_suffix,
                 get_occurrences_function=self.get_occurrences.function_name,
             ),
             memory_mb=ONE_VCPU_MB // 2,
             timeout_s=GET_ALL_OCCURRENCES_TIMEOUT_S,
         )
-        _allow(self.get_all_occurrences, ["lambda:InvokeFunction"], [self.get_occurrences.function_arn])
+        _allow(function, ["lambda:InvokeFunction"], [self.get_occurrences.function_arn])
+        return function
 
-        self.log_results = functions.function(
+    def _make_log_results(self) -> lambda_.Function:
+        function = self._functions.function(
             "log_results",
-            LogResultsSettings(job=job, url_suffix=url_suffix, table=table.table_name),
+            LogResultsSettings(job=self._job, url_suffix=self._url_suffix, table=self._table.table_name),
             memory_mb=ONE_VCPU_MB // 2,
             timeout_s=LOG_RESULTS_TIMEOUT_S,
         )
-        _allow(self.log_results, ["dynamodb:Query"], [table.table_arn])
+        _allow(function, ["dynamodb:Query"], [self._table.table_arn])
+        return function
 
-        self.parse_file = functions.function(
+    def _make_parse_file(self, metrics: bool, keep_intermediates_days: int) -> lambda_.Function:
+        function = self._functions.function(
             "parse_file",
             ParseFileSettings(
-                job=job,
-                url_suffix=url_suffix,
-                bucket=bucket,
-                source_bucket=inputs.bucket.bucket_name,
-                table=table.table_name,
+                job=self._job,
+                url_suffix=self._url_suffix,
+                bucket=self._bucket,
+                source_bucket=self._inputs.bucket.bucket_name,
+                table=self._table.table_name,
                 parse_block_function=self.parse_block.function_name,
                 get_all_occurrences_function=self.get_all_occurrences.function_name,
                 get_occurrences_function=self.get_occurrences.function_name,
                 log_results_function=self.log_results.function_name,
-                metrics="on" if metrics else "off",
-                requester_pays="on" if inputs.requester_pays else "off",
+                metrics=on_or_off(metrics),
+                requester_pays=self._requester_pays,
                 keep_intermediates_days=keep_intermediates_days,
             ),
             memory_mb=ONE_VCPU_MB,
             timeout_s=PARSE_FILE_TIMEOUT_S,
-            layers=layers,
+            layers=self._map_layers,
             invokes_itself=True,
         )
-        _allow_objects(self.parse_file, "s3:GetObject", inputs)
-        _allow_objects(self.parse_file, "s3:GetObjectVersion", inputs)
-        _allow_listing(self.parse_file, inputs)
-        _allow_objects(self.parse_file, "s3:PutObject", runs)
-        _allow_objects(self.parse_file, "s3:GetObject", runs)
-        _allow_objects(self.parse_file, "s3:GetObject", blobs)
-        _allow_objects(self.parse_file, "s3:DeleteObject", blobs)
-        _allow(
-            self.parse_file,
-            [
-                f"dynamodb:{action}"
-                for action in ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query")
-            ],
-            [table.table_arn],
-        )
-        callees = (self.parse_block, self.get_all_occurrences, self.get_occurrences, self.log_results)
-        _allow(self.parse_file, ["lambda:InvokeFunction"], [callee.function_arn for callee in callees])
-        if inputs_key:
-            for reader in (self.parse_file, self.parse_block):
-                _allow(reader, ["kms:Decrypt"], [inputs_key])
+        self._grant_parse_file(function)
+        return function
 
-        # Apart from the role, for a function cannot be made after a policy that names it.
+    def _grant_parse_file(self, function: lambda_.Function) -> None:
+        _allow_objects(function, "s3:GetObject", self._inputs)
+        _allow_objects(function, "s3:GetObjectVersion", self._inputs)
+        _allow_listing(function, self._inputs)
+        _allow_objects(function, "s3:PutObject", self._runs)
+        _allow_objects(function, "s3:GetObject", self._runs)
+        _allow_objects(function, "s3:GetObject", self._blobs)
+        _allow_objects(function, "s3:DeleteObject", self._blobs)
+        table_actions = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query")
+        _allow(function, [f"dynamodb:{action}" for action in table_actions], [self._table.table_arn])
+        callees = (self.parse_block, self.get_all_occurrences, self.get_occurrences, self.log_results)
+        _allow(function, ["lambda:InvokeFunction"], [callee.function_arn for callee in callees])
+        # Apart from the role: a policy that names the function would have to exist before the function.
         iam.Policy(
             self,
             "ParseFileHandsOver",
-            roles=[_role(self.parse_file)],
+            roles=[role_of(function)],
             statements=[
-                iam.PolicyStatement(
-                    actions=["lambda:InvokeFunction"], resources=[self.parse_file.function_arn]
-                )
+                iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[function.function_arn])
             ],
         )
-        self.dropped_events = DroppedEvents(self, "DroppedEvents", self.parse_file).queue
-        self.reserves = reserved_concurrency is not None
-        self.by_name = {
-            "parse_file": self.parse_file,
-            "parse_block": self.parse_block,
-            "get_all_occurrences": self.get_all_occurrences,
-            "get_occurrences": self.get_occurrences,
-            "log_results": self.log_results,
-        }
 
 
 def _allow(function: lambda_.Function, actions: list[str], resources: list[str]) -> None:
@@ -200,7 +218,7 @@ def _allow_objects(function: lambda_.Function, action: str, objects: Objects) ->
             conditions=_of_account(function, objects),
         )
     )
-    Validations.of(_role(function)).acknowledge(
+    Validations.of(role_of(function)).acknowledge(
         Acknowledgment(
             id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects.finding}/{objects.prefix}*]",
             reason="The wildcard stands for objects only, and for no other prefix than the function's own.",
@@ -223,6 +241,7 @@ def _of_account(function: lambda_.Function, objects: Objects) -> dict[str, Any]:
     return {"StringEquals": {"aws:ResourceAccount": objects.account or Stack.of(function).account}}
 
 
-def _role(function: lambda_.Function) -> iam.IRole:
+def role_of(function: lambda_.Function) -> iam.IRole:
+    """The function's own role."""
     assert function.role is not None, "Functions gives every function a role of its own"
     return function.role

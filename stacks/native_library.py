@@ -8,10 +8,10 @@ import hashlib
 import os
 import platform
 import subprocess
-import tempfile
 from pathlib import Path
 
-from stacks.dependency_layer import MACHINES, ROOT, LayerNotBuilt, pip_install, rename_whole
+from stacks.builds import ROOT, build_once
+from stacks.dependency_layer import MACHINES, LayerNotBuilt, pip_install
 
 LOCK = ROOT / "requirements-native.txt"
 """The compiler."""
@@ -25,13 +25,13 @@ _OPTIONS = ["-std=c11", "-O3", "-g0", "-s", "-shared", "-fPIC", "-fvisibility=hi
 
 
 def source_of_job(job: str) -> Path | None:
-    """What ``job`` has in C, if anything: one file."""
+    """The C file of ``job``, if it has one."""
     return next((ROOT / "lambda_src" / "jobs" / job).glob("*.c"), None)
 
 
 def library_name(source: Path) -> str:
-    """Where the library of ``source`` lies in a layer. It changes with the source, so that code never meets
-    the library of another."""
+    """The path in a layer of the library of ``source``, with a hash of it, so that code never loads the
+    library of another version."""
     return f"fanfold.libs/{source.stem}-{hashlib.sha256(source.read_bytes()).hexdigest()[:8]}.so"
 
 
@@ -40,26 +40,24 @@ def build_library(architecture: str, source: Path) -> Path:
     ``host`` for this machine. Built once. Raises LayerNotBuilt."""
     target = _target(architecture)
     made_of = hashlib.sha256(source.read_bytes() + LOCK.read_bytes() + Path(__file__).read_bytes())
-    folder = BUILT / f"{target}-{made_of.hexdigest()[:16]}"
-    if not folder.exists():
-        BUILT.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=BUILT) as building:
-            library = Path(building, "built", library_name(source))
-            library.parent.mkdir(parents=True)
-            command = [str(_compiler()), "cc", "-target", target, *_OPTIONS, source.name, "-o", str(library)]
-            caches = {f"ZIG_{name}_CACHE_DIR": building for name in ("GLOBAL", "LOCAL")}
-            compiled = subprocess.run(
-                command,
-                cwd=source.parent,  # no path is told that could be written into the library
-                env={**os.environ, **caches},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if compiled.returncode:
-                raise LayerNotBuilt(f"{source.name} does not compile for {target}:\n{compiled.stderr}")
-            rename_whole(Path(building, "built"), folder)
-    return folder
+
+    def build(folder: Path) -> None:
+        library = folder / library_name(source)
+        library.parent.mkdir(parents=True)
+        command = [str(_compiler()), "cc", "-target", target, *_OPTIONS, source.name, "-o", str(library)]
+        caches = {f"ZIG_{name}_CACHE_DIR": str(folder.parent) for name in ("GLOBAL", "LOCAL")}
+        compiled = subprocess.run(
+            command,
+            cwd=source.parent,  # so that no path gets into the library
+            env={**os.environ, **caches},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if compiled.returncode:
+            raise LayerNotBuilt(f"{source.name} does not compile for {target}:\n{compiled.stderr}")
+
+    return build_once(BUILT / f"{target}-{made_of.hexdigest()[:16]}", build)
 
 
 def _target(architecture: str) -> str:
@@ -71,10 +69,8 @@ def _target(architecture: str) -> str:
 
 def _compiler() -> Path:
     """The pinned compiler, installed at its first use."""
-    folder = BUILT / f"zig-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=BUILT) as installing:
-            installed = Path(installing, "installed")
-            pip_install(installed, LOCK, [], "install the compiler")
-            rename_whole(installed, folder)
+    folder = build_once(
+        BUILT / f"zig-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}",
+        lambda folder: pip_install(folder, LOCK, [], "install the compiler"),
+    )
     return folder / "ziglang" / "zig"

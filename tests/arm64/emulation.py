@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stacks.dependency_layer import ROOT, RUNTIME_PYTHON
+from stacks.builds import ROOT
+from stacks.dependency_layer import RUNTIME_PYTHON
 
 BUILT = ROOT / ".build" / "emulated"
 SUITE = "trixie"

@@ -28,7 +28,8 @@ from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import BlobHeader, BlockReport, Manifest, PartReport, without_usage
 from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest
 from lambda_src.wire.source import Source
-from stacks.dependency_layer import ROOT, RUNTIME_PYTHON
+from stacks.builds import ROOT
+from stacks.dependency_layer import RUNTIME_PYTHON
 from tests.arm64.conftest import INVOKE, URL_SUFFIX, Machine, Report
 
 pytestmark = pytest.mark.arm64

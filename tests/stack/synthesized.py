@@ -11,7 +11,7 @@ import aws_cdk
 import pytest
 
 from lambda_src.settings import DEFAULT_JOB, stack_name
-from stacks.dependency_layer import ROOT
+from stacks.builds import ROOT
 
 Properties = dict[str, Any]
 

@@ -22,7 +22,7 @@ from lambda_src.settings import (
     from_environment,
     to_environment,
 )
-from stacks.dependency_layer import ROOT
+from stacks.builds import ROOT
 
 from .conftest import Synthesize
 from .synthesized import FUNCTIONS, Synthesized

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from stacks import native_library
-from stacks.dependency_layer import ROOT
+from stacks.builds import ROOT
 
 from .synthesized import CDK_CONTEXT, Synthesized
 
