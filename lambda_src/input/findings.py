@@ -11,8 +11,7 @@ from typing import NamedTuple
 from lambda_src.job import Concern, Feed, Finding, FoundIn, Input, Owned, Place, Span
 from lambda_src.records import Rule
 
-INVALID_UTF8 = "invalid_utf8"
-
+INVALID_UTF8, NUL_BYTES = "invalid_utf8", "nul_bytes"
 
 CONCERNS = {
     INVALID_UTF8: Concern(
@@ -22,7 +21,13 @@ CONCERNS = {
         most="These look binary, or like text in another encoding",
         most_share=0.1,
         advice="Convert the input to UTF-8 to have all of its text read.",
-    )
+    ),
+    NUL_BYTES: Concern(
+        "NUL byte",
+        "was read as text",
+        "were read as text",
+        advice="Text hardly ever has any: see whether the input is binary, or was cut by a full disk.",
+    ),
 }
 """What the engine notices itself."""
 
@@ -103,23 +108,35 @@ class Tally:
 
 
 class WatchedInput:
-    """``source``, whose text is checked for what is not UTF-8 as it is fed."""
+    """``source``, whose text is checked, as it is fed, for NULs and, if ``for_utf8``, what is not UTF-8."""
 
-    def __init__(self, source: Input) -> None:
+    def __init__(self, source: Input, *, for_utf8: bool) -> None:
         self.size_bytes, self.objects = source.size_bytes, source.objects
         self.whole = source.whole
-        self.invalid = Tally()
+        self._for_utf8 = for_utf8
+        self._invalid, self._nuls = Tally(), Tally()
         self._source = source
 
     def feed(self, block: Span, rule: Rule, feed: Feed) -> Owned:
         """As ``Input.feed``."""
 
         def watched(chunk: bytes, at: Place) -> None:
-            invalid = invalid_utf8(chunk)
-            self.invalid.note(at, invalid.found, len(chunk), invalid.first)
+            if self._for_utf8:
+                invalid = invalid_utf8(chunk)
+                self._invalid.note(at, invalid.found, len(chunk), invalid.first)
+            first = chunk.find(b"\0")  # ten times as fast as to count them
+            if first >= 0:
+                self._nuls.note(at, chunk.count(b"\0"), 0, first)
             feed(chunk, at)
 
         return self._source.feed(block, rule, watched)
+
+    def findings(self) -> dict[str, Finding]:
+        """What was noticed."""
+        noted = {NUL_BYTES: self._nuls} if self._nuls.is_noted() else {}
+        if self._for_utf8:
+            noted[INVALID_UTF8] = self._invalid
+        return {code: tally.finding() for code, tally in noted.items()}
 
 
 class Findings:

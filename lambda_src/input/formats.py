@@ -1,5 +1,6 @@
 """What an object is, told by its first bytes and not by its name: text, plain or compressed, or no text."""
 
+import codecs
 import importlib
 import math
 import platform
@@ -29,9 +30,6 @@ class Readable(NamedTuple):
     remaining_s: Callable[[], float] = no_end
 
 
-FIRST_BYTES = 16
-"""So many of an object's first bytes tell how it is compressed."""
-
 LOOK_BYTES = 1 << 10
 """So many bytes of a text's beginning tell whether it is one."""
 
@@ -55,61 +53,112 @@ _NO_TEXT: dict[str, tuple[bytes, str]] = {
     "a 7z archive": (rb"7z\xbc\xaf\x27\x1c", _ARCHIVE),
     "a RAR archive": (rb"Rar!\x1a\x07", _ARCHIVE),
     "an ar archive": (rb"!<arch>\n", _ARCHIVE),
-    "a cpio archive": (rb"0707[0-7]{2}[0-9A-Fa-f]{64}|\xc7\x71|\x71\xc7", _ARCHIVE),
+    "a cpio archive": (
+        rb"07070[12][0-9A-Fa-f]{104}[^\x00]+\x00|070707[0-7]{70}[^\x00]+\x00|(\xc7\x71|\x71\xc7)(?=.{0,24}\x00)",
+        _ARCHIVE,
+    ),
     "a Cabinet archive": (rb"MSCF\x00{4}", _ARCHIVE),
     "an RPM package": (rb"\xed\xab\xee\xdb", _ARCHIVE),
     "UTF-32": (rb"\xff\xfe\x00\x00|\x00\x00\xfe\xff", _ENCODING),
     "UTF-16": (rb"\xff\xfe|\xfe\xff", _ENCODING),
     "lz4": (rb"\x04\x22\x4d\x18|\x02\x21\x4c\x18", _PACKED),
+    "bzip3": (rb"BZ3v1[^ -~]", _PACKED),
+    "lrzip": (rb"LRZI\x00|RZIP\x02", _PACKED),
+    "LHA": (rb"..-lh[0-7d]-(?=.{0,12}[^ -~\r\n\t])", _ARCHIVE),
+    "xar": (rb"xar!\x00", _ARCHIVE),
     "lzip": (rb"LZIP[\x00\x01]", _PACKED),
-    # The properties that everyone uses; a size, unknown or of less than 2**40; the range coder's first byte.
-    "lzma": (rb"\x5d\x00\x00..(\xff{8}|.{5}\x00{3})\x00", _PACKED),
+    # Properties; a dictionary of 2**n or 3 * 2**n bytes, as everyone has it; a size, unknown or of less than
+    # 2**40; the range coder's first byte.
+    "lzma": (
+        rb"[\x00-\xe0]\x00([\x10\x20\x30\x40\x60\x80\xc0]\x00\x00|\x00[\x01-\x04\x06\x08\x0c\x10\x18\x20\x30\x40\x60\x80\xc0]\x00"
+        rb"|\x00\x00[\x01-\x04\x06\x08\x0c\x10\x18\x20\x40])(\xff{8}|.{5}\x00{3})\x00",
+        _PACKED,
+    ),
     "lzop": (rb"\x89LZO\x00\r\n\x1a\n", _PACKED),
     "Snappy": (rb"\xff\x06\x00\x00sNaPpY|\x82SNAPPY\x00", _PACKED),
     "compress (.Z)": (rb"\x1f[\x9d\xa0\x9e\x1e]", _PACKED),
-    "zlib": (rb"\x78[\x01\x5e\x9c\xda]", _PACKED),
+    "zlib": (rb"[\x08\x18\x28\x38\x48\x58\x68\x78]", _PACKED),
     "a SQLite database": (rb"SQLite format 3\x00", _TABLE),
     "Avro": (rb"Obj\x01", _TABLE),
+    "Parquet": (rb"PAR1\x15[\x00\x02\x04\x06\x08]|PARE\x15", _TABLE),
     "ORC": (rb"ORC(?=.{0,61}?[\x00-\x08\x0e-\x1f])", _TABLE),
-    "Arrow": (rb"ARROW1\x00\x00|FEA1\x00", _TABLE),
+    "Arrow": (rb"ARROW1\x00\x00|FEA1\x00|\xff{4}.{2}\x00\x00", _TABLE),
     "HDF5": (rb"\x89HDF\r\n\x1a\n", _TABLE),
     "NumPy": (rb"\x93NUMPY|\x80[\x02-\x05].{0,40}?numpy", _TABLE),
     "a pickle of Python": (rb"\x80[\x02-\x05]", _TABLE),
     "R data": (rb"RDX[23]\n|X\n\x00\x00\x00[\x02\x03]", _TABLE),
+    "MATLAB data": (rb"MATLAB 5\.0 MAT-file.{105}(\x00\x01IM|\x01\x00MI)", _TABLE),
+    "Stata data": (rb"<stata_dta><header>", _TABLE),
+    "SPSS data": (rb"\$FL[23]@\(#\)", _TABLE),
+    "SAS data": (rb"\x00{12}\xc2\xea\x81\x60", _TABLE),
+    "NetCDF": (rb"CDF[\x01\x02\x05]", _TABLE),
+    "GRIB": (rb"GRIB.{3}[\x01\x02]", _TABLE),
+    "FITS": (rb"SIMPLE  = {20}[TF] ", _TABLE),
+    "a dump of PostgreSQL": (rb"PGDMP\x01", _TABLE),
+    "a database": (rb"\x00\x01\x00\x00Standard (Jet|ACE) DB|\x37\x7f\x06[\x82\x83]", _TABLE),
+    "a journal of systemd": (rb"LPKSHHRH[\x00-\x1f]", _TABLE),
+    "an event log of Windows": (rb"ElfFile\x00", _TABLE),
+    "a binary log of MySQL": (rb"\xfebin", _TABLE),
+    "a property list": (rb"bplist0[0-9][^ -~]", _TABLE),
     "a Hadoop SequenceFile": (rb"SEQ[\x04-\x06]|RCF\x01", _TABLE),
     "a Microsoft Office file": (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _TABLE),
-    "PDF": (rb"%PDF-[12]\.[0-9][\r\n]", _BINARY),
+    "PDF": (
+        rb"(\xef\xbb\xbf)?[ \r\n]*%PDF-[12]\.[0-9][ \t]*[\r\n]+(%?[^ -~\r\n\t]|[0-9]+ [0-9]+ obj|\Z)",
+        _BINARY,
+    ),
     "a PNG picture": (rb"\x89PNG\r\n\x1a\n", _BINARY),
     "a JPEG picture": (rb"\xff\xd8\xff", _BINARY),
     "a GIF picture": (rb"GIF8[79]a(?=.{0,6}\x00)", _BINARY),
     "a TIFF picture": (rb"II\x2a\x00|MM\x00\x2a", _BINARY),
+    "a BMP picture": (rb"BM.{4}\x00{4}", _BINARY),
+    "a Windows icon": (
+        rb"\x00\x00\x01\x00[\x01-\x20]\x00..[\x00-\x10]\x00[\x00\x01]\x00[\x01\x04\x08\x10\x18\x20]\x00",
+        _BINARY,
+    ),
+    "a JPEG 2000 picture": (rb"\x00\x00\x00\x0cjP  ", _BINARY),
+    "a Photoshop picture": (rb"8BPS\x00", _BINARY),
+    "a font": (rb"\x00\x01\x00\x00\x00[^\x00]|OTTO\x00|wOF[F2](\x00|OTTO)", _BINARY),
     "a RIFF file": (rb"RIFF.{4}(WAVE|AVI |WEBP)", _BINARY),
     "a video": (rb"\x00\x00\x00.ftyp|\x1a\x45\xdf\xa3", _BINARY),
-    "audio": (rb"ID3[\x02-\x04]\x00|OggS\x00|fLaC\x00", _BINARY),
+    "audio": (rb"ID3[\x02-\x04]\x00|OggS\x00|fLaC\x00|MThd\x00", _BINARY),
     "an ELF program": (rb"\x7fELF", _BINARY),
     "a Windows program": (rb"MZ(?=.{0,62}?\x00{3})", _BINARY),
     "a Mach-O program": (rb"[\xce\xcf]\xfa\xed\xfe|\xca\xfe\xba\xbe", _BINARY),
     "WebAssembly": (rb"\x00asm", _BINARY),
+    "Python bytecode": (rb"..\r\n[\x00-\x03]\x00{3}.{8}\xe3", _BINARY),
+    "an Android program": (rb"dex\n[0-9]{3}\x00", _BINARY),
+    "a pack of Git": (rb"PACK\x00{3}", _BINARY),
+    "a folder's settings of macOS": (rb"\x00\x00\x00\x01Bud1|\x00\x05\x16[\x00\x07]\x00", _BINARY),
     "Java objects": (rb"\xac\xed\x00\x05", _BINARY),
     "captured packets": (
         rb"\xd4\xc3\xb2\xa1|\xa1\xb2\xc3\xd4|\x0a\x0d\x0d\x0a.{4}(\x1a\x2b\x3c\x4d|\x4d\x3c\x2b\x1a)",
         _BINARY,
     ),
-    "encrypted by OpenSSL": (rb"Salted__", _BINARY),
+    "encrypted by OpenSSL": (rb"Salted__(?=[ -~]{0,7}[^ -~\t\r\n])", _BINARY),
 }
 """How what is no text begins, and what to do about it. No text begins so, by chance or by meaning."""
 
 _BEGINNINGS = {name: re.compile(pattern, re.DOTALL) for name, (pattern, _) in _NO_TEXT.items()}
 _TAR, _PARQUET_TABLE = "a tar archive", "Parquet"
 
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+"""Bytes of ASCII that are hardly ever in a text."""
+_ALPHABETS = bytes(range(1, 0x20))
+"""The high bytes of the alphabets from Latin with all its accents to Mongolian and Greek with its own."""
+_NO_TEXT_CHARS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe\uffff]")
+_INVISIBLE = (
+    "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2068\u2069\ufeff"
+)
+"""Characters of texts that are not printed: hyphens, joiners, directions."""
+_USUAL = re.compile("[\t\n\r -~\u3000-\u3002\uff01\uff0c\uff1a]")
+
 _PARQUET = b"PAR1"
 """What a Parquet file begins and ends with; before the end stands the footer's size, four bytes."""
 
 
 def detect_format(source: Readable, first_bytes: bytes) -> Format:
-    """What ``source`` is, which begins with ``first_bytes``: ``LOOK_BYTES`` or more, or all that it has;
-    ``FIRST_BYTES`` are enough for who only asks how it is compressed. A text that only begins as a format
-    does is plain.
+    """What ``source`` is, which begins with ``first_bytes``: ``LOOK_BYTES`` or more, or all that it has.
+    A text that only begins as a format does is plain.
 
     Raises SourceNotText for what is no UTF-8 text, and for zstd that this Python cannot unpack.
     """
@@ -157,6 +206,8 @@ def _is_parquet(source: Readable, first_bytes: bytes) -> bool:
 
 
 def _is_zlib(beginning: bytes) -> bool:
+    if int.from_bytes(beginning[:2], "big") % 31 or (beginning.isascii() and not _CONTROLS.search(beginning)):
+        return False
     import zlib  # noqa: PLC0415 - hardly ever needed
 
     try:
@@ -176,24 +227,39 @@ def _is_tar(header: bytes) -> bool:
 
 
 def _wide_encoding(beginning: bytes) -> str | None:
-    """UTF-16 or UTF-32 by its zeros: one or three of each two or four bytes, and none in between. Zeros that
-    stand together, or here and there in a text, are at other places, too."""
-    quarters = [beginning[at::4] for at in range(4)]
-    zeros = [quarter.count(0) for quarter in quarters]
-    least = len(quarters[3])
-    for order, in_order in (("LE", zeros), ("BE", zeros[::-1])):
-        if least >= 3 and in_order[0] <= least / 50 and min(in_order[2:]) >= least - least / 50:
-            return f"UTF-32{order}"
-    halves = beginning[::2], beginning[1::2]
-    for order, (low, high) in (("LE", halves), ("BE", halves[::-1])):
-        zeros_high, size = high.count(0), len(halves[1])
-        if zeros_high < 3 or low.count(0) > size / 100:
+    """UTF-32 or UTF-16, told by decoding: each character has to be one of a text, and the bytes have to be
+    what no text in UTF-8 has. So NULs in a text, and numbers of a fixed size, are not taken for it."""
+    if not _CONTROLS.search(beginning) and beginning.isascii():
+        return None
+    for name, unit_bytes in (("UTF-32LE", 4), ("UTF-32BE", 4), ("UTF-16LE", 2), ("UTF-16BE", 2)):
+        decoder = codecs.getincrementaldecoder(name)()
+        try:
+            text = decoder.decode(beginning)  # whose last character may be cut
+        except UnicodeDecodeError:
             continue
-        # In other alphabets than Latin, one other byte is as frequent: a control character, as in no text.
-        other = max(high.count(byte) for byte in range(1, 0x20))
-        if zeros_high >= 0.7 * size or (zeros_high >= max(8, size / 20) and zeros_high + other >= 0.9 * size):
-            return f"UTF-16{order}"
+        strange = sum(not (char.isprintable() or char.isspace() or char in _INVISIBLE) for char in text)
+        if len(text) < 3 or _NO_TEXT_CHARS.search(text) or strange > len(text) / 50:
+            continue
+        if unit_bytes == 4 or _is_utf16(beginning, text, 1 if name.endswith("LE") else 0):
+            return name
     return None
+
+
+def _is_utf16(beginning: bytes, text: str, high_at: int) -> bool:
+    """Whether bytes that can be read as the UTF-16 ``text`` are meant so; the high bytes of its units begin
+    at ``high_at``."""
+    high = beginning[high_at::2]
+    zeros = high.count(0)
+    if zeros >= max(3, 0.9 * len(high)):
+        return beginning[1 - high_at :: 2].count(0) <= len(high) / 100
+    # In other alphabets than Latin, the high bytes are one control character, and NUL.
+    frequent = max(_ALPHABETS, key=high.count)
+    alphabet = high.count(frequent)
+    if alphabet >= 3 and zeros + alphabet >= 0.8 * len(high) and (zeros or frequent not in b"\t\n\v\f\r"):
+        return True
+    # In others still, blanks, line ends and punctuation have bytes that no text in another encoding has.
+    wrong = len(beginning) - len(_CONTROLS.sub(b"", beginning).decode(errors="ignore").encode())
+    return len(text) >= 8 and bool(_USUAL.search(text)) and wrong - beginning.count(0) >= len(beginning) / 25
 
 
 def load_zstd(name: str) -> Any:

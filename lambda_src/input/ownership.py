@@ -17,7 +17,6 @@ from lambda_src.errors import BAD_OBJECT, ArchiveDamaged, BadObjects, Conservati
 from lambda_src.input.addresses import Piece, Placed
 from lambda_src.input.compression import BZIP2_STREAM, MAGIC_BYTES, STEP_BYTES, WINDOW_BYTES, Archive
 from lambda_src.input.formats import (
-    FIRST_BYTES,
     LOOK_BYTES,
     Compression,
     Readable,
@@ -72,7 +71,7 @@ def check_chain(owned: Iterable[Owned], size: int, unit: str = "bytes") -> None:
 def first_read(piece: Piece) -> Span:
     """The bytes that ``feed_block`` reads first of a piece that begins with its object: whoever wants to can
     read those of many pieces at once."""
-    end = max(min(piece.end + OVER_READ_BYTES, WINDOW_BYTES), FIRST_BYTES)
+    end = max(min(piece.end + OVER_READ_BYTES, WINDOW_BYTES), LOOK_BYTES)
     return Span(0, min(end, piece.object.bytes))
 
 
@@ -143,7 +142,7 @@ def _feed_piece(
     head = read_object(*first_read(piece)) if piece.start == 0 else b""
     compression = piece.object.format
     if not compression:
-        compression = detect_format(source, head or read_object(0, min(FIRST_BYTES, source.bytes)))
+        compression = detect_format(source, head or read_object(0, min(LOOK_BYTES, source.bytes)))
     if compression == "plain":
         return _feed_plain(source, Span(piece.start, piece.end), head, rule, feed)
     archive = Archive(source, compression, 0, head)

@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from lambda_src.input.findings import Tally
+from lambda_src.input.findings import NUL_BYTES, Tally
 from lambda_src.job import (
     Concern,
     Input,
@@ -163,11 +163,12 @@ _LINE = re.compile(rb"(?:" + _ALB + rb"|" + _COMBINED + rb"|(?P<other>[^\n]*)\n)
 _ALB_TIME, _TIME = 1, 7
 """Groups of it."""
 
-MALFORMED_LINES, NUL_BYTES = "malformed_lines", "nul_bytes"
+MALFORMED_LINES, NULS_IN_LINES = "malformed_lines", "nul_bytes_in_lines"
 _DAY = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
 _BRACKETED = rb"\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:" + _CLOCK + rb" [+-][0-9]{4}\]"
 _OTHER_FORMATS = {
+    "carriage_returns": ("several lines that only CR ends, as on old Macs", rb"[^\r]*\r[^\r]"),
     "common_log_format": (
         "Common Log Format",
         rb"[^ ]+ [^ ]+ [^[]* " + _BRACKETED + rb' "' + _text() + rb'" (?:[0-9]{3}|-) (?:[0-9]+|-) ?\r?\Z',
@@ -218,6 +219,7 @@ CONCERNS = {
         "were skipped",
         advice="Such runs are left behind where a log is truncated while its server goes on writing.",
     ),
+    NULS_IN_LINES: Concern("NUL byte", "is part of a line", "are part of lines"),
 }
 
 _MONTHS = {
@@ -375,6 +377,8 @@ class _BlockTally:
             chunk, skipped = _without_nuls(chunk)
             first = skipped[0].at if skipped else 0
             self._findings[NUL_BYTES].note(at, sum(one.nuls for one in skipped), 0, first)
+            if left := chunk.count(b"\0"):
+                self._findings[NULS_IN_LINES].note(at, left, 0, _original(chunk.index(b"\0"), skipped))
         if chunk and not chunk.endswith(b"\n"):
             chunk += b"\n"
         lines = chunk.count(b"\n")

@@ -4,7 +4,7 @@ import msgspec
 
 from lambda_src.errors import BadObjects, BlobDamaged, JobContractViolated, OutOfMemory, TooManyDistinct
 from lambda_src.input.addresses import Portion
-from lambda_src.input.findings import CONCERNS, INVALID_UTF8, WatchedInput
+from lambda_src.input.findings import CONCERNS, WatchedInput
 from lambda_src.job import Input, Job, Mapped, Owned, Span
 from lambda_src.store.blobs import BlobStore, header_bytes
 from lambda_src.store.digests import digest_of
@@ -54,12 +54,9 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
 def map_watched(job: Job, block: Span, source: Input) -> Mapped:
     """``block`` as mapped by ``job``, with the engine's own findings. Raises JobContractViolated for findings
     that the job does not declare in its concerns, and what the job and its input raise."""
-    if job.finds_invalid_utf8:
-        mapped = job.map(block, source)
-    else:
-        watched = WatchedInput(source)
-        mapped = job.map(block, watched)
-        mapped = mapped._replace(findings={INVALID_UTF8: watched.invalid.finding(), **mapped.findings})
+    watched = WatchedInput(source, for_utf8=not job.finds_invalid_utf8)
+    mapped = job.map(block, watched)
+    mapped = mapped._replace(findings={**watched.findings(), **mapped.findings})
     if unknown := mapped.findings.keys() - {*CONCERNS, *job.concerns}:
         raise JobContractViolated(f"map gave the finding {min(unknown)}, which is not in the job's concerns.")
     return mapped

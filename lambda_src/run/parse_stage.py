@@ -6,7 +6,7 @@ from functools import cache
 
 from lambda_src.input.addresses import Addresses, Listing
 from lambda_src.input.blocks import split
-from lambda_src.input.findings import CONCERNS, Findings
+from lambda_src.input.findings import CONCERNS, INVALID_UTF8, Findings
 from lambda_src.input.left_out import LeftOutObjects
 from lambda_src.job import BYTES, Finding, Job, Span
 from lambda_src.map_reduce import map_reduce
@@ -15,7 +15,7 @@ from lambda_src.run.proof import check_mapped
 from lambda_src.run.state import Run
 from lambda_src.run.warming import Warming
 from lambda_src.run.warnings import warnings_of
-from lambda_src.wire.record import RunRecord
+from lambda_src.wire.record import RunRecord, RunWarning
 from lambda_src.wire.reports import BlockReport, Manifest, bare
 from lambda_src.wire.requests import ParseBlockRequest
 from lambda_src.wire.source import Source
@@ -157,7 +157,12 @@ class _Blocks:
         extras: Counter[str] = Counter()
         for report in self._reports.values():
             extras.update(report.extras)
-        self._run.note_extras(dict(extras), warnings_of(findings, {**CONCERNS, **self._job.concerns}))
+        warnings = list(warnings_of(findings, {**CONCERNS, **self._job.concerns}))
+        text = findings.summed().get(INVALID_UTF8)
+        if self._job.unit == BYTES and self._reports and text and not text.total:
+            name = self._run.record.name()
+            warnings.insert(0, RunWarning("empty_input", f"{name} holds no text, so every count is zero."))
+        self._run.note_extras(dict(extras), warnings)
 
     def _name(self, request: ParseBlockRequest) -> str:
         return f"block {request.block} ({self._job.unit} {request.start} to {request.end})"

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge, SourceNotText
 from lambda_src.input import compression as compressed
 from lambda_src.input.compression import FLOOR_BYTES, RESERVE_S, WINDOW_BYTES, Archive
-from lambda_src.input.formats import FIRST_BYTES, Readable, detect_format
+from lambda_src.input.formats import LOOK_BYTES, Readable, detect_format
+from tests.archives import ENOUGH_BYTES
 from tests.texts import ANY_BYTES
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -48,7 +49,7 @@ def readable(data: bytes, most_bytes: int = WINDOW_BYTES) -> Readable:
 
 def unpack(source: Readable) -> Iterator[bytes]:
     """The text of a compressed object."""
-    how = detect_format(source, source.read(0, min(FIRST_BYTES, source.bytes)))
+    how = detect_format(source, source.read(0, min(LOOK_BYTES, source.bytes)))
     assert how != "plain"
     return Archive(source, how).rest()
 
@@ -81,7 +82,7 @@ def test_streams_unpack_to_their_texts_in_bounded_chunks(
 def test_an_archive_cut_at_any_byte_fails_by_name_and_byte(how: str) -> None:
     first, second = PACK[how](TEXT), PACK[how](b"more")
     whole = first + second
-    for size in range(FIRST_BYTES, len(whole)):
+    for size in range(ENOUGH_BYTES, len(whole)):
         if size == len(first):
             assert unpacked(whole[:size]) == TEXT  # a whole archive, and nothing tells that more was meant
             continue
@@ -104,8 +105,8 @@ def test_an_archive_with_any_bit_flipped_fails_by_name_or_says_the_same(how: str
             except (ArchiveDamaged, ArchiveTooLarge):
                 pass
             except AssertionError:
-                assert position < FIRST_BYTES, "where the format is told"
-                assert detect_format(readable(bytes(flipped)), bytes(flipped[:FIRST_BYTES])) == "plain"
+                assert position < ENOUGH_BYTES, "where the format is told"
+                assert detect_format(readable(bytes(flipped)), bytes(flipped[:LOOK_BYTES])) == "plain"
     assert same < 8 * 2 * 8, "of each stream, formats ignore eight bytes at most"
 
 

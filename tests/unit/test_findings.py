@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from lambda_src.errors import JobContractViolated
 from lambda_src.input import findings
-from lambda_src.input.findings import CONCERNS, INVALID_UTF8, Findings, Invalid, Tally, invalid_utf8
+from lambda_src.input.findings import (
+    CONCERNS,
+    INVALID_UTF8,
+    NUL_BYTES,
+    Findings,
+    Invalid,
+    Tally,
+    invalid_utf8,
+)
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Concern, Finding, FoundIn, Mapped, Place, Span, load
 from lambda_src.run.map_block import map_watched
@@ -97,6 +105,7 @@ def test_all_good_is_no_warning() -> None:
         (b"a" * 64 + b" bucket [06/Feb/2019:00:00:38 +0000] 192.0.2.3 - 3E57 REST.GET - \n", "s3_access_log"),
         (b"2026/11/26 13:39:43 [error] 12#12: *1 open() failed\n", "nginx_error_log"),
         (b"#Software: Microsoft Internet Information Services 10.0\n", "w3c_extended"),
+        (GOOD.replace(b"\n", b"\r") * 3 + b"\n", "carriage_returns"),
         (b"Nov 26 13:39:43 host sshd[1]: message\n", "syslog"),
     ],
 )
@@ -117,10 +126,31 @@ def test_an_empty_line_and_an_impossible_day_are_malformed_where_they_stand() ->
 @pytest.mark.parametrize("step", [1 << 30, 1000, 77])
 def test_nuls_before_a_line_are_skipped_and_told(step: int) -> None:
     texts = [GOOD, bytes(5000) + GOOD + b"\0\0" + GOOD + b"cut" + bytes(300) + GOOD]
-    malformed, nuls = warnings(texts, range(step, sum(map(len, texts)), step))
+    nuls, malformed = warnings(texts, range(step, sum(map(len, texts)), step))
     assert (malformed.key, malformed.offset, malformed.count) == ("1", 5002 + 2 * len(GOOD), 1)
     assert (nuls.code, nuls.key, nuls.offset, nuls.count) == ("nul_bytes", "1", 0, 5302)
     assert nuls.message.startswith("5,302 NUL bytes were skipped, the first one at byte 0 of 1.")
+
+
+@pytest.mark.parametrize("step", [1 << 30, 100])
+def test_nuls_inside_of_a_log_line_are_told(step: int) -> None:
+    odd = GOOD.replace(b"/ ", b"/\0\0 ")
+    texts = [GOOD + b"\0" + odd + odd]
+    skipped, inside = warnings(texts, range(step, len(texts[0]), step))
+    assert (skipped.code, skipped.offset, skipped.count) == ("nul_bytes", len(GOOD), 1)
+    assert (inside.code, inside.offset, inside.count) == (
+        "nul_bytes_in_lines",
+        len(GOOD) + 1 + odd.index(b"\0"),
+        4,
+    )
+
+
+@pytest.mark.parametrize("step", [1 << 30, 700, 7])
+def test_nuls_that_are_read_as_text_are_told(step: int) -> None:
+    texts = [b"words\n", b"some " + bytes(300) + b" more\0\n" + bytes(1000)]
+    (told,) = warnings(texts, range(step, sum(map(len, texts)), step), "top_words")
+    assert (told.code, told.key, told.offset, told.count) == (NUL_BYTES, "1", 5, 1301)
+    assert told.message.startswith("1,301 NUL bytes were read as text, the first one at byte 5 of 1.")
 
 
 @pytest.mark.parametrize("job", ["access_log", "top_words"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lambda_src.errors import SourceNotText
 from lambda_src.input import formats
 from lambda_src.input.formats import LOOK_BYTES, Readable, check_unpacked, detect_format
-from tests.archives import COMPRESSED, NO_TEXT, PARQUET, ZSTD
+from tests.archives import COMPRESSED, NO_TEXT, PARQUET, SCRIPTS, ZSTD
 from tests.texts import ANY_BYTES
 
 
@@ -84,6 +84,27 @@ def test_what_is_compressed_twice_is_refused(how: str, data: bytes) -> None:
         b"PAR1",
         b"PAR1PAR1PAR1",
         b"P*M\x18 is a text, if an odd one.",
+        b"PAR1 " * 3,
+        b"%PDF-1.4\nis how a PDF begins, up to the first line's end.",
+        b"Salted__caramel ice cream",
+        "qǐ chuáng".encode(),
+        b"070701" + b"01234567" * 13 + b" are digits",
+        b"0707" * 99,
+        b"x^3 + y^3 = z^3",
+        b"hCk",
+        b"MATLAB 5.0 MAT-file is a format of files. " * 9,
+        b"bplist00 is how a property list begins",
+        b"aa-lh5- is LHA\n",
+        b"1,\0,\0,\0\n" * 100,
+        b"caf\xe9\0th\xe9\0na\xefve\0" * 30,
+        b"./a/file\0./b/file2\0./c/x\0" * 30,
+        b"".join(number.to_bytes(4, "little") for number in range(500)),
+        b"".join(number.to_bytes(2, "little") for number in range(500)),
+        *(
+            (text * 30).encode(encoding, errors="ignore")
+            for text in SCRIPTS.values()
+            for encoding in ("shift_jis", "euc_jp", "gb18030", "big5", "euc_kr", "cp1251", "cp1252", "cp037")
+        ),
         PARQUET[:-1],
         b"PAR1" + (1 << 20).to_bytes(4, "little") + b"PAR1",
     ],

@@ -409,6 +409,19 @@ def test_an_empty_object_is_a_run_with_empty_lists_and_a_warning() -> None:
     assert all(words == [] for words in summary.top_words.values())
 
 
+def test_an_archive_of_nothing_is_told_as_an_empty_object_is() -> None:
+    job = Run(blocks=3)
+
+    def of_nothing(request: ParseBlockRequest) -> BlockReport:
+        return msgspec.structs.replace(job.block(request), findings={"invalid_utf8": Finding(0, 0, None, [])})
+
+    (told,) = job.run(parse_block=of_nothing).warnings
+    assert (told["code"], told["message"]) == (
+        "empty_input",
+        "s3://bucket/key holds no text, so every count is zero.",
+    )
+
+
 def test_what_was_skipped_is_told_and_names_that_are_included_stay_so() -> None:
     job = Run(blocks=3)
     warning = RunWarning("skipped_names", "Skipped 1 object.", "a/_b", count=1)
