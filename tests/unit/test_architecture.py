@@ -143,7 +143,8 @@ def test_the_client_imports_no_handler() -> None:
 def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
     """No AWS, no console: whoever has the record, the parts, the trace and the manifest can draw it."""
     page = list((ROOT / "fanfold" / "report" / "page").glob("*.py"))
-    assert rooms(page, "lambda_src") <= {"errors", "fields", "job", "outcomes", "run", "settings"} | {
+    assert rooms(page, "lambda_src") <= {"errors", "fields", "job", "map_reduce", "outcomes", "run"} | {
+        "settings",
         "telemetry",
         "wire",
     }

@@ -35,6 +35,21 @@ HERE = Path(__file__).parent
 UPLOT = ROOT / "node_modules" / "uplot"
 """What draws the charts: https://github.com/leeoniya/uPlot, pinned in package-lock.json."""
 
+SCRIPT_FILES = (
+    "elements",
+    "charts",
+    "theme",
+    "calls",
+    "view",
+    "draw",
+    "plots",
+    "focus",
+    "input",
+    "table",
+    "main",
+)
+"""In this order: each uses what those before it define."""
+
 MOST_FAILURES = 50
 
 
@@ -69,7 +84,7 @@ def page(
     except (ValueError, ArithmeticError) as error:  # times that no clock shows
         time, trace_error = None, f"it is damaged: {error}."
     style = Markup(_library("dist/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
-    script = Markup(_library("dist/uPlot.iife.min.js") + "\n" + _own("page.js"))  # noqa: S704 - as above
+    script = Markup(_library("dist/uPlot.iife.min.js") + "\n" + _script())  # noqa: S704 - as above
     return _ENVIRONMENT.get_template("page.html").render(
         style=style,
         script=script,
@@ -147,6 +162,12 @@ def _library(path: str) -> str:
             f"{UPLOT / path} is missing, without which no report can be drawn: get it by running "
             f"npm ci in {UPLOT.parents[1]}."
         ) from None
+
+
+def _script() -> str:
+    """The files of ``script/`` in one scope of their own."""
+    files = "\n".join(_own(f"script/{name}.js") for name in SCRIPT_FILES)
+    return f'(() => {{\n"use strict";\n{files}}})();\n'
 
 
 def _own(name: str) -> str:

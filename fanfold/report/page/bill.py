@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, Prices, storage_dollars
+from lambda_src.run.prices import ITEMS, athena_dollars, prices_named, storage_dollars
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import Manifest
 
@@ -15,9 +15,6 @@ ITEM_NAMES = {
     "table_read_units": ("DynamoDB, reading", "read units"),
     "log_gb": ("CloudWatch Logs", "GB"),
 }
-
-ATHENA_MIN_BYTES = 10_000_000
-"""Athena charges no query for less."""
 
 
 class Item(NamedTuple):
@@ -58,24 +55,15 @@ def bill_of(record: RunRecord, manifest: Manifest | None = None) -> Bill:
         amount, charged = record.used.get(item, 0.0), record.dollars.get(item, 0.0)
         name, unit = ITEM_NAMES[item]
         items.append(Item(item, name, amount, unit, charged / amount if amount else 0.0, charged))
-    prices = _prices(record.prices)
-    athena_tb = prices.athena_tb
+    prices = prices_named(record.prices)
     stored = intermediates_bytes(manifest)
     return Bill(
         items,
         sum(record.dollars.values()),
         record.dollars_estimated,
-        max(record.bytes, ATHENA_MIN_BYTES) / 1e12 * athena_tb,
-        athena_tb,
+        athena_dollars(record.bytes, prices),
+        prices.athena_tb,
         record.prices,
         stored,
         storage_dollars(stored, 1, prices),
-    )
-
-
-def _prices(name: str) -> Prices:
-    """Those that ``prices_of`` gave that name."""
-    where, _, rest = name.partition(", ")
-    return PRICES.get(
-        (where.partition(" for want of ")[0], rest.partition(", ")[0]), PRICES[REFERENCE, "arm64"]
     )

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fanfold.safe_text import visible
+from lambda_src.map_reduce import STRAGGLER_FACTOR
 from lambda_src.outcomes import OUTCOMES
 from lambda_src.telemetry.calls import Call, Trace
 
 COORDINATORS = frozenset({"parse_file", "get_all_occurrences"})
 """What they do all the time is to wait for others: they count in no percentile and no concurrency."""
 
-STRAGGLER_FACTOR = 3.0
 STRAGGLER_MIN_CALLS = 10
 STRAGGLER_MIN_S = 0.25
 """A straggler took three times the median of its siblings, which is when the engine sends a second copy, and
@@ -37,8 +37,8 @@ MOST_ERRORS, ERROR_CHARS, NAME_CHARS = 200, 300, 48
 MOST_POINTS, MOST_SLICES = 1_500, 40
 """Of a curve, which is as wide as a large screen; and of the table of it."""
 
-TENTHS = 10_000
-"""Times of the page's data are in tenths of a millisecond: so many are a second."""
+TICKS = 10_000
+"""Times in the page's data are whole numbers of ticks, 10,000 a second."""
 
 
 class Stages(NamedTuple):
@@ -62,6 +62,17 @@ STAGE_NAMES = {
     "compute": "Computing",
     "store": "Storing",
 }
+
+
+OUTCOME_NAMES = {outcome: outcome.replace("_", " ") for outcome in OUTCOMES}
+OUTCOME_MARKS = {
+    "done": "",
+    "late": "late",
+    "throttled": "throttled",
+    "failed": "failed",
+    "given_up": "failed",
+}
+"""The sign that the timeline draws at the end of a call."""
 
 
 class Percentiles(NamedTuple):
@@ -238,6 +249,10 @@ def timeline_of(trace: Trace, limit: int) -> Timeline:
             "start": round(start, 3),
             "seconds": round(end - start, 4),
             "limit": limit,
+            "ticks": TICKS,
+            "stages": [stage for stage in STAGE_NAMES.items() if stage[0] != "queued"],
+            "outcomes": [OUTCOME_NAMES[outcome] for outcome in OUTCOMES],
+            "marks": [OUTCOME_MARKS[outcome] for outcome in OUTCOMES],
             "running": thinned(running, end - start, points),
             "waiting": thinned(waiting, end - start, points),
             **_columns(
@@ -325,7 +340,7 @@ def _columns(calls: Sequence[Call], flags: Sequence[int], start: float) -> dict[
     for call, lane, flag in zip(calls, lanes(calls), flags, strict=True):
         task, number = _numbered(call.task)
         usage = call.usage
-        at = round((call.started_at - start) * TENTHS)
+        at = round((call.started_at - start) * TICKS)
         row = (
             functions.number(visible(call.function)[:NAME_CHARS]),
             tasks.number(visible(task)[:NAME_CHARS]),
@@ -335,9 +350,9 @@ def _columns(calls: Sequence[Call], flags: Sequence[int], start: float) -> dict[
             OUTCOMES.index(call.outcome),
             flag,
             errors.number(_cut(visible(call.error))) if call.error else -1,
-            round(max(call.started_at - call.queued_at, 0.0) * TENTHS),
+            round(max(call.started_at - call.queued_at, 0.0) * TICKS),
             at - before,
-            round(_seconds(call) * TENTHS),
+            round(_seconds(call) * TICKS),
             round(usage.init_ms * 10) if usage else -1,
             round(usage.handler_ms * 10) if usage else 0,
             round(usage.fetch_ms * 10) if usage else 0,
@@ -395,13 +410,7 @@ def _cut(text: str) -> str:
 
 def _marks(call: Call, slow: bool, copy: bool) -> list[str]:
     """What is to be noted of a call, in words."""
-    outcome = {
-        "done": [],
-        "late": ["late"],
-        "throttled": ["throttled"],
-        "failed": ["failed"],
-        "given_up": ["given up"],
-    }[call.outcome]
+    outcome = [] if call.outcome == "done" else [OUTCOME_NAMES[call.outcome]]
     marks = {"straggler": slow, "second copy": copy, "retry": call.attempt > 1}
     return [*outcome, *(name for name, holds in marks.items() if holds)]
 
