@@ -18,7 +18,6 @@ from fanfold.estimate.model import (
     WITHOUT_BYTECODE,
     Change,
     Modelled,
-    athena_dollars,
     curve,
     distributed_map,
     gains,
@@ -31,6 +30,7 @@ from fanfold.format import MIB
 from fanfold.jobs import access_log, column_permutations
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.jobs.column_permutations.ranks import block_choices, choices
+from lambda_src.run.prices import PRICES, REFERENCE, athena_dollars
 
 Row = Iterable[str]
 
@@ -139,7 +139,7 @@ def _run(run: Modelled) -> Row:
         _size(run.units),
         f"{run.concurrency:,}",
         *_taken(run, _block(run)),
-        f"{athena_dollars(run.units):.4f}",
+        f"{athena_dollars(run.units, PRICES[REFERENCE, 'arm64']):.4f}",
     )
 
 

@@ -104,7 +104,8 @@ def fake_run(
     }
     record.calls = {"running": 0, "at_most": concurrency, **calls.outcomes()}
     record.used = calls.used()
-    prices, record.prices = prices_of("us-east-1", "arm64")
+    price_list = prices_of("us-east-1", "arm64")
+    prices, record.prices = price_list.prices, price_list.name
     record.dollars = dollars(record.used, prices)
     record.dollars_estimated = sum(record.dollars.values()) * 0.012
     if status == "FAILED":

@@ -24,9 +24,6 @@ from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, ONE_VCPU_MB, PARSE_BL
 LEAST_UNITS, MOST_DOUBLINGS = MIB >> 2, 11
 """Of a block in a curve: from 1/4 MiB to 512 MiB."""
 
-ATHENA_LEAST_BYTES = 10_000_000
-"""Athena charges for as many at least."""
-
 ABOUT = 1.05
 """``suggest`` takes runs for equally fast that differ by less."""
 
@@ -810,12 +807,3 @@ def _against(other: Modelled, best: Modelled, word: str, unit: str) -> str:
         f"{word} ones ({size}) take {other.seconds / best.seconds:.2f} times as long "
         f"and cost {other.dollars / best.dollars:.2f} times as much"
     )
-
-
-def athena_dollars(input_bytes: int, prices: Prices = PRICES[REFERENCE, "arm64"]) -> float:
-    """What Athena charges for one scan.
-
-    >>> athena_dollars(10**12), athena_dollars(1)
-    (5.0, 5e-05)
-    """
-    return max(input_bytes, ATHENA_LEAST_BYTES) / 1e12 * prices.athena_tb

@@ -12,7 +12,6 @@ from fanfold.estimate.model import (
     ORCHESTRATORS,
     Modelled,
     Suggestion,
-    athena_dollars,
     model,
     suggest,
 )
@@ -20,7 +19,7 @@ from fanfold.estimate.workload import Figures, NotModelled, Stored, Workload
 from fanfold.format import block_text, counted, dollars_text, size_text, time_text
 from fanfold.safe_text import visible
 from lambda_src.job import BYTES
-from lambda_src.run.prices import Prices, prices_of, storage_dollars
+from lambda_src.run.prices import Prices, athena_dollars, prices_of, storage_dollars
 from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S
 
 BAR_COLUMNS = 22
@@ -58,7 +57,8 @@ class Estimate(NamedTuple):
 
 def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> Estimate:
     """The estimate for an input of that size. Raises NotModelled where no run of it succeeds."""
-    prices, name = prices_of(region, ARCHITECTURE)
+    price_list = prices_of(region, ARCHITECTURE)
+    prices, name = price_list.prices, price_list.name
     figures = {**ENGINE, **workload.figures}
     cold = _suggested(workload, quota, prices, figures)
     archive, archive_s = cold.modelled.archive, cold.modelled.archive_s
@@ -184,7 +184,7 @@ def _intermediates(blob_bytes: float, prices: Prices) -> str:
 def far_dearer(workload: Workload, block_units: int, concurrency: int, region: str) -> str:
     """What a run in blocks of that size would cost and what it would with the suggested size, in a sentence
     without its full stop; nothing, if it costs less than a cent, or less than ten times as much."""
-    prices, _ = prices_of(region, ARCHITECTURE)
+    prices = prices_of(region, ARCHITECTURE).prices
     figures = {**ENGINE, **workload.figures}
     suggested = _suggested(workload, concurrency + ORCHESTRATORS, prices, figures).modelled
     asked = model(

@@ -11,6 +11,9 @@ and HEADs; DynamoDB's on-demand units; what goes into CloudWatch Logs."""
 
 REFERENCE = "us-east-1"
 
+ATHENA_MIN_BYTES = 10_000_000
+"""Athena charges for at least this much a query."""
+
 
 class Prices(NamedTuple):
     """Dollars per unit of each item; of Athena per TB that it scans; of S3 Standard per GB of 2**30 bytes,
@@ -38,19 +41,54 @@ PRICES: dict[tuple[str, str], Prices] = {
 """By region and architecture, from the services' price pages as of ``AS_OF``."""
 
 
-def prices_of(region: str, architecture: str) -> tuple[Prices, str]:
-    """The prices of a region, and their name for a person. Those of ``REFERENCE``, by their name, where the
-    region is not in the table.
+class PriceList(NamedTuple):
+    """The prices of a region and an architecture. With ``fallback_for``, they are used for that region, which
+    has none in ``PRICES``."""
 
-    >>> prices_of("us-west-2", "arm64")[1]
+    prices: Prices
+    region: str
+    architecture: str
+    fallback_for: str | None = None
+
+    @property
+    def name(self) -> str:
+        """For a person, and for the record of a run, from which ``prices_named`` finds the prices again."""
+        note = "" if self.fallback_for is None else f" (no prices for {self.fallback_for or 'no region'})"
+        return f"{self.region}, {self.architecture}, {AS_OF}{note}"
+
+
+def prices_of(region: str, architecture: str) -> PriceList:
+    """The prices of a region, or those of ``REFERENCE`` if the region is not in the table.
+
+    >>> prices_of("us-west-2", "arm64").name
     'us-west-2, arm64, 2026-11'
-    >>> prices_of("eu-north-1", "arm64")[1]
-    'us-east-1 for want of eu-north-1, arm64, 2026-11'
+    >>> prices_of("eu-north-1", "arm64").name
+    'us-east-1, arm64, 2026-11 (no prices for eu-north-1)'
     """
-    known = (region, architecture) in PRICES
-    found = PRICES[region if known else REFERENCE, architecture]
-    where = region if known else f"{REFERENCE} for want of {region}"
-    return found, f"{where}, {architecture}, {AS_OF}"
+    if (region, architecture) in PRICES:
+        return PriceList(PRICES[region, architecture], region, architecture)
+    return PriceList(PRICES[REFERENCE, architecture], REFERENCE, architecture, fallback_for=region)
+
+
+def prices_named(name: str) -> Prices:
+    """The prices that ``PriceList.name`` names. Old records have "us-east-1 for want of eu-north-1, arm64,
+    2026-11" instead; a run that was never charged has no name.
+
+    >>> prices_named("us-east-1 for want of eu-north-1, x86_64, 2026-11") == PRICES["us-east-1", "x86_64"]
+    True
+    """
+    where, _, rest = name.partition(", ")
+    key = where.partition(" ")[0], rest.partition(", ")[0]
+    return PRICES.get(key, PRICES[REFERENCE, "arm64"])
+
+
+def athena_dollars(scanned_bytes: int, prices: Prices) -> float:
+    """What Athena charges for one scan.
+
+    >>> athena_dollars(10**12, PRICES[REFERENCE, "arm64"]), athena_dollars(1, PRICES[REFERENCE, "arm64"])
+    (5.0, 5e-05)
+    """
+    return max(scanned_bytes, ATHENA_MIN_BYTES) / 1e12 * prices.athena_tb
 
 
 def storage_dollars(stored_bytes: float, days: float, prices: Prices) -> float:

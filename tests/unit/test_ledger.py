@@ -105,7 +105,7 @@ def test_what_is_told_is_charged_once_over_any_number_of_invocations(calls: list
     for item in set(ITEMS) - {"gb_s"}:
         assert second.used[item] == pytest.approx(bill[item], abs=1e-8)
 
-    prices, _ = prices_of("", second.prices.split(", ")[1])
+    prices = prices_of("", second.prices.split(", ")[1]).prices
     assert second.dollars == pytest.approx(dollars(second.used, prices), abs=1e-12)
     unmeasured = prices.log_gb * bill["log_gb"] + prices.invocations * len(unknown)
     if not unknown:

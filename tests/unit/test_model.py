@@ -18,7 +18,6 @@ from fanfold.estimate.model import (
     FIGURES,
     MAP_FIGURES,
     WITHOUT_BYTECODE,
-    athena_dollars,
     curve,
     distributed_map,
     gains,
@@ -36,7 +35,7 @@ from lambda_src.input.objects import AHEAD_THREADS
 from lambda_src.job import MAX_LINES_BYTES
 from lambda_src.jobs.top_words import JOB, c_kernel
 from lambda_src.map_reduce import FIRST_WINDOW, Window
-from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, dollars
+from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, athena_dollars, dollars
 from lambda_src.run.reduce_part import READS_AT_ONCE
 from lambda_src.settings import ONE_VCPU_MB
 
@@ -398,7 +397,8 @@ def test_a_distributed_map_pays_for_its_children(express: bool) -> None:
 
 
 def test_athena_charges_for_ten_megabytes_at_least() -> None:
-    assert athena_dollars(1) == athena_dollars(10**7) < athena_dollars(10**7 + 1)
+    prices = PRICES[REFERENCE, "arm64"]
+    assert athena_dollars(1, prices) == athena_dollars(10**7, prices) < athena_dollars(10**7 + 1, prices)
 
 
 def test_the_docs_say_what_the_model_says() -> None:

@@ -297,10 +297,10 @@ def test_what_keeping_the_intermediates_costs_is_beside_the_bill() -> None:
 def test_athenas_price_is_that_of_the_runs_prices(
     region: str, architecture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prices, name = prices_of(region, architecture)
+    found = prices_of(region, architecture)
     where = region if (region, architecture) in PRICES else "us-east-1"
-    monkeypatch.setitem(PRICES, (where, architecture), prices._replace(athena_tb=9.0))
-    assert bill_of(msgspec.structs.replace(RUN.record, prices=name)).athena_tb == 9.0
+    monkeypatch.setitem(PRICES, (where, architecture), found.prices._replace(athena_tb=9.0))
+    assert bill_of(msgspec.structs.replace(RUN.record, prices=found.name)).athena_tb == 9.0
 
 
 def test_the_proof_holds_of_a_whole_run() -> None:
