@@ -104,14 +104,9 @@ class Ledger:
         self._estimated_before = record.dollars_estimated
         self._counts = Counter(record.calls)
         architecture = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
-<<<<<<< HEAD
-        self._prices, record.prices = prices_of(os.environ.get("AWS_REGION", ""), architecture)
-        self._note_progress("", 0, 0, 0, 0.0)
-=======
         price_list = prices_of(os.environ.get("AWS_REGION", ""), architecture)
         self._prices, record.prices = price_list.prices, price_list.name
-        self._at_work("", 0, 0, 0, 0.0)
->>>>>>> b92d3fd (Prices are a value with region and fallback; Athena's price is worked out in one place)
+        self._note_progress("", 0, 0, 0, 0.0)
 
     def watch(self, function: str, name: Callable[[Any], str]) -> Watch:
         """The observer of a fan-out over ``function``."""
