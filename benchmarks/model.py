@@ -10,21 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from fanfold.estimate.model import (
+from benchmarks.what_if import (
     BEFORE,
-    ENGINE,
-    FIGURES,
     MAP_FIGURES,
     WITHOUT_BYTECODE,
     Change,
-    Modelled,
-    curve,
     distributed_map,
     gains,
     halved_by,
-    model,
-    suggest,
 )
+from fanfold.estimate.model import ENGINE, FIGURES, Modelled, curve, model, suggest
 from fanfold.estimate.workload import Figure, Figures
 from fanfold.format import MIB
 from fanfold.jobs import access_log, column_permutations

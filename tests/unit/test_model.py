@@ -10,21 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.model import TABLES, replaced
-from fanfold.estimate import model as module
-from fanfold.estimate.model import (
+from benchmarks.what_if import (
     BEFORE,
     CHANGES,
-    ENGINE,
-    FIGURES,
     MAP_FIGURES,
+    TRANSITIONS,
     WITHOUT_BYTECODE,
-    curve,
     distributed_map,
     gains,
     halved_by,
-    model,
-    suggest,
 )
+from fanfold.estimate import model as module
+from fanfold.estimate.model import ENGINE, FIGURES, curve, model, suggest
 from fanfold.estimate.workload import BYTE_BY_BYTE, Figures, Stored
 from fanfold.format import MIB
 from fanfold.jobs import access_log, column_permutations
@@ -390,7 +387,7 @@ def test_a_distributed_map_pays_for_its_children(express: bool) -> None:
     one, other = (
         distributed_map(size, 250, cold=False, express=express, block_units=5 * MIB) for size in (GB, 2 * GB)
     )
-    assert other.dollars_by_item[module.TRANSITIONS] > one.dollars_by_item[module.TRANSITIONS] > 0
+    assert other.dollars_by_item[TRANSITIONS] > one.dollars_by_item[TRANSITIONS] > 0
     standard = distributed_map(GB, 250, cold=False, express=False, block_units=5 * MIB)
     assert one.dollars <= standard.dollars
     assert one.seconds <= standard.seconds

@@ -268,19 +268,23 @@ def timeline_of(trace: Trace, limit: int) -> Timeline:
         shares=_shares(calls),
         counts=_counts(calls, slow, copies),
         faults=[
-            Fault(
-                place.get(number, -1),
-                calls[number].started_at - start,
-                calls[number].ended_at - calls[number].started_at,
-                visible(calls[number].function)[:NAME_CHARS],
-                visible(calls[number].task)[:NAME_CHARS],
-                calls[number].attempt,
-                _marks(calls[number], number in slow, number in copies),
-                _cut(visible(calls[number].error)),
-            )
+            _fault(calls[number], start, place.get(number, -1), number in slow, number in copies)
             for number in _evenly(notable, MOST_FAULTS)
         ],
         faults_in_all=len(notable),
+    )
+
+
+def _fault(call: Call, start: float, number: int, slow: bool, copy: bool) -> Fault:
+    return Fault(
+        number,
+        call.started_at - start,
+        call.ended_at - call.started_at,
+        visible(call.function)[:NAME_CHARS],
+        visible(call.task)[:NAME_CHARS],
+        call.attempt,
+        _marks(call, slow, copy),
+        _cut(visible(call.error)),
     )
 
 
