@@ -14,7 +14,7 @@ from stacks.context import Context, InvalidContext
 from stacks.dashboard import Dashboard
 from stacks.functions import ARCHITECTURES
 from stacks.hardening import Hardening
-from stacks.map_reduce_job import MapReduceJob, Objects
+from stacks.map_reduce_job import ANY_ACCOUNT, MapReduceJob, Objects
 from stacks.storage import Storage, removal_of
 
 LONGEST_KEPT_DAYS = 3650
@@ -97,8 +97,8 @@ class FanfoldStack(Stack):
         name = context.text("source_bucket", r"(?s).*", "")
         account = context.text(
             "source_bucket_account",
-            r"[0-9]{12}",
-            "give the 12 digits of the account that owns the bucket",
+            rf"[0-9]{{12}}|{ANY_ACCOUNT}",
+            f"give the 12 digits of the account that owns the bucket, or {ANY_ACCOUNT} for a public one",
             only_with="source_bucket=NAME",
         )
         requester_pays = context.is_on("requester_pays", only_with="source_bucket=NAME")

@@ -15,7 +15,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks.map_reduce_job import MapReduceJob, Objects, role_of
+from stacks.map_reduce_job import ANY_ACCOUNT, MapReduceJob, Objects, role_of
 from stacks.storage import Storage, private_bucket
 
 HTTPS = ec2.Port.tcp(443)
@@ -29,6 +29,8 @@ CHANGES_INTERFACES = [
 ]
 SEES_INTERFACES = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
 """What Lambda does with the role of a function to connect it to a network."""
+
+READS_BUCKET = ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"]
 
 READS_TABLE = ["kms:DescribeKey"]
 WRITES_TABLE = [
@@ -264,7 +266,8 @@ class Network(Construct):
         )
         endpoints.add_ingress_rule(ec2.Peer.ipv4(ADDRESSES), HTTPS, "From the functions")
         ours: dict[str, Any] = {"StringEquals": {"aws:PrincipalAccount": stack.account}}
-        accounts = [stack.account, *([inputs.account] if inputs.account else [])]
+        is_public = inputs.account == ANY_ACCOUNT
+        accounts = [stack.account, *([inputs.account] if inputs.account and not is_public else [])]
         of_buckets = {"StringEquals": {**ours["StringEquals"], "aws:ResourceAccount": accounts}}
         for name, service, actions, resources, conditions in (
             ("S3", ec2.GatewayVpcEndpointAwsService.S3, ["s3:*"], ["*"], of_buckets),
@@ -278,6 +281,9 @@ class Network(Construct):
         ):
             endpoint = vpc.add_gateway_endpoint(name, service=service)
             endpoint.add_to_policy(_anyone(actions, resources, conditions))
+            if name == "S3" and is_public:
+                public = [inputs.bucket.bucket_arn, inputs.bucket.arn_for_objects("*")]
+                endpoint.add_to_policy(_anyone(READS_BUCKET, public, ours))
         of_lambda = vpc.add_interface_endpoint(
             "Lambda",
             service=ec2.InterfaceVpcEndpointAwsService.LAMBDA_,

@@ -29,6 +29,9 @@ from stacks.dropped_events import DroppedEvents
 from stacks.functions import Functions
 from stacks.native_library import source_of_job
 
+ANY_ACCOUNT = "any"
+"""Of a public bucket: nobody says which account owns it."""
+
 
 class Objects(NamedTuple):
     """The objects of ``bucket`` whose keys begin with ``prefix``. ``finding`` is the bucket's ARN as cdk-nag
@@ -238,6 +241,8 @@ def _allow_listing(function: lambda_.Function, objects: Objects) -> None:
 
 
 def _of_account(function: lambda_.Function, objects: Objects) -> dict[str, Any]:
+    if objects.account == ANY_ACCOUNT:
+        return {}
     return {"StringEquals": {"aws:ResourceAccount": objects.account or Stack.of(function).account}}
 
 

@@ -139,7 +139,7 @@ class Refusal(NamedTuple):
             advice = (
                 "it does not exist, or this function's role or the bucket's policy lacks the permission, "
                 "or the bucket is requester-pays (deploy with -c requester_pays=true), or another account's "
-                "(deploy with -c source_bucket_account=ID)."
+                "(deploy with -c source_bucket_account=ID, or any)."
             )
         return f" ({self.message.rstrip('.')}): {advice}" if self.message else f": {advice}"
 

@@ -35,7 +35,7 @@ class Call(NamedTuple):
     def block(self) -> int | None:
         """The number of the block whose blob it stores, if it does."""
         if self.method == "PUT" and self.target.startswith("blobs/"):
-            return int(self.target.rpartition("/")[2].removesuffix(".jsonl"))
+            return int(self.target.rpartition("/")[2][:6])
         return None
 
 

@@ -154,7 +154,7 @@ def test_the_defaults_may_be_written_out(
         (
             {"source_bucket": EXISTING_BUCKET, "source_bucket_account": "4444-5555-6666"},
             "-c source_bucket_account=4444-5555-6666: give the 12 digits of the account that owns the "
-            "bucket.",
+            "bucket, or any for a public one.",
         ),
         (
             {"permissions_boundary": "policy/Boundary"},

@@ -104,6 +104,16 @@ def test_a_source_bucket_of_another_account_is_read_there_and_nowhere_else(
         assert account == ("444455556666" if EXISTING_BUCKET in resource else {"Ref": "AWS::AccountId"})
 
 
+@pytest.mark.parametrize("name", ["ParseFile", "ParseBlock"])
+def test_a_public_bucket_is_read_whoever_owns_it(synthesize: Synthesize, name: str) -> None:
+    """Those who publish data do not say which account has it. Only that one bucket is read so."""
+    public = synthesize(source_bucket=EXISTING_BUCKET, source_bucket_account="any")
+    for statement in public.statements(name):
+        if "s3:" in str(statement["Action"]):
+            is_public = EXISTING_BUCKET in public.arn(statement["Resource"])
+            assert is_public == ("aws:ResourceAccount" not in str(statement.get("Condition")))
+
+
 @each_function
 def test_a_key_of_the_source_bucket_may_be_used_by_who_reads_it(synthesize: Synthesize, name: str) -> None:
     encrypted = synthesize(source_bucket=EXISTING_BUCKET, source_bucket_key=KEY_ARN)

@@ -166,6 +166,21 @@ def test_the_network_leads_to_three_services_and_to_nothing_else(synthesize: Syn
             assert (rule["CidrIp"], rule["FromPort"], rule["ToPort"]) == ("10.0.0.0/24", 443, 443)
 
 
+def test_of_a_public_bucket_only_that_one_can_be_reached(synthesize: Synthesize) -> None:
+    stack = synthesize(hardened="true", source_bucket=EXISTING_BUCKET, source_bucket_account="any")
+    (s3,) = (
+        item["Properties"]["PolicyDocument"]["Statement"]
+        for item in stack.resources("AWS::EC2::VPCEndpoint").values()
+        if stack.arn(item["Properties"]["ServiceName"]).endswith(".s3")
+    )
+    own, public = ({"Ref": "AWS::AccountId"}, [EXISTING_BUCKET, f"{EXISTING_BUCKET}/*"])
+    assert [statement["Condition"]["StringEquals"] for statement in s3] == [
+        {"aws:PrincipalAccount": own, "aws:ResourceAccount": [own]},
+        {"aws:PrincipalAccount": own},
+    ]
+    assert [stack.arn(resource).rpartition(":")[2] for resource in s3[1]["Resource"]] == public
+
+
 ACKNOWLEDGED = {
     "default": {},
     "hardened": {"CKV_AWS_115": 5, "CKV_AWS_116": 1, "CKV_AWS_18": 1},
