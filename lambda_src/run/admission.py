@@ -36,8 +36,8 @@ def new_record(
         prefix=request.prefix,
         include_hidden=bool(request.include_hidden),
         on_bad_object=request.on_bad_object or "fail",
-        block_bytes=request.block_bytes or 0,
-        block_bytes_because="requested" if request.block_bytes else "",
+        block_units=request.block_bytes or 0,
+        block_units_because="requested" if request.block_bytes else "",
         max_concurrency=request.max_concurrency,
         rules=job.rules,
         max_dollars=request.max_dollars,
@@ -53,7 +53,7 @@ def new_record(
         record.bytes, record.objects, record.units = found.bytes, found.objects, found.units
         record.blocks = found.blocks
         if found.blocks or not request.block_bytes:
-            record.block_bytes, record.block_bytes_because = found.block_bytes, found.block_bytes_because
+            record.block_units, record.block_units_because = found.block_units, found.block_units_because
         record.facts = found.facts
         record.started_at, record.seconds = found.started_at, dict(found.seconds)
     return record
@@ -83,9 +83,9 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
     if not found.blocks or not request.block_bytes:
         return
     wanted = bounded_block_units(found.units, request.block_bytes)
-    if wanted != found.block_bytes:
+    if wanted != found.block_units:
         raise RunConflict(
-            f"block_bytes: the run has blocks of {found.block_bytes:,} {job.unit}, not {wanted:,}: leave it "
+            f"block_bytes: the run has blocks of {found.block_units:,} {job.unit}, not {wanted:,}: leave it "
             "out to resume, or choose another run_id."
         )
 

@@ -45,7 +45,7 @@ def parse(
     source, listing = pinned.source, pinned.listing
     run.choose_block_size(run.wait_for(lambda: inputs.measure(source, listing)))
     known_bad = pinned.left_out if job.unit == BYTES else {}
-    left_out = LeftOutObjects(listing.addresses, run.record.block_bytes, known_bad)
+    left_out = LeftOutObjects(listing.addresses, run.record.block_units, known_bad)
     left_out.check(source.name())
     requests = _requests(job, run.record, source, listing, left_out)
     if any(request.portion.listing for request in requests):
@@ -188,7 +188,7 @@ def _requests(
             left_out.of_block(block.number),
             skip_bad,
         )
-        for block in split(record.units, record.block_bytes)
+        for block in split(record.units, record.block_units)
     ]
 
 

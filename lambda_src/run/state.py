@@ -112,9 +112,9 @@ class Run:
         invocation did."""
         record = self.record
         record.units, record.facts = measured.units, dict(measured.facts)
-        if not record.block_bytes:
-            record.block_bytes, record.block_bytes_because = _block_units(measured, record.max_concurrency)
-        record.block_bytes = bounded_block_units(measured.units, record.block_bytes)
+        if not record.block_units:
+            record.block_units, record.block_units_because = _block_units(measured, record.max_concurrency)
+        record.block_units = bounded_block_units(measured.units, record.block_units)
 
     def split_into(self, blocks: int) -> None:
         """Note the number of blocks, and store it at once if it is new."""
@@ -181,7 +181,7 @@ class Run:
             run_id=record.run_id,
             include_hidden=record.include_hidden or None,
             on_bad_object=record.on_bad_object if record.on_bad_object == "skip" else None,
-            block_bytes=record.block_bytes,
+            block_bytes=record.block_units,
             max_concurrency=record.max_concurrency,
             max_dollars=record.max_dollars,
             handed_over_by=record.owner,

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lambda_src.errors import RunCancelled
@@ -84,8 +84,8 @@ class RunRecord(Struct, kw_only=True):
     left_out: list[LeftOut] = []
     objects_left_out: Count = 0
     bytes_left_out: Count = 0
-    block_bytes: Count = 0
-    block_bytes_because: str = ""
+    block_units: Count = field(name="block_bytes", default=0)
+    block_units_because: str = field(name="block_bytes_because", default="")
     blocks: Count = 0
     blocks_done: Count = 0
     blocks_kept: Count = 0

@@ -3,6 +3,7 @@
 import contextlib
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -143,3 +144,11 @@ def test_a_refusal_is_no_longer_than_a_sentence(event: dict[str, object]) -> Non
     with pytest.raises(InvalidRequest) as refusal:
         decode_event(event, ParseFileRequest)
     assert len(str(refusal.value)) < 500
+
+
+def test_the_stored_names_of_the_block_size_are_those_of_the_request() -> None:
+    """Whatever the unit: records of earlier versions have them."""
+    record = RunRecord(run_id="run", started_at=0.0, block_units=7, block_units_because="requested")
+    stored = msgspec.to_builtins(record)
+    assert (stored["block_bytes"], stored["block_bytes_because"]) == (7, "requested")
+    assert msgspec.convert(stored, RunRecord) == record

@@ -451,7 +451,7 @@ def test_the_command_survives_a_shell() -> None:
     reader = Reader(command[1])
     assert shlex.split("".join(reader.texts)) == [
         "fanfold", "run", f"s3://fanfold-input/{key}", "--job", "top_words",
-        "--block-bytes", str(RUN.record.block_bytes), "--concurrency", "4",
+        "--block-bytes", str(RUN.record.block_units), "--concurrency", "4",
     ]  # fmt: skip
     local = drawn(RUN, options=" --local")
     assert "fanfold run --local s3://" in local

@@ -611,7 +611,7 @@ def test_a_failed_run_is_resumed_with_the_blocks_that_are_missing(poisoned: int)
     assert summary.words == 20
     assert sorted(job.parsed) == list(range(10))
     last = job.table.records[-1]
-    assert (last.status, last.blocks_kept, last.block_bytes, last.error) == ("SUCCEEDED", len(before), 10, "")
+    assert (last.status, last.blocks_kept, last.block_units, last.error) == ("SUCCEEDED", len(before), 10, "")
 
 
 def test_the_only_block_that_fails_is_named() -> None:

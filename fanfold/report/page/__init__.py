@@ -138,7 +138,7 @@ def _command(job: str, record: RunRecord, options: str) -> str:
     name = record.name()
     # A prefix that ends like a folder needs no star.
     source = name.removesuffix("*") if record.key is None and name.endswith("/*") else name
-    sizes = f"--block-bytes {record.block_bytes} --concurrency {record.max_concurrency}"
+    sizes = f"--block-bytes {record.block_units} --concurrency {record.max_concurrency}"
     return f"fanfold run{options} {shell_word(source)} --job {shell_word(job)} {sizes}"
 
 
