@@ -81,7 +81,7 @@ def estimate(
             size, workload = contents.bytes, _with_key(account, deployment, workload_of(job, contents))
             where = account.aws.session.region_name
     if not size:
-        raise typer.BadParameter(f"{source} is empty.")
+        workload = workload._replace(objects=())  # a run reads none of them
     from fanfold.cli import output as report
     from fanfold.estimate import table as estimate
     from lambda_src.run.prices import REFERENCE

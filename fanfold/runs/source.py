@@ -132,6 +132,7 @@ def local(path: Path, *, include_hidden: bool = False) -> Local:
                 folders.append((inner, status, around | {identity}))
             else:
                 size += _file_bytes(inner, status)
+                _check_name(inner, name)
                 files.append(name)
         if max(len(files), entered) > MAX_OBJECTS:
             raise SourceError(
@@ -169,6 +170,14 @@ def _status(path: Path) -> os.stat_result:
         if isinstance(error, FileNotFoundError):
             raise SourceError(f"There is no file or folder {path}: check the spelling.") from error
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _check_name(file: Path, name: str) -> None:
+    """Raise SourceError unless ``name`` can be the end of a key."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(f"The name of {os.fsencode(file)!r} is not UTF-8: rename the file.") from error
 
 
 def _file_bytes(file: Path, status: os.stat_result) -> int:

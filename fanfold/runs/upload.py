@@ -2,7 +2,6 @@
 again, and never overwritten."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -80,7 +79,6 @@ def upload_folder(
     with _translated(folder.path, bucket):
         digests: dict[str, bytes] = {}
         for name in folder.files:
-            _check_name(folder.path / name, name)
             with (folder.path / name).open("rb") as file:
                 digests[name] = _digest(file, read)[0]
         together = hashlib.sha256(repr(sorted(digests.items())).encode())
@@ -114,14 +112,6 @@ def upload_folder(
         finally:
             threads.shutdown(cancel_futures=True)
         return Folder(prefix, len(missing))
-
-
-def _check_name(path: Path, name: str) -> None:
-    """Raise UploadError unless ``name`` can be the end of a key that can be read again."""
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise UploadError(f"The name of {os.fsencode(path)!r} is not UTF-8: rename the file.") from error
 
 
 def _digest(file: BinaryIO, read: Callable[[int], None]) -> tuple[bytes, int]:

@@ -244,12 +244,6 @@ def test_a_file_of_a_folder_that_changes_meanwhile_is_told(
         upload_folder(aws, BUCKET, folder)
 
 
-def test_a_name_that_no_key_can_have_is_told(aws: Aws, s3: Any, tmp_path: Path) -> None:
-    with pytest.raises(UploadError, match=r"logs/b\\xff' is not UTF-8: rename the file"):
-        upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"a": b"x", "b\udcff": b"y"}))
-    assert keys(s3) == []
-
-
 def test_any_other_name_is_a_key_that_is_read_again(
     aws: Aws, s3: Any, objects: S3Store, tmp_path: Path
 ) -> None:

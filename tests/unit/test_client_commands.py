@@ -489,6 +489,17 @@ def test_an_estimate_says_what_a_run_would_skip(tmp_path: Path, capsys: pytest.C
     assert "skipped _SUCCESS" in shown.err
 
 
+@pytest.mark.parametrize("names", [["a"], ["a", "b"]])
+def test_an_empty_input_which_a_run_answers_can_be_estimated(
+    names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    assert commands.main(["estimate", "--json", str(tmp_path)]) == 0
+    assert commands.main(["estimate", str(tmp_path / "a")]) == 0
+    assert "Suggested: " in capsys.readouterr().out
+
+
 def test_what_cannot_be_estimated_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

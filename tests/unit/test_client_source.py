@@ -167,3 +167,9 @@ def test_more_files_than_a_run_reads_are_refused_before_they_are_sent(
         (tmp_path / name).touch()
     with pytest.raises(SourceError, match="holds more than 2 files or folders: no run reads more"):
         parse(str(tmp_path))
+
+
+def test_a_name_that_no_key_can_have_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "b\udcff").touch()
+    with pytest.raises(SourceError, match=r"b\\xff' is not UTF-8: rename the file"):
+        parse(str(tmp_path))
