@@ -1,1 +1,1 @@
-"""One module per Lambda. Each decodes the event, calls one function and returns a message."""
+"""One module per Lambda function. Each decodes the event, calls one function and returns a message."""

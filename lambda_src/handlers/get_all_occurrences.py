@@ -1,4 +1,4 @@
-"""Fans out over the parts of a run whose blocks are all mapped."""
+"""Fans out over the parts of a run, once all its blocks are mapped."""
 
 import os
 from collections.abc import Mapping

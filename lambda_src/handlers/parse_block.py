@@ -1,4 +1,4 @@
-"""Maps one block and stores what came of it as one blob."""
+"""Maps one block and stores the result as one blob."""
 
 import os
 from collections.abc import Mapping

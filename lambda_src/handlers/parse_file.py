@@ -68,12 +68,12 @@ TIMEOUTS_S = {
     "get_occurrences": GET_OCCURRENCES_TIMEOUT_S,
     "log_results": LOG_RESULTS_TIMEOUT_S,
 }
-"""Of the functions that it calls."""
+"""The time-outs of the functions that it calls."""
 
 
 @metered
 def handler(event: object, context: Any) -> Mapping[str, Any]:
-    """Returns the run's summary; raises on any failure, so that Lambda shows the invocation as failed."""
+    """Returns the run's summary. Raises on any failure, so that Lambda counts the invocation as failed."""
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     settings = from_environment(ParseFileSettings, os.environ)
     run_id = _run_id(event)
@@ -89,7 +89,7 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
 
 
 def _run_id(event: object) -> str:
-    """The event's own run id if it is a valid one: the record of a refused request goes there too."""
+    """The event's run id if it is valid, else a new one. The record of a refused request has it too."""
     try:
         return msgspec.convert(event["run_id"], RunId)  # type: ignore[index]
     except (TypeError, KeyError, msgspec.ValidationError):
@@ -97,8 +97,8 @@ def _run_id(event: object) -> str:
 
 
 def _request(event: object, table: ResultsTable, settings: ParseFileSettings) -> ParseFileRequest:
-    """The event as a request. One that is refused leaves a failed record, unless its run id has a record; a
-    hand-over that is refused, because a deployment came between, ends the run that was handed over."""
+    """The event as a request. A refused request leaves a failed record, unless its run id has a record
+    already. A refused hand-over ends its run: a deployment since then has changed the code."""
     try:
         return _decoded(event, settings)
     except (InvalidRequest, CodeChanged) as error:

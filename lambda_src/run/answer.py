@@ -1,4 +1,4 @@
-"""How a worker answers: its report, or a failure as data, and what it took."""
+"""The answer of a worker: its report, or its failure as data, and what it used."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +14,8 @@ from lambda_src.wire.codec import failure, to_plain
 
 
 def answer(work: Callable[[], Struct], calls: Sequence[Call] = ()) -> Mapping[str, Any]:
-    """The plain report of ``work()``, or the ``Failure`` of what it raised, with what it took until then: its
-    own usage, and the ``calls`` that it made. Either leaves one line of log."""
+    """The report of ``work()``, or a ``Failure`` for what it raised, with the usage of this invocation and
+    the ``calls`` it made. Writes one line of log."""
     started_at = time.monotonic()
     try:
         report = work()
@@ -23,7 +23,7 @@ def answer(work: Callable[[], Struct], calls: Sequence[Call] = ()) -> Mapping[st
     except FanfoldError as error:
         log("failed", error=type(error).__name__, message=str(error))
         report = failure(error)
-    taken: dict[str, Any] = {"usage": to_plain(meter.usage())}
+    used: dict[str, Any] = {"usage": to_plain(meter.usage())}
     if calls:
-        taken["calls"] = [to_plain(call) for call in calls]
-    return {**to_plain(report), **taken}
+        used["calls"] = [to_plain(call) for call in calls]
+    return {**to_plain(report), **used}

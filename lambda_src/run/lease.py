@@ -1,8 +1,8 @@
-"""One owner per run: claimed, renewed, handed over.
+"""The lease by which a run has one owner at a time.
 
-A run belongs to one invocation at a time, its owner, for as long as the lease in its record lasts; the owner
-renews it about every half second. Whoever finds the lease run out may take the run over and go on. An owner
-that runs out of time releases the run and names itself to the one invocation that is to go on.
+The owner is an invocation of ``parse_file``. It renews the lease about every half second. When a lease has
+expired, any invocation may claim the run and continue. An owner that runs out of time releases the run to one
+new invocation.
 """
 
 import time
@@ -14,21 +14,21 @@ from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord
 
 LEASE_S = 30.0
-"""How long a run waits for an owner that has died; an owner that lives renews it every half second."""
+"""A run whose owner has died can be claimed after so long."""
 
 RENEWAL_S = 10.0
 """A renewal that fails is tried again at the next tick, while this much of the lease is left."""
 
 HANDOVER_S = 60.0
-"""With less than this left of an invocation, a fresh one takes the run over."""
+"""An invocation with less time left hands the run over to a new one."""
 
 
 class OutOfTime(Exception):
-    """This invocation must end soon."""
+    """The time of this invocation is nearly over."""
 
 
 class Lease:
-    """The lease of the run of ``record`` by its ``owner``, this invocation, which has ``remaining_s()``."""
+    """The lease of the run of ``record`` for this invocation, which has ``remaining_s()`` left."""
 
     def __init__(self, record: RunRecord, results: Results, remaining_s: Callable[[], float]) -> None:
         self._record = record
@@ -37,7 +37,7 @@ class Lease:
         self._lasts_until = 0.0
 
     def claim(self, found: RunRecord | None) -> None:
-        """Become the owner of the run, which has been ``found`` with that record. Raises RunConflict."""
+        """Become the owner of the run, whose record was ``found``. Raises RunConflict."""
         self._record.lease_until = time.time() + LEASE_S
         try:
             self._results.claim(self._record, found)
@@ -49,21 +49,21 @@ class Lease:
         self._lasts_until = self._record.lease_until
 
     def take_over(self, owner: str) -> None:
-        """Become the owner of the run that ``owner`` has released. Raises RunConflict if it was taken
+        """Become the owner of the run that ``owner`` released. Raises RunConflict if another invocation did
         already."""
         self._record.lease_until = time.time() + LEASE_S
         self._results.take_over(self._record, owner)
         self._lasts_until = self._record.lease_until
 
     def renew(self) -> None:
-        """Keep the run, and its record true. Raises OutOfTime, and as ``extend``."""
+        """Extend the lease and store the record. Raises OutOfTime, and as ``extend``."""
         if self._remaining_s() < HANDOVER_S:
             raise OutOfTime
         self.extend()
 
     def extend(self) -> None:
-        """Renew the lease. Raises RunConflict, RunCancelled; Transient if the lease will run out before
-        another attempt could renew it."""
+        """The same, even if time is nearly over. Raises RunConflict, RunCancelled; Transient if the lease
+        would expire before another attempt."""
         self._record.lease_until = time.time() + LEASE_S
         try:
             self._results.put_run(self._record)
@@ -75,13 +75,13 @@ class Lease:
             self._lasts_until = self._record.lease_until
 
     def release(self) -> None:
-        """Leave the run to a fresh invocation. Raises NoProgress where that one would get no further than
-        this one, and so on for ever."""
+        """Release the run to a new invocation. Raises NoProgress if this one finished no block: the next
+        would not either, and so on for ever."""
         if self._record.blocks_done == self._record.blocks_kept:
             raise NoProgress(
                 f"In stage {self._record.stage}, a whole invocation finished no further block, or not all "
                 "reducers: see the logs of parse_block and get_occurrences."
             )
-        # Should the fresh one never begin, the run is anybody's once the lease has run out.
+        # If the new invocation never starts, anyone may claim the run once the lease has expired.
         self._record.released, self._record.lease_until = True, time.time() + LEASE_S
         self._results.put_run(self._record)

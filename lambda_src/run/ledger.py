@@ -1,4 +1,4 @@
-"""The books of a run: every call as its fan-out told it, what is paid for it, and the timeline of all."""
+"""The ledger of a run: all its calls, what they cost, and the trace of them."""
 
 import math
 import os
@@ -19,14 +19,14 @@ from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord
 
 LOG_BYTES = 1000
-"""What an invocation is taken to write to CloudWatch Logs: 150 bytes of platform.start, 300 of
+"""What an invocation is assumed to write to CloudWatch Logs: 150 bytes of platform.start, 300 of
 platform.report, 150 of our own line, 26 that CloudWatch adds to each, and 400 of platform.initStart where it
 was cold."""
 
 
 class Watch:
-    """The observer of a fan-out over ``function``: gives ``keep`` every call that has ended, behind those
-    that this call has made itself. ``name(task)`` names a task for a person."""
+    """Observes a fan-out over ``function``, and passes every call that has ended to ``keep``, after the calls
+    which that call made itself. ``name(task)`` names a task for people."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Watch:
         self._epoch_s = time.time() - time.monotonic()
 
     def ended(self, call: Ended) -> None:
-        """As ``map_reduce.Observer`` has it."""
+        """See ``map_reduce.Observer``."""
         answer = call.answer if call.error is None else call.error
         usage: Usage | None = getattr(answer, "usage", None)
         for inner in getattr(answer, "calls", ()):
@@ -62,10 +62,10 @@ class Watch:
 
 
 def charged(call: Call, memory_mb: int) -> tuple[dict[str, float], dict[str, float]]:
-    """What is paid for a call, by the names of ``prices.ITEMS``, and which part of that is an estimate.
+    """What a call is charged for, by the names of ``prices.ITEMS``, and which part of that is an estimate.
 
-    Of a call that did not tell, that is the time that its caller waited for a function of ``memory_mb``; its
-    requests stay unknown. One that was throttled before it began costs nothing.
+    A call that reported no usage is charged for the time its caller waited, with ``memory_mb``; its requests
+    stay unknown. A call that was throttled before it began costs nothing.
 
     >>> charged(Call("f", "t", 1, 0.0, 0.0, 2.0, "failed"), 1024)[0]
     {'invocations': 1, 'log_gb': 1e-06, 'gb_s': 2.0}
@@ -78,13 +78,13 @@ def charged(call: Call, memory_mb: int) -> tuple[dict[str, float], dict[str, flo
         return used, used
     billed_s = math.ceil(call.usage.init_ms + call.usage.handler_ms) / 1000
     requests = {item: amount for item, amount in call.usage.requests.items() if item in ITEMS}
-    # An invocation is counted once, with what it took; its caller counts it among its own requests, too.
+    # Count an invocation once, here: its caller has it among its own requests, too.
     return {**requests, "invocations": 1, **log_gb, "gb_s": call.usage.memory_mb / 1024 * billed_s}, log_gb
 
 
 class Ledger:
-    """The books of the run of ``record``, which says what was used before; ``usage()`` is what this
-    invocation of ``parse_file`` has taken so far."""
+    """The ledger of the run of ``record``, which has what earlier invocations used. ``usage()`` is what this
+    invocation of ``parse_file`` has used so far."""
 
     def __init__(
         self,
@@ -122,23 +122,23 @@ class Ledger:
         _add(call, self._memory_of(call.function), self._used, self._estimated)
 
     def lost(self, function: str, task: str, started_at: float) -> None:
-        """Note a call whose work was done some time since ``started_at``, by whom is not known."""
+        """Note a call that succeeded after ``started_at``, but whose answer was lost."""
         error = "Its answer was lost."
         self.keep(Call(function, task, 1, started_at, started_at, time.time(), "given_up", error))
 
     @property
     def spare_concurrency(self) -> int:
-        """How many more calls may be under way: none once one was throttled."""
+        """How many more calls may be in flight: none once a call was throttled."""
         if self._counts["throttled"]:
             return 0
         return self._record.max_concurrency - self._counts["running"]
 
     def expect(self, calls: Callable[[], list[Call]]) -> None:
-        """Note ``calls()``, too, when the books are closed."""
+        """Note ``calls()``, too, when the ledger is closed."""
         self._expected = calls
 
     def show(self) -> None:
-        """Bring the record up to date, this invocation included as far as it is."""
+        """Bring the record up to date, including this invocation so far."""
         used, estimated = self._used.copy(), self._estimated.copy()
         _add(self._own_call(0), 0, used, estimated)
         record = self._record
@@ -153,20 +153,20 @@ class Ledger:
         record.dollars_estimated = round(self._estimated_before + guessed, 12)
 
     def check_budget(self) -> None:
-        """Raise BudgetExceeded if what the record shows, and the calls under way for as long as they are,
-        cost more than the run may."""
-        function, running_s = self._under_way
-        under_way = self._memory_of(function) / 1024 * running_s * self._prices.gb_s
-        spent, most = sum(self._record.dollars.values()) + under_way, self._record.max_dollars
-        if most is not None and spent >= most:
+        """Raise BudgetExceeded if the cost in the record, and of the calls in flight so far, has reached the
+        limit of the run."""
+        function, running_s = self._in_flight
+        in_flight = self._memory_of(function) / 1024 * running_s * self._prices.gb_s
+        spent, limit = sum(self._record.dollars.values()) + in_flight, self._record.max_dollars
+        if limit is not None and spent >= limit:
             raise BudgetExceeded(
-                f"max_dollars: the run has cost ${spent:.6f}, and its limit is ${most:.6f}. Resume it with a "
-                "higher limit: what is done is kept."
+                f"max_dollars: the run has cost ${spent:.6f}, and its limit is ${limit:.6f}. Resume it with "
+                "a higher limit: finished blocks are kept."
             )
 
     def close(self) -> None:
-        """Store the trace, behind what earlier invocations have left of it. A run is as exact without: what
-        goes wrong is logged."""
+        """Append this invocation's calls to the stored trace. Errors are only logged: the result of the run
+        does not depend on the trace."""
         for call in self._expected():
             self.keep(call)
         try:
@@ -197,12 +197,12 @@ class Ledger:
         )
 
     def _memory_of(self, function: str) -> int:
-        """Of one that has not told yet: as much as our own."""
+        """The memory of a function; until it has reported it, that of our own."""
         return self._memory_mb.get(function) or self._usage().memory_mb
 
     def _note_progress(self, function: str, running: int, at_most: int, slow: int, running_s: float) -> None:
         self._counts["running"], self._counts["at_most"], self._counts["slow"] = running, at_most, slow
-        self._under_way = function, running_s
+        self._in_flight = function, running_s
 
 
 def _add(

@@ -1,17 +1,17 @@
-"""What CloudWatch is told of a run that has ended: one log line from which it takes the metrics by itself.
+"""The metrics of a run that has ended: one log line from which CloudWatch extracts them.
 
 The line is a document of the Embedded Metric Format. It needs no request and no permission. It costs what a
-log line costs, and each metric of ``UNITS`` that of a custom metric, in the hours in which it is published
-(docs/decisions/0021). So what AWS measures anyway, such as the concurrency of a function, is not among them.
+log line costs, and each metric of ``UNITS`` costs a custom metric in the hours in which it is published
+(docs/decisions/0021). So they leave out what AWS measures anyway, such as the concurrency of a function.
 
-The functions log as JSON, and the document must arrive as it is: CloudWatch Logs looks for metrics in a log
-event that is one JSON object with ``_aws`` at its root. Of a Python function, Lambda puts into an envelope
-only what goes through ``logging``. Standard output it sends as it is, and JSON it does not encode twice. So
-``log`` is the right way, and ``logging`` would lose the metrics. Sources: AWS Lambda developer guide, "Log
-and monitor Python Lambda functions" and "Configuring JSON and plain text log formats"; Amazon CloudWatch user
-guide, "Using the embedded metric format with Lambda" and "Specification: Embedded metric format". Tried with
-``awslambdaric`` 4.2.2, the runtime's client, told to log as JSON: from standard output the line came as it
-was, from ``logging`` as the text of a ``message``. What CloudWatch makes of it has not been seen.
+CloudWatch Logs looks for metrics in log events that are one JSON object with ``_aws`` at its root. The
+functions log as JSON. Lambda then wraps what a Python function writes through ``logging`` in an envelope, but
+sends standard output unchanged. So ``log`` works, and ``logging`` would lose the metrics. Sources: AWS Lambda
+developer guide, "Log and monitor Python Lambda functions" and "Configuring JSON and plain text log formats";
+Amazon CloudWatch user guide, "Using the embedded metric format with Lambda" and "Specification: Embedded
+metric format". Tested with ``awslambdaric`` 4.2.2, the runtime's client, set to log as JSON: a line on
+standard output came unchanged, a line through ``logging`` as the text of a ``message``. Not tested in
+CloudWatch itself.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from lambda_src.wire.record import RunRecord
 
 NAMESPACE = "Fanfold"
 DIMENSION = "Job"
-"""A job has one stack in an account and region, so its name tells the metrics of two stacks apart."""
+"""A job has one stack per account and region, so its name identifies the metrics of a stack."""
 
 UNITS = {
     "Runs": "Count",
@@ -34,12 +34,12 @@ UNITS = {
     "Throttles": "Count",
     "Dollars": "None",
 }
-"""Every metric, with its unit: ten, which is what AWS's free tier holds."""
+"""Every metric, with its unit. AWS's free tier includes ten."""
 
 
 def of_run(job: str, record: RunRecord) -> dict[str, Any]:
-    """The document for the run of ``record``, which has ended. A stage that did not begin has no seconds. A
-    cancelled run is a run, but did not fail."""
+    """The document for the run of ``record``, which has ended. A stage that did not begin has no metric. A
+    cancelled run did not fail."""
     seconds = {f"{stage.capitalize()}Seconds": value for stage, value in record.seconds.items()}
     values = {
         "Runs": 1,

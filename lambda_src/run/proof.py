@@ -1,4 +1,4 @@
-"""The checks that make a run exact or failed: each unit owned once, each observation arrived at once."""
+"""The checks by which a run is exact or fails: each unit is owned once, each observation counted once."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -11,15 +11,14 @@ from lambda_src.wire.reports import BlockReport, Manifest, PartReport
 
 
 def check_mapped(job: Job, manifest: Manifest) -> None:
-    """Raise ConservationBroken unless the blocks of ``manifest`` owned each unit of the input once, and an
-    object that one of them left out was left out by all."""
+    """Raise ConservationBroken unless the blocks of ``manifest`` own each unit of the input once, and agree
+    on the objects they leave out."""
     check_chain((block.owned for block in manifest.blocks), manifest.units, job.unit)
     check_left_out(manifest)
 
 
 def check_left_out(manifest: Manifest) -> None:
-    """Raise ConservationBroken unless each block left out every object that any block left out and of which
-    it owns bytes."""
+    """Raise ConservationBroken if a block read an object that another block left out."""
     left_out = left_out_of(manifest)
     starts, ends = [span.start for span in left_out], [span.end for span in left_out]
     for block in manifest.blocks:
@@ -38,7 +37,7 @@ def left_out_of(manifest: Manifest) -> list[Span]:
 
 
 def check_reduced(report: PartReport, job: Job, manifest: Manifest) -> None:
-    """Raise ConservationBroken unless a reducer read every blob and arrived at what was observed."""
+    """Raise ConservationBroken unless a reducer read every blob and counted what the blocks observed."""
     part = f"{job.part} {report.part}"
     if report.blobs_read != len(manifest.blocks):
         raise ConservationBroken(
@@ -55,8 +54,8 @@ def check_reduced(report: PartReport, job: Job, manifest: Manifest) -> None:
 
 
 def lines_written(number: int, blocks: Iterable[BlockReport]) -> str:
-    """The sum of the digests of line ``number`` of all ``blocks``, in any order: which lines there are. Empty
-    where the blocks are of a version that had no digests."""
+    """The sum of the digests of line ``number`` of all ``blocks``, which identifies the lines in any order.
+    Empty if a version without digests wrote the blocks."""
     digests = [digest_at(number, block.line_digests) for block in blocks]
     total = sum(int.from_bytes(digest) for digest in digests)
     return f"{total:x}" if all(digests) and digests else ""

@@ -1,4 +1,4 @@
-"""Reducing one part: its line of every blob, read as fast as S3 allows."""
+"""Reduces one part: reads its line of every blob, as fast as S3 allows."""
 
 from collections.abc import Iterator
 
@@ -17,17 +17,17 @@ READS_AT_ONCE = 32
 """Enough to hide S3's latency."""
 
 READ_AHEAD_BYTES = 64 << 20
-"""Few enough, when lines are long, for those under way to fit the memory."""
+"""With long lines, fewer are read at once, so that they fit into memory."""
 
 
 def reduce_part(job: Job, part: str, blobs: BlobStore) -> PartReport:
-    """Reduce ``part`` over the blobs of the run's manifest, and see that none is missing. Raises
-    InvalidRequest for a part that the job does not have, BlobDamaged, ConservationBroken, FanOutFailed."""
+    """Reduce ``part`` over the blobs of the run's manifest, and check that none is missing. Raises
+    InvalidRequest if the job has no such part, BlobDamaged, ConservationBroken, FanOutFailed."""
     if part not in job.parts:
         raise InvalidRequest(f"part: the job has no {job.part} {part!r}.")
     try:
         manifest = msgspec.json.decode(blobs.get_manifest(), type=Manifest)
-    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or none of a manifest
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or not a manifest
         raise BlobDamaged(f"The manifest of the run is damaged: {error}. Resume the run.") from error
     check_mapped(job, manifest)
     number = job.parts.index(part)
@@ -45,11 +45,11 @@ def reduce_part(job: Job, part: str, blobs: BlobStore) -> PartReport:
 
 
 class Lines:
-    """The lines of part ``number``, one per blob, in any order, read again by each iteration. ``blocks_read``
-    are those whose line the latest one has read, and found to be what the block wrote.
+    """The lines of part ``number``, one per blob, in any order. Each iteration reads them again;
+    ``blocks_read`` has the blocks whose line the latest iteration has read and verified.
 
-    A fan-out reads, for S3 throttles a run's reducers on prefixes that it has not yet spread out: the pace
-    goes down, and what has been summed stays.
+    A fan-out reads them, because S3 throttles reducers on prefixes that it has not partitioned yet: then the
+    fan-out slows down, and nothing that was summed is lost.
     """
 
     def __init__(self, number: int, manifest: Manifest, blobs: BlobStore) -> None:
@@ -79,8 +79,8 @@ class Lines:
         )
 
     def _by_size(self) -> Iterator[tuple[list[BlockReport], int]]:
-        """The blocks, with how many of their lines may be under way at once. Long lines are read apart, fewer
-        at once: one of them must not slow down all others."""
+        """The blocks, with how many of their lines to read at once. Long lines come last, with fewer at once,
+        so that they do not slow down the others."""
         short_bytes = READ_AHEAD_BYTES // READS_AT_ONCE
         number, blocks = self._number, self._manifest.blocks
         short = [block for block in blocks if block.line_bytes[number] <= short_bytes]

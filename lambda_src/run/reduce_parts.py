@@ -1,4 +1,4 @@
-"""The second fan-out: one task per part."""
+"""Fans out over the parts, one task each."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,8 +17,8 @@ def reduce_parts(
     tick: Callable[[], None] = lambda: None,
     observer: Observer | None = None,
 ) -> AllPartsReport:
-    """Call ``get_occurrences`` for every part of ``job`` but those that are ``stored``. Raises as
-    ``map_reduce``."""
+    """Call ``get_occurrences`` for every part of ``job`` that is not ``stored``. Raises as ``map_reduce``
+    does."""
     reports = {report.part: report for report in stored}
 
     def fold(task: GetOccurrencesRequest, report: PartReport) -> None:
@@ -41,5 +41,5 @@ def reduce_parts(
 
 
 def part_name(job: Job, task: GetOccurrencesRequest) -> str:
-    """The task for a person."""
+    """The name of a task for people."""
     return f"{job.part} {task.part}"

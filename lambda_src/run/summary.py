@@ -1,4 +1,4 @@
-"""The answer of a run: what its record and its parts say."""
+"""The summary of a run, from its record and its parts."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,12 +13,11 @@ ENGINE_FIELDS = frozenset(
     {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "warnings", "seconds", "dollars"}
     | {"objects_left_out", "bytes_left_out", "left_out"}
 )
-"""Of an answer: no job may have a field of that name."""
+"""The fields of every summary: no job may use these names."""
 
 
 def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[str, Any]:
-    """The answer of a run, from what the results table holds of it: of one that has not finished without the
-    job's own fields."""
+    """The summary of a run. While the run has no parts, it lacks the job's own fields."""
     own = (
         job.summarize(record.facts, record.extras, {report.part: report.result for report in parts})
         if parts
@@ -40,7 +39,7 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
 
 
 def what_is_left_out(record: RunRecord) -> dict[str, Any]:
-    """What an answer, and a log, say of it: nothing where nothing may be left out."""
+    """The fields on objects that were left out, if the run may leave out any."""
     if record.on_bad_object == "fail":
         return {}
     return {
@@ -51,5 +50,5 @@ def what_is_left_out(record: RunRecord) -> dict[str, Any]:
 
 
 def plain_warnings(warnings: Iterable[RunWarning]) -> list[dict[str, Any]]:
-    """Warnings as answers and logs hold them: every field, those without a value as None."""
+    """Warnings for summaries and logs: with all fields, None where there is no value."""
     return [asdict(warning) for warning in warnings]

@@ -1,4 +1,4 @@
-"""The warnings that a run makes of what its blocks noticed."""
+"""Turns what the blocks found into the warnings of the run."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -7,27 +7,26 @@ from lambda_src.job import Concern, Finding, FoundIn, Place
 from lambda_src.wire.record import RunWarning
 
 NAMED_OBJECTS = 3
-"""That a warning names."""
-
+"""The most objects that a warning names."""
 
 LONGEST_KEY = 100
-"""In a sentence."""
+"""The most characters of a key in a warning."""
 
 
 def warnings_of(findings: Findings, concerns: Mapping[str, Concern]) -> Iterator[RunWarning]:
-    """What a person should know of a run."""
+    """One warning for each concern that has findings."""
     summed = findings.summed()
     for code, concern in concerns.items():
         found = summed.get(code)
         if found and found.found:
             first = found.first or Place("", 0)
-            # Of a text that is not unpacked from its beginning, only the sentence tells where.
+            # An offset from a point inside an archive only makes sense with the explanation in the message.
             offset = None if first.unpacked_from else first.offset
             yield RunWarning(code, sentence(found, concern), first.key, offset, found.found)
 
 
 def sentence(found: Finding, concern: Concern) -> str:
-    """A finding for a person."""
+    """A finding as a sentence."""
     things = _things(found.found, concern)
     if found.total:
         share = _percent(found.found, found.total)
@@ -35,8 +34,8 @@ def sentence(found: Finding, concern: Concern) -> str:
     said = concern.one if found.found == 1 else concern.many
     first = "" if found.found == 1 else "the first one "
     where = f", {first}at {_short(found.first).name()}" if found.first else ""
-    told = [f"{things} {said}{where}.", *_most(found.objects, concern), concern.advice]
-    return " ".join(filter(None, told))
+    sentences = [f"{things} {said}{where}.", *_most(found.objects, concern), concern.advice]
+    return " ".join(filter(None, sentences))
 
 
 def _things(number: int, concern: Concern) -> str:
@@ -44,7 +43,7 @@ def _things(number: int, concern: Concern) -> str:
 
 
 def _most(objects: Iterable[FoundIn], concern: Concern) -> Iterator[str]:
-    """The objects of which most is concerned, the worst ones first."""
+    """The objects that consist mostly of findings, worst first."""
     if not concern.most:
         return
     bad = [one for one in objects if one.found > concern.most_share * one.total]
@@ -63,12 +62,12 @@ def _short(place: Place) -> Place:
 
 
 def _shown(key: str) -> str:
-    """A key as a sentence has it: of a long one its end."""
+    """A key, or the end of a long one."""
     return key if len(key) <= LONGEST_KEY else f"...{key[-LONGEST_KEY:]}"
 
 
 def _percent(part: int, whole: int) -> str:
-    """A share that is not all is never told as all.
+    """A share, rounded, but never rounded to all or nothing.
 
     >>> _percent(1, 9), _percent(1, 5000), _percent(4999, 5000), _percent(9, 9)
     ('11.1 %', 'less than 0.1 %', 'more than 99.9 %', '100 %')

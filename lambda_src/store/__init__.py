@@ -1,1 +1,1 @@
-"""What a run writes: blobs in S3, and results in DynamoDB."""
+"""What a run stores: blobs in S3, and results in DynamoDB."""

@@ -1,8 +1,7 @@
 """One blob per block in S3: a header line, then one line per part.
 
-A line is read back with one ranged request, without the rest of the blob. Keys start with a hash, so that a
-run's blobs spread over S3's own partitions. Writing a block again puts the same bytes under the same key:
-copies of a task cannot hurt each other.
+A line is read back with one ranged request, without the rest of the blob. Writing a block again stores the
+same bytes under the same key, so copies of a task cannot harm each other.
 """
 
 import io
@@ -23,23 +22,23 @@ if TYPE_CHECKING:
     from obstore import GetOptions
 
 HEADER_STEP_BYTES = 1024
-"""A header is padded with spaces to a multiple of it, and begins with its own size in eight digits: one read
-of as many bytes tells what most blobs hold, two tell of any."""
+"""A header begins with its own size in eight digits, and is padded with spaces to a multiple of this. So one
+read of so many bytes gets most headers, and two reads get any."""
 
 CHUNK_BYTES = 1 << 20
-"""What is read comes in pieces of about this size."""
+"""Bodies are read in chunks of about this size."""
 
 _DIGITS = 8
 
 DELETED_AT_ONCE = 1000
-"""S3's own bound."""
+"""S3's limit."""
 
 DELETE_RESERVE_S = 100.0
-"""A request may take so long, with the client's own retries."""
+"""A delete may take so long, including the client's retries."""
 
 
 def header_bytes(content_bytes: int) -> int:
-    """The size of a header of ``content_bytes``, with its size before them and a newline behind.
+    """The padded size of a header of ``content_bytes``, including the digits and a newline.
 
     >>> header_bytes(1024 - 10), header_bytes(1024 - 9)
     (1024, 2048)
@@ -60,7 +59,7 @@ class BlobStore:
         return blob_key(self._run_id, block, variant)
 
     def put(self, block: int, header: bytes, size: int, lines: Sequence[bytes], *, variant: str = "") -> None:
-        """Store ``lines``, a newline behind each, behind ``header`` padded to ``size``. Raises AccessDenied,
+        """Store ``header``, padded to ``size``, and ``lines``, each ended by a newline. Raises AccessDenied,
         Transient."""
         first = b"%0*d " % (_DIGITS, size) + header
         if header_bytes(len(header)) > size:
@@ -78,10 +77,10 @@ class BlobStore:
         *,
         variant: str = "",
     ) -> bytes:
-        """Line ``number`` (from 0) of block ``block``, whose header and lines have these sizes, and the lines
-        these digests, end to end.
+        """Line ``number`` (from 0) of block ``block``, whose header and lines have these sizes; ``digests``
+        has the digests of the lines, end to end.
 
-        Raises BlobDamaged if the blob is missing or too short, or the line is another; AccessDenied,
+        Raises BlobDamaged if the blob is missing or too short, or the line has another digest; AccessDenied,
         Transient.
         """
         start = header_bytes + sum(line_bytes[:number]) + number
@@ -99,14 +98,14 @@ class BlobStore:
         return data
 
     def get_header(self, block: int, *, variant: str = "") -> tuple[bytes, int] | None:
-        """The header of block ``block``, and how many bytes of lines there are behind it, or None where there
-        is no whole header. Raises AccessDenied, Transient."""
+        """The header of block ``block``, and the number of bytes after it, or None if there is no whole
+        header. Raises AccessDenied, Transient."""
         size = HEADER_STEP_BYTES
         for _ in range(2):
             try:
                 head, blob_bytes = self._get(self.key(block, variant), 0, size)
             except (BlobDamaged, AccessDenied):
-                # Without the permission to list, S3 answers for a missing object as for a forbidden one.
+                # Without the permission to list, S3 answers 403 for a missing object.
                 return None
             header = head.getvalue()
             if not header[:_DIGITS].isdigit():
@@ -117,8 +116,8 @@ class BlobStore:
         return None
 
     def delete(self, blobs: Iterable[tuple[int, str]], remaining_s: Callable[[], float]) -> None:
-        """Delete ``blobs``, each a block's number and a variant, as long as there is time; those that do not
-        exist do not matter. Raises AccessDenied, Throttled, Transient."""
+        """Delete ``blobs``, each a block's number and a variant, while there is time. Blobs that do not exist
+        are fine. Raises AccessDenied, Throttled, Transient."""
         keys = [self.key(*blob) for blob in blobs]
         for first in range(0, len(keys), DELETED_AT_ONCE):
             if remaining_s() < DELETE_RESERVE_S:
@@ -148,20 +147,20 @@ class BlobStore:
         self._put(trace_key(self._run_id), trace)
 
     def get_trace(self) -> bytes | None:
-        """The run's trace, or None where there is none. Raises Transient."""
+        """The run's trace, or None. Raises Transient."""
         try:
             return self._get(trace_key(self._run_id))[0].getvalue()
-        except (BlobDamaged, AccessDenied):  # as for a header
+        except (BlobDamaged, AccessDenied):  # see get_header
             return None
 
     def _put(self, key: str, body: bytes | Sequence[bytes]) -> None:
-        """Store ``body``, or its parts: one request, without a copy of them."""
+        """Store ``body``, or its parts, in one request and without a copy."""
         with translated(self._bucket, key), meter.stage("store"):
             meter.count("s3_puts")
             obstore.put(self._objects, key, body, use_multipart=False)
 
     def _get(self, key: str, start: int = 0, end: int | None = None) -> tuple[io.BytesIO, int]:
-        """Bytes ``[start, end)`` of an object of ours, held once as they arrive, and its size."""
+        """Bytes ``[start, end)`` of an object, held in memory once, and the size of the object."""
         data = io.BytesIO()
         try:
             with translated(self._bucket, key), meter.stage("fetch"):
@@ -173,7 +172,7 @@ class BlobStore:
                     for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
                         data.write(chunk)
                 except GenericError:
-                    # A range behind the end of a cut blob looks like any refused request: ask for the size.
+                    # A range beyond the end of a truncated blob fails like any bad request: ask for the size.
                     if end is None:
                         raise
                     meter.count("s3_gets")

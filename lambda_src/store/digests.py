@@ -1,4 +1,4 @@
-"""Digests of lines: by them a reducer sees that a line is the one that its block wrote."""
+"""Digests of lines, by which a reducer verifies that a line is the one that the block wrote."""
 
 import hashlib
 
@@ -7,10 +7,10 @@ DIGEST_BYTES = 16
 
 
 def digest_of(line: bytes | memoryview) -> bytes:
-    """The digest of ``line``: SHA-256, for which processors have instructions, cut short."""
+    """The digest of ``line``: a truncated SHA-256, which is fast in hardware."""
     return hashlib.sha256(line).digest()[:DIGEST_BYTES]
 
 
 def digest_at(number: int, digests: bytes) -> bytes:
-    """That of line ``number`` among ``digests``, which stand end to end; empty if there is none."""
+    """The digest of line ``number`` in ``digests``, which are end to end; empty if there is none."""
     return digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES]

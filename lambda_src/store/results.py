@@ -1,7 +1,7 @@
 """The results table in DynamoDB: the run records and the results of each part.
 
-Partition key ``run_id``, sort key ``item``: ``run`` is the run record; ``length#01`` to ``length#20``, say,
-hold the results of a job whose parts are lengths. Every write is on a condition on the run's owner.
+The partition key is ``run_id``, the sort key ``item``: ``run`` for the run record, and ``length#01`` to
+``length#20`` for the results of a job whose parts are lengths. Every write is conditional on the run's owner.
 """
 
 import os
@@ -32,22 +32,22 @@ from lambda_src.wire.record import RunRecord, Status
 from lambda_src.wire.reports import PartReport
 
 DELETES_AT_ONCE = 99
-"""A transaction holds 100 actions, and one of them checks the owner."""
+"""A transaction has at most 100 actions, one of which checks the owner."""
 
 CONFLICT_ATTEMPTS = 8
 CONFLICT_BACKOFF_S = 0.05
 CONFLICT_S = 3.0
-"""DynamoDB refuses a write to an item on which a transaction is at work; transactions take milliseconds. It
-throttles a transaction in the same way. The last attempt begins within ``CONFLICT_S``: two writes that follow
-each other must fit into a lease, for the second one to renew what the first one wrote."""
+"""DynamoDB refuses a write to an item while a transaction uses it, which takes milliseconds. It throttles a
+transaction in the same way. The last attempt begins within ``CONFLICT_S``: two consecutive writes must fit
+into a lease, because the second renews the first."""
 
 TRANSACTION_THROTTLES = {"ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError"}
-"""Among the reasons for which a transaction is cancelled."""
+"""The reasons of a cancelled transaction that mean a throttle."""
 
 NEW = "attribute_not_exists(run_id)"
 RELEASED = "(#status = :running AND released = :yes)"
 ABANDONED = "(#status = :running AND lease_until < :now)"
-"""Its owner has not renewed its lease: it has died, or nobody has taken over what it released."""
+"""The lease has expired: the owner has died, or nobody took over a released run."""
 
 
 class ResultsTable:
@@ -59,9 +59,9 @@ class ResultsTable:
         self.run_id = run_id
 
     def claim(self, record: RunRecord, found: RunRecord | None) -> None:
-        """Store the record of a new owner in place of ``found``, the record as it was read.
+        """Store the record of a new owner in place of ``found``, the record that was read.
 
-        Raises RunConflict if another invocation works on the run, or has begun to since; AccessDenied,
+        Raises RunConflict if another invocation owns the run, or has claimed it since; AccessDenied and
         Transient, as every method here does.
         """
         if found is None:
@@ -80,24 +80,24 @@ class ResultsTable:
             )
 
     def take_over(self, record: RunRecord, released_by: str) -> None:
-        """Store the record of a new owner of the run that the owner ``released_by`` has handed over. That is
-        a state of the record and needs no clock. Raises RunConflict if it is not, or not any more."""
+        """Store the record of a new owner of a run that the owner ``released_by`` handed over. This does not
+        depend on clocks. Raises RunConflict if the run is not released, or somebody else took it over."""
         self._claim(record, f"#owner = :found AND {RELEASED}", found=released_by, running="RUNNING", yes=True)
 
     def _claim(self, record: RunRecord, free: str, **values: Any) -> None:
         try:
             self._put(RUN_ITEM, record, free, **values)
         except RunConflict:
-            # What got no answer is tried again: the first try may have been the one that won.
+            # A write without an answer is retried: the first attempt may have succeeded.
             now = self.get_run()
             if now is None or now.owner != record.owner:
                 raise
 
     def put_run(self, record: RunRecord) -> None:
-        """Store the record of a run at work. Raises RunCancelled; RunConflict if it has another owner."""
+        """Store the record of a running run. Raises RunCancelled; RunConflict if it has another owner."""
         try:
-            at_work = "#owner = :owner AND cancel_requested = :no"
-            self._put(RUN_ITEM, record, at_work, owner=record.owner, no=False)
+            owned = "#owner = :owner AND cancel_requested = :no"
+            self._put(RUN_ITEM, record, owned, owner=record.owner, no=False)
         except RunConflict:
             found = self.get_run()
             if found and found.owner == record.owner and found.cancel_requested:
@@ -105,26 +105,26 @@ class ResultsTable:
             raise
 
     def end_run(self, record: RunRecord) -> None:
-        """Store the record of a run that its owner lets go of. Raises RunConflict if it has another owner."""
+        """Store the record of a run that its owner ends. Raises RunConflict if it has another owner."""
         self._put(RUN_ITEM, record, "#owner = :owner", owner=record.owner)
 
     def request_cancel(self) -> Status:
-        """Cancel the run. RUNNING means that its owner was asked to stop and will; CANCELLED, that nobody was
-        at work on it, and it is cancelled. Raises RunConflict if the run is not running."""
+        """Cancel the run. RUNNING means that its owner was asked to stop, and will; CANCELLED that it had no
+        live owner, and is cancelled. Raises RunConflict if the run is not running."""
         for _ in range(CONFLICT_ATTEMPTS):
             found = self.get_run()
             if found is None or found.status != "RUNNING":
                 break
-            with suppress(RunConflict):  # or it has changed hands since it was read
+            with suppress(RunConflict):  # its owner has changed since it was read
                 if found.released or found.lease_until < time.time():
                     self._cancel_unowned(found)
                     return "CANCELLED"
                 self._ask_to_stop()
                 return "RUNNING"
-        raise RunConflict(f"There is no run {self.run_id} at work.")
+        raise RunConflict(f"The run {self.run_id} is not running.")
 
     def _ask_to_stop(self) -> None:
-        """The owner hears it at its next write. A run that is released has none to hear it."""
+        """The owner notices at its next write. A released run has no owner."""
         self._write(
             "UpdateItem",
             {
@@ -136,11 +136,11 @@ class ResultsTable:
         )
 
     def _cancel_unowned(self, found: RunRecord) -> None:
-        """End the run as it was read, in place of an owner that has died or released it. Should that one come
-        to life after all, it finds that the run is not its own."""
+        """End a run whose owner has died or released it. If that owner is alive after all, it finds that it
+        does not own the run any more."""
         owner = found.owner
         found.owner = os.urandom(8).hex()
-        found.fail(RunCancelled("The run was cancelled when nobody was at work on it."))
+        found.fail(RunCancelled("The run was cancelled while no invocation was working on it."))
         self._claim(
             found,
             f"#owner = :found AND ({RELEASED} OR {ABANDONED})",
@@ -149,12 +149,12 @@ class ResultsTable:
             yes=True,
             now=time.time(),
         )
-        with suppress(RunConflict):  # or it was resumed since
+        with suppress(RunConflict):  # it has been resumed since
             self.delete_parts(found.owner)
 
     def end_released_run(self, released_by: str, error: FanfoldError) -> None:
-        """End the run that the owner ``released_by`` has handed over, and that ``error`` keeps from going on,
-        unless another invocation has taken it over."""
+        """End, with ``error``, the run that the owner ``released_by`` handed over, unless another invocation
+        has taken it over."""
         found = self.get_run()
         if found:
             found.fail(error)
@@ -163,7 +163,7 @@ class ResultsTable:
                 self.delete_parts(found.owner)
 
     def end_lease(self, found: RunRecord) -> None:
-        """Let the lease of a run end, as it was read. Raises RunConflict if it has another owner by now."""
+        """End the lease of the run that was ``found``. Raises RunConflict if it has another owner by now."""
         self._write(
             "UpdateItem",
             {
@@ -177,12 +177,12 @@ class ResultsTable:
         )
 
     def put_new_run(self, record: RunRecord) -> None:
-        """Store the run record unless the run has one already."""
+        """Store the record unless the run has one already."""
         with suppress(RunConflict):
             self._put(RUN_ITEM, record, NEW)
 
     def get_run(self) -> RunRecord | None:
-        """The run record, read consistently, or None. Raises RecordUnreadable."""
+        """The record, read consistently, or None. Raises RecordUnreadable."""
         item = self._run_item()
         return None if item is None else run_from_item(item, self.run_id)
 
@@ -193,12 +193,12 @@ class ResultsTable:
         return item
 
     def has_run(self) -> bool:
-        """Whether there is a run record, readable or not."""
+        """Whether the run has a record, readable or not."""
         return self._run_item() is not None
 
     def put_part(self, report: PartReport, owner: str) -> None:
-        """Store the result of one part, if the run is still at work for ``owner``. Raises RunConflict: a
-        reducer that comes late leaves nothing with a run that has failed or been cancelled."""
+        """Store the result of one part, if ``owner`` still owns the run. Raises RunConflict: a late reducer
+        must not add results to a run that has failed or was cancelled."""
         put = {
             "TableName": self._table.name,
             "Item": self._item(self._part_item(report.part), report),
@@ -243,7 +243,7 @@ class ResultsTable:
 
     def delete_parts(self, owner: str) -> None:
         """Delete the stored results. Raises RunConflict if the run has another owner than ``owner``."""
-        # By their keys: those of an earlier version of the job may be of parts that it does not have now.
+        # Query the keys: an earlier version of the job may have had other parts.
         keys = [item for page in self._pages(ProjectionExpression="run_id, #item") for item in page["Items"]]
         for first in range(0, len(keys), DELETES_AT_ONCE):
             deletes = [
@@ -263,7 +263,7 @@ class ResultsTable:
         )
 
     def _write_if(self, writes: list[dict[str, Any]], condition: str, **values: Any) -> None:
-        """``writes`` in one transaction, on a condition on the run's record."""
+        """Do ``writes`` in one transaction, with a condition on the run's record."""
         check = {
             "TableName": self._table.name,
             "Key": self._key(RUN_ITEM),
@@ -272,8 +272,8 @@ class ResultsTable:
         self._write("TransactWriteItems", {"TransactItems": [{"ConditionCheck": check}, *writes]})
 
     def _write(self, operation: str, request: Mapping[str, Any]) -> None:
-        """Write, and again while a transaction is throttled or in the way: reducers check the record that its
-        owner puts."""
+        """Write, and retry while a transaction is throttled or conflicts: reducers check the record while its
+        owner writes it."""
         gives_up_at = time.monotonic() + CONFLICT_S
         with _translated(self._table.name):
             for attempt in range(CONFLICT_ATTEMPTS):
@@ -300,13 +300,13 @@ class ResultsTable:
 
 
 def run_from_item(item: Mapping[str, Any], run_id: str) -> RunRecord:
-    """The record of the run ``run_id`` that an item of the table holds. Raises RecordUnreadable."""
+    """The record of the run ``run_id`` from an item of the table. Raises RecordUnreadable."""
     record: RunRecord = _from_item(item, RunRecord, f"record of the run {run_id}")
     return record
 
 
 def _from_item(item: Mapping[str, Any], kind: Any, what: str) -> Any:
-    """What an item of the table holds of a Struct ``kind``; fields that are newer than it have defaults."""
+    """An item of the table as a Struct ``kind``. Fields that the item lacks have their defaults."""
     known = {field.encode_name for field in msgspec.structs.fields(kind)} | {"outcome"}
     try:
         plain = {name: from_attribute(value) for name, value in item.items() if name in known}
@@ -327,12 +327,12 @@ def _values_of(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(**values: Any) -> dict[str, Any]:
-    """As an expression names them."""
+    """The values of an expression."""
     return {f":{name}": to_attribute(value) for name, value in values.items()}
 
 
 def _condition(expression: str, **values: Any) -> dict[str, Any]:
-    """The condition of a write. Names behind ``#`` are those that DynamoDB reserves."""
+    """The condition of a write. DynamoDB reserves the names that have a ``#``."""
     names = set(re.findall(r"#(\w+)", expression))
     return {
         "ConditionExpression": expression,
@@ -367,7 +367,7 @@ def _as_ours(error: DynamoDbError, table: str) -> FanfoldError:
 
 
 def _passes(error: DynamoDbError) -> bool:
-    """Whether a write was refused only for another transaction at work on the same item, or for throttles."""
+    """Whether a write failed only because of another transaction on the same item, or throttles."""
     if error.code == "TransactionConflictException":
         return True
     return bool(error.reasons) and error.reasons <= TRANSACTION_THROTTLES | {"TransactionConflict"}

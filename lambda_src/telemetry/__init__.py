@@ -1,1 +1,1 @@
-"""What each call used: counted, logged, traced."""
+"""Counts, logs and traces what each call uses."""

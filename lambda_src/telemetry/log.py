@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line on standard output, as CloudWatch Logs Insights reads it."""
+"""Structured logs: one JSON object per line on standard output, for CloudWatch Logs Insights."""
 
 import json
 import sys
@@ -12,9 +12,9 @@ _about: dict[str, Any] = {}
 
 
 def log(event: str, /, **fields: Any) -> None:
-    """Write one line. Fields hold no text of the input beyond its top words."""
+    """Write one line. Fields must not contain text of the input, except for top words."""
     line = msgspec.json.encode({"event": event} | _about | fields | {"event": event}).decode()
-    # JSON lets through what ends a line or steers a terminal elsewhere: U+0085, U+009B, U+2028, U+202E.
+    # JSON does not escape everything that ends a line or controls a terminal: U+0085, U+009B, U+2028, U+202E.
     safe = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
     sys.stdout.write(safe + "\n")
     sys.stdout.flush()
@@ -22,7 +22,7 @@ def log(event: str, /, **fields: Any) -> None:
 
 @contextmanager
 def about(**fields: Any) -> Iterator[None]:
-    """Inside, each line has these fields, too: so that those of one invocation, and of one run, are found."""
+    """Add these fields to every line written inside, to find the lines of an invocation or a run."""
     _about.update(fields)
     try:
         yield

@@ -1,8 +1,8 @@
-"""What one invocation takes of AWS, counted in its own process.
+"""Measures what one invocation uses, in its own process.
 
-Adapters count their requests, and name what the main thread waits for. A process does one invocation at a
-time. Calls that an earlier one gave up may end during the next, and are counted there. What a client library
-sends again by itself after a fault is not seen here, and not counted.
+Adapters count their requests, and mark what the main thread waits for. A process runs one invocation at a
+time. Calls that an invocation gave up may end during the next one, and are counted there. Retries inside a
+client library are not counted.
 """
 
 import functools
@@ -19,21 +19,21 @@ from lambda_src.telemetry.calls import Usage, cut
 from lambda_src.telemetry.log import about
 
 LOGGED_BYTES = 64
-"""Of a name in an event, which may be anything."""
+"""The most bytes of a name in an event, which may be anything."""
 
 Handler = Callable[[object, Any], Mapping[str, Any]]
 
 
 class Meter:
-    """Measures one invocation after the other. Only ``count`` may be called by any thread at any time."""
+    """Measures one invocation after another. Only ``count`` is safe to call from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.begin()
 
     def begin(self, init_ms: float = 0.0, request_id: str = "") -> None:
-        """The invocation ``request_id`` begins, in this thread; its process took ``init_ms`` to start, or was
-        warm."""
+        """Start to measure the invocation ``request_id``, in this thread. Its process took ``init_ms`` to
+        start; 0 if it was warm."""
         with self._lock:
             self._requests: defaultdict[str, float] = defaultdict(float)
         self._waited_s = {"fetch": 0.0, "store": 0.0}
@@ -43,14 +43,14 @@ class Meter:
         self._began_at = time.monotonic()
 
     def count(self, item: str, amount: float = 1) -> None:
-        """Count ``amount`` of ``item``: one of ``prices.ITEMS``, or requests of another name."""
+        """Count ``amount`` of ``item``: one of ``prices.ITEMS``, or any other kind of request."""
         with self._lock:
             self._requests[item] += amount
 
     @contextmanager
     def stage(self, wait: Literal["fetch", "store"]) -> Iterator[None]:
-        """What the main thread does inside is waiting: for input, or for what it stores. That of other
-        threads takes none of the invocation's time."""
+        """Count the time inside as waiting for input or for output. Only the main thread's waits count: those
+        of other threads take none of the invocation's time."""
         if self._waiting or threading.get_ident() != self._main_thread:
             yield
             return
@@ -62,7 +62,7 @@ class Meter:
             self._waiting = False
 
     def usage(self) -> Usage:
-        """What the invocation has taken so far."""
+        """What the invocation has used so far."""
         with self._lock:
             requests = dict(self._requests)
         return Usage(
@@ -81,17 +81,17 @@ begin, count, stage, usage = _METER.begin, _METER.count, _METER.stage, _METER.us
 
 
 def metered(handler: Handler) -> Handler:
-    """``handler``, every invocation of which is measured from its first line on, and named in its log.
+    """``handler``, with every invocation measured, and identified in its log lines.
 
-    A cold start is taken to end here, where the handler's module is loaded, and not at the first line: Lambda
-    may start a process long before there is work for it.
+    A cold start ends here, when the handler's module is loaded, and not at the first invocation: Lambda may
+    start a process long before there is work for it.
     """
     init_ms = _process_age_ms()
 
     @functools.wraps(handler)
     def measured(event: object, context: Any) -> Mapping[str, Any]:
         nonlocal init_ms
-        request_id = getattr(context, "aws_request_id", "")  # which tests need not have
+        request_id = getattr(context, "aws_request_id", "")  # tests may have none
         begin(init_ms, request_id)
         init_ms = 0.0
         with about(**_work_of(event), request_id=request_id):
@@ -101,7 +101,7 @@ def metered(handler: Handler) -> Handler:
 
 
 def _work_of(event: object) -> dict[str, Any]:
-    """What an event says of the work to do: the run, and the block or the part. It need not be valid."""
+    """The run, and the block or part, that an event names. The event may be invalid."""
     given = event if isinstance(event, Mapping) else {}
     record = given.get("record")  # of log_results
     run_id = record.get("run_id") if isinstance(record, Mapping) else given.get("run_id")
@@ -111,11 +111,11 @@ def _work_of(event: object) -> dict[str, Any]:
 
 
 def _process_age_ms() -> float:
-    """How long ago this process was started, to the 10 ms of Linux's clock; 0 where the system is another."""
+    """The age of this process, to 10 ms; 0 on systems other than Linux."""
     try:
         stat = Path("/proc/self/stat").read_text()
     except FileNotFoundError:
         return 0.0
-    start_time = stat.rpartition(")")[2].split()[22 - 3]  # field 22 of all; the name before may hold spaces
+    start_time = stat.rpartition(")")[2].split()[22 - 3]  # field 22; the name before it may contain spaces
     started_at_s = int(start_time) / os.sysconf("SC_CLK_TCK")
     return max(1000 * (time.clock_gettime(time.CLOCK_BOOTTIME) - started_at_s), 0.0)

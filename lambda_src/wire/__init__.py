@@ -1,1 +1,1 @@
-"""What travels between functions, and the record of a run."""
+"""The messages between functions, and the record of a run."""

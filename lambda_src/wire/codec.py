@@ -1,6 +1,6 @@
-"""Messages as JSON, and back.
+"""Encodes and decodes messages.
 
-A worker returns its report or a ``Failure``, so a raised exception always means a crash.
+A worker returns its report or a ``Failure``, so an exception always means a crash.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ NOT_VALID = "The request is not valid: "
 
 
 def decode_request(event: object, kind: type[S]) -> S:
-    """The request of another function as a message. Raises CodeChanged: the functions of one version do not
-    send each other anything else."""
+    """The request of another function as a message. Raises CodeChanged if it is invalid: functions of the
+    same version send each other only valid requests."""
     try:
         return decode_event(event, kind)
     except InvalidRequest as error:
@@ -48,23 +48,23 @@ def _code_changed(text: str) -> CodeChanged:
 def decode_event(event: object, kind: type[S]) -> S:
     """The event as a message. Raises InvalidRequest, naming the field."""
     try:
-        msgspec.json.encode(event)  # refuses what is no Unicode text, such as half a surrogate pair
+        msgspec.json.encode(event)  # refuses text that is not Unicode, such as half a surrogate pair
         return msgspec.convert(event, kind)
     except (msgspec.ValidationError, UnicodeError) as error:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind))
         text = str(error).replace(f"`str` matching regex {RUN_ID!r}", RUN_ID_RULE)
-        what = cut(text, FAILURE_BYTES)  # it names the field, which is as long as the sender likes
+        what = cut(text, FAILURE_BYTES)  # it contains the name of the field, which may have any length
         raise InvalidRequest(f"{NOT_VALID}{what}. Its fields are: {fields}.") from None
 
 
 def decode_answer(payload: bytes, kind: type[T]) -> T:
-    """A worker's answer. Raises the failure that it reports, with what it took."""
+    """A worker's answer. Raises the failure that it reports, with the usage."""
     answer: T | Failure = msgspec.json.decode(payload, type=kind | Failure)
     if not isinstance(answer, Failure):
         return answer
     error = by_name(answer.error, answer.message)
     if isinstance(error, InvalidRequest) and answer.message.startswith(NOT_VALID):
-        error = _code_changed(answer.message)  # a version that does not know CodeChanged
+        error = _code_changed(answer.message)  # from a version without CodeChanged
     if isinstance(error, Throttled):
         error.retry_after_s = answer.retry_after_s
     error.usage, error.calls = answer.usage, answer.calls

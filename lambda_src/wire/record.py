@@ -1,4 +1,4 @@
-"""The record of a run, as the results table holds it."""
+"""The record of a run, as it is stored in the results table."""
 
 import math
 import time
@@ -18,7 +18,7 @@ WARNINGS, WARNING_BYTES = 50, 1000
 
 
 LEFT_OUT, REASON_BYTES = 30, 2000
-"""As many fit into a run record: an item of DynamoDB holds 400 KB."""
+"""So many fit into a record: an item of DynamoDB holds 400 KB."""
 
 
 Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -28,10 +28,10 @@ Stage = Literal["parse", "reduce", "log", "done"]
 
 
 class RunWarning(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Something that a person should know before relying on an answer.
+    """Something that people should know before they rely on a result.
 
-    ``code`` is for programs, such as ``invalid_utf8``; ``message`` is one sentence for a person. ``key`` and
-    ``offset`` name the first object and byte concerned, ``count`` says how many bytes, lines or objects are.
+    ``code`` is for programs, such as ``invalid_utf8``; ``message`` is for people. ``key`` and ``offset`` name
+    the first object and byte concerned, ``count`` is the number of bytes, lines or objects.
     """
 
     code: str
@@ -42,26 +42,25 @@ class RunWarning(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 
 class LeftOut(Struct, frozen=True, forbid_unknown_fields=True):
-    """An object that a run has left out, and why."""
+    """An object that a run left out, and why."""
 
     key: str
     reason: str
 
 
 class RunRecord(Struct, kw_only=True):
-    """The run as the results table shows it. Times are seconds since the epoch, ``seconds`` is per stage.
+    """The state of a run. Times are seconds since the epoch, ``seconds`` is per stage.
 
-    ``owner`` is the one invocation of ``parse_file`` that works on it, as long as its lease lasts. Once it
-    has ``released`` the run, nobody does until the invocation that it named itself to has taken over.
-    The blocks done own ``units_done``; ``blocks_kept`` of them were found done when that invocation began.
-    ``rules`` are those of the job, by which the whole answer is made. ``facts`` are what the job found out
-    about its input, ``extras`` what its blocks counted besides their observations.
+    ``owner`` is the one invocation of ``parse_file`` that works on the run while its lease lasts. Once it has
+    ``released`` the run, nobody does until the next invocation takes over. A block has ``block_units`` units
+    of the job, whatever its stored name says. The finished blocks own ``units_done``; ``blocks_kept`` of them
+    were finished before the owner began. ``rules`` identifies the rules of the job that made the result.
+    ``facts`` is what the job measured of its input, ``extras`` what its blocks counted besides observations.
 
-    ``calls`` counts the Lambdas that are ``running``, how many may (``at_most``), the tasks that are ``slow``
-    (``map_reduce.Observer``), and what became of the other calls so far: ``done``, ``tried_again``,
-    ``throttled``, ``copies``. ``used`` is what is paid for so far,
-    and ``dollars`` the price of it, by the names of ``prices.ITEMS``, at the prices that ``prices`` names;
-    ``dollars_estimated`` is the part of their sum that nobody could measure. A run that has cost more than
+    ``calls`` counts the calls in flight (``running``, ``at_most`` and ``slow``: see ``map_reduce.Observer``),
+    and all others by their outcome (``outcomes.CALL_COUNTS``). ``used`` is what AWS charges for so far, and
+    ``dollars`` what it costs, by the names of ``prices.ITEMS``, at the prices that ``prices`` names;
+    ``dollars_estimated`` is the part of the sum that could not be measured. A run that costs more than
     ``max_dollars`` is cancelled.
     """
 
@@ -109,11 +108,11 @@ class RunRecord(Struct, kw_only=True):
     max_dollars: float | None = None
 
     def name(self) -> str:
-        """The input for a person."""
+        """The input as text for people."""
         return name_of(self.bucket, self.key, self.prefix)
 
     def warn(self, warning: RunWarning) -> None:
-        """Add ``warning`` once. A run keeps ``WARNINGS`` of them; the last one then counts the rest."""
+        """Add ``warning`` once. A run keeps ``WARNINGS`` of them; the last one counts the rest."""
         warning = replace(warning, message=cut(warning.message, WARNING_BYTES))
         if warning in self.warnings:
             return
@@ -124,14 +123,14 @@ class RunRecord(Struct, kw_only=True):
         self.warnings = [*kept, warning]
 
     def leave_out(self, objects: Sequence[tuple[Placed, str]]) -> None:
-        """Note that the answer is without ``objects``, each with the reason; the first ``LEFT_OUT`` by
+        """Note that the result leaves out ``objects``, each with the reason; the first ``LEFT_OUT`` by
         name."""
         self.objects_left_out = len(objects)
         self.bytes_left_out = sum(one.bytes for one, _ in objects)
         self.left_out = [LeftOut(one.key, cut(why, REASON_BYTES)) for one, why in objects[:LEFT_OUT]]
 
     def covers(self) -> str:
-        """What of the input the answer is about, for a sentence."""
+        """How much of the input the result covers, for a sentence."""
         read = self.objects - self.objects_left_out
         return (
             f"{read:,} of {self.objects:,} objects and {self.bytes - self.bytes_left_out:,} of "
@@ -139,7 +138,7 @@ class RunRecord(Struct, kw_only=True):
         )
 
     def fail(self, error: Exception) -> None:
-        """Note that ``error`` ended the run, now: as CANCELLED if a person cancelled it, else as FAILED."""
+        """Note that ``error`` ended the run now: as CANCELLED for RunCancelled, else as FAILED."""
         self.status = "CANCELLED" if isinstance(error, RunCancelled) else "FAILED"
         self.released = False
         self.error = cut(f"{type(error).__name__}: {error}", ERROR_BYTES)
@@ -148,7 +147,7 @@ class RunRecord(Struct, kw_only=True):
 
 
 def total_dollars(record: RunRecord) -> float:
-    """What a run cost so far, to three digits.
+    """The cost of a run so far, to three digits.
 
     >>> total_dollars(RunRecord(run_id="r", started_at=0.0, dollars={"gb_s": 0.0041288, "s3_puts": 2e-5}))
     0.00415

@@ -1,4 +1,4 @@
-"""What functions answer: a report, or a failure."""
+"""The answers of functions: a report, or a failure."""
 
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,12 +21,12 @@ class BadObject(NamedTuple):
 
 
 class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
-    """What became of one block: what it owned; of its blob, how many bytes the header and each line have, and
-    the lines' digests, end to end; what it observed in each part; what a person should know of its text.
+    """The result of mapping one block: what it owned; the sizes of its blob's header and lines, and the
+    digests of the lines, end to end; its observations per part; its findings.
 
-    The ``usage`` of a report is for its caller. It is not stored: a block that is mapped again has the same
-    blob. What the block owns of the objects at the addresses ``left_out`` it has not read. A block that found
-    ``bad_objects`` has no blob: it is to be mapped again, without them."""
+    ``usage`` is for the caller. It is not stored, so that a block that is mapped again has the same blob. The
+    block did not read the objects at the addresses ``left_out``. A block that found ``bad_objects`` has no
+    blob: it must be mapped again, without them."""
 
     block: Count
     owned: Owned
@@ -43,7 +43,7 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
     """The header of a blob: what was mapped, so that a resumed run can tell whether the blob is its own.
-    ``rules`` names the job's rules that it was mapped by, ``report_digest`` is that of the report as JSON."""
+    ``rules`` are those of the job, ``report_digest`` is the digest of the report as JSON."""
 
     etag: str
     start: Count
@@ -54,8 +54,8 @@ class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Every block's report, in block order: what the reducers need to read and have to arrive at. The blocks
-    cover ``units``."""
+    """The reports of all blocks, in block order: what the reducers must read, and the counts they must reach.
+    The blocks cover ``units``."""
 
     run_id: RunId
     source: Source
@@ -66,8 +66,8 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
 class PartReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
 ):
-    """What one reducer read, arrived at, and found. ``lines_read`` is the sum of the digests of the lines it
-    read, each of which was the one that its block wrote; older runs have none."""
+    """What one reducer read, counted and found. ``lines_read`` is the sum of the digests of the lines it read
+    and verified; old runs have none."""
 
     part: Part
     blobs_read: Count
@@ -80,7 +80,7 @@ class PartReport(
 class AllPartsReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
 ):
-    """The reports of all reducers, in the job's order of parts, and the calls that brought them."""
+    """The reports of all reducers, in the job's order of parts, and the calls that it took."""
 
     parts: list[PartReport]
     calls: list[Call] = []
@@ -105,8 +105,8 @@ class LogResultsReport(
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True, tag="failure", tag_field="outcome"):
-    """A foreseen failure on its way between Lambdas: ``error`` is the name of a class of ``errors``. What it
-    took all the same is in ``usage`` and in the ``calls`` that it made."""
+    """An expected failure of a function: ``error`` is the name of a class of ``errors``. ``usage`` and
+    ``calls`` say what the invocation used and called until then."""
 
     error: str
     message: str
@@ -116,10 +116,10 @@ class Failure(Struct, frozen=True, forbid_unknown_fields=True, tag="failure", ta
 
 
 def bare(report: BlockReport) -> BlockReport:
-    """What the manifest holds of a block's report: nothing that the reducers do not need."""
+    """A block's report for the manifest, without what reducers do not need."""
     return replace(report, usage=None, findings={})
 
 
 def without_usage(report: S) -> S:
-    """The report as it is stored."""
+    """A report for storing."""
     return replace(report, usage=None)

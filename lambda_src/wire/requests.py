@@ -1,4 +1,4 @@
-"""What one function asks of another."""
+"""The requests that functions get."""
 
 import os
 import time
@@ -28,18 +28,17 @@ from lambda_src.wire.source import Source
 
 
 class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a person asks for: the deployed job's answer for the object ``key``, or for all objects whose keys
+    """The event of ``parse_file``: run the deployed job on the object ``key``, or on all objects whose keys
     begin with ``prefix``.
 
-    With an ``etag`` it means exactly that version of the object, as S3 names it (in double quotes). With the
-    ``run_id`` of a run that did not finish, that run is resumed; ``block_bytes`` is then the run's own, else
-    by default the job's, or what fits the input and ``max_concurrency``; of a job whose units are not bytes,
-    it counts those. Under a prefix, names that ``object_names`` calls stray are skipped, unless
-    ``include_hidden`` says to read them too; by default the run's own choice, else not. Bad objects under a
-    prefix make the run fail, or are left out: ``on_bad_object``, by default the run's own choice, else
-    ``fail``. A run that ``must_be_new`` is refused if its run id has a record: an asynchronous event may come
-    twice, and late. A run that has cost more than ``max_dollars`` is cancelled; without it, a run that is
-    resumed keeps its own limit.
+    - ``etag``: exactly this version of the object, as S3 names it (in double quotes).
+    - ``run_id``: if this run did not finish, resume it. It keeps its own choice of the fields left out here.
+    - ``block_bytes``: the size of a block, in the job's units. Default: the job's choice, or what fits the
+      input and ``max_concurrency``.
+    - ``include_hidden``: also read objects under the prefix whose names look stray. Default: false.
+    - ``on_bad_object``: what bad objects under the prefix do: ``fail`` the run (default), or ``skip``.
+    - ``must_be_new``: refuse a run id that has a record: Lambda may deliver an event late or twice.
+    - ``max_dollars``: cancel the run when it has cost so much.
     """
 
     key: Text | None = None
@@ -56,15 +55,15 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 class HandOverRequest(ParseFileRequest, frozen=True, kw_only=True):
-    """What ``parse_file`` sends to itself when its time runs out: go on with the run that ``handed_over_by``,
-    an owner, has released."""
+    """Sent by ``parse_file`` to itself when its time runs out: continue the run that the owner
+    ``handed_over_by`` released."""
 
     handed_over_by: Text
 
 
 class Pinned(NamedTuple):
-    """The input as it is when a run begins or goes on, and what a person should know of it. ``left_out``
-    has the addresses of objects that are known to be bad, and why."""
+    """The input when a run begins or is resumed, with warnings. ``left_out`` has the addresses of objects
+    that are known to be bad, and why."""
 
     source: Source
     listing: Listing
@@ -73,11 +72,11 @@ class Pinned(NamedTuple):
 
 
 class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Map block ``block``, nominally units ``[start, end)``, of ``source``; ``portion`` says in which objects
-    they are. A function whose job has other ``rules`` refuses this, as every request below.
+    """Map block ``block``, nominally units ``[start, end)``, of ``source``; ``portion`` has their objects. A
+    function whose job has other ``rules`` refuses this and every request below.
 
-    The objects at the addresses ``left_out`` are not read. Further bad objects are reported, not failed with,
-    if they are to be skipped: ``skip_bad_objects``."""
+    The objects at the addresses ``left_out`` are not read. With ``skip_bad_objects``, further bad objects are
+    reported instead of failing the block."""
 
     run_id: RunId
     source: Source
@@ -113,17 +112,17 @@ class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WarmRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Be ready for the request to come: ``parse_file`` sends it while the first stage is at work."""
+    """Get ready for a request: ``parse_file`` sends it during the first stage."""
 
     warm: Literal[True] = True
 
 
 class LogResultsRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Log the results of the run of ``record``, which need not stand in the table yet, and has the rules."""
+    """Log the results of the run of ``record``, which may be newer than the stored one."""
 
     record: RunRecord
 
 
 def new_run_id() -> str:
-    """A run id that sorts by time and does not repeat."""
+    """A unique run id that sorts by time."""
     return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(4).hex()}"

@@ -1,4 +1,4 @@
-"""The input of a run, as messages name it."""
+"""The input of a run, in messages."""
 
 from msgspec import Struct
 
@@ -7,8 +7,8 @@ from lambda_src.fields import Count, Prefix, Text
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
-    """The input, pinned: the object ``key``, or all objects under ``prefix``. ``etag`` names exactly this
-    version of it: the object's own ETag, or a digest of the listing. ``version_id`` is for the record."""
+    """A pinned input: the object ``key``, or all objects under ``prefix``. ``etag`` identifies this version
+    of it: the object's ETag, or a digest of the listing. ``version_id`` is for the record."""
 
     bucket: Text
     key: Text | None
@@ -19,12 +19,12 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     version_id: str | None = None
 
     def name(self) -> str:
-        """The input for a person."""
+        """The input as text for people."""
         return name_of(self.bucket, self.key, self.prefix)
 
 
 def name_of(bucket: str, key: str | None, prefix: str | None) -> str:
-    """An input for a person.
+    """An input as text for people.
 
     >>> name_of("b", "k", None), name_of("b", None, "logs/")
     ('s3://b/k', 's3://b/logs/*')

@@ -304,10 +304,10 @@ def test_a_run_that_nobody_works_on_is_cancelled_at_once(table: Any, released: b
     found = results.get_run()
     assert found is not None
     assert (found.status, found.etag, found.released) == ("CANCELLED", "etag", False)
-    assert found.error == "RunCancelled: The run was cancelled when nobody was at work on it."
+    assert found.error == "RunCancelled: The run was cancelled while no invocation was working on it."
     assert found.finished_at
     assert results.get_parts() == []
-    with pytest.raises(RunConflict, match="There is no run run at work"):
+    with pytest.raises(RunConflict, match="The run run is not running"):
         results.request_cancel()
     # Should it live after all, or what it handed over come late: the run is not theirs any more.
     for write in (results.put_run, results.end_run):

@@ -117,7 +117,7 @@ def with_words(word: str) -> FakeRun:
         msgspec.structs.replace(call, task=word, error=word, function=word, outcome="failed")
         for call in RUN.trace.calls
     ]
-    texts = ("bucket", "key", "etag", "version_id", "error", "prices", "block_bytes_because")
+    texts = ("bucket", "key", "etag", "version_id", "error", "prices", "block_units_because")
     record = msgspec.structs.replace(
         RUN.record, **dict.fromkeys(texts, word), failures=[word], extras={word: 1}
     )
