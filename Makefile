@@ -41,8 +41,13 @@ run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] 
 		$${BLOCK_BYTES:+"--block-bytes=$$BLOCK_BYTES"} $${CONCURRENCY:+"--concurrency=$$CONCURRENCY"}
 
 .PHONY: test
-test: .installed lint ## Lint, types, and all tests: unit, integration, stack, end to end
-	python -m pytest -n auto --maxprocesses 4
+test: .installed lint ## Lint, types, and tests: unit, integration, stack, end to end, faults (about seven minutes)
+	$(parallel)
+parallel := python -m pytest -n auto --maxprocesses 4
+
+.PHONY: test-slow
+test-slow: .installed ## Run the tests that take too long for make test; make faults runs them, too
+	$(parallel) -m 'slow and not long'
 
 .PHONY: test-arm64
 test-arm64: .installed ## Run the arm64 layers with Python 3.13 under QEMU, which apt gets from Debian (100 MB, once)
@@ -51,6 +56,7 @@ test-arm64: .installed ## Run the arm64 layers with Python 3.13 under QEMU, whic
 .PHONY: faults
 faults: .installed ## Inject every fault and hostile input and print the outcome of each (about half an hour)
 	python -m pytest tests/faults tests/e2e/test_commands.py tests/e2e/test_gate.py -m 'long or not long'
+	$(parallel) tests/unit tests/stack tests/e2e/test_destroy.py -m 'long or slow'
 
 .PHONY: bench
 bench: .installed ## Measure everything, next to Polars, DuckDB and others: [FILE=path] [QUICK=1] (about 20 minutes)

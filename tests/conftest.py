@@ -27,18 +27,18 @@ ROWS: list[Row] = []
 HOSTILE: dict[str, Counter[str]] = {}
 """The outcomes of the tests that are marked ``hostile``, by their names: they belong into the table too."""
 
-SHARED_DEPLOYMENTS = ("tests/e2e/", "tests/faults/")
-"""All tests in each of these folders share one local AWS."""
+SHARED_FIXTURES = ("tests/e2e/", "tests/faults/", "tests/stack/")
+"""All tests in each of these folders share one local AWS, or what was synthesized."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep tests that share a fixture in one worker: those of a module, or of one local AWS."""
+    """Keep tests that share a fixture in one worker: those of a module, or of one of those folders."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            shared = (folder for folder in SHARED_DEPLOYMENTS if nodeid.startswith(folder))
+            shared = (folder for folder in SHARED_FIXTURES if nodeid.startswith(folder))
             return next(shared, nodeid.partition("::")[0])
 
     return Scheduler(config, log)

@@ -141,7 +141,9 @@ def small(folder: Path) -> str:
 
 
 @pytest.mark.hostile
-@pytest.mark.parametrize("end", HANDLED)
+@pytest.mark.parametrize(
+    "end", [HANDLED[0], *(pytest.param(end, marks=pytest.mark.slow) for end in HANDLED[1:])]
+)
 @pytest.mark.parametrize("groups", [1, 2], ids=["server", "deploy"])
 def test_interrupted_it_leaves_nothing_behind(
     tmp_path: Path, private: Path, end: signal.Signals, groups: int

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from lambda_src.job import Job, load
+from lambda_src.settings import DEFAULT_JOB
 from lambda_src.wire.requests import new_run_id
 from tests.deployed import Stack
 from tests.faults.cases import CASES, Case, Right
@@ -47,8 +48,14 @@ def kill(process: int) -> None:
         os.kill(process, signal.SIGKILL)
 
 
-each_job = pytest.mark.parametrize("faulty", sorted(CASES), indirect=True)
-"""For tests of what a fault does to any job that has a case; the others look at the default one."""
+def of_jobs(*jobs: str) -> pytest.MarkDecorator:
+    """For tests of what a fault does to these jobs. The engine does not know which job it runs: all but the
+    default one, each of which must be deployed first, are slow."""
+    rows = [job if job == DEFAULT_JOB else pytest.param(job, marks=pytest.mark.slow) for job in jobs]
+    return pytest.mark.parametrize("faulty", rows, indirect=True)
+
+
+each_job = of_jobs(*sorted(CASES))
 
 
 FIRST_HELD = 5

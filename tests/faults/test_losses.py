@@ -33,7 +33,12 @@ def inputs() -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("name", list(inputs()))
+SLOW = {"one line of 20 MB"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in inputs()]
+)
 def test_nothing_is_lost_or_invented(faulty: Faulty, name: str) -> None:
     data = inputs()[name]
     key = faulty.stack.put("input/losses", data)

@@ -4,13 +4,11 @@ import base64
 import json
 from typing import Any
 
-import pytest
-
-from tests.faults.faulty import Faulty
+from tests.faults.faulty import Faulty, of_jobs
 from tests.faults.proxy import Call, Fault, Tamper
 from tests.recorded import JOBS, Recorded, recorded
 
-each_recording = pytest.mark.parametrize("faulty", JOBS, indirect=True)
+each_recording = of_jobs(*JOBS)
 
 
 def shape(value: Any) -> Any:

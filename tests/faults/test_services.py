@@ -8,7 +8,7 @@ import pytest
 from lambda_src.settings import DEFAULT_JOB
 from tests.e2e.roles import Role
 from tests.faults.cases import CASES
-from tests.faults.faulty import Faulty, each_job
+from tests.faults.faulty import Faulty, each_job, of_jobs
 from tests.faults.proxy import INTERNAL, SLOW_DOWN, THROTTLED, Answer, Call, Cut, Fault, Reset, Stall, often
 
 S3_FAULTS: dict[str, Fault] = {
@@ -67,7 +67,7 @@ def test_conflicting_transactions_lose_nothing(faulty: Faulty) -> None:
     assert faulty.proxy.injected
 
 
-@pytest.mark.parametrize("faulty", sorted(CASES.keys() - {DEFAULT_JOB}), indirect=True)
+@of_jobs(*sorted(CASES.keys() - {DEFAULT_JOB}))
 def test_slow_s3_loses_nothing_of_other_jobs(faulty: Faulty) -> None:
     faulty.proxy.decide = often(0.2, SLOW_DOWN, is_s3)
     faulty.must_be_exact("S3: 503 Slow Down on 20 % of requests", faulty.event())

@@ -3,14 +3,12 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
-from tests.faults.faulty import FIRST_HELD, Faulty
+from tests.faults.faulty import FIRST_HELD, Faulty, of_jobs
 
 BLOCKS = 20
 
 
-@pytest.mark.parametrize("faulty", ["column_permutations"], indirect=True)
+@of_jobs("column_permutations")
 def test_the_second_stage_is_started_early(faulty: Faulty) -> None:
     event, deployed = faulty.event(max_concurrency=BLOCKS + 5), faulty.stack.deployment
     functions = [deployed.get_all_occurrences, deployed.log_results, *[deployed.get_occurrences] * 3]

@@ -22,6 +22,9 @@ from stacks.builds import ROOT
 
 from .synthesized import CDK_CONTEXT, Synthesized
 
+# Two synths from nothing. test_native_library, test_layer and test_function_code build each part twice.
+pytestmark = pytest.mark.slow
+
 ASSEMBLY = "assembly"
 
 LEFT_OVERS = (
