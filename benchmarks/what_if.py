@@ -13,7 +13,7 @@ MOST_CHANGES = 4
 
 
 TRANSITIONS = "state_transitions"
-"""What a state machine pays for besides ``prices.ITEMS``."""
+"""What a state machine costs, in addition to ``prices.ITEMS``."""
 
 
 WITHOUT_BYTECODE = {
@@ -29,7 +29,7 @@ BEFORE = {
     "warmed": Figure(0, "", "code", "each function starts when it is called"),
     "invoke": Figure(0.0012, "s", "measured", "by boto3: 1.1 to 1.5 ms"),
 }
-"""As it was with boto3 in every function but parse_block, without bytecode, and without warming."""
+"""With boto3 in every function but parse_block, without bytecode, and without warming."""
 
 
 MAP_FIGURES = {
@@ -51,11 +51,11 @@ MAP_FIGURES = {
         16.67e-6, "$", "published", "its GB-seconds, of 64 MB and 100 ms at least"
     ),
 }
-"""Of a Step Functions Distributed Map over the same Lambdas."""
+"""Figures of a Step Functions Distributed Map over the same Lambdas."""
 
 
 class Change(NamedTuple):
-    """Something that could be otherwise: ``factors`` of figures, of the size of a block, of the Lambdas at
+    """A change: ``factors`` of figures, of the size of a block, of the Lambdas at
     once. It is ``ours`` to change, or AWS's."""
 
     what: str
@@ -146,8 +146,8 @@ def distributed_map(
 
 
 def _children(run: RunModel, of: Mapping[str, float], *, express: bool) -> tuple[float, float, float]:
-    """The children of the map: seconds that one takes besides its block, seconds until the last one starts, and
-    dollars of one."""
+    """The children of the map: seconds that each adds to its block, seconds until the last one starts, and
+    dollars of each."""
     if not express:
         starting_s = max(run.blocks - of["children_burst"], 0.0) / of["children"]
         return of["transition"], starting_s, of["per_child"] * of["dollars_transition"]

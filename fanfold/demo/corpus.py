@@ -27,10 +27,10 @@ LONGEST = 20
 """Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
 
 TOP = 10
-"""At most so many words of each length are ranked."""
+"""Number of words of each length that are ranked."""
 
 PROGRESS_BYTES = 1 << 20
-"""Progress is told about this often."""
+"""How often progress is reported."""
 
 _T = TypeVar("_T")
 
@@ -50,17 +50,17 @@ class ExpectedCounts(NamedTuple):
     counts: dict[str, int]
 
 
-def _tell_nobody(_written_bytes: int) -> None:
+def _ignore_progress(_written_bytes: int) -> None:
     pass
 
 
 def write_corpus(
-    path: Path, corpus_bytes: int, seed: int, progress: Callable[[int], None] = _tell_nobody
+    path: Path, corpus_bytes: int, seed: int, progress: Callable[[int], None] = _ignore_progress
 ) -> ExpectedCounts:
     """Write a corpus of at least ``corpus_bytes`` bytes, and less than one page more, to ``path``.
 
     Pages differ in size, most have some KB; the frame around them is written even for 0 bytes. ``progress``
-    is told the bytes written so far. The file appears under its name only when it is complete.
+    is called with the bytes written so far. The file appears under its name only when it is complete.
     Raises OSError, and whatever ``progress`` raises.
     """
     tally = _Tally()
@@ -128,7 +128,7 @@ class _Tally:
 
 class _Spelling(Struct, frozen=True, forbid_unknown_fields=True):
     """How a language looks. Words are made of ``onsets``, ``nuclei`` and ``codas``, each a list of parts in
-    one string, in which "-" stands for no part; ``syllables`` says how many. ``common`` are its most
+    one string, in which "-" means no part; ``syllables`` says how many. ``common`` are its most
     frequent words, in order. ``share`` is the percentage of pages."""
 
     code: str
@@ -247,7 +247,7 @@ class _Language:
         new_words = words * _NEW_WORD_RATE / math.sqrt(math.sqrt(self._emitted_words))
         for _ in range(int(new_words + random())):
             following[int(random() * words)] = self._new_word()
-        # Every stride-th word of the past stands for all of them, so that memory is bounded.
+        # Every stride-th word of the past represents all of them, so that memory is bounded.
         past.extend(following[-self._emitted_words % self._past_stride :: self._past_stride])
         self._emitted_words += words
         if len(past) > _PAST_WORDS_MAX:

@@ -1,4 +1,4 @@
-"""All on this machine, and nothing left of it: a local AWS with the stack, an input, a run, its result."""
+"""A demo on this machine that leaves nothing behind: a local AWS, the stack, an input, a run, its result."""
 
 import os
 from collections.abc import Callable

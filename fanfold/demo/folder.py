@@ -10,12 +10,12 @@ from pathlib import Path
 from fanfold.local_aws.signals import SIGNALS
 
 KEPT = 3
-"""Of so many runs that failed the logs are kept."""
+"""Number of failed runs whose logs are kept."""
 
 
 @contextmanager
 def run_folder(runs: Path, run_id: str) -> Iterator[Path]:
-    """The folder ``run_id`` in ``runs``, for as long as the block lasts. Of a run that fails the logs stay,
+    """The folder ``run_id`` in ``runs``, for as long as the block lasts. The logs of a run that fails stay
     until others have failed after it. Raises OSError."""
     folder = runs / run_id
     failed = False
@@ -38,7 +38,7 @@ def run_folder(runs: Path, run_id: str) -> Iterator[Path]:
 
 
 def _made(folder: Path) -> int:
-    """Make ``folder``, and lock it as one that is in use; the lock goes with this process."""
+    """Make and lock ``folder``. The lock ends with this process."""
     folder.mkdir(parents=True)
     lock = os.open(folder, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -46,7 +46,7 @@ def _made(folder: Path) -> int:
 
 
 def _tidy(runs: Path) -> None:
-    """Remove what runs that are over have left: all but the logs, and of the older ones these too."""
+    """Remove what ended runs left: everything but the logs, and of older runs the logs too."""
     # Run ids sort by time.
     for age, folder in enumerate(sorted((path for path in runs.iterdir() if path.is_dir()), reverse=True)):
         with suppress(FileNotFoundError):  # another run tidies up too

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 
 TOP = 10
 LINES_AT_ONCE = 2_000
-"""Written, and told to ``progress``, together."""
+"""Written, and reported to ``progress``, together."""
 LONG_LINE_BYTES = 600
 
 _T = TypeVar("_T")
@@ -34,18 +34,22 @@ class ExpectedLogs(NamedTuple):
     hours: dict[str, dict[str, Any]]
 
 
-def _tell_nobody(_written_bytes: int) -> None:
+def _ignore_progress(_written_bytes: int) -> None:
     pass
 
 
 def write_logs(
-    path: Path, logs_bytes: int, seed: int, progress: Callable[[int], None] = _tell_nobody, files: int = 12
+    path: Path,
+    logs_bytes: int,
+    seed: int,
+    progress: Callable[[int], None] = _ignore_progress,
+    files: int = 12,
 ) -> ExpectedLogs:
     """Write a folder of ``files`` log files at ``path``, which must not exist. Unpacked, they have at least
     ``logs_bytes`` bytes, and at most a few lines more per file.
 
-    ``progress`` is told the bytes of text written so far. The folder appears under its name only when it is
-    complete. Raises OSError, and whatever ``progress`` raises.
+    ``progress`` is called with the bytes of text written so far. The folder appears under its name only when
+    it is complete. Raises OSError, and whatever ``progress`` raises.
     """
     if path.exists():
         raise FileExistsError(f"{path} exists already: name a folder that does not, or remove it.")

@@ -1,4 +1,4 @@
-"""Generated input of which the right answer is known."""
+"""Generated input whose right answer is known."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,5 +1,5 @@
 """What an input is made of, found out before a run: how its objects are compressed, and what of them one
-Lambda must unpack alone. Of an object that is looked at, a few megabytes are read at most."""
+Lambda must unpack alone. At most a few megabytes of an object are read."""
 
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -20,22 +20,22 @@ from lambda_src.input.objects import ObjectsInput
 from lambda_src.job import BYTES
 
 STREAMS_BYTES = 8 << 20
-"""Of a bzip2 object, in which a second stream is looked for: a parallel compressor's streams have 900 kB of
-text, those of a Wikipedia dump 100 pages."""
+"""Bytes of a bzip2 object in which to look for a second stream: a parallel compressor's streams have 900 kB
+of text, those of a Wikipedia dump 100 pages."""
 
 SAMPLE_BYTES, SAMPLE_TEXT_BYTES = 1 << 20, 32 << 20
-"""So much of an archive is unpacked, to see how much text a byte of it has."""
+"""How much of an archive to unpack, to see how much text a byte of it holds."""
 
 LOOKS, LOOKS_AT_ONCE = 32, 8
-"""Objects in S3 that are looked at: the largest of each ending. A look takes several requests."""
+"""Objects in S3 to look at: the largest of each ending. Each takes several requests."""
 
 BUCKET_KEY_SHARE = 0.01
-"""Of the requests to KMS that a bucket key leaves: AWS says that it saves up to 99 %."""
+"""Share of the requests to KMS that remain with a bucket key: AWS says that it saves up to 99 %."""
 
 
 class Contents(NamedTuple):
-    """The objects of an input, end to end. ``looked_at`` of them were looked at; every other one is taken to
-    be like the largest one whose name ends alike. A GET of one of them takes ``kms_requests``."""
+    """The objects of an input, end to end. ``looked_at`` of them were looked at; every other one is assumed
+    to be like the largest one with the same ending. A GET of one of them takes ``kms_requests``."""
 
     objects: tuple[Stored, ...]
     looked_at: int
@@ -87,8 +87,8 @@ def contents_of(source: Local) -> Contents:
 
 
 def contents_in_s3(client: Any, source: Object | Objects) -> Contents:
-    """The same of ``source``, by ``client``, a boto3 client of S3. Raises SourceError also for what is not
-    there, or could be two things; ClientError, BotoCoreError."""
+    """What is in ``source``, read by ``client``, a boto3 client of S3. Raises SourceError also for what is
+    not there, or could be two things; ClientError, BotoCoreError."""
     check_in_s3(client, source)
     kms_requests = {0.0}
 
@@ -201,7 +201,7 @@ def _ratio(source: Readable, compression: Compression) -> float:
 
 
 def _alike(found: Sequence[Readable], kind: Callable[[Readable], Hashable]) -> tuple[Stored, ...]:
-    """How each is stored: the largest of each ``kind`` is looked at, the others are taken to be like it."""
+    """How each is stored. Only the largest of each ``kind`` is read; the others are assumed to be like it."""
     largest: dict[Hashable, Readable] = {}
     for one in found:
         before = largest.get(kind(one))

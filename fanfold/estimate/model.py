@@ -1,7 +1,7 @@
 """What a run takes on AWS, modelled: seconds and dollars, by stage and by kind of request.
 
-Nobody ran it there. Each figure says whether it was measured here, published, assumed, or is what this
-project's own code does. ``python -m benchmarks.model`` prints the tables of docs/performance.md. Units are
+It was never run there. Each figure says whether it was measured here, published, assumed, or is what this
+project's code does. ``python -m benchmarks.model`` prints the tables of docs/performance.md. Units are
 those of the job: bytes, or what it says.
 """
 
@@ -22,35 +22,33 @@ from lambda_src.run.prices import dollars as dollars_of
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, ONE_VCPU_MB, PARSE_BLOCK_TIMEOUT_S
 
 LEAST_UNITS, MOST_DOUBLINGS = MIB >> 2, 11
-"""Of a block in a curve: from 1/4 MiB to 512 MiB."""
+"""Block sizes in a curve: from 1/4 MiB to 512 MiB."""
 
 ABOUT = 1.05
-"""``suggest`` takes runs for equally fast that differ by less."""
+"""``suggest`` considers runs equally fast that differ by less."""
 
 ORCHESTRATORS = 2
-"""``parse_file`` and ``get_all_occurrences`` run beside those that they call, and count in the quota."""
+"""``parse_file`` and ``get_all_occurrences`` run beside their workers, and count in the quota."""
 
 
 LISTED_AT_ONCE = 1000
 """Objects in one answer to LIST."""
 
 INLINE_OBJECTS = 64
-"""A block's request names about as many itself; a block of more looks them up in the stored listing."""
+"""A block's request names up to about this many; a block with more looks them up in the stored listing."""
 
 
 ENGINE: Figures = {
     "arm": Figure(1.0, "", "assumed", "speed of one arm64 vCPU against the core here"),
     # Lambda.
-    "environment": Figure(
-        0.35, "s", "published", "to create an environment: 0.2 to 0.5 s, of which the middle"
-    ),
+    "environment": Figure(0.35, "s", "published", "to create an environment: the middle of 0.2 to 0.5 s"),
     "init": Figure(0.082, "s", "published", "INIT of Python 3.13 on arm64 without imports, median"),
     "init_p99": Figure(0.123, "s", "published", "the slowest of a hundred"),
     "imports_map": Figure(0.06, "s", "measured", "imports and client of parse_block, with its bytecode"),
     "imports_other": Figure(
         0.093, "s", "measured", "imports and clients of the other functions, with bytecode: the mean"
     ),
-    "warmed": Figure(1, "", "code", "1: the second stage's functions are warmed while the first is at work"),
+    "warmed": Figure(1, "", "code", "1: the second stage's functions are warmed while the first runs"),
     "connect": Figure(0.02, "s", "assumed", "an environment's first connection to S3: DNS, TCP and TLS"),
     "overhead": Figure(0.015, "s", "assumed", "of an invocation, to its handler and back"),
     "burst": Figure(1000, "", "published", "environments that a function may have at once"),
@@ -75,7 +73,7 @@ ENGINE: Figures = {
     "window": Figure(
         8 * MIB, "bytes", "code", "of a block, read by one GET; the next one follows when it is counted"
     ),
-    # Archives. What is unpacked of them by one Lambda is told by the first bytes of the input.
+    # Archives. The first bytes of the input say what one Lambda must unpack.
     "unpack_gzip": Figure(100, "MB/s", "measured", "unpacking, of the archive's bytes, per core: 93 to 125"),
     "unpack_bzip2": Figure(3.6, "MB/s", "measured", "the same: 3.6 to 10.8"),
     "unpack_xz": Figure(20, "MB/s", "measured", "the same: 20 to 24"),
@@ -104,11 +102,11 @@ ENGINE: Figures = {
     "table_get": Figure(0.004, "s", "published", "a read from DynamoDB, median"),
     "table_put": Figure(0.006, "s", "published", "a write to it, median"),
     "record": Figure(2, "units", "assumed", "that a write of the run's record takes"),
-    "index": Figure(1, "units", "published", "that its first write takes besides, to the index of runs"),
+    "index": Figure(1, "units", "published", "more for its first write, to the index of runs"),
 }
 
 FIGURES: Figures = {**ENGINE, **TOP_WORDS}
-"""Of ``top_words``; other jobs bring theirs (``workload``)."""
+"""Those of ``top_words``; other jobs bring their own (``workload``)."""
 
 
 _Used = tuple[float, dict[str, float]]
@@ -147,12 +145,12 @@ class Modelled(NamedTuple):
 
     @property
     def dollars(self) -> float:
-        """Of all stages and items."""
+        """The sum of all stages and items."""
         return sum(sum(stage.dollars.values()) for stage in self.stages)
 
     @property
     def dollars_by_item(self) -> dict[str, float]:
-        """Of all stages."""
+        """The sum of all stages, by item."""
         items = dict.fromkeys(item for stage in self.stages for item in stage.dollars)
         return {item: sum(stage.dollars.get(item, 0.0) for stage in self.stages) for item in items}
 
@@ -205,7 +203,7 @@ def model(
 
 
 class _Task(NamedTuple):
-    """What a block has to do: GETs, of which ``waits`` come one after the other, bytes to read, text to map,
+    """What a block has to do: GETs, ``waits`` of them one after the other, bytes to read, text to map,
     and seconds of a core to unpack it."""
 
     gets: float
@@ -374,7 +372,7 @@ class RunModel:
         return ""
 
     def _part_s(self, lines_mb: float, reads: float) -> float:
-        """One reducer, whose lines have so many MB in all, and are read so often."""
+        """One reducer that reads ``lines_mb`` of lines ``reads`` times."""
         of = self._of
         each_s = max(
             self.blocks * of["get"] / of["reads_at_once"],
@@ -418,7 +416,8 @@ class RunModel:
 
 def _tasks(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float]) -> list[_Task]:
     """What each block has to do with what begins in it of ``objects``, end to end. Lambdas read the objects
-    of a block ahead; who begins inside of one looks at its first bytes, unless the request tells."""
+    of a block ahead; a block that begins inside one looks at its first bytes, unless the request names its
+    format."""
     blocks = math.ceil(sum(one.bytes for one in objects) / block_bytes)
     gets, pieces = [0] * blocks, [0] * blocks
     read_bytes, text_bytes, unpack_s = [0.0] * blocks, [0.0] * blocks, [0.0] * blocks
@@ -478,7 +477,7 @@ def _multiples(start: int, end: int, step: int) -> int:
 
 
 def _blob_share(block_units: float, of: Mapping[str, float]) -> float:
-    """Of a block's bytes, those of its blob: the more text, the fewer of its words are new."""
+    """Bytes of the blob per byte of its block: the more text, the fewer of its words are new."""
     return block_units and min(of["blob"] * math.pow(block_units / (5 * MIB), of["blob_growth"]), 1.0)
 
 
@@ -533,7 +532,7 @@ def curve(
     figures: Figures = FIGURES,
     objects: Sequence[Stored] = (),
 ) -> tuple[Modelled, ...]:
-    """Runs by block size, each twice the one before, as far as the engine allows so many blocks, and up to
+    """Runs by block size, each twice the one before, from the smallest that the engine allows up to
     one block."""
     sizes = [LEAST_UNITS << doubling for doubling in range(MOST_DOUBLINGS + 1)]
     fine = next((size for size in sizes if units <= MAX_BLOCKS * size), sizes[-1])

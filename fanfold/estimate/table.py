@@ -24,10 +24,10 @@ from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S
 
 BAR_COLUMNS = 22
 DECIMALS = {"gb_s": 1, "log_gb": 6}
-"""Of amounts that are not counted one by one."""
+"""Decimals of amounts that are not whole numbers."""
 
 ARCHITECTURE = "arm64"
-"""What a stack has unless it is told otherwise."""
+"""The default of a stack."""
 
 
 KMS_ASSUMED = (
@@ -35,10 +35,10 @@ KMS_ASSUMED = (
     "saves up to 99 %."
 )
 DEAR_DOLLARS, DEARER = 0.01, 10
-"""Nobody is asked about a run that costs less, or less than so many times what the suggested one does."""
+"""A run needs no confirmation if it costs less, or less than ``DEARER`` times the suggested one."""
 
 FAR_FROM_LIMIT = 0.7
-"""Of a Lambda's time: an archive that takes more may take too long, for rates differ by that much."""
+"""Share of a Lambda's time: an archive that takes more may take too long, since rates differ by that much."""
 
 
 class Estimate(NamedTuple):
@@ -124,7 +124,7 @@ def show(console: Console, found: Estimate) -> None:
 
 
 def as_json(job: str, found: Estimate) -> dict[str, Any]:
-    """The same for a program: dollars and seconds as they are modelled, not rounded."""
+    """The same for programs: dollars and seconds are not rounded."""
     cold, bound_by = found.cold, found.bound_by
     return {
         "job": job,

@@ -39,10 +39,9 @@ class Stored(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """``units`` of a job, of which ``figures`` say what they take, and what they are ``about``: the job and
-    the input that they were measured on. ``block_units`` are the job's own choice, if it has one. Where units
-    are bytes, they are those of ``objects``, or without any, of one plain object; so many of them were
-    ``looked_at``."""
+    """``units`` to process. ``figures`` say what they take; ``about`` names the job and the input on which
+    those were measured. ``block_units`` is the job's own choice, if it has one. If units are bytes, they are
+    those of ``objects``, of which ``looked_at`` were looked at, or of one plain object."""
 
     about: str
     units: int
@@ -54,17 +53,17 @@ class Workload(NamedTuple):
 
 
 class NotModelled(ExpectedError):
-    """What a run would take cannot be said; the text is one sentence for the person."""
+    """A run cannot be estimated; the text says why."""
 
 
 BYTE_BY_BYTE: Figures = {
     "reads": Figure(1, "bytes", "code", "of the input that a block reads for each of its units"),
-    "whole": Figure(0, "bytes", "code", "of the input that every block, and who measures it, reads besides"),
+    "whole": Figure(0, "bytes", "code", "of the input that every block, and parse_file, reads in addition"),
     "prepare": Figure(0, "s", "code", "processor time of a block before its first unit"),
     "measure": Figure(0, "s", "code", "processor time of parse_file to know how many units there are"),
     "imports_job": Figure(0, "s", "code", "imports of packages that the job brings"),
 }
-"""Of a job whose units are the bytes of its input."""
+"""Figures of every job whose units are the bytes of its input."""
 
 
 def bytes_of(source: Local | int) -> int:

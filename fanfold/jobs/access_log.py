@@ -52,7 +52,7 @@ CLASSES = {
     "4": ("4xx", "warm"),
     "5": ("5xx", "bad"),
 }
-"""Of statuses, by their first digit: name and tone."""
+"""Name and tone of statuses, by their first digit."""
 
 
 def show(console: Console, summary: Summary) -> None:

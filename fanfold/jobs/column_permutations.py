@@ -28,7 +28,7 @@ PAIR_S = 2.1e-6
 ROW_OF_PAIR_S = 0.25e-9
 TESTS_PER_COLUMN = 0.3
 MOST_TESTS = 75.0
-"""Millions of choices that a core tests a second: so many for each column, and no more than that."""
+"""Millions of choices that a core tests a second: for each column, and at most."""
 
 FIGURES: Figures = {
     "reads": Figure(0, "bytes", "code", "of the input that a block reads for each of its units"),
@@ -145,14 +145,14 @@ def check(source: Local) -> None:
 
 
 def figures_of(columns: int, rows: int, stored_bytes: int, text_bytes: int | None = None) -> Figures:
-    """Those of a table; compressed, it has more ``text_bytes`` than are stored."""
+    """The figures of a table; a compressed one has more ``text_bytes`` than are stored."""
     read_s = (text_bytes or stored_bytes) / 1e6 / READ_MB_PER_S
     products_s = columns**2 * (PAIR_S + rows * ROW_OF_PAIR_S)
     return {
         **BYTE_BY_BYTE,
         **FIGURES,
         "whole": Figure(
-            stored_bytes, "bytes", "code", "of the input that every block, and who measures it, reads"
+            stored_bytes, "bytes", "code", "of the input that every block, and parse_file, reads"
         ),
         "prepare": Figure(
             read_s + products_s,

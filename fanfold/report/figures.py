@@ -1,4 +1,4 @@
-"""What a job's part of the page is made of: figures that the page knows how to draw, and to tell as tables.
+"""The figures of a job's result, which the page draws and shows as tables.
 
 Texts are plain text, however hostile: the page makes them safe. Numbers are numbers, so that they can be
 copied as such.
@@ -11,8 +11,8 @@ Cell = str | int | float | None
 
 
 class Ranking(NamedTuple):
-    """What came first, second, and so on, with bars. ``most`` is what a full bar stands for: by default the
-    first one's number. Numbers have so many ``decimals``."""
+    """What came first, second, and so on, with bars. A full bar means ``most``: by default the
+    first one's number."""
 
     title: str
     label: str
@@ -49,7 +49,7 @@ class Stack(NamedTuple):
     label: str
     labels: Sequence[str]
     layers: Sequence[Layer]
-    told: str
+    description: str
 
 
 class Table(NamedTuple):

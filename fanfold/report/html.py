@@ -1,4 +1,4 @@
-"""The report of a run as one HTML file: what it is made of, fetched."""
+"""Fetches what the report of a run is made of, and writes it as one HTML file."""
 
 import importlib.metadata
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from lambda_src.wire.reports import Manifest
 
 
 class Stored(NamedTuple):
-    """What a run noted of itself: its bytes, if they are still there, and where."""
+    """A file that a run wrote about itself: where it is, and its bytes if it still exists."""
 
     place: str
     body: bytes | None
@@ -36,7 +36,7 @@ class Stored(NamedTuple):
 
 
 def html_report(aws: Aws, deployment: Deployment, run_id: str) -> bytes:
-    """All there is to know of a run that has ended, in UTF-8. Raises RunError, ReportError."""
+    """The report of a run that has ended, in UTF-8. Raises RunError, ReportError."""
     record, parts = runs.record_and_parts(aws, deployment, run_id)
     if record.status == "RUNNING" and not runs.has_died(record):
         watch = runs.command("watch", aws, deployment, run_id)

@@ -592,7 +592,7 @@ def test_the_busiest_hour_is_one_only_if_it_is(hours: dict[str, int], told: str)
     summary = json.loads(json.dumps(fake_run("access_log").summary))
     for hour, found in summary["hours"].items():
         found.update(requests=hours.get(hour, 0), status={"200": hours.get(hour, 0)}, top_paths=[])
-    assert access_log.draw(summary).figures[0].told == told  # type: ignore[union-attr]
+    assert access_log.draw(summary).figures[0].description == told  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "RUNNING"])

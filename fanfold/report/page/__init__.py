@@ -118,7 +118,7 @@ def _calls_missing(record: RunRecord, trace: Trace) -> int:
 
 
 def _stacks(result: Result | None) -> list[dict[str, Any]]:
-    """What the script draws: the rest of a job's figures stands in the page as it is."""
+    """The figures that the script draws; the template contains the others."""
     return [
         {
             "label": markup.shown(stack.label),

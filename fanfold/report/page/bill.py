@@ -43,7 +43,7 @@ class Bill(NamedTuple):
 
 
 def intermediates_bytes(manifest: Manifest | None) -> int:
-    """The size of the blobs of a run: of each its header, and every line with its end."""
+    """The size of a run's blobs: of each its header, and every line with its end."""
     blocks = manifest.blocks if manifest else ()
     return sum(block.header_bytes + sum(block.line_bytes) + len(block.line_bytes) for block in blocks)
 

@@ -35,7 +35,7 @@ def number(value: float, decimals: int = 0) -> Markup:
 
 
 def counted(amount: int, one: str) -> Markup:
-    """So many of a kind.
+    """A number of things.
 
     >>> print(counted(1, "block"), counted(9, "block"))
     <span class="n">1</span> block <span class="n">9</span> blocks
@@ -86,7 +86,7 @@ _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 def as_data(data: object) -> Markup:
-    """``data`` as JSON that can stand in a script element: nothing in it ends the element or begins another.
+    """``data`` as JSON for a script element: nothing in it ends the element or begins another.
 
     >>> print(as_data(["</script>"]))
     ["\\u003c/script\\u003e"]

@@ -1,4 +1,4 @@
-"""Why a run's result is to be believed: the checks that it made, made again from what it left."""
+"""Why a run's result can be trusted: the checks that it made, repeated from what it stored."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from lambda_src.wire.reports import Manifest, PartReport
 
 
 class Check(NamedTuple):
-    """What holds, how that is worked out, the numbers, and whether it does."""
+    """A claim, how it is checked, the numbers, and whether it holds."""
 
     claim: str
     how: str
@@ -110,7 +110,7 @@ def _owned(job: Job, manifest: Manifest) -> list[Check]:
 
 
 def _left_out(job: Job, manifest: Manifest) -> list[Check]:
-    """Nothing of a run that left out nothing."""
+    """Empty for a run that left out nothing."""
     spans, source = left_out_of(manifest), manifest.source
     if not spans:
         return []
@@ -154,7 +154,7 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
 
 
 def _lines(job: Job, manifest: Manifest, parts: Sequence[PartReport]) -> list[Check]:
-    """Nothing of a run that was made before there were digests."""
+    """Empty for a run from before there were digests."""
     written = {part: lines_written(number, manifest.blocks) for number, part in enumerate(job.parts)}
     if not any(written.values()):
         return []

@@ -1,8 +1,8 @@
-"""A run's calls as a page draws them: the stages of each, lanes, how many were at work when, percentiles.
+"""A run's calls as a page draws them: stages, lanes, how many ran at a time, percentiles.
 
-A worker tells durations by a clock of its own, its caller sees when a call began and ended. So the stages
-stand right-aligned to the call's end, and what is left at its start is *waiting for Lambda*: the way there,
-and, where no warm environment was free, the making of one.
+A worker measures durations by its own clock; its caller sees when a call began and ended. So the stages end
+where the call ended, and the rest, at its start, is *waiting for Lambda*: the way there, and the creation of
+an environment if no warm one was free.
 """
 
 import heapq
@@ -19,12 +19,12 @@ from lambda_src.outcomes import OUTCOMES
 from lambda_src.telemetry.calls import Call, Trace
 
 COORDINATORS = frozenset({"parse_file", "get_all_occurrences"})
-"""What they do all the time is to wait for others: they count in no percentile and no concurrency."""
+"""They wait for the others all the time, so they count in no percentile and no concurrency."""
 
 STRAGGLER_MIN_CALLS = 10
 STRAGGLER_MIN_S = 0.25
-"""A straggler took three times the median of its siblings, which is when the engine sends a second copy, and
-at least so much longer."""
+"""A straggler took ``STRAGGLER_FACTOR`` times the median of its siblings, when the engine starts a second
+copy, and at least ``STRAGGLER_MIN_S`` longer."""
 
 MOST_CALLS = 12_000
 MOST_NOTABLE = 4_000
@@ -35,15 +35,15 @@ MOST_FAULTS = 200
 
 MOST_ERRORS, ERROR_CHARS, NAME_CHARS = 200, 300, 48
 MOST_POINTS, MOST_SLICES = 1_500, 40
-"""Of a curve, which is as wide as a large screen; and of the table of it."""
+"""Points of a curve, which is as wide as a large screen, and rows of its table."""
 
 TICKS = 10_000
 """Times in the page's data are whole numbers of ticks, 10,000 a second."""
 
 
 class Stages(NamedTuple):
-    """Where one call's time went, in seconds. Of a call that told nothing of itself, all after ``queued`` is
-    ``untold``."""
+    """Where one call's time went, in seconds. If the call reported nothing, all after ``queued`` is
+    ``unmeasured``."""
 
     queued: float
     lambda_: float = 0.0
@@ -51,7 +51,7 @@ class Stages(NamedTuple):
     fetch: float = 0.0
     compute: float = 0.0
     store: float = 0.0
-    untold: float = 0.0
+    unmeasured: float = 0.0
 
 
 STAGE_NAMES = {
@@ -118,7 +118,7 @@ class Fault(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """``data`` is for the page's script, which draws it; the rest stands in the page."""
+    """``data`` is for the page's script, which draws it; the rest is for the template."""
 
     data: dict[str, Any]
     shown: int
@@ -131,7 +131,7 @@ class Timeline(NamedTuple):
     faults_in_all: int
 
     def curve(self) -> list[tuple[float, int, int]]:
-        """From second, most at work, most queued: of as many slices as a person likes to read."""
+        """From second, most running, most queued, in ``MOST_SLICES`` slices at most."""
         running, waiting = self.data["running"], self.data["waiting"]
         slices = min(MOST_SLICES, len(running))
         edges = [len(running) * number // slices for number in range(slices + 1)]
@@ -148,13 +148,13 @@ def stages(call: Call) -> Stages:
     >>> from lambda_src.telemetry.calls import Usage
     >>> usage = Usage(1769, init_ms=250, handler_ms=500, fetch_ms=125, store_ms=125, requests={})
     >>> stages(Call("parse_block", "block 0", 1, 10.0, 11.0, 12.0, "done", "", usage))
-    Stages(queued=1.0, lambda_=0.25, init=0.25, fetch=0.125, compute=0.25, store=0.125, untold=0.0)
+    Stages(queued=1.0, lambda_=0.25, init=0.25, fetch=0.125, compute=0.25, store=0.125, unmeasured=0.0)
     """
     queued_s = max(call.started_at - call.queued_at, 0.0)
     seconds = max(call.ended_at - call.started_at, 0.0)
     usage = call.usage
     if usage is None:
-        return Stages(queued_s, untold=seconds)
+        return Stages(queued_s, unmeasured=seconds)
     handler_s, init_s = usage.handler_ms / 1000, usage.init_ms / 1000
     fetch_s, store_s = usage.fetch_ms / 1000, usage.store_ms / 1000
     return Stages(
@@ -191,7 +191,7 @@ def lanes(calls: Sequence[Call]) -> list[int]:
 
 
 def at_once(spans: Iterable[tuple[float, float]]) -> list[tuple[float, int]]:
-    """How many of the spans hold each moment: from each time on, so many.
+    """How many of the spans are open from each time on.
 
     >>> at_once([(0, 2), (1, 2), (2, 3)])
     [(0, 1), (1, 2), (2, 1), (3, 0)]
@@ -228,7 +228,7 @@ def thinned(steps: Sequence[tuple[float, int]], end: float, points: int) -> list
 
 
 def timeline_of(trace: Trace, limit: int) -> Timeline:
-    """What the page shows of the calls, of which at most ``limit`` may have worked at once."""
+    """What the page shows of the calls; at most ``limit`` were allowed to run at once."""
     calls = sorted(trace.calls, key=lambda call: (call.started_at, call.queued_at))
     start = min((min(call.queued_at, call.started_at) for call in calls), default=0.0)
     end = max((max(call.ended_at, call.started_at) for call in calls), default=start)
@@ -289,7 +289,7 @@ def _fault(call: Call, start: float, number: int, slow: bool, copy: bool) -> Fau
 
 
 def _stragglers(calls: Sequence[Call]) -> frozenset[int]:
-    """Against their siblings, cold ones against cold ones, where there are enough of them to tell."""
+    """Compared with their siblings, cold ones with cold ones, if there are enough of them."""
     siblings: dict[tuple[str, bool], list[int]] = defaultdict(list)
     for number, call in enumerate(calls):
         if call.function not in COORDINATORS and call.outcome in ("done", "late"):
@@ -305,7 +305,7 @@ def _stragglers(calls: Sequence[Call]) -> frozenset[int]:
 
 
 def _copies(calls: Sequence[Call]) -> frozenset[int]:
-    """Those that began, in the order of their start, while another call of the same task was under way."""
+    """Calls that began while another call of the same task was running."""
     under_way: dict[tuple[str, str], float] = {}
     found = set()
     for number, call in enumerate(calls):
@@ -336,7 +336,7 @@ def _evenly(numbers: Sequence[int], most: int) -> list[int]:
 
 
 def _columns(calls: Sequence[Call], flags: Sequence[int], start: float) -> dict[str, Any]:
-    """Column by column and in whole numbers, so that 10,000 calls take half a megabyte. Of the flags, 1 is a
+    """Column by column and in whole numbers, so that 10,000 calls take half a megabyte. Flag 1 is a
     straggler, 2 a second copy."""
     functions, tasks, errors = _Names(), _Names(), _Names(MOST_ERRORS)
     columns: dict[str, list[int]] = {name: [] for name in _COLUMNS}
@@ -413,7 +413,7 @@ def _cut(text: str) -> str:
 
 
 def _marks(call: Call, slow: bool, copy: bool) -> list[str]:
-    """What is to be noted of a call, in words."""
+    """What was unusual about a call, in words."""
     outcome = [] if call.outcome == "done" else [OUTCOME_NAMES[call.outcome]]
     marks = {"straggler": slow, "second copy": copy, "retry": call.attempt > 1}
     return [*outcome, *(name for name, holds in marks.items() if holds)]
@@ -423,7 +423,7 @@ BEGINNINGS = ("cold", "warm", "refused", "unknown")
 
 
 def _beginning(call: Call) -> str:
-    """Lambda refuses a call that it throttles; of one that never answered nobody knows."""
+    """Lambda refuses a call that it throttles; for one that never answered, it is unknown."""
     if call.usage:
         return "cold" if call.usage.init_ms else "warm"
     return "refused" if call.outcome == "throttled" else "unknown"
@@ -443,7 +443,7 @@ def _counts(calls: Sequence[Call], slow: frozenset[int], copies: frozenset[int])
 
 
 def _by_function(calls: Sequence[Call]) -> list[FunctionTimes]:
-    """Of the calls that answered, in the order in which the functions were first called."""
+    """Times of the calls that answered, in the order in which the functions were first called."""
     by_name: dict[str, list[Call]] = defaultdict(list)
     for call in calls:
         if call.usage and call.outcome in ("done", "late"):
@@ -455,7 +455,7 @@ def _by_function(calls: Sequence[Call]) -> list[FunctionTimes]:
             _measured(text, [getattr(stage, field) for stage in spent]) for field, text in STAGE_NAMES.items()
         ]
         cold = [stage.init for stage in spent if stage.init]
-        if cold:  # of the warm ones, which need none, it would be a row of zeros
+        if cold:  # warm ones need none: their row would be zeros
             measured[list(STAGE_NAMES).index("init")] = _measured(STAGE_NAMES["init"], cold)
         requests: Counter[str] = Counter()
         for call in its:

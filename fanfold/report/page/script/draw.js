@@ -29,7 +29,7 @@ const paintCalls = (plot, calls, view) => {
   const isWorker = (i) => calls.isMeasured(i) && !calls.isCoordinator(i);
   calls.data.stages.forEach(([key], stage) => bars(key, edges[stage], edges[stage + 1] || end, isWorker));
   bars("coordinate", start, end, (i) => calls.isCoordinator(i));
-  bars("untold", start, end, (i) => !calls.isMeasured(i) && !calls.isCoordinator(i));
+  bars("unmeasured", start, end, (i) => !calls.isMeasured(i) && !calls.isCoordinator(i));
   for (const i of calls.marked) {
     if (end[i] < view.x0 || end[i] > view.x1 || lane[i] + 1 < view.y0 || lane[i] > view.y1) continue;
     drawMark(ctx, calls.mark(i), x(end[i]), y(i) + thick / 2, 4.5 * devicePixelRatio);

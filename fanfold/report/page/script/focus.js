@@ -1,6 +1,6 @@
 // The call that the pointer or a key is at: framed, and described beside it and below the timeline.
 class Focus {
-  #calls; #view; #plot; #hint; #ring; #telling;
+  #calls; #view; #plot; #hint; #ring; #timer;
 
   constructor(calls, view, plot, hint) {
     this.#calls = calls; this.#view = view; this.#plot = plot; this.#hint = hint;
@@ -28,7 +28,7 @@ class Focus {
     const x = cursor.left >= 0 ? cursor.left : (Math.min(calls.end[i], view.x1) - view.x0) * kx;
     const y = cursor.left >= 0 ? cursor.top : (calls.columns.lane[i] - view.y0) * ky;
     this.#hint.show(x + bbox.left / devicePixelRatio, y + 12, `${calls.task(i)} · ${calls.functionName(i)}`, this.#lines(i));
-    this.#tell(i);
+    this.#describe(i);
   }
 
   #lines(i) {
@@ -42,10 +42,10 @@ class Focus {
     ];
   }
 
-  #tell(i) {
-    clearTimeout(this.#telling);
+  #describe(i) {
+    clearTimeout(this.#timer);
     const calls = this.#calls;
-    this.#telling = setTimeout(() => {
+    this.#timer = setTimeout(() => {
       byId("detail").textContent = `${calls.task(i)}, ${calls.functionName(i)}: ${calls.outcome(i)}; started at ${calls.start[i].toFixed(3)} s, took ${time(calls.seconds(i))}.`
         + calls.shownStages(i).map(([, label, s]) => ` ${label} ${time(s)}.`).join("") + calls.error(i);
     }, 120);

@@ -78,7 +78,7 @@ const plotConcurrency = (box, view) => {
         const at = plot.cursor.idx;
         if (at == null || plot.cursor.left < 0) return hint.hide();
         hint.show(plot.cursor.left + 46, plot.cursor.top, time((at / data.running.length) * data.seconds),
-          [["compute", "At work", grouped(plot.data[1][at])], ["soft-line", "Queued", grouped(plot.data[2][at])]]);
+          [["compute", "Running", grouped(plot.data[1][at])], ["soft-line", "Queued", grouped(plot.data[2][at])]]);
       }],
     },
   }, curveColumns());
