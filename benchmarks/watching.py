@@ -18,7 +18,7 @@ from benchmarks import fan_out
 from benchmarks.ascii_text import write_text
 from benchmarks.end_to_end import Deployed, deployed
 from fanfold.cli import live
-from fanfold.runs import run as runs
+from fanfold.runs.run import Run
 from fanfold.runs.upload import upload
 from lambda_src import map_reduce
 from lambda_src.aws.functions import invoke, open_functions
@@ -50,12 +50,12 @@ def _run(stack: Deployed, key: str, *, watched: bool) -> float:
     with ThreadPoolExecutor(1) as executor:
         answer = executor.submit(stack.run, key, block_bytes=BLOCK_BYTES, run_id=run_id)
         if watched:
-            while runs.find(stack.aws, stack.deployment, run_id) is None:
+            while Run(stack.aws, stack.deployment, run_id).find() is None:
                 pass
             with Path("/dev/null").open("w") as terminal:
                 console = Console(file=terminal, force_terminal=True, width=120)
                 with live.shown(console, "bytes") as show:
-                    runs.follow(stack.aws, stack.deployment, run_id, show)
+                    Run(stack.aws, stack.deployment, run_id).follow(show)
         return sum(map(float, answer.result()["seconds"].values()))
 
 

@@ -1,1 +1,33 @@
-"""What runs on a person's machine: the local AWS, deploying, running a job and showing its result."""
+"""Fanfold: massively parallel computation on AWS Lambda, from Python.
+
+    import fanfold
+
+    app = fanfold.connect(region="eu-west-1")
+    run = app.run("s3://my-bucket/input/logs/", job="access_log").wait()
+    print(run.result["lines"], run.rows()[0])
+
+The errors to expect are of ``fanfold.errors.ExpectedError``.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fanfold.runs.app import App
+
+__all__ = ["connect"]
+
+
+def connect(*, profile: str | None = None, region: str | None = None, local: bool = False) -> "App":
+    """The jobs deployed in an AWS account: that of ``profile``, or of the environment and ~/.aws, in
+    ``region`` or the configured one. With ``local``, those in the local AWS that ``fanfold up`` starts.
+
+    No request is sent yet. Raises AccountError for an incomplete configuration, LocalStackError if the local
+    AWS is not running, and ValueError for ``local`` together with a profile or region.
+    """
+    if local and (profile or region):
+        raise ValueError("local is an account of its own: leave out profile and region.")
+    # Imported here, so that `import fanfold` stays fast: boto3 is slow to import.
+    from fanfold.account.choice import open_account  # noqa: PLC0415
+    from fanfold.runs.app import App  # noqa: PLC0415
+
+    return App(open_account(local=local, profile=profile, region=region))

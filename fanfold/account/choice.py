@@ -1,12 +1,11 @@
 """Which account a command is about: the person's, or the local AWS that is up; and the stacks in it."""
 
-import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from fanfold.account.connection import Aws, account_of, account_of_person
 from fanfold.account.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
-from fanfold.safe_text import shell_word, visible
+from fanfold.safe_text import shell_word
 from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB
 
@@ -16,17 +15,6 @@ class Account(NamedTuple):
 
     aws: Aws
     known: Mapping[str, Deployment] | None = None
-
-    def name(self) -> str:
-        """Which AWS it is, for a person."""
-        if self.aws.endpoint_url:
-            return "the local AWS"
-        region, profile = self.aws.session.region_name, self.aws.session.profile_name
-        # Keys in the environment are used before a profile that is named there, too.
-        is_used = "--profile" in self.aws.options or "AWS_ACCESS_KEY_ID" not in os.environ
-        return visible(
-            f"AWS in {region}{f', by the profile {profile}' if profile != 'default' and is_used else ''}"
-        )
 
     def deployment(self, job: str) -> Deployment:
         """The stack of ``job``. Raises DeploymentError."""

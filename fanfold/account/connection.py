@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.errors import ExpectedError
-from fanfold.safe_text import shell_word
+from fanfold.safe_text import shell_word, visible
 from lambda_src.aws.dynamodb import DynamoDbError, reasons_of
 from lambda_src.aws.endpoint import Unreachable
 
@@ -43,6 +43,22 @@ class Aws(NamedTuple):
     authority: str | None = None
     options: str = ""
     liveness: Callable[[], Stopped | None] = lambda: None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is the local AWS."""
+        return bool(self.endpoint_url)
+
+    def name(self) -> str:
+        """Which AWS it is, for a person."""
+        if self.is_local:
+            return "the local AWS"
+        region, profile = self.session.region_name, self.session.profile_name
+        # Keys in the environment are used before a profile that is named there, too.
+        is_used = "--profile" in self.options or "AWS_ACCESS_KEY_ID" not in os.environ
+        return visible(
+            f"AWS in {region}{f', by the profile {profile}' if profile != 'default' and is_used else ''}"
+        )
 
     def client(self, service: str, config: Config | None = None) -> Any:
         """A client for ``service``."""

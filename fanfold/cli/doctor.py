@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from fanfold.cli.options import AnyJob, Local, Profile, Region
-from fanfold.cli.session import open_account, open_console, print_json
+from fanfold.cli.session import open_app, open_console, print_json
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -24,7 +24,7 @@ def doctor(
 
     console = open_console()
     findings = []
-    for finding in examine(lambda: open_account(local, profile, region), job):
+    for finding in examine(lambda: open_app(local, profile, region).account, job):
         findings.append(finding)
         if not json:
             show(console, finding)

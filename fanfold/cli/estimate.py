@@ -2,18 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from fanfold.cli.options import Job, Local, Profile, Region, whole_number
-from fanfold.cli.session import open_account, open_console
+from fanfold.cli.session import open_app, open_console
 from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB
-
-if TYPE_CHECKING:
-    from fanfold.account.choice import Account
-    from fanfold.account.deployment import Deployment
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -52,7 +48,7 @@ def estimate(
     from fanfold.format import parse_size
 
     of_job = modelled(job)
-    size, where = parse_size(source), region
+    size = parse_size(source)
     if size is not None and size < SMALLEST_BARE and re.fullmatch(r"[0-9.]+", source.strip()):
         raise typer.BadParameter(
             f"{source} would be {source} bytes: write a unit, as in {source}GB, or {source}B for bytes."
@@ -61,57 +57,31 @@ def estimate(
         raise typer.BadParameter(
             f"{source} is both a size and a file: write ./{source} for the file, or {size} for the size."
         )
+    from fanfold.cli.output import STANDARD_OUTPUT, json_text, show_warnings, write
+    from fanfold.estimate import table
+    from lambda_src.run.prices import REFERENCE
+
     if size is not None:
         workload = of_job(size)
     else:
-        from fanfold.cli.output import show_warnings
-        from fanfold.estimate.contents import local_workload, workload_of
-        from fanfold.runs import run as runs
+        from fanfold.estimate.contents import local_workload
         from fanfold.runs.source import Local as LocalSource
         from fanfold.runs.source import parse
 
-        meant = parse(source)
-        if isinstance(meant, LocalSource):
-            show_warnings(meant.warnings())
-            size, workload = meant.bytes, local_workload(job, meant)
+        input_ = parse(source)
+        if isinstance(input_, LocalSource):
+            show_warnings(input_.warnings())
+            size, workload = input_.bytes, local_workload(job, input_)
         else:
-            account = open_account(local, profile, region)
-            deployment = _deployed(account, job)
-            contents = runs.contents(account.aws, meant, deployment)
-            size, workload = contents.bytes, _with_key(account, deployment, workload_of(job, contents))
-            where = account.aws.session.region_name
-    if not size:
-        workload = workload._replace(objects=())  # a run reads none of them
-    from fanfold.cli import output as report
-    from fanfold.estimate import table as estimate
-    from lambda_src.run.prices import REFERENCE
-
-    found = estimate.estimate(workload, size, quota, where or REFERENCE)
+            app = open_app(local, profile, region)
+            size, workload = app.workload(input_, job, _note)
+            region = app.region
+    found = table.estimate(workload, size, quota, region or REFERENCE)
     if json:
-        report.write(report.STANDARD_OUTPUT, report.json_text(estimate.as_json(job, found)))
+        write(STANDARD_OUTPUT, json_text(table.as_json(job, found)))
     else:
-        estimate.show(open_console(), found)
+        table.show(open_console(), found)
 
 
-def _deployed(account: "Account", job: str) -> "Deployment | None":
-    """The stack of ``job``, if there is one: an estimate does without."""
-    from fanfold.account.deployment import DeploymentError
-
-    try:
-        return account.deployment(job)
-    except DeploymentError:
-        return None
-
-
-def _with_key(account: "Account", deployment: "Deployment | None", workload: Any) -> Any:
-    """``workload`` with what the key of the bucket of ``deployment`` takes, if it has one."""
-    from fanfold.runs import run as runs
-
-    if deployment is None:
-        return workload
-    try:
-        return runs.with_key(account.aws, deployment, workload)
-    except runs.RunError as error:
-        told = f"Requests to KMS for intermediates, if there are any, are not in this estimate. {error}"
-        open_console(to_errors=True).print(visible(told), soft_wrap=True)
-        return workload
+def _note(text: str) -> None:
+    open_console(to_errors=True).print(visible(text), soft_wrap=True)

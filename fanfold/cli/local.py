@@ -44,12 +44,12 @@ def _give_up_runs() -> None:
     from fanfold.account.connection import AccountError
     from fanfold.account.deployment import DeploymentError
     from fanfold.runs.history import past_runs
-    from fanfold.runs.run import RunError, give_up
+    from fanfold.runs.run import Run, RunError
 
     try:
         account = open_account(local=True, profile=None, region=None)
         for past in past_runs(account.aws, account.deployments(), 50, "RUNNING").runs:
-            give_up(account.aws, past.deployment, past.record)
+            Run(account.aws, past.deployment, past.record.run_id).give_up(past.record)
     except (AccountError, DeploymentError, RunError) as error:
         complain(f"Whether runs were at work cannot be told: {error}")
 
@@ -74,8 +74,8 @@ def down(
 def _stopped_runs(*, delete_data: bool) -> Iterator[str]:
     """What becomes of each run that is at work in the local AWS, as it is about to end."""
     from fanfold.account.choice import open_account
-    from fanfold.runs.history import past_runs, status_of
-    from fanfold.runs.run import command
+    from fanfold.runs.history import past_runs
+    from fanfold.runs.run import Run, status_of
 
     try:
         account = open_account(local=True, profile=None, region=None)
@@ -85,7 +85,7 @@ def _stopped_runs(*, delete_data: bool) -> Iterator[str]:
     yield from (run.text for run in found.unreadable)
     for past in found.runs:
         if status_of(past.record) == "RUNNING":
-            resume = command("resume", account.aws, past.deployment, past.record.run_id)
+            resume = Run(account.aws, past.deployment, past.record.run_id).command("resume")
             later = "" if delete_data else f" To resume it: fanfold up, then {resume}"
             yield f"The run {past.record.run_id} is still running; it stops now.{later}"
 

@@ -18,9 +18,9 @@ from fanfold.cli.terminal import Terminal
 from fanfold.errors import ExpectedError
 from fanfold.format import counted, dollars_text, singular, time_text
 from fanfold.jobs import client_job
+from fanfold.runs.result import as_json
 from fanfold.safe_text import visible
 from lambda_src.job import load
-from lambda_src.settings import DEFAULT_JOB
 from lambda_src.wire.record import RunRecord, RunWarning
 
 STANDARD_OUTPUT = Path("-")
@@ -50,15 +50,6 @@ class Output(NamedTuple):
 
 class ReportError(ExpectedError):
     """The result cannot be written where it was asked for; the text is one sentence for the person."""
-
-
-def as_json(job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, Any]:
-    """The result as ``make run JSON=path`` writes it; ``seconds`` adds the stages outside of the run."""
-    # The default job's result is older than other jobs.
-    which = {} if job == DEFAULT_JOB else {"job": job}
-    left_out = {"status", "block_bytes", "block_bytes_because"}
-    own = {name: value for name, value in summary.items() if name not in left_out}
-    return {"run_id": summary["run_id"], **which, **own, "seconds": {**seconds, **summary["seconds"]}}
 
 
 def as_file(output: Output, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> bytes:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fanfold.cli.options import AnyJob, Local, Profile, Region, RunId
-from fanfold.cli.session import LAST, find_run, open_console
+from fanfold.cli.session import LAST, open_console, open_run
 from fanfold.safe_text import visible
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -30,7 +30,7 @@ def report(
 
     if output or run_id != LAST:
         check_path(output or Path(f"fanfold-{run_id}.html"))
-    account, deployment, run_id = find_run(run_id, job, local, profile, region)
-    path = output or Path(f"fanfold-{run_id}.html")
-    write(path, html_report(account.aws, deployment, run_id))
+    run = open_run(run_id, job, local, profile, region)
+    path = output or Path(f"fanfold-{run.run_id}.html")
+    write(path, html_report(run))
     open_console(to_errors=True).print(visible(f"Written to {path}"), soft_wrap=True)

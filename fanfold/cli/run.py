@@ -1,6 +1,5 @@
 """The command run."""
 
-import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,12 +17,12 @@ from fanfold.cli.options import (
     Region,
     new_name,
 )
-from fanfold.cli.session import open_account, open_output, open_stages
+from fanfold.cli.session import open_app, open_output, open_stages
 from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB
 
 if TYPE_CHECKING:
-    from fanfold.account.choice import Account
+    from fanfold.runs.app import App
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -91,58 +90,50 @@ def run(
             "`fanfold results`."
         )
     into = open_output(output, json)
-    import msgspec
+    from functools import partial
 
-    from fanfold.cli.watch import finish, request_for, uploaded, watch_run
+    from fanfold.cli.watch import finish, upload_shown, watch_run
     from fanfold.jobs import client_job
-    from fanfold.runs import run as runs
     from fanfold.runs.source import Local as LocalSource
     from fanfold.runs.source import parse
-    from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
-    from lambda_src.wire.requests import new_run_id
+    from lambda_src.wire.requests import ParseFileRequest
 
-    meant = parse(source, include_hidden=include_hidden)
-    if isinstance(meant, LocalSource):
-        client_job(job).check(meant)
-    account = open_account(local, profile, region)
-    aws, deployment, stages = account.aws, account.deployment(job), open_stages(into, to_errors=detach)
-    at_once = concurrency or (2 * (os.cpu_count() or 1) if local else DEFAULT_MAX_CONCURRENCY)
-    if block_bytes and not yes and not _confirmed(account, job, meant, block_bytes, at_once):
-        stages.console.print("Nothing was started.")
-        raise typer.Exit(1)
-    stages.console.print(f"On {account.name()}")
-    if isinstance(meant, LocalSource):
-        there: Any = uploaded(aws, deployment, meant, stages)
-    else:
-        there = runs.checked(aws, deployment, meant)
-    request = request_for(
-        there,
-        run_id or new_run_id(),
-        block_bytes,
-        at_once,
+    input_ = parse(source, include_hidden=include_hidden)
+    if isinstance(input_, LocalSource):
+        client_job(job).check(input_)
+    app = open_app(local, profile, region)
+    app.account.deployment(job)
+    stages = open_stages(into, to_errors=detach)
+    request = ParseFileRequest(
+        run_id=run_id,
+        block_bytes=block_bytes,
+        max_concurrency=concurrency or app.default_concurrency,
         include_hidden=include_hidden or None,
         on_bad_object="skip" if on_bad_object is BadObjectChoice.SKIP else None,
+        max_dollars=max_dollars,
     )
-    request = msgspec.structs.replace(request, max_dollars=max_dollars)
-    assert request.run_id
+    if block_bytes and not yes and not _confirmed(app, job, input_, block_bytes, request.max_concurrency):
+        stages.console.print("Nothing was started.")
+        raise typer.Exit(1)
+    stages.console.print(f"On {app.account.aws.name()}")
+    run, request = app.prepare(input_, job, request, partial(upload_shown, stages))
     if detach:
-        runs.begin(aws, deployment, request)
-        print(visible(request.run_id))
-        advice = runs.command("watch", aws, deployment, request.run_id)
-        stages.console.print(f"To watch it: {advice}", soft_wrap=True)
+        run.begin(request)
+        print(visible(run.run_id))
+        stages.console.print(f"To watch it: {run.command('watch')}", soft_wrap=True)
         return
-    ended = watch_run(aws, deployment, request.run_id, stages, lambda: runs.begin(aws, deployment, request))
-    finish(ended, aws, deployment, stages, into)
+    finish(run, watch_run(run, stages, lambda: run.begin(request)), stages, into)
 
 
-def _confirmed(account: "Account", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
-    """Whether a run in blocks of that size is meant: a person is asked if it would cost far more than with
-    the suggested size. Of a job without figures, or an input that this person may not list, nobody knows."""
+def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
+    """Whether to run it in blocks of that size: the person is asked if it would cost far more than with the
+    suggested size. Without figures for the job, or permission to list the input, nobody is asked."""
     from fanfold.cli.terminal import agrees
     from fanfold.estimate.contents import modelled, workload_of
     from fanfold.estimate.table import far_dearer
     from fanfold.estimate.workload import NotModelled
-    from fanfold.runs.run import RunError, contents
+    from fanfold.runs.inputs import contents
+    from fanfold.runs.run import RunError
     from fanfold.runs.source import Local as LocalSource
     from fanfold.runs.source import SourceError
 
@@ -151,11 +142,11 @@ def _confirmed(account: "Account", job: str, source: Any, block_bytes: int, conc
         if isinstance(source, LocalSource):
             workload = of_job(source)
         else:
-            found = contents(account.aws, source, account.deployment(job))
+            found = contents(app.account.aws, source, app.account.deployment(job))
             workload = workload_of(job, found)
     except (NotModelled, RunError, SourceError):  # a run says itself what it refuses
         return True
-    told = far_dearer(workload, block_bytes, concurrency, account.aws.session.region_name)
+    told = far_dearer(workload, block_bytes, concurrency, app.account.aws.session.region_name)
     return not told or agrees(
         f"{told}. Run it as it is (y), or not (Enter)? ",
         f"{told}: give --yes to run it as it is, or leave out --block-bytes.",

@@ -19,10 +19,10 @@ from fanfold.cli.options import (
 )
 from fanfold.cli.session import (
     complain,
-    find_run,
-    open_account,
+    open_app,
     open_console,
     open_output,
+    open_run,
     open_stages,
     print_json,
 )
@@ -53,9 +53,8 @@ def watch(
     into = open_output(output, json)
     from fanfold.cli.watch import finish, watch_run
 
-    account, deployment, run_id = find_run(run_id, job, local, profile, region)
-    stages = open_stages(into)
-    finish(watch_run(account.aws, deployment, run_id, stages), account.aws, deployment, stages, into)
+    run, stages = open_run(run_id, job, local, profile, region), open_stages(into)
+    finish(run, watch_run(run, stages), stages, into)
 
 
 def list_runs(
@@ -80,8 +79,7 @@ def list_runs(
     """List past and current runs, newest first. In a pipe, tabs separate the columns."""
     from fanfold.runs.history import as_json, past_runs, show_runs
 
-    account = open_account(local, profile, region)
-    console = open_console()
+    account, console = open_app(local, profile, region).account, open_console()
     found = past_runs(account.aws, account.deployments(job), limit, status)
     for run in found.unreadable:
         complain(run.text)
@@ -116,19 +114,19 @@ def results(
         raise typer.BadParameter("give --json or --csv, not both.")
     into = open_output(output, json, csv)
     from fanfold.cli import output as report
-    from fanfold.runs import run as runs
+    from fanfold.runs.run import legible
 
-    account, deployment, run_id = find_run(run_id, job, local, profile, region)
-    ended = runs.read(account.aws, deployment, run_id)
-    report.show_warnings(ended.record.warnings)
+    run = open_run(run_id, job, local, profile, region)
+    record, summary = run.read()
+    report.show_warnings(record.warnings)
     if not into:
         console = open_console()
-        with runs.legible(run_id):
-            report.show(console, deployment.job, ended.summary, {})
-        report.show_dollars(console, ended.record)
+        with legible(run.run_id):
+            report.show(console, run.job, summary, {})
+        report.show_dollars(console, record)
         return
-    with runs.legible(run_id):
-        text = report.as_file(into, deployment.job, ended.summary, {})
+    with legible(run.run_id):
+        text = report.as_file(into, run.job, summary, {})
     report.write(into.path, text)
     if into.path != report.STANDARD_OUTPUT:
         open_console(to_errors=True).print(visible(f"Written to {into.path}"), soft_wrap=True)
@@ -147,29 +145,21 @@ def resume(
 ) -> None:
     """Resume a run that failed, was cancelled or died. Only what is missing is done."""
     into = open_output(output, json)
-    import msgspec
-
     from fanfold.cli.watch import finish, watch_run
-    from fanfold.runs import run as runs
 
-    account, deployment, run_id = find_run(run_id, job, local, profile, region)
-    aws, stages = account.aws, open_stages(into)
-    stages.console.print(f"On {account.name()}")
-    request = runs.request_to_resume(aws, deployment, run_id)
-    request = msgspec.structs.replace(request, max_dollars=max_dollars)
-    ended = watch_run(aws, deployment, run_id, stages, lambda: runs.begin(aws, deployment, request))
-    finish(ended, aws, deployment, stages, into)
+    run, stages = open_run(run_id, job, local, profile, region), open_stages(into)
+    stages.console.print(f"On {run.aws.name()}")
+    request = run.request_to_resume(max_dollars)
+    finish(run, watch_run(run, stages, lambda: run.begin(request)), stages, into)
 
 
 def cancel(
     run_id: RunId, *, job: AnyJob = None, local: Local = False, profile: Profile = None, region: Region = None
 ) -> None:
     """Cancel a run; its blocks stay, so it can be resumed."""
-    from fanfold.runs import run as runs
-
-    account, deployment, run_id = find_run(run_id, job, local, profile, region)
-    complain(f"On {account.name()}")
-    record = runs.cancel(account.aws, deployment, run_id)
+    run = open_run(run_id, job, local, profile, region)
+    complain(f"On {run.aws.name()}")
+    record = run.cancel()
     sentences = {
         "RUNNING": "The run is stopping: it starts no more blocks.",
         "CANCELLED": "The run is cancelled.",
@@ -203,8 +193,8 @@ def clean(
         raise typer.BadParameter("give run ids or --older-than, not both.")
     from fanfold.runs.intermediates import clean as clean_up
 
-    account = open_account(local, profile, region)
-    complain(f"On {account.name()}")
+    account = open_app(local, profile, region).account
+    complain(f"On {account.aws.name()}")
     clean_up(
         open_console(),
         account.aws,

@@ -9,11 +9,11 @@ import typer
 from fanfold.safe_text import visible
 
 if TYPE_CHECKING:
-    from fanfold.account.choice import Account
-    from fanfold.account.deployment import Deployment
     from fanfold.cli.output import Output
     from fanfold.cli.progress import Stages
     from fanfold.cli.terminal import Terminal
+    from fanfold.runs.app import App
+    from fanfold.runs.run import Run
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -57,31 +57,25 @@ def open_output(path: Path | None, json: bool, csv: bool = False) -> "Output | N
     return Output(path, csv)
 
 
-def open_account(local: bool, profile: str | None, region: str | None) -> "Account":
+def open_app(local: bool, profile: str | None, region: str | None) -> "App":
     if local and (profile or region):
         raise typer.BadParameter(
             f"--local, or {LOCAL_VARIABLE}, does not go with --profile or --region: it is an account of its "
             "own."
         )
-    from fanfold.account.choice import open_account
+    import fanfold
 
-    return open_account(local=local, profile=profile, region=region)
+    return fanfold.connect(local=local, profile=profile, region=region)
 
 
-def find_run(
-    run_id: str, job: str | None, local: bool, profile: str | None, region: str | None
-) -> "tuple[Account, Deployment, str]":
-    """The account, the deployment in it that has the run, and the run's id."""
-    from fanfold.runs.history import newest
-    from fanfold.runs.run import deployment_of
-
-    account = open_account(local, profile, region)
-    deployments = account.deployments(job)
+def open_run(run_id: str, job: str | None, local: bool, profile: str | None, region: str | None) -> "Run":
+    """The run that a command names, in whichever deployment has it."""
+    app = open_app(local, profile, region)
     if run_id != LAST:
-        return account, deployment_of(account.aws, deployments, run_id), run_id
-    run = newest(account.aws, deployments)
-    complain(f"The newest run is {run.record.run_id}.")
-    return account, run.deployment, run.record.run_id
+        return app.get(run_id, job)
+    run = app.newest(job)
+    complain(f"The newest run is {run.run_id}.")
+    return run
 
 
 def print_json(value: Any) -> None:

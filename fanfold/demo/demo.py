@@ -14,16 +14,17 @@ from fanfold.cli.in_background import in_background
 from fanfold.cli.live import shown
 from fanfold.cli.output import Output
 from fanfold.cli.progress import Stages
-from fanfold.cli.watch import finish, request_for, uploaded
+from fanfold.cli.watch import finish, upload_shown
 from fanfold.demo.folder import run_folder
 from fanfold.demo.sample import Generate, Sample
 from fanfold.errors import ExpectedError
 from fanfold.jobs import client_job
 from fanfold.local_aws.server import local_aws
-from fanfold.runs.run import Ended, run
+from fanfold.runs.inputs import request_for
+from fanfold.runs.run import Ended, start
 from fanfold.runs.source import Local, local
 from lambda_src.job import load
-from lambda_src.wire.requests import new_run_id
+from lambda_src.wire.requests import ParseFileRequest, new_run_id
 
 
 class WrongCounts(ExpectedError):
@@ -68,11 +69,19 @@ def demo(
             aws = account_of(running.environment)
             source = local(sample.path) if sample else file
             assert source, "it is given or generated"
-            there = uploaded(aws, deployment, source, stages)
-            request = request_for(there, run_id, block_bytes, concurrency or 2 * (os.cpu_count() or 1))
+            there = upload_shown(stages, aws, deployment.source_bucket, source)
+            request = request_for(
+                there,
+                ParseFileRequest(
+                    run_id=run_id,
+                    block_bytes=block_bytes,
+                    max_concurrency=concurrency or 2 * (os.cpu_count() or 1),
+                ),
+            )
             with shown(stages.console, load(job).unit) as show:
-                ended = run(aws, deployment, request, show)
-        finish(ended, aws, deployment, stages, output, kept=False)
+                run = start(aws, deployment, request)
+                ended = run.follow(show)
+        finish(run, ended, stages, output, kept=False)
         if sample:
             _compare(ended, sample, stages)
 

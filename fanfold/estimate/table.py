@@ -57,6 +57,8 @@ class Estimate(NamedTuple):
 
 def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> Estimate:
     """The estimate for an input of that size. Raises NotModelled where no run of it succeeds."""
+    if not input_bytes:
+        workload = workload._replace(objects=())  # a run reads none of them
     price_list = prices_of(region, ARCHITECTURE)
     prices, name = price_list.prices, price_list.name
     figures = {**ENGINE, **workload.figures}

@@ -6,11 +6,10 @@ from typing import Any, NamedTuple
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanfold.account.connection import Aws, explain
-from fanfold.account.deployment import Deployment
+from fanfold.account.connection import explain
 from fanfold.cli.output import ReportError
 from fanfold.report.page import LibraryMissing, page
-from fanfold.runs import run as runs
+from fanfold.runs.run import Run, RunError, has_died, legible
 from lambda_src import job
 from lambda_src.run.summary import summarize
 from lambda_src.store.keys import manifest_key, trace_key
@@ -29,50 +28,50 @@ class Stored(NamedTuple):
         try:
             return None if self.body is None else msgspec.json.decode(self.body, type=kind)
         except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or of another shape
-            raise runs.RunError(
+            raise RunError(
                 f"{self.place} cannot be read: {error}. It is damaged, or a newer version of Fanfold wrote "
                 "it."
             ) from error
 
 
-def html_report(aws: Aws, deployment: Deployment, run_id: str) -> bytes:
+def html_report(run: Run) -> bytes:
     """The report of a run that has ended, in UTF-8. Raises RunError, ReportError."""
-    record, parts = runs.record_and_parts(aws, deployment, run_id)
-    if record.status == "RUNNING" and not runs.has_died(record):
-        watch = runs.command("watch", aws, deployment, run_id)
-        raise runs.RunError(f"The run {run_id} has not ended. To wait for it: {watch}")
-    manifest = _stored(aws, deployment, manifest_key(run_id)).decoded(Manifest)
+    record, parts = run.record_and_parts()
+    if record.status == "RUNNING" and not has_died(record):
+        raise RunError(f"The run {run.run_id} has not ended. To wait for it: {run.command('watch')}")
+    manifest = _stored(run, manifest_key(run.run_id)).decoded(Manifest)
     trace, trace_error = None, ""
     try:
-        trace = _stored(aws, deployment, trace_key(run_id)).decoded(Trace)
-    except runs.RunError as error:  # the report has enough to say without a timeline
+        trace = _stored(run, trace_key(run.run_id)).decoded(Trace)
+    except RunError as error:  # the report has enough to say without a timeline
         trace_error = str(error)
     version = importlib.metadata.version("fanfold")
     try:
-        with runs.legible(run_id):
+        with legible(run.run_id):
             return page(
-                deployment.job,
+                run.job,
                 record,
-                summarize(job.load(deployment.job), record, parts),
+                summarize(job.load(run.job), record, parts),
                 trace,
                 trace_error=trace_error,
                 parts=parts,
                 manifest=manifest,
                 version=version,
-                options=aws.options,
+                options=run.aws.options,
             ).encode()
     except LibraryMissing as error:
         raise ReportError(str(error)) from error
 
 
-def _stored(aws: Aws, deployment: Deployment, key: str) -> Stored:
-    place = f"s3://{deployment.bucket}/{key}"
+def _stored(run: Run, key: str) -> Stored:
+    bucket = run.deployment.bucket
+    place = f"s3://{bucket}/{key}"
     try:
-        stored: Any = aws.client("s3").get_object(Bucket=deployment.bucket, Key=key)
+        stored: Any = run.aws.client("s3").get_object(Bucket=bucket, Key=key)
         return Stored(place, stored["Body"].read())
     except ClientError as error:
         if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
             return Stored(place, None)
-        raise runs.RunError(f"{place} cannot be read: {explain(error)}") from error
+        raise RunError(f"{place} cannot be read: {explain(error)}") from error
     except BotoCoreError as error:
-        raise runs.RunError(f"{place} cannot be read: {explain(error)}") from error
+        raise RunError(f"{place} cannot be read: {explain(error)}") from error

@@ -13,7 +13,7 @@ from rich.text import Text
 from fanfold.account.connection import AccountError, Aws, explain
 from fanfold.account.deployment import Deployment, deploy_command
 from fanfold.format import dollars_text, size_text
-from fanfold.runs.run import RunError, has_died, job_option
+from fanfold.runs.run import RunError, job_option, status_of
 from fanfold.safe_text import visible
 from lambda_src.errors import RecordUnreadable
 from lambda_src.store.keys import RUN_ITEM, RUNS_INDEX
@@ -131,11 +131,6 @@ def _read(client: Any, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[d
         answer = client.batch_get_item(RequestItems=wanted)
         yield from answer["Responses"][table]
         wanted = answer["UnprocessedKeys"]
-
-
-def status_of(record: RunRecord) -> str:
-    """The status, as it is and not as a dead owner has left it."""
-    return "DIED" if has_died(record) else record.status
 
 
 def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.localtime) -> None:

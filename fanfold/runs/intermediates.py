@@ -17,8 +17,7 @@ from fanfold.account.connection import AccountError, Aws, explain
 from fanfold.account.deployment import Deployment
 from fanfold.cli.terminal import agrees
 from fanfold.format import size_text
-from fanfold.runs import run as runs
-from fanfold.runs.run import has_died
+from fanfold.runs.run import Run, RunError, UnreadableRun, has_died
 from fanfold.safe_text import visible
 from lambda_src.store.keys import BLOBS_PREFIX, RUNS_PREFIX, run_of
 from lambda_src.wire.record import RunRecord
@@ -63,7 +62,7 @@ def clean(
     named = Counter(left.run_id for _, left in wanted if run_ids)
     if twice := [run_id for run_id, jobs in named.items() if jobs > 1]:
         jobs = " and of ".join(deployment.job for deployment, left in wanted if left.run_id == twice[0])
-        raise runs.RunError(f"There are runs {twice[0]} of {jobs}. Say which with --job.")
+        raise RunError(f"There are runs {twice[0]} of {jobs}. Say which with --job.")
     if not wanted:
         console.print("There is nothing to delete.")
         return
@@ -88,9 +87,9 @@ def _reason_to_skip(aws: Aws, deployment: Deployment, run_id: str) -> str:
     """Why the run must be kept, or an empty text. A run whose record is unreadable may be running."""
     try:
         return (
-            f"{run_id} is still running, skipped." if is_running(runs.find(aws, deployment, run_id)) else ""
+            f"{run_id} is still running, skipped." if is_running(Run(aws, deployment, run_id).find()) else ""
         )
-    except runs.UnreadableRun as error:
+    except UnreadableRun as error:
         return f"{error} Skipped."
 
 
@@ -131,7 +130,7 @@ def remove(aws: Aws, deployment: Deployment, left: Leftovers) -> int:
     AccountError, RunError."""
     client, removed = aws.client("s3"), 0
     for first in range(0, len(left.keys), DELETED_AT_ONCE):
-        if is_running(runs.find(aws, deployment, left.run_id)):
+        if is_running(Run(aws, deployment, left.run_id).find()):
             break
         keys = left.keys[first : first + DELETED_AT_ONCE]
         with _translated(deployment.bucket):

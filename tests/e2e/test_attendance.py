@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from fanfold.account.choice import Account
+from fanfold.runs.app import App
 from tests.deployed import Stack
 
 FANFOLD = str(Path(sys.executable).with_name("fanfold"))
@@ -101,6 +103,16 @@ def fanfold(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]"
         check=False,
         timeout=120,
     )
+
+
+def test_the_python_api_does_what_the_commands_do(stack: Stack, file: str, tmp_path: Path) -> None:
+    app = App(Account(stack.aws, {"top_words": stack.deployment}))
+    run = app.run(file, block_bytes=1_000_000).wait()
+    assert run.status == "SUCCEEDED"
+    assert {"length": 7, "rank": 1, "word": "denmark", "count": 60_000} in run.rows()
+    assert run.result["words"] == 600_000
+    assert run.report(tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    assert run.run_id in [found.run_id for found in app.runs(status="SUCCEEDED")]
 
 
 @pytest.fixture

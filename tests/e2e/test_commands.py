@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from fanfold.checkout import ROOT
-from fanfold.cli.output import as_json
 from fanfold.runs import run as runs
+from fanfold.runs.result import as_json
+from fanfold.runs.run import RunError, start
 from fanfold.runs.upload import upload
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
 from tests import oracle
@@ -294,7 +295,7 @@ def test_two_of_the_same_name_at_once_are_each_shown_their_own(stack: Stack, tmp
         source = upload(stack.aws, stack.deployment.source_bucket, file)
         both_uploaded.wait()
         request = ParseFileRequest(key=source.key, etag=source.etag, run_id=new_run_id())
-        summary = runs.run(stack.aws, stack.deployment, request, lambda _: None).summary
+        summary = start(stack.aws, stack.deployment, request).follow().summary
         top_words: dict[str, Any] = as_json("top_words", summary, {})["top_words"]
         return top_words
 
@@ -309,30 +310,30 @@ def test_a_resumed_run_is_told_anew_although_nobody_waits_for_its_answer(
     """Until Lambda has begun, its record tells how it failed the first time."""
     key = stack.put("input/again.txt", b"again")
     request = ParseFileRequest(key=key, run_id="again", etag='"another"')
-    with pytest.raises(runs.RunError, match=r"^etag: .* not \"another\"") as first:
-        runs.run(stack.aws, stack.deployment, request, lambda _: None)
+    with pytest.raises(RunError, match=r"^etag: .* not \"another\"") as first:
+        start(stack.aws, stack.deployment, request).follow()
     assert "(run again)" in str(first.value)
     monkeypatch.setattr(runs, "REFUSAL_TIMEOUT_S", 0.05)
     request = ParseFileRequest(key=key, run_id="again")
-    assert runs.run(stack.aws, stack.deployment, request, lambda _: None).summary["words"] == 1
+    assert start(stack.aws, stack.deployment, request).follow().summary["words"] == 1
 
 
 def test_a_run_id_in_use_is_told_as_the_function_tells_it(stack: Stack) -> None:
     key = stack.put("input/once.txt", b"once")
     request = ParseFileRequest(key=key, run_id="once")
-    summary = runs.run(stack.aws, stack.deployment, request, lambda _: None).summary
-    assert runs.run(stack.aws, stack.deployment, request, lambda _: None).summary == summary
+    summary = start(stack.aws, stack.deployment, request).follow().summary
+    assert start(stack.aws, stack.deployment, request).follow().summary == summary
     other = ParseFileRequest(key=stack.put("input/other.txt", b"other"), run_id="once")
     with pytest.raises(
-        runs.RunError, match=r"^run_id: it is the run of s3://.*/input/once\.txt; .* \(run once\)$"
+        RunError, match=r"^run_id: it is the run of s3://.*/input/once\.txt; .* \(run once\)$"
     ):
-        runs.run(stack.aws, stack.deployment, other, lambda _: None)
+        start(stack.aws, stack.deployment, other).follow()
 
 
 def test_a_refused_request_is_told(stack: Stack) -> None:
     request = ParseFileRequest(key="elsewhere/text.txt", run_id=new_run_id())
-    with pytest.raises(runs.RunError, match=r"^key: the inputs in .* begin with input/"):
-        runs.run(stack.aws, stack.deployment, request, lambda _: None)
+    with pytest.raises(RunError, match=r"^key: the inputs in .* begin with input/"):
+        start(stack.aws, stack.deployment, request).follow()
 
 
 def test_a_file_that_is_no_text_ends_with_one_sentence(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from fanfold.account.connection import account_of
 from fanfold.local_aws.assembly import assembled
 from fanfold.local_aws.state import LocalStack, down, find_running, up
-from fanfold.runs import run as runs
+from fanfold.runs.run import start
 from lambda_src.wire.requests import ParseFileRequest
 from tests import oracle
 from tests.deployed import Stack
@@ -33,7 +33,7 @@ def deployed(up: LocalStack) -> Stack:
 
 def run(stack: Stack, run_id: str) -> Any:
     request = ParseFileRequest(key=stack.put("input/text.txt", TEXT), run_id=run_id, block_bytes=7)
-    return runs.run(stack.aws, stack.deployment, request, lambda _: None).summary
+    return start(stack.aws, stack.deployment, request).follow().summary
 
 
 def as_deployed(stack: Stack) -> list[Any]:

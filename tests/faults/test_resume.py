@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fanfold.runs import run as runs
+from fanfold.runs.run import Run, RunError
 from lambda_src.run.lease import HANDOVER_S
 from lambda_src.settings import stack_name
 from lambda_src.wire.record import RunRecord
@@ -153,7 +153,7 @@ def cancel_in_the_middle(faulty: Faulty, event: dict[str, Any]) -> None:
     with ThreadPoolExecutor(1) as executor, faulty.holding():
         running = executor.submit(stack.invoke, event)
         wait_for(faulty, run_id, lambda record: record.blocks_done == FIRST_HELD)
-        runs.cancel(stack.aws, stack.deployment, run_id)
+        Run(stack.aws, stack.deployment, run_id).cancel()
         answer, failed = running.result()
     assert failed
     assert "The run was cancelled." in answer["errorMessage"]
@@ -167,8 +167,8 @@ def test_a_cancelled_run_stops_and_can_be_resumed(faulty: Faulty) -> None:
     assert record is not None
     assert (record.status, record.blocks_done) == ("CANCELLED", FIRST_HELD)
     assert parts == []
-    with pytest.raises(runs.RunError, match=r"has already ended: "):
-        runs.cancel(stack.aws, stack.deployment, run_id)
+    with pytest.raises(RunError, match=r"has already ended: "):
+        Run(stack.aws, stack.deployment, run_id).cancel()
 
     faulty.must_be_exact("Cancelled in the middle, then resumed", event)
 

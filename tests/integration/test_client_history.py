@@ -21,7 +21,9 @@ from fanfold.estimate.contents import contents_in_s3
 from fanfold.runs import history, intermediates
 from fanfold.runs import run as runs
 from fanfold.runs.history import past_runs, show_runs
+from fanfold.runs.inputs import checked
 from fanfold.runs.intermediates import clean
+from fanfold.runs.run import Run
 from fanfold.runs.source import Object, Objects, SourceError, check_in_s3
 from lambda_src.jobs.top_words import JOB
 from lambda_src.store.results import ResultsTable
@@ -395,32 +397,32 @@ def test_another_bucket_than_the_deployment_s_is_refused_with_what_to_do(
     with pytest.raises(
         runs.RunError, match=r"reads from the bucket bucket, not from mine\. .*source_bucket=mine"
     ):
-        runs.checked(aws, deployment, Object("mine", "key"))
+        checked(aws, deployment, Object("mine", "key"))
     with pytest.raises(
         runs.RunError, match=f"only input/ holds inputs: .* s3://{BUCKET}/input/, or write that"
     ):
-        runs.checked(aws, deployment, Object(BUCKET, "runs/x"))
+        checked(aws, deployment, Object(BUCKET, "runs/x"))
 
 
 def test_a_run_is_found_in_whichever_job_s_table_it_is(
     table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    has = runs.has
-    claim(table, "here")
     gone: Any = SimpleNamespace(job="column_permutations", table="another")
-    monkeypatch.setattr(runs, "has", lambda aws, of, run_id: of != gone and has(aws, of, run_id))
-    assert runs.deployment_of(aws, [gone, deployment], "here").job == "top_words"
+    exists = Run.exists
+    claim(table, "here")
+    monkeypatch.setattr(Run, "exists", lambda run: run.deployment != gone and exists(run))
+    assert runs.find_run(aws, [gone, deployment], "here").job == "top_words"
     other: Any = SimpleNamespace(job="access_log", table=TABLE)
     with pytest.raises(
         runs.RunError,
         match=r"^There are runs here of access_log and of top_words\. Say which: "
         r"--job=access_log or --job=top_words\.$",
     ):
-        runs.deployment_of(aws, [other, gone, deployment], "here")
+        runs.find_run(aws, [other, gone, deployment], "here")
     with pytest.raises(
         runs.RunError, match=r"no run gone of access_log or top_words.*: fanfold runs --local$"
     ):
-        runs.deployment_of(aws, [other, deployment], "gone")
+        runs.find_run(aws, [other, deployment], "gone")
 
 
 @pytest.mark.parametrize(
@@ -439,7 +441,7 @@ def test_what_cannot_be_resumed_is_told(
 ) -> None:
     claim(table, "run", **fields)
     with pytest.raises(runs.RunError, match=sentence):
-        runs.request_to_resume(aws, deployment, "run")
+        Run(aws, deployment, "run").request_to_resume()
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "RUNNING"])
@@ -447,7 +449,7 @@ def test_to_resume_is_to_ask_for_the_same(table: Any, aws: Aws, deployment: Depl
     """A run that is called RUNNING may have died."""
     fields = {"prefix": "input/logs/", "etag": '"e"', "max_concurrency": 7, "lease_until": time.time() - 1}
     claim(table, "run", status=status, **fields)
-    request = runs.request_to_resume(aws, deployment, "run")
+    request = Run(aws, deployment, "run").request_to_resume()
     assert (request.key, request.prefix, request.max_concurrency) == (None, "input/logs/", 7)
     assert (request.run_id, request.block_bytes, request.etag) == ("run", None, None)
 
@@ -456,11 +458,11 @@ def test_a_run_that_is_given_up_can_be_resumed_at_once(table: Any, aws: Aws, dep
     """And one that has another owner meanwhile is left alone."""
     found = claim(table, "run", etag='"e"', key="input/k")
     with pytest.raises(runs.RunError, match="still running"):
-        runs.request_to_resume(aws, deployment, "run")
-    runs.give_up(aws, deployment, RunRecord(run_id="run", started_at=1.0, owner="another"))
+        Run(aws, deployment, "run").request_to_resume()
+    Run(aws, deployment, "run").give_up(RunRecord(run_id="run", started_at=1.0, owner="another"))
     with pytest.raises(runs.RunError, match="still running"):
-        runs.request_to_resume(aws, deployment, "run")
-    runs.give_up(aws, deployment, found)
-    assert runs.request_to_resume(aws, deployment, "run").key == "input/k"
+        Run(aws, deployment, "run").request_to_resume()
+    Run(aws, deployment, "run").give_up(found)
+    assert Run(aws, deployment, "run").request_to_resume().key == "input/k"
     again = RunRecord(run_id="run", started_at=1.0, owner="new", lease_until=time.time() + 60)
     ResultsTable(table, "run", JOB).claim(again, ResultsTable(table, "run", JOB).get_run())

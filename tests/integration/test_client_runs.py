@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from fanfold.account.connection import Aws, Stopped
 from fanfold.runs import run as runs
+from fanfold.runs.run import Run, start
 from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import AccessDenied, FanfoldError, Transient
 from lambda_src.jobs.top_words import JOB
@@ -50,12 +51,12 @@ def aws_of(table: Any, client: Any = None) -> Aws:
 def follow(table: Any, run_id: str = "run", seen: Any = lambda _: None) -> Any:
     aws = aws_of(table)
     deployment: Any = SimpleNamespace(job="top_words", table="results")
-    return runs.follow(aws, deployment, run_id, seen).summary
+    return Run(aws, deployment, run_id).follow(seen).summary
 
 
 def read(table: Any) -> Any:
     deployment: Any = SimpleNamespace(job="top_words", table="results")
-    return runs.read(aws_of(table), deployment, "run")
+    return Run(aws_of(table), deployment, "run").read()
 
 
 def ended(results: ResultsTable, lengths: int, status: Any, error: str = "") -> None:
@@ -151,7 +152,7 @@ class Lambda:
 def ask(table: Any, functions: Lambda) -> dict[str, Any]:
     aws = aws_of(table, functions.client)
     deployment: Any = SimpleNamespace(job="top_words", table="results", parse_file="parse_file")
-    return runs.run(aws, deployment, REQUEST, lambda _: None).summary
+    return start(aws, deployment, REQUEST).follow().summary
 
 
 def claim(table: Any, owner: str, key: str = "k") -> ResultsTable:
@@ -313,7 +314,7 @@ def test_a_local_aws_that_has_gone_is_told_at_once(
     died.stopped = lambda: gone
     deployment: Any = SimpleNamespace(job="top_words", table="results")
     with pytest.raises(runs.RunError, match=told):
-        runs.follow(died, deployment, "run", lambda _: None)
+        Run(died, deployment, "run").follow()
     assert len(looks) == 1
 
 
@@ -333,8 +334,8 @@ def test_an_expired_login_is_told_as_one(
 def test_cancelling_gives_the_record_as_it_then_is(table: Any, results: ResultsTable) -> None:
     aws = aws_of(table)
     deployment: Any = SimpleNamespace(job="top_words", table="results")
-    record = runs.cancel(aws, deployment, "run")
+    record = Run(aws, deployment, "run").cancel()
     assert (record.status, record.cancel_requested) == ("RUNNING", True)
     ended(results, 0, "FAILED")
     with pytest.raises(runs.RunError, match=r"^The run run has already ended: FAILED\.$"):
-        runs.cancel(aws, deployment, "run")
+        Run(aws, deployment, "run").cancel()

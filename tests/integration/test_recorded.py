@@ -10,11 +10,11 @@ import pytest
 
 from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment
-from fanfold.cli import output
 from fanfold.cli.csv_export import as_csv
 from fanfold.report.html import html_report
 from fanfold.runs import history
-from fanfold.runs import run as runs
+from fanfold.runs.result import as_json
+from fanfold.runs.run import Run
 from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import AllPartsReport, BlockReport, LogResultsReport, Manifest, PartReport
@@ -47,10 +47,10 @@ def deployment(recording: Recorded) -> Deployment:
 
 
 def test_its_result_is_read_as_it_was(aws: Aws, deployment: Deployment, recording: Recorded) -> None:
-    summary = runs.read(aws, deployment, recording.request["run_id"]).summary
+    summary = Run(aws, deployment, recording.request["run_id"]).read().summary
     younger: dict[str, Any] = {"warnings": []}
     assert summary == {**recording.answer, **younger}
-    assert output.as_json(recording.job, summary, {}) == {**recording.results_json, **younger}
+    assert as_json(recording.job, summary, {}) == {**recording.results_json, **younger}
     assert as_csv(recording.job, summary).decode() == recording.results_csv
 
 
@@ -69,7 +69,7 @@ def test_it_is_listed(aws: Aws, deployment: Deployment, recording: Recorded) -> 
 def test_its_report_has_its_timeline(aws: Aws, deployment: Deployment, recording: Recorded) -> None:
     run_id = recording.request["run_id"]
     calls = json.loads(recording.objects[f"runs/{run_id}/trace.json"])["calls"]
-    page = html_report(aws, deployment, run_id).decode()
+    page = html_report(Run(aws, deployment, run_id)).decode()
     assert f"Timeline of {len(calls)} calls" in page
     assert '<p class="status succeeded">' in page
     assert f">{run_id}<" in page

@@ -15,7 +15,7 @@ from obstore.store import S3Store
 
 from fanfold.account.connection import Aws, paying
 from fanfold.account.deployment import Deployment
-from fanfold.runs.run import contents
+from fanfold.runs.inputs import contents
 from fanfold.runs.source import Object, Objects
 from lambda_src.aws.dynamodb import EndpointTable
 from lambda_src.aws.endpoint import Endpoint, Unreachable

@@ -22,8 +22,8 @@ from fanfold.demo import demo
 from fanfold.estimate import contents
 from fanfold.estimate.workload import NotModelled
 from fanfold.local_aws import state as local_stack
-from fanfold.runs import history, intermediates
-from fanfold.runs import run as runs
+from fanfold.runs import app, history, intermediates
+from fanfold.runs.run import Ended, Run, RunError
 from fanfold.runs.upload import Input
 from lambda_src.errors import BudgetExceeded
 from lambda_src.wire.record import RunRecord
@@ -157,8 +157,8 @@ def test_cancelling_says_what_the_record_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: Any, sentence: str
 ) -> None:
     record = RunRecord(run_id="run", started_at=1.0, status=status)
-    monkeypatch.setattr(runs, "has", lambda *_: True)
-    monkeypatch.setattr(runs, "cancel", lambda *_: record)
+    monkeypatch.setattr(Run, "exists", lambda *_: True)
+    monkeypatch.setattr(Run, "cancel", lambda *_: record)
     assert commands.main(["cancel", "run"]) == 0
     assert capsys.readouterr().out == f"{sentence}\n"
 
@@ -271,7 +271,7 @@ def test_up_again_gives_up_the_runs_that_its_end_has_stopped(
     given_up: list[str] = []
     monkeypatch.setattr(local_stack, "up", lambda *_: SimpleNamespace(was_saved=was_saved))
     monkeypatch.setattr(history, "past_runs", lambda *_: history.Past([busy], []))
-    monkeypatch.setattr(runs, "give_up", lambda _aws, _deployment, found: given_up.append(found.run_id))
+    monkeypatch.setattr(Run, "give_up", lambda _, found: given_up.append(found.run_id))
     assert commands.main(["up"]) == 0
     assert given_up == ["busy"] * was_saved
 
@@ -289,11 +289,11 @@ def test_an_option_before_the_command_is_told_where_it_belongs(capsys: pytest.Ca
 def test_a_block_may_be_given_as_a_size_in_any_case(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[Any] = []
 
-    def begin(_aws: Any, _deployment: Any, request: Any) -> None:
+    def begin(_: Any, request: Any) -> None:
         asked.append(request.block_bytes)
 
-    monkeypatch.setattr(runs, "checked", lambda _aws, _deployment, source: source)
-    monkeypatch.setattr(runs, "begin", begin)
+    monkeypatch.setattr(app, "checked", lambda _aws, _deployment, source: source)
+    monkeypatch.setattr(Run, "begin", begin)
     for size in ("5MB", "5mb", "5 MB", "5000000"):
         assert commands.main(["run", "s3://bucket/key", "--detach", "--yes", "--block-bytes", size]) == 0
     assert asked == [5_000_000] * 4
@@ -313,15 +313,15 @@ def test_what_is_there_already_is_said(
 ) -> None:
     asked: list[Any] = []
 
-    def begin(_aws: Any, _deployment: Any, request: Any) -> None:
+    def begin(_: Any, request: Any) -> None:
         asked.append((request.key, request.etag))
-        raise runs.RunError("enough")
+        raise RunError("enough")
 
     (tmp_path / "text.txt").write_bytes(b"words")
     there = Input("input/0/text.txt", '"etag"', sent=False)
     monkeypatch.setattr(watch, "upload", lambda *_: there)
-    monkeypatch.setattr(runs, "begin", begin)
-    monkeypatch.setattr(runs, "find", lambda *_: None)
+    monkeypatch.setattr(Run, "begin", begin)
+    monkeypatch.setattr(Run, "find", lambda *_: None)
     assert commands.main(["run", str(tmp_path / "text.txt")]) == 1
     assert "Already uploaded: input/0/text.txt" in capsys.readouterr().err
     assert asked == [("input/0/text.txt", '"etag"')]
@@ -333,14 +333,14 @@ def test_detached_it_prints_the_run_id_and_nothing_else(
     (tmp_path / "text.txt").write_bytes(b"words")
     there = Input("input/0/text.txt", '"etag"', sent=True)
     monkeypatch.setattr(watch, "upload", lambda *_: there)
-    monkeypatch.setattr(runs, "begin", lambda *_: None)
+    monkeypatch.setattr(Run, "begin", lambda *_: None)
     assert commands.main(["run", str(tmp_path / "text.txt"), "--detach", "--run-id", "mine"]) == 0
     output = capsys.readouterr()
     assert output.out == "mine\n"
     assert output.err.endswith("To watch it: fanfold watch mine\n")
 
 
-ENDED = runs.Ended(
+ENDED = Ended(
     RunRecord(run_id="run", started_at=1.0, dollars={"gb_s": 0.5}, prices="us-east-1"),
     {
         "run_id": "run",
@@ -358,15 +358,19 @@ ENDED = runs.Ended(
 )
 
 
+def resumed(_: Run, max_dollars: float | None = None) -> ParseFileRequest:
+    return ParseFileRequest(key="key", run_id="run", max_dollars=max_dollars)
+
+
 @pytest.fixture
 def _ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that has ended well, however one comes to it."""
-    monkeypatch.setattr(runs, "has", lambda *_: True)
-    monkeypatch.setattr(runs, "read", lambda *_: ENDED)
-    monkeypatch.setattr(runs, "follow", lambda *_: ENDED)
-    monkeypatch.setattr(runs, "begin", lambda *_: None)
-    monkeypatch.setattr(runs, "request_to_resume", lambda *_: ParseFileRequest(key="key", run_id="run"))
-    monkeypatch.setattr(runs, "checked", lambda _aws, _deployment, source: source)
+    monkeypatch.setattr(Run, "exists", lambda *_: True)
+    monkeypatch.setattr(Run, "read", lambda *_: ENDED)
+    monkeypatch.setattr(Run, "follow", lambda *_: ENDED)
+    monkeypatch.setattr(Run, "begin", lambda *_: None)
+    monkeypatch.setattr(Run, "request_to_resume", resumed)
+    monkeypatch.setattr(app, "checked", lambda _aws, _deployment, source: source)
 
 
 WAYS = (["run", "s3://bucket/key"], ["watch", "run"], ["resume", "run"], ["results", "run"])
@@ -378,8 +382,8 @@ def test_a_run_may_be_given_a_limit_of_dollars_at_its_start_and_when_it_is_resum
     options: list[str], limit: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float | None] = []
-    monkeypatch.setattr(runs, "begin", lambda _aws, _deployment, request: asked.append(request.max_dollars))
-    monkeypatch.setattr(runs, "follow", lambda _aws, _deployment, _run_id, _show: ENDED)
+    monkeypatch.setattr(Run, "begin", lambda _, request: asked.append(request.max_dollars))
+    monkeypatch.setattr(Run, "follow", lambda *_: ENDED)
     monkeypatch.setattr(watch, "watch_run", lambda *given: given[-1]() or ENDED)
     assert commands.main(["run", "s3://bucket/key", *options]) == 0
     assert commands.main(["resume", "run", *options]) == 0
@@ -393,11 +397,11 @@ def test_a_run_that_has_reached_its_limit_of_dollars_is_told_how_to_go_on(
     record.fail(BudgetExceeded("max_dollars: the run has cost $0.011. Resume it with a higher limit."))
 
     def follow(*_: object) -> None:
-        raise runs.RunError("The run has cost $0.011.")
+        raise RunError("The run has cost $0.011.")
 
-    monkeypatch.setattr(runs, "has", lambda *_: True)
-    monkeypatch.setattr(runs, "find", lambda *_: record)
-    monkeypatch.setattr(runs, "follow", follow)
+    monkeypatch.setattr(Run, "exists", lambda *_: True)
+    monkeypatch.setattr(Run, "find", lambda *_: record)
+    monkeypatch.setattr(Run, "follow", follow)
     assert commands.main(["watch", "run"]) == 1
     assert capsys.readouterr().err.endswith("To resume it: fanfold resume run --max-dollars=0.02\n")
 
@@ -543,7 +547,7 @@ class TestARunThatCostsFarMoreThanSuggested:
             file.truncate(13_500_000)
         there = Input("input/0/text.txt", '"etag"', sent=True)
         monkeypatch.setattr(watch, "upload", lambda *_: there)
-        monkeypatch.setattr(runs, "begin", lambda _aws, _deployment, request: self.begun.append(request))
+        monkeypatch.setattr(Run, "begin", lambda _, request: self.begun.append(request))
         session = SimpleNamespace(region_name="us-east-1", profile_name="work")
         opened = account.open_account(local=False, profile=None, region=None)
         opened = opened._replace(aws=Aws(session))
@@ -642,11 +646,11 @@ def test_last_is_the_newest_run_and_says_which(
 ) -> None:
     asked: list[str] = []
 
-    def read(_aws: Any, _deployment: Any, run_id: str) -> Any:
-        asked.append(run_id)
+    def read(run: Run) -> Any:
+        asked.append(run.run_id)
         return ENDED
 
-    monkeypatch.setattr(runs, "read", read)
+    monkeypatch.setattr(Run, "read", read)
     assert commands.main(["results", "last"]) == 0
     assert asked == ["new"]
     assert capsys.readouterr().err == "The newest run is new.\n"
@@ -696,7 +700,7 @@ CHANGES = (["run", "s3://bucket/key"], ["resume", "run"], ["cancel", "run"], ["c
 def test_what_changes_something_says_on_which_aws(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runs, "cancel", lambda *_: ENDED.record)
+    monkeypatch.setattr(Run, "cancel", lambda *_: ENDED.record)
     monkeypatch.setattr(intermediates, "clean", lambda *_, **__: None)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     assert commands.main(words) == 0
@@ -711,7 +715,7 @@ def test_commands_to_be_pasted_are_not_broken_into_lines(capsys: pytest.CaptureF
     """A pipe has 80 columns for rich, and no width at all for who reads it."""
     ended = ENDED._replace(record=RunRecord(run_id="r" * 64, started_at=1.0))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "follow", lambda *_: ended)
+        patch.setattr(Run, "follow", lambda *_: ended)
         assert commands.main(["watch", "r" * 64]) == 0
         assert f"Full report: fanfold report {'r' * 64}\n" in capsys.readouterr().err
     assert commands.main(["run", "s3://bucket/key", "--detach", "--run-id", "r" * 64]) == 0

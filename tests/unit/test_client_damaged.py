@@ -23,6 +23,8 @@ from fanfold.local_aws import state as local_stack
 from fanfold.report import html as html_report
 from fanfold.runs import run as runs
 from fanfold.runs.history import past_runs, show_runs
+from fanfold.runs.result import as_json
+from fanfold.runs.run import Run
 from lambda_src.aws.dynamodb import to_attribute
 from lambda_src.job import load, names
 from tests.fake_runs import fake_run
@@ -101,21 +103,21 @@ def ways(aws: FakeAws) -> list[Any]:
     of: Any = aws
 
     def shown() -> None:
-        ended = runs.read(of, deployment, RUN)
+        ended = Run(of, deployment, RUN).read()
         console = Console(file=io.StringIO())
         with runs.legible(RUN):  # as the commands do
             report.show(console, deployment.job, ended.summary, {})
             as_csv(deployment.job, ended.summary)
-            report.json_text(report.as_json(deployment.job, ended.summary, {}))
+            report.json_text(as_json(deployment.job, ended.summary, {}))
         report.show_dollars(console, ended.record)
 
     return [
         shown,
-        lambda: runs.follow(of, deployment, RUN, lambda _: None),
-        lambda: html_report.html_report(of, deployment, RUN),
-        lambda: runs.cancel(of, deployment, RUN),
-        lambda: runs.request_to_resume(of, deployment, RUN),
-        lambda: runs.deployment_of(of, [deployment], RUN),
+        lambda: Run(of, deployment, RUN).follow(),
+        lambda: html_report.html_report(Run(of, deployment, RUN)),
+        lambda: Run(of, deployment, RUN).cancel(),
+        lambda: Run(of, deployment, RUN).request_to_resume(),
+        lambda: runs.find_run(of, [deployment], RUN),
     ]
 
 
@@ -184,7 +186,7 @@ def test_a_part_that_holds_another_part_is_no_result() -> None:
     aws: Any = FakeAws("top_words")
     aws.items["length#03"]["part"] = to_attribute("4")
     with pytest.raises(runs.RunError, match=rf"^The result length#03 of the run {RUN} cannot be read: "):
-        runs.read(aws, aws.deployment, RUN)
+        Run(aws, aws.deployment, RUN).read()
 
 
 @pytest.mark.parametrize("words", [["results", RUN], ["results", RUN, "--csv"], ["watch", RUN]])
@@ -217,7 +219,7 @@ def test_a_damaged_trace_costs_the_timeline_alone(data: st.DataObject) -> None:
     container[place] = data.draw(JUNK_VALUES)
     trace["calls"] = trace["calls"][:4]
     aws.stored[key] = json.dumps(trace).encode(errors="surrogatepass")
-    assert b"The most frequent words by length" in html_report.html_report(aws, aws.deployment, RUN)
+    assert b"The most frequent words by length" in html_report.html_report(Run(aws, aws.deployment, RUN))
 
 
 BROKEN = [
@@ -235,7 +237,7 @@ BROKEN = [
 def test_a_trace_that_cannot_be_read_is_said_to_be_there(stored: bytes) -> None:
     aws: Any = FakeAws("top_words")
     aws.stored[f"runs/{RUN}/trace.json"] = stored
-    page = html_report.html_report(aws, aws.deployment, RUN).decode()
+    page = html_report.html_report(Run(aws, aws.deployment, RUN)).decode()
     assert "The trace of this run cannot be read" in page
     assert "a trace is written when a run ends" not in page
 
@@ -246,7 +248,7 @@ def test_a_damaged_manifest_is_one_sentence(stored: bytes) -> None:
     key = f"runs/{RUN}/manifest.json"
     aws.stored[key] = stored
     with pytest.raises(runs.RunError, match=rf"^s3://bucket/{key} cannot be read: "):
-        html_report.html_report(aws, aws.deployment, RUN)
+        html_report.html_report(Run(aws, aws.deployment, RUN))
 
 
 def test_runs_names_it_on_standard_error(

@@ -19,7 +19,7 @@ from fanfold.cli.output import Output, ReportError, check_path, json_text, write
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import Terminal
 from fanfold.demo import demo
-from fanfold.runs.run import Ended
+from fanfold.runs.run import Ended, Run
 from lambda_src.wire.record import RunRecord
 from tests.summaries import SUMMARY
 
@@ -159,7 +159,8 @@ def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
 def finish(path: str) -> None:
     """The end of a command whose result is asked for in ``path``."""
     deployment: Any = SimpleNamespace(job="top_words")
-    watch.finish(Ended(RECORD, SUMMARY), Aws(None), deployment, Stages(Terminal()), Output(Path(path)))
+    run = Run(Aws(None), deployment, "run")
+    watch.finish(run, Ended(RECORD, SUMMARY), Stages(Terminal()), Output(Path(path)))
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8:strict"])

@@ -15,7 +15,7 @@ from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
 from fanfold.cli.output import show
 from fanfold.cli.terminal import Terminal
-from fanfold.runs.run import command
+from fanfold.runs.run import Run
 from fanfold.safe_text import shell_word, visible
 from tests.summaries import SUMMARY
 
@@ -63,7 +63,7 @@ def test_a_shell_s_word_is_safe_and_splits_to_the_text(text: str) -> None:
 def test_the_advice_to_resume_is_one_command(text: str) -> None:
     """What is pasted names the run, whatever the run is called."""
     deployment: Any = SimpleNamespace(job="access_log")
-    advice = command("resume", Aws(None, options=" --local"), deployment, text)
+    advice = Run(Aws(None, options=" --local"), deployment, text).command("resume")
     assert visible(advice) == advice
     if text.isprintable():
         assert shlex.split(advice) == ["fanfold", "resume", "--local", "--job=access_log", text]

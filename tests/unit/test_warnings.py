@@ -15,8 +15,7 @@ from fanfold.cli import watch
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import Terminal
 from fanfold.report.page import page
-from fanfold.runs import run as runs
-from fanfold.runs.run import Ended
+from fanfold.runs.run import Ended, Run
 from fanfold.runs.source import parse
 from fanfold.runs.upload import Folder
 from lambda_src.handlers.log_results import log_results
@@ -73,7 +72,8 @@ def test_the_end_of_a_run_tells_them_on_standard_error(
 ) -> None:
     deployment: Any = SimpleNamespace(job=warned.job)
     stages = Stages(Terminal(to_errors=True), Terminal())
-    watch.finish(Ended(warned.record, dict(warned.summary)), Aws(None), deployment, stages, output)
+    ended = Ended(warned.record, dict(warned.summary))
+    watch.finish(Run(Aws(None), deployment, "run"), ended, stages, output)
     shown = capsys.readouterr()
     assert ON_A_TERMINAL in shown.err
     assert "Warning:" not in shown.out
@@ -88,12 +88,13 @@ def test_what_only_this_machine_knows_is_told_too(
         (tmp_path / name).write_text("words")
     meant: Any = parse(str(tmp_path))
     monkeypatch.setattr(watch, "upload_folder", lambda *_: Folder("input/x/", 1))
-    deployment: Any = SimpleNamespace(job=warned.job, source_bucket="bucket")
+    deployment: Any = SimpleNamespace(job=warned.job)
     stages = Stages(Terminal(to_errors=True), Terminal())
-    watch.uploaded(Aws(None), deployment, meant, stages)
+    watch.upload_shown(stages, Aws(None), "bucket", meant)
     assert "Warning:" in capsys.readouterr().err
     ended = Ended(warned.record, dict(warned.summary))
-    watch.finish(ended, Aws(None), deployment, stages, report.Output(report.STANDARD_OUTPUT))
+    run = Run(Aws(None), deployment, "run")
+    watch.finish(run, ended, stages, report.Output(report.STANDARD_OUTPUT))
     warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert [warning["code"] for warning in warnings] == ["skipped_names", BAD.code]
 
@@ -105,9 +106,9 @@ def test_results_tell_them_on_standard_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    found: Any = (SimpleNamespace(aws=None), SimpleNamespace(job=warned.job), "run")
-    monkeypatch.setattr(run_commands, "find_run", lambda *_: found)
-    monkeypatch.setattr(runs, "read", lambda *_: Ended(warned.record, dict(warned.summary)))
+    deployment: Any = SimpleNamespace(job=warned.job)
+    monkeypatch.setattr(run_commands, "open_run", lambda *_: Run(Aws(None), deployment, "run"))
+    monkeypatch.setattr(Run, "read", lambda *_: Ended(warned.record, dict(warned.summary)))
     assert commands.main(["results", "run", *options]) == 0
     shown = capsys.readouterr()
     assert shown.err == ON_A_TERMINAL

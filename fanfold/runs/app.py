@@ -1,0 +1,168 @@
+"""An account with the jobs deployed in it: where runs are started and found."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fanfold.account.choice import Account
+from fanfold.account.connection import Aws
+from fanfold.account.deployment import DeploymentError
+from fanfold.estimate.contents import local_workload, modelled, workload_of
+from fanfold.estimate.workload import Workload
+from fanfold.jobs import client_job
+from fanfold.runs.history import newest, past_runs
+from fanfold.runs.inputs import checked, contents, request_for, with_key
+from fanfold.runs.run import Run, RunError, find_run
+from fanfold.runs.source import Local, Object, Objects, Source, parse
+from fanfold.runs.upload import Folder, Input, upload, upload_folder
+from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, OnBadObject
+from lambda_src.run.prices import REFERENCE
+from lambda_src.settings import DEFAULT_JOB
+from lambda_src.wire.requests import ParseFileRequest, new_run_id
+
+ACCOUNT_QUOTA = 1000
+"""Concurrent Lambdas of an account that is not new."""
+
+Upload = Callable[[Aws, str, Local], Input | Folder]
+"""Stores a local source in a bucket."""
+
+
+def upload_source(aws: Aws, bucket: str, source: Local) -> Input | Folder:
+    """Upload a file or folder, unless the bucket has the same content. Raises UploadError."""
+    if source.files:
+        return upload_folder(aws, bucket, source)
+    return upload(aws, bucket, source.path)
+
+
+class App:
+    """The jobs deployed in one account, or in the local AWS. ``fanfold.connect`` makes one.
+
+    Whatever its methods raise is an ExpectedError, with one sentence for a person: AccountError for
+    credentials and permissions, DeploymentError for a job that is not deployed, RunError for runs,
+    SourceError and UploadError for inputs, NotModelled for estimates.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def __repr__(self) -> str:
+        return f"<App on {self.account.aws.name()}>"
+
+    def run(
+        self,
+        source: str | Path,
+        job: str = DEFAULT_JOB,
+        *,
+        block_bytes: int | None = None,
+        concurrency: int | None = None,
+        max_dollars: float | None = None,
+        run_id: str | None = None,
+        include_hidden: bool = False,
+        on_bad_object: OnBadObject = "fail",
+    ) -> Run:
+        """Start a run of ``job`` and return without waiting for it.
+
+        ``source``: a file or folder, which is uploaded first; ``s3://bucket/key``; or all objects under
+        ``s3://bucket/prefix/``. ``block_bytes``: size of a block, in the unit of the job. ``concurrency``:
+        Lambdas at once, 1 to 500. ``max_dollars``: the run is cancelled once it has cost more, in US dollars.
+        ``run_id``: a name for it, or that of a run to resume. ``include_hidden``: also read files whose names
+        begin with a dot or an underscore. ``on_bad_object``: ``"skip"`` leaves out unreadable objects.
+        """
+        run, request = self.prepare(
+            parse(os.fspath(source), include_hidden=include_hidden),
+            job,
+            ParseFileRequest(
+                run_id=run_id,
+                block_bytes=block_bytes,
+                max_concurrency=concurrency or self.default_concurrency,
+                max_dollars=max_dollars,
+                include_hidden=include_hidden or None,
+                on_bad_object="skip" if on_bad_object == "skip" else None,
+            ),
+        )
+        run.begin(request)
+        return run
+
+    def prepare(
+        self, source: Source, job: str, request: ParseFileRequest, upload: Upload = upload_source
+    ) -> tuple[Run, ParseFileRequest]:
+        """A run of ``job`` to begin, with the request to begin it with: ``request`` for ``source``, which is
+        uploaded if it is local."""
+        deployment = self.account.deployment(job)
+        stored: Input | Folder | Object | Objects
+        if isinstance(source, Local):
+            client_job(job).check(source)
+            stored = upload(self.account.aws, deployment.source_bucket, source)
+        else:
+            stored = checked(self.account.aws, deployment, source)
+        run_id = request.run_id or new_run_id()
+        request = request_for(stored, msgspec.structs.replace(request, run_id=run_id))
+        return Run(self.account.aws, deployment, run_id), request
+
+    @property
+    def default_concurrency(self) -> int:
+        """How many Lambdas a run uses at once: on the local AWS, two for each processor of this machine."""
+        return 2 * (os.cpu_count() or 1) if self.account.aws.is_local else DEFAULT_MAX_CONCURRENCY
+
+    def get(self, run_id: str, job: str | None = None) -> Run:
+        """The run of that id. ``job`` is needed only if runs of several jobs have it."""
+        return find_run(self.account.aws, self.account.deployments(job), run_id)
+
+    def runs(self, job: str | None = None, *, status: str | None = None, limit: int = 50) -> list[Run]:
+        """The newest runs, newest first: of ``job`` or of all jobs, with ``status`` or with any: RUNNING,
+        SUCCEEDED, FAILED, CANCELLED or DIED. A run whose record is unreadable is left out, with a warning."""
+        aws = self.account.aws
+        found = past_runs(aws, self.account.deployments(job), limit, status)
+        for unreadable in found.unreadable:
+            warnings.warn(unreadable.text, stacklevel=2)
+        return [Run(aws, past.deployment, past.record.run_id) for past in found.runs]
+
+    def newest(self, job: str | None = None) -> Run:
+        """The newest run, of ``job`` or of all jobs. Raises RunError if there is none."""
+        past = newest(self.account.aws, self.account.deployments(job))
+        return Run(self.account.aws, past.deployment, past.record.run_id)
+
+    def estimate(
+        self, source: str | Path | int, job: str = DEFAULT_JOB, *, quota: int = ACCOUNT_QUOTA
+    ) -> dict[str, Any]:
+        """What a run would take, as ``fanfold estimate --json`` prints it: seconds, US dollars, a suggested
+        block size and concurrency. ``source``: as for ``run``, or a number of bytes. ``quota``: how many
+        Lambdas the account may run at once."""
+        from fanfold.estimate.table import as_json, estimate  # noqa: PLC0415 - slow to import
+
+        if isinstance(source, int):
+            size, workload = source, modelled(job)(source)
+        else:
+            size, workload = self.workload(parse(os.fspath(source)), job)
+        return as_json(job, estimate(workload, size, quota, self.region))
+
+    def workload(
+        self, source: Source, job: str, warn: Callable[[str], None] = warnings.warn
+    ) -> tuple[int, Workload]:
+        """The size of ``source`` in bytes, and what ``job`` has to do with it. ``warn`` gets a sentence if
+        requests to KMS are left out."""
+        if isinstance(source, Local):
+            return source.bytes, local_workload(job, source)
+        try:
+            deployment = self.account.deployment(job)
+        except DeploymentError:  # an estimate needs no deployment
+            deployment = None
+        found = contents(self.account.aws, source, deployment)
+        workload = workload_of(job, found)
+        if deployment:
+            try:
+                workload = with_key(self.account.aws, deployment, workload)
+            except RunError as error:
+                warn(
+                    f"Requests to KMS for intermediates, if there are any, are not in this estimate. {error}"
+                )
+        return found.bytes, workload
+
+    @property
+    def region(self) -> str:
+        """The region that prices are taken from."""
+        return self.account.aws.session.region_name or REFERENCE

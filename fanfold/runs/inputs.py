@@ -1,0 +1,79 @@
+"""Inputs in S3: whether a deployment reads them, what they contain, and the request to run a job on them."""
+
+from typing import Any
+
+import msgspec
+from botocore.exceptions import BotoCoreError, ClientError
+
+from fanfold.account.connection import Aws, explain, paying
+from fanfold.account.deployment import Deployment
+from fanfold.estimate.contents import Contents, contents_in_s3, with_key_of
+from fanfold.estimate.workload import Workload
+from fanfold.runs.run import RunError
+from fanfold.runs.source import S3, Object, Objects, check_in_s3
+from fanfold.runs.upload import Folder, Input
+from lambda_src.store.keys import INPUT_PREFIX
+from lambda_src.wire.requests import ParseFileRequest
+
+
+def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Object | Objects:
+    """``source``, if it is there and ``deployment`` reads it. Raises RunError, SourceError."""
+    if source.bucket != deployment.source_bucket:
+        raise RunError(
+            f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}. "
+            "Name a local file to upload it, or deploy again to read from that bucket: "
+            f'make deploy CONTEXT="job={deployment.job} source_bucket={source.bucket}"'
+        )
+    name = source.key if isinstance(source, Object) else source.prefix
+    if source.bucket == deployment.bucket and not name.startswith(INPUT_PREFIX):
+        raise RunError(
+            f"In this bucket only {INPUT_PREFIX} holds inputs: name a key under "
+            f"{S3}{source.bucket}/{INPUT_PREFIX}, or write that to read all of them."
+        )
+    try:
+        check_in_s3(_reader(aws, source, deployment), source)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
+            raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
+        # The deployment may see what this person may not.
+    except BotoCoreError as error:
+        raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
+    return source
+
+
+def contents(aws: Aws, source: Object | Objects, deployment: Deployment | None) -> Contents:
+    """What ``source`` contains, as ``deployment`` (if any) reads it. Raises RunError, SourceError."""
+    try:
+        return contents_in_s3(_reader(aws, source, deployment), source)
+    except (BotoCoreError, ClientError) as error:
+        raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
+
+
+def _reader(aws: Aws, source: Object | Objects, deployment: Deployment | None) -> Any:
+    """A client that pays for reads of ``source`` if ``deployment`` does."""
+    client = aws.client("s3")
+    if deployment and deployment.requester_pays == "on" and deployment.source_bucket == source.bucket:
+        return paying(client)
+    return client
+
+
+def with_key(aws: Aws, deployment: Deployment, workload: Workload) -> Workload:
+    """``workload`` with what the key of the deployment's bucket takes, if it has one. Raises RunError."""
+    try:
+        return with_key_of(workload, aws.client("s3"), deployment.bucket)
+    except (BotoCoreError, ClientError) as error:
+        raise RunError(
+            f"The encryption of {S3}{deployment.bucket} cannot be read: {explain(error)}"
+        ) from error
+
+
+def request_for(stored: Input | Folder | Object | Objects, request: ParseFileRequest) -> ParseFileRequest:
+    """``request`` for that input: an upload in that version, an object or a prefix as it is when the run
+    begins."""
+    match stored:
+        case Input():
+            return msgspec.structs.replace(request, key=stored.key, etag=stored.etag)
+        case Object():
+            return msgspec.structs.replace(request, key=stored.key)
+        case Folder() | Objects():
+            return msgspec.structs.replace(request, prefix=stored.prefix)
