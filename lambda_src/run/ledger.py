@@ -106,6 +106,7 @@ class Ledger:
         architecture = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
         price_list = prices_of(os.environ.get("AWS_REGION", ""), architecture)
         self._prices, record.prices = price_list.prices, price_list.name
+        self._nested_at: float | None = None
         self._note_progress("", 0, 0, 0, 0.0)
 
     def watch(self, function: str, name: Callable[[Any], str]) -> Watch:
@@ -133,6 +134,14 @@ class Ledger:
             return 0
         return self._record.max_concurrency - self._counts["running"]
 
+    def note_nested(self, running: int) -> None:
+        """Note that ``running`` reducers are in flight for ``get_all_occurrences``, whose answer will have
+        their usage."""
+        now = time.monotonic()
+        if self._nested_at is not None:
+            self._nested_s += running * (now - self._nested_at)
+        self._nested_at = now
+
     def expect(self, calls: Callable[[], list[Call]]) -> None:
         """Note ``calls()``, too, when the ledger is closed."""
         self._expected = calls
@@ -156,7 +165,9 @@ class Ledger:
         """Raise BudgetExceeded if the cost in the record, and of the calls in flight so far, has reached the
         limit of the run."""
         function, running_s = self._in_flight
-        in_flight = self._memory_of(function) / 1024 * running_s * self._prices.gb_s
+        nested_mb_s = self._memory_of("get_occurrences") * self._nested_s
+        in_flight_gb_s = (self._memory_of(function) * running_s + nested_mb_s) / 1024
+        in_flight = in_flight_gb_s * self._prices.gb_s
         spent, limit = sum(self._record.dollars.values()) + in_flight, self._record.max_dollars
         if limit is not None and spent >= limit:
             raise BudgetExceeded(
@@ -203,6 +214,8 @@ class Ledger:
     def _note_progress(self, function: str, running: int, at_most: int, slow: int, running_s: float) -> None:
         self._counts["running"], self._counts["at_most"], self._counts["slow"] = running, at_most, slow
         self._in_flight = function, running_s
+        if not running:
+            self._nested_at, self._nested_s = None, 0.0
 
 
 def _add(

@@ -67,7 +67,9 @@ def _reduce_remotely(
         run.tick()
         if stored_at is None:
             with suppress(Transient):  # the next tick asks again
-                if results.count_parts() == len(job.parts):
+                missing = len(job.parts) - results.count_parts()
+                run.ledger.note_nested(min(missing, request.max_concurrency))
+                if not missing:
                     stored_at = time.monotonic()
         if stored_at is not None and time.monotonic() - stored_at >= ANSWER_S:
             raise _AnswerLost(f"All results were stored {ANSWER_S:.0f} s ago.")

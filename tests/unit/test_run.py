@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import itertools
 import threading
 import time
 from collections import Counter
@@ -39,7 +40,7 @@ from lambda_src.input.addresses import Listing, Placed
 from lambda_src.input.formats import Format
 from lambda_src.job import Finding, FoundIn, Measured, Owned, Place
 from lambda_src.jobs.top_words import JOB
-from lambda_src.run import lease, reduce_stage, state
+from lambda_src.run import lease, ledger, reduce_stage, state
 from lambda_src.run.orchestrator import execute
 from lambda_src.run.ports import Ports
 from lambda_src.run.summary import plain_warnings
@@ -1422,6 +1423,28 @@ def test_what_is_under_way_counts_before_it_answers(monkeypatch: pytest.MonkeyPa
     finally:
         released.set()
     assert job.table.records[-1].blocks_done == 0
+
+
+@pytest.mark.parametrize(("stored", "status"), [(0, "CANCELLED"), (20, "SUCCEEDED")])
+def test_reducers_count_before_the_function_that_calls_them_answers(
+    stored: int, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers when all of them have: until then, those that have not stored their result are at work."""
+    seconds = itertools.count(step=1000)
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
+    monkeypatch.setattr(ledger, "time", SimpleNamespace(monotonic=lambda: next(seconds), time=time.time))
+    job, released = Run(blocks=3), threading.Event()
+    job.table.count_parts = lambda: stored  # type: ignore[method-assign]
+
+    def get_all_occurrences(request: object) -> AllPartsReport:
+        released.wait(0.3)
+        return job.all_lengths(request)
+
+    request = msgspec.structs.replace(LIMIT, max_dollars=0.01)
+    with pytest.raises(BudgetExceeded) if status == "CANCELLED" else contextlib.nullcontext():
+        job.run(request, get_all_occurrences=get_all_occurrences)
+    released.set()
+    assert job.table.records[-1].status == status
 
 
 def test_a_limit_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
