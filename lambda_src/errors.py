@@ -1,7 +1,7 @@
-"""What can go wrong, by name.
+"""Errors.
 
-Each error's text is one sentence for a person. ``Transient`` errors are worth another attempt, every other
-is not: trying again would bring the same answer.
+The text of an error is a sentence for people. ``Transient`` errors are worth a retry; all others would occur
+again.
 """
 
 import re
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 
 class FanfoldError(Exception):
-    """Any failure that Fanfold foresees. Of one that another Lambda reported, ``usage`` and ``calls`` say
-    what it took all the same; of one that a call brought, ``request_id`` is what Lambda calls the call."""
+    """Any expected failure. If another Lambda reported it, ``usage`` and ``calls`` are what that invocation
+    used and called; if a call failed, ``request_id`` is Lambda's id of that call."""
 
     usage: object = None
     calls: Sequence[object] = ()
@@ -26,60 +26,59 @@ class SourceNotFound(FanfoldError):
 
 
 class SourceChanged(FanfoldError):
-    """The input object is not, or not any more, the version that a run or a request means."""
+    """The input object is not the version that a run or a request means, or not any more."""
 
 
 class SourceNotText(FanfoldError):
-    """The input is binary, UTF-16, packed in a way that cannot be unpacked, or has too long a record."""
+    """The input is binary or UTF-16, cannot be unpacked, or has a record that is too long."""
 
 
 class SourceUnreadable(FanfoldError):
-    """S3 has the input object, but does not serve it as it is: it is archived, say."""
+    """S3 has the input object, but does not serve it, for example because it is archived."""
 
 
 class SourceTooLarge(FanfoldError):
-    """The input has more than its job reads."""
+    """The input has more than the job accepts."""
 
 
 class ArchiveDamaged(FanfoldError):
-    """A compressed object is broken, cut, or followed by something else; the text names the byte."""
+    """A compressed object is corrupt, truncated, or followed by something else; the text names the byte."""
 
 
 class ArchiveTooLarge(FanfoldError):
-    """A compressed object unpacks to far more than its size lets expect, or needs too much memory or time for
-    it."""
+    """A compressed object unpacks to far more than its size suggests, or needs too much memory or time."""
 
 
 class TableUnusable(FanfoldError):
-    """The input is no table that columns can be chosen from; the text names the row or the column."""
+    """The input is not a table of the expected form; the text names the row or the column."""
 
 
 class AccessDenied(FanfoldError):
-    """A role lacks a permission; the text names the service's own words."""
+    """A role lacks a permission; the text quotes the service."""
 
 
 class EndsRun(FanfoldError):
-    """A task found that its whole run cannot go on: a fan-out raises it as it is, whatever else failed."""
+    """A failure of a task that ends the whole run: a fan-out raises it unchanged, whatever else failed."""
 
 
 class CredentialsRefused(AccessDenied):
-    """S3 does not accept the credentials or the clock of this function, whatever the object."""
+    """S3 rejects the credentials or the clock of this function, for any object."""
 
 
 class BlobDamaged(EndsRun):
-    """An intermediate object is missing, shorter than recorded or not what was written."""
+    """An intermediate object is missing, truncated or changed."""
 
 
 class RulesChanged(EndsRun):
-    """The stack was deployed while a run was going on: a function has other rules than the run."""
+    """The stack was deployed during a run: a function has other rules than the run."""
 
 
 class CodeChanged(EndsRun):
-    """The stack was deployed while a run was going on: a function does not know the form of a request."""
+    """The stack was deployed during a run: a function does not know the form of a request."""
 
 
 class ConservationBroken(FanfoldError):
-    """A byte or a word would have been lost or counted twice; the run refuses to answer."""
+    """A byte or a word would have been lost or counted twice, so the run fails."""
 
 
 class RecordUnreadable(FanfoldError):
@@ -87,27 +86,27 @@ class RecordUnreadable(FanfoldError):
 
 
 class NothingLeft(FanfoldError):
-    """Every object of the input is bad, so there is nothing to answer."""
+    """Every object of the input is bad, so there is no result."""
 
 
 class RunConflict(FanfoldError):
-    """The run id is in use by another invocation, or belongs to another input."""
+    """Another invocation uses the run id, or it belongs to another input."""
 
 
 class RunCancelled(FanfoldError):
-    """A person cancelled the run."""
+    """The run was cancelled."""
 
 
 class BudgetExceeded(RunCancelled):
-    """The run has cost more than its ``max_dollars``: it is cancelled, and can be resumed with more."""
+    """The run has reached its ``max_dollars``, and is cancelled. It can be resumed with a higher limit."""
 
 
 class TooManyDistinct(FanfoldError):
-    """A block has more distinct things to count than the memory of its function is made for."""
+    """A block has more distinct values than fit into the memory of its function."""
 
 
 class OutOfMemory(FanfoldError):
-    """The memory of a function does not hold what it counts."""
+    """A function ran out of memory while counting."""
 
 
 class JobContractViolated(FanfoldError):
@@ -115,7 +114,7 @@ class JobContractViolated(FanfoldError):
 
 
 class NoProgress(FanfoldError):
-    """A whole invocation of ``parse_file`` brought its run no further."""
+    """A whole invocation of ``parse_file`` made no progress."""
 
 
 class CapacityExhausted(FanfoldError):
@@ -123,7 +122,7 @@ class CapacityExhausted(FanfoldError):
 
 
 class FunctionFailed(FanfoldError):
-    """A function's answer cannot be used, and another attempt would not help."""
+    """The answer of a function is invalid, and a retry would not help."""
 
 
 class FanOutFailed(FanfoldError):
@@ -142,12 +141,12 @@ BAD_OBJECT = (
     SourceNotText,
     SourceUnreadable,
 )
-"""What is wrong with one object, and would be at every attempt. An object that was replaced is not bad: the
-run is of its other version."""
+"""Permanent faults of a single object. An object that was replaced is not bad: the run is of its other
+version."""
 
 
 class BadObjects(FanfoldError):
-    """Objects of a block are bad: ``found`` has the address and the fault of each."""
+    """Objects of a block are bad: ``found`` has the address of each, and the reason."""
 
     def __init__(self, found: Sequence[tuple[int, str]]) -> None:
         super().__init__(found[0][1])
@@ -155,15 +154,15 @@ class BadObjects(FanfoldError):
 
 
 class Transient(FanfoldError):
-    """A passing fault: a server error, a lost connection, a crashed or timed-out function."""
+    """A temporary fault: a server error, a lost connection, a crashed or timed-out function."""
 
 
 class MemoryExceeded(Transient):
-    """A function needed more memory than it has, and was killed. Another attempt has all memory to itself."""
+    """A function needed more memory than it has, and was killed. A retry has all the memory to itself."""
 
 
 class Throttled(Transient):
-    """Too many requests; ``retry_after_s`` is the service's own wish, if it gave one."""
+    """Too many requests; ``retry_after_s`` is the delay that the service asked for, if any."""
 
     def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
@@ -175,14 +174,13 @@ FORMER_NAMES = {"JobBroken": "JobContractViolated", "NoRoom": "CapacityExhausted
 
 
 def by_name(name: str, message: str) -> FanfoldError:
-    """The error of that name, as another Lambda reported it."""
+    """The error of this name, which another Lambda reported."""
     known = {cls.__name__: cls for cls in _all_errors(FanfoldError)}
     return known.get(FORMER_NAMES.get(name, name), FunctionFailed)(message)
 
 
 def one_line(text: str) -> str:
-    """``text`` of somebody else's, such as a key, in a sentence: what ends a line or steers a terminal is
-    shown as its escape.
+    """Foreign ``text``, such as a key, for use in a sentence: line ends and terminal controls are escaped.
 
     >>> print(one_line("input/größe\\n.log"))
     input/größe\\n.log
@@ -191,7 +189,7 @@ def one_line(text: str) -> str:
 
 
 def for_people(text: str) -> str:
-    """The text of a failure without the names of our errors, which records and answers keep for programs.
+    """The text of a failure without the names of errors, which are for programs.
 
     >>> for_people("NoRoom: Every call was throttled.")
     'Every call was throttled.'

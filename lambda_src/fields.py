@@ -53,7 +53,7 @@ OnBadObject = Literal["fail", "skip"]
 
 
 Time = Annotated[float, Meta(ge=0, lt=1e11)]
-"""Seconds since the epoch, up to the year 5138: a calendar ends somewhere."""
+"""Seconds since the epoch, up to the year 5138."""
 
 
 Part = Annotated[str, Meta(min_length=1, max_length=64)]

@@ -1,26 +1,26 @@
-"""How long tasks of a fan-out take, by how much work each has: what tells a straggler from a large task."""
+"""How long the tasks of a fan-out take for their work, to tell a straggler from a large task."""
 
 import bisect
 import math
 
 ENOUGH_DONE = 10
-"""Of tasks with about as much work, so that their median says something."""
+"""So many tasks of about the same work give a useful median."""
 
 
 class Pace:
-    """The seconds that tasks took. Those whose work is within a power of two are of one size."""
+    """The seconds that tasks took, by size: tasks whose work is within a power of two have the same size."""
 
     def __init__(self) -> None:
         self._taken_s: dict[int | None, list[float]] = {}  # by size, each sorted
 
     def took(self, work: float, seconds: float) -> None:
-        """A task that had so much work is done."""
+        """Note a finished task."""
         bisect.insort(self._taken_s.setdefault(_size(work), []), seconds)
 
     def usual_s(self, work: float) -> float:
-        """How long a task with so much work usually takes: the median of those of its own size, or else of
-        the nearest size, in proportion where these had less work. Infinite while too few are done: tasks
-        without work say nothing of those that have some."""
+        """How long a task with this much work usually takes: the median of its size, or else of the nearest
+        size, scaled up if that is smaller. Infinite until enough tasks are done; tasks without work do not
+        count for those that have some."""
         size = _size(work)
         known = {other: taken_s for other, taken_s in self._taken_s.items() if len(taken_s) >= ENOUGH_DONE}
         if size in known:
@@ -33,7 +33,7 @@ class Pace:
 
 
 def _size(work: float) -> int | None:
-    """``work`` is at least half of two to the power of it, and less than all; None for no work."""
+    """The exponent of the next power of two above ``work``; None for no work."""
     return math.frexp(work)[1] if work > 0 else None
 
 

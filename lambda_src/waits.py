@@ -1,4 +1,4 @@
-"""Ending, from outside, what threads wait for: a thread that waits for a socket hears of nothing else."""
+"""Ends the waits of threads from outside: a thread that waits for a socket cannot be stopped otherwise."""
 
 import socket
 import threading
@@ -17,16 +17,16 @@ class Waits:
         self._ended = False
 
     def join(self) -> None:
-        """Whatever this thread waits for from now on belongs to the group."""
+        """Add this thread: whatever it waits for from now on belongs to the group."""
         _of_thread.waits = self
 
     def end(self) -> None:
-        """End every wait of the group, and those that would begin later."""
+        """End all waits of the group, now and later."""
         with self._lock:
             self._ended = True
             for waited_for in self._sockets:
-                with suppress(OSError):  # not connected yet, or not any more
-                    # Below TLS, whose own state belongs to the thread that waits.
+                with suppress(OSError):  # not connected, or not any more
+                    # Not through TLS, whose state belongs to the waiting thread.
                     socket.socket.shutdown(waited_for, socket.SHUT_RDWR)
 
     def add(self, waited_for: socket.socket) -> None:
@@ -37,14 +37,14 @@ class Waits:
             self._sockets.add(waited_for)
 
     def remove(self, waited_for: socket.socket) -> None:
-        """It is not waited for any more."""
+        """The thread no longer waits for it."""
         with self._lock:
             self._sockets.discard(waited_for)
 
 
 @contextmanager
 def waiting_for(waited_for: socket.socket) -> Iterator[None]:
-    """Inside, this thread waits for a socket. Raises OSError if its group has ended."""
+    """Register this thread's wait for a socket. Raises OSError if its group has ended."""
     waits: Waits | None = getattr(_of_thread, "waits", None)
     if waits is None:
         yield

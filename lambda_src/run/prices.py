@@ -1,4 +1,4 @@
-"""What AWS charges for what a run uses: list prices, without free tiers and taxes."""
+"""AWS prices for what a run uses: list prices, without free tiers and taxes."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,8 +6,8 @@ from typing import NamedTuple
 AS_OF = "2026-11"
 
 ITEMS = ("gb_s", "invocations", "s3_puts", "s3_gets", "table_write_units", "table_read_units", "log_gb")
-"""What is paid for: Lambda's GB-seconds and invocations; S3's PUTs, and LISTs, which cost the same; its GETs
-and HEADs; DynamoDB's on-demand units; what goes into CloudWatch Logs."""
+"""What AWS charges for: Lambda's GB-seconds and invocations; S3's PUTs, and LISTs, which cost the same; S3's
+GETs and HEADs; DynamoDB's on-demand units; what goes into CloudWatch Logs."""
 
 REFERENCE = "us-east-1"
 
@@ -16,8 +16,8 @@ ATHENA_MIN_BYTES = 10_000_000
 
 
 class Prices(NamedTuple):
-    """Dollars per unit of each item; of Athena per TB that it scans; of S3 Standard per GB of 2**30 bytes,
-    and month; of KMS per request."""
+    """Dollars per unit of each item; Athena per TB scanned; S3 Standard per GB (2**30 bytes) and month; KMS
+    per request."""
 
     gb_s: float
     invocations: float
@@ -52,7 +52,7 @@ class PriceList(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For a person, and for the record of a run, from which ``prices_named`` finds the prices again."""
+        """For people, and for the record of a run. ``prices_named`` finds the prices again."""
         note = "" if self.fallback_for is None else f" (no prices for {self.fallback_for or 'no region'})"
         return f"{self.region}, {self.architecture}, {AS_OF}{note}"
 
@@ -92,8 +92,8 @@ def athena_dollars(scanned_bytes: int, prices: Prices) -> float:
 
 
 def storage_dollars(stored_bytes: float, days: float, prices: Prices) -> float:
-    """The price of so many bytes in S3 Standard for so many days, in its first 50 TB. S3 charges for a GB of
-    2**30 bytes and a month, here of 30 days.
+    """The price of storing bytes in S3 Standard for some days, in its first 50 TB. S3 charges per GB of 2**30
+    bytes and per month, here of 30 days.
 
     >>> storage_dollars(2**30, 30, PRICES["us-east-1", "arm64"])
     0.023

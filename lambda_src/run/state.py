@@ -26,8 +26,8 @@ from lambda_src.wire.requests import HandOverRequest, Pinned
 T = TypeVar("T")
 
 TRACE_S = 10.0
-"""A trace that takes longer is given up: a run that is out of time must be handed over, and is as exact
-without."""
+"""A trace that takes longer is given up: a run that is out of time must be handed over, and its result does
+not depend on the trace."""
 
 
 class Run:
