@@ -24,7 +24,7 @@ from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs import top_words
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words
-from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed, choose, find_library
+from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed, find_library
 from stacks.native_library import library_name, source_of_job
 from tests.texts import ANY_BYTES
 
@@ -425,7 +425,7 @@ print(KERNEL.is_native, "ctypes" in sys.modules)
     assert in_a_process(code, library_folder()) == "True True"
     assert in_a_process(code) == "False False"
     assert in_a_process(code, library_folder(), FANFOLD_KERNEL="python") == "False False"
-    assert choose() is C  # in the other tests
+    assert top_words.choose_kernel() is C  # in the other tests
 
 
 def test_the_library_is_of_the_source_that_is_here() -> None:

@@ -1,11 +1,12 @@
 """The ten most frequent words of each length from 1 to 20.
 
-A part is a length; its line in a blob is a JSON object that maps each word to its count, or several with tabs
-between them, where a block had more words than it holds at once: then a word may come again. Observations are
-words. Words of more than 20 code points are counted in the extra ``longer_words``. The extra
-``native_blocks`` tells how many blocks the kernel in C has counted; the answer is the same.
+A part is a length. Its line in a blob is a JSON object that maps each word to its count. A block with more
+words than it holds at once writes several objects with tabs between them, and a word may be in each of them.
+Observations are words. The extra ``longer_words`` counts words of more than 20 code points, the extra
+``native_blocks`` the blocks that the kernel in C has counted, which gives the same answer.
 """
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,11 +14,24 @@ from lambda_src.errors import TooManyDistinct
 from lambda_src.input.findings import INVALID_UTF8, Tally
 from lambda_src.job import Input, Job, Mapped, Measured, Place, Reduced, Span
 from lambda_src.jobs.top_words import top
-from lambda_src.jobs.top_words.kernel import choose
+from lambda_src.jobs.top_words.kernel import Kernel, find_library
 from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.jobs.top_words.words import LONGEST, RULES
 
-KERNEL = choose()
+KERNEL_VARIABLE = "FANFOLD_KERNEL"
+"""With ``python`` in this environment variable, the compiled library is not used."""
+
+
+def choose_kernel() -> Kernel:
+    """The kernel of this process. The other one is not imported: every cold start would pay for it."""
+    if os.environ.get(KERNEL_VARIABLE) == "python" or not find_library():
+        from lambda_src.jobs.top_words.python_kernel import KERNEL  # noqa: PLC0415
+    else:
+        from lambda_src.jobs.top_words.c_kernel import KERNEL  # noqa: PLC0415
+    return KERNEL
+
+
+KERNEL = choose_kernel()
 
 
 def measure(source: Input) -> Measured:

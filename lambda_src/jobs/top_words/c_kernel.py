@@ -37,8 +37,8 @@ _SECRET = os.urandom(32)
 """The key of all hashes of this process."""
 
 _KEPT_BYTES = 32 << 20
-"""Memory that has counted so much text, or summed lines of so much, is kept for the next block or part:
-touching fresh pages costs more than counting into them, if words are many. What more took is given back."""
+"""Memory that has counted this much text, or summed this much of lines, is kept for the next block or part:
+with many words, touching fresh pages costs more than counting into them. Larger memory is freed."""
 
 _kept: list[int] = []
 """At most one handle of a ``Counting``, cleared."""
@@ -47,13 +47,13 @@ _kept_sums: list[int] = []
 """At most one handle of a ``Sums``."""
 
 _SLICE_BYTES = 8 << 20
-"""Stretches that Unicode's rules are applied to at once: as text, they are held several times over."""
+"""Unicode's rules are applied to this much at once: as text, it is in memory several times."""
 
 MOST_TEXT_BYTES = 400_000_000
-"""Of the words of one sum that have more than 16 bytes each: as many as 12 million of 33 bytes have."""
+"""The text of one sum's words of more than 16 bytes: 12 million words of 33 bytes."""
 
 FEW_CHARACTERS = 500
-"""Different ones that are no letters, in the text of a block: many a language has no more."""
+"""Different characters that are not letters, in the text of a block. Many languages have no more."""
 
 _is_letter = functools.lru_cache(1 << 14)(is_letter)
 _is_mark = functools.lru_cache(1 << 14)(is_mark)
@@ -78,7 +78,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "sums_add": (c_int, [_pointer, c_char_p, _size, POINTER(_size)]),
     "sums_best": (c_int, [_pointer, _size, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)]),
 }
-"""What each function of kernel.c answers and takes."""
+"""What each function of kernel.c returns and takes."""
 
 
 @functools.cache
@@ -112,8 +112,7 @@ class Counting:
         return Invalid(invalid.value, first.value)
 
     def _settle(self) -> None:
-        """Make words of the stretches, so that they take no more memory, and lines of the words, if these are
-        many."""
+        """Turn the stretches into words, which frees their memory, and many words into lines."""
         self._resolve()
         settled, settled_bytes = c_size_t(), c_size_t()
         _check(_c().counting_settle(self._handle, byref(settled), byref(settled_bytes)))
@@ -205,7 +204,7 @@ def _words_of_all(stretches: bytes) -> bytes:
     """The words of each stretch, as ``words_of`` gives them, with spaces between; a newline is before each
     stretch. All at once where that is faster, for no rule of lower case looks across a space or a newline."""
     text = _without_separators(stretches.decode("utf-8", errors="replace"))
-    # Whether all is in NFC already is told at once of a stretch: most are.
+    # Most stretches are in NFC already, and one check finds that.
     normalized = [
         unicodedata.normalize("NFC", words) if len(words) <= MAX_RANKED_SPELLING else _normalized(words)
         for words in text.lower().split("\n")

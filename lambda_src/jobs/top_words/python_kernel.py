@@ -1,4 +1,4 @@
-"""The kernel in Python: what the one in C is held equal to, and what works where that is not built."""
+"""The kernel in Python: the reference for the one in C, and used where that is not built."""
 
 from collections import Counter
 from typing import Annotated
@@ -37,7 +37,7 @@ class Counting:
         return invalid_utf8(chunk)
 
     def _settle(self) -> None:
-        """Make words of the stretches, so that they take no more memory."""
+        """Turn the stretches into words, which frees their memory."""
         counts = count_words(self._stretches)
         for settled, more in zip(self._settled, counts.by_length, strict=True):
             top.add(settled, more)
@@ -46,7 +46,7 @@ class Counting:
         self._unsettled_bytes = 0
 
     def _write(self) -> None:
-        """Write the words that are settled to the lines, as one more object of each where there are any."""
+        """Write the settled words to the lines, as one more object in each that has any."""
         for length, counts in enumerate(self._settled):
             if counts:
                 line = self._lines[length]

@@ -1,10 +1,10 @@
 """Tokens, and where a text may be cut without cutting one.
 
-A *token* is a maximal sequence of letters and combining marks in UTF-8; an invalid byte belongs to none. What
-separates tokens may be cut, but for its characters.
+A *token* is a maximal sequence of letters and combining marks in UTF-8. An invalid byte belongs to none. Between
+tokens, a text may be cut between any two characters.
 
-In UTF-8 no character begins inside another, so a few bytes around a place tell whether a token covers it.
-Where that token ends is looked for in a few bytes first, which is enough in most texts.
+In UTF-8 no character begins inside another, so a few bytes around a position tell whether a token covers it.
+The end of that token is looked for in a few bytes first, which is enough in most texts.
 """
 
 import codecs
@@ -14,14 +14,14 @@ from lambda_src.jobs.top_words.letters import is_letter, is_mark
 from lambda_src.records import Rule
 
 MAX_TOKEN_BYTES = 1 << 20
-"""A longer token is no text, and would make memory unbounded."""
+"""A longer token is not text, and memory would be unbounded."""
 
 _CHARACTER_BYTES = 4
 _FIRST_REACHES_BYTES = (256, 64 << 10)
 
 
 def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
-    """``at``, or where the token or the character ends that began before it and goes on there.
+    """``at``, or the end of the token or character that covers it.
 
     >>> first_cut("señor, yes".encode(), 1, False), first_cut("señor, yes".encode(), 7, False)
     (6, 7)
@@ -32,7 +32,7 @@ def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
     while first > max(at - _CHARACTER_BYTES, 0) and _goes_on(data[first]):
         first -= 1  # to the beginning of the character before `at`
     for reach_bytes in (*_FIRST_REACHES_BYTES, len(data)):
-        # An incomplete character at the end is left out unless it is the last. What is invalid separates.
+        # An incomplete character at the end is left out, unless the text ends. Invalid bytes are separators.
         reach = data[first : first + reach_bytes]
         text, _ = codecs.utf_8_decode(reach, "replace", is_all and first + len(reach) == len(data))
         token = _first_token(text)
@@ -44,7 +44,7 @@ def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
 
 
 def last_cut(data: bytes) -> int:
-    """Where the token begins that may go on behind ``data``, or the end of what surely separates.
+    """The start of the token that may continue after ``data``, or the end of the last sure separator.
 
     >>> last_cut("yes, señ".encode()), last_cut("yes, señ".encode()[:-1]), last_cut(b"yes "), last_cut(b"yes")
     (5, 5, 4, 0)
@@ -61,19 +61,19 @@ def last_cut(data: bytes) -> int:
 
 
 def _first_token(text: str) -> str:
-    """What ``text`` has before its first separator."""
+    """``text`` up to its first separator."""
     separators = "".join(char for char in set(text) if not (is_letter(char) or is_mark(char)))
     return re.split(f"[{re.escape(separators)}]", text, maxsplit=1)[0] if separators else text
 
 
 def _first_character(data: bytes, text: str) -> bytes:
-    """The bytes of the first character of ``text``, which ``data`` was decoded to; none of an invalid one."""
+    """The bytes of the first character of ``text``, decoded from ``data``; none if it is invalid."""
     character = text[0].encode()
     return character if data.startswith(character) else b""
 
 
 def _goes_on(byte: int) -> bool:
-    """Whether no character begins with ``byte``, for it is the second or a later one of one."""
+    """Whether ``byte`` is the second or a later byte of a character."""
     return byte & 0xC0 == 0x80
 
 

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 from lambda_src.jobs.top_words.letters import VERSION
 
 RULES = f"3 {VERSION} unicode {unicodedata.unidata_version}"
-"""Names what decides on words and on who owns them: counts by other rules are not to be summed with ours."""
+"""Identifies the rules for words and their owners: counts made by other rules must not be summed with ours."""
 
 LONGEST = 20
 """Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
 
 MAX_RANKED_SPELLING = 4 * LONGEST
-"""NFC makes at most four code points one: a word of more is longer than ``LONGEST`` in any form, and is left
-as it is, for NFC takes quadratic time to sort marks."""
+"""NFC joins at most four code points into one, so a longer word exceeds ``LONGEST`` in any form. It is not
+normalized, because NFC takes quadratic time to sort marks."""
 
 _SEPARATOR = 0x20
 _FOLD = bytes(
@@ -41,28 +41,28 @@ class WordCounts(NamedTuple):
 
 SETTLE_BYTES = 64 << 20
 SETTLE_STRETCHES = 1_000_000
-"""A block makes words of its stretches when it has counted so much text, or found so many distinct ones.
-Where a sentence is a stretch, hardly any comes twice."""
+"""A block turns its stretches into words after this much text, or this many distinct stretches. Where a whole
+sentence is one stretch, hardly any stretch repeats."""
 
 SPILL_WORDS = 2_000_000
 SPILL_BYTES = 64 << 20
-"""Distinct words that are counted together in memory. If a block has more, they are written to its lines, and
-counting begins anew: a word may stand in several objects of a line."""
+"""Distinct words that are counted together in memory. If a block has more, they are written to its lines and
+counting starts over, so a word may be in several objects of a line."""
 
 
 def is_full(text_bytes: int, stretches: int) -> bool:
-    """Whether the stretches of a block, which were made of ``text_bytes``, are to be settled."""
+    """Whether to turn the stretches of a block, found in ``text_bytes`` of text, into words."""
     return text_bytes >= SETTLE_BYTES or stretches >= SETTLE_STRETCHES
 
 
 def are_many(words: int, word_bytes: int) -> bool:
-    """Whether the words that are settled, which have ``word_bytes`` together, are to be written to lines."""
+    """Whether to write the settled words, of ``word_bytes`` together, to lines."""
     return words >= SPILL_WORDS or word_bytes >= SPILL_BYTES
 
 
 def count_stretches(chunk: bytes, stretches: Counter[bytes]) -> None:
     """Add the stretches of ``chunk``, which cuts no token, to ``stretches``, ASCII letters in lower case. A
-    stretch is what stands between two separators of ASCII: in most texts one token.
+    stretch is the text between two ASCII separators: one token in most texts.
 
     Stays on bytes: splitting and counting run in C. Lower case first is safe, for it changes neither what
     is a letter nor how the other letters of a word are lowered.
@@ -93,7 +93,7 @@ def _word() -> Any:
 
 
 def words_of(stretch: bytes) -> list[str]:
-    """The words of one stretch, in order, of which those above ``LONGEST`` are only good for being counted.
+    """The words of one stretch, in order. Those above ``LONGEST`` are not normalized: they are only counted.
 
     >>> words_of("naïve—Œuvre".encode())
     ['naïve', 'œuvre']
