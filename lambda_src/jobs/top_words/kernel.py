@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 from lambda_src.input.findings import Invalid
 
 LIBRARY = "fanfold.libs/kernel-f7894b20.so"
-"""The path of the compiled kernel.c in the layer, with a hash of the source. During a deployment, new code can
-meet an old layer, and then counts in Python."""
+"""The path of the compiled kernel.c in the layer, with a hash of the source. During a deployment, new code
+can meet an old layer, and then counts in Python."""
 
 
 class CountedLines(NamedTuple):
@@ -53,8 +53,8 @@ class Sums(Protocol):
 class Kernel(NamedTuple):
     """``most_words`` distinct words fit into a reducer's memory at once (docs/memory.md).
 
-    ``sums(most, part, parts)`` sums at most ``most`` distinct words: those of ``part``, one of ``parts``. Each
-    word belongs to one part."""
+    ``sums(most, part, parts)`` sums at most ``most`` distinct words: those of ``part``, one of ``parts``.
+    Each word belongs to one part."""
 
     is_native: bool
     most_words: int

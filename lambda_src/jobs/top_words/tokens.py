@@ -1,7 +1,7 @@
 """Tokens, and where a text may be cut without cutting one.
 
-A *token* is a maximal sequence of letters and combining marks in UTF-8. An invalid byte belongs to none. Between
-tokens, a text may be cut between any two characters.
+A *token* is a maximal sequence of letters and combining marks in UTF-8. An invalid byte belongs to none.
+Between tokens, a text may be cut between any two characters.
 
 In UTF-8 no character begins inside another, so a few bytes around a position tell whether a token covers it.
 The end of that token is looked for in a few bytes first, which is enough in most texts.

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from lambda_src.jobs.top_words.letters import VERSION
 
 RULES = f"3 {VERSION} unicode {unicodedata.unidata_version}"
-"""Identifies the rules for words and their owners: counts made by other rules must not be summed with ours."""
+"""Identifies the rules for words and their owners: counts made by other rules must not be summed with
+ours."""
 
 LONGEST = 20
 """Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
