@@ -10,7 +10,7 @@ from fanfold.account.connection import Aws
 from fanfold.account.deploy import NO_TERMINAL, NotDeployed, given
 from fanfold.account.doctor import QUALIFIER
 
-from .test_client_doctor import Service, refused
+from .test_account_doctor import Service, refused
 
 TOLD = {"Account": "111122223333", "Arn": "arn", "ResponseMetadata": {}}
 BOOTSTRAPPED = {"Parameter": {"Value": "30"}}

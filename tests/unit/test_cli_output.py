@@ -127,7 +127,7 @@ def test_what_cannot_be_written_to_is_refused_beforehand(tmp_path: Path) -> None
 
 def in_a_process(code: str, **options: object) -> "subprocess.CompletedProcess[bytes]":
     """``code`` after the imports of this module."""
-    imports = "from pathlib import Path\nfrom tests.unit.test_client_report import *\n"
+    imports = "from pathlib import Path\nfrom tests.unit.test_cli_output import *\n"
     done: subprocess.CompletedProcess[bytes] = subprocess.run(
         [sys.executable, "-c", imports + code],
         cwd=ROOT,

@@ -70,7 +70,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(tmp_path: Path) -> None:
 def test_a_run_at_work_is_left_alone_however_old(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fanfold.demo.folder import run_folder\n"
-        "from tests.unit.test_client_run_folder import fill\n"
+        "from tests.unit.test_demo_folder import fill\n"
         f"with run_folder(Path({str(tmp_path)!r}), '0') as folder:\n"
         "    fill(folder); print(flush=True); sys.stdin.read()\n"
     )
