@@ -1,5 +1,5 @@
-"""What a person sees of a stack in CloudWatch, and is told by e-mail. It costs money while it is there, also
-when nothing runs: docs/decisions/0021."""
+"""The dashboard of a stack in CloudWatch, and its alarms by e-mail. It costs money even when nothing runs:
+docs/decisions/0021."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ from lambda_src.run.metrics import DIMENSION, NAMESPACE, UNITS
 
 PERIOD = Duration.minutes(5)
 NEAR_TIMEOUT = 0.8
-"""From this share of its time-out on, a function is near it."""
+"""A function is near its time-out from this share of it on."""
 
 _LAST_RUNS = (
     'filter event = "run_ended"',
@@ -63,7 +63,7 @@ class Dashboard(Construct):
         dashboard.add_widgets(
             self._of_functions("Duration, p50", "Duration", "p50", width=8),
             self._of_functions("Duration, p99", "Duration", "p99", width=8),
-            self._of_functions("At work at once", "ConcurrentExecutions", "Maximum", width=8),
+            self._of_functions("Concurrent executions", "ConcurrentExecutions", "Maximum", width=8),
         )
         dashboard.add_widgets(
             cloudwatch.LogQueryWidget(
@@ -131,8 +131,8 @@ class Dashboard(Construct):
                 "Throttled",
                 self._metric("Throttles"),
                 threshold=1,
-                description="Lambda refused calls of a run for want of concurrency; they were made again "
-                "later. Ask AWS for more, or for less with max_concurrency.",
+                description="Lambda throttled calls of a run, which were repeated later. Ask AWS for a "
+                "larger quota, or run with a smaller max_concurrency.",
             ),
             *(
                 self._alarm(

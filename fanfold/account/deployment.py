@@ -60,8 +60,8 @@ def find_deployment(aws: Aws, job: str) -> Deployment:
         if error.response["Error"]["Code"] == "ValidationError":  # which says of what: that it does not exist
             raise StackNotFound(
                 f"There is no stack {stack} in {aws.session.region_name}. Deploy it with "
-                f"`{deploy_command(job)}`, or name its account by --profile and --region; for the local AWS, "
-                "give --local."
+                f"`{deploy_command({'job': job})}`, or name its account by --profile and --region; for the "
+                "local AWS, give --local."
             ) from error
         raise DeploymentError(f"The stack {stack} cannot be looked up: {explain(error)}") from error
     except BotoCoreError as error:
@@ -77,13 +77,19 @@ def _deployment(job: str, outputs: Mapping[str, str]) -> Deployment:
     except msgspec.ValidationError as error:
         raise DeploymentError(
             f"The stack {stack_name(job)} lacks an output ({error}). Deploy it again with "
-            f"`{deploy_command(job)}`."
+            f"`{deploy_command({'job': job})}`."
         ) from error
 
 
-def deploy_command(job: str) -> str:
-    """What a person types to deploy ``job`` to an account."""
-    return "make deploy" if job == DEFAULT_JOB else f'make deploy CONTEXT="job={job}"'
+def deploy_command(context: Mapping[str, str]) -> str:
+    """The command that deploys to an account with these settings, such as the job.
+
+    >>> deploy_command({"job": "top_words", "architecture": "x86_64"})
+    'make deploy CONTEXT="architecture=x86_64"'
+    """
+    settings = {name: value for name, value in context.items() if (name, value) != ("job", DEFAULT_JOB)}
+    given = " ".join(f"{name}={value}" for name, value in settings.items())
+    return f'make deploy CONTEXT="{given}"' if given else "make deploy"
 
 
 def _cdk(aws: LocalAws, folder: Path, command: str, *arguments: str) -> None:

@@ -19,7 +19,13 @@ from rich.text import Text
 
 from fanfold.account.choice import Account
 from fanfold.account.connection import AccountError, Aws, explain
-from fanfold.account.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
+from fanfold.account.deployment import (
+    Deployment,
+    DeploymentError,
+    StackNotFound,
+    deploy_command,
+    find_deployment,
+)
 from fanfold.checkout import CDK, ROOT
 from fanfold.local_aws.processes import started, temporary_folder
 from fanfold.local_aws.state import LocalStackError
@@ -363,17 +369,6 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
     more = f", and {len(different) - 3} more" if len(different) > 3 else ""
     text = f"the deployed stack differs from this checkout: {', '.join(different[:3])}{more}"
     return Finding("Checkout", "wrong", text, fix if local else deploy_command(context))
-
-
-def deploy_command(context: Mapping[str, str]) -> str:
-    """How to deploy with these settings.
-
-    >>> deploy_command({"job": "top_words", "architecture": "x86_64"})
-    'make deploy CONTEXT="architecture=x86_64"'
-    """
-    settings = {name: value for name, value in context.items() if (name, value) != ("job", DEFAULT_JOB)}
-    given = " ".join(f"{name}={value}" for name, value in settings.items())
-    return f'make deploy CONTEXT="{given}"' if given else "make deploy"
 
 
 def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:

@@ -1,5 +1,5 @@
-"""The stack of a job for a local AWS, as `cdk synth` writes it. It is kept by what it is made of: to write it
-takes longer than to deploy it."""
+"""The stack of a job for a local AWS, as `cdk synth` writes it. It is kept under a hash of its sources,
+because synthesis takes longer than deployment."""
 
 import hashlib
 import platform
@@ -14,7 +14,7 @@ from fanfold.local_aws.processes import remove_folder, started, temporary_folder
 ASSEMBLIES = ROOT / ".build" / "assemblies"
 
 KEPT = 3
-"""Of each job the assemblies that were used last. Nobody deploys from an older one any more."""
+"""The last assemblies of each job that are kept. Older ones are no longer deployed."""
 
 MADE_OF = (
     *("app.py", "cdk.json", "package-lock.json", "requirements.txt", "requirements-native.txt"),
@@ -23,7 +23,7 @@ MADE_OF = (
 
 
 def identity(job: str) -> str:
-    """Tells the local stack of ``job``, as this checkout has it now, from any other."""
+    """Identifies the local stack of ``job`` as it is in this checkout now."""
     made_of = hashlib.sha256(f"{job} {sys.implementation.cache_tag} {platform.machine()}".encode())
     for name in MADE_OF:
         for path in _files(ROOT / name):
@@ -34,8 +34,8 @@ def identity(job: str) -> str:
 
 @contextmanager
 def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterator[Callable[[], Path | None]]:
-    """Begin to write the assembly of ``job`` if there is none. Gives what waits until it is there, to be used
-    within the block; None, if it could not be written. What the CDK says of it stays in ``folder``."""
+    """Start to synthesize the assembly of ``job``, unless there is one. Yields a function, for use in the
+    block, that waits for it; it returns None if the synthesis failed. The CDK's log is in ``folder``."""
     wanted = ASSEMBLIES / identity(job)
     if wanted.exists():
         wanted.touch()
@@ -45,7 +45,7 @@ def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterato
     def written() -> Path | None:
         if group.leader.wait():
             return None
-        if identity(job) != wanted.name:  # A source has changed meanwhile: whose assembly it is nobody knows.
+        if identity(job) != wanted.name:  # a source has changed meanwhile, so it must not be kept
             return writing / "cdk.out"
         try:
             (writing / "cdk.out").rename(wanted)
@@ -78,7 +78,7 @@ def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterato
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """What ``path`` holds, or is, without what Python and other tools have left there."""
+    """``path``, or the files below it without caches of Python and other tools."""
     if not path.is_dir():
         yield path
         return

@@ -1,7 +1,7 @@
-"""The gate of the local AWS: what was signed with a key of this run passes, and nothing else.
+"""The gate of the local AWS: only requests that are signed with a key of this run pass.
 
-Any user of the machine can connect to a loopback port. So every request has to be signed (AWS Signature
-Version 4, in its Authorization header), the signature is checked here, and no path is exempt.
+Any user of the machine can connect to a loopback port. So every request must have an AWS Signature Version 4
+in its Authorization header. It is checked here, for every path.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -16,8 +16,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 
 MAX_HASHED_BYTES = 16 << 20
-"""A body that the signature covers, but no header gives the hash of, is held here: Lambda's and DynamoDB's
-requests, of which none is larger."""
+"""A body whose hash no header gives is held here to check its signature. Requests to Lambda and DynamoDB are
+never larger."""
 
 
 class Denied(Exception):
@@ -25,8 +25,8 @@ class Denied(Exception):
 
 
 class Gate:
-    """Stands before ``app``. ``secret_of`` tells the secret key of an access key and a session token, or None
-    if this run has not issued them."""
+    """Checks requests to ``app``. ``secret_of`` returns the secret key of an access key and a session token,
+    or None if this run has not issued them."""
 
     def __init__(self, app: App, secret_of: Callable[[str, str], str | None]) -> None:
         self._app = app
@@ -47,7 +47,7 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _check(self, scope: Mapping[str, Any], receive: Receive) -> Receive:
-        """What the app is to receive the body from. Raises Denied."""
+        """The function from which the app receives the body. Raises Denied."""
         if scope["path"].startswith("/_"):
             raise Denied("The administration of the local AWS is closed.")
         headers = _headers(scope)
@@ -74,7 +74,7 @@ class Gate:
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
-    """By name in lower case; one that is sent on several lines is signed as its values joined by commas."""
+    """By name in lower case. A header on several lines is signed as its values joined by commas."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), sigv4.decode_header_value(raw_value)
@@ -98,7 +98,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Receives ``body``, which was read already, and then what comes after it."""
+    """Receives ``body``, which was read already, then the rest."""
     waiting = [body]
 
     async def receive_again() -> Message:
@@ -110,7 +110,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _answer_403(reason: str, method: str, send: Send) -> None:
-    """403, in the form that clients of any AWS service show the reason from."""
+    """403, in a form whose reason the clients of all AWS services show."""
     error = f"<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{reason}</Message></Error>"
     body = f"<ErrorResponse>{error}</ErrorResponse>".encode()
     headers = [

@@ -1,4 +1,4 @@
-"""Processes that do not outlive this one, unless they are let."""
+"""Processes that end with this one, unless they are let stay."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ class Group:
         self.stays = False
 
     def let_stay(self) -> None:
-        """It outlives this process; ``end_group`` ends it."""
+        """Let it outlive this process. ``end_group`` ends it."""
         with SIGNALS.held():
             os.write(self.pipe, b"\0")
             self.stays = True
@@ -45,7 +45,7 @@ def started(
     pass_fds: Sequence[int] = (),
 ) -> Iterator[Group]:
     """Start ``command`` in ``folder``, in a session and a process group of its own, and end the whole group
-    with the block. Should this process be killed, the group ends too. What it says goes to ``log_file``.
+    with the block, or when this process is killed. Its output goes to ``log_file``.
     Raises OSError.
     """
     SIGNALS.check()
@@ -87,8 +87,8 @@ def remove_folder(folder: Path) -> None:
 
 
 def end_group(process_id: int, has_ended: Callable[[], bool], timeout_s: float) -> None:
-    """End the group that ``process_id`` leads, which another process let stay: ask it to, and after
-    ``timeout_s`` kill what is left of it. Raises PermissionError."""
+    """End the group that ``process_id`` leads and another process let stay: by SIGTERM, and after
+    ``timeout_s`` by SIGKILL. Raises PermissionError."""
     with suppress(ProcessLookupError):
         os.killpg(process_id, signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
@@ -103,13 +103,13 @@ def _end(group: Group) -> None:
         return
     with suppress(subprocess.TimeoutExpired):
         group.leader.wait(2 * STOP_TIMEOUT_S)
-    # What a command that ended by itself has left, or one whose leader was killed.
+    # The command may have left processes, or its leader may have been killed.
     _kill(group.leader.pid)
     group.leader.wait()
 
 
 def _kill(group: int) -> None:
-    """What is killed takes a moment to go, and as a zombie stays until who inherits it has asked for it."""
+    """A killed process takes a moment to end, and remains a zombie until its parent waits for it."""
     deadline = time.monotonic() + GONE_TIMEOUT_S
     with suppress(ProcessLookupError):
         while time.monotonic() < deadline:

@@ -1,5 +1,5 @@
-"""A local AWS: MiniStack on loopback, with IAM enforced and TLS, behind a gate that only the credentials open
-that were made for it."""
+"""A local AWS: MiniStack on loopback with TLS and enforced IAM, behind a gate that only its own credentials
+pass."""
 
 import os
 import resource
@@ -39,7 +39,7 @@ class LocalAws(NamedTuple):
 
 
 class Access(NamedTuple):
-    """What opens a local AWS."""
+    """The endpoint and the credentials of a local AWS."""
 
     endpoint: str
     access_key_id: str
@@ -48,14 +48,13 @@ class Access(NamedTuple):
 
 @contextmanager
 def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
-    """Start a local AWS on a free loopback port, and end it with everything that it started.
+    """Start a local AWS on a free loopback port. When the block ends, so does everything that it started.
 
-    Its log stays in ``folder``. ``server_variables`` are set in its environment, for instance
+    Its log stays in ``folder``. ``server_variables`` are set in its environment, for example
     ``LAMBDA_ACCOUNT_CONCURRENCY``. Raises LocalAwsError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        # Everything in here is gone when the block ends.
         temporary_folder() as private,
         serving(private, private, folder / "local-aws.log", server_variables) as server,
     ):
@@ -63,7 +62,7 @@ def local_aws(folder: Path, **server_variables: str) -> Iterator[LocalAws]:
 
 
 class Server(NamedTuple):
-    """A local AWS that was started just now, with what opens it and its processes."""
+    """A local AWS that was just started, with its credentials and processes."""
 
     aws: LocalAws
     access: Access
@@ -74,11 +73,11 @@ class Server(NamedTuple):
 def serving(
     private: Path, data: Path, log: Path, server_variables: Mapping[str, str], pass_fds: Sequence[int] = ()
 ) -> Iterator[Server]:
-    """Start a local AWS that has its certificates and all temporary files in ``private``, and in ``data``
-    what it could keep: folders that only this user can enter. Raises LocalAwsError."""
+    """Start a local AWS with certificates and temporary files in ``private``, and the data that it may keep
+    in ``data``. Only this user may be able to enter these folders. Raises LocalAwsError."""
     log.unlink(missing_ok=True)
     with ExitStack() as running:
-        # To append, for the server cuts its log when that grows long.
+        # Opened for appending: the server truncates its log when it grows long.
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log.open("ab") as log_file:
             port = listener.getsockname()[1]
             access = Access(
@@ -106,8 +105,8 @@ def serving(
                     "IOT_MTLS_ENABLED": "0",
                     "SFTP_ENABLED": "0",
                     "LOG_LEVEL": "WARNING",
-                    # Bodies of some MB would be mapped and unmapped for each request, in the server and in
-                    # the Lambdas: page faults would take most of a GET.
+                    # Otherwise bodies of some MB are mapped and unmapped for each request, in the server
+                    # and in the Lambdas, and page faults take most of a GET.
                     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
                     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
                     "TMPDIR": str(private),
@@ -116,7 +115,7 @@ def serving(
                     **server_variables,
                 },
                 log_file,
-                folder=ROOT,  # where it finds the package
+                folder=ROOT,  # the package is importable there
                 pass_fds=[listener.fileno(), *pass_fds],
             )
             group = running.enter_context(server)
@@ -152,7 +151,7 @@ def client_environment(access: Access, private: Path) -> dict[str, str]:
 
 
 def _raise_open_files_limit() -> None:
-    """250 Lambdas at once are more connections than the usual soft limit of 1,024 files."""
+    """250 Lambdas at once need more connections than the usual soft limit of 1,024 files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -169,7 +168,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str
         try:
             opener.open(environment["AWS_ENDPOINT_URL"], timeout=5).close()
         except urllib.error.HTTPError as answer:
-            if answer.code == 403:  # the gate is there, and closed to what is not signed
+            if answer.code == 403:  # the gate is up: it refuses what is not signed
                 return
         except OSError:  # not yet
             pass

@@ -1,8 +1,8 @@
 """Signals that end a command: Ctrl-C, SIGTERM, and the SIGHUP of a terminal that is closed.
 
-The first one raises KeyboardInterrupt at whatever line the main thread is, but not while signals are held:
-what is begun there is noted down, to be undone in any case. Only standard library, and little of it: this is
-imported before anything else.
+The first one raises KeyboardInterrupt in the main thread, at any line, except while signals are held: what
+starts there is recorded first, so that it is always cleaned up. This module is imported before anything else,
+so it imports little.
 """
 
 import os
@@ -20,9 +20,9 @@ STOPPED = "Stopped."
 
 
 class Signals:
-    """What came, and what is to be undone before this process ends. Of use in the main thread only.
+    """The signals that came, and the cleanup that remains. For the main thread only.
 
-    ``exit_message`` is what a person is told when a signal has ended the command.
+    ``exit_message`` is printed when a signal has ended the command.
     """
 
     def __init__(self) -> None:
@@ -34,27 +34,27 @@ class Signals:
         self._endings: list[Callable[[], object]] = []
 
     def listen(self) -> None:
-        """From now on the signals end the command, except those that whoever started it has it ignore, as
-        nohup does."""
+        """From now on the signals end the command, except those that it was started to ignore, as by
+        nohup."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._arrive)
         sys.unraisablehook = _tell_unless_interrupted
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come. For a library may have swallowed the first one: in
-        ``__del__`` and other callbacks Python itself does."""
+        """Raise KeyboardInterrupt if a signal has come. A library may have swallowed the first one; Python
+        itself does, in ``__del__`` and other callbacks."""
         if self.arrived and not self._holds:
             self._raised = True
             raise KeyboardInterrupt
 
     def reset(self) -> None:
-        """What came was answered otherwise than by ending: the next signal is a first one again."""
+        """The command handled the signal and goes on: the next one counts as the first."""
         self.arrived = self._raised = False
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """No signal interrupts the block; one that comes does so right after it."""
+        """No signal interrupts the block. One that comes during it interrupts right after it."""
         self._holds += 1
         try:
             yield
@@ -65,8 +65,8 @@ class Signals:
 
     @contextmanager
     def cleanup(self, do: Callable[[], T], undo: Callable[[T], object]) -> Iterator[T]:
-        """What ``do`` gives, undone when the block ends. Whenever a signal comes, either nothing was done or
-        it will be undone: here, or where a ``with`` itself was interrupted, by ``end``."""
+        """The result of ``do``, undone when the block ends. Whenever a signal comes, either nothing was done
+        or it will be undone: here, or by ``end`` if the ``with`` itself was interrupted."""
         with self.held():
             thing = do()
 
@@ -83,15 +83,15 @@ class Signals:
                     ending()
 
     def end(self) -> None:
-        """Undo what is not undone yet, the latest first. No signal interrupts it, or anything after it."""
+        """Run the cleanup that remains, latest first. From here on, no signal interrupts anything."""
         self._holds += 1
         with ExitStack() as endings:
             while self._endings:
                 endings.callback(self._endings.pop(0))
 
     def ignore(self) -> None:
-        """All is done, and told: from now on signals change nothing, also while Python itself ends, which no
-        longer calls their handlers then."""
+        """All is done and printed: from now on signals have no effect, even while Python itself shuts down
+        and no longer calls their handlers."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
@@ -99,7 +99,7 @@ class Signals:
         self.arrived, self.latest = True, number
         if self._holds:
             return
-        if self._raised:  # Asked again: the way out takes long, or the first exception was swallowed.
+        if self._raised:  # A second signal: the exit takes long, or the first exception was swallowed.
             self.end()
             os.write(2, f"{self.exit_message}\n".encode())
             os._exit(EXIT_STATUS)
@@ -108,7 +108,7 @@ class Signals:
 
 
 def _tell_unless_interrupted(unraisable: "sys.UnraisableHookArgs") -> None:
-    """``check`` raises again what was swallowed; no person wants to read of it."""
+    """``check`` raises again what was swallowed, so there is no need to print it."""
     if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
 

@@ -1,8 +1,8 @@
-"""A local AWS that stays, with stacks deployed in it: ``up`` starts it, any later command finds it, ``down``
-ends it.
+"""A local AWS that keeps running, with stacks deployed in it: ``up`` starts it, later commands find it,
+``down`` ends it.
 
-One for each checkout, in one private folder. The server holds a lock there for as long as it lives: so nobody
-asks whether it answers, or takes another process, or what has its port now, for it.
+There is one for each checkout, in one private folder. The server holds a lock there while it lives, so it
+cannot be mistaken for another process, or for another server on its port.
 """
 
 import fcntl
@@ -33,13 +33,12 @@ STOP_TIMEOUT_S = 60.0
 
 
 class LocalStackError(ExpectedError):
-    """The local AWS that was up is gone, or its folder cannot be used."""
+    """The local AWS has died, or its folder cannot be used."""
 
 
 class LocalStack(NamedTuple):
-    """A local AWS that is up, and what is deployed in it, by job. For an ``Aws``: ``account_of(
-    aws.environment)``. No request is needed to find a deployment. ``was_saved``: it was down, and was started
-    just now with its data."""
+    """A local AWS that is up, and its deployments by job. For an ``Aws``: ``account_of(aws.environment)``.
+    ``was_saved``: it was down, and has just been started with its data."""
 
     aws: LocalAws
     deployments: Mapping[str, Deployment]
@@ -54,7 +53,8 @@ class Deployed(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """The server: what opens it, the leader of its processes, and whether ``down`` has begun to end it."""
+    """The server: its credentials, the leader of its processes, and whether ``down`` has started to end
+    it."""
 
     access: Access
     process_id: int
@@ -62,7 +62,8 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What is known of the local AWS. Without ``running`` it is down, and ``server`` has saved its data."""
+    """The stored state of the local AWS. Without ``running`` it is down, and ``server`` has saved its
+    data."""
 
     server: str
     running: Running | None = None
@@ -71,7 +72,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Folder:
-    """Where all of it lies."""
+    """The folder of the local AWS."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -84,7 +85,7 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """For one command at a time, which changes what is here. Raises LocalStackError."""
+        """For one command at a time to change the folder. Raises LocalStackError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = self.path.stat()
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
@@ -128,7 +129,7 @@ class Folder:
         return False
 
     def leader(self) -> int | None:
-        """The leader of the processes that hold the lock, found without the record."""
+        """The leader of the processes that hold the lock, without the record."""
         for opened in Path("/proc").glob("[0-9]*/fd/*"):
             with suppress(OSError):  # it is another user's, or has just ended
                 if opened.readlink() == self._alive.resolve():
@@ -143,24 +144,25 @@ class Folder:
 
     @contextmanager
     def alive(self) -> Iterator[int]:
-        """The lock, for a server to hold: it inherits the file, and so does nothing else."""
+        """The lock for a server to hold. Only the server inherits the file."""
         with self._alive.open("wb") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX)
             yield alive.fileno()
 
 
 def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalStack:
-    """See to it that a local AWS is up, with the stack of ``job`` as this checkout has it.
+    """Make sure that a local AWS is up, with the stack of ``job`` as it is in this checkout.
 
-    What is so already is left alone: with nothing to do this takes milliseconds. ``tell`` is given what
-    begins now, in a few words. However it is interrupted, a local AWS is up that the next command finds, or
-    there is none. Raises LocalAwsError, LocalStackError, DeploymentError, OSError.
+    With nothing to do, this takes milliseconds. ``tell`` gets each step as it starts. After an interruption,
+    either a local AWS is up that the next command finds, or there is none.
+
+    Raises LocalAwsError, LocalStackError, DeploymentError, OSError.
     """
     folder = Folder(state)
     with folder.locked():
         record = folder.record()
         if record and record.running and record.running.ending and folder.is_alive():
-            _end(folder, record.running.process_id, STOP_TIMEOUT_S)  # as a `down` that was killed has not
+            _end(folder, record.running.process_id, STOP_TIMEOUT_S)  # a `down` was killed before it did
         was_saved = False
         if not (record and record.running and folder.is_alive()):
             was_saved = folder.saved.exists()
@@ -171,9 +173,9 @@ def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalSt
 
 
 def find_running(*, state: Path = STATE) -> LocalStack | None:
-    """The local AWS that is up, or None where it is down. Takes milliseconds.
+    """The local AWS that is up, or None. Takes milliseconds.
 
-    Raises LocalStackError for one that has ended by itself, or was killed.
+    Raises LocalStackError if it ended by itself or was killed.
     """
     folder = Folder(state)
     record = folder.record()
@@ -203,8 +205,8 @@ def _died(folder: Folder) -> Stopped:
 
 
 def down(*, delete_data: bool, state: Path = STATE) -> bool:
-    """End the local AWS and all that it has started; whether it was up. What is in it is there again after
-    the next ``up``, unless ``delete_data``. Raises LocalStackError, OSError."""
+    """End the local AWS and everything that it started. Returns whether it was up. The next ``up`` restores
+    its data, unless ``delete_data``. Raises LocalStackError, OSError."""
     if not state.exists():
         return False
     folder = Folder(state)
@@ -212,14 +214,14 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
         was_up = folder.is_alive()
         try:
             record = folder.record()
-        except LocalStackError:  # damaged, which must not keep the server up
+        except LocalStackError:  # damaged; the server must end anyway
             if was_up and (leader := folder.leader()):
                 _end(folder, leader, 0 if delete_data else STOP_TIMEOUT_S)
             if not delete_data:
                 raise
             record = None
         if record and record.running and was_up:
-            # Who watches a run there hears of it now, and not when the last of its processes has gone.
+            # Commands that watch a run learn of it now, not when the last process has ended.
             folder.write(
                 msgspec.structs.replace(record, running=msgspec.structs.replace(record.running, ending=True))
             )
@@ -239,19 +241,19 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
 
 
 def _end(folder: Folder, leader: int, timeout_s: float) -> None:
-    """Once all is saved, it need not wait for Lambdas that are at work."""
+    """Once all is saved, there is no need to wait for running Lambdas."""
     end_group(leader, lambda: not folder.is_alive() or folder.saved.exists(), timeout_s)
 
 
 def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -> Record:
-    # Here, for what finds a local AWS has no need of it, and it takes longer than that.
+    # Imported here: it takes longer than finding a local AWS, which does not need it.
     from importlib.metadata import version  # noqa: PLC0415
 
     server = f"ministack {version('ministack')}"
     if record and folder.saved.exists() and record.server == server:
         tell("Starting the local AWS, with its data")
     else:
-        tell(f"Starting a local AWS{_why_anew(record, server)}")
+        tell(f"Starting a local AWS{_why_empty(record, server)}")
         folder.empty()
         record = Record(server)
     _remove(folder.private)
@@ -262,7 +264,7 @@ def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -
         serving(folder.private, folder.data, folder.log, kept, [alive]) as started,
         SIGNALS.held(),
     ):
-        # From now on it can change. Should this fail, it saves its data again as it is ended.
+        # From now on the data can change. If this fails, the server saves them again when it ends.
         folder.saved.unlink(missing_ok=True)
         running = Running(started.access, started.aws.process_id)
         record = msgspec.structs.replace(record, running=running)
@@ -271,7 +273,7 @@ def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -
     return record
 
 
-def _why_anew(record: Record | None, server: str) -> str:
+def _why_empty(record: Record | None, server: str) -> str:
     if not record:
         return ""
     if record.server != server:
@@ -282,7 +284,7 @@ def _why_anew(record: Record | None, server: str) -> str:
 def _deploy(folder: Folder, record: Record, job: str, tell: Callable[[str], None]) -> Record:
     tell(f"Deploying the stack {stack_name(job)} into it")
     new = identity(job)
-    # Until it is deployed, nobody is to take it for so.
+    # Until the deployment is complete, the record must not say that it is.
     deployed = {name: one for name, one in record.deployed.items() if name != job}
     folder.write(msgspec.structs.replace(record, deployed=deployed))
     aws = _local_stack(folder, record).aws

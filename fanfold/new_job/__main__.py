@@ -19,7 +19,8 @@ class JobNotWritten(Exception):
 
 
 def write_job(root: Path, name: str) -> list[Path]:
-    """Write the job ``name`` and its test below ``root``; the files. Raises JobNotWritten, OSError."""
+    """Write the job ``name`` and its test below ``root``, and return both paths. Raises JobNotWritten,
+    OSError."""
     if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise JobNotWritten(
             f"NAME: {name!r} cannot name a job: use up to 40 lower-case letters, digits and underscores, "
@@ -37,7 +38,7 @@ def write_job(root: Path, name: str) -> list[Path]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the job that is named; the exit status."""
+    """Write the named job. Returns the exit status."""
     try:
         job, test = write_job(ROOT, " ".join(arguments))
     except (JobNotWritten, OSError) as error:

@@ -101,7 +101,7 @@ def _past_runs(aws: Aws, deployment: Deployment, limit: int, status: str | None)
     except (BotoCoreError, ClientError) as error:
         # The request is the same whatever the table, so it is the index that it lacks.
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException":
-            again = f"fanfold up{job_option(job)}" if aws.endpoint_url else deploy_command(job)
+            again = f"fanfold up{job_option(job)}" if aws.endpoint_url else deploy_command({"job": job})
             raise AccountError(
                 f"The table {table} has no index of its runs yet. To add it, deploy again: {again}"
             ) from error
