@@ -1,8 +1,8 @@
-"""A run as one HTML file: its result, its Lambdas, what it cost, and why the result is to be believed.
+"""A run as one HTML file: its result, its Lambdas, its cost, and why the result can be trusted.
 
-The file asks for nothing from anywhere, and its Content-Security-Policy would not let it. Text of the input
-gets into it in two ways only: through the template, which escapes every value, and as JSON that cannot end
-its element, from which the script makes text, never markup.
+The file loads nothing, and its Content-Security-Policy forbids it. Text of the input gets into it in two ways
+only: through the template, which escapes every value, and as JSON that cannot end its element, from which the
+script (``script/*.js``) makes text, never markup.
 """
 
 import base64
@@ -54,7 +54,7 @@ MOST_FAILURES = 50
 
 
 class LibraryMissing(Exception):
-    """What draws the page is not there; the text is one sentence for the person."""
+    """The library that draws the charts is not installed; the text says how to get it."""
 
 
 def page(
@@ -69,11 +69,11 @@ def page(
     options: str = "",
     trace_error: str = "",
 ) -> str:
-    """The report of a run of ``job``, a whole HTML document that asks for nothing from anywhere.
+    """The report of a run of ``job``, a whole HTML document that loads nothing.
 
-    A run that is called RUNNING has died. ``summary`` is what ``summarize`` gives of it, ``parts`` are its
-    reports and ``manifest`` that of its blocks: with both, the report recomputes the run's proof.
-    ``trace`` and ``manifest`` are None where the bucket does not hold them any more; ``trace_error`` says why
+    A run whose status is RUNNING has died. ``summary`` is what ``summarize`` returned, ``parts`` are the
+    reports of its reducers and ``manifest`` those of its blocks: with both, the report recomputes the proof.
+    ``trace`` and ``manifest`` are None if the bucket no longer has them; ``trace_error`` says why
     a trace cannot be read. ``version`` is Fanfold's, ``options`` how the command line names the account.
     Raises LibraryMissing.
     """
@@ -110,8 +110,8 @@ def page(
 
 
 def _calls_missing(record: RunRecord, trace: Trace) -> int:
-    """How many calls were counted and are not in the trace: an invocation of ``parse_file`` that is killed
-    writes no trace. Its own are not among those counted."""
+    """How many calls were counted but are not in the trace, since an invocation of ``parse_file`` that is
+    killed writes none. Calls of ``parse_file`` itself are not counted."""
     counted = sum(record.calls.get(name, 0) for name in CALL_COUNTS.values())
     written = sum(call.outcome in CALL_COUNTS and call.function != "parse_file" for call in trace.calls)
     return max(0, counted - written)
@@ -134,7 +134,7 @@ def _stacks(result: Result | None) -> list[dict[str, Any]]:
 
 
 def _command(job: str, record: RunRecord, options: str) -> str:
-    """What runs it again, for a shell."""
+    """The shell command that runs it again."""
     name = record.name()
     # A prefix that ends like a folder needs no star.
     source = name.removesuffix("*") if record.key is None and name.endswith("/*") else name
@@ -143,7 +143,7 @@ def _command(job: str, record: RunRecord, options: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Nothing but this style, this script, and pictures that are in the page."""
+    """Allows this style, this script, and pictures in the page, and nothing else."""
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
         "base-uri 'none'; form-action 'none'"
