@@ -251,7 +251,7 @@ class _Blobs:
     def delete(self, reports: Iterable[BlockReport]) -> None:
         """Includes the blobs that were stored before an object was left out."""
         if self._keep_days == 1:
-            stored = {(report.block, of) for report in reports for of in ("", variant(report.left_out))}
+            stored = {(report.block, name) for report in reports for name in ("", variant(report.left_out))}
             self._blobs.delete(sorted(stored), self._remaining_s)
 
 

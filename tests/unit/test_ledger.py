@@ -1,4 +1,4 @@
-"""The books of a run: what is told is charged once, whatever became of it."""
+"""The ledger of a run: every call is charged once, whatever its outcome."""
 
 import math
 from collections import Counter, defaultdict
@@ -44,13 +44,12 @@ CALLS = st.builds(
 
 
 def ledger_of(record: RunRecord, traces: list[Trace]) -> Ledger:
-    """One whose trace is the last of ``traces``."""
+    """A ledger whose trace is the last of ``traces``."""
     return Ledger(record, lambda: NOTHING, lambda: traces[-1] if traces else None, traces.append)
 
 
 def charge_of(calls: list[Call]) -> dict[str, float]:
-    """The oracle: what AWS would bill for these calls and one more, that of parse_file, as far as it is
-    known."""
+    """The oracle: what AWS would bill for these calls and for parse_file, as far as it is known."""
     bill = defaultdict(float, invocations=1.0, log_gb=float(LOG_BYTES))
     for call in calls:
         if call.usage:
@@ -67,7 +66,7 @@ def charge_of(calls: list[Call]) -> dict[str, float]:
 
 
 @given(st.lists(CALLS, max_size=30), st.integers(0, 30))
-def test_what_is_told_is_charged_once_over_any_number_of_invocations(calls: list[Call], cut: int) -> None:
+def test_a_call_is_charged_once_over_any_number_of_invocations(calls: list[Call], cut: int) -> None:
     traces: list[Trace] = []
     first = RunRecord(run_id="run", started_at=0.0)
     ledger = ledger_of(first, traces)
@@ -89,8 +88,8 @@ def test_what_is_told_is_charged_once_over_any_number_of_invocations(calls: list
     ledger.close()
     ledger.close()  # after a hand-over that failed, say
 
-    told = [call for call in traces[-1].calls if call.function != "parse_file"]
-    assert told == calls
+    stored = [call for call in traces[-1].calls if call.function != "parse_file"]
+    assert stored == calls
     own = [call for call in traces[-1].calls if call.function == "parse_file"]
     assert [(call.task, call.attempt) for call in own] == [("invocation 1", 1), ("invocation 2", 2)]
 
@@ -142,7 +141,7 @@ def test_without_an_answer_the_function_s_own_memory_counts_if_it_is_known() -> 
     lost = Call("log_results", "results", 1, 0.0, 0.0, 2.0, "failed")
     ledger.keep(lost)
     ledger.show()
-    assert record.used["gb_s"] == 2.0  # by what parse_file has
+    assert record.used["gb_s"] == 2.0  # with the memory of parse_file
     ledger.keep(Call("log_results", "results", 2, 0.0, 0.0, 2.0, "done", usage=Usage(512, 0, 0, 0, 0, {})))
     ledger.keep(lost)
     ledger.show()
@@ -154,14 +153,14 @@ def ended(answer: Any, error: BaseException | None = None) -> Ended:
     return Ended("task", 2, 5.0, 6.0, 7.5, outcome, answer, error)
 
 
-def test_the_calls_that_a_call_has_made_are_told_too() -> None:
-    """Of get_all_occurrences, be its answer a report or a failure."""
+def test_the_calls_that_a_call_made_are_in_the_trace_too() -> None:
+    """Those of get_all_occurrences, whether it answers with a report or a failure."""
     inner = Call("get_occurrences", "length 3", 1, 1.0, 2.0, 3.0, "done", usage=NOTHING)
     failure = FanOutFailed("1 of 20 tasks failed.")
     failure.calls, failure.usage = [inner], NOTHING
-    for told in (ended(AllPartsReport([], [inner], NOTHING)), ended(None, failure)):
+    for call in (ended(AllPartsReport([], [inner], NOTHING)), ended(None, failure)):
         calls: list[Call] = []
-        Watch("get_all_occurrences", str, calls.append).ended(told)
+        Watch("get_all_occurrences", str, calls.append).ended(call)
         assert calls[0] == inner
         assert (calls[1].function, calls[1].task, calls[1].usage) == ("get_all_occurrences", "task", NOTHING)
 

@@ -50,7 +50,7 @@ RECORDS = st.builds(
 
 
 def line_of(record: RunRecord) -> str:
-    """What standard output gets."""
+    """What is written to standard output."""
     written: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout.write", written.append)
@@ -110,7 +110,7 @@ def test_the_metrics_are_the_record(record: RunRecord) -> None:
     assert values.pop("Retries") == record.calls.get("tried_again", 0)
     assert values.pop("Throttles") == record.calls.get("throttled", 0)
     assert values.pop("Dollars") == pytest.approx(sum(record.dollars.values()))
-    # A stage that did not begin has no time: nought would be a lie, and halve the average.
+    # A stage that did not begin has no time: 0 would be wrong, and halve the average.
     stages = {"parse": "ParseSeconds", "reduce": "ReduceSeconds", "log": "LogSeconds"}
     assert values == {stages[stage]: value for stage, value in record.seconds.items() if stage in stages}
 
@@ -119,7 +119,7 @@ def test_there_are_no_more_than_an_account_has_for_nothing() -> None:
     assert len(metrics.UNITS) <= FREE_CUSTOM_METRICS
 
 
-def test_a_run_that_succeeds_is_told_of_once() -> None:
+def test_a_run_that_succeeds_is_published_once() -> None:
     job = Run(blocks=2)
     job.run()
     (ended,) = job.ended
@@ -134,7 +134,7 @@ def test_a_run_that_succeeds_is_told_of_once() -> None:
 
 
 @pytest.mark.parametrize(("error", "status"), [(FanfoldError, "FAILED"), (RunCancelled, "CANCELLED")])
-def test_a_run_that_fails_or_is_cancelled_is_told_of_once(error: type[Exception], status: str) -> None:
+def test_a_run_that_fails_or_is_cancelled_is_published_once(error: type[Exception], status: str) -> None:
     def fails(_: object) -> Any:
         raise error("It ended.")
 
@@ -145,7 +145,7 @@ def test_a_run_that_fails_or_is_cancelled_is_told_of_once(error: type[Exception]
     assert job.ended[0].finished_at >= job.ended[0].started_at
 
 
-def test_a_run_of_another_invocation_is_not_told_of() -> None:
+def test_a_run_of_another_invocation_is_not_published() -> None:
     job = Run(blocks=2)
 
     def overtaken(_: object) -> Any:

@@ -1,4 +1,4 @@
-"""One run with services of the test's own: exact or FAILED, and nothing half-true left."""
+"""A run with fake services: it is exact or FAILED, and leaves nothing that is half true."""
 
 import contextlib
 import copy
@@ -182,7 +182,7 @@ class Run:
         self.manifest = manifest
 
     def nearly_over(self) -> float:
-        """What is left of an invocation whose time runs out while blocks are mapped."""
+        """The remaining time of an invocation that runs out of it while blocks are mapped."""
         return 900.0 if len(self.parsed) < 20 else lease.HANDOVER_S - 1
 
     def run(self, request: ParseFileRequest | None = None, **changed: Any) -> Any:
@@ -270,7 +270,7 @@ def test_the_lease_is_renewed_while_the_trace_is_stored(monkeypatch: pytest.Monk
 def test_a_trace_that_takes_too_long_is_given_up(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever hands over has a minute left, and must not spend it on a timeline."""
+    """An invocation that hands over has a minute left, and must not spend it on a trace."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
     monkeypatch.setattr(state, "TRACE_S", 0.01)
     released = threading.Event()
@@ -350,7 +350,7 @@ def test_a_lost_answer_is_asked_for_at_a_table_that_is_slow() -> None:
 def test_a_renewal_is_tried_again_while_the_lease_lasts(
     renewals_s: list[float], ends: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each takes so long; the first one succeeds."""
+    """Each call takes so long; the first one succeeds."""
     now, times = [1e9], iter(renewals_s)
 
     class Slow(Table):
@@ -403,7 +403,7 @@ def test_blobs_that_cannot_be_deleted_fail_no_run(
 
 def test_an_empty_object_is_a_run_with_empty_lists_and_a_warning() -> None:
     summary = Run(blocks=0).run()
-    assert [(told["code"], told["message"]) for told in summary.warnings] == [
+    assert [(warning["code"], warning["message"]) for warning in summary.warnings] == [
         ("empty_input", "s3://bucket/key is empty, so every count is zero.")
     ]
     assert (summary.status, summary.blocks, summary.words) == ("SUCCEEDED", 0, 0)
@@ -416,8 +416,8 @@ def test_an_archive_of_nothing_is_told_as_an_empty_object_is() -> None:
     def of_nothing(request: ParseBlockRequest) -> BlockReport:
         return msgspec.structs.replace(job.block(request), findings={"invalid_utf8": Finding(0, 0, None, [])})
 
-    (told,) = job.run(parse_block=of_nothing).warnings
-    assert (told["code"], told["message"]) == (
+    (warning,) = job.run(parse_block=of_nothing).warnings
+    assert (warning["code"], warning["message"]) == (
         "empty_input",
         "s3://bucket/key holds no text, so every count is zero.",
     )
@@ -623,7 +623,7 @@ def test_the_only_block_that_fails_is_named() -> None:
 
 
 def noting(requests: list[Any], work: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``work``, with each of its requests noted."""
+    """``work``, which notes each of its requests."""
 
     def noted(request: Any) -> Any:
         requests.append(request)
@@ -647,8 +647,8 @@ def test_every_request_carries_the_rules() -> None:
     by_hand = noting(requests, lambda request: job.length(int(request.part)))
     job.table.record = None
     job.run(get_all_occurrences=answer_lost, get_occurrences=by_hand)
-    told = {type(request): getattr(request, "rules", "") or request.record.rules for request in requests}
-    assert told == dict.fromkeys(
+    rules = {type(request): getattr(request, "rules", "") or request.record.rules for request in requests}
+    assert rules == dict.fromkeys(
         [ParseBlockRequest, GetAllOccurrencesRequest, LogResultsRequest, GetOccurrencesRequest], JOB.rules
     )
 
@@ -701,7 +701,7 @@ def test_a_finished_run_is_no_answer_by_other_rules() -> None:
     with pytest.raises(RulesChanged, match=r"run_id: the run run has the rules 'older', and the deployed"):
         job.run()
     assert job.table.record is not None
-    job.table.record.rules = ""  # as before records told
+    job.table.record.rules = ""  # as in old records
     assert job.run().status == "SUCCEEDED"
 
 
@@ -755,7 +755,7 @@ def test_a_finished_run_is_no_answer_for_another_version() -> None:
 
 
 def test_a_run_that_is_resumed_goes_on_with_the_version_that_it_began_with() -> None:
-    """Though the object was replaced; whoever asks for a finished run means the object as it is now."""
+    """Even if the object was replaced; but a request for a finished run means the current object."""
     job, asked = Run(blocks=3), []
 
     def pin(record: RunRecord) -> Pinned:
@@ -772,7 +772,7 @@ def test_a_run_that_is_resumed_goes_on_with_the_version_that_it_began_with() -> 
 
 @pytest.mark.parametrize("error", [SourceNotFound, AccessDenied])
 def test_a_finished_run_whose_object_is_gone_says_so(error: type[Exception]) -> None:
-    """Without an ETag a request means the object as it is now, and there is none."""
+    """Without an ETag a request means the current object, and there is none."""
     job = Run(blocks=3)
     job.run()
 
@@ -811,7 +811,7 @@ def test_a_request_can_mean_one_version_of_the_object() -> None:
 
 
 def test_an_event_that_comes_twice_begins_a_run_once() -> None:
-    """The second one, be it late, neither repeats what was done nor resumes what was given up."""
+    """The second one, even if it is late, neither repeats the run nor resumes it."""
     job = Run(blocks=3)
     request = ParseFileRequest(key="key", block_bytes=10, must_be_new=True)
     with pytest.raises(FanOutFailed):
@@ -924,7 +924,7 @@ def test_a_hand_over_that_fails_fails_the_run(monkeypatch: pytest.MonkeyPatch) -
 
 
 def handed_over(job: Run, monkeypatch: pytest.MonkeyPatch) -> HandOverRequest:
-    """A job whose first invocation has run out of time; what it sent to the next."""
+    """The request that the first invocation of ``job`` sent to the next when it ran out of time."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
     assert job.run(remaining_s=job.nearly_over).status == "RUNNING"
     (request,) = job.handed_over
@@ -995,7 +995,7 @@ def test_a_person_waits_for_the_next_invocation_but_not_for_ever(monkeypatch: py
 
 
 def test_a_cancel_that_a_dead_owner_never_heard_stops_nobody_else() -> None:
-    """Whoever asks for the run again means it."""
+    """A new request for the run overrules it."""
     job = Run(blocks=3)
     with pytest.raises(FanOutFailed):
         job.run(parse_block=fails_at(job, 1))
@@ -1031,13 +1031,12 @@ def trace_of(job: Run) -> list[Call]:
     return sorted(job.trace.calls, key=lambda call: (call.function, len(call.task), call.task, call.attempt))
 
 
-def told(calls: list[Call]) -> list[tuple[str, str, int, str]]:
+def ends_of(calls: list[Call]) -> list[tuple[str, str, int, str]]:
     return [(call.function, call.task, call.attempt, call.outcome) for call in calls]
 
 
 class Worker:
-    """A worker whose every answer says what it took: ``ms`` for each of its calls, and one PUT. It fails as
-    ``faults`` have it, by task and attempt."""
+    """A worker that reports its usage with every answer, and fails as ``faults`` say, by task and attempt."""
 
     def __init__(self, work: Callable[[Any], Any], faults: Mapping[tuple[int, int], str]) -> None:
         self._work, self._faults = work, faults
@@ -1070,7 +1069,7 @@ class Worker:
 )
 @settings(deadline=None, max_examples=40)
 def test_whatever_happens_what_was_used_is_what_the_workers_took(faults: dict[tuple[int, int], str]) -> None:
-    """Also over a run that fails and is resumed until it succeeds."""
+    """Also if a run fails, and is resumed until it succeeds."""
     job = Run(blocks=6)
     worker = Worker(job.block, faults)
     invocations = 0
@@ -1103,7 +1102,7 @@ def test_the_trace_holds_every_call_of_the_run() -> None:
         return msgspec.structs.replace(job.all_lengths(request), calls=inner, usage=USAGE)
 
     summary = job.run(get_all_occurrences=all_lengths)
-    assert told(trace_of(job)) == [
+    assert ends_of(trace_of(job)) == [
         ("get_all_occurrences", "all lengths", 1, "done"),
         ("get_occurrences", "length 1", 1, "done"),
         ("get_occurrences", "length 2", 1, "done"),
@@ -1128,8 +1127,8 @@ def test_a_run_that_fails_leaves_its_trace_and_its_price() -> None:
         job.run(parse_block=fails_at(job, 0))
     calls = trace_of(job)
     assert calls[0].error == "InvalidRequest: poisoned"
-    assert told(calls)[0] == ("parse_block", "block 0", 1, "failed")
-    assert told(calls)[-1] == ("parse_file", "invocation 1", 1, "failed")
+    assert ends_of(calls)[0] == ("parse_block", "block 0", 1, "failed")
+    assert ends_of(calls)[-1] == ("parse_file", "invocation 1", 1, "failed")
     assert calls[-1].error.startswith("FanOutFailed: ")
     assert job.table.records[-1].dollars["gb_s"] > 0
 
@@ -1139,7 +1138,7 @@ def test_a_run_that_is_handed_over_has_one_trace(monkeypatch: pytest.MonkeyPatch
     request = handed_over(job, monkeypatch)
     assert job.table.record is not None
     before = job.table.record.used["invocations"]
-    assert told(trace_of(job))[-1] == ("parse_file", "invocation 1", 1, "done")
+    assert ends_of(trace_of(job))[-1] == ("parse_file", "invocation 1", 1, "done")
     assert job.run(request).status == "SUCCEEDED"
     calls = trace_of(job)
     # The first invocation may have given calls up whose blocks were stored, and were found by the second.
@@ -1160,7 +1159,7 @@ def test_a_hand_over_that_fails_is_in_the_trace_once(monkeypatch: pytest.MonkeyP
         job.run(remaining_s=job.nearly_over, hand_over=denied)
     calls = trace_of(job)
     assert len(calls) == len({(call.function, call.task, call.attempt) for call in calls})
-    assert told(calls)[-1] == ("parse_file", "invocation 1", 1, "failed")
+    assert ends_of(calls)[-1] == ("parse_file", "invocation 1", 1, "failed")
 
 
 @pytest.mark.parametrize("error", [AccessDenied("AccessDenied by S3"), Transient("S3 did not serve")])
@@ -1236,7 +1235,7 @@ def test_the_record_is_written_twice_a_second_and_at_three_turns(monkeypatch: py
 
 
 class Clock:
-    """A clock that stands still but for what ``taking`` says that work takes."""
+    """A clock that only moves by the time that ``taking`` gives to work."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 1000.0
@@ -1255,7 +1254,7 @@ MOMENTS = st.sampled_from([0.0, 0.01, 0.1, 0.24, 0.3, 0.6, 1.1])
 
 
 class Course(NamedTuple):
-    """What each step of a run takes, in seconds; an invocation is to hand it over after ``lasts_s``."""
+    """How long each step of a run takes, in seconds. An invocation must hand it over after ``lasts_s``."""
 
     pin_s: float
     blocks_s: list[float]
@@ -1279,7 +1278,7 @@ COURSES = st.builds(
 
 
 def writes_of(course: Course, clock: Clock) -> list[float]:
-    """When the record is written in such a run, from the first invocation to the end of the last."""
+    """The times at which the record of such a run is written, over all its invocations."""
     job, written_at = Run(blocks=len(course.blocks_s)), []
     store, throttles = job.table.end_run, iter(course.throttles_s)
 
@@ -1321,7 +1320,7 @@ def writes_of(course: Course, clock: Clock) -> list[float]:
 @settings(deadline=None, max_examples=300)
 @given(COURSES)
 def test_a_record_is_written_four_times_a_second_at_most(course: Course) -> None:
-    """Over within a second or not, failed, handed over again and again."""
+    """However long the run takes, and also if it fails or is handed over repeatedly."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         written_at = writes_of(course, Clock(monkeypatch))
     for first in written_at:
@@ -1477,7 +1476,7 @@ LATER = Counter(get_all_occurrences=1, log_results=1, get_occurrences=20)
 
 
 def ticks(monkeypatch: pytest.MonkeyPatch, run: Run, enough: Callable[[], bool]) -> Callable[[Any], Any]:
-    """A ``parse_block`` that answers when ``enough``, with ticks meanwhile."""
+    """A ``parse_block`` that answers once ``enough()``, after some ticks."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.001)
 
     def parse_block(request: ParseBlockRequest) -> BlockReport:
