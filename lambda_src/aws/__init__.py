@@ -1,1 +1,1 @@
-"""The services of AWS, and what an invocation uses of them."""
+"""Clients of AWS services. Only this package knows AWS."""

@@ -1,4 +1,4 @@
-"""Requests to one table of DynamoDB, as its API reference writes them, for the functions."""
+"""Requests of the functions to one DynamoDB table, as its API reference writes them."""
 
 import math
 import random
@@ -21,8 +21,7 @@ time: a new connection needs more of it. With all attempts a call takes ``CALL_S
 be renewed before it runs out."""
 
 THROTTLES = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
-"""Codes of refusals that pass."""
-
+"""Codes of errors that pass."""
 
 READS = {"GetItem", "Query"}
 
@@ -43,11 +42,11 @@ class Table(Protocol):
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to ``operation``, such as ``PutItem``. ``request`` names the table where the operation
-        has it name one. What passes is tried again a few times. Raises DynamoDbError, Unreachable."""
+        requires it. Errors that pass are retried a few times. Raises DynamoDbError, Unreachable."""
 
 
 class EndpointTable:
-    """The table ``name``, asked over ``endpoint``."""
+    """The table ``name`` at ``endpoint``."""
 
     def __init__(self, endpoint: Endpoint, name: str) -> None:
         self._endpoint = endpoint
@@ -101,7 +100,7 @@ def reasons_of(answer: Mapping[str, Any]) -> frozenset[str]:
 
 
 def to_attribute(value: Any) -> dict[str, Any]:
-    """``value``, which JSON can hold, as DynamoDB writes it. Raises ValueError for a number that is none.
+    """A JSON value as a DynamoDB attribute. Raises ValueError for NaN and infinity.
 
     >>> to_attribute({"words": 2, "of": ["a", None]})
     {'M': {'words': {'N': '2'}, 'of': {'L': [{'S': 'a'}, {'NULL': True}]}}}
@@ -126,8 +125,8 @@ def to_attribute(value: Any) -> dict[str, Any]:
 
 
 def from_attribute(attribute: Mapping[str, Any]) -> Any:
-    """What ``to_attribute`` has made it of; a float that is whole comes back as an int, for DynamoDB has one
-    kind of number."""
+    """The inverse of ``to_attribute``. A whole float comes back as an int: DynamoDB has one kind of
+    number."""
     ((kind, value),) = attribute.items()
     match kind:
         case "NULL":

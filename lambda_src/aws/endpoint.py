@@ -1,7 +1,7 @@
-"""A service of AWS over HTTP, for the functions: boto3 would make the better part of their cold starts.
+"""A service of AWS over HTTP, for the functions: boto3 would be most of their cold start.
 
-It has what DynamoDB and Lambda's Invoke need and no more: kept connections, signatures, one attempt. Whoever
-knows the request decides how long it may take, and whether and when to try again.
+It has what DynamoDB and Lambda's Invoke need: kept connections, signatures, one attempt. The caller decides
+how long a request may take, and whether and when to retry.
 """
 
 import http.client
@@ -23,17 +23,16 @@ from lambda_src.waits import waiting_for
 CONNECT_TIMEOUT_S = 10.0
 
 IDLE_S = 15.0
-"""A connection that was kept longer may have been closed by the other side without a sign: while a function
-is frozen, it hears of nothing."""
+"""The other side may have closed a connection that was kept longer: a frozen function does not notice."""
 
 KEEPALIVE_S = 60
-"""NAT gateways and load balancers drop what is idle for 350 s, also while an answer is due."""
+"""NAT gateways and load balancers drop connections that are idle for 350 s, even during a request."""
 
 PROBE_S, PROBES = 10, 3
-"""Of keepalive: the other side is gone when so many probes, so far apart, get no answer."""
+"""Keepalive: the other side is gone after ``PROBES`` unanswered probes, ``PROBE_S`` apart."""
 
 GONE_S = KEEPALIVE_S + PROBES * PROBE_S
-"""What was sent must be acknowledged within this time, too."""
+"""Sent data must also be acknowledged within this time."""
 
 _SOCKET_OPTIONS = [
     (getattr(socket, level), getattr(socket, name), value)
@@ -61,7 +60,7 @@ class Response(NamedTuple):
 
 
 class Unreachable(Exception):
-    """No whole answer came; the request may have been carried out."""
+    """No complete answer came. The request may have been carried out."""
 
 
 class Endpoint:
@@ -140,7 +139,7 @@ class Endpoint:
 
     def _opened(self, ends_at: float) -> http.client.HTTPConnection:
         """A new connection. Raises OSError."""
-        # Its socket is made here: http.client gives it away only when it is connected.
+        # The socket is created here: http.client gives access to it only once it is connected.
         if not self._is_tls:
             plain = http.client.HTTPConnection(self._host)
             plain.sock = _connect(plain.host, plain.port, ends_at)
@@ -158,9 +157,9 @@ class Endpoint:
 
 
 def open_endpoint(service: str, url_suffix: str) -> Endpoint:
-    """``service`` in the region of the environment, at the domain of its partition; at the endpoint that the
-    environment names instead, if it does. A process that is warm has it, and its connections, already."""
-    _TRUST.context()  # before there are threads, which would wait for it
+    """``service`` in the region of the environment: at the endpoint that the environment names, or else at
+    the domain of its partition. A warm process reuses it with its connections."""
+    _TRUST.context()  # before there are threads that would wait for it
     region = os.environ.get("AWS_REGION", "us-east-1")
     url = os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{url_suffix}"
     return open_at(service, region, url)
@@ -173,7 +172,7 @@ def open_at(service: str, region: str, url: str) -> Endpoint:
 
 
 def _connect(host: str, port: int, ends_at: float) -> socket.socket:
-    """A connected socket. Unlike ``socket.create_connection`` it can be given up. Raises OSError."""
+    """A connected socket. Unlike ``socket.create_connection``, it can be cancelled. Raises OSError."""
     failed: OSError | None = None
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         connected = socket.socket(family, kind, protocol)
@@ -209,7 +208,7 @@ def _encrypted(connected: socket.socket, host: str, ends_at: float, context: ssl
 
 
 def _left_s(ends_at: float) -> float:
-    """What is left of the time for a request. Raises TimeoutError."""
+    """The time left for a request. Raises TimeoutError."""
     left_s = ends_at - time.monotonic()
     if left_s <= 0:
         raise TimeoutError("timed out")
@@ -217,7 +216,7 @@ def _left_s(ends_at: float) -> float:
 
 
 def _credentials() -> Credentials:
-    """Those of the function's role, which Lambda puts into the environment."""
+    """The credentials of the function's role, from the environment."""
     return Credentials(
         os.environ["AWS_ACCESS_KEY_ID"],
         os.environ["AWS_SECRET_ACCESS_KEY"],
@@ -226,7 +225,8 @@ def _credentials() -> Credentials:
 
 
 def _trace_header() -> dict[str, str]:
-    """By it X-Ray and Lambda's recursion detection know a chain of calls. As botocore sends it, unsigned."""
+    """X-Ray and Lambda's recursion detection follow a chain of calls by it. Unsigned, as botocore sends
+    it."""
     trace_id = os.environ.get("_X_AMZN_TRACE_ID")
     if not trace_id or "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
         return {}
@@ -234,7 +234,7 @@ def _trace_header() -> dict[str, str]:
 
 
 def _has_news(connected: socket.socket) -> bool:
-    """Of a connection on which nothing is asked, the only news is that it has ended."""
+    """Whether an idle connection is readable, which means that it has ended."""
     events = select.poll()
     events.register(connected, select.POLLIN)
     return bool(events.poll(0))

@@ -21,7 +21,7 @@ T = TypeVar("T")
 REQUEST_ID = "x-amzn-requestid"
 
 MARGIN_S = 5.0
-"""The answer of a function that ends in its last second needs time to arrive."""
+"""Time for the answer of a function that ends in its last second to arrive."""
 
 NOT_READY = {
     "CodeArtifactUserDeletedException",
@@ -34,7 +34,7 @@ NOT_READY = {
     "SnapStartNotReadyException",
     "SubnetIPAddressLimitReachedException",
 }
-"""A function that is being updated, or whose network is. It says nothing of the request, and passes."""
+"""The function or its network is being updated. These errors pass, whatever the request."""
 
 NOT_READY_S = 1.0
 
@@ -54,7 +54,7 @@ LASTING = {
 """Errors of status 5xx, and two of 403, that only a person can fix."""
 
 EVENT_TIMEOUT_S = 10.0
-"""Lambda says at once whether it takes an event."""
+"""Lambda answers at once whether it accepts an event."""
 
 
 def open_functions(url_suffix: str) -> Endpoint:
@@ -87,7 +87,7 @@ def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T],
 
 
 def invoke_and_forget(functions: Endpoint, function: str, request: Struct) -> None:
-    """Have Lambda invoke ``function`` soon, without an answer. Raises as ``invoke`` does."""
+    """Have Lambda invoke ``function`` soon, without an answer. Raises the same errors as ``invoke``."""
     _invoke(functions, function, request, "Event", EVENT_TIMEOUT_S)
 
 
@@ -108,7 +108,7 @@ def _invoke(functions: Endpoint, function: str, request: Struct, kind: str, time
 
 @contextmanager
 def _known_as(response: Response) -> Iterator[str]:
-    """The end of a sentence that names the call as Lambda's logs do; what is raised inside has its id."""
+    """The end of a sentence that names the call as Lambda's logs do. Errors raised inside get its id."""
     request_id = response.headers.get(REQUEST_ID, "")
     try:
         yield f" (request {request_id})" if request_id else ""
@@ -144,15 +144,11 @@ def _message(body: bytes) -> str:
 
 
 def _crashed(function: str, payload: bytes, named: str) -> Transient:
-    """Lambda has two names for a function that ran out of memory."""
-    try:
-        crash = msgspec.json.decode(payload, type=dict[str, Any])
-    except msgspec.DecodeError:
-        return Transient(f"{function} crashed: {payload[:200]!r}{named}")
-    kind, message = str(crash.get("errorType", "Unknown")), str(crash.get("errorMessage", ""))
-    if kind == "Runtime.OutOfMemory" or (kind == "Runtime.ExitError" and message.endswith("signal: killed")):
-        return MemoryExceeded(
-            f"{function} was killed, for it needed more memory than it has ({kind}){named}: docs/memory.md "
-            "says how to give it more."
-        )
-    return Transient(f"{function} crashed: {kind}: {message}{named}")
+            """Lambda has two names for a function that ran out of memory.""" try: crash =
+            msgspec.json.decode(payload, type=dict[str, Any]) except msgspec.DecodeError: return
+            Transient(f"{function} crashed: {payload[:200]!r}{named}") kind, message =
+            str(crash.get("errorType", "Unknown")), str(crash.get("errorMessage", "")) if kind ==
+            "Runtime.OutOfMemory" or (kind == "Runtime.ExitError" and message.endswith("signal: killed")):
+            return MemoryExceeded( f"{function} was killed because it needed more memory than it has
+            ({kind}){named}: docs/memory.md " "says how to give it more." ) return Transient(f"{function}
+            crashed: {kind}: {message}{named}")

@@ -1,5 +1,5 @@
-"""Which objects there are under a prefix. boto3 lists them, for obstore would leave out empty ones and change
-some keys in silence."""
+"""The objects under a prefix. boto3 lists them: obstore would silently leave out empty objects and change some
+keys."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,8 +38,8 @@ def pin_prefix(
     skip_bad: bool = False,
     requester_pays: bool = False,
 ) -> Pinned:
-    """All objects under ``prefix`` as one input, but those with stray names unless they are to be included.
-    To ``skip_bad`` objects, those that are archived are left out. Raises as ``list_prefix``.
+    """All objects under ``prefix`` as one input, without stray names unless ``include_hidden``. With
+    ``skip_bad``, archived objects are left out. Raises the same errors as ``list_prefix``.
 
     A listing names no versions: an object that is replaced while the run reads it fails the run.
     """
@@ -54,7 +54,7 @@ def pin_prefix(
 
 
 class _Strays:
-    """What is skipped under ``prefix``."""
+    """The objects under ``prefix`` that are skipped for their names."""
 
     def __init__(self, prefix: str, include_hidden: bool) -> None:
         self._prefix = prefix
@@ -64,7 +64,7 @@ class _Strays:
         self.bytes = 0
 
     def skip(self, key: str, size: int) -> bool:
-        """Whether the object ``key`` is one of them."""
+        """Whether to skip the object ``key``; counts it."""
         if self._include or not is_stray(key, self._prefix, size):
             return False
         self._names = [*self._names, key][:NAMES_SHOWN]
@@ -77,7 +77,7 @@ class _Strays:
         return named([key.removeprefix(self._prefix) for key in self._names], self._count)
 
     def warnings(self) -> list[RunWarning]:
-        """What a person should know of them."""
+        """The warning about them, if there are any."""
         if not self._count:
             return []
         return [
@@ -125,8 +125,7 @@ def list_prefix(
 
 
 def is_archived(entry: Mapping[str, Any]) -> bool:
-    """Whether S3 lists an object that it would not serve now. One that has been restored has a date when that
-    ends.
+    """Whether S3 lists an object that it would not serve now. A restored object has an expiry date.
 
     >>> [is_archived({"StorageClass": name}) for name in ("STANDARD", "GLACIER_IR", "DEEP_ARCHIVE")]
     [False, False, True]

@@ -14,7 +14,7 @@ TIMEOUT_S = 30.0
 
 
 class Head(NamedTuple):
-    """What S3 says of an object."""
+    """The answer of S3 to HEAD."""
 
     size: int
     etag: str
@@ -22,7 +22,7 @@ class Head(NamedTuple):
 
 
 class OwnRequests:
-    """Reads of the bucket of ``objects``, as obstore was told to do them."""
+    """Reads from the bucket of ``objects``, with the settings of obstore's client."""
 
     def __init__(self, objects: S3Store) -> None:
         config = objects.config
@@ -33,17 +33,17 @@ class OwnRequests:
         self._endpoint: Endpoint = open_at("s3", config["region"], config["endpoint"])
 
     def head(self, key: str, version: str | None) -> Head:
-        """The object as it is, or was as ``version``. Raises what S3 refuses; Transient."""
-        headers = self._asked("HEAD", key, {}, version).headers
+        """The object as it is now, or its ``version``. Raises the error for S3's refusal, or Transient."""
+        headers = self._request("HEAD", key, {}, version).headers
         return Head(int(headers["content-length"]), headers["etag"], headers.get("x-amz-version-id"))
 
     def get(self, key: str, span: tuple[int, int], etag: str | None, version: str | None) -> bytes:
-        """The bytes of ``span``, if the object has that ETag. Raises what S3 refuses; Transient."""
+        """The bytes of ``span``, if the object has that ETag. Raises the error for S3's refusal, or Transient."""
         if_match = {"if-match": etag} if etag else {}
         headers = {"range": f"bytes={span[0]}-{span[1] - 1}", **if_match}
-        return self._asked("GET", key, headers, version).body
+        return self._request("GET", key, headers, version).body
 
-    def _asked(self, method: str, key: str, headers: dict[str, str], version: str | None) -> Response:
+    def _request(self, method: str, key: str, headers: dict[str, str], version: str | None) -> Response:
         name = one_line(f"s3://{self._bucket}/{key}")
         path = f"/{self._bucket}/{quote(key, safe='/~')}"
         query = [("versionId", version)] if version else []

@@ -1,4 +1,4 @@
-"""The S3 client that ``source`` and ``blob_store`` share, and what S3 refuses as our errors."""
+"""The S3 client that ``source`` and ``store.blobs`` share, and S3's refusals as our errors."""
 
 import os
 import re
@@ -46,7 +46,7 @@ PASSING = {
     "OperationAborted",
     "RequestTimeout",
 }
-"""Codes of refusals of status 4xx and 5xx that are worth another attempt."""
+"""Codes of status 4xx and 5xx that are worth another attempt."""
 
 CREDENTIALS = {
     "ExpiredToken",
@@ -67,8 +67,8 @@ class Refusal(NamedTuple):
     message: str = ""
 
     def error(self, bucket: str, name: str) -> FanfoldError:
-        """What S3 refused for ``name``, an object in ``bucket`` or all under a prefix, as our error: with
-        S3's own words, and what to do."""
+        """Our error for the refusal of ``name``, an object in ``bucket`` or all under a prefix: with S3's own
+        words, and what to do."""
         return self._elsewhere(bucket, name) or self._passing(name) or self._lasting(name)
 
     @property
@@ -76,7 +76,7 @@ class Refusal(NamedTuple):
         return f"{self.code}: {self.message}" if self.message else self.code or f"status {self.status}"
 
     def _elsewhere(self, bucket: str, name: str) -> FanfoldError | None:
-        """The object is not there, or not the one that was meant."""
+        """The object does not exist, or is another one."""
         if self.code == "NoSuchVersion":
             return SourceChanged(f"{name}: the version that the run reads was deleted: start a new run.")
         if self.status == 404:
@@ -91,10 +91,10 @@ class Refusal(NamedTuple):
         return None
 
     def _passing(self, name: str) -> FanfoldError | None:
-        """Another attempt may bring another answer."""
+        """Another attempt may succeed."""
         if self.code in THROTTLES or "throttl" in self.code.lower() or self.status in (429, 503):
             return Throttled(f"S3 throttled {name}: {self._said}")
-        # Without a code nobody knows.
+        # Without a code, the cause is unknown.
         if self.status not in (401, 403) and (self.code in {"", *PASSING} or self.status >= 500):
             return Transient(f"S3 did not serve {name}: {self._said}")
         return None
@@ -163,11 +163,11 @@ def _element(name: str, text: str) -> str:
 
 def open_bucket(bucket: str, url_suffix: str, *, requester_pays: bool = False) -> S3Store:
     """A client for ``bucket``, with the region and the credentials of the environment. It retries server
-    errors, lost connections and answers that take 30 s (its default) by itself, up to five times within a
-    minute; what is worse is the fan-out's to retry. ``requester_pays`` consents to that with each request.
+    errors, lost connections and answers that take 30 s (its default) up to five times within a minute; the
+    fan-out retries what is worse. With ``requester_pays``, each request agrees to pay.
 
-    By itself obstore would ask amazonaws.com in every partition. An endpoint that the environment names is
-    asked instead. A process that is warm has it, and its connections, already.
+    The endpoint is passed because obstore would use amazonaws.com in every partition. The environment can name
+    another one. A warm process reuses the client and its connections.
     """
     region = os.environ.get("AWS_REGION", "us-east-1")
     endpoint = os.environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.{url_suffix}"
@@ -202,8 +202,8 @@ def check_key(key: str) -> None:
 
 
 def obstore_sends(key: str) -> bool:
-    """Whether obstore would ask for exactly that key. It drops a slash at either end in silence, and would
-    read another object.
+    """Whether obstore would request exactly that key. It silently drops a slash at either end, and would read
+    another object.
 
     >>> [key for key in ("a/b", "a//b", "/a", "a/", "a/../b", "a\\x01b", "a b") if obstore_sends(key)]
     ['a/b', 'a b']

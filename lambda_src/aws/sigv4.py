@@ -20,7 +20,7 @@ class Credentials(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What a signature is good for."""
+    """The region and service that a signature is valid for."""
 
     region: str
     service: str
@@ -50,7 +50,9 @@ def signed(
     canonical = "\n".join(
         [
             method,
-            path if scope.service == "s3" else quote(path, safe="/~"),  # all others sign it encoded twice
+            path
+            if scope.service == "s3"
+            else quote(path, safe="/~"),  # all other services sign it encoded twice
             encoded(sorted(query)),
             *(f"{name}:{to_sign[name]}" for name in sorted(to_sign)),
             "",

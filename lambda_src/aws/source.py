@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from lambda_src.aws.own_requests import OwnRequests
 
 PIN_BYTES = 16 << 10
-"""So many of an object's first bytes are enough for gzip and xz to begin to unpack."""
+"""The first bytes of an object, enough for gzip and xz to start unpacking."""
 
 
 def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> tuple[Source, Listing]:
-    """The object as it is now, or was as ``version``: its size, ETag and version, and by a look at its first
-    bytes, whether it is compressed.
+    """The object as it is now, or its ``version``: its size, ETag and version, and its format, detected by its
+    first bytes.
 
     Raises SourceNotFound, AccessDenied, SourceUnreadable (it is archived), SourceNotText (zip, Parquet,
     UTF-16 and the like, also inside of gzip and xz; zstd that cannot be unpacked), ArchiveDamaged,
@@ -38,7 +38,7 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
         size, etag, found = _head(objects, bucket, key, version)
     except FanfoldError as error:
         if version or not isinstance(error, SourceNotFound):
-            # Its answer says why. That to HEAD has no body.
+            # The answer to GET says why; that to HEAD has no body.
             _get(objects, bucket, key, (0, 1), {"version": version} if version else {})
         raise
     one = Placed(0, key, size, etag)
@@ -52,7 +52,7 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
     except AccessDenied:
         if version or not found:
             raise
-        # The owner of the bucket lets its objects be read, but not by version: the ETag alone says which.
+        # The bucket's owner does not allow reads by version, so only the ETag identifies it.
         found = None
         first_bytes = read_one(*first)
     stored = Readable(name_of(bucket, key, None), size, read_one)
@@ -92,8 +92,8 @@ def input_of(
 def read(
     objects: S3Store, bucket: str, one: Placed, start: int, end: int, *, version: str | None = None
 ) -> bytes:
-    """Bytes ``[start, end)``, which must lie in the object, if it still is the pinned one: where the bucket
-    is versioned and that one's ``version`` is known, it is even after it was replaced.
+    """Bytes ``[start, end)`` of the pinned object, which must lie in it. If the bucket is versioned and the
+    ``version`` is known, they can be read even after the object was replaced.
 
     Raises SourceChanged, SourceNotFound, AccessDenied, SourceUnreadable, Transient.
     """

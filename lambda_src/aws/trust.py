@@ -1,7 +1,7 @@
-"""Whose certificates are believed (docs/decisions/0028).
+"""Which certificate authorities are trusted (docs/decisions/0028).
 
-Loading the system's authorities, some 144, takes a cold start ten times as long as the seven that Amazon's
-services are certified by. The system's are loaded where those do not do.
+Loading the system's authorities, about 144, takes a cold start ten times as long as loading the seven that
+certify Amazon's services. The system's are loaded only if these are not enough.
 """
 
 import os
@@ -14,7 +14,7 @@ AMAZON_ROOTS = os.path.join(os.path.dirname(__file__), "amazon_roots.pem")  # no
 
 
 class Trust:
-    """The authorities that one process believes: those that the environment names, else Amazon's."""
+    """The authorities that one process trusts: those that the environment names, or else Amazon's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -22,7 +22,7 @@ class Trust:
         self._is_final = False
 
     def context(self) -> ssl.SSLContext:
-        """For a connection. Loading takes place once."""
+        """The context for a connection. The authorities are loaded once."""
         with self._lock:
             if self._context is None:
                 named = os.environ.get("AWS_CA_BUNDLE")

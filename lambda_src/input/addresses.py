@@ -1,7 +1,8 @@
-"""The objects of a run put end to end, in key order: one address space, of which a block is a range.
+"""The objects of a run, end to end in key order: one address space. A block is a range of it.
 
-A run stores the listing once, one object per line. A block is told the objects that it touches where that
-takes few bytes, else which bytes of the listing name them: so no request grows with the number of objects.
+A run stores the listing once, one object per line. The request of a block contains the objects that it touches if
+they take few bytes, or else the range of the listing that names them. So requests do not grow with the number of
+objects.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from lambda_src.input.names import MAX_OBJECTS
 from lambda_src.job import Span
 
 INLINE_BYTES = 8 << 10
-"""What a request may carry of the listing: less than a read of it costs, for 250 requests at once."""
+"""The most bytes of the listing in a request: cheaper than reading it, for 250 requests at once."""
 
 
 class Placed(NamedTuple):
@@ -41,8 +42,7 @@ class Piece(NamedTuple):
 
 
 class Portion(NamedTuple):
-    """What a block's request says of the objects that it touches: themselves, or, where they are many, the
-    bytes of the listing that name them."""
+    """The objects that a block touches, or, if they are many, the bytes of the listing that name them."""
 
     objects: Sequence[Placed]
     listing: Span | None
@@ -82,8 +82,8 @@ class Addresses:
         return len(self._objects)
 
     def pieces(self, block: Span) -> list[Piece]:
-        """What lies at the addresses of ``block``, in order. Raises ConservationBroken if some of it is not
-        known here."""
+        """The pieces of objects at the addresses of ``block``, in order. Raises ConservationBroken if some are
+        not known here."""
         touched = self.objects(block)
         pieces = [
             Piece(one, max(block.start - one.address, 0), min(block.end - one.address, one.bytes))
@@ -118,7 +118,7 @@ class Addresses:
 
 
 class Listing:
-    """The listing of a run: its ``body``, and of which portion each block has need."""
+    """The listing of a run: its ``body``, and the portion that each block needs."""
 
     def __init__(self, objects: Sequence[Placed]) -> None:
         lines = [msgspec.json.encode(one) + b"\n" for one in objects]

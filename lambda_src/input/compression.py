@@ -16,10 +16,10 @@ from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge
 from lambda_src.input.formats import Compression, Readable, load_zstd
 
 MAGIC_BYTES = 10
-"""So many bytes tell whether a stream begins."""
+"""Enough bytes to see whether a stream begins."""
 
 BZIP2_STREAM = re.compile(rb"BZh[1-9]1AY&SY")
-"""How a bzip2 stream begins, unless it is empty. Chance writes it once in 2**76 bytes, malice at will."""
+"""How a bzip2 stream begins, unless it is empty. It occurs by chance once in 2**76 bytes, or on purpose."""
 
 _BEGINNINGS: dict[Compression, re.Pattern[bytes]] = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
@@ -34,21 +34,21 @@ WINDOW_BYTES = 8 << 20
 """The most that is read at once."""
 
 STEP_BYTES = 256 << 10
-"""What is read first; doubled up to the window, for the end of what is wanted is not known."""
+"""The first read; the next ones double up to the window, because the end is not known."""
 
 CHUNK_BYTES = 1 << 20
 """The most text that is unpacked at once."""
 
 SLICE_BYTES = 64 << 10
-"""What a decompressor is given at once, for it copies what it does not use."""
+"""The input of a decompressor at once: it copies what it does not use."""
 
 MAX_RATIO = 1000
 FLOOR_BYTES = 64 << 20
-"""An archive that unpacks to more than this and ``MAX_RATIO`` times what was read of it so far is no text."""
+"""An archive that unpacks to more than this plus ``MAX_RATIO`` times the bytes read so far is not text."""
 
 RESERVE_S = 10.0
-"""An archive that does not end so long before the function's time is up is refused: to be killed and tried
-again would bring the same."""
+"""An archive that is not unpacked this long before the function's time-out is refused: a retry would end the
+same way."""
 
 MAX_MEMORY_BYTES = 128 << 20
 """For one decompressor: xz -9 needs 65 MiB."""

@@ -1,7 +1,7 @@
-"""What blocks notice in their text besides what they count.
+"""What blocks find in their text besides what they count.
 
-A block says of each kind how often it occurred and where first, and names the objects in which it occurred
-most. Summed over a run, the numbers do not depend on how the input was cut.
+A block reports how often each kind occurred, where first, and the objects in which it occurred most. Summed over
+a run, the numbers do not depend on how the input was cut.
 """
 
 from collections import Counter
@@ -29,15 +29,13 @@ CONCERNS = {
         advice="Text hardly ever has any: see whether the input is binary, or was cut by a full disk.",
     ),
 }
-"""What the engine notices itself."""
-
+"""What the engine itself looks for."""
 
 MOST_OBJECTS = 100
-"""That a block names of each kind, beside its first and last one."""
-
+"""The most objects that a block names for each kind, besides its first and last."""
 
 SLICE_BYTES = 64 << 10
-"""Decoded at once; a slice of nothing but ASCII needs no look."""
+"""Decoded at once. A slice of only ASCII is not decoded."""
 
 
 class Invalid(NamedTuple):

@@ -1,4 +1,4 @@
-"""What an object is, told by its first bytes and not by its name: text, plain or compressed, or no text."""
+"""The format of an object, detected by its first bytes and not by its name."""
 
 import codecs
 import importlib
@@ -17,7 +17,7 @@ Read = Callable[[int, int], bytes]
 
 
 def no_end() -> float:
-    """For ``remaining_s`` where time is no matter."""
+    """For ``remaining_s`` without a time limit."""
     return math.inf
 
 

@@ -1,5 +1,5 @@
-"""Which objects a run leaves out, since they are bad, and which blocks they touch: each leaves out all of
-them, or a part of an object would be counted."""
+"""The bad objects that a run leaves out, and the blocks that they touch. Every block must leave them out, or
+part of an object would be counted."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping

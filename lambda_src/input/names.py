@@ -1,7 +1,7 @@
-"""Which names under a prefix, or in a folder, are not input: markers and leftovers of other programs."""
+"""Names under a prefix or in a folder that are not input: markers and leftovers of other programs."""
 
 MAX_OBJECTS = 100_000
-"""What one run reads. Bounds the listing, at keys of 1,024 bytes, to 110 MB."""
+"""The most objects of one run. At keys of 1,024 bytes this bounds the listing to 110 MB."""
 
 NAMES_SHOWN = 3
 """A warning names the first few."""

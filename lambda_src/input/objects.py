@@ -1,4 +1,4 @@
-"""What a run reads, as a job sees it: objects put end to end, plain or compressed."""
+"""The input of a run as a job sees it: objects end to end, plain or compressed."""
 
 import io
 from collections import deque

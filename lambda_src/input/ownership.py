@@ -40,7 +40,7 @@ LOOK_S = 60.0
 """With less time left, a block looks for no more bad objects: a good one would seem to take too long."""
 
 FALSE_BEGINNINGS = 3
-"""So many beginnings of bzip2 streams, one before the other, may turn out to be none."""
+"""How many false beginnings of bzip2 streams, one before the other, are tolerated."""
 
 
 def check_chain(owned: Iterable[Owned], size: int, unit: str = "bytes") -> None:
@@ -69,8 +69,8 @@ def check_chain(owned: Iterable[Owned], size: int, unit: str = "bytes") -> None:
 
 
 def first_read(piece: Piece) -> Span:
-    """The bytes that ``feed_block`` reads first of a piece that begins with its object: whoever wants to can
-    read those of many pieces at once."""
+    """The bytes that ``feed_block`` reads first of a piece that begins with its object. They can be read
+    ahead, for many pieces at once."""
     end = max(min(piece.end + OVER_READ_BYTES, WINDOW_BYTES), LOOK_BYTES)
     return Span(0, min(end, piece.object.bytes))
 
@@ -123,7 +123,7 @@ def feed_block(
 
 
 def _ignore(_chunk: bytes, _at: Place) -> None:
-    """The block is to be read again."""
+    """For a block that will be read again."""
 
 
 def _feed_piece(
@@ -228,7 +228,7 @@ def _feed_streams(archive: Archive, source: Readable, piece: Span, rule: Rule, f
 
 
 def _checked(texts: Iterator[bytes], name: str, compression: Compression) -> Iterator[bytes]:
-    """``texts``, of which the first ones are looked at. Raises SourceNotText."""
+    """``texts``, after a check of their beginning. Raises SourceNotText."""
     beginning = b""
     for text in texts:
         beginning += text
@@ -254,8 +254,8 @@ def _enter(source: Readable, piece: Span, behind_bytes: int) -> tuple[Archive, b
     """A bzip2 object from the first stream on that begins in ``piece``, and the last bytes of the text before
     it; None if no stream begins there.
 
-    Which one is first is told by unpacking from the last beginning before the piece, for its end is needed
-    anyway. A beginning that does not unpack may be a false one: then from the one before it.
+    To find the first one, unpack from the last beginning before the piece, whose end is needed anyway. A
+    beginning that does not unpack may be a false one: then try the one before it.
     """
     at = max(piece.start - STEP_BYTES, 0)
     head = source.read(at, min(piece.start + WINDOW_BYTES, piece.end + STEP_BYTES, source.bytes))

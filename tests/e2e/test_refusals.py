@@ -97,5 +97,5 @@ def test_a_block_that_needs_more_memory_than_its_function_has_is_refused_with_ad
         message, _ = stack.fail({"key": key})
     finally:
         functions.update_function_configuration(FunctionName=name, MemorySize=memory_mb)
-    assert f"{name} was killed, for it needed more memory than it has (Runtime.OutOfMemory)" in message
+    assert f"{name} was killed because it needed more memory than it has (Runtime.OutOfMemory)" in message
     assert "input/packed is gzip, which is always one block: upload it unpacked, or in several obj" in message
