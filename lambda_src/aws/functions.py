@@ -144,11 +144,15 @@ def _message(body: bytes) -> str:
 
 
 def _crashed(function: str, payload: bytes, named: str) -> Transient:
-            """Lambda has two names for a function that ran out of memory.""" try: crash =
-            msgspec.json.decode(payload, type=dict[str, Any]) except msgspec.DecodeError: return
-            Transient(f"{function} crashed: {payload[:200]!r}{named}") kind, message =
-            str(crash.get("errorType", "Unknown")), str(crash.get("errorMessage", "")) if kind ==
-            "Runtime.OutOfMemory" or (kind == "Runtime.ExitError" and message.endswith("signal: killed")):
-            return MemoryExceeded( f"{function} was killed because it needed more memory than it has
-            ({kind}){named}: docs/memory.md " "says how to give it more." ) return Transient(f"{function}
-            crashed: {kind}: {message}{named}")
+    """Lambda has two names for a function that ran out of memory."""
+    try:
+        crash = msgspec.json.decode(payload, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return Transient(f"{function} crashed: {payload[:200]!r}{named}")
+    kind, message = str(crash.get("errorType", "Unknown")), str(crash.get("errorMessage", ""))
+    if kind == "Runtime.OutOfMemory" or (kind == "Runtime.ExitError" and message.endswith("signal: killed")):
+        return MemoryExceeded(
+            f"{function} was killed because it needed more memory than it has ({kind}){named}: "
+            "docs/memory.md says how to give it more."
+        )
+    return Transient(f"{function} crashed: {kind}: {message}{named}")

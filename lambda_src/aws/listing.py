@@ -1,5 +1,5 @@
-"""The objects under a prefix. boto3 lists them: obstore would silently leave out empty objects and change some
-keys."""
+"""The objects under a prefix. boto3 lists them: obstore would silently leave out empty objects and change
+some keys."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager

@@ -38,7 +38,8 @@ class OwnRequests:
         return Head(int(headers["content-length"]), headers["etag"], headers.get("x-amz-version-id"))
 
     def get(self, key: str, span: tuple[int, int], etag: str | None, version: str | None) -> bytes:
-        """The bytes of ``span``, if the object has that ETag. Raises the error for S3's refusal, or Transient."""
+        """The bytes of ``span``, if the object has that ETag. Raises the error for S3's refusal, or
+        Transient."""
         if_match = {"if-match": etag} if etag else {}
         headers = {"range": f"bytes={span[0]}-{span[1] - 1}", **if_match}
         return self._request("GET", key, headers, version).body

@@ -166,8 +166,8 @@ def open_bucket(bucket: str, url_suffix: str, *, requester_pays: bool = False) -
     errors, lost connections and answers that take 30 s (its default) up to five times within a minute; the
     fan-out retries what is worse. With ``requester_pays``, each request agrees to pay.
 
-    The endpoint is passed because obstore would use amazonaws.com in every partition. The environment can name
-    another one. A warm process reuses the client and its connections.
+    The endpoint is passed because obstore would use amazonaws.com in every partition. The environment can
+    name another one. A warm process reuses the client and its connections.
     """
     region = os.environ.get("AWS_REGION", "us-east-1")
     endpoint = os.environ.get("AWS_ENDPOINT_URL") or f"https://s3.{region}.{url_suffix}"

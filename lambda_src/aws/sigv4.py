@@ -50,9 +50,8 @@ def signed(
     canonical = "\n".join(
         [
             method,
-            path
-            if scope.service == "s3"
-            else quote(path, safe="/~"),  # all other services sign it encoded twice
+            # All services but S3 sign it encoded twice.
+            path if scope.service == "s3" else quote(path, safe="/~"),
             encoded(sorted(query)),
             *(f"{name}:{to_sign[name]}" for name in sorted(to_sign)),
             "",

@@ -25,8 +25,8 @@ PIN_BYTES = 16 << 10
 
 
 def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> tuple[Source, Listing]:
-    """The object as it is now, or its ``version``: its size, ETag and version, and its format, detected by its
-    first bytes.
+    """The object as it is now, or its ``version``: its size, ETag and version, and its format, detected by
+    its first bytes.
 
     Raises SourceNotFound, AccessDenied, SourceUnreadable (it is archived), SourceNotText (zip, Parquet,
     UTF-16 and the like, also inside of gzip and xz; zstd that cannot be unpacked), ArchiveDamaged,

@@ -1,8 +1,8 @@
 """The objects of a run, end to end in key order: one address space. A block is a range of it.
 
-A run stores the listing once, one object per line. The request of a block contains the objects that it touches if
-they take few bytes, or else the range of the listing that names them. So requests do not grow with the number of
-objects.
+A run stores the listing once, one object per line. The request of a block contains the objects that it
+touches if they take few bytes, or else the range of the listing that names them. So requests do not grow with
+the number of objects.
 """
 
 import hashlib
@@ -82,8 +82,8 @@ class Addresses:
         return len(self._objects)
 
     def pieces(self, block: Span) -> list[Piece]:
-        """The pieces of objects at the addresses of ``block``, in order. Raises ConservationBroken if some are
-        not known here."""
+        """The pieces of objects at the addresses of ``block``, in order. Raises ConservationBroken if some
+        are not known here."""
         touched = self.objects(block)
         pieces = [
             Piece(one, max(block.start - one.address, 0), min(block.end - one.address, one.bytes))

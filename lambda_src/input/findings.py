@@ -1,7 +1,7 @@
 """What blocks find in their text besides what they count.
 
-A block reports how often each kind occurred, where first, and the objects in which it occurred most. Summed over
-a run, the numbers do not depend on how the input was cut.
+A block reports how often each kind occurred, where first, and the objects in which it occurred most. Summed
+over a run, the numbers do not depend on how the input was cut.
 """
 
 from collections import Counter
