@@ -1,17 +1,30 @@
 """What CloudWatch holds of a run."""
 
+import time
+from typing import Any
+
 import msgspec
 
 from tests.deployed import Stack
 
 
-def test_a_line_a_length_and_a_summary(stack: Stack) -> None:
-    summary = stack.run(stack.put("input/logged", "to be or not to be, größte".encode()))
+def lines_of(stack: Stack, run_id: str) -> list[dict[str, Any]]:
+    """What log_results has logged of a run."""
     events = stack.aws.client("logs").filter_log_events(
-        logGroupName=stack.deployment.log_results_log_group, filterPattern=f'"{summary["run_id"]}"'
+        logGroupName=stack.deployment.log_results_log_group, filterPattern=f'"{run_id}"'
     )["events"]
     lines = [msgspec.json.decode(event["message"]) for event in events if event["message"].startswith("{")]
-    lines = [line for line in lines if line["run_id"] == summary["run_id"]]
+    return [line for line in lines if line["run_id"] == run_id]
+
+
+def test_a_line_a_length_and_a_summary(stack: Stack) -> None:
+    summary = stack.run(stack.put("input/logged", "to be or not to be, größte".encode()))
+    deadline = time.monotonic() + 60
+    lines = lines_of(stack, summary["run_id"])
+    while not any(line["event"] == "summary" for line in lines):  # logs arrive after the answer
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        lines = lines_of(stack, summary["run_id"])
 
     tops = {line["length"]: line for line in lines if line["event"] == "top_words"}
     assert sorted(tops) == list(range(1, 21))

@@ -70,5 +70,8 @@ def test_the_record_is_the_sum_of_the_trace(run: tuple[Trace, RunRecord]) -> Non
     assert record.used["gb_s"] == pytest.approx(used["gb_s"], rel=0.01, abs=0.1)
     assert record.used["invocations"] == len(trace.calls)
     assert record.used["s3_gets"] == used["s3_gets"] >= BLOCKS + 20 * (BLOCKS + 1)
-    assert record.used["s3_puts"] == used["s3_puts"] + 1 == BLOCKS + 2  # manifest and trace
+    puts = record.used["s3_puts"]
+    assert puts == used["s3_puts"] + 1
+    # Each block, manifest and trace. On a busy machine, the copy of a straggler may put its block, too.
+    assert BLOCKS + 2 <= puts <= BLOCKS + 2 + record.calls["copies"]
     assert sum(record.seconds.values()) == pytest.approx(record.finished_at - record.started_at, rel=0.05)
