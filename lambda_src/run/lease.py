@@ -16,8 +16,9 @@ from lambda_src.wire.record import RunRecord
 LEASE_S = 30.0
 """A run whose owner has died can be claimed after so long."""
 
-RENEWAL_S = 10.0
-"""A renewal that fails is tried again at the next tick, while this much of the lease is left."""
+GRACE_S = 30.0
+"""A renewal that fails is tried again at the next tick, until the lease has been over for so long. Until
+somebody claims the run, which a renewal notices, it is still this invocation's."""
 
 HANDOVER_S = 60.0
 """An invocation with less time left hands the run over to a new one."""
@@ -62,13 +63,13 @@ class Lease:
         self.extend()
 
     def extend(self) -> None:
-        """The same, even if time is nearly over. Raises RunConflict, RunCancelled; Transient if the lease
-        would expire before another attempt."""
+        """The same, even if time is nearly over. Raises RunConflict, RunCancelled; Transient once the
+        table has not answered until long after the lease."""
         self._record.lease_until = time.time() + LEASE_S
         try:
             self._results.put_run(self._record)
         except Transient as error:
-            if time.time() + RENEWAL_S > self._lasts_until:
+            if time.time() > self._lasts_until + GRACE_S:
                 raise
             log("lease_not_renewed", run_id=self._record.run_id, message=str(error))
         else:

@@ -16,7 +16,7 @@ from lambda_src.aws.endpoint import Response, Unreachable
 from lambda_src.errors import CodeChanged, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.jobs.top_words import JOB
 from lambda_src.map_reduce import TICK_S
-from lambda_src.run.lease import HANDOVER_S, LEASE_S, RENEWAL_S
+from lambda_src.run.lease import HANDOVER_S, LEASE_S
 from lambda_src.store import results as module
 from lambda_src.store.results import ResultsTable
 from lambda_src.wire.record import RunRecord
@@ -416,5 +416,5 @@ def test_a_table_is_not_waited_for_longer_than_its_owner_has() -> None:
         patch.setattr("random.uniform", lambda _low, high: high)
         with pytest.raises(Transient, match="The connection to DynamoDB failed for the table results"):
             ResultsTable(dynamodb.EndpointTable(slow, "results"), "run", JOB).get_run()  # type: ignore[arg-type]
-    assert 8.0 <= slow.now <= RENEWAL_S < LEASE_S / 2
+    assert 8.0 <= slow.now <= LEASE_S / 3
     assert slow.now < HANDOVER_S
