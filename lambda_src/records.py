@@ -99,11 +99,12 @@ class _Reader:
         self._rule = rule
         self._text = text
         self._is_all = False
+        self._at_cut = False  # whether ``pending`` is known to begin with a record
 
     def read_on(self) -> None:
         """Read a chunk more, or find out where the block's own text ends, or that there is no more."""
         if len(self.pending) > self._rule.longest_bytes + 2 * self._rule.around_bytes:
-            raise self._too_long(self.base)  # for whoever reads on has found no cut in it
+            raise self._too_long(self.base)  # whoever reads on has found no cut in it
         chunk = next(self._text.own if self.end is None else self._text.beyond, None)
         if chunk is not None:
             self.pending += chunk
@@ -124,6 +125,7 @@ class _Reader:
         """Forget what lies before ``offset``, a cut."""
         self.pending = self.pending[offset - self.base :]
         self.base = offset
+        self._at_cut = True
 
     def feed_to(self, offset: int, feed: Callable[[bytes, int], None]) -> None:
         """Feed what lies before ``offset``, a cut, once no record in it is found to be too long."""
@@ -143,7 +145,8 @@ class _Reader:
         self.drop_to(offset)
 
     def _too_long(self, offset: int) -> SourceNotText:
+        where = "at" if self._at_cut else "that goes on at"
         return SourceNotText(
-            f"The {self._rule.what} at {self._text.place(offset)} is longer than "
+            f"The {self._rule.what} {where} {self._text.place(offset)} is longer than "
             f"{self._rule.longest_bytes:,} bytes: this is not text that can be read record by record."
         )

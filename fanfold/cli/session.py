@@ -50,9 +50,13 @@ def open_output(path: Path | None, json: bool, csv: bool = False) -> "Output | N
     if path is None:
         return Output(STANDARD_OUTPUT, csv) if json or csv else None
     check_path(path)
+    ending = path.suffix.lower()
+    if has_ending(path) and ((json and ending == ".csv") or (csv and ending == ".json")):
+        other = "--json" if json else "--csv"
+        raise typer.BadParameter(f"{path} ends in {ending}, which {other} contradicts: leave out either.")
     if not (json or csv) and has_ending(path):
-        csv = path.suffix.lower() == ".csv"
-        if not csv and path.suffix.lower() != ".json":
+        csv = ending == ".csv"
+        if not csv and ending != ".json":
             raise typer.BadParameter(f"{path}: name a file that ends in .json or .csv, or give --json.")
     return Output(path, csv)
 

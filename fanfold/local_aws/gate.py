@@ -4,6 +4,7 @@ Any user of the machine can connect to a loopback port. So every request must ha
 in its Authorization header. It is checked here, for every path.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -18,6 +19,12 @@ App = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 MAX_HASHED_BYTES = 16 << 20
 """A body whose hash no header gives is held here to check its signature. Requests to Lambda and DynamoDB are
 never larger."""
+
+
+def wildcards(pattern: str, ignore_case: bool) -> re.Pattern[str]:
+    """A pattern of IAM. Its ``*`` and ``?`` also match line ends, which keys may have."""
+    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
+    return re.compile(f"(?:{''.join(parts)})\\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 class Denied(Exception):

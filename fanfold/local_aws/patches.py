@@ -13,14 +13,17 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from resource import getpagesize
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import ministack.app
-from ministack.core import lambda_runtime, persistence
+from ministack.core import iam_evaluator, lambda_runtime, persistence
 from ministack.services import lambda_svc, s3
+
+from fanfold.local_aws.gate import wildcards
 
 WRITTEN_FOR = "1.5.33"
 """The version of MiniStack. With another one, check every patch: is it still needed, does it still fit?"""
@@ -275,6 +278,12 @@ PATCHES = (
     ),
     Patch(s3, "_get_object", get_object, "A GET of a range reads the whole object from its file."),
     Patch(s3, "_read_body", read_body, "As _get_object."),
+    Patch(
+        iam_evaluator,
+        "_fnmatch_compile",
+        cache(wildcards),
+        "No pattern of a policy matches a key with a line end.",
+    ),
     Patch(
         ministack.app,
         "save_all",

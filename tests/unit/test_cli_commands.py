@@ -123,6 +123,8 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         ),
         (["demo", "--corpus-bytes", "60TB"], "'--corpus-bytes': 60TB is more than 50 TB"),
         (["results", "run", "--json", "--csv"], "give --json or --csv, not both"),
+        (["results", "run", "--csv", "-o", "a.json"], "a.json ends in .json, which --csv contradicts: leave"),
+        (["run", "x", "--json", "-o", "a.CSV"], "a.CSV ends in .csv, which --json contradicts: leave"),
         (
             ["results", "run", "--output", "words.txt"],
             "words.txt: name a file that ends in .json or .csv, or give --json",

@@ -13,7 +13,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.local_aws.gate import MAX_HASHED_BYTES, Gate, Message
+from fanfold.local_aws.gate import MAX_HASHED_BYTES, Gate, Message, wildcards
 
 OWN = Credentials("AKIAOWN", "own secret")
 ROLE = Credentials("ASIAROLE", "role secret", "role token")
@@ -195,3 +195,19 @@ def test_no_invented_signature_passes_or_breaks_the_gate(
         ],
     }
     assert answer(scope)[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        ("arn:b/input/*", "arn:b/input/new\nline.log", True),
+        ("arn:b/input/*", "arn:b/input/line\n", True),
+        ("arn:b/a?", "arn:b/a\n", True),
+        ("arn:b/a", "arn:b/a\n", False),
+        ("arn:b/a.c", "arn:b/abc", False),
+        ("s3:Get*", "S3:getobject", False),
+    ],
+)
+def test_wildcards_of_policies_match_keys_with_line_ends(pattern: str, text: str, matches: bool) -> None:
+    assert bool(wildcards(pattern, ignore_case=False).match(text)) == matches
+    assert wildcards("s3:Get*", ignore_case=True).match("S3:getobject")

@@ -488,3 +488,12 @@ def test_each_block_tells_the_format_by_the_same_bytes() -> None:
     text = b"a\0b\0c\0d\0e\0f\0g\0h\0 and plain text\n" * 200
     run = Run([Stored(text, text)], LINES.rule)
     assert b"".join(run.all(range(0, len(text), 500))[1]) == text
+
+
+def test_a_block_inside_of_a_record_that_is_too_long_does_not_say_that_it_begins_there() -> None:
+    text = b"short\n" + b"a" * 5000
+    run = Run([Stored(text, text)], delimited("line", b"\n", 1000))
+    with pytest.raises(SourceNotText, match="The line at byte 6 of 000 is longer"):
+        run.block(0, 100)
+    with pytest.raises(SourceNotText, match=r"The line that goes on at byte \d+ of 000 is longer"):
+        run.block(2000, 2100)

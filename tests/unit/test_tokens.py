@@ -12,6 +12,7 @@ from lambda_src.errors import SourceNotText
 from lambda_src.input import ownership
 from lambda_src.input.addresses import Addresses, Placed
 from lambda_src.input.blocks import Block, split
+from lambda_src.input.formats import LOOK_BYTES
 from lambda_src.input.objects import ObjectsInput
 from lambda_src.input.ownership import check_chain
 from lambda_src.job import Owned, Span
@@ -38,7 +39,7 @@ def owned(data: bytes, block: Block, window_bytes: int, rule: Rule = TOKENS) -> 
 
     def read(_: Placed, start: int, end: int) -> bytes:
         assert 0 <= start < end <= len(data), "outside of the object"
-        assert end - start <= max(window_bytes, 16), "more than asked for"
+        assert end - start <= max(window_bytes, 16 if start else LOOK_BYTES), "more than asked for"
         return data[start:end]
 
     source = ObjectsInput(
@@ -138,7 +139,7 @@ def test_a_token_is_refused_for_its_length_and_nothing_else_is(
         except SourceNotText as error:
             refused.append(str(error))
         else:
-            assert all(len(chunk) <= longest_bytes + max(window_bytes, 16) + 3 for chunk in chunks)
+            assert all(len(chunk) <= longest_bytes + max(window_bytes, LOOK_BYTES) + 3 for chunk in chunks)
             assert not any(block.start <= start < block.end for start in too_long)
     assert bool(refused) == bool(too_long)
     if too_long:
