@@ -70,12 +70,7 @@ class FanfoldStack(Stack):
             job=job,
             architecture=context.choice("architecture", (*ARCHITECTURES, "host")),
             inputs=inputs,
-            inputs_key=context.text(
-                "source_bucket_key",
-                _KEY_ARN,
-                "give the key's ARN, as in arn:aws:kms:REGION:ACCOUNT:key/ID; an alias cannot be granted",
-                only_with="source_bucket=NAME",
-            ),
+            inputs_key=_inputs_key(context),
             blobs=Objects(storage.bucket, BLOBS_PREFIX, storage.bucket_in_findings),
             runs=Objects(storage.bucket, RUNS_PREFIX, storage.bucket_in_findings),
             table=storage.table,
@@ -122,3 +117,12 @@ class FanfoldStack(Stack):
         )
         for name, value in msgspec.to_builtins(outputs).items():
             CfnOutput(self, name, value=value)
+
+
+def _inputs_key(context: Context) -> str | None:
+    return context.text(
+        "source_bucket_key",
+        _KEY_ARN,
+        "give the key's ARN, as in arn:aws:kms:REGION:ACCOUNT:key/ID; an alias cannot be granted",
+        only_with="source_bucket=NAME",
+    )

@@ -247,7 +247,6 @@ class Network(Construct):
         self, scope: Construct, construct_id: str, *, storage: Storage, job: MapReduceJob, inputs: Objects
     ) -> None:
         super().__init__(scope, construct_id)
-        stack = Stack.of(self)
         vpc = ec2.Vpc(
             self,
             "Vpc",
@@ -265,6 +264,15 @@ class Network(Construct):
             self, "Endpoints", vpc=vpc, description="The endpoint of Lambda", allow_all_outbound=False
         )
         endpoints.add_ingress_rule(ec2.Peer.ipv4(ADDRESSES), HTTPS, "From the functions")
+        self._add_endpoints(vpc, endpoints, storage, job, inputs)
+        self._log_flows(vpc)
+        self.subnet_ids = [subnet.subnet_id for subnet in vpc.isolated_subnets]
+        self.group_id = functions.security_group_id
+
+    def _add_endpoints(
+        self, vpc: ec2.Vpc, group: ec2.SecurityGroup, storage: Storage, job: MapReduceJob, inputs: Objects
+    ) -> None:
+        stack = Stack.of(self)
         ours: dict[str, Any] = {"StringEquals": {"aws:PrincipalAccount": stack.account}}
         is_public = inputs.account == ANY_ACCOUNT
         accounts = [stack.account, *([inputs.account] if inputs.account and not is_public else [])]
@@ -287,15 +295,12 @@ class Network(Construct):
         of_lambda = vpc.add_interface_endpoint(
             "Lambda",
             service=ec2.InterfaceVpcEndpointAwsService.LAMBDA_,
-            security_groups=[endpoints],
+            security_groups=[group],
             open=False,
         )
         # One by one: CloudFormation shortens the stack's name in names of functions: no pattern fits all.
         functions_arns = [function.function_arn for function in job.by_name.values()]
         of_lambda.add_to_policy(_anyone(["lambda:InvokeFunction"], functions_arns, ours))
-        self._log_flows(vpc)
-        self.subnet_ids = [subnet.subnet_id for subnet in vpc.isolated_subnets]
-        self.group_id = functions.security_group_id
 
     def _log_flows(self, vpc: ec2.Vpc) -> None:
         group = logs.LogGroup(
