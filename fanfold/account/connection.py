@@ -1,4 +1,4 @@
-"""Connections to AWS, the real one or a local one, and what a person is told when there is none."""
+"""Connections to AWS or a local AWS, and what to do when there is none."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ LOCAL_READ_TIMEOUT_S = 20.0
 
 
 class AccountError(ExpectedError):
-    """The person's AWS configuration is not complete or wrong."""
+    """The AWS configuration is incomplete or wrong, or lacks a permission."""
 
 
 class Stopped(NamedTuple):
@@ -99,7 +99,7 @@ class Aws(NamedTuple):
 
 
 def paying(client: Any) -> Any:
-    """``client``, one of S3, of which each read of a bucket says that the requester pays for it."""
+    """``client`` for S3, which pays for its reads: its requests say that the requester pays."""
 
     def pay(params: dict[str, Any], **_: object) -> None:
         params["RequestPayer"] = "requester"

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -75,10 +75,7 @@ def examine(open_account: Callable[[], Account], job: str | None) -> Iterator[Fi
     except (AccountError, LocalStackError, DeploymentError) as error:
         yield Finding("Account", "wrong", str(error))
         return
-    usable = True
-    for finding in of_account(account, job or next(iter(account.known or ()), DEFAULT_JOB)):
-        usable = usable and not (finding.check == "Credentials" and finding.state == "wrong")
-        yield finding
+    usable = yield from of_account(account, job or next(iter(account.known or ()), DEFAULT_JOB))
     for name in ([job] if job else _deployed(account)) if usable else ():
         yield from of_stack(account, name)
 
@@ -176,8 +173,8 @@ def _installed_version(name: str) -> str | None:
         return None
 
 
-def of_account(account: Account, job: str) -> Iterator[Finding]:
-    """Credentials, region, clock, quota and bootstrap. Nothing else can be asked without credentials."""
+def of_account(account: Account, job: str) -> Generator[Finding, None, bool]:
+    """Region, credentials, clock, quota and bootstrap. Returns whether the credentials are valid."""
     aws = account.aws
     yield Finding("Region", "ok", aws.session.region_name)
     credentials, date = check_credentials(aws)
@@ -185,22 +182,23 @@ def of_account(account: Account, job: str) -> Iterator[Finding]:
     if date:
         yield clock(date, time.time())
     if credentials.state == "wrong":
-        return
+        return False
     yield concurrency(aws)
     yield bootstrap(aws, _deployed_qualifier(aws, stack_name(job)) or qualifier_of_files())
+    return True
 
 
 def check_credentials(aws: Aws) -> tuple[Finding, str]:
     """Whose credentials they are, if AWS takes them; and what AWS says is the time."""
     try:
-        told = aws.client("sts").get_caller_identity()
+        identity = aws.client("sts").get_caller_identity()
     except ClientError as error:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         return Finding("Credentials", "wrong", explain(error)), headers.get("date", "")
     except BotoCoreError as error:
         return Finding("Credentials", "wrong", explain(error)), ""
-    date = told["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
-    return Finding("Credentials", "ok", f"account {told['Account']}, {told['Arn']}"), date
+    date = identity["ResponseMetadata"].get("HTTPHeaders", {}).get("date", "")
+    return Finding("Credentials", "ok", f"account {identity['Account']}, {identity['Arn']}"), date
 
 
 def clock(date: str, now: float) -> Finding:

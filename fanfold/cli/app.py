@@ -36,7 +36,7 @@ def _fanfold(
         typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
-    """What stands before a command."""
+    """Options before the command."""
 
 
 COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [

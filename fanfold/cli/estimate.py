@@ -17,7 +17,7 @@ SMALLEST_QUOTA = 2
 """A run needs two Lambdas at once."""
 
 SMALLEST_BARE = 1_000_000
-"""Of a smaller size without a unit, a person may have meant another unit than bytes."""
+"""A smaller size without a unit was probably not meant as bytes."""
 
 ACCOUNT_QUOTA = 1000
 """What AWS gives an account that is not new."""

@@ -1,4 +1,4 @@
-"""Work of this process, done while it waits for others."""
+"""Work in a thread, while the main thread waits for something else."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,22 +9,22 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class NotWanted(Exception):
-    """The block has ended, and with it the work."""
+class Abandoned(Exception):
+    """The block has ended, and the work with it."""
 
 
 @contextmanager
 def in_background(work: Callable[[Callable[[], None]], T]) -> Iterator[Future[T]]:
-    """Do ``work`` in a thread while the block lasts, which asks for its result when it needs it.
+    """Do ``work`` in a thread while the block runs; the block gets a future of its result.
 
-    ``work`` is given what to call every now and then: should the block end before the work does, as by
-    Ctrl-C, that raises NotWanted. Nothing of the work goes on after the block.
+    ``work`` gets a function to call every now and then: if the block ends before the work does, as by
+    Ctrl-C, that raises Abandoned. No work continues after the block.
     """
     ended = threading.Event()
 
     def check() -> None:
         if ended.is_set():
-            raise NotWanted
+            raise Abandoned
 
     with ThreadPoolExecutor(1) as beside:
         try:

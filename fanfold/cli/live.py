@@ -1,4 +1,4 @@
-"""A run while it is at work, for the person who waits: live on a terminal, a line now and then elsewhere."""
+"""A running run, for the person who waits: live on a terminal, a line every few seconds elsewhere."""
 
 import time
 from collections import deque
@@ -19,10 +19,10 @@ from lambda_src.job import BYTES
 from lambda_src.wire.record import RunRecord
 
 PACE_S = 10.0
-"""Throughput and time left are those of the last so many seconds."""
+"""Throughput and time left are calculated from the last 10 seconds."""
 
 LINE_EVERY_S = 5.0
-"""Where lines pile up, in a pipe or a log."""
+"""In a pipe or a log, where lines pile up."""
 
 WIDEST_BAR = 100
 
@@ -30,14 +30,14 @@ DOING = {"parse": "Mapping blocks", "reduce": "Reducing parts", "log": "Logging 
 
 
 class Pace:
-    """How many units were done in the last ``PACE_S`` seconds."""
+    """The throughput of the last ``PACE_S`` seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
         self._kept = 0
 
     def note(self, now: float, units_done: int, blocks_kept: int = 0) -> None:
-        """So many were done by ``now``; finding blocks that an earlier invocation has done is no pace."""
+        """Note the units done by ``now``. Blocks that an earlier invocation has done do not count."""
         if blocks_kept != self._kept:
             self._kept = blocks_kept
             self._seen.clear()
@@ -47,13 +47,13 @@ class Pace:
             self._seen.popleft()
 
     def units_per_s(self) -> float:
-        """0 until it can be told."""
+        """0 until it is known."""
         (since, first), (now, last) = (self._seen[0], self._seen[-1]) if self._seen else ((0, 0), (0, 0))
         return (last - first) / (now - since) if now > since else 0.0
 
 
 class Moment(NamedTuple):
-    """What there is to see at one moment."""
+    """What to show at one moment."""
 
     progress: Progress
     units_per_s: float
@@ -62,7 +62,7 @@ class Moment(NamedTuple):
 
 
 def facts(moment: Moment) -> list[str]:
-    """What is known besides how much is done, most wanted first. What the record does not hold is left out.
+    """What is known besides progress, most important first.
 
     >>> record = RunRecord(run_id="r", started_at=0.0, blocks=200, units=10**9, units_done=5 * 10**8)
     >>> facts(Moment(Progress(record, 0, 20), 1e8, 5.0, "bytes"))
@@ -78,25 +78,25 @@ def facts(moment: Moment) -> list[str]:
     ['0.0015 dollars so far']
     """
     record = moment.progress.record
-    told = []
+    found = []
     if record.stage == "parse":
         if moment.units_per_s > 0:
-            told.append(_rate(moment.units_per_s, moment.unit))
-        told += _time_left(moment)
+            found.append(_rate(moment.units_per_s, moment.unit))
+        found += _time_left(moment)
     if record.calls:
-        told.append(_running(record))
-        told.append(_number(record.calls.get("tried_again", 0), "retry", "retries"))
-        told.append(_number(record.calls.get("throttled", 0), "throttle", "throttles"))
+        found.append(_running(record))
+        found.append(_number(record.calls.get("tried_again", 0), "retry", "retries"))
+        found.append(_number(record.calls.get("throttled", 0), "throttle", "throttles"))
         if copies := record.calls.get("copies", 0):
-            told.append(_number(copies, "second copy", "second copies"))
+            found.append(_number(copies, "second copy", "second copies"))
     if record.dollars:
-        told.append(f"{dollars_text(sum(record.dollars.values()))} dollars so far")
-    return told
+        found.append(f"{dollars_text(sum(record.dollars.values()))} dollars so far")
+    return found
 
 
 def _time_left(moment: Moment) -> list[str]:
-    """How long the first stage takes yet, where that can be told: not while one block takes far longer than
-    the others, as an archive does that one Lambda must unpack."""
+    """The time left in the first stage, if it is known: not while one block takes far longer than the others,
+    as an archive does that one Lambda must unpack."""
     record = moment.progress.record
     if slow := record.calls.get("slow", 0):
         if slow == record.blocks - record.blocks_done:
@@ -109,7 +109,7 @@ def _time_left(moment: Moment) -> list[str]:
 
 
 def as_line(moment: Moment) -> str:
-    """All of it in one line of text."""
+    """It as one line of text."""
     record, parts_done, parts = moment.progress
     done = (
         f"{record.blocks_done:,}/{record.blocks:,} blocks"
@@ -168,7 +168,7 @@ def packed(words: Sequence[str], width: int) -> list[str]:
 def shown(
     console: Console, unit: str, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[Progress], None]]:
-    """Gives what to call with each look at the run, whose units are ``unit``. Whatever ends the block, the
+    """Yields a function to call with the progress of the run, whose units are ``unit``. Afterwards the
     terminal is as it was."""
     pace, began_at, before_s = Pace(), clock(), 0.0
 
@@ -215,7 +215,7 @@ def _number(count: int, one: str, more: str) -> str:
 
 
 def _span(seconds: float) -> str:
-    """As it is said, roughly.
+    """A rough duration.
 
     >>> _span(119), _span(3600), _span(7200), _span(1e9)
     ('119 s', '60 min', '2 h', 'days')
@@ -227,7 +227,7 @@ def _span(seconds: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """As a stop watch shows it.
+    """As on a stopwatch.
 
     >>> _clock(3725.9)
     '1:02:05'

@@ -39,7 +39,7 @@ def up(job: Job = DEFAULT_JOB) -> None:
 
 
 def _give_up_runs() -> None:
-    """Nobody works any more on what was at work when the local AWS was stopped."""
+    """End the leases of runs that were running when the local AWS was stopped, so they can be resumed."""
     from fanfold.account.choice import open_account
     from fanfold.account.connection import AccountError
     from fanfold.account.deployment import DeploymentError
@@ -51,7 +51,7 @@ def _give_up_runs() -> None:
         for past in past_runs(account.aws, account.deployments(), 50, "RUNNING").runs:
             Run(account.aws, past.deployment, past.record.run_id).give_up(past.record)
     except (AccountError, DeploymentError, RunError) as error:
-        complain(f"Whether runs were at work cannot be told: {error}")
+        complain(f"Cannot find the runs that were running: {error}")
 
 
 def down(
@@ -62,8 +62,8 @@ def down(
     from fanfold.local_aws.state import down as stop
 
     console, had_data = open_console(), (STATE / "record.json").exists()
-    for told in _stopped_runs(delete_data=delete_data):
-        console.print(visible(told), soft_wrap=True)
+    for sentence in _stopped_runs(delete_data=delete_data):
+        console.print(visible(sentence), soft_wrap=True)
     was_up = stop(delete_data=delete_data)
     if delete_data and had_data:
         console.print("The local AWS is down, and its data are deleted.")
@@ -72,7 +72,7 @@ def down(
 
 
 def _stopped_runs(*, delete_data: bool) -> Iterator[str]:
-    """What becomes of each run that is at work in the local AWS, as it is about to end."""
+    """A sentence for each run that stops with the local AWS."""
     from fanfold.account.choice import open_account
     from fanfold.runs.history import past_runs
     from fanfold.runs.run import Run, status_of
@@ -123,13 +123,13 @@ def demo(
     from fanfold.jobs import client_job
     from fanfold.runs.source import local
 
-    meant = local(file) if file else None
-    if meant:
-        client_job(job).check(meant)
+    source = local(file) if file else None
+    if source:
+        client_job(job).check(source)
     demonstration.demo(
         open_stages(into),
         job,
-        file=meant,
+        file=source,
         output=into,
         block_bytes=block_bytes,
         concurrency=concurrency,

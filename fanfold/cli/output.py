@@ -26,7 +26,7 @@ from lambda_src.wire.record import RunRecord, RunWarning
 STANDARD_OUTPUT = Path("-")
 
 SHOWN_DOLLARS = 0.00005
-"""Less of an item is not shown: it would read 0.0000."""
+"""Smaller items are not shown: they would read 0.0000."""
 
 ITEM_NAMES = {
     "gb_s": "GB-seconds of Lambda",
@@ -49,7 +49,7 @@ class Output(NamedTuple):
 
 
 class ReportError(ExpectedError):
-    """The result cannot be written where it was asked for; the text is one sentence for the person."""
+    """The result cannot be written to the requested file."""
 
 
 def as_file(output: Output, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> bytes:

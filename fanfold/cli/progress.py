@@ -15,8 +15,8 @@ BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
 
 
 class Stages:
-    """``seconds`` holds how long each stage took, by its name. ``console`` shows how it goes; a result for
-    people goes to ``results``. ``warnings`` are those of this machine: the run knows nothing of them."""
+    """``seconds`` holds the duration of each stage by its name. ``console`` shows progress, ``results`` the
+    result. ``warnings`` are about the local input: the run does not know them."""
 
     def __init__(self, console: Console, results: Console | None = None) -> None:
         self.console = console
@@ -26,14 +26,14 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, text: str) -> Iterator[None]:
-        """A stage without a measure: a spinner."""
+        """A stage of unknown length: a spinner."""
         with self.console.status(text), self._timed(name):
             yield
         self.console.print(Text.assemble(f"{text} ", (f"{self.seconds[name]:.1f} s", "dim")))
 
     @contextmanager
     def upload(self, total_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
-        """The upload of a file; gives what to call with the bytes read, and sent, since the last call."""
+        """An upload; yields two functions to call with the bytes read, and sent, since the last call."""
         with Progress(*BYTE_COLUMNS, console=self.console) as bars, self._timed("upload"):
             reading = bars.add_task("Reading", total=total_bytes)
             sending = bars.add_task("Uploading", total=total_bytes, visible=False)

@@ -34,7 +34,7 @@ SOURCE_HELP = (
 
 
 class BadObjectChoice(StrEnum):
-    """What becomes of a bad object."""
+    """What to do with a bad object."""
 
     FAIL = "fail"
     SKIP = "skip"
@@ -146,8 +146,8 @@ def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency:
             workload = workload_of(job, found)
     except (NotModelled, RunError, SourceError):  # a run says itself what it refuses
         return True
-    told = far_dearer(workload, block_bytes, concurrency, app.account.aws.session.region_name)
-    return not told or agrees(
-        f"{told}. Run it as it is (y), or not (Enter)? ",
-        f"{told}: give --yes to run it as it is, or leave out --block-bytes.",
+    warning = far_dearer(workload, block_bytes, concurrency, app.account.aws.session.region_name)
+    return not warning or agrees(
+        f"{warning}. Run it as it is (y), or not (Enter)? ",
+        f"{warning}: give --yes to run it as it is, or leave out --block-bytes.",
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
 LAST = "last"
-"""Stands for the newest run."""
+"""The newest run."""
 
 LOCAL_VARIABLE = "FANFOLD_LOCAL"
 

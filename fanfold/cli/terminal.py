@@ -1,4 +1,4 @@
-"""Standard output, or the stream of errors; and a question to the person."""
+"""Standard output or standard error, and questions to the person."""
 
 import io
 import select
@@ -12,7 +12,7 @@ from rich.text import Text
 from fanfold.errors import ExpectedError
 
 LISTEN_S = 0.2
-"""How long a signal may go unheard."""
+"""How long a signal may wait."""
 
 
 class ConfirmationRequired(ExpectedError):
@@ -20,9 +20,9 @@ class ConfirmationRequired(ExpectedError):
 
 
 class Terminal(Console):
-    """Shows what it can: a character that its encoding lacks as an escape, and nothing to a reader that has
-    gone (``| head``). Neither keeps the command from its end, which may be a file with the result. Text is
-    text: no markup in it is interpreted."""
+    """Shows what it can: characters that its encoding lacks as escapes, and nothing to a reader that has gone
+    (``| head``). Neither ends the command, which may still write its result to a file. No markup is
+    interpreted."""
 
     def __init__(self, *, to_errors: bool = False) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -30,26 +30,25 @@ class Terminal(Console):
         super().__init__(markup=False, emoji=False, highlight=False, stderr=to_errors)
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
-        """In a pipe there is no width at which to break text: a command in it can be pasted."""
+        """In a pipe, lines are not wrapped: a command in them can be pasted."""
         if soft_wrap is None:
             soft_wrap = not self.is_terminal and all(isinstance(one, str | Text) for one in objects)
         super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def on_broken_pipe(self) -> None:
-        """Leave standard output open to nowhere."""
+        """Send further output nowhere."""
         with suppress(SystemExit):
             super().on_broken_pipe()
 
 
 def ask(question: str) -> str:
-    """What a person answers. Raises EOFError, and whatever a signal's handler raises.
+    """The person's answer. Raises EOFError, and whatever a signal handler raises.
 
-    It does not wait in one read: a signal that comes between the question and that read would be heard with
-    the next key only.
+    It polls: a signal between the question and a blocking read would be handled only with the next key.
     """
     print(question, end="", file=sys.stderr, flush=True)
     while not select.select([sys.stdin], [], [], LISTEN_S)[0]:
-        pass  # here Python calls the handlers of signals
+        pass  # Python calls signal handlers here
     return input()
 
 

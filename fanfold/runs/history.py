@@ -1,4 +1,4 @@
-"""The runs that there were, of each job, as the results tables hold them."""
+"""Past and current runs of each job, from the results tables."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,22 +25,22 @@ READ_AT_ONCE = 100
 
 LONG_FIELDS = ("failures", "facts", "extras", "warnings", "left_out")
 FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in LONG_FIELDS)
-"""All that is looked at; the others may be long."""
+"""The fields that are read; the others may be long."""
 
 STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red", "CANCELLED": "yellow"}
 
 HEADINGS = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
 GIVE_WAY = ("Began", "Job", "Size", "Seconds", "Dollars")
-"""Columns that a narrow terminal does without, the first one first: a run id must be whole to be copied."""
+"""Columns that a narrow terminal leaves out, the first one first: a run id must be whole to be copied."""
 
 SHORTEST_INPUT = 16
-"""Columns; with fewer nobody would know which file it was."""
+"""Columns; with fewer, the file could not be recognised."""
 
 STATUSES = (*get_args(Status), "DIED")
 
 
 class PastRun(NamedTuple):
-    """A run, and whose it is."""
+    """A run and its deployment."""
 
     deployment: Deployment
     record: RunRecord
@@ -55,7 +55,7 @@ class Unreadable(NamedTuple):
 
 
 class Past(NamedTuple):
-    """The runs that there were, and those whose records cannot be read."""
+    """Runs, and those whose records cannot be read."""
 
     runs: list[PastRun]
     unreadable: list[Unreadable]
@@ -76,7 +76,7 @@ def newest(aws: Aws, deployments: Iterable[Deployment]) -> PastRun:
     one that may be newer cannot be read."""
     found = past_runs(aws, deployments, 1)
     if found.unreadable:
-        raise RunError(f"Which run is the newest cannot be told. {found.unreadable[0].text}")
+        raise RunError(f"Cannot tell which run is the newest. {found.unreadable[0].text}")
     if not found.runs:
         raise RunError(f"There are no runs yet. Start one with `fanfold run{aws.options} SOURCE`.")
     return found.runs[0]
@@ -99,7 +99,7 @@ def _past_runs(aws: Aws, deployment: Deployment, limit: int, status: str | None)
                     found.runs.append(run)
         return found
     except (BotoCoreError, ClientError) as error:
-        # The request is the same whatever the table, so it is the index that it lacks.
+        # The request itself is valid, so the table lacks the index.
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException":
             again = f"fanfold up{job_option(job)}" if aws.endpoint_url else deploy_command({"job": job})
             raise AccountError(
@@ -134,7 +134,7 @@ def _read(client: Any, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[d
 
 
 def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.localtime) -> None:
-    """Print them as a table; where it is not for a terminal, one run a line, with tabs between."""
+    """Print a table; without a terminal, one run a line, with tabs between the columns."""
     if not console.is_terminal:
         lines = ["\t".join(cells) for cells in (HEADINGS, *(_cells(run, local_time, "") for run in runs))]
         try:  # as they are: the console would make spaces of tabs

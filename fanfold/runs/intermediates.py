@@ -1,8 +1,5 @@
-"""What runs leave besides their results: the blobs of their blocks, and what they noted of themselves. It
-expires by itself, blobs after a day and the rest after a week; ``fanfold clean`` removes it earlier.
-
-Inputs and results are never touched, nor anything of a running run.
-"""
+"""What runs leave besides their results: blobs, manifests and traces. Blobs expire after a day, the rest
+after a week; ``fanfold clean`` removes them earlier. Inputs, results and running runs are never touched."""
 
 import time
 from collections import Counter
@@ -23,7 +20,7 @@ from lambda_src.store.keys import BLOBS_PREFIX, RUNS_PREFIX, run_of
 from lambda_src.wire.record import RunRecord
 
 DELETED_AT_ONCE = 1000
-"""S3's own bound."""
+"""The limit of S3."""
 
 DAY_S = 86400.0
 
@@ -47,7 +44,7 @@ def clean(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Delete the intermediates of the runs ``run_ids``, or else of those older than so many days, once the
+    """Delete the intermediates of the runs ``run_ids``, or else of those older than ``days``, once the
     person has agreed. Raises AccountError, RunError, ConfirmationRequired."""
     found = [(deployment, left) for deployment in deployments for left in leftovers(aws, deployment)]
     if unknown := set(run_ids) - {left.run_id for _, left in found}:
@@ -116,7 +113,7 @@ def _add(found: dict[str, Leftovers], run_id: str, entry: Mapping[str, Any]) -> 
 
 
 def is_older(left: Leftovers, days: float) -> bool:
-    """Whether nothing of the run was written for so many days."""
+    """Whether the run wrote nothing for that many days."""
     return left.written_at < time.time() - days * DAY_S
 
 

@@ -33,10 +33,10 @@ T = TypeVar("T")
 
 POLL_S = 0.5
 BEGIN_TIMEOUT_S = 120.0
-"""How long Lambda may take to begin what it has accepted: it waits while the account has no room."""
+"""How long Lambda may take to start an accepted run: it waits while the account's concurrency is used up."""
 
 REFUSAL_TIMEOUT_S = 10.0
-"""How long parse_file may take to refuse: it looks at the request and the run's record first."""
+"""How long parse_file may take to refuse: it checks the request and the run's record first."""
 
 TAKE_OVER_S = 60.0
 """A run that was handed over has no owner until Lambda has started the next one."""
@@ -45,11 +45,11 @@ CLOCKS_DIFFER_S = 10.0
 """This machine's clock may be ahead of that of the run's owner."""
 
 LOST_SIGHT_S = 60.0
-"""How long the table may be out of reach: the run goes on without being watched."""
+"""How long the table may be unreachable: the run goes on unwatched."""
 
 
 class RunError(ExpectedError):
-    """The run failed, or cannot be seen; the text is one sentence for the person."""
+    """The run failed, or cannot be read or changed."""
 
 
 class UnreadableRun(RunError):
@@ -57,7 +57,7 @@ class UnreadableRun(RunError):
 
 
 class Progress(NamedTuple):
-    """How far a run is: its record, and how many of its parts are reduced."""
+    """The progress of a run: its record, and how many of its parts are reduced."""
 
     record: RunRecord
     parts_done: int
@@ -65,7 +65,7 @@ class Progress(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A run that has succeeded: its record, and the summary that is its answer."""
+    """A run that has succeeded: its record and its summary."""
 
     record: RunRecord
     summary: dict[str, Any]

@@ -16,11 +16,11 @@ from lambda_src.wire.record import RunWarning
 
 S3 = "s3://"
 NEIGHBOURS = 1000
-"""So many keys are looked at to find the one that was meant: one request."""
+"""Keys that are compared to suggest the one that was meant: one request."""
 
 
 class SourceError(ExpectedError):
-    """It cannot be read as it is written; the text is one sentence for the person."""
+    """The source cannot be read, or could mean two things."""
 
 
 class Local(NamedTuple):

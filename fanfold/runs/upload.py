@@ -26,11 +26,11 @@ FOLDER_AT_ONCE = 8
 
 
 class UploadError(ExpectedError):
-    """The file could not be read or uploaded; the text is one sentence for the person."""
+    """The file could not be read or uploaded."""
 
 
 class Input(NamedTuple):
-    """An object in the one version that is meant. ``sent``: it was not there before."""
+    """An object in one version. ``sent``: it was uploaded just now."""
 
     key: str
     etag: str
@@ -38,8 +38,8 @@ class Input(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """The objects under a prefix, each with a file's content, and no others. ``sent``: so many of them were
-    not there before."""
+    """The objects under a prefix, each with a file's content, and no others. ``sent``: how many were
+    uploaded just now."""
 
     prefix: str
     sent: int
@@ -52,8 +52,8 @@ def upload(
     read: Callable[[int], None] = lambda _: None,
     sent: Callable[[int], None] = lambda _: None,
 ) -> Input:
-    """Have the content of ``path`` in ``bucket``. ``read`` and ``sent`` are told the bytes since last time,
-    for the file is read twice: to name it, and to send it if it is not there.
+    """Upload ``path`` to ``bucket``, unless it is there. ``read`` and ``sent`` get the bytes since the last
+    call: the file is read twice, to name it and to send it.
 
     Raises UploadError, also if the file changes meanwhile: what is stored is what the key says.
     """

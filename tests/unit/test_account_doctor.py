@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Generator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -282,8 +283,13 @@ def test_it_is_compared_for_the_same_bootstrap(
 
 @pytest.fixture
 def _a_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who asks nothing of AWS."""
-    monkeypatch.setattr(doctor, "of_account", lambda *_: iter([]))
+    """It sends no request to AWS."""
+
+    def of_account(*_: object) -> Generator[Finding, None, bool]:
+        yield from ()
+        return True
+
+    monkeypatch.setattr(doctor, "of_account", of_account)
     monkeypatch.setattr(doctor, "of_stack", lambda _, job: iter([Finding("Stack", "ok", job)]))
 
 
