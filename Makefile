@@ -44,7 +44,7 @@ run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] 
 test: .installed lint ## Lint, types, and tests: unit, integration, stack, end to end, faults
 	$(parallel)
 # In the order of the folders: what is deployed takes longest and begins first.
-parallel := python -m pytest -n auto --maxprocesses 4 --no-loadscope-reorder
+parallel := python -m pytest -n 3 --no-loadscope-reorder
 
 .PHONY: test-slow
 test-slow: .installed ## Run the tests that take too long for make test; make faults runs them, too
