@@ -127,9 +127,9 @@ class Finding(NamedTuple):
 
 
 class Concern(NamedTuple):
-    """How a person is told of a finding: ``3 of 9 lines are not log lines``. A ``thing`` is what is counted;
-    ``one`` and ``many`` say what is wrong with it. Objects of which more than ``most_share`` is concerned are
-    named after ``most``. ``advice`` says what to do."""
+    """How a warning describes a finding: ``3 of 9 lines are not log lines``. ``thing`` is the unit counted;
+    ``one`` and ``many`` say what is wrong with it. ``most`` introduces the objects in which the share of such
+    things exceeds ``most_share``. ``advice`` says what to do."""
 
     thing: str
     one: str
@@ -167,10 +167,10 @@ class Job(Struct, frozen=True):
 
     ``rules`` names what decides on the result: no run mixes lines that were made by different rules. ``part``
     says what a part is, such as ``length``; ``parts`` are their labels, in order. ``reduce(part, lines)`` may
-    iterate over ``lines`` more than once: each pass reads them anew, in any order. ``summarize`` gives the
+    iterate over ``lines`` more than once: each pass reads them again, in any order. ``summarize`` gives the
     job's own fields of the answer, from what ``measure`` found, the summed extras, and the results by part.
-    ``unit`` is what messages call its units. ``concerns`` say how a person is told of its findings. What is
-    not UTF-8 is found by the engine, unless ``finds_invalid_utf8``: then ``map`` does it, for less.
+    ``unit`` is what messages call its units. ``concerns`` describe its findings. The engine
+    looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map`` does, at less cost.
     """
 
     rules: str
@@ -214,8 +214,8 @@ class Job(Struct, frozen=True):
 
 
 def check_lines(sizes: Sequence[int]) -> None:
-    """Raise TooManyDistinct if the lines of a block, of these ``sizes``, are too long. Whoever writes a line
-    piece by piece asks after each."""
+    """Raise TooManyDistinct if the lines of a block, of these ``sizes``, are too long. Code that writes
+    a line in pieces calls this after each piece."""
     if max(sizes) > MAX_LINE_BYTES or sum(sizes) > MAX_LINES_BYTES:
         raise TooManyDistinct(
             "One block has too many distinct things to count: they take more than "

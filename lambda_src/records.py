@@ -104,7 +104,7 @@ class _Reader:
     def read_on(self) -> None:
         """Read a chunk more, or find out where the block's own text ends, or that there is no more."""
         if len(self.pending) > self._rule.longest_bytes + 2 * self._rule.around_bytes:
-            raise self._too_long(self.base)  # whoever reads on has found no cut in it
+            raise self._too_long(self.base)  # nobody reads on who has found a cut
         chunk = next(self._text.own if self.end is None else self._text.beyond, None)
         if chunk is not None:
             self.pending += chunk

@@ -15,7 +15,7 @@ OLD_VERSIONS_KEPT_DAYS = 30
 
 
 class Storage(Construct):
-    """``removal`` says what becomes of bucket and table when the stack is destroyed.
+    """``removal`` is what happens to bucket and table when the stack is destroyed.
 
     The table has no deletion protection, which would keep it from being rolled back. Should a person delete
     it, DynamoDB keeps a backup for 35 days, for its point-in-time recovery is on.

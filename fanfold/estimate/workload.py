@@ -41,7 +41,7 @@ class Stored(NamedTuple):
 class Workload(NamedTuple):
     """``units`` to process. ``figures`` say what they take; ``about`` names the job and the input on which
     those were measured. ``block_units`` is the job's own choice, if it has one. If units are bytes, they are
-    those of ``objects``, of which ``looked_at`` were looked at, or of one plain object."""
+    those of ``objects``, or of one plain object; ``looked_at`` counts the objects examined."""
 
     about: str
     units: int

@@ -207,7 +207,7 @@ _get_object, _read_body = s3._get_object, s3._read_body
 
 
 class MappedBody(mmap.mmap):
-    """The file of an object, of which a request reads a range."""
+    """The file of an object, for a request that reads a range of it."""
 
     def encode(self, _encoding: str) -> bytes:
         """All of it: what MiniStack calls on a body that is not bytes."""

@@ -132,7 +132,7 @@ class Refusal(NamedTuple):
                 "such as the bucket's own."
             )
         elif "requester" in self.message.lower():
-            advice = "whoever reads it has to pay: deploy with -c requester_pays=true."
+            advice = "the reader has to pay: deploy with -c requester_pays=true."
         elif self.code not in ("", "AccessDenied"):
             advice = "ask the owner of the bucket."
         else:

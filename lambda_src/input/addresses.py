@@ -23,8 +23,7 @@ INLINE_BYTES = 8 << 10
 
 
 class Placed(NamedTuple):
-    """An object, pinned by its ETag, of which the first byte is at ``address``. ``format`` is None
-    if nobody looked."""
+    """An object, pinned by its ETag. Its first byte is at ``address``. ``format`` is None if unknown."""
 
     address: int
     key: str
