@@ -60,7 +60,8 @@ def place(pinned: Iterable[tuple[str, int, str]]) -> list[Placed]:
         address += size
     if len(objects) > MAX_OBJECTS:
         raise InvalidRequest(
-            f"prefix: more than {MAX_OBJECTS:,} objects begin with it; no run reads more: name a longer one."
+            f"prefix: more than {MAX_OBJECTS:,} objects begin with it, the most that a run reads: name a "
+            "longer one."
         )
     for one, following in pairwise(objects):
         if one.key == following.key:

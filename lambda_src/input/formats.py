@@ -186,7 +186,7 @@ def _compression(beginning: bytes) -> Compression | None:
 
 
 def _no_text(beginning: bytes) -> tuple[str, str] | None:
-    """What begins so if that is no text, and what to do about it."""
+    """The name of the format that begins like this, if it is not text, and advice on it."""
     for name, pattern in _BEGINNINGS.items():
         if pattern.match(beginning) and (name != "zlib" or _is_zlib(beginning)):
             return name, _NO_TEXT[name][1]

@@ -95,7 +95,7 @@ LONGEST_PATH = 2048
 """Bytes. 24 hours of 20 such paths fit Lambda's 6 MB, even if JSON needs 6 bytes for each of theirs."""
 
 SLICE_BYTES = 1 << 18
-"""Matched at once: lines of one byte become tuples of 150."""
+"""Matched at once, to bound memory: a line of one byte becomes a tuple of 150."""
 
 MAX_HELD_PATHS_BYTES = 200_000_000
 """Estimated memory of the distinct paths that a block holds at once, those of each hour apart: a quarter of a
@@ -108,7 +108,7 @@ BYTES_PER_PATH_BYTE = 8
 """A block's path is held as bytes, as text and as JSON, which may write one byte as six."""
 
 _DIGEST = b" bytes, SHA-256 "
-"""What is shown of long paths, and hardly ever in another."""
+"""Marks a path that was shortened; a real path hardly ever contains it."""
 
 MAX_KNOWN_TIMES = 100_000
 
@@ -206,8 +206,8 @@ CONCERNS = {
         "line",
         "could not be read as a log line",
         "could not be read as log lines",
-        most="Most lines of these objects are none",
-        advice="Read are Combined Log Format and that of AWS's Application Load Balancers.",
+        most="Most lines of these objects are not log lines",
+        advice="The job reads Combined Log Format and that of AWS's Application Load Balancers.",
     ),
     **{
         code: Concern("line", f"looks like {name}, which is not read", f"look like {name}, which is not read")

@@ -80,8 +80,8 @@ class Lease:
         would not either, and so on for ever."""
         if self._record.blocks_done == self._record.blocks_kept:
             raise NoProgress(
-                f"In stage {self._record.stage}, a whole invocation finished no further block, or not all "
-                "reducers: see the logs of parse_block and get_occurrences."
+                f"In stage {self._record.stage}, a whole invocation finished no further block, or did not "
+                "finish all reducers: see the logs of parse_block and get_occurrences."
             )
         # If the new invocation never starts, anyone may claim the run once the lease has expired.
         self._record.released, self._record.lease_until = True, time.time() + LEASE_S

@@ -135,8 +135,8 @@ class Ledger:
         return self._record.max_concurrency - self._counts["running"]
 
     def note_nested(self, running: int) -> None:
-        """Note that ``running`` reducers are in flight for ``get_all_occurrences``, whose answer will have
-        their usage."""
+        """Note that ``running`` reducers are in flight for ``get_all_occurrences``. Their usage arrives
+        with its answer."""
         now = time.monotonic()
         if self._nested_at is not None:
             self._nested_s += running * (now - self._nested_at)
