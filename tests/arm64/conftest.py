@@ -25,8 +25,9 @@ URL_SUFFIX = "amazonaws.com"
 
 
 class Report(NamedTuple):
-    """What ``invoke`` tells. ``modules`` and ``libraries`` are files: of Python, and of machine code;
-    ``compiled`` are those of Python that had no bytecode."""
+    """What ``invoke`` reports. ``modules`` and ``libraries`` are files: of Python, and of machine code;
+    ``compiled`` are those of Python that had no bytecode. ``rules`` are the job's, which name the Unicode of
+    its Python."""
 
     answers: list[Any]
     machine: str
@@ -34,6 +35,7 @@ class Report(NamedTuple):
     modules: list[str]
     compiled: list[str]
     libraries: list[str]
+    rules: str
 
 
 class Machine(NamedTuple):

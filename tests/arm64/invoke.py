@@ -8,6 +8,7 @@ leaves nothing there, as in Lambda, where nobody can.
 
 import importlib
 import json
+import os
 import platform
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def main(handler: str, *folders: str) -> None:
         "modules": sorted({file for one in sys.modules.values() if (file := getattr(one, "__file__", None))}),
         "compiled": sorted({str(file) for file in compiled if str(file).endswith(".py")}),
         "libraries": sorted(_libraries()),
+        "rules": importlib.import_module("lambda_src.job").load(os.environ["FANFOLD_JOB"]).rules,
     }
     json.dump(report, answers)
 

@@ -148,7 +148,9 @@ def prepare(aws: Aws, name: str, sample: Path) -> Run:
 
 def do(aws: Aws, machine: Machine, run: Run) -> Done:
     """Do ``run`` on ``machine``, whose workers must pass the engine's checks."""
-    parsed = machine.invoke("parse_block", run.job, *map(to_plain, run.blocks))
+    rules = machine.invoke("parse_block", run.job).rules
+    blocks_to_parse = [msgspec.structs.replace(block, rules=rules) for block in run.blocks]
+    parsed = machine.invoke("parse_block", run.job, *map(to_plain, blocks_to_parse))
     blocks = [without_usage(report) for report in msgspec.convert(parsed.answers, list[BlockReport])]
     manifest = Manifest(run.job, run.pinned, run.measured.units, blocks)
     check_mapped(run.deployed, manifest)
@@ -156,7 +158,7 @@ def do(aws: Aws, machine: Machine, run: Run) -> Done:
 
     results = ResultsTable(aws.table(machine.table), run.job, run.deployed)
     results.claim(RunRecord(run_id=run.job, owner=OWNER, started_at=0.0), None)
-    tasks = [GetOccurrencesRequest(run.job, OWNER, part, run.deployed.rules) for part in run.deployed.parts]
+    tasks = [GetOccurrencesRequest(run.job, OWNER, part, rules) for part in run.deployed.parts]
     reduced = machine.invoke("get_occurrences", run.job, *map(to_plain, tasks))
     parts = [without_usage(report) for report in msgspec.convert(reduced.answers, list[PartReport])]
     for part in parts:
