@@ -67,7 +67,7 @@ class Case(NamedTuple):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """S3, of which what is put is dropped, and a DynamoDB that takes everything."""
+    """An S3 that drops what is put, and a DynamoDB that accepts everything."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -191,7 +191,7 @@ def write_manifest(reports: list[BlockReport], folder: Path) -> None:
 
 
 def chinese(size: int) -> Iterator[bytes]:
-    """Sentences, each of which is a stretch that comes once."""
+    """Sentences, each a distinct stretch."""
     generator = random.Random(1)
     letters = [chr(point) for point in range(0x4E00, 0x4E00 + 3000)] + ["，"] * 300
     text = "".join(generator.choices(letters, k=1_000_000))

@@ -48,7 +48,7 @@ class Service(ThreadingHTTPServer):
         self.requests: list[dict[str, str]] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever asked has hung up."""
+        """The caller has hung up."""
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1

@@ -33,7 +33,7 @@ TRACE_ID = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sam
 
 ONLY_BOTOCORE_SENDS = {
     "user-agent": "Nobody needs to know it; not signed.",
-    "amz-sdk-invocation-id": "Names the retries of one call to whoever debugs an SDK.",
+    "amz-sdk-invocation-id": "Names the retries of one call, for debugging an SDK.",
     "amz-sdk-request": "Counts them.",
     "authorization": "Signs other headers at another time; test_sigv4 compares signatures.",
     "x-amz-date": "Another time.",

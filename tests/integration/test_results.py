@@ -250,7 +250,7 @@ def test_a_released_run_is_for_the_one_that_was_named(table: Any) -> None:
     first = record("first")
     results.claim(first, None)
     with pytest.raises(RunConflict):
-        results.take_over(record("second"), "first")  # still at work
+        results.take_over(record("second"), "first")  # still running
     first.released = True
     results.put_run(first)
     with pytest.raises(RunConflict):
@@ -280,7 +280,7 @@ def test_a_hand_over_that_cannot_go_on_ends_the_run_unless_it_was_taken(table: A
     results.claim(first, None)
     results.put_part(REPORTS[0], "first")
     results.end_released_run("first", CodeChanged("another version"))
-    assert results.get_run() == first  # still at work
+    assert results.get_run() == first  # still running
     first.released = True
     results.put_run(first)
     results.end_released_run("first", CodeChanged("another version"))
