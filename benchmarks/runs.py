@@ -19,7 +19,6 @@ CORPUS_BYTES = 20_000_000
 
 RUNNER = """
 import json, sys, tempfile, time
-from inspect import signature
 from pathlib import Path
 from fanfold.account.connection import account_of
 from fanfold.account.deployment import deploy_locally, find_deployment
@@ -27,10 +26,9 @@ from fanfold.local_aws.server import local_aws
 from botocore.config import Config
 with tempfile.TemporaryDirectory() as name, local_aws(Path(name)) as local:
     folder = Path(name)
-    jobs = ["top_words"] if "job" in signature(find_deployment).parameters else []  # else an older checkout
-    deploy_locally(local, folder, *jobs)
+    deploy_locally(local, folder, "top_words")
     aws = account_of(local.environment)
-    deployment = find_deployment(aws, *jobs)
+    deployment = find_deployment(aws, "top_words")
     aws.client("s3").upload_file(sys.argv[1], deployment.bucket, "input/text")
     once = Config(read_timeout=905, retries={"total_max_attempts": 1})
     client = aws.client("lambda", once)
@@ -49,7 +47,12 @@ class Checkout:
 
     def __init__(self, folder: Path, file: Path) -> None:
         self._process = subprocess.Popen(
-            [str(folder / ".venv" / "bin" / "python"), "-c", RUNNER, str(file)],
+            [
+                str(folder / ".venv" / "bin" / "python"),
+                "-c",
+                "import benchmarks.runs; exec(benchmarks.runs.RUNNER)",  # its own: names may have changed
+                str(file),
+            ],
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
