@@ -1,5 +1,8 @@
 """Fan out over tasks, fold the answers: a sliding window of calls, with retries. Knows no job.
 
+``FanOut`` decides what to do: a state machine that is told what has happened and when. A driver does it: in
+threads, by one thread that waits for all, or in simulated time.
+
 The window starts small and grows by one with every answer, as TCP's does: a sudden burst is what S3 answers
 with 503 and a small account with 429. A throttled call halves it, once for all calls that were under way,
 and from then on it grows by one a round.
@@ -9,20 +12,20 @@ import bisect
 import contextlib
 import heapq
 import random
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
+from lambda_src.drivers import MAX_THREADS, Call, Driver, Finished, Threads
 from lambda_src.errors import CapacityExhausted, EndsRun, FanfoldError, FanOutFailed, Throttled, Transient
 from lambda_src.outcomes import Outcome
 from lambda_src.pace import Pace
-from lambda_src.waits import Waits
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
+Calls = Callable[[Task], Answer] | Driver[Task]
+"""How to call a task: a blocking function, which threads call, or a driver."""
+
 Work = Callable[[Task, Answer | None], float]
 """How much work a task is, in any unit; with its answer, how much it was. What nobody knows is 1."""
 
@@ -35,23 +38,22 @@ MAX_BACKOFF_S = 5.0
 STALLED_S = 60.0
 """When every call has been throttled for so long, there is no room for this fan-out."""
 
-MAX_THREADS = 500
-"""Of all fan-outs of this process, also those that were given up: a thread whose call waits for something
-other than a service's answer stays until it comes back. Lambda allows 1,024 threads."""
-
-_thread_slots = threading.BoundedSemaphore(MAX_THREADS)
-"""One slot for each thread."""
+STARTS_AT_ONCE = 16
+"""How many calls are started before the driver may wait: the first throttles stop the start of more."""
 
 TICK_S = 0.5
 SLOW_FACTOR, SLOW_MIN_S = 2.0, 1.0
 STRAGGLER_FACTOR = 3.0
 STRAGGLER_MIN_S = 1.0
+LOOK_S = 0.1
+"""How often to look for stragglers."""
+
 NAMED_FAILURES = 3
 """As many failures stand in the message; all of them in ``FanOutFailed.failures``."""
 
 
 class Ended(NamedTuple):
-    """A call has ended; times are of ``time.monotonic``. It is the task's call number ``attempt``, from 1 on,
+    """A call has ended; times are of the driver's clock. It is the task's call number ``attempt``, from 1 on,
     and could have started at ``queued_at``.
 
     ``done``: its answer is the task's; ``late``: another copy's was, be this one back or not; ``throttled``
@@ -81,7 +83,7 @@ class Observer(Protocol):
 
 
 def map_reduce(
-    call: Callable[[Task], Answer],
+    call: Calls[Task, Answer],
     tasks: Sequence[Task],
     fold: Callable[[Task, Answer], None],
     *,
@@ -91,8 +93,8 @@ def map_reduce(
     observer: Observer | None = None,
     work: Work[Task, Answer] = lambda _task, _answer: 1.0,
 ) -> None:
-    """Call ``call(task)`` for every task in threads, at most ``max_concurrency`` at once, and give each
-    answer to ``fold(task, answer)``, once per task, in the caller's thread, in the order of arrival.
+    """Call every task, at most ``max_concurrency`` at once, and give each answer to ``fold(task, answer)``,
+    once per task, in this thread, in the order of arrival. A driver is closed at the end.
 
     Throttled and Transient calls are tried again after full-jitter backoff. A call that runs three times as
     long as is usual for its ``work`` gets a second copy, and the first answer wins: ``call`` must be
@@ -118,7 +120,7 @@ def map_reduce(
 
 
 def fan_out(
-    call: Callable[[Task], Answer],
+    call: Calls[Task, Answer],
     tasks: Sequence[Task],
     *,
     name: Callable[[Task], str],
@@ -128,9 +130,10 @@ def fan_out(
     work: Work[Task, Answer] = lambda _task, _answer: 1.0,
 ) -> Generator[tuple[Task, Answer]]:
     """As ``map_reduce``, but gives the answers one by one. Closing it early gives the rest up."""
-    running = _FanOut(call, tasks, max_concurrency, tick, observer, work=work)
-    yield from running.run()
-    if failures := running.failures():
+    driver = _driver_of(call)
+    state: FanOut[Task, Answer] = FanOut(tasks, max_concurrency, driver.now(), work=work)
+    yield from _run(state, tasks, driver, tick, observer)
+    if failures := state.failures():
         for error in failures.values():
             if isinstance(error, EndsRun):
                 raise error
@@ -146,21 +149,80 @@ def fan_out(
 
 
 def call_once(
-    call: Callable[[Task], Answer],
+    call: Calls[Task, Answer],
     task: Task,
     *,
     tick: Callable[[], None] = lambda: None,
     observer: Observer | None = None,
 ) -> Answer:
-    """The answer of ``call(task)``, with the retries and ticks of a fan-out.
+    """The answer of one call, with the retries and ticks of a fan-out.
 
     Raises the call's own failure, and CapacityExhausted as ``map_reduce`` does.
     """
-    running = _FanOut(call, [task], 1, tick, observer)
-    answers = [answer for _, answer in running.run()]
-    if failures := running.failures():
+    driver = _driver_of(call)
+    state: FanOut[Task, Answer] = FanOut([task], 1, driver.now())
+    answers = [answer for _, answer in _run(state, [task], driver, tick, observer)]
+    if failures := state.failures():
         raise failures[0]
     return answers[0]
+
+
+def _driver_of(call: Calls[Task, Answer]) -> Driver[Task]:
+    return Threads(call) if callable(call) else call
+
+
+def _run(
+    state: "FanOut[Task, Answer]",
+    tasks: Sequence[Task],
+    driver: Driver[Task],
+    tick: Callable[[], None],
+    observer: Observer | None,
+) -> Iterator[tuple[Task, Answer]]:
+    """Have the driver do what the state says. Each answer as it comes, until all is done or has failed."""
+    arrived: deque[Finished] = deque()
+    ticked_at = driver.now()
+    try:
+        while not state.is_over:
+            now = driver.now()
+            started = 0
+            while started < STARTS_AT_ONCE and driver.has_room() and (call := state.next_call(now)):
+                driver.start(call, tasks[call.number])
+                started += 1
+            if now - ticked_at >= TICK_S:
+                ticked_at = now
+                if observer:
+                    observer.progress(*state.progress(now))
+                tick()
+            state.check_capacity(now)
+            if not arrived:
+                arrived.extend(driver.wait(0.0 if started == STARTS_AT_ONCE else state.nap_s(now)))
+            if arrived:
+                ended = state.settle(arrived.popleft(), driver.now())
+                if observer:
+                    observer.ended(ended)
+                if ended.outcome == "done":
+                    yield ended.task, ended.answer
+                    state.go_on(driver.now())
+    finally:
+        # A copy that lost, or calls that `tick` gave up, may still be under way.
+        _give_up(state, driver, [*arrived, *driver.wait(0.0)], observer)
+
+
+def _give_up(
+    state: "FanOut[Task, Answer]",
+    driver: Driver[Task],
+    arrived: Sequence[Finished],
+    observer: Observer | None,
+) -> None:
+    now = driver.now()
+    for call, ended in state.give_up(arrived, now):
+        if call not in {finished.call for finished in arrived}:
+            driver.abandon(call)
+        if observer:
+            observer.ended(ended)
+    driver.close()
+    if observer:
+        observer.progress(*state.progress(now))
 
 
 class Window:
@@ -190,52 +252,32 @@ class Window:
             self._threshold = self._size
 
 
-class _Call(NamedTuple):
-    """A call of task ``number``, its ``attempt``; times are of ``time.monotonic``."""
-
-    number: int
-    attempt: int
-    queued_at: float
-    started_at: float
+def full_jitter(most_s: float) -> float:
+    """A pause of up to ``most_s``."""
+    return random.uniform(0.0, most_s)  # noqa: S311 - no secret
 
 
-class _Finished(NamedTuple):
-    """A call has come back."""
-
-    call: _Call
-    ended_at: float
-    answer: object
-    error: BaseException | None
-
-
-class _FanOut(Generic[Task, Answer]):
-    """The state of one fan-out. Tasks go by their numbers. All but ``_call_in_turn`` runs in the
-    caller's thread."""
+class FanOut(Generic[Task, Answer]):
+    """The state of a fan-out that begins at ``now``. Told what happens and when, it says which call to start
+    next. Tasks go by their numbers. ``jitter(most_s)`` draws a pause of up to ``most_s``."""
 
     def __init__(
         self,
-        call: Callable[[Task], Answer],
         tasks: Sequence[Task],
         max_concurrency: int,
-        tick: Callable[[], None],
-        observer: Observer | None,
+        now: float,
         *,
         work: Work[Task, Answer] = lambda _task, _answer: 1.0,
+        jitter: Callable[[float], float] = full_jitter,
     ) -> None:
-        self._call_task, self._tasks, self._tick, self._observer = call, tasks, tick, observer
-        self._work, self._pace = work, Pace()
+        self._tasks, self._work, self._jitter = tasks, work, jitter
+        self._pace = Pace()
         self._durations_s: list[float] = []  # sorted
         self._window = Window(max_concurrency)
-        self._thread_slots = _thread_slots
-        self._no_slot = False
-        self._threads = 0
-        self._waits = Waits()
-        self._started: SimpleQueue[_Call | None] = SimpleQueue()
-        self._finished: SimpleQueue[_Finished] = SimpleQueue()
         self._fresh = deque(range(len(tasks)))
         self._again: list[tuple[float, int]] = []  # a heap of (not before, task)
         self._under_way: dict[int, list[float]] = {}  # task -> when each of its copies started
-        self._calls: set[_Call] = set()  # copies under way, those of finished tasks included
+        self._calls: set[Call] = set()  # copies under way, those of finished tasks included
         self._starts = [0] * len(tasks)
         self._attempts = [0] * len(tasks)
         self._throttles = [0] * len(tasks)
@@ -243,137 +285,51 @@ class _FanOut(Generic[Task, Answer]):
         self._setbacks: dict[int, BaseException] = {}  # the last fault of a task that is to be tried again
         self._failures: dict[int, BaseException] = {}
         self._throttle: Throttled | None = None  # the last one
-        self._began_at = self._moved_at = self._ticked_at = time.monotonic()
+        self._stragglers: list[int] = []
+        self._look_at = self._began_at = self._moved_at = now
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every task is done, or one has failed and nothing is under way any more."""
+        return not self._under_way and (bool(self._failures) or not (self._fresh or self._again))
 
     def failures(self) -> dict[int, BaseException]:
-        """By task, once all is done or has failed: with the setbacks of those that were to be tried again."""
+        """By task, once it is over: with the setbacks of those that were to be tried again."""
         return self._setbacks | self._failures if self._failures else {}
 
-    def run(self) -> Iterator[tuple[Task, Answer]]:
-        """Each answer as it comes, until all is done or has failed."""
-        try:
-            while self._under_way or ((self._fresh or self._again) and not self._failures):
-                now = time.monotonic()
-                if not self._failures:
-                    self._start_due(now)
-                    self._start_copies_of_stragglers(now)
-                if now - self._ticked_at >= TICK_S:
-                    self._ticked_at = now
-                    self._tell_pace()
-                    self._tick()
-                if self._stalled(now):
-                    raise CapacityExhausted(self._why_stalled())
-                try:
-                    finished = self._finished.get(timeout=self._nap_s(now))
-                except Empty:
-                    continue
-                if self._settle(finished, time.monotonic()):
-                    yield self._tasks[finished.call.number], cast(Answer, finished.answer)
-        finally:
-            # A copy that lost, or calls that `tick` gave up, may still be under way.
-            self._let_threads_end()
-            self._give_up_calls(time.monotonic())
-            self._waits.end()
+    def next_call(self, now: float) -> Call | None:
+        """The next call, to be started now, if one is due and the window has room.
 
-    def _stalled(self, now: float) -> bool:
-        """Nothing but throttles for long, and no call under way for long enough to be at work."""
-        long_ago = now - STALLED_S
-        return self._moved_at < long_ago and all(
-            started_at > long_ago for starts in self._under_way.values() for started_at in starts
-        )
-
-    def _why_stalled(self) -> str:
-        if self._no_slot and not self._calls:
-            return (
-                f"Calls that were given up earlier have held all {MAX_THREADS} threads of this process for "
-                f"{STALLED_S:.0f} s: try again when they have ended."
-            )
-        return f"Every call was throttled for {STALLED_S:.0f} s; there is no room for more: {self._throttle}"
-
-    def _start_due(self, now: float) -> None:
-        """Those to be tried again first: what never works is known before much else is paid for."""
-        while len(self._calls) < self._window.size:
-            again = bool(self._again) and self._again[0][0] <= now
-            if not (again or self._fresh) or not self._has_thread():
-                return
-            if again:
-                queued_at, number = heapq.heappop(self._again)
-            else:
-                queued_at, number = self._began_at, self._fresh.popleft()
-            self._start(number, queued_at, now)
-
-    def _start_copies_of_stragglers(self, now: float) -> None:
-        room = self._window.size - len(self._calls)
-        if self._fresh or self._again or room < 1 or len(self._done) < len(self._tasks) / 2:
-            return
-        # Not in a task's last attempt: copies that fail in turn would try it for ever.
-        late = sorted(
-            (starts[0], number)
-            for number, starts in self._under_way.items()
-            if len(starts) == 1
-            and self._attempts[number] + 1 < MAX_ATTEMPTS
-            and self._is_late(number, now - starts[0])
-        )
-        for _, number in late[:room]:
-            if self._has_thread():
-                self._start(number, now, now)
-
-    def _is_late(self, number: int, running_s: float) -> bool:
-        if running_s <= STRAGGLER_MIN_S:
-            return False
-        return running_s > STRAGGLER_FACTOR * self._pace.usual_s(self._work(self._tasks[number], None))
-
-    def _has_thread(self) -> bool:
-        """Whether a thread is free for one more call, be it a new one."""
-        self._no_slot = False
-        if len(self._calls) < self._threads:
-            return True
-        if not self._thread_slots.acquire(blocking=False):
-            self._no_slot = True
-            return False
-        threading.Thread(target=self._call_in_turn, daemon=True).start()
-        self._threads += 1
-        return True
-
-    def _start(self, number: int, queued_at: float, now: float) -> None:
+        Those to be tried again come first: what never works is known before much else is paid for. Copies of
+        stragglers come last.
+        """
+        if self._failures or len(self._calls) >= self._window.size:
+            return None
+        if self._again and self._again[0][0] <= now:
+            queued_at, number = heapq.heappop(self._again)
+        elif self._fresh:
+            queued_at, number = self._began_at, self._fresh.popleft()
+        elif (straggler := self._next_straggler(now)) is not None:
+            queued_at, number = now, straggler
+        else:
+            return None
         self._starts[number] += 1
-        call = _Call(number, self._starts[number], queued_at, now)
+        call = Call(number, self._starts[number], queued_at, now)
         self._calls.add(call)
         self._under_way.setdefault(number, []).append(now)
-        self._started.put(call)
+        return call
 
-    def _call_in_turn(self) -> None:
-        """A thread's work, from its first call until there is none left to come."""
-        self._waits.join()
-        try:
-            while call := self._started.get():
-                try:
-                    answer = self._call_task(self._tasks[call.number])
-                    self._finished.put(_Finished(call, time.monotonic(), answer, None))
-                except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, which sorts it
-                    self._finished.put(_Finished(call, time.monotonic(), None, error))
-        finally:
-            self._thread_slots.release()
-
-    def _let_threads_end(self) -> None:
-        """Those at work after their call, whatever it brings, and all others now."""
-        with contextlib.suppress(Empty):
-            while call := self._started.get_nowait():
-                self._calls.discard(call)  # no thread has begun it
-        for _ in range(self._threads):
-            self._started.put(None)
-
-    def _nap_s(self, now: float) -> float:
-        """Until the next task is due, if there is room for it, or the next tick."""
-        if self._again and len(self._calls) < self._window.size and not self._no_slot:
+    def nap_s(self, now: float) -> float:
+        """How long nothing will be due unless a call comes back: at most until the next tick."""
+        if self._again and len(self._calls) < self._window.size:
             return min(max(self._again[0][0] - now, 0.001), TICK_S)
         return TICK_S
 
-    def _settle(self, finished: _Finished, now: float) -> bool:
-        """Whether it brings the answer of its task."""
+    def settle(self, finished: Finished, now: float) -> Ended:
+        """A call has come back: what its end means. ``done`` if it brings the answer of its task."""
         (number, _, _, started_at), error = finished.call, finished.error
         late = number in self._done or number in self._failures
-        self._tell(finished, "late" if late else "done")
+        ended = self._ended(finished, "late" if late else "done")
         self._calls.discard(finished.call)
         copies = self._under_way.get(number, [])
         if started_at in copies:
@@ -387,7 +343,7 @@ class _FanOut(Generic[Task, Answer]):
         else:
             self._moved_at = now
         if late:
-            return False
+            return ended
         if error is None:
             self._window.succeeded()
             bisect.insort(self._durations_s, now - started_at)
@@ -396,47 +352,86 @@ class _FanOut(Generic[Task, Answer]):
             self._done.add(number)
             self._setbacks.pop(number, None)
             self._under_way.pop(number, None)
-            return True
-        if isinstance(error, Throttled):
+        elif isinstance(error, Throttled):
             self._throttles[number] += 1
-            self._try_again(number, now + error.retry_after_s + _backoff_s(self._throttles[number]))
+            self._try_again(number, now + error.retry_after_s + self._backoff_s(self._throttles[number]))
         elif isinstance(error, Transient) and self._attempts[number] + 1 < MAX_ATTEMPTS:
             self._attempts[number] += 1
             self._setbacks[number] = error
-            self._try_again(number, now + _backoff_s(self._attempts[number]))
+            self._try_again(number, now + self._backoff_s(self._attempts[number]))
         elif number not in self._under_way:
             self._failures[number] = error
-        return False
+        return ended
 
-    def _tell(self, finished: _Finished, outcome: Outcome) -> None:
-        """Of a call that has the ``outcome`` unless it brought an error."""
-        if self._observer is None:
+    def check_capacity(self, now: float) -> None:
+        """Raise CapacityExhausted if nothing but throttles came back for long, and no call has been under way
+        for long enough to be working."""
+        long_ago = now - STALLED_S
+        if self._moved_at >= long_ago or any(
+            started_at <= long_ago for starts in self._under_way.values() for started_at in starts
+        ):
             return
+        if self._throttle is None:  # so nothing was ever started
+            raise CapacityExhausted(
+                f"Calls that were given up earlier have held all {MAX_THREADS} threads of this process for "
+                f"{STALLED_S:.0f} s: try again when they have ended."
+            )
+        raise CapacityExhausted(
+            f"Every call was throttled for {STALLED_S:.0f} s; there is no room for more: {self._throttle}"
+        )
+
+    def go_on(self, now: float) -> None:
+        """Whoever gets the answers took until ``now``: that is no standstill."""
+        self._moved_at = now
+
+    def progress(self, now: float) -> tuple[int, int, int, float]:
+        """What ``Observer.progress`` is told."""
+        running_s = sum(now - call.started_at for call in self._calls)
+        return len(self._calls), self._window.size, self._slow(now), running_s
+
+    def give_up(self, arrived: Sequence[Finished], now: float) -> Iterator[tuple[Call, Ended]]:
+        """End it: what becomes of the calls under way. Those that have ``arrived`` meanwhile come first; the
+        others are to be abandoned."""
+        came_back = {finished.call for finished in arrived}
+        rest = [Finished(call, now, None, None) for call in sorted(self._calls - came_back)]
+        for finished in (*arrived, *rest):
+            self._calls.discard(finished.call)
+            number = finished.call.number
+            yield finished.call, self._ended(finished, "late" if number in self._done else "given_up")
+
+    def _ended(self, finished: Finished, outcome: Outcome) -> Ended:
+        """A call's end: it has the ``outcome`` unless it brought an error."""
         call, ended_at, answer, error = finished
         if error is not None:
             outcome = "throttled" if isinstance(error, Throttled) else "failed"
-        self._observer.ended(
-            Ended(
-                self._tasks[call.number],
-                call.attempt,
-                call.queued_at,
-                call.started_at,
-                ended_at,
-                outcome,
-                answer,
-                error,
+        task = self._tasks[call.number]
+        return Ended(task, call.attempt, call.queued_at, call.started_at, ended_at, outcome, answer, error)
+
+    def _next_straggler(self, now: float) -> int | None:
+        """The task that has been under way for longest, of those that should have a second copy."""
+        if self._again or len(self._done) < len(self._tasks) / 2:
+            return None
+        if now >= self._look_at:
+            self._look_at = now + min(LOOK_S, TICK_S)
+            # Not in a task's last attempt: copies that fail in turn would try it for ever.
+            late = sorted(
+                (starts[0], number)
+                for number, starts in self._under_way.items()
+                if len(starts) == 1
+                and self._attempts[number] + 1 < MAX_ATTEMPTS
+                and self._is_late(number, now - starts[0])
             )
-        )
+            self._stragglers = [number for _, number in reversed(late)]
+        while self._stragglers:
+            number = self._stragglers.pop()
+            if len(self._under_way.get(number, ())) == 1 and self._attempts[number] + 1 < MAX_ATTEMPTS:
+                return number
+        return None
 
-    def _outcome_without(self, call: _Call) -> Outcome:
-        """Of a call that is waited for no longer."""
-        return "late" if call.number in self._done else "given_up"
-
-    def _tell_pace(self) -> None:
-        if self._observer is not None:
-            now = time.monotonic()
-            running_s = sum(now - call.started_at for call in self._calls)
-            self._observer.progress(len(self._calls), self._window.size, self._slow(now), running_s)
+    def _is_late(self, number: int, running_s: float) -> bool:
+        if running_s <= STRAGGLER_MIN_S:
+            return False
+        return running_s > STRAGGLER_FACTOR * self._pace.usual_s(self._work(self._tasks[number], None))
 
     def _slow(self, now: float) -> int:
         """How many tasks have been under way for more than twice the median of those that are done."""
@@ -446,20 +441,9 @@ class _FanOut(Generic[Task, Answer]):
         began_before = now - max(SLOW_FACTOR * median_s, SLOW_MIN_S)
         return sum(min(starts) < began_before for starts in self._under_way.values() if starts)
 
-    def _give_up_calls(self, now: float) -> None:
-        with contextlib.suppress(Empty):
-            while finished := self._finished.get_nowait():  # it came back meanwhile
-                self._tell(finished, self._outcome_without(finished.call))
-                self._calls.discard(finished.call)
-        for call in sorted(self._calls):
-            self._tell(_Finished(call, now, None, None), self._outcome_without(call))
-        self._calls.clear()
-        self._tell_pace()
-
     def _try_again(self, number: int, not_before: float) -> None:
         if number not in self._under_way:  # or its other copy may still answer
             heapq.heappush(self._again, (not_before, number))
 
-
-def _backoff_s(attempt: int) -> float:
-    return random.uniform(0.0, min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** min(attempt, 30)))  # noqa: S311 - no secret
+    def _backoff_s(self, attempt: int) -> float:
+        return self._jitter(min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** min(attempt, 30)))

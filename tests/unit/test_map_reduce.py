@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambda_src import drivers
 from lambda_src import map_reduce as module
+from lambda_src.drivers import MAX_THREADS
 from lambda_src.errors import CapacityExhausted, FanOutFailed, InvalidRequest, Throttled, Transient
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.map_reduce import (
     FIRST_WINDOW,
     MAX_ATTEMPTS,
-    MAX_THREADS,
     Ended,
     Window,
     call_once,
@@ -341,7 +342,7 @@ class GivenUp(Exception):
 @pytest.fixture
 def blocked_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Room for 150 threads; calls that block until the event is set, all at once from the start."""
-    monkeypatch.setattr(module, "_thread_slots", threading.BoundedSemaphore(150))
+    monkeypatch.setattr(drivers, "_thread_slots", threading.BoundedSemaphore(150))
     monkeypatch.setattr(module, "FIRST_WINDOW", 100)
     monkeypatch.setattr(module, "TICK_S", 0.01)
     released = threading.Event()
@@ -349,13 +350,16 @@ def blocked_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     released.set()
 
 
-def give_up(released: threading.Event) -> None:
-    """A fan-out with 100 blocked calls that is given up."""
+def give_up(released: threading.Event, blocked: int = 100) -> None:
+    """A fan-out that is given up once so many calls are blocked."""
+    begun = Counter[str]()
 
     def tick() -> None:
-        raise GivenUp
+        if begun["calls"] == blocked:
+            raise GivenUp
 
     def call(_: int) -> None:
+        begun["calls"] += 1
         assert released.wait(30)
 
     with pytest.raises(GivenUp):
@@ -367,8 +371,8 @@ def test_fan_outs_that_are_given_up_pile_up_no_threads(
 ) -> None:
     """An invocation may find its process warm, with the calls of those before it still under way."""
     before = threading.enumerate()
-    for _ in range(5):
-        give_up(blocked_calls)
+    for blocked in (100, 50, 0, 0, 0):
+        give_up(blocked_calls, blocked)
         assert threads_beyond(before) <= 150
     assert threads_beyond(before) == 150
 
