@@ -19,11 +19,10 @@ from msgspec import Struct
 from benchmarks.peak import own_peak_kib
 from fanfold.demo.corpus import write_corpus
 from lambda_src.settings import DEFAULT_JOB
-from stacks.native_library import build_library, library_name, source_of_job
+from stacks.native_library import build_libraries, library_name, sources_of_job
 
-SOURCE = source_of_job(DEFAULT_JOB)
-assert SOURCE
-FOLDER = build_library("host", SOURCE)
+SOURCES = sources_of_job(DEFAULT_JOB)
+FOLDER = build_libraries("host", SOURCES)
 sys.path.append(str(FOLDER))
 
 from lambda_src.jobs.top_words import c_kernel, python_kernel  # noqa: E402
@@ -177,8 +176,7 @@ def rows(files: Sequence[str]) -> Iterator[Row]:
 
 def main(files: Sequence[str]) -> None:
     """Print what loading takes, and a line for each text."""
-    assert SOURCE
-    library = FOLDER / library_name(SOURCE)
+    library = FOLDER / library_name(SOURCES[-1])
     command = [sys.executable, "-c", f"LIBRARY = {str(library)!r}{LOADED}"]
     loads = [
         [float(part) * 1e3 for part in subprocess.check_output(command, text=True).split()]

@@ -36,7 +36,7 @@ from lambda_src.wire.codec import encode, to_plain
 from lambda_src.wire.reports import BlockReport, Manifest
 from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest
 from lambda_src.wire.source import Source
-from stacks.native_library import build_library, source_of_job
+from stacks.native_library import build_libraries, sources_of_job
 
 RUNTIME_MB = 40
 """What Lambda's own runtime takes beside ours: not measured here."""
@@ -417,9 +417,7 @@ class Peak(Struct, frozen=True):
 
 def peaks(names: Iterable[str] = CASES) -> Iterator[Peak]:
     """Every case, in a process of its own."""
-    source = source_of_job(DEFAULT_JOB)
-    assert source
-    library = build_library("host", source)
+    library = build_libraries("host", sources_of_job(DEFAULT_JOB))
     for name in names:
         case = CASES[name]
         with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as endpoint:

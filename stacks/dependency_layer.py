@@ -1,9 +1,9 @@
 """Builds layers of dependencies for the platform that runs the Lambdas, without Docker.
 
 A layer holds the wheels of a lock, checked against its hashes: one lock is ``lambda_src/requirements.txt``, a
-job may bring another. It may also hold a library that is compiled here, and for Lambda bytecode. What differs
-from machine to machine or from installation to installation (scripts, pip's own notes) is left out, so that
-the same lock gives the same asset hash everywhere.
+job may bring another. It may also hold libraries that are compiled here, and bytecode for Lambda. What
+differs from machine to machine or from installation to installation (scripts, pip's own notes) is left out,
+so that the same lock gives the same asset hash everywhere.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ _NOT_NEEDED = (
 
 
 class LayerNotBuilt(Exception):
-    """pip could not install the layer's packages, or its library does not compile."""
+    """pip could not install the layer's packages, or its libraries do not compile."""
 
 
 def host_architecture() -> str:
@@ -51,12 +51,12 @@ def lock_of_job(job: str) -> Path | None:
     return lock if lock.is_file() else None
 
 
-def build_layer(architecture: str, lock: Path = LOCK, library: Path | None = None) -> Path:
+def build_layer(architecture: str, lock: Path = LOCK, libraries: Path | None = None) -> Path:
     """The folder of the layer of ``lock`` for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host``
-    for running on this machine with this Python. It also holds the folder ``library``, whose name identifies
-    its content. Built once. Raises LayerNotBuilt, BytecodeNotWritten."""
+    for running on this machine with this Python. It also holds the folder ``libraries``, whose name
+    identifies its content. Built once. Raises LayerNotBuilt, BytecodeNotWritten."""
     identity = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes())
-    identity.update(library.name.encode() if library else b"")
+    identity.update(libraries.name.encode() if libraries else b"")
     identity.update(
         f"{sys.implementation.cache_tag} {platform.machine()}".encode()
         if architecture == "host"
@@ -65,8 +65,8 @@ def build_layer(architecture: str, lock: Path = LOCK, library: Path | None = Non
 
     def build(layer: Path) -> None:
         _install(layer / "python", architecture, lock)
-        if library:
-            shutil.copytree(library, layer / "python", dirs_exist_ok=True)
+        if libraries:
+            shutil.copytree(libraries, layer / "python", dirs_exist_ok=True)
         if architecture != "host":
             add_bytecode(layer, "/opt")
 

@@ -15,17 +15,23 @@ from stacks.assets import code_of
 from stacks.builds import ROOT
 from stacks.dependency_layer import LOCK, RUNTIME_PYTHON, build_layer, host_architecture
 from stacks.function_code import build_code
-from stacks.native_library import build_library
+from stacks.native_library import build_libraries
 
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
 
 class Functions(Construct):
-    """The code, the layer, and a helper that makes a function of a handler. What is compiled from ``source``
+    """The code, the layer, and a helper that makes a function of a handler. What is compiled from ``sources``
     is in the layer, too. With ``tracing``, X-Ray shows a share of the calls."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, architecture: str, source: Path | None, tracing: bool
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        architecture: str,
+        sources: Sequence[Path],
+        tracing: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         Validations.of(self).acknowledge(
@@ -39,15 +45,15 @@ class Functions(Construct):
         self._code = code_of(build_code(architecture))
         self._tracing = tracing
         self._wheels_for = architecture
-        self._dependencies = self.layer("Dependencies", LOCK, source)
+        self._dependencies = self.layer("Dependencies", LOCK, sources)
 
-    def layer(self, name: str, lock: Path, source: Path | None = None) -> lambda_.LayerVersion:
-        """The packages of ``lock`` as a layer, with the library of ``source``."""
-        library = build_library(self._wheels_for, source) if source else None
+    def layer(self, name: str, lock: Path, sources: Sequence[Path] = ()) -> lambda_.LayerVersion:
+        """The packages of ``lock`` as a layer, with the libraries of ``sources``."""
+        libraries = build_libraries(self._wheels_for, sources) if sources else None
         return lambda_.LayerVersion(
             self,
             name,
-            code=code_of(build_layer(self._wheels_for, lock, library)),
+            code=code_of(build_layer(self._wheels_for, lock, libraries)),
             compatible_architectures=[self._architecture],
             compatible_runtimes=[self._runtime],
             description=f"The packages of {lock.relative_to(ROOT)}",

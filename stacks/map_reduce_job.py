@@ -27,7 +27,7 @@ from lambda_src.settings import (
 from stacks.dependency_layer import lock_of_job
 from stacks.dropped_events import DroppedEvents
 from stacks.functions import Functions
-from stacks.native_library import source_of_job
+from stacks.native_library import sources_of_job
 
 ANY_ACCOUNT = "any"
 """Of a public bucket: nobody says which account owns it."""
@@ -81,7 +81,7 @@ class MapReduceJob(Construct):
         self._bucket = blobs.bucket.bucket_name
         self._requester_pays = on_or_off(inputs.requester_pays)
         self._functions = Functions(
-            self, "Functions", architecture=architecture, source=source_of_job(job), tracing=tracing
+            self, "Functions", architecture=architecture, sources=sources_of_job(job), tracing=tracing
         )
         lock = lock_of_job(job)
         self._map_layers = [self._functions.layer("DependenciesOfJob", lock)] if lock else []

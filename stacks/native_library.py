@@ -1,4 +1,4 @@
-"""Compiles a job's C, for Lambda or for this machine, without a system compiler.
+"""Compiles the C of the engine and of jobs, for Lambda or for this machine, without a system compiler.
 
 Zig's C compiler comes from PyPI, pinned and checked against its hash, and compiles for every platform. It is
 fetched (100 MB) only where something must be compiled. The same source gives the same bytes in every folder.
@@ -7,7 +7,9 @@ fetched (100 MB) only where something must be compiled. The same source gives th
 import hashlib
 import os
 import platform
+import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from stacks.builds import ROOT, build_once
@@ -24,40 +26,56 @@ _GLIBC = "2.17"
 _OPTIONS = ["-std=c11", "-O3", "-g0", "-s", "-shared", "-fPIC", "-fvisibility=hidden"]
 
 
-def source_of_job(job: str) -> Path | None:
-    """The C file of ``job``, if it has one."""
-    return next((ROOT / "lambda_src" / "jobs" / job).glob("*.c"), None)
+_INCLUDE = re.compile(rb'^ *# *include +"([^"]+)"', re.MULTILINE)
+
+
+def sources_of_job(job: str) -> list[Path]:
+    """The C files that are compiled for the functions of ``job``: the engine's, and its own."""
+    of_engine, of_job = (ROOT / "lambda_src" / folder for folder in ("counts", f"jobs/{job}"))
+    return [*sorted(of_engine.glob("*.c")), *sorted(of_job.glob("*.c"))]
+
+
+def _text_of(source: Path) -> bytes:
+    """``source`` and the headers that it includes by a path relative to its own."""
+    text = source.read_bytes()
+    headers = [source.parent / name.decode() for name in _INCLUDE.findall(text)]
+    return b"\0".join((text, *map(_text_of, headers)))
 
 
 def library_name(source: Path) -> str:
-    """The path in a layer of the library of ``source``, with a hash of it, so that code never loads the
-    library of another version."""
-    return f"fanfold.libs/{source.stem}-{hashlib.sha256(source.read_bytes()).hexdigest()[:8]}.so"
+    """The path in a layer of the library of ``source``, with a hash of it and its headers, so that code never
+    loads the library of another version."""
+    return f"fanfold.libs/{source.stem}-{hashlib.sha256(_text_of(source)).hexdigest()[:8]}.so"
 
 
-def build_library(architecture: str, source: Path) -> Path:
-    """The folder that has the library of ``source`` for ``architecture``: ``arm64`` or ``x86_64`` for Lambda,
-    ``host`` for this machine. Built once. Raises LayerNotBuilt."""
+def build_libraries(architecture: str, sources: Sequence[Path]) -> Path:
+    """The folder that has the library of each of ``sources`` for ``architecture``: ``arm64`` or ``x86_64``
+    for Lambda, ``host`` for this machine. Built once. Raises LayerNotBuilt."""
     target = _target(architecture)
-    made_of = hashlib.sha256(source.read_bytes() + LOCK.read_bytes() + Path(__file__).read_bytes())
+    made_of = hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes())
+    for source in sources:
+        made_of.update(library_name(source).encode() + _text_of(source))
 
     def build(folder: Path) -> None:
-        library = folder / library_name(source)
-        library.parent.mkdir(parents=True)
-        command = [str(_compiler()), "cc", "-target", target, *_OPTIONS, source.name, "-o", str(library)]
-        caches = {f"ZIG_{name}_CACHE_DIR": str(folder.parent) for name in ("GLOBAL", "LOCAL")}
-        compiled = subprocess.run(
-            command,
-            cwd=source.parent,  # so that no path gets into the library
-            env={**os.environ, **caches},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if compiled.returncode:
-            raise LayerNotBuilt(f"{source.name} does not compile for {target}:\n{compiled.stderr}")
+        (folder / "fanfold.libs").mkdir(parents=True)
+        for source in sources:
+            _compile(source, target, folder / library_name(source), caches=folder.parent)
 
     return build_once(BUILT / f"{target}-{made_of.hexdigest()[:16]}", build)
+
+
+def _compile(source: Path, target: str, library: Path, caches: Path) -> None:
+    command = [str(_compiler()), "cc", "-target", target, *_OPTIONS, source.name, "-o", str(library)]
+    compiled = subprocess.run(
+        command,
+        cwd=source.parent,  # so that no path gets into the library
+        env={**os.environ, **{f"ZIG_{name}_CACHE_DIR": str(caches) for name in ("GLOBAL", "LOCAL")}},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if compiled.returncode:
+        raise LayerNotBuilt(f"{source.name} does not compile for {target}:\n{compiled.stderr}")
 
 
 def _target(architecture: str) -> str:

@@ -8,13 +8,11 @@ import pytest
 from hypothesis import settings
 
 from lambda_src.settings import DEFAULT_JOB
-from stacks.native_library import build_library, source_of_job
+from stacks.native_library import build_libraries, sources_of_job
 from tests.faults.faulty import ROW, Row
 
 # As in Lambda, whose layer has it: what is tested is what runs.
-source = source_of_job(DEFAULT_JOB)
-assert source
-sys.path.append(str(build_library("host", source)))
+sys.path.append(str(build_libraries("host", sources_of_job(DEFAULT_JOB))))
 
 # No test depends on time: a slow machine is no failure.
 settings.register_profile("fanfold", deadline=None, print_blob=True)

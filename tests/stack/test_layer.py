@@ -9,7 +9,7 @@ import pytest
 from lambda_src.job import names
 from stacks import dependency_layer
 from stacks.dependency_layer import LOCK, LayerNotBuilt, build_layer, lock_of_job
-from stacks.native_library import build_library, library_name, source_of_job
+from stacks.native_library import build_libraries, library_name, sources_of_job
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 """EM_AARCH64 and EM_X86_64 of the ELF specification."""
@@ -17,23 +17,23 @@ ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 NEWEST_GLIBC_OF_RUNTIME = (2, 34)
 """Amazon Linux 2023."""
 
-LAYERS: dict[str, tuple[Path, Path | None]] = {
-    "lambda_src": (LOCK, None),
-    **{job: (lock, None) for job in names() if (lock := lock_of_job(job))},
-    **{f"{job} in C": (LOCK, source) for job in names() if (source := source_of_job(job))},
+LAYERS: dict[str, tuple[Path, list[Path]]] = {
+    "lambda_src": (LOCK, []),
+    **{job: (lock, []) for job in names() if (lock := lock_of_job(job))},
+    **{f"{job} in C": (LOCK, sources) for job in names() if (sources := sources_of_job(job))},
 }
-"""The lock and the source of each layer that there is."""
+"""The lock and the sources of each layer that there is."""
 
 each_architecture = pytest.mark.parametrize("architecture", ELF_MACHINES)
-each_layer = pytest.mark.parametrize(("lock", "source"), LAYERS.values(), ids=LAYERS)
+each_layer = pytest.mark.parametrize(("lock", "sources"), LAYERS.values(), ids=LAYERS)
 
 
 def bytecode_of(source: Path) -> Path:
     return source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc"
 
 
-def layer_of(architecture: str, lock: Path, source: Path | None) -> Path:
-    return build_layer(architecture, lock, build_library(architecture, source) if source else None)
+def layer_of(architecture: str, lock: Path, sources: list[Path]) -> Path:
+    return build_layer(architecture, lock, build_libraries(architecture, sources) if sources else None)
 
 
 def files_of(layer: Path) -> list[Path]:
@@ -46,8 +46,8 @@ def binaries_of(layer: Path) -> list[Path]:
 
 @each_architecture
 @each_layer
-def test_binaries_are_for_the_machine(architecture: str, lock: Path, source: Path | None) -> None:
-    binaries = binaries_of(layer_of(architecture, lock, source))
+def test_binaries_are_for_the_machine(architecture: str, lock: Path, sources: list[Path]) -> None:
+    binaries = binaries_of(layer_of(architecture, lock, sources))
     assert binaries
     for binary in binaries:
         header = binary.read_bytes()[:20]
@@ -61,9 +61,9 @@ def test_binaries_are_for_the_machine(architecture: str, lock: Path, source: Pat
 @each_architecture
 @each_layer
 def test_binaries_are_for_python_3_13_or_for_every_python(
-    architecture: str, lock: Path, source: Path | None
+    architecture: str, lock: Path, sources: list[Path]
 ) -> None:
-    layer = layer_of(architecture, lock, source)
+    layer = layer_of(architecture, lock, sources)
     libraries = [path for path in files_of(layer) if ".so" in path.suffixes or ".so." in path.name]
     assert set(libraries) == set(binaries_of(layer))
     for module in libraries:
@@ -75,9 +75,9 @@ def test_binaries_are_for_python_3_13_or_for_every_python(
 @each_architecture
 @each_layer
 def test_binaries_ask_for_no_newer_c_library_than_the_runtime_has(
-    architecture: str, lock: Path, source: Path | None
+    architecture: str, lock: Path, sources: list[Path]
 ) -> None:
-    for binary in binaries_of(layer_of(architecture, lock, source)):
+    for binary in binaries_of(layer_of(architecture, lock, sources)):
         asked = re.findall(rb"GLIBC_(\d+)\.(\d+)", binary.read_bytes())
         newest = max(((int(major), int(minor)) for major, minor in asked), default=(0, 0))
         assert newest <= NEWEST_GLIBC_OF_RUNTIME, binary
@@ -85,10 +85,10 @@ def test_binaries_ask_for_no_newer_c_library_than_the_runtime_has(
 
 @each_architecture
 @each_layer
-def test_holds_the_locked_packages(architecture: str, lock: Path, source: Path | None) -> None:
+def test_holds_the_locked_packages(architecture: str, lock: Path, sources: list[Path]) -> None:
     locked = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+) \\", lock.read_text("utf-8"), re.MULTILINE))
     assert locked
-    packages = layer_of(architecture, lock, source) / "python"
+    packages = layer_of(architecture, lock, sources) / "python"
     for name, version in locked.items():
         assert (packages / name / "__init__.py").is_file()
         assert (packages / f"{name}-{version}.dist-info" / "METADATA").is_file()
@@ -96,26 +96,26 @@ def test_holds_the_locked_packages(architecture: str, lock: Path, source: Path |
 
 @each_architecture
 @each_layer
-def test_lies_where_the_runtime_looks(architecture: str, lock: Path, source: Path | None) -> None:
-    assert [path.name for path in layer_of(architecture, lock, source).iterdir()] == ["python"]
+def test_lies_where_the_runtime_looks(architecture: str, lock: Path, sources: list[Path]) -> None:
+    assert [path.name for path in layer_of(architecture, lock, sources).iterdir()] == ["python"]
 
 
 @each_architecture
 @each_layer
-def test_leaves_out_what_differs_between_machines(architecture: str, lock: Path, source: Path | None) -> None:
-    names = {path.name for path in layer_of(architecture, lock, source).rglob("*")}
+def test_leaves_out_what_differs_between_machines(architecture: str, lock: Path, sources: list[Path]) -> None:
+    names = {path.name for path in layer_of(architecture, lock, sources).rglob("*")}
     assert not names & {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "bin"}
 
 
 @each_architecture
 @each_layer
 def test_has_bytecode_of_every_source_and_no_other(
-    architecture: str, lock: Path, source: Path | None
+    architecture: str, lock: Path, sources: list[Path]
 ) -> None:
-    files = files_of(layer_of(architecture, lock, source))
-    sources = {path for path in files if path.suffix == ".py"}
-    assert sources
-    assert {path for path in files if path.suffix == ".pyc"} == set(map(bytecode_of, sources))
+    files = files_of(layer_of(architecture, lock, sources))
+    modules = {path for path in files if path.suffix == ".py"}
+    assert modules
+    assert {path for path in files if path.suffix == ".pyc"} == set(map(bytecode_of, modules))
 
 
 def test_has_none_for_this_machine() -> None:
@@ -124,9 +124,10 @@ def test_has_none_for_this_machine() -> None:
 
 @each_architecture
 def test_holds_what_a_job_has_in_c(architecture: str) -> None:
-    source = source_of_job("top_words")
-    assert source
-    assert (layer_of(architecture, LOCK, source) / "python" / library_name(source)).is_file()
+    sources = sources_of_job("top_words")
+    assert "kernel" in [source.stem for source in sources]
+    for source in sources:
+        assert (layer_of(architecture, LOCK, sources) / "python" / library_name(source)).is_file()
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from stacks import native_library
+from stacks.builds import ROOT
 from stacks.dependency_layer import LayerNotBuilt
-from stacks.native_library import build_library, library_name, source_of_job
+from stacks.native_library import build_libraries, library_name, sources_of_job
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 """EM_AARCH64 and EM_X86_64 of the ELF specification."""
@@ -18,13 +19,15 @@ each_architecture = pytest.mark.parametrize("architecture", ELF_MACHINES)
 
 
 def kernel() -> Path:
-    source = source_of_job("top_words")
-    assert source
-    return source
+    return next(source for source in sources_of_job("top_words") if source.stem == "kernel")
+
+
+def header() -> Path:
+    return ROOT / "lambda_src" / "counts" / "counts.h"
 
 
 def library(architecture: str, source: Path) -> bytes:
-    return (build_library(architecture, source) / library_name(source)).read_bytes()
+    return (build_libraries(architecture, [source]) / library_name(source)).read_bytes()
 
 
 @pytest.fixture
@@ -39,8 +42,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     compiler = native_library._compiler()
     monkeypatch.setattr(native_library, "BUILT", tmp_path / "built")
     monkeypatch.setattr(native_library, "_compiler", lambda: compiler)
-    (tmp_path / "another").mkdir()
-    return Path(shutil.copy(kernel(), tmp_path / "another" / "kernel.c"))
+    for file in kernel(), header():
+        copy = tmp_path / "another" / file.relative_to(ROOT)
+        copy.parent.mkdir(parents=True)
+        shutil.copy(file, copy)
+    return tmp_path / "another" / kernel().relative_to(ROOT)
 
 
 @each_architecture
@@ -65,26 +71,34 @@ def test_has_the_same_bytes_in_every_folder(
     architecture: str, here: dict[str, bytes], elsewhere: Path
 ) -> None:
     there = library(architecture, elsewhere)
-    assert len(list((elsewhere.parent.parent / "built").iterdir())) == 1, "not compiled there"
+    assert len(list(native_library.BUILT.iterdir())) == 1, "not compiled there"
     assert there == here[architecture]
-    assert str(elsewhere.parent.parent).encode() not in there
+    assert str(native_library.BUILT.parent).encode() not in there
+
+
+def test_a_changed_header_makes_another_library(elsewhere: Path) -> None:
+    name, folder = library_name(elsewhere), build_libraries("host", [elsewhere])
+    with (elsewhere.parents[2] / "counts" / "counts.h").open("a") as header:
+        header.write("\n")
+    assert library_name(elsewhere) != name
+    assert build_libraries("host", [elsewhere]) != folder
 
 
 def test_is_built_once_for_its_source(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = build_library("host", elsewhere)
+    first = build_libraries("host", [elsewhere])
     with monkeypatch.context() as patch:
         patch.setattr(native_library, "_compiler", lambda: pytest.fail("The library was there already."))
-        assert build_library("host", elsewhere) == first
+        assert build_libraries("host", [elsewhere]) == first
     with elsewhere.open("a") as source:
         source.write("\n")
-    assert build_library("host", elsewhere) != first
+    assert build_libraries("host", [elsewhere]) != first
 
 
 def test_a_source_that_does_not_compile_is_told_and_leaves_nothing(elsewhere: Path) -> None:
     elsewhere.write_text("int nonsense", "utf-8")
     with pytest.raises(LayerNotBuilt, match=r"kernel.c does not compile for (.|\n)*kernel\.c:1:"):
-        build_library("arm64", elsewhere)
-    assert list((elsewhere.parent.parent / "built").iterdir()) == []
+        build_libraries("arm64", [elsewhere])
+    assert list(native_library.BUILT.iterdir()) == []
 
 
 def test_a_compiler_that_cannot_be_had_is_told_and_leaves_nothing(
@@ -95,5 +109,5 @@ def test_a_compiler_that_cannot_be_had_is_told_and_leaves_nothing(
     monkeypatch.setattr(native_library, "LOCK", lock)
     monkeypatch.setattr(native_library, "BUILT", tmp_path / "built")
     with pytest.raises(LayerNotBuilt, match="pip could not install the compiler"):
-        build_library("arm64", kernel())
+        build_libraries("arm64", [kernel()])
     assert list((tmp_path / "built").iterdir()) == []

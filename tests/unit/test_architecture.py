@@ -17,6 +17,7 @@ ENGINE = {
     "fields": set(),
     "records": {"errors"},
     "job": {"errors", "records"},
+    "counts": {"errors", "job", "records"},
     "settings": {"errors"},
     "drivers": {"waits"},
     "map_reduce": {"drivers", "errors", "outcomes", "pace"},
@@ -27,7 +28,7 @@ ENGINE = {
     "store": {"aws", "errors", "fields", "job", "settings", "telemetry", "wire"},
     "run": {"errors", "fields", "input", "job", "map_reduce", "outcomes", "store"}
     | {"telemetry", "waits", "wire"},
-    "jobs": {"errors", "input", "job", "records"},
+    "jobs": {"counts", "errors", "input", "job", "records"},
     "handlers": {"aws", "errors", "fields", "input", "job", "run", "settings", "store", "waits"}
     | {"telemetry", "wire"},
 }

@@ -6,28 +6,25 @@ Observations are words. The extra ``longer_words`` counts words of more than 20 
 ``native_blocks`` the blocks that the kernel in C has counted, which gives the same answer.
 """
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from lambda_src.counts.library import find_library
 from lambda_src.errors import TooManyDistinct
 from lambda_src.input.findings import INVALID_UTF8, Tally
 from lambda_src.job import Input, Job, Mapped, Measured, Place, Reduced, Span
 from lambda_src.jobs.top_words import top
-from lambda_src.jobs.top_words.kernel import Kernel, find_library
+from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
 from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.jobs.top_words.words import LONGEST, RULES
-
-KERNEL_VARIABLE = "FANFOLD_KERNEL"
-"""With ``python`` in this environment variable, the compiled library is not used."""
 
 
 def choose_kernel() -> Kernel:
     """The kernel of this process. The other one is not imported: every cold start would pay for it."""
-    if os.environ.get(KERNEL_VARIABLE) == "python" or not find_library():
-        from lambda_src.jobs.top_words.python_kernel import KERNEL  # noqa: PLC0415
-    else:
+    if find_library(LIBRARY):
         from lambda_src.jobs.top_words.c_kernel import KERNEL  # noqa: PLC0415
+    else:
+        from lambda_src.jobs.top_words.python_kernel import KERNEL  # noqa: PLC0415
     return KERNEL
 
 

@@ -5,7 +5,6 @@ Unicode's rules stay in Python: they are applied to the distinct stretches that 
 
 import ctypes
 import functools
-import os
 import re
 import unicodedata
 import weakref
@@ -14,27 +13,17 @@ from typing import Any
 
 import msgspec
 
-from lambda_src.errors import BlobDamaged, OutOfMemory, TooManyDistinct
+from lambda_src.counts import library
+from lambda_src.counts.library import check as _check
+from lambda_src.counts.library import opened as _opened
+from lambda_src.errors import TooManyDistinct
 from lambda_src.input.findings import Invalid
 from lambda_src.job import check_lines
 from lambda_src.jobs.top_words import words
-from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed, find_library
+from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed
 from lambda_src.jobs.top_words.letters import is_letter, is_mark
 from lambda_src.jobs.top_words.top import TOP
 from lambda_src.jobs.top_words.words import LONGEST, MAX_RANKED_SPELLING
-
-_NO_MEMORY, _TOO_MANY, _SYNTAX, _TWICE, _TOO_LARGE = range(1, 6)
-_FAULTS = {
-    _SYNTAX: "is not as it was written",
-    _TWICE: "counts a word twice",
-    _TOO_LARGE: "counts more than 64 bits hold",
-}
-_MEMORY_TOO_SMALL = (
-    "The function's memory is too small for the words of one block or one sum (docs/memory.md)."
-)
-
-_SECRET = os.urandom(32)
-"""The key of all hashes of this process."""
 
 _KEPT_BYTES = 32 << 20
 """Memory that has counted this much text, or summed this much of lines, is kept for the next block or part:
@@ -84,11 +73,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 @functools.cache
 def _c() -> ctypes.CDLL:
     """The functions of kernel.c. Raises OSError."""
-    library = ctypes.CDLL(str(find_library() or LIBRARY))
-    for name, (answer, arguments) in _FUNCTIONS.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = answer, arguments
-    return library
+    return library.load(LIBRARY, _FUNCTIONS)
 
 
 class Counting:
@@ -98,7 +83,7 @@ class Counting:
         try:
             self._handle = _kept.pop()
         except IndexError:
-            self._handle = _opened(_c().counting_open(_SECRET))
+            self._handle = _opened(_c().counting_open(library.SECRET))
         self._close = weakref.finalize(self, _c().counting_close, self._handle)
         self._bytes = self._unsettled_bytes = 0
 
@@ -165,7 +150,7 @@ class Sums:
         try:
             self._handle = _kept_sums.pop()
         except IndexError:
-            self._handle = _opened(_c().sums_open(_SECRET))
+            self._handle = _opened(_c().sums_open(library.SECRET))
         self._close = weakref.finalize(self, _c().sums_close, self._handle)
         _c().sums_begin(self._handle, most, MOST_TEXT_BYTES, part, parts)
         self._bytes = 0
@@ -173,7 +158,7 @@ class Sums:
     def add(self, line: bytes) -> None:
         failed_at = c_size_t()
         status = _c().sums_add(self._handle, line, len(line), byref(failed_at))
-        if status == _TOO_MANY:
+        if status == library.TOO_MANY:
             raise TooManyDistinct(f"More than {self._most:,} distinct words do not fit into one sum.")
         _check(status, failed_at.value)
         self._bytes += len(line)
@@ -232,19 +217,6 @@ def _normalized(words: str) -> str:
         unicodedata.normalize("NFC", word) if len(word) <= MAX_RANKED_SPELLING else word[: LONGEST + 1]
         for word in words.split(" ")
     )
-
-
-def _opened(handle: int | None) -> int:
-    if handle is None:
-        raise OutOfMemory(_MEMORY_TOO_SMALL)
-    return handle
-
-
-def _check(status: int, failed_at: int = 0) -> None:
-    if status == _NO_MEMORY:
-        raise OutOfMemory(_MEMORY_TOO_SMALL)
-    if status:
-        raise BlobDamaged(f"A line of counts {_FAULTS[status]}, at byte {failed_at}: start the run again.")
 
 
 KERNEL = Kernel(is_native=True, most_words=12_000_000, counting=Counting, sums=Sums)

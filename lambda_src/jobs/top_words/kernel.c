@@ -2,268 +2,13 @@
 
    python_kernel.py says the same in Python; this is held equal to it, byte for byte. Input is hostile: nothing
    is read past its end, every size is checked, every failure has a status. Unicode stays in Python: this knows
-   ASCII letters, and bytes >= 0x80.
+   ASCII letters, and bytes >= 0x80. */
 
-   Hashes have a key, so that no text can be made to collide. Entries lie beside the slots in the order in which
-   they came, so that the key never shows in a result. */
+#define COLUMNS 1
+#include "../../counts/counts.h"
 
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define EXPORTED __attribute__((visibility("default")))
 #define LONGEST 20  /* as in words.py */
 #define PIECE 16384 /* Folded at once: fits the cache next to the processor. */
-#define BATCH 32    /* Hashed at once, so that the memory of slots and entries is there in time. */
-#define MAX_ENTRIES 0x7fffffff /* An index fits into a slot. */
-#ifndef FEWEST_SLOTS /* The fuzzer has fewer. */
-#define FEWEST_SLOTS 4096
-#endif
-
-enum { DONE, NO_MEMORY, TOO_MANY, SYNTAX, TWICE, TOO_LARGE }; /* what functions answer: c_kernel.py */
-
-/* ------------------------------------------------------------------------------ buffers that grow */
-
-typedef struct {
-    uint8_t *data;
-    size_t size, capacity;
-} Buffer;
-
-static int reserve(Buffer *buffer, size_t more) {
-    if (more <= buffer->capacity - buffer->size)
-        return DONE;
-    if (more > SIZE_MAX / 4 || buffer->size > SIZE_MAX / 4)
-        return NO_MEMORY;
-    size_t capacity = 2 * buffer->size + more;
-    uint8_t *data = realloc(buffer->data, capacity);
-    if (!data)
-        return NO_MEMORY;
-    buffer->data = data, buffer->capacity = capacity;
-    return DONE;
-}
-
-static void append(Buffer *buffer, const void *data, size_t bytes) { /* where there is room */
-    memcpy(buffer->data + buffer->size, data, bytes);
-    buffer->size += bytes;
-}
-
-/* ------------------------------------------------------------------------------ keys */
-
-typedef struct {
-    uint64_t head[2]; /* the first 16 bytes, padded with zeros */
-    const uint8_t *text;
-    size_t bytes;
-    uint64_t hash;
-} Key;
-
-typedef struct {
-    uint64_t word[4];
-} Secret;
-
-#define EACH(byte) (0x0101010101010101u * (byte))
-
-/* At most 16 bytes, padded with zeros; nothing at or behind `end` is read. */
-static inline void load(uint64_t head[2], const uint8_t *text, size_t bytes, const uint8_t *end) {
-    static const uint8_t masks[32] = {255, 255, 255, 255, 255, 255, 255, 255,
-                                      255, 255, 255, 255, 255, 255, 255, 255};
-    bytes = bytes < 16 ? bytes : 16;
-    head[0] = head[1] = 0;
-    if (end - text < 16) {
-        memcpy(head, text, bytes);
-        return;
-    }
-    uint64_t mask[2];
-    memcpy(mask, masks + 16 - bytes, 16);
-    memcpy(head, text, 16);
-    head[0] &= mask[0], head[1] &= mask[1];
-}
-
-static inline uint64_t folded_product(uint64_t one, uint64_t other) {
-    unsigned __int128 product = (unsigned __int128)one * other;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-/* Folded products, as in wyhash, of the text and random words that its author cannot have known. */
-static inline __attribute__((always_inline)) void make_key(Key *key, const Secret *secret, const uint8_t *text,
-                                                           size_t bytes, const uint8_t *end) {
-    uint64_t head[2], next[2];
-    load(head, text, bytes, end);
-    uint64_t hash = folded_product(head[0] ^ secret->word[0], head[1] ^ secret->word[1]);
-    for (size_t at = 16; at < bytes; at += 16) {
-        load(next, text + at, bytes - at, end);
-        hash = folded_product(next[0] ^ hash, next[1] ^ secret->word[2]);
-    }
-    *key = (Key){{head[0], head[1]}, text, bytes, folded_product(hash ^ bytes, secret->word[3] | 1)};
-}
-
-/* ------------------------------------------------------------------------------ a table of counts */
-
-typedef struct {
-    uint64_t head[2]; /* the key if it has at most 16 bytes, else head[1] is where it begins in `texts` */
-    uint64_t count;
-    uint32_t bytes, mark; /* mark: what the caller notes, at first 0 */
-} Entry;
-
-typedef struct {
-    Secret secret;
-    size_t limit, slots_mask, slots_there; /* only those of the mask are in use */
-    uint32_t *slots; /* 1 + the entry's index in the bits of the mask, its hash in those above; 0 where free */
-    Buffer entries, texts;
-} Table;
-
-static Entry *entry_at(const Table *table, size_t index) {
-    return (Entry *)(void *)table->entries.data + index;
-}
-static size_t entries_in(const Table *table) { return table->entries.size / sizeof(Entry); }
-static const uint8_t *text_of(const Table *table, const Entry *entry) {
-    return entry->bytes <= 16 ? (const uint8_t *)entry->head : table->texts.data + entry->head[1];
-}
-
-static void make_key_of(Key *key, const Table *table, const Entry *entry) {
-    const uint8_t *text = text_of(table, entry);
-    make_key(key, &table->secret, text, entry->bytes, text + (entry->bytes > 16 ? entry->bytes : 16));
-}
-
-static inline int is_key(const Table *table, const Entry *entry, const Key *key) {
-    if (entry->bytes != key->bytes)
-        return 0;
-    if (key->bytes <= 16)
-        return entry->head[0] == key->head[0] && entry->head[1] == key->head[1];
-    return !memcmp(table->texts.data + entry->head[1], key->text, key->bytes);
-}
-
-static size_t first_slot(const Table *table, const Key *key) { return (uint32_t)key->hash & table->slots_mask; }
-static void prefetch_slot(const Table *table, const Key *key) {
-    __builtin_prefetch(table->slots + first_slot(table, key));
-}
-/* Once the slot is there: the entry behind it, or any, for to branch would cost more. */
-static void prefetch_entry(const Table *table, const Key *key) {
-    size_t place = table->slots[first_slot(table, key)] & table->slots_mask;
-    __builtin_prefetch(entry_at(table, place - !!place));
-}
-
-static void take_slot(Table *table, size_t slot, const Key *key, size_t index) {
-    table->slots[slot] = ((uint32_t)key->hash & ~(uint32_t)table->slots_mask) | (uint32_t)(index + 1);
-}
-
-/* A slot has too little of the hash for more slots, so the keys are hashed again. Few steps, for each costs that. */
-static int resize_slots(Table *table, size_t slots) {
-    uint32_t *resized = table->slots;
-    if (slots > table->slots_there && !(resized = realloc(resized, slots * sizeof *resized)))
-        return NO_MEMORY;
-    table->slots_there = slots > table->slots_there ? slots : table->slots_there;
-    table->slots = memset(resized, 0, slots * sizeof *resized), table->slots_mask = slots - 1;
-    Key keys[BATCH];
-    for (size_t done = 0, made; done < entries_in(table); done += made) {
-        for (made = 0; made < BATCH && done + made < entries_in(table); made++) {
-            make_key_of(&keys[made], table, entry_at(table, done + made));
-            prefetch_slot(table, &keys[made]);
-        }
-        for (size_t i = 0; i < made; i++) {
-            size_t slot = first_slot(table, &keys[i]);
-            while (resized[slot])
-                slot = (slot + 1) & table->slots_mask;
-            take_slot(table, slot, &keys[i], done + i);
-        }
-    }
-    return DONE;
-}
-
-/* The entry of the key, or NULL; then *slot is where it belongs. */
-static inline Entry *find(const Table *table, const Key *key, size_t *slot) {
-    uint32_t taken, mask = (uint32_t)table->slots_mask;
-    for (*slot = first_slot(table, key); (taken = table->slots[*slot]); *slot = (*slot + 1) & mask) {
-        Entry *entry = entry_at(table, (taken & mask) - 1);
-        if (!((taken ^ (uint32_t)key->hash) & ~mask) && is_key(table, entry, key))
-            return entry;
-    }
-    return NULL;
-}
-
-/* The entry of the key, made with count 0 where there was none; NULL with *status set if it cannot be. */
-static inline Entry *entry_of(Table *table, const Key *key, int *status) {
-    size_t slot, index = entries_in(table), text_bytes = key->bytes > 16 ? key->bytes : 0;
-    Entry *found = find(table, key, &slot);
-    if (found)
-        return found;
-    if (index >= table->limit || index >= MAX_ENTRIES || key->bytes > UINT32_MAX)
-        *status = TOO_MANY;
-    else if (reserve(&table->entries, sizeof(Entry)) || reserve(&table->texts, text_bytes))
-        *status = NO_MEMORY;
-    if (*status)
-        return NULL;
-    Entry *entry = entry_at(table, index); /* field by field: a copy would wait for its own stores */
-    entry->head[0] = key->head[0], entry->head[1] = text_bytes ? table->texts.size : key->head[1];
-    entry->count = 0, entry->bytes = (uint32_t)key->bytes, entry->mark = 0;
-    table->entries.size += sizeof *entry;
-    if (text_bytes)
-        append(&table->texts, key->text, text_bytes);
-    take_slot(table, slot, key, index);
-    if (4 * (index + 1) > 3 * table->slots_mask) /* at most three of four slots are taken */
-        *status = resize_slots(table, 4 * (table->slots_mask + 1));
-    return *status ? NULL : entry;
-}
-
-/* Append `"word":count` to a line of JSON, whose last object begins at `object`; a tab is between objects. */
-static int append_count(Buffer *line, size_t object, const Table *table, const Entry *word) {
-    if (reserve(line, (size_t)word->bytes + 48))
-        return NO_MEMORY;
-    uint8_t *at = line->data + line->size;
-    if (line->size > object)
-        *at++ = ',';
-    else
-        *at = '\t', at += object > 0, *at++ = '{';
-    *at++ = '"';
-    if (word->bytes <= 16)
-        memcpy(at, word->head, 16); /* a constant number of bytes is no call */
-    else
-        memcpy(at, text_of(table, word), word->bytes);
-    at += word->bytes;
-    *at++ = '"', *at++ = ':';
-    uint64_t count = word->count;
-    for (uint64_t rest = count; rest >= 10; rest /= 10)
-        at++;
-    line->size = (size_t)(at + 1 - line->data);
-    do
-        *at-- = (uint8_t)('0' + count % 10);
-    while (count /= 10);
-    return DONE;
-}
-
-static int end_object(Buffer *line, size_t object) {
-    if (reserve(line, 1))
-        return NO_MEMORY;
-    if (line->size > object)
-        append(line, "}", 1);
-    return DONE;
-}
-
-static const uint8_t *written(const Buffer *line, size_t *bytes) {
-    *bytes = line->size ? line->size : 2;
-    return line->size ? line->data : (const uint8_t *)"{}";
-}
-
-static int open_table(Table *table, const Secret *secret) {
-    table->secret = *secret, table->limit = MAX_ENTRIES;
-    return resize_slots(table, FEWEST_SLOTS);
-}
-
-static void clear_table(Table *table) {
-    memset(table->slots, 0, (table->slots_mask + 1) * sizeof *table->slots);
-    table->entries.size = table->texts.size = 0;
-}
-
-static void close_buffer(Buffer *buffer) {
-    free(buffer->data);
-    *buffer = (Buffer){0};
-}
-
-static void close_table(Table *table) {
-    free(table->slots);
-    table->slots = NULL;
-    close_buffer(&table->entries), close_buffer(&table->texts);
-}
 
 /* ------------------------------------------------------------------------------ counting */
 
@@ -275,8 +20,9 @@ typedef struct {
     Table stretches, words; /* words of stretches that are not ASCII, but for those that are stretches, too */
     Table settled;          /* words counted before the stretches, in order of first occurrence */
     size_t resolved;        /* as many stretches have their words in `order` */
-    Buffer folded, edges, unclear, order, lines[LONGEST];
-    uint64_t observed[LONGEST + 1];
+    Buffer folded, edges, unclear, order;
+    Lines lines;
+    uint64_t longer_words;
 } Counting;
 
 /* Give back all memory but that of the lines. */
@@ -287,12 +33,11 @@ EXPORTED void counting_keep_lines(Counting *counting) {
 }
 
 /* Give back the memory of a line, which was copied. */
-EXPORTED void counting_drop_line(Counting *counting, size_t line) { close_buffer(&counting->lines[line]); }
+EXPORTED void counting_drop_line(Counting *counting, size_t line) { close_buffer(&counting->lines.lines[line]); }
 
 EXPORTED void counting_close(Counting *counting) {
     counting_keep_lines(counting);
-    for (size_t i = 0; i < LONGEST; i++)
-        counting_drop_line(counting, i);
+    close_lines(&counting->lines);
     free(counting);
 }
 
@@ -301,8 +46,9 @@ EXPORTED Counting *counting_open(const Secret *secret) {
     Counting *counting = calloc(1, sizeof *counting);
     if (!counting)
         return NULL;
-    if (!open_table(&counting->stretches, secret) && !open_table(&counting->words, secret) &&
-        !open_table(&counting->settled, secret))
+    Shards by_length = {{{0}}, LONGEST, 1};
+    if (!open_table(&counting->stretches, secret, 1) && !open_table(&counting->words, secret, 1) &&
+        !open_table(&counting->settled, secret, 1) && !open_lines(&counting->lines, &by_length, LONGEST))
         return counting;
     counting_close(counting);
     return NULL;
@@ -316,9 +62,9 @@ static void clear_stretches(Counting *counting) {
 /* Forget what was counted and keep the memory: fresh pages cost more than counting into them. */
 EXPORTED void counting_clear(Counting *counting) {
     clear_stretches(counting), clear_table(&counting->settled);
-    for (int i = 0; i < LONGEST; i++)
-        counting->lines[i].size = 0;
-    memset(counting->observed, 0, sizeof counting->observed);
+    for (size_t i = 0; i < counting->lines.count; i++)
+        counting->lines.lines[i].size = 0, counting->lines.observed[i] = 0;
+    counting->longer_words = 0;
 }
 
 /* Eight bytes, ASCII letters in lower case; bit i of the answer tells whether byte i belongs to a stretch. */
@@ -353,30 +99,6 @@ static size_t fold(const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edg
 }
 
 static int is_inside(uint8_t byte) { return byte >= 0x80 || (uint8_t)((byte | 0x20) - 'a') < 26; }
-
-/* How many bytes the character at the beginning has, 0 if there is none that Python decodes: nothing overlong, no
-   surrogates, nothing above U+10FFFF. */
-static inline size_t character(const uint8_t *at, const uint8_t *end) {
-    uint8_t first = *at++;
-    if (first < 0x80)
-        return 1;
-    size_t more = first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-    uint8_t least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    uint8_t most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    if (first < 0xc2 || first > 0xf4 || (size_t)(end - at) < more || *at < least || *at > most)
-        return 0;
-    for (size_t i = 1; i < more; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    return more + 1;
-}
-
-static int is_utf8(const uint8_t *at, const uint8_t *end) {
-    size_t bytes = 1;
-    while (at < end && (bytes = character(at, end)))
-        at += bytes;
-    return !!bytes;
-}
 
 /* How many bytes belong to no character; *first is set to where the first of them is. */
 static uint32_t invalid_in(const uint8_t *text, size_t bytes, size_t *first) {
@@ -443,7 +165,7 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
             uint64_t marks = 0;
             for (size_t i = 0; i < made && !status; i++) {
                 Entry *stretch = entry_of(stretches, &keys[i], &status);
-                if (stretch && !stretch->count++ && !is_ascii(&keys[i]))
+                if (stretch && !stretch->counts[0]++ && !is_ascii(&keys[i]))
                     status = note_unclear(counting, stretch, &keys[i]);
                 marks += stretch ? stretch->mark >> INVALID_AT : 0;
             }
@@ -469,7 +191,7 @@ static int put_in_order(Counting *counting, const Table *table, Entry *word) {
     if (word->mark & IN_ORDER)
         return DONE;
     word->mark |= IN_ORDER;
-    uint32_t place = (uint32_t)(word - entry_at(table, 0)) | (table == &counting->words ? OF_WORDS : 0);
+    uint32_t place = (uint32_t)index_of(table, word) | (table == &counting->words ? OF_WORDS : 0);
     if (reserve(&counting->order, sizeof place))
         return NO_MEMORY;
     append(&counting->order, &place, sizeof place);
@@ -477,7 +199,7 @@ static int put_in_order(Counting *counting, const Table *table, Entry *word) {
 }
 
 /* Count the words of one unclear stretch, which are separated by spaces. */
-static int count_words(Counting *counting, const uint8_t *text, const uint8_t *end, uint64_t times) {
+static int count_words(Counting *counting, const uint8_t *text, const uint8_t *end, int64_t times) {
     int status = DONE;
     for (const uint8_t *next = text; next <= end && !status; text = ++next) {
         while (next < end && *next != ' ')
@@ -493,7 +215,7 @@ static int count_words(Counting *counting, const uint8_t *text, const uint8_t *e
         if (!word)
             word = entry_of(table = &counting->words, &key, &status);
         if (word) {
-            word->count += times;
+            word->counts[0] += times;
             status = put_in_order(counting, table, word);
         }
     }
@@ -535,7 +257,7 @@ EXPORTED int counting_resolve(Counting *counting, const uint8_t *text, size_t by
         if (*at++ != '\n')
             return SYNTAX;
         const uint8_t *next = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
-        status = count_words(counting, at, next ? next : end, stretch->count);
+        status = count_words(counting, at, next ? next : end, stretch->counts[0]);
         at = next ? next : end;
     }
     return status || at == end ? status : SYNTAX;
@@ -557,24 +279,24 @@ EXPORTED int counting_settle(Counting *counting, size_t *words, size_t *word_byt
     int status = DONE;
     Table *settled = &counting->settled;
     Key keys[BATCH];
-    uint64_t times[BATCH];
+    int64_t times[BATCH];
     for (size_t done = 0, places = counting->order.size / sizeof(uint32_t); done < places && !status;) {
         size_t made = 0;
         for (; made < BATCH && done < places; done++) {
             Entry *word;
             const Table *table = table_in_order(counting, done, &word);
             if (length_of(table, word) > LONGEST) {
-                counting->observed[LONGEST] += word->count;
+                counting->longer_words += (uint64_t)word->counts[0];
                 continue;
             }
             make_key_of(&keys[made], table, word);
             prefetch_slot(settled, &keys[made]);
-            times[made++] = word->count;
+            times[made++] = word->counts[0];
         }
         for (size_t i = 0; i < made && !status; i++) {
             Entry *word = entry_of(settled, &keys[i], &status);
             if (word)
-                word->count += times[i];
+                word->counts[0] += times[i];
         }
     }
     clear_stretches(counting);
@@ -589,9 +311,8 @@ EXPORTED int counting_settle(Counting *counting, size_t *words, size_t *word_byt
 EXPORTED int counting_write(Counting *counting) {
     if (counting->resolved != entries_in(&counting->stretches))
         return SYNTAX;
-    size_t objects[LONGEST], unused;
-    for (int i = 0; i < LONGEST; i++)
-        objects[i] = counting->lines[i].size;
+    size_t unused;
+    begin_pieces(&counting->lines);
     int status = DONE, is_settled = entries_in(&counting->settled) > 0;
     if (is_settled)
         status = counting_settle(counting, &unused, &unused);
@@ -604,12 +325,12 @@ EXPORTED int counting_write(Counting *counting) {
         else
             table = table_in_order(counting, i, &word);
         size_t length = length_of(table, word);
-        counting->observed[length - 1] += word->count;
-        if (length <= LONGEST)
-            status = append_count(&counting->lines[length - 1], objects[length - 1], table, word);
+        if (length > LONGEST)
+            counting->longer_words += (uint64_t)word->counts[0];
+        else
+            status = write_entry(&counting->lines, length - 1, table, word, 1);
     }
-    for (int i = 0; i < LONGEST && !status; i++)
-        status = end_object(&counting->lines[i], objects[i]);
+    status = status ? status : end_pieces(&counting->lines);
     clear_stretches(counting), clear_table(&counting->settled);
     return status;
 }
@@ -618,9 +339,12 @@ EXPORTED int counting_write(Counting *counting) {
    what each counts; `observed` has one more, of longer words. */
 EXPORTED void counting_lines(const Counting *counting, const uint8_t *lines[LONGEST], size_t sizes[LONGEST],
                              uint64_t observed[LONGEST + 1]) {
-    for (int i = 0; i < LONGEST; i++)
-        lines[i] = written(&counting->lines[i], &sizes[i]);
-    memcpy(observed, counting->observed, sizeof counting->observed);
+    for (int i = 0; i < LONGEST; i++) {
+        const Buffer *line = &counting->lines.lines[i];
+        lines[i] = line->size ? line->data : (const uint8_t *)"{}", sizes[i] = line->size ? line->size : 2;
+        observed[i] = (uint64_t)counting->lines.observed[i];
+    }
+    observed[LONGEST] = counting->longer_words;
 }
 
 /* ------------------------------------------------------------------------------ summing */
@@ -630,19 +354,20 @@ typedef struct {
     uint64_t part, parts, total;
     size_t texts_limit;
     uint32_t line;
-    Buffer best;
+    Lines best;
 } Sums;
 
 EXPORTED void sums_close(Sums *sums) {
     close_table(&sums->table);
-    free(sums->best.data);
+    close_lines(&sums->best);
     free(sums);
 }
 
 /* NULL without memory. */
 EXPORTED Sums *sums_open(const Secret *secret) {
     Sums *sums = calloc(1, sizeof *sums);
-    if (!sums || !open_table(&sums->table, secret))
+    Shards one = {{{0}}, 1, 0};
+    if (!sums || (!open_table(&sums->table, secret, 1) && !open_lines(&sums->best, &one, 1)))
         return sums;
     sums_close(sums);
     return NULL;
@@ -668,24 +393,17 @@ static int add_word(Sums *sums, const Key *key, uint64_t times) {
     if (word->mark == sums->line)
         return TWICE;
     word->mark = sums->line;
-    word->count += times; /* not above the total, which does not overflow */
-    return __builtin_add_overflow(sums->total, times, &sums->total) ? TOO_LARGE : DONE;
-}
-
-/* The lowest bit that is set is the highest one of the first of eight bytes that ends a word. */
-static inline uint64_t word_ends(uint64_t bytes) {
-    uint64_t quotes = bytes ^ EACH('"'), backslashes = bytes ^ EACH('\\');
-    uint64_t found = (quotes - EACH(1)) & ~quotes;
-    found |= (backslashes - EACH(1)) & ~backslashes;
-    found |= (bytes - EACH(' ')) & ~bytes;
-    return found & EACH(0x80);
+    if (__builtin_add_overflow(sums->total, times, &sums->total) || sums->total > INT64_MAX)
+        return TOO_LARGE;
+    word->counts[0] += (int64_t)times; /* not above the total */
+    return DONE;
 }
 
 /* Where a word ends, at a quote or at what no word has; `all` gets the bits that its bytes have. */
 static inline const uint8_t *end_of_word(const uint8_t *at, const uint8_t *end, uint64_t *all) {
     for (uint64_t bytes, ends; end - at >= 8; at += 8) {
         memcpy(&bytes, at, 8);
-        if ((ends = word_ends(bytes))) {
+        if ((ends = escaped_in(bytes))) {
             *all |= bytes & (ends ^ (ends - 1));
             return at + __builtin_ctzll(ends) / 8;
         }
@@ -752,8 +470,8 @@ EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *fai
 }
 
 static int is_before(const Table *table, const Entry *one, const Entry *other) {
-    if (one->count != other->count)
-        return one->count > other->count;
+    if (one->counts[0] != other->counts[0])
+        return one->counts[0] > other->counts[0];
     size_t shorter = one->bytes < other->bytes ? one->bytes : other->bytes;
     int order = memcmp(text_of(table, one), text_of(table, other), shorter);
     return order ? order < 0 : one->bytes < other->bytes;
@@ -773,11 +491,14 @@ EXPORTED int sums_best(Sums *sums, size_t top, const uint8_t **line, size_t *byt
         found += found < top;
     }
     int status = DONE;
-    sums->best.size = 0;
+    sums->best.lines[0].size = 0, sums->best.observed[0] = 0;
+    begin_pieces(&sums->best);
     for (size_t i = 0; i < found && !status; i++)
-        status = append_count(&sums->best, 0, &sums->table, best[i]);
-    if (status || end_object(&sums->best, 0))
+        status = write_entry(&sums->best, 0, &sums->table, best[i], 1);
+    if (status || end_pieces(&sums->best))
         return NO_MEMORY;
-    *line = written(&sums->best, bytes), *total = sums->total;
+    const Buffer *written = &sums->best.lines[0];
+    *line = written->size ? written->data : (const uint8_t *)"{}", *bytes = written->size ? written->size : 2;
+    *total = sums->total;
     return DONE;
 }

@@ -1,14 +1,12 @@
 """What a kernel does: it counts the words of a block, and sums counts. There is one in C, and one in Python
 for when the layer lacks the library. Both give the same bytes."""
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lambda_src.input.findings import Invalid
 
-LIBRARY = "fanfold.libs/kernel-f7894b20.so"
+LIBRARY = "fanfold.libs/kernel-f9f19947.so"
 """The path of the compiled kernel.c in the layer, with a hash of the source. During a deployment, new code
 can meet an old layer, and then counts in Python."""
 
@@ -60,8 +58,3 @@ class Kernel(NamedTuple):
     most_words: int
     counting: Callable[[], Counting]
     sums: Callable[[int, int, int], Sums]
-
-
-def find_library() -> Path | None:
-    """``LIBRARY`` in the first folder of ``sys.path`` that has it."""
-    return next(filter(Path.is_file, (Path(folder, LIBRARY) for folder in sys.path)), None)

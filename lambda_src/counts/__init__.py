@@ -1,0 +1,1 @@
+"""Counts of keys: what most jobs are made of."""
