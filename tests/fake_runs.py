@@ -106,6 +106,7 @@ def fake_run(
     record.used = calls.used()
     price_list = prices_of("us-east-1", "arm64")
     prices, record.prices = price_list.prices, price_list.name
+    record.price_region, record.price_architecture = price_list.region, price_list.architecture
     record.dollars = dollars(record.used, prices)
     record.dollars_estimated = sum(record.dollars.values()) * 0.012
     if status == "FAILED":

@@ -72,7 +72,7 @@ def _with_advice(error: RunError, run: Run) -> RunError:
         return error
     if ended and ended.etag and ended.status == "CANCELLED":
         again = run.command("resume")
-        if ended.max_dollars and ended.error.startswith(BudgetExceeded.__name__):
+        if ended.max_dollars and ended.failed_with(BudgetExceeded):
             again += f" --max-dollars={2 * ended.max_dollars:g}"
         return RunError(f"{error}. Its finished blocks are kept. To resume it: {again}")
     if ended and ended.etag and ended.status == "FAILED":

@@ -94,7 +94,7 @@ def check_limit(record: RunRecord, found: RunRecord) -> None:
     """Raise BudgetExceeded unless a run that was cancelled at its limit now has a higher one. Its recorded
     cost may be below the old limit: calls in flight at that time may have cost less than estimated."""
     before = found.max_dollars or 0.0
-    if found.error.startswith(BudgetExceeded.__name__) and (record.max_dollars or before) <= before:
+    if found.failed_with(BudgetExceeded) and (record.max_dollars or before) <= before:
         raise BudgetExceeded(
             f"max_dollars: the run ended at its limit, ${before:.6f}: resume it with a higher one."
         )

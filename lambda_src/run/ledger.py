@@ -106,6 +106,7 @@ class Ledger:
         architecture = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
         price_list = prices_of(os.environ.get("AWS_REGION", ""), architecture)
         self._prices, record.prices = price_list.prices, price_list.name
+        record.price_region, record.price_architecture = price_list.region, price_list.architecture
         self._nested_at: float | None = None
         self._note_progress("", 0, 0, 0, 0.0)
 

@@ -52,7 +52,7 @@ def execute(job: Job, run_id: str, bucket: str, request: ParseFileRequest, ports
                 run.ledger.check_budget()
         run.claim()
     # If damaged blobs ended the run, a look at their headers is not enough.
-    check_lines = found is not None and found.error.startswith(BlobDamaged.__name__)
+    check_lines = found is not None and found.failed_with(BlobDamaged)
     return _carry_out(job, run, request.etag, ports, check_lines=check_lines)
 
 

@@ -52,7 +52,7 @@ class PriceList(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For people, and for the record of a run. ``prices_named`` finds the prices again."""
+        """For people."""
         note = "" if self.fallback_for is None else f" (no prices for {self.fallback_for or 'no region'})"
         return f"{self.region}, {self.architecture}, {AS_OF}{note}"
 
@@ -70,16 +70,13 @@ def prices_of(region: str, architecture: str) -> PriceList:
     return PriceList(PRICES[REFERENCE, architecture], REFERENCE, architecture, fallback_for=region)
 
 
-def prices_named(name: str) -> Prices:
-    """The prices that ``PriceList.name`` names. Old records have "us-east-1 for want of eu-north-1, arm64,
-    2026-11" instead; a run that was never charged has no name.
+def prices_at(region: str, architecture: str) -> Prices:
+    """The prices by which a run was charged, from its record. A run that was never charged names none.
 
-    >>> prices_named("us-east-1 for want of eu-north-1, x86_64, 2026-11") == PRICES["us-east-1", "x86_64"]
+    >>> prices_at("us-east-1", "x86_64") == PRICES["us-east-1", "x86_64"]
     True
     """
-    where, _, rest = name.partition(", ")
-    key = where.partition(" ")[0], rest.partition(", ")[0]
-    return PRICES.get(key, PRICES[REFERENCE, "arm64"])
+    return PRICES.get((region, architecture), PRICES[REFERENCE, "arm64"])
 
 
 def athena_dollars(scanned_bytes: int, prices: Prices) -> float:

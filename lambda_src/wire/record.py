@@ -8,7 +8,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from lambda_src.errors import RunCancelled
+from lambda_src.errors import FORMER_NAMES, RunCancelled
 from lambda_src.fields import Count, OnBadObject, Time
 from lambda_src.input.addresses import Placed
 from lambda_src.telemetry.calls import ERROR_BYTES, FAILURE_BYTES, FAILURES, cut
@@ -59,9 +59,11 @@ class RunRecord(Struct, kw_only=True):
 
     ``calls`` counts the calls in flight (``running``, ``at_most`` and ``slow``: see ``map_reduce.Observer``),
     and all others by their outcome (``outcomes.CALL_COUNTS``). ``used`` is what AWS charges for so far, and
-    ``dollars`` what it costs, by the names of ``prices.ITEMS``, at the prices that ``prices`` names;
-    ``dollars_estimated`` is the part of the sum that could not be measured. A run that costs more than
-    ``max_dollars`` is cancelled.
+    ``dollars`` what it costs, by the names of ``prices.ITEMS``, at the prices of ``price_region`` and
+    ``price_architecture``, which ``prices`` describes for people; ``dollars_estimated`` is the part of the
+    sum that could not be measured. A run that costs more than ``max_dollars`` is cancelled.
+
+    ``error`` is for people; ``error_code`` is the name of the error's class.
     """
 
     run_id: str
@@ -95,6 +97,7 @@ class RunRecord(Struct, kw_only=True):
     facts: dict[str, Any] = {}
     extras: dict[str, int] = {}
     error: str = ""
+    error_code: str = ""
     failures: list[str] = []
     warnings: list[RunWarning] = []
     started_at: Time
@@ -105,7 +108,23 @@ class RunRecord(Struct, kw_only=True):
     dollars: dict[str, float] = {}
     dollars_estimated: float = 0.0
     prices: str = ""
+    price_region: str = ""
+    price_architecture: str = ""
     max_dollars: float | None = None
+
+    def __post_init__(self) -> None:
+        """Complete a record of an earlier version, which has the code of its error and the region and
+        architecture of its prices only in their texts."""
+        code, colon, _ = self.error.partition(": ")
+        if colon and code.isidentifier() and not self.error_code:
+            self.error_code = FORMER_NAMES.get(code, code)
+        if self.prices and not self.price_region:
+            region, architecture, *_ = *self.prices.split(", "), ""
+            self.price_region, self.price_architecture = region.partition(" ")[0], architecture
+
+    def failed_with(self, kind: type[Exception]) -> bool:
+        """Whether an error of exactly this class ended the run."""
+        return self.error_code == kind.__name__
 
     def name(self) -> str:
         """The input as text for people."""
@@ -141,7 +160,8 @@ class RunRecord(Struct, kw_only=True):
         """Note that ``error`` ended the run now: as CANCELLED for RunCancelled, else as FAILED."""
         self.status = "CANCELLED" if isinstance(error, RunCancelled) else "FAILED"
         self.released = False
-        self.error = cut(f"{type(error).__name__}: {error}", ERROR_BYTES)
+        self.error_code = type(error).__name__
+        self.error = cut(f"{self.error_code}: {error}", ERROR_BYTES)
         self.failures = [cut(text, FAILURE_BYTES) for text in getattr(error, "failures", ())[:FAILURES]]
         self.finished_at = time.time()
 

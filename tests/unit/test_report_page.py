@@ -300,7 +300,10 @@ def test_athenas_price_is_that_of_the_runs_prices(
     found = prices_of(region, architecture)
     where = region if (region, architecture) in PRICES else "us-east-1"
     monkeypatch.setitem(PRICES, (where, architecture), found.prices._replace(athena_tb=9.0))
-    assert bill_of(msgspec.structs.replace(RUN.record, prices=found.name)).athena_tb == 9.0
+    record = msgspec.structs.replace(
+        RUN.record, price_region=found.region, price_architecture=found.architecture
+    )
+    assert bill_of(record).athena_tb == 9.0
 
 
 def test_the_proof_holds_of_a_whole_run() -> None:

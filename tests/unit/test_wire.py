@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from lambda_src.errors import (
+    BudgetExceeded,
     CapacityExhausted,
     CodeChanged,
     FanfoldError,
@@ -15,6 +16,8 @@ from lambda_src.errors import (
     FunctionFailed,
     InvalidRequest,
     JobContractViolated,
+    RunCancelled,
+    RunConflict,
     SourceChanged,
     Throttled,
     by_name,
@@ -36,6 +39,44 @@ def test_former_names_of_errors_are_still_known(former: str, error: type[Fanfold
     assert for_people(f"FanOutFailed: 1 of 2 tasks failed. block 0: {former}: Text.") == (
         "1 of 2 tasks failed. block 0: Text."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("BlobDamaged: blobs/x is missing.", "BlobDamaged"),
+        ("NoRoom: Every call was throttled.", "CapacityExhausted"),
+        ("Something: went wrong: twice", "Something"),
+        ("It failed.", ""),
+        ("", ""),
+    ],
+)
+def test_a_record_of_an_earlier_version_gets_the_code_of_its_error(text: str, code: str) -> None:
+    record = msgspec.convert({"run_id": "r", "started_at": 1, "error": text}, RunRecord)
+    assert (record.error, record.error_code) == (text, code)
+
+
+def test_the_code_of_an_error_does_not_depend_on_its_text() -> None:
+    record = RunRecord(run_id="r", started_at=1.0)
+    record.fail(BudgetExceeded("RunConflict: misleading"))
+    record.error = "RunConflict: misleading"
+    read = msgspec.convert(msgspec.to_builtins(record), RunRecord)
+    assert read.failed_with(BudgetExceeded)
+    assert not read.failed_with(RunConflict)
+    assert not read.failed_with(RunCancelled), "its base class ends runs for another reason"
+
+
+@pytest.mark.parametrize(
+    ("prices", "region"),
+    [
+        ("us-west-2, arm64, 2026-11", "us-west-2"),
+        ("us-east-1, arm64, 2026-11 (no prices for eu-north-1)", "us-east-1"),
+        ("us-east-1 for want of eu-north-1, arm64, 2026-11", "us-east-1"),
+    ],
+)
+def test_a_record_of_an_earlier_version_gets_the_region_of_its_prices(prices: str, region: str) -> None:
+    record = msgspec.convert({"run_id": "r", "started_at": 1, "prices": prices}, RunRecord)
+    assert (record.price_region, record.price_architecture) == (region, "arm64")
 
 
 @pytest.mark.parametrize("error", ["CodeChanged", "InvalidRequest"])

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lambda_src.run.prices import ITEMS, athena_dollars, prices_named, storage_dollars
+from lambda_src.run.prices import ITEMS, athena_dollars, prices_at, storage_dollars
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import Manifest
 
@@ -55,7 +55,7 @@ def bill_of(record: RunRecord, manifest: Manifest | None = None) -> Bill:
         amount, charged = record.used.get(item, 0.0), record.dollars.get(item, 0.0)
         name, unit = ITEM_NAMES[item]
         items.append(Item(item, name, amount, unit, charged / amount if amount else 0.0, charged))
-    prices = prices_named(record.prices)
+    prices = prices_at(record.price_region, record.price_architecture)
     stored = intermediates_bytes(manifest)
     return Bill(
         items,
