@@ -43,7 +43,7 @@ from lambda_src.wire.requests import ParseBlockRequest, ParseFileRequest, Pinned
 from lambda_src.wire.source import Source
 from tests import oracle
 from tests.archives import zipped
-from tests.unit.test_run import Run
+from tests.unit.test_orchestrator import Run
 
 Object = bytes | FanfoldError
 

@@ -14,8 +14,7 @@ from lambda_src.run import metrics
 from lambda_src.settings import ParseFileSettings
 from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord
-
-from .test_run import Run, handed_over
+from tests.unit.test_orchestrator import Run, handed_over
 
 UNITS_OF_CLOUDWATCH = {
     *("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None"),
