@@ -17,9 +17,7 @@ from rich.console import Console
 from benchmarks import cold_starts, end_to_end, kernels, measured, memory, peers, service_calls
 from benchmarks.ascii_text import write_text
 from benchmarks.end_to_end import AnswersDiffer, RunFailed
-from fanfold.account.deployment import DeploymentError
-from fanfold.local_aws.server import LocalAwsError
-from fanfold.runs.upload import UploadError
+from fanfold.errors import DeploymentError, LocalAwsError, UploadError
 from fanfold.safe_text import visible
 
 ROUNDS = 3

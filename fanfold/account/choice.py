@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fanfold.account.connection import Aws, account_of, account_of_person
-from fanfold.account.deployment import Deployment, DeploymentError, StackNotFound, find_deployment
+from fanfold.account.deployment import Deployment, find_deployment
+from fanfold.errors import DeploymentError, LocalStackError, StackNotFound
 from fanfold.safe_text import shell_word
 from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB
@@ -48,8 +49,7 @@ def open_account(*, local: bool, profile: str | None, region: str | None) -> Acc
         given = {"profile": profile, "region": region}
         options = "".join(f" --{name}={shell_word(value)}" for name, value in given.items() if value)
         return Account(account_of_person(profile, region, options))
-    # Imported only where it is needed.
-    from fanfold.local_aws.state import LocalStackError, find_running, liveness  # noqa: PLC0415
+    from fanfold.local_aws.state import find_running, liveness  # noqa: PLC0415 - only where it is needed
 
     stack = find_running()
     if stack is None:

@@ -12,7 +12,7 @@ from botocore import exceptions, xform_name
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from fanfold.errors import ExpectedError
+from fanfold.errors import AccountError
 from fanfold.safe_text import shell_word, visible
 from lambda_src.aws.dynamodb import DynamoDbError, reasons_of
 from lambda_src.aws.endpoint import Unreachable
@@ -20,10 +20,6 @@ from lambda_src.aws.endpoint import Unreachable
 LOCAL_AWS_TIMEOUT_S = 2.0
 LOCAL_READ_TIMEOUT_S = 20.0
 """On a busy machine, an answer may take seconds."""
-
-
-class AccountError(ExpectedError):
-    """The AWS configuration is incomplete or wrong, or lacks a permission."""
 
 
 class Stopped(NamedTuple):

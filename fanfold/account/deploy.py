@@ -10,10 +10,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account import doctor
 from fanfold.account.connection import Aws, account_of_person, explain
-from fanfold.account.deployment import DeploymentError, find_deployment
+from fanfold.account.deployment import find_deployment
 from fanfold.account.doctor import QUALIFIER, Finding
 from fanfold.checkout import CDK, ROOT
-from fanfold.errors import ExpectedError
+from fanfold.errors import DeploymentError, ExpectedError, NotDeployed
 from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB
 
@@ -22,10 +22,6 @@ APPROVALS = ("never", "any-change", "broadening", "destructive")
 NO_TERMINAL = (
     "There is no terminal to approve changes in: give REQUIRE_APPROVAL=never to go on without being asked."
 )
-
-
-class NotDeployed(ExpectedError):
-    """Nothing was changed."""
 
 
 class Given(NamedTuple):

@@ -8,19 +8,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account.connection import Aws, explain
 from fanfold.checkout import CDK
-from fanfold.errors import ExpectedError
+from fanfold.errors import DeploymentError, StackNotFound
 from fanfold.local_aws.assembly import assembled
 from fanfold.local_aws.processes import started
 from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws
 from lambda_src.settings import DEFAULT_JOB, Outputs, stack_name
-
-
-class DeploymentError(ExpectedError):
-    """The stack could not be deployed or found."""
-
-
-class StackNotFound(DeploymentError):
-    """There is no such stack in that account and region."""
 
 
 class Deployment(Outputs, frozen=True, kw_only=True):

@@ -18,17 +18,11 @@ from rich.console import Console
 from rich.text import Text
 
 from fanfold.account.choice import Account
-from fanfold.account.connection import AccountError, Aws, explain
-from fanfold.account.deployment import (
-    Deployment,
-    DeploymentError,
-    StackNotFound,
-    deploy_command,
-    find_deployment,
-)
+from fanfold.account.connection import Aws, explain
+from fanfold.account.deployment import Deployment, deploy_command, find_deployment
 from fanfold.checkout import CDK, ROOT
+from fanfold.errors import AccountError, DeploymentError, LocalStackError, StackNotFound
 from fanfold.local_aws.processes import started, temporary_folder
-from fanfold.local_aws.state import LocalStackError
 from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB, NEW_ACCOUNT_MB, SETTINGS, stack_name
 

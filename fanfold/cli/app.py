@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fanfold.cli import doctor, estimate, local, report, run, runs
+from fanfold.cli import clean, doctor, estimate, local, report, run, runs
 from fanfold.cli.session import complain
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -63,7 +63,7 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
     (runs.resume, ["fanfold resume 20261125T101500Z-0a1b2c3d"]),
     (runs.cancel, ["fanfold cancel 20261125T101500Z-0a1b2c3d"]),
     (
-        runs.clean,
+        clean.clean,
         [
             "fanfold clean --dry-run",
             "fanfold clean --older-than 3 --yes",

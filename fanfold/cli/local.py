@@ -41,10 +41,9 @@ def up(job: Job = DEFAULT_JOB) -> None:
 def _give_up_runs() -> None:
     """End the leases of runs that were running when the local AWS was stopped, so they can be resumed."""
     from fanfold.account.choice import open_account
-    from fanfold.account.connection import AccountError
-    from fanfold.account.deployment import DeploymentError
+    from fanfold.errors import AccountError, DeploymentError, RunError
     from fanfold.runs.history import past_runs
-    from fanfold.runs.run import Run, RunError
+    from fanfold.runs.run import Run
 
     try:
         account = open_account(local=True, profile=None, region=None)

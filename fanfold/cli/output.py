@@ -15,7 +15,7 @@ from rich.text import Text
 
 from fanfold.cli.csv_export import as_csv
 from fanfold.cli.terminal import Terminal
-from fanfold.errors import ExpectedError
+from fanfold.errors import ReportError
 from fanfold.format import counted, dollars_text, singular, time_text
 from fanfold.jobs import client_job
 from fanfold.runs.result import as_json
@@ -46,10 +46,6 @@ class Output(NamedTuple):
 
     path: Path
     csv: bool = False
-
-
-class ReportError(ExpectedError):
-    """The result cannot be written to the requested file."""
 
 
 def as_file(output: Output, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> bytes:

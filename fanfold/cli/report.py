@@ -26,11 +26,10 @@ def report(
 ) -> None:
     """Write one HTML file about a run. It has the result, every Lambda, where the time went, and the cost."""
     from fanfold.cli.output import check_path, write
-    from fanfold.report.html import html_report
 
     if output or run_id != LAST:
         check_path(output or Path(f"fanfold-{run_id}.html"))
     run = open_run(run_id, job, local, profile, region)
     path = output or Path(f"fanfold-{run.run_id}.html")
-    write(path, html_report(run))
+    write(path, run.html())
     open_console(to_errors=True).print(visible(f"Written to {path}"), soft_wrap=True)

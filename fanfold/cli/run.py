@@ -129,13 +129,11 @@ def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency:
     """Whether to run it in blocks of that size: the person is asked if it would cost far more than with the
     suggested size. Without figures for the job, or permission to list the input, nobody is asked."""
     from fanfold.cli.terminal import agrees
+    from fanfold.errors import NotModelled, RunError, SourceError
     from fanfold.estimate.contents import modelled, workload_of
     from fanfold.estimate.table import far_dearer
-    from fanfold.estimate.workload import NotModelled
     from fanfold.runs.inputs import contents
-    from fanfold.runs.run import RunError
     from fanfold.runs.source import Local as LocalSource
-    from fanfold.runs.source import SourceError
 
     try:
         of_job = modelled(job)

@@ -1,4 +1,4 @@
-"""Commands for runs that have begun: watch, runs, results, resume, cancel, clean."""
+"""Commands for runs that have begun: watch, runs, results, resume, cancel."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,6 @@ from fanfold.cli.options import (
     Profile,
     Region,
     RunId,
-    days,
     whole_number,
 )
 from fanfold.cli.session import (
@@ -77,7 +76,8 @@ def list_runs(
     region: Region = None,
 ) -> None:
     """List past and current runs, newest first. In a pipe, tabs separate the columns."""
-    from fanfold.runs.history import as_json, past_runs, show_runs
+    from fanfold.cli.runs_table import show_runs
+    from fanfold.runs.history import as_json, past_runs
 
     account, console = open_app(local, profile, region).account, open_console()
     found = past_runs(account.aws, account.deployments(job), limit, status)
@@ -165,42 +165,3 @@ def cancel(
         "CANCELLED": "The run is cancelled.",
     }
     open_console().print(sentences.get(record.status, f"The run has just ended: {record.status}."))
-
-
-def clean(
-    run_ids: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[RUN_ID]...", help="These runs.  [default: all that are old enough]"),
-    ] = None,
-    *,
-    older_than: Annotated[
-        float | None,
-        typer.Option(
-            parser=days, metavar="DAYS", help="Only runs that stored nothing for so long.  [default: 1]"
-        ),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    job: AnyJob = None,
-    local: Local = False,
-    profile: Profile = None,
-    region: Region = None,
-) -> None:
-    """Delete intermediates of old runs. Inputs and results stay. A cleaned run has no timeline in its report,
-    and resuming it reads everything again. By default blobs expire by themselves after a day, the rest after
-    7 days."""
-    if run_ids and older_than is not None:
-        raise typer.BadParameter("give run ids or --older-than, not both.")
-    from fanfold.runs.intermediates import clean as clean_up
-
-    account = open_app(local, profile, region).account
-    complain(f"On {account.aws.name()}")
-    clean_up(
-        open_console(),
-        account.aws,
-        account.deployments(job),
-        run_ids or [],
-        1.0 if older_than is None else older_than,
-        dry_run=dry_run,
-        yes=yes,
-    )

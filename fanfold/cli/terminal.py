@@ -9,14 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from fanfold.errors import ExpectedError
+from fanfold.errors import ConfirmationRequired
 
 LISTEN_S = 0.2
 """How long a signal may wait."""
-
-
-class ConfirmationRequired(ExpectedError):
-    """Not a terminal, so nobody can be asked: an option must answer the question."""
 
 
 class Terminal(Console):

@@ -9,9 +9,9 @@ from fanfold.cli import output as report
 from fanfold.cli.live import shown
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import ask
-from fanfold.errors import Detached
+from fanfold.errors import Detached, RunError
 from fanfold.local_aws.signals import SIGNALS
-from fanfold.runs.run import Ended, Run, RunError, legible
+from fanfold.runs.run import Ended, Run, legible
 from fanfold.runs.source import Local
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
 from fanfold.safe_text import visible

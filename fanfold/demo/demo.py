@@ -17,7 +17,7 @@ from fanfold.cli.progress import Stages
 from fanfold.cli.watch import finish, upload_shown
 from fanfold.demo.folder import run_folder
 from fanfold.demo.sample import Generate, Sample
-from fanfold.errors import ExpectedError
+from fanfold.errors import CorpusError, WrongCounts
 from fanfold.jobs import client_job
 from fanfold.local_aws.server import local_aws
 from fanfold.runs.inputs import request_for
@@ -25,14 +25,6 @@ from fanfold.runs.run import Ended, start
 from fanfold.runs.source import Local, local
 from lambda_src.job import load
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
-
-
-class WrongCounts(ExpectedError):
-    """The result is not what the generated input is known to hold."""
-
-
-class CorpusError(ExpectedError):
-    """The input could not be generated."""
 
 
 def demo(

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fanfold.estimate.workload import Figure, NotModelled, Stored, Workload
+from fanfold.errors import NotModelled, SourceError
+from fanfold.estimate.workload import Figure, Stored, Workload
 from fanfold.jobs import client_job
-from fanfold.runs.source import S3, Local, Object, Objects, SourceError, check_in_s3
+from fanfold.runs.source import S3, Local, Object, Objects, check_in_s3
 from lambda_src.errors import FanfoldError
 from lambda_src.input.addresses import Addresses, Placed
 from lambda_src.input.compression import BZIP2_STREAM, Archive

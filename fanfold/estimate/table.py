@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fanfold.cli.output import ITEM_NAMES
+from fanfold.errors import NotModelled
 from fanfold.estimate.model import (
     ENGINE,
     ORCHESTRATORS,
@@ -15,7 +16,7 @@ from fanfold.estimate.model import (
     model,
     suggest,
 )
-from fanfold.estimate.workload import Figures, NotModelled, Stored, Workload
+from fanfold.estimate.workload import Figures, Stored, Workload
 from fanfold.format import block_text, counted, dollars_text, size_text, time_text
 from fanfold.safe_text import visible
 from lambda_src.job import BYTES

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from fanfold.errors import ExpectedError
 from fanfold.runs.source import Local
 from lambda_src.job import BYTES
 
@@ -50,10 +49,6 @@ class Workload(NamedTuple):
     block_units: int | None = None
     objects: Sequence[Stored] = ()
     looked_at: int = 0
-
-
-class NotModelled(ExpectedError):
-    """A run cannot be estimated; the text says why."""
 
 
 BYTE_BY_BYTE: Figures = {

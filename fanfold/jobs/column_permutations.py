@@ -12,12 +12,13 @@ from rich.text import Text
 from fanfold.demo.sample import Result as Answer
 from fanfold.demo.sample import Sample, differences
 from fanfold.demo.table import write_table
+from fanfold.errors import NotModelled, SourceError
 from fanfold.estimate.contents import input_of
-from fanfold.estimate.workload import BYTE_BY_BYTE, Figure, Figures, NotModelled, Workload
+from fanfold.estimate.workload import BYTE_BY_BYTE, Figure, Figures, Workload
 from fanfold.format import counted, plural
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.report.figures import Ranking, Rankings, Result
-from fanfold.runs.source import Local, SourceError
+from fanfold.runs.source import Local
 from fanfold.safe_text import visible
 from lambda_src.errors import FanfoldError
 from lambda_src.jobs.column_permutations import JOB as ENGINE_JOB

@@ -17,17 +17,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fanfold.checkout import ROOT
-from fanfold.errors import ExpectedError
+from fanfold.errors import LocalAwsError
 from fanfold.local_aws.certificates import AUTHORITY, Certificates
 from fanfold.local_aws.processes import Group, started, temporary_folder
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
 START_TIMEOUT_S = 60.0
-
-
-class LocalAwsError(ExpectedError):
-    """The local AWS did not start."""
 
 
 class LocalAws(NamedTuple):

@@ -19,7 +19,7 @@ import msgspec
 from fanfold.account.connection import Stopped
 from fanfold.account.deployment import Deployment, deploy_locally
 from fanfold.checkout import ROOT
-from fanfold.errors import ExpectedError
+from fanfold.errors import LocalStackError
 from fanfold.local_aws.assembly import identity
 from fanfold.local_aws.processes import end_group
 from fanfold.local_aws.server import Access, LocalAws, client_environment, serving
@@ -30,10 +30,6 @@ STATE = ROOT / ".build" / "local-aws"
 
 STOP_TIMEOUT_S = 60.0
 """To save what is kept."""
-
-
-class LocalStackError(ExpectedError):
-    """The local AWS has died, or its folder cannot be used."""
 
 
 class LocalStack(NamedTuple):

@@ -10,13 +10,13 @@ import msgspec
 
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
-from fanfold.account.deployment import DeploymentError
+from fanfold.errors import DeploymentError, RunError
 from fanfold.estimate.contents import local_workload, modelled, workload_of
 from fanfold.estimate.workload import Workload
 from fanfold.jobs import client_job
 from fanfold.runs.history import newest, past_runs
 from fanfold.runs.inputs import checked, contents, request_for, with_key
-from fanfold.runs.run import Run, RunError, find_run
+from fanfold.runs.run import Run, find_run
 from fanfold.runs.source import Local, Object, Objects, Source, parse
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, OnBadObject

@@ -7,9 +7,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account.connection import Aws, explain, paying
 from fanfold.account.deployment import Deployment
+from fanfold.errors import RunError
 from fanfold.estimate.contents import Contents, contents_in_s3, with_key_of
 from fanfold.estimate.workload import Workload
-from fanfold.runs.run import RunError
 from fanfold.runs.source import S3, Object, Objects, check_in_s3
 from fanfold.runs.upload import Folder, Input
 from lambda_src.store.keys import INPUT_PREFIX

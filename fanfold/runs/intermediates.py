@@ -8,14 +8,11 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
-from fanfold.account.connection import AccountError, Aws, explain
+from fanfold.account.connection import Aws, explain
 from fanfold.account.deployment import Deployment
-from fanfold.cli.terminal import agrees
-from fanfold.format import size_text
-from fanfold.runs.run import Run, RunError, UnreadableRun, has_died
-from fanfold.safe_text import visible
+from fanfold.errors import AccountError, RunError, UnreadableRun
+from fanfold.runs.run import Run, has_died
 from lambda_src.store.keys import BLOBS_PREFIX, RUNS_PREFIX, run_of
 from lambda_src.wire.record import RunRecord
 
@@ -34,50 +31,32 @@ class Leftovers(NamedTuple):
     written_at: float
 
 
-def clean(
-    console: Console,
-    aws: Aws,
-    deployments: Sequence[Deployment],
-    run_ids: Sequence[str],
-    days: float,
-    *,
-    dry_run: bool,
-    yes: bool,
-) -> None:
-    """Delete the intermediates of the runs ``run_ids``, or else of those older than ``days``, once the
-    person has agreed. Raises AccountError, RunError, ConfirmationRequired."""
+class Selection(NamedTuple):
+    """Intermediates to delete, with the deployment that has them. ``unknown`` are ids of runs that have none;
+    ``skipped`` has a sentence on each run that must be kept."""
+
+    wanted: list[tuple[Deployment, Leftovers]]
+    unknown: list[str]
+    skipped: list[str]
+
+
+def select(aws: Aws, deployments: Sequence[Deployment], run_ids: Sequence[str], days: float) -> Selection:
+    """The intermediates of the runs ``run_ids``, or else of those older than ``days``. Raises AccountError;
+    RunError if two jobs have a run of the same id."""
     found = [(deployment, left) for deployment in deployments for left in leftovers(aws, deployment)]
-    if unknown := set(run_ids) - {left.run_id for _, left in found}:
-        console.print(visible(f"There are no intermediates of {', '.join(sorted(unknown))}."), soft_wrap=True)
-    wanted = []
+    unknown = sorted(set(run_ids) - {left.run_id for _, left in found})
+    wanted, skipped = [], []
     for deployment, left in found:
         if left.run_id in run_ids if run_ids else is_older(left, days):
             if reason := _reason_to_skip(aws, deployment, left.run_id):
-                console.print(visible(reason), soft_wrap=True)
+                skipped.append(reason)
             else:
                 wanted.append((deployment, left))
     named = Counter(left.run_id for _, left in wanted if run_ids)
     if twice := [run_id for run_id, jobs in named.items() if jobs > 1]:
         jobs = " and of ".join(deployment.job for deployment, left in wanted if left.run_id == twice[0])
         raise RunError(f"There are runs {twice[0]} of {jobs}. Say which with --job.")
-    if not wanted:
-        console.print("There is nothing to delete.")
-        return
-    for _, left in wanted:
-        console.print(
-            visible(f"{left.run_id}: {len(left.keys):,} objects, {size_text(left.bytes)}"), soft_wrap=True
-        )
-    total = f"{sum(len(left.keys) for _, left in wanted):,} objects of {len(wanted):,} runs"
-    if dry_run:
-        console.print(f"{total} would be deleted.")
-        return
-    question = f"Delete {total}? y: delete them; anything else: nothing is done. "
-    unasked = "Not a terminal: pass --yes or --dry-run."
-    if not yes and not agrees(question, unasked):
-        console.print("Nothing was deleted.")
-        return
-    removed = sum(remove(aws, deployment, left) for deployment, left in wanted)
-    console.print(f"{removed:,} objects were deleted.")
+    return Selection(wanted, unknown, skipped)
 
 
 def _reason_to_skip(aws: Aws, deployment: Deployment, run_id: str) -> str:

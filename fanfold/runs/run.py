@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,10 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from fanfold.account.connection import Aws, explain, explain_code
 from fanfold.account.deployment import Deployment
-from fanfold.errors import ExpectedError
+from fanfold.errors import RunError, UnreadableRun
 from fanfold.jobs import client_job
 from fanfold.local_aws.signals import SIGNALS
 from fanfold.runs.result import as_json
+from fanfold.runs.stored import read_stored
 from fanfold.safe_text import shell_word
 from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
@@ -24,9 +26,11 @@ from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId
 from lambda_src.job import load
 from lambda_src.run.summary import summarize
 from lambda_src.settings import DEFAULT_JOB
+from lambda_src.store.keys import manifest_key, trace_key
 from lambda_src.store.results import ResultsTable
+from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord
-from lambda_src.wire.reports import PartReport
+from lambda_src.wire.reports import Manifest, PartReport
 from lambda_src.wire.requests import ParseFileRequest
 
 T = TypeVar("T")
@@ -46,14 +50,6 @@ CLOCKS_DIFFER_S = 10.0
 
 LOST_SIGHT_S = 60.0
 """How long the table may be unreachable: the run goes on unwatched."""
-
-
-class RunError(ExpectedError):
-    """The run failed, or cannot be read or changed."""
-
-
-class UnreadableRun(RunError):
-    """The record or a result of the run is damaged, or a newer version wrote it."""
 
 
 class Progress(NamedTuple):
@@ -119,11 +115,36 @@ class Run:
 
     def report(self, path: str | Path) -> Path:
         """Write the report, one HTML file, to ``path``. It must have ended. Raises ReportError, OSError."""
-        from fanfold.report.html import html_report  # noqa: PLC0415 - Jinja is slow to import
-
         file = Path(path)
-        file.write_bytes(html_report(self))
+        file.write_bytes(self.html())
         return file
+
+    def html(self) -> bytes:
+        """The report of a run that has ended, one HTML file in UTF-8. Raises ReportError."""
+        from fanfold.report.page import page  # noqa: PLC0415 - Jinja is slow to import
+
+        record, parts = self.record_and_parts()
+        if record.status == "RUNNING" and not has_died(record):
+            raise RunError(f"The run {self.run_id} has not ended. To wait for it: {self.command('watch')}")
+        manifest = self._stored(manifest_key(self.run_id), Manifest)
+        trace, trace_error = None, ""
+        try:
+            trace = self._stored(trace_key(self.run_id), Trace)
+        except RunError as error:  # the report has enough to say without a timeline
+            trace_error = str(error)
+        with legible(self.run_id):
+            text = page(
+                self.job,
+                record,
+                summarize(load(self.job), record, parts),
+                trace,
+                trace_error=trace_error,
+                parts=parts,
+                manifest=manifest,
+                version=version("fanfold"),
+                options=self.aws.options,
+            )
+        return text.encode()
 
     def resume(self, *, max_dollars: float | None = None) -> "Run":
         """Resume a run that failed, was cancelled or died: only what is missing is done. It may cost
@@ -244,6 +265,9 @@ class Run:
     @cached_property
     def _table(self) -> ResultsTable:
         return ResultsTable(self.aws.table(self.deployment.table), self.run_id, load(self.job))
+
+    def _stored(self, key: str, kind: type[T]) -> T | None:
+        return read_stored(self.aws, self.deployment.bucket, key, kind)
 
     def _invoke(self, request: ParseFileRequest) -> None:
         """Have Lambda run ``parse_file`` soon. If it refuses the request, the record of a new run says so."""

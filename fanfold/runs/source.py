@@ -10,17 +10,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fanfold.errors import ExpectedError
+from fanfold.errors import SourceError
 from lambda_src.input.names import MAX_OBJECTS, is_stray, named
 from lambda_src.wire.record import RunWarning
 
 S3 = "s3://"
 NEIGHBOURS = 1000
 """Keys that are compared to suggest the one that was meant: one request."""
-
-
-class SourceError(ExpectedError):
-    """The source cannot be read, or could mean two things."""
 
 
 class Local(NamedTuple):

@@ -13,7 +13,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account.connection import Aws, explain
-from fanfold.errors import ExpectedError
+from fanfold.errors import UploadError
 from fanfold.runs.source import Local
 from lambda_src.fields import MAX_KEY_BYTES
 from lambda_src.store.keys import input_key
@@ -23,10 +23,6 @@ PART_BYTES = 8 << 20
 MAX_PARTS = 10_000
 FOLDER_AT_ONCE = 8
 """Files of a folder sent at once: enough to hide S3's latency."""
-
-
-class UploadError(ExpectedError):
-    """The file could not be read or uploaded."""
 
 
 class Input(NamedTuple):

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 
 from fanfold.checkout import ROOT
+from fanfold.errors import RunError
 from fanfold.runs import run as runs
 from fanfold.runs.result import as_json
-from fanfold.runs.run import RunError, start
+from fanfold.runs.run import start
 from fanfold.runs.upload import upload
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
 from tests import oracle

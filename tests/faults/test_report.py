@@ -1,6 +1,5 @@
 """The report of a run shows its faults where they happened."""
 
-from fanfold.report.html import html_report
 from fanfold.report.page.timeline import timeline_of
 from fanfold.runs.run import Run
 from tests.faults.faulty import Faulty
@@ -26,6 +25,6 @@ def test_a_report_shows_faults_where_they_happened(faulty: Faulty) -> None:
     (retried,) = (fault for fault in told.faults if (fault.task, fault.attempt) == ("block 3", 3))
     assert not retried.error
     assert sum("hrottled" in fault.error for fault in told.faults) == 1
-    page = html_report(Run(aws, deployment, event["run_id"])).decode()
+    page = Run(aws, deployment, event["run_id"]).html().decode()
     assert page.count("Worker process died") >= 2
     assert "block 3" in page

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from fanfold.runs.run import Run, RunError
+from fanfold.errors import RunError
+from fanfold.runs.run import Run
 from lambda_src.run.lease import HANDOVER_S
 from lambda_src.settings import stack_name
 from lambda_src.wire.record import RunRecord

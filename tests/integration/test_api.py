@@ -10,10 +10,10 @@ import pytest
 import fanfold
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
-from fanfold.errors import ExpectedError
+from fanfold.errors import ExpectedError, RunError
 from fanfold.runs import history
 from fanfold.runs.app import App
-from fanfold.runs.run import Run, RunError
+from fanfold.runs.run import Run
 from lambda_src.jobs.top_words import JOB
 from lambda_src.store.results import ResultsTable
 from lambda_src.wire.record import RunRecord

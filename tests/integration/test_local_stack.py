@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from fanfold.account.connection import Aws, Stopped, account_of
-from fanfold.account.deployment import DeploymentError
 from fanfold.checkout import ROOT
+from fanfold.errors import DeploymentError, LocalStackError
 from fanfold.local_aws import state as local_stack
-from fanfold.local_aws.state import Folder, LocalStack, LocalStackError, down, find_running, liveness
+from fanfold.local_aws.state import Folder, LocalStack, down, find_running, liveness
 from tests.processes import processes_of
 from tests.standing import deployment, nothing_deployed
 

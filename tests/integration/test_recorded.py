@@ -11,7 +11,6 @@ import pytest
 from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment
 from fanfold.cli.csv_export import as_csv
-from fanfold.report.html import html_report
 from fanfold.runs import history
 from fanfold.runs.result import as_json
 from fanfold.runs.run import Run
@@ -69,7 +68,7 @@ def test_it_is_listed(aws: Aws, deployment: Deployment, recording: Recorded) -> 
 def test_its_report_has_its_timeline(aws: Aws, deployment: Deployment, recording: Recorded) -> None:
     run_id = recording.request["run_id"]
     calls = json.loads(recording.objects[f"runs/{run_id}/trace.json"])["calls"]
-    page = html_report(Run(aws, deployment, run_id)).decode()
+    page = Run(aws, deployment, run_id).html().decode()
     assert f"Timeline of {len(calls)} calls" in page
     assert '<p class="status succeeded">' in page
     assert f">{run_id}<" in page

@@ -13,18 +13,19 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from fanfold.account.connection import AccountError, Aws
+from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment
 from fanfold.cli import terminal
-from fanfold.cli.terminal import ConfirmationRequired
+from fanfold.cli.clean import clean_up
+from fanfold.cli.runs_table import show_runs
+from fanfold.errors import AccountError, ConfirmationRequired, RunError, SourceError
 from fanfold.estimate.contents import contents_in_s3
 from fanfold.runs import history, intermediates
 from fanfold.runs import run as runs
-from fanfold.runs.history import past_runs, show_runs
+from fanfold.runs.history import past_runs
 from fanfold.runs.inputs import checked
-from fanfold.runs.intermediates import clean
 from fanfold.runs.run import Run
-from fanfold.runs.source import Object, Objects, SourceError, check_in_s3
+from fanfold.runs.source import Object, Objects, check_in_s3
 from lambda_src.jobs.top_words import JOB
 from lambda_src.store.results import ResultsTable
 from lambda_src.wire.record import RunRecord
@@ -241,7 +242,7 @@ def keys(s3: Any) -> set[str]:
 def cleaned(aws: Aws, deployment: Deployment, *run_ids: str, **options: Any) -> str:
     file = io.StringIO()
     given = {"days": 7.0, "dry_run": False, "yes": True, **options}
-    clean(Console(file=file, width=80), aws, [deployment], run_ids, **given)
+    clean_up(Console(file=file, width=80), aws, [deployment], run_ids, **given)
     return file.getvalue()
 
 
@@ -284,10 +285,8 @@ def test_a_record_that_cannot_be_read_keeps_nothing_else(
 def test_a_run_id_of_two_jobs_is_not_cleaned(stored: Any, aws: Aws, deployment: Deployment) -> None:
     before = keys(stored)
     other: Any = SimpleNamespace(job="access_log", table=TABLE, bucket=BUCKET)
-    with pytest.raises(
-        runs.RunError, match=r"^There are runs old of top_words and of access_log\. Say which "
-    ):
-        clean(Console(file=io.StringIO()), aws, [deployment, other], ["old"], 7.0, dry_run=False, yes=True)
+    with pytest.raises(RunError, match=r"^There are runs old of top_words and of access_log\. Say which "):
+        clean_up(Console(file=io.StringIO()), aws, [deployment, other], ["old"], 7.0, dry_run=False, yes=True)
     assert keys(stored) == before
 
 
@@ -394,13 +393,9 @@ def test_what_is_not_there_or_two_things_is_one_sentence(
 def test_another_bucket_than_the_deployment_s_is_refused_with_what_to_do(
     aws: Aws, deployment: Deployment
 ) -> None:
-    with pytest.raises(
-        runs.RunError, match=r"reads from the bucket bucket, not from mine\. .*source_bucket=mine"
-    ):
+    with pytest.raises(RunError, match=r"reads from the bucket bucket, not from mine\. .*source_bucket=mine"):
         checked(aws, deployment, Object("mine", "key"))
-    with pytest.raises(
-        runs.RunError, match=f"only input/ holds inputs: .* s3://{BUCKET}/input/, or write that"
-    ):
+    with pytest.raises(RunError, match=f"only input/ holds inputs: .* s3://{BUCKET}/input/, or write that"):
         checked(aws, deployment, Object(BUCKET, "runs/x"))
 
 
@@ -414,14 +409,12 @@ def test_a_run_is_found_in_whichever_job_s_table_it_is(
     assert runs.find_run(aws, [gone, deployment], "here").job == "top_words"
     other: Any = SimpleNamespace(job="access_log", table=TABLE)
     with pytest.raises(
-        runs.RunError,
+        RunError,
         match=r"^There are runs here of access_log and of top_words\. Say which: "
         r"--job=access_log or --job=top_words\.$",
     ):
         runs.find_run(aws, [other, gone, deployment], "here")
-    with pytest.raises(
-        runs.RunError, match=r"no run gone of access_log or top_words.*: fanfold runs --local$"
-    ):
+    with pytest.raises(RunError, match=r"no run gone of access_log or top_words.*: fanfold runs --local$"):
         runs.find_run(aws, [other, deployment], "gone")
 
 
@@ -440,7 +433,7 @@ def test_what_cannot_be_resumed_is_told(
     table: Any, aws: Aws, deployment: Deployment, fields: Any, sentence: str
 ) -> None:
     claim(table, "run", **fields)
-    with pytest.raises(runs.RunError, match=sentence):
+    with pytest.raises(RunError, match=sentence):
         Run(aws, deployment, "run").request_to_resume()
 
 
@@ -457,10 +450,10 @@ def test_to_resume_is_to_ask_for_the_same(table: Any, aws: Aws, deployment: Depl
 def test_a_run_that_is_given_up_can_be_resumed_at_once(table: Any, aws: Aws, deployment: Deployment) -> None:
     """And one that has another owner meanwhile is left alone."""
     found = claim(table, "run", etag='"e"', key="input/k")
-    with pytest.raises(runs.RunError, match="still running"):
+    with pytest.raises(RunError, match="still running"):
         Run(aws, deployment, "run").request_to_resume()
     Run(aws, deployment, "run").give_up(RunRecord(run_id="run", started_at=1.0, owner="another"))
-    with pytest.raises(runs.RunError, match="still running"):
+    with pytest.raises(RunError, match="still running"):
         Run(aws, deployment, "run").request_to_resume()
     Run(aws, deployment, "run").give_up(found)
     assert Run(aws, deployment, "run").request_to_resume().key == "input/k"

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from fanfold.account.connection import Aws, Stopped
+from fanfold.errors import RunError
 from fanfold.runs import run as runs
 from fanfold.runs.run import Run, start
 from lambda_src.aws.dynamodb import DynamoDbError
@@ -88,14 +89,14 @@ def test_a_run_is_followed_to_its_end(table: Any, results: ResultsTable) -> None
 
 def test_an_answer_that_is_not_whole_is_none(table: Any, results: ResultsTable) -> None:
     ended(results, 19, "SUCCEEDED")
-    with pytest.raises(runs.RunError, match="holds 19 of 20 lengths"):
+    with pytest.raises(RunError, match="holds 19 of 20 lengths"):
         follow(table)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
 def test_a_run_that_ended_otherwise_is_told(table: Any, results: ResultsTable, status: str) -> None:
     ended(results, 0, status, "SourceChanged: it was replaced")
-    with pytest.raises(runs.RunError, match=r"^it was replaced \(run run\)$"):
+    with pytest.raises(RunError, match=r"^it was replaced \(run run\)$"):
         follow(table)
 
 
@@ -114,14 +115,14 @@ def test_a_run_that_died_is_told_with_how_to_resume_it(
             key="k",
         )
     )
-    with pytest.raises(runs.RunError, match=r"has died: .* To resume it: fanfold resume --profile=me run$"):
+    with pytest.raises(RunError, match=r"has died: .* To resume it: fanfold resume --profile=me run$"):
         read(table)
-    with pytest.raises(runs.RunError, match=r"To resume it: fanfold resume --profile=me run$"):
+    with pytest.raises(RunError, match=r"To resume it: fanfold resume --profile=me run$"):
         follow(table)
 
 
 def test_no_such_run_is_told(table: Any) -> None:
-    with pytest.raises(runs.RunError, match="There is no run nothing"):
+    with pytest.raises(RunError, match="There is no run nothing"):
         follow(table, "nothing")
 
 
@@ -188,14 +189,14 @@ def test_a_new_run_that_is_refused_is_told_from_its_record(table: Any) -> None:
         record.fail(AccessDenied("not there"))
         ResultsTable(table, "run", JOB).put_new_run(record)
 
-    with pytest.raises(runs.RunError, match=r"^not there \(run run\)$"):
+    with pytest.raises(RunError, match=r"^not there \(run run\)$"):
         ask(table, Lambda(refuse))
 
 
 def test_a_run_that_lambda_does_not_begin_is_told(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "BEGIN_TIMEOUT_S", 0.05)
     with pytest.raises(
-        runs.RunError,
+        RunError,
         match=r"accepted the run run, but has not started it .* fanfold watch --profile=me run$",
     ):
         ask(table, Lambda())
@@ -231,14 +232,14 @@ def test_why_a_run_id_is_refused_is_told(table: Any, status: str) -> None:
     """It leaves no trace in the record, which is another run's."""
     finish(table, "old", status, "old: failure")
     refusal = {"errorMessage": "run_id: it is the run of s3://b/other (run run)"}
-    with pytest.raises(runs.RunError, match=r"^run_id: it is the run of s3://b/other \(run run\)$"):
+    with pytest.raises(RunError, match=r"^run_id: it is the run of s3://b/other \(run run\)$"):
         ask(table, Lambda(lambda: refusal))
 
 
 def test_why_a_resumed_run_fails_at_once_is_told_without_names_of_errors(table: Any) -> None:
     finish(table, "old", "FAILED", "old: failure")
     failure = {"errorMessage": "1 of 9 tasks failed. block 0: SourceNotText: It is binary. (run run)"}
-    with pytest.raises(runs.RunError, match=r"^1 of 9 tasks failed\. block 0: It is binary\. \(run run\)$"):
+    with pytest.raises(RunError, match=r"^1 of 9 tasks failed\. block 0: It is binary\. \(run run\)$"):
         ask(table, Lambda(lambda: failure))
 
 
@@ -248,7 +249,7 @@ def test_a_finished_run_answers_again(table: Any) -> None:
 
 
 def test_a_run_of_another_key_under_the_same_id_is_not_taken_for_the_own(table: Any) -> None:
-    with pytest.raises(runs.RunError, match="Someone else has just started the run run, of s3:///theirs"):
+    with pytest.raises(RunError, match="Someone else has just started the run run, of s3:///theirs"):
         ask(table, Lambda(lambda: claim(table, "other", "theirs")))
 
 
@@ -256,7 +257,7 @@ def test_what_lambda_refuses_is_told(table: Any) -> None:
     def refuse() -> None:
         raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "full"}}, "Invoke")
 
-    with pytest.raises(runs.RunError, match=r"^The function parse_file cannot be invoked: .*full"):
+    with pytest.raises(RunError, match=r"^The function parse_file cannot be invoked: .*full"):
         ask(table, Lambda(refuse))
 
 
@@ -285,7 +286,7 @@ def test_a_table_out_of_reach_is_told(
 
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
     monkeypatch.setattr(runs, "LOST_SIGHT_S", 0.0)
-    with pytest.raises(runs.RunError, match=f"The run run cannot be watched: {fault}"):
+    with pytest.raises(RunError, match=f"The run run cannot be watched: {fault}"):
         follow(table)
 
 
@@ -313,7 +314,7 @@ def test_a_local_aws_that_has_gone_is_told_at_once(
     died: Any = aws_of(table)
     died.stopped = lambda: gone
     deployment: Any = SimpleNamespace(job="top_words", table="results")
-    with pytest.raises(runs.RunError, match=told):
+    with pytest.raises(RunError, match=told):
         Run(died, deployment, "run").follow()
     assert len(looks) == 1
 
@@ -327,7 +328,7 @@ def test_an_expired_login_is_told_as_one(
         )
 
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
-    with pytest.raises(runs.RunError, match=r"^The run run cannot be watched: .* expired: log in again"):
+    with pytest.raises(RunError, match=r"^The run run cannot be watched: .* expired: log in again"):
         follow(table)
 
 
@@ -337,5 +338,5 @@ def test_cancelling_gives_the_record_as_it_then_is(table: Any, results: ResultsT
     record = Run(aws, deployment, "run").cancel()
     assert (record.status, record.cancel_requested) == ("RUNNING", True)
     ended(results, 0, "FAILED")
-    with pytest.raises(runs.RunError, match=r"^The run run has already ended: FAILED\.$"):
+    with pytest.raises(RunError, match=r"^The run run has already ended: FAILED\.$"):
         Run(aws, deployment, "run").cancel()

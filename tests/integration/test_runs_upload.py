@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from obstore.store import S3Store
 
 from fanfold.account.connection import Aws
+from fanfold.errors import UploadError
 from fanfold.runs import upload as module
 from fanfold.runs.source import Local, local
-from fanfold.runs.upload import PART_BYTES, UploadError, upload, upload_folder
+from fanfold.runs.upload import PART_BYTES, upload, upload_folder
 from lambda_src.aws import source
 from lambda_src.store.keys import input_key
 from tests.integration.conftest import BUCKET

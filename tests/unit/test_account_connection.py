@@ -10,7 +10,8 @@ from botocore import exceptions
 from botocore.exceptions import ClientError
 
 from fanfold.account import connection as aws
-from fanfold.account.connection import AccountError, Aws, Stopped, account_of_person, explain, explain_code
+from fanfold.account.connection import Aws, Stopped, account_of_person, explain, explain_code
+from fanfold.errors import AccountError
 
 
 def refused(code: str) -> ClientError:

@@ -7,8 +7,9 @@ from botocore.exceptions import NoCredentialsError
 
 from fanfold.account import deploy, doctor
 from fanfold.account.connection import Aws
-from fanfold.account.deploy import NO_TERMINAL, NotDeployed, given
+from fanfold.account.deploy import NO_TERMINAL, given
 from fanfold.account.doctor import QUALIFIER
+from fanfold.errors import NotDeployed
 
 from .test_account_doctor import Service, refused
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from fanfold.account.connection import Aws
-from fanfold.account.deployment import Deployment, DeploymentError, find_deployment
+from fanfold.account.deployment import Deployment, find_deployment
+from fanfold.errors import DeploymentError
 
 OUTPUTS = {
     "BucketName": "bucket",

@@ -13,10 +13,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError, NoCredenti
 from fanfold.account import choice as account
 from fanfold.account import doctor
 from fanfold.account.choice import Account
-from fanfold.account.connection import AccountError, Aws
+from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment
 from fanfold.account.doctor import Finding
 from fanfold.cli import app as commands
+from fanfold.errors import AccountError
 from lambda_src.settings import NEW_ACCOUNT_MB, ONE_VCPU_MB
 
 DATE = "Wed, 25 Nov 2026 10:00:00 GMT"

@@ -151,12 +151,26 @@ def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
         "telemetry",
         "wire",
     }
-    assert rooms(page, "fanfold") <= {"checkout", "format", "jobs", "report", "safe_text"}
+    assert rooms(page, "fanfold") <= {"checkout", "errors", "format", "jobs", "report", "safe_text"}
+
+
+@pytest.mark.parametrize("name", ["local_aws", "report", "runs"])
+def test_only_commands_print(name: str) -> None:
+    """Whatever is below them returns values and raises errors."""
+    paths = modules("fanfold", name)
+    assert not rooms(paths, "fanfold") & {"cli"}
+    assert not {first for path in paths for first, *_ in imports(path)} & {"rich", "typer"}
+
+
+def test_reports_do_not_know_where_runs_are_found() -> None:
+    assert not rooms(modules("fanfold", "report"), "fanfold") & {"account", "runs"}
 
 
 def test_what_the_client_knows_of_a_job_does_not_know_how_it_is_run_or_drawn() -> None:
     jobs = modules("fanfold", "jobs")
-    assert rooms(jobs, "fanfold") <= {"demo", "estimate", "format", "jobs", "report", "runs", "safe_text"}
+    assert rooms(jobs, "fanfold") <= {"demo", "errors", "estimate", "format", "jobs", "report", "runs"} | {
+        "safe_text"
+    }
     for path in jobs:
         assert {name[1:3] for name in imports(path) if name[:2] == ("fanfold", "report")} <= {
             ("report", "figures")

@@ -17,13 +17,13 @@ from fanfold.account import choice as account
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
-from fanfold.cli import options, terminal, watch
+from fanfold.cli import clean, options, terminal, watch
 from fanfold.demo import demo
+from fanfold.errors import LocalStackError, NotModelled, RunError
 from fanfold.estimate import contents
-from fanfold.estimate.workload import NotModelled
 from fanfold.local_aws import state as local_stack
-from fanfold.runs import app, history, intermediates
-from fanfold.runs.run import Ended, Run, RunError
+from fanfold.runs import app, history
+from fanfold.runs.run import Ended, Run
 from fanfold.runs.upload import Input
 from lambda_src.errors import BudgetExceeded
 from lambda_src.wire.record import RunRecord
@@ -196,7 +196,7 @@ def test_down_says_what_becomes_of_runs_and_of_data(
 
     def open_account(**_: Any) -> Account:
         if not was_up:
-            raise local_stack.LocalStackError("not running")
+            raise LocalStackError("not running")
         return opened
 
     busy = RunRecord(run_id="busy", started_at=1.0, lease_until=time.time() + 30)
@@ -703,7 +703,7 @@ def test_what_changes_something_says_on_which_aws(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Run, "cancel", lambda *_: ENDED.record)
-    monkeypatch.setattr(intermediates, "clean", lambda *_, **__: None)
+    monkeypatch.setattr(clean, "clean_up", lambda *_, **__: None)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     assert commands.main(words) == 0
     assert "On AWS in eu-west-1, by the profile work\n" in capsys.readouterr().err

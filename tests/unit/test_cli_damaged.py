@@ -15,14 +15,14 @@ from rich.console import Console
 
 from fanfold.account import choice as account
 from fanfold.account.choice import Account
-from fanfold.account.connection import AccountError
 from fanfold.cli import app as commands
 from fanfold.cli import output as report
 from fanfold.cli.csv_export import as_csv
+from fanfold.cli.runs_table import show_runs
+from fanfold.errors import AccountError, ReportError, RunError
 from fanfold.local_aws import state as local_stack
-from fanfold.report import html as html_report
 from fanfold.runs import run as runs
-from fanfold.runs.history import past_runs, show_runs
+from fanfold.runs.history import past_runs
 from fanfold.runs.result import as_json
 from fanfold.runs.run import Run
 from lambda_src.aws.dynamodb import to_attribute
@@ -114,7 +114,7 @@ def ways(aws: FakeAws) -> list[Any]:
     return [
         shown,
         lambda: Run(of, deployment, RUN).follow(),
-        lambda: html_report.html_report(Run(of, deployment, RUN)),
+        lambda: Run(of, deployment, RUN).html(),
         lambda: Run(of, deployment, RUN).cancel(),
         lambda: Run(of, deployment, RUN).request_to_resume(),
         lambda: runs.find_run(of, [deployment], RUN),
@@ -127,7 +127,7 @@ def check(aws: FakeAws) -> None:
     for way in ways(aws):
         try:
             way()
-        except (runs.RunError, report.ReportError) as error:
+        except (RunError, ReportError) as error:
             told.append(str(error))
     for sentence in told:
         assert RUN in sentence
@@ -177,7 +177,7 @@ def test_a_record_of_a_newer_version_is_named_and_skipped(field: str, value: Any
     aws: Any = FakeAws("top_words")
     aws.items["run"][field] = to_attribute(value)
     for way in ways(aws)[:-1]:
-        with pytest.raises(runs.RunError, match=rf"^The record of the run {RUN} cannot be read: .*{field}"):
+        with pytest.raises(RunError, match=rf"^The record of the run {RUN} cannot be read: .*{field}"):
             way()
     check(aws)
 
@@ -185,7 +185,7 @@ def test_a_record_of_a_newer_version_is_named_and_skipped(field: str, value: Any
 def test_a_part_that_holds_another_part_is_no_result() -> None:
     aws: Any = FakeAws("top_words")
     aws.items["length#03"]["part"] = to_attribute("4")
-    with pytest.raises(runs.RunError, match=rf"^The result length#03 of the run {RUN} cannot be read: "):
+    with pytest.raises(RunError, match=rf"^The result length#03 of the run {RUN} cannot be read: "):
         Run(aws, aws.deployment, RUN).read()
 
 
@@ -219,7 +219,7 @@ def test_a_damaged_trace_costs_the_timeline_alone(data: st.DataObject) -> None:
     container[place] = data.draw(JUNK_VALUES)
     trace["calls"] = trace["calls"][:4]
     aws.stored[key] = json.dumps(trace).encode(errors="surrogatepass")
-    assert b"The most frequent words by length" in html_report.html_report(Run(aws, aws.deployment, RUN))
+    assert b"The most frequent words by length" in Run(aws, aws.deployment, RUN).html()
 
 
 BROKEN = [
@@ -237,7 +237,7 @@ BROKEN = [
 def test_a_trace_that_cannot_be_read_is_said_to_be_there(stored: bytes) -> None:
     aws: Any = FakeAws("top_words")
     aws.stored[f"runs/{RUN}/trace.json"] = stored
-    page = html_report.html_report(Run(aws, aws.deployment, RUN)).decode()
+    page = Run(aws, aws.deployment, RUN).html().decode()
     assert "The trace of this run cannot be read" in page
     assert "a trace is written when a run ends" not in page
 
@@ -247,8 +247,8 @@ def test_a_damaged_manifest_is_one_sentence(stored: bytes) -> None:
     aws: Any = FakeAws("top_words")
     key = f"runs/{RUN}/manifest.json"
     aws.stored[key] = stored
-    with pytest.raises(runs.RunError, match=rf"^s3://bucket/{key} cannot be read: "):
-        html_report.html_report(Run(aws, aws.deployment, RUN))
+    with pytest.raises(RunError, match=rf"^s3://bucket/{key} cannot be read: "):
+        Run(aws, aws.deployment, RUN).html()
 
 
 def test_runs_names_it_on_standard_error(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fanfold.errors import SourceError
 from fanfold.estimate.contents import (
     LOOKS,
     contents_in_s3,
@@ -21,7 +22,7 @@ from fanfold.estimate.contents import (
     workload_of,
 )
 from fanfold.estimate.workload import Stored
-from fanfold.runs.source import Objects, SourceError, local
+from fanfold.runs.source import Objects, local
 from lambda_src.jobs.top_words import JOB
 
 TEXT = b"".join(b"%x is a word\n" % random.Random(1).getrandbits(64 + number) for number in range(2_000))

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from fanfold.errors import NotModelled
 from fanfold.estimate.table import as_json, estimate, show
-from fanfold.estimate.workload import Figure, Figures, NotModelled, Stored
+from fanfold.estimate.workload import Figure, Figures, Stored
 from fanfold.jobs import access_log, top_words
 
 MB = 10**6

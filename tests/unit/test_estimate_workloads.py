@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from fanfold.demo.table import write_table
+from fanfold.errors import NotModelled, SourceError
 from fanfold.estimate.contents import modelled
 from fanfold.estimate.model import ENGINE, FIGURES
-from fanfold.estimate.workload import NotModelled
 from fanfold.jobs import access_log, column_permutations
-from fanfold.runs.source import Local, SourceError, local
+from fanfold.runs.source import Local, local
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import MAX_LINES_BYTES, load, names
 from lambda_src.jobs import access_log as log_job

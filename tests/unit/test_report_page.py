@@ -18,10 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fanfold.report.page
+from fanfold.errors import ReportError
 from fanfold.format import dollars_in_report, share_text, time_in_report
 from fanfold.jobs import _any_job, access_log, client_job
 from fanfold.report.figures import Rankings, Stack, Table
-from fanfold.report.page import LibraryMissing, page
+from fanfold.report.page import page
 from fanfold.report.page.bill import bill_of
 from fanfold.report.page.markup import as_data, number, prose, shown
 from fanfold.report.page.proof import proof_of
@@ -197,7 +198,7 @@ def test_a_missing_library_is_named_with_the_command_that_gets_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fanfold.report.page, "UPLOT", tmp_path / "node_modules" / "uplot")
-    with pytest.raises(LibraryMissing) as caught:
+    with pytest.raises(ReportError) as caught:
         drawn(RUN)
     assert str(tmp_path / "node_modules" / "uplot" / "dist" / "uPlot.min.css") in str(caught.value)
     assert f"npm ci in {tmp_path}" in str(caught.value)

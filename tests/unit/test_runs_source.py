@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanfold.errors import SourceError
 from fanfold.runs import source
-from fanfold.runs.source import Local, Object, Objects, SourceError, parse
+from fanfold.runs.source import Local, Object, Objects, parse
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 

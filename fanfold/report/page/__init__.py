@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fanfold.checkout import ROOT
+from fanfold.errors import ReportError
 from fanfold.format import date_text, dollars_in_report, singular, size_in_report, time_in_report
 from fanfold.jobs import client_job
 from fanfold.report.figures import Rankings, Result, Stack, Table
@@ -53,10 +54,6 @@ SCRIPT_FILES = (
 MOST_FAILURES = 50
 
 
-class LibraryMissing(Exception):
-    """The library that draws the charts is not installed; the text says how to get it."""
-
-
 def page(
     job: str,
     record: RunRecord,
@@ -75,7 +72,7 @@ def page(
     reports of its reducers and ``manifest`` those of its blocks: with both, the report recomputes the proof.
     ``trace`` and ``manifest`` are None if the bucket no longer has them; ``trace_error`` says why
     a trace cannot be read. ``version`` is Fanfold's, ``options`` how the command line names the account.
-    Raises LibraryMissing.
+    Raises ReportError if the library that draws the charts is missing.
     """
     the_job = load(job)
     result = client_job(job).draw(summary) if parts and record.status == "SUCCEEDED" else None
@@ -158,7 +155,7 @@ def _library(path: str) -> str:
     try:
         return (UPLOT / path).read_text()
     except FileNotFoundError:
-        raise LibraryMissing(
+        raise ReportError(
             f"{UPLOT / path} is missing, without which no report can be drawn: get it by running "
             f"npm ci in {UPLOT.parents[1]}."
         ) from None

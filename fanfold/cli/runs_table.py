@@ -1,0 +1,83 @@
+"""The table that ``fanfold runs`` prints."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fanfold.format import dollars_text, size_text
+from fanfold.runs.history import PastRun, duration_s
+from fanfold.runs.run import status_of
+from fanfold.safe_text import visible
+
+STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red", "CANCELLED": "yellow"}
+
+HEADINGS = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
+GIVE_WAY = ("Began", "Job", "Size", "Seconds", "Dollars")
+"""Columns that a narrow terminal leaves out, the first one first: a run id must be whole to be copied."""
+
+SHORTEST_INPUT = 16
+"""Columns; with fewer, the file could not be recognised."""
+
+
+def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.localtime) -> None:
+    """Print a table; without a terminal, one run a line, with tabs between the columns."""
+    if not console.is_terminal:
+        lines = ["\t".join(cells) for cells in (HEADINGS, *(_cells(run, local_time, "") for run in runs))]
+        try:  # as they are: the console would make spaces of tabs
+            console.file.write("\n".join([*lines, ""]))
+            console.file.flush()
+        except BrokenPipeError:
+            console.on_broken_pipe()
+        return
+    rows = [dict(zip(HEADINGS, _cells(run, local_time, "-"), strict=True)) for run in runs]
+    widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) for heading in HEADINGS}
+    input_width = widths.pop("Input")
+    for heading in GIVE_WAY:
+        if sum(widths.values()) + len(widths) + min(input_width, SHORTEST_INPUT) > console.width:
+            del widths[heading]
+    room = max(1, console.width - sum(widths.values()) - len(widths))
+    table = Table(pad_edge=False, box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for heading in (*widths, "Input"):
+        table.add_column(
+            heading, justify="right" if heading in ("Size", "Seconds", "Dollars") else "left", no_wrap=True
+        )
+    for row in rows:
+        cells = {heading: Text(row[heading]) for heading in widths}
+        cells["Status"].stylize(STYLES.get(row["Status"], ""))
+        table.add_row(*cells.values(), Text(_end_of(row["Input"], room)))
+    console.print(table)
+
+
+def _cells(run: PastRun, local_time: Any, missing: str) -> list[str]:
+    record = run.record
+    took = duration_s(record)
+    return [
+        visible(record.run_id),
+        run.deployment.job,
+        status_of(record),
+        size_text(record.bytes) if record.etag else missing,  # until it has begun, nobody knows
+        missing if took is None else f"{took:.1f}",
+        dollars_text(sum(record.dollars.values())) if record.dollars else missing,
+        time.strftime("%Y-%m-%d %H:%M", local_time(record.started_at)),
+        visible(record.name()) if record.bucket else missing,
+    ]
+
+
+def _end_of(text: str, width: int) -> str:
+    """An input in ``width`` columns: all of it, or the name of its file or folder, or the end of that.
+
+    >>> _end_of("s3://b/k", 14), _end_of("s3://bucket/input/0a1b/enwiki.xml", 14)
+    ('s3://b/k', 'enwiki.xml')
+    >>> _end_of("s3://bucket/input/0a1b/logs/*", 14), _end_of("s3://bucket/input/enwiki-20261101.xml", 14)
+    ('logs/*', '...0261101.xml')
+    """
+    if len(text) <= width:
+        return text
+    folders, _, name = text.rpartition("/")
+    if name in ("", "*"):
+        name = f"{folders.rpartition('/')[2]}/{name}"
+    return name if len(name) <= width else f"...{name[len(name) - max(0, width - len('...')) :]}"[:width]
