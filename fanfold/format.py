@@ -53,8 +53,8 @@ def parse_size(text: str) -> int | None:
     return int(Decimal(match[1]) * (1024 if match[3] else 1000) ** power)
 
 
-def size_text(size: int) -> str:
-    """A size in a terminal.
+def size_text(size: float) -> str:
+    """A size in up to three digits.
 
     >>> size_text(999), size_text(100_000_000), size_text(1_234_567_890_123)
     ('999 B', '100 MB', '1.23 TB')
@@ -63,18 +63,6 @@ def size_text(size: int) -> str:
     while amount >= 999.5 and place < len(UNITS) - 1:
         amount, place = amount / 1000, place + 1
     return f"{amount:.3g} {UNITS[place]}"
-
-
-def size_in_report(size: float) -> str:
-    """A size in a report.
-
-    >>> size_in_report(999), size_in_report(1_000_000_000), size_in_report(1_234_567)
-    ('999 bytes', '1.00 GB', '1.23 MB')
-    """
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size >= unit:
-            return f"{size / unit:.3g} {name}" if size >= 100 * unit else f"{size / unit:.2f} {name}"
-    return f"{size:.0f} bytes"
 
 
 def block_text(units: int, unit: str) -> str:

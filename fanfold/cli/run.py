@@ -40,8 +40,41 @@ class BadObjectChoice(StrEnum):
     SKIP = "skip"
 
 
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
+RunName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID",
+        help="A name for the run, or that of one to resume.  [default: made from the time]",
+        callback=new_name,
+    ),
+]
+IncludeHidden = Annotated[
+    bool,
+    typer.Option(
+        "--include-hidden",
+        help="Also read files and objects whose names begin with a dot or an underscore, and leftovers "
+        "of editors. A file or an object that is named itself is always read.",
+    ),
+]
+OnBadObject = Annotated[
+    BadObjectChoice,
+    typer.Option(
+        metavar="fail|skip",
+        help="Whether an object under a prefix that is damaged, archived, not text or not readable makes "
+        "the run fail, or is left out, and listed with the reason.",
+    ),
+]
+Detach = Annotated[
+    bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Do not ask before a run that costs far more than suggested.")
+]
+
+
 def run(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)],
+    source: Source,
     *,
     job: Job = DEFAULT_JOB,
     json: Json = False,
@@ -49,36 +82,11 @@ def run(
     block_bytes: BlockBytes = None,
     concurrency: Concurrency = None,
     max_dollars: MaxDollars = None,
-    run_id: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="A name for the run, or that of one to resume.  [default: made from the time]",
-            callback=new_name,
-        ),
-    ] = None,
-    include_hidden: Annotated[
-        bool,
-        typer.Option(
-            "--include-hidden",
-            help="Also read files and objects whose names begin with a dot or an underscore, and leftovers "
-            "of editors. A file or an object that is named itself is always read.",
-        ),
-    ] = False,
-    on_bad_object: Annotated[
-        BadObjectChoice,
-        typer.Option(
-            metavar="fail|skip",
-            help="Whether an object under a prefix that is damaged, archived, no text or not readable makes "
-            "the run fail, or is left out, and listed with the reason.",
-        ),
-    ] = BadObjectChoice.FAIL,
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
-    ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask before a run that costs far more than suggested.")
-    ] = False,
+    run_id: RunName = None,
+    include_hidden: IncludeHidden = False,
+    on_bad_object: OnBadObject = BadObjectChoice.FAIL,
+    detach: Detach = False,
+    yes: Yes = False,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
@@ -93,14 +101,9 @@ def run(
     from functools import partial
 
     from fanfold.cli.watch import finish, upload_shown, watch_run
-    from fanfold.jobs import client_job
-    from fanfold.runs.source import Local as LocalSource
-    from fanfold.runs.source import parse
     from lambda_src.wire.requests import ParseFileRequest
 
-    input_ = parse(source, include_hidden=include_hidden)
-    if isinstance(input_, LocalSource):
-        client_job(job).check(input_)
+    input_ = _parse(source, job, include_hidden)
     app = open_app(local, profile, region)
     app.account.deployment(job)
     stages = open_stages(into, to_errors=detach)
@@ -125,13 +128,25 @@ def run(
     finish(run, watch_run(run, stages, lambda: run.begin(request)), stages, into)
 
 
+def _parse(source: str, job: str, include_hidden: bool) -> Any:
+    """What ``source`` means, checked before anything is uploaded. Raises SourceError."""
+    from fanfold.jobs import client_job
+    from fanfold.runs.source import Local as LocalSource
+    from fanfold.runs.source import parse
+
+    input_ = parse(source, include_hidden=include_hidden)
+    if isinstance(input_, LocalSource):
+        client_job(job).check(input_)
+    return input_
+
+
 def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
     """Whether to run it in blocks of that size: the person is asked if it would cost far more than with the
     suggested size. Without figures for the job, or permission to list the input, nobody is asked."""
     from fanfold.cli.terminal import agrees
     from fanfold.errors import NotModelled, RunError, SourceError
     from fanfold.estimate.contents import modelled, workload_of
-    from fanfold.estimate.table import far_dearer
+    from fanfold.estimate.table import cost_warning
     from fanfold.runs.inputs import contents
     from fanfold.runs.source import Local as LocalSource
 
@@ -144,7 +159,7 @@ def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency:
             workload = workload_of(job, found)
     except (NotModelled, RunError, SourceError):  # a run says itself what it refuses
         return True
-    warning = far_dearer(workload, block_bytes, concurrency, app.account.aws.session.region_name)
+    warning = cost_warning(workload, block_bytes, concurrency, app.account.aws.session.region_name)
     return not warning or agrees(
         f"{warning}. Run it as it is (y), or not (Enter)? ",
         f"{warning}: give --yes to run it as it is, or leave out --block-bytes.",

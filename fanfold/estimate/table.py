@@ -184,9 +184,9 @@ def _intermediates(blob_bytes: float, prices: Prices) -> str:
     )
 
 
-def far_dearer(workload: Workload, block_units: int, concurrency: int, region: str) -> str:
-    """What a run in blocks of that size would cost and what it would with the suggested size, in a sentence
-    without its full stop; nothing, if it costs less than a cent, or less than ten times as much."""
+def cost_warning(workload: Workload, block_units: int, concurrency: int, region: str) -> str:
+    """A sentence, without its full stop, that compares the cost of a run in blocks of this size with that of
+    the suggested size. Empty if the run costs less than a cent, or less than ten times as much."""
     prices = prices_of(region, ARCHITECTURE).prices
     figures = {**ENGINE, **workload.figures}
     suggested = _suggested(workload, concurrency + ORCHESTRATORS, prices, figures).modelled

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from fanfold.checkout import ROOT
 from fanfold.errors import ReportError
-from fanfold.format import date_text, dollars_in_report, singular, size_in_report, time_in_report
+from fanfold.format import date_text, dollars_in_report, singular, size_text, time_in_report
 from fanfold.jobs import client_job
 from fanfold.report.figures import Rankings, Result, Stack, Table
 from fanfold.report.page import markup
@@ -189,7 +189,7 @@ _ENVIRONMENT.filters |= {
     )
 }
 _ENVIRONMENT.filters |= {
-    "size": size_in_report,
+    "size": size_text,
     "dollars": dollars_in_report,
     "seconds": time_in_report,
     "when": date_text,
