@@ -1,47 +1,52 @@
-"""How fast one process invokes Lambdas: python -m benchmarks.fan_out
+"""How fast one process invokes Lambdas: python -m benchmarks.fan_out [CALLS,DELAY_MS,AT_ONCE ...]
 
-It goes through ``functions.invoke`` and ``map_reduce`` as ``parse_file`` does, against a stub of Lambda's API
-on loopback, over TLS, that answers after a set delay. Beside it, a tree of two levels: one process for each
-100 calls at once, as Lambdas of their own would be. Each case runs in a process of its own, twice: with new
-connections, and again with those that it has.
+Against a stub of Lambda's API on loopback, over TLS, that answers after a set delay: by the driver of
+``aws.functions``, which waits for all calls in one thread, and by a thread for each call, as before it. Each
+case runs in a process of its own, twice: with new connections, and again with those that it has. The drivers
+take turns.
 """
 
 import asyncio
 import multiprocessing
 import os
+import resource
 import ssl
+import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import msgspec
 
 from fanfold.local_aws.certificates import Certificates
-from lambda_src import map_reduce
-from lambda_src.aws.functions import invoke, open_functions
+from lambda_src.aws.endpoint import open_endpoint
+from lambda_src.aws.functions import Invocation, Invocations, open_functions
+from lambda_src.drivers import Driver, Threads
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.input.addresses import Placed, Portion
 from lambda_src.job import Owned
+from lambda_src.map_reduce import map_reduce
 from lambda_src.store.digests import DIGEST_BYTES
+from lambda_src.wire.codec import decode_answer, encode
 from lambda_src.wire.reports import BlockReport
 from lambda_src.wire.requests import ParseBlockRequest
 from lambda_src.wire.source import Source
 
-CALLS = (200, 1000, 10_000)
-DELAYS_MS = (0, 50, 500)
-BRANCH = 100
+CASES = ((64, 300, 64), (500, 0, 500), (2000, 500, 500), (950, 1500, 950), (4000, 500, 950))
+ROUNDS = 3
+DRIVERS = ("threads", "one thread")
 BLOCK_BYTES = 5 << 20
 SPAWN = multiprocessing.get_context("spawn")
 
 
 class Case(NamedTuple):
-    """All that may be at once are begun at once: what the window does is not the question."""
+    """``calls``, each of which takes ``delay_ms``, at most ``at_once`` at the same time, from the start."""
 
     calls: int
     delay_ms: int
@@ -49,12 +54,13 @@ class Case(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """``all_in_s`` is the time until as many calls as may be were under way at once: never, if the first ones
-    have ended before the last ones begin."""
+    """What all calls took, with new connections and again, and the most memory of the process."""
 
-    seconds: float
-    cpu_s: float
-    all_in_s: float | None
+    new_s: float
+    new_cpu_s: float
+    kept_s: float
+    kept_cpu_s: float
+    peak_mib: float
 
 
 class Lambda(asyncio.Protocol):
@@ -104,7 +110,7 @@ def serve(certificates: Certificates, started: Connection) -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
-            lambda: Lambda(answer), "127.0.0.1", 0, ssl=context, backlog=MAX_CONCURRENCY
+            lambda: Lambda(answer), "127.0.0.1", 0, ssl=context, backlog=2 * MAX_CONCURRENCY
         )
         started.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
@@ -144,10 +150,50 @@ def cpu_s_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(case: Case) -> tuple[Measured, Measured]:
-    """The case with new connections, and again."""
-    map_reduce.FIRST_WINDOW = case.at_once
-    return _once(case), _once(case)
+def measure(how: str, case: Case) -> Measured:
+    """The case in this process."""
+    drivers = threads if how == "threads" else one_thread
+    tasks = tasks_of(case.calls)
+    new, kept = (_once(drivers(case), tasks, case) for _ in range(2))
+    return Measured(*new, *kept, peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def threads(case: Case) -> Driver[ParseBlockRequest]:
+    """As the functions invoked each other before: a thread waits for each answer."""
+    endpoint = open_endpoint("lambda", "amazonaws.com")
+    path = f"/2015-03-31/functions/{case.delay_ms}/invocations"
+    headers = {"x-amz-invocation-type": "RequestResponse"}
+
+    def call(task: ParseBlockRequest) -> BlockReport:
+        answer = endpoint.post(path, headers, encode(task), timeout_s=60)
+        return decode_answer(answer.body, BlockReport)
+
+    return Threads(call)
+
+
+def one_thread(case: Case) -> Driver[ParseBlockRequest]:
+    """As they do now."""
+    return Invocations(
+        open_functions("amazonaws.com"),
+        lambda task: Invocation(str(case.delay_ms), task, 60),
+        BlockReport,
+    )
+
+
+def _once(
+    driver: Driver[ParseBlockRequest], tasks: list[ParseBlockRequest], case: Case
+) -> tuple[float, float]:
+    reports: list[BlockReport] = []
+    began_at, cpu_s = time.monotonic(), time.process_time()
+    map_reduce(
+        driver,
+        tasks,
+        lambda _, report: reports.append(report),
+        name=lambda task: f"block {task.block}",
+        max_concurrency=case.at_once,
+    )
+    assert len(reports) == case.calls
+    return time.monotonic() - began_at, time.process_time() - cpu_s
 
 
 def tasks_of(calls: int) -> list[ParseBlockRequest]:
@@ -161,86 +207,36 @@ def tasks_of(calls: int) -> list[ParseBlockRequest]:
     ]
 
 
-def _once(case: Case) -> Measured:
-    client, tasks = open_functions("amazonaws.com"), tasks_of(case.calls)
-    lock = threading.Lock()
-    under_way = 0
-    all_in_s: float | None = None
-    most = min(case.calls, case.at_once)
-    began_at, cpu_s = time.monotonic(), time.process_time()
-
-    def call(task: ParseBlockRequest) -> BlockReport:
-        nonlocal under_way, all_in_s
-        with lock:
-            under_way += 1
-            if under_way == most and all_in_s is None:
-                all_in_s = time.monotonic() - began_at
-        try:
-            return invoke(client, str(case.delay_ms), task, BlockReport, timeout_s=60)
-        finally:
-            with lock:
-                under_way -= 1
-
-    reports: list[BlockReport] = []
-    map_reduce.map_reduce(
-        call,
-        tasks,
-        lambda _, report: reports.append(report),
-        name=lambda task: f"block {task.block}",
-        max_concurrency=case.at_once,
-    )
-    assert len(reports) == case.calls
-    return Measured(time.monotonic() - began_at, time.process_time() - cpu_s, all_in_s)
-
-
-def alone(case: Case) -> tuple[Measured, Measured]:
+def alone(how: str, case: Case) -> Measured:
     """The case in a process of its own."""
     with ProcessPoolExecutor(1, mp_context=SPAWN) as processes:
-        return processes.submit(measure, case).result()
+        return processes.submit(measure, how, case).result()
 
 
-def tree(case: Case) -> tuple[Measured, Measured]:
-    """A tree for the case: one call for each branch, then what a branch takes, which is measured alone, for
-    on AWS it has a processor alone. Its processor time is that of all branches."""
-    branches = max(case.at_once // BRANCH, 1)
-    trunk = alone(Case(branches, 0, branches))
-    branch = alone(Case(case.calls // branches, case.delay_ms, case.at_once // branches))
-    first, again = (
-        Measured(
-            of_trunk.seconds + of_branch.seconds,
-            of_trunk.cpu_s + branches * of_branch.cpu_s,
-            of_branch.all_in_s and of_trunk.seconds + of_branch.all_in_s,
-        )
-        for of_trunk, of_branch in zip(trunk, branch, strict=True)
-    )
-    return first, again
-
-
-def main() -> None:
-    """Print one line for each case, as it is measured."""
-    print(f"{'':32}{'with new connections':>34}{'again':>34}{'stub':>10}")
-    columns = (f"{'seconds':>10}{'CPU, ms a call':>16}{'all in':>8}") * 2
-    print(f"{'calls':>8}{'delay':>8}{'at once':>10}{'how':>6}{columns}{'CPU, ms':>10}")
+def main(cases: Sequence[Case]) -> None:
+    """Print a line for each case and driver, and the ratios, as they are measured."""
+    print(f"{'':34}{'new connections':>22}{'the same again':>22}{'peak':>10}{'stub':>9}")
+    columns = f"{'seconds':>10}{'CPU, ms':>12}" * 2
+    print(f"{'calls':>7}{'delay':>9}{'at once':>8}  {'how':<8}{columns}{'MiB':>10}{'CPU, ms':>9}")
     with stub() as pid:
-        for delay_ms in DELAYS_MS:
-            for calls in CALLS:
-                case = Case(calls, delay_ms, min(calls, MAX_CONCURRENCY))
-                for how, run in (("one", alone), ("tree", tree)):
-                    stub_s = cpu_s_of(pid)
-                    found = run(case)
-                    stub_s = (cpu_s_of(pid) - stub_s) / calls / len(found)
-                    print(
-                        f"{calls:>8,}{delay_ms:>5} ms{case.at_once:>10}{how:>6}"
-                        + "".join(_columns(case, measured) for measured in found)
-                        + (f"{stub_s * 1000:>10.2f}" if how == "one" else ""),
-                        flush=True,
-                    )
-
-
-def _columns(case: Case, measured: Measured) -> str:
-    all_in = "never" if measured.all_in_s is None else f"{measured.all_in_s:.2f} s"
-    return f"{measured.seconds:>10.2f}{measured.cpu_s / case.calls * 1000:>16.2f}{all_in:>8}"
+        for case in cases:
+            found: dict[str, list[Measured]] = {how: [] for how in DRIVERS}
+            stub_s = cpu_s_of(pid)
+            for _ in range(ROUNDS):
+                for how in DRIVERS:
+                    found[how].append(alone(how, case))
+            stub_ms = (cpu_s_of(pid) - stub_s) / case.calls / 2 / len(DRIVERS) / ROUNDS * 1000
+            medians = {how: Measured(*map(median, zip(*rows, strict=True))) for how, rows in found.items()}
+            for how, of in medians.items():
+                ms = [seconds / case.calls * 1000 for seconds in (of.new_cpu_s, of.kept_cpu_s)]
+                print(
+                    f"{case.calls:>7,}{case.delay_ms:>6} ms{case.at_once:>8}  {how:<8.8}"
+                    f"{of.new_s:>10.2f}{ms[0]:>12.3f}{of.kept_s:>10.2f}{ms[1]:>12.3f}"
+                    f"{of.peak_mib:>10.0f}{stub_ms:>9.2f}"
+                )
+            ratios = [new / old for old, new in zip(*medians.values(), strict=True)]
+            print("{:>34}{:>10.2f}{:>12.2f}{:>10.2f}{:>12.2f}{:>10.2f}".format("ratio", *ratios), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main([Case(*map(int, case.split(","))) for case in sys.argv[1:]] or [Case(*case) for case in CASES])

@@ -21,7 +21,7 @@ from fanfold.cli import live
 from fanfold.runs.run import Run
 from fanfold.runs.upload import upload
 from lambda_src import map_reduce
-from lambda_src.aws.functions import invoke, open_functions
+from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.map_reduce import Observer
 from lambda_src.run.ledger import Ledger
 from lambda_src.telemetry.calls import Usage
@@ -67,7 +67,7 @@ def of_calls(rounds: int) -> list[tuple[float, float]]:
         def once(observer: Observer | None, tick: Callable[[], None]) -> float:
             began_at = time.monotonic()
             map_reduce.map_reduce(
-                lambda task: invoke(client, str(DELAY_MS), task, BlockReport, timeout_s=60),
+                Invocations(client, lambda task: Invocation(str(DELAY_MS), task, 60), BlockReport),
                 tasks,
                 lambda _task, _report: None,
                 name=_name,

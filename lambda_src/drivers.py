@@ -63,6 +63,10 @@ class Driver(Protocol[Task_contra]):
         """End, once every call has come back or was abandoned."""
 
 
+Calls = Callable[[Task], Answer] | Driver[Task]
+"""How to call tasks: a blocking function, which threads call, or a driver of one fan-out."""
+
+
 class Threads(Generic[Task, Answer]):
     """A driver that calls a blocking function in threads, as many as there are calls at once."""
 
@@ -129,3 +133,8 @@ class Threads(Generic[Task, Answer]):
                     self._finished.put(Finished(call, time.monotonic(), None, error))
         finally:
             self._slots.release()
+
+
+def driver_of(calls: Calls[Task, Answer]) -> Driver[Task]:
+    """The driver that makes these calls."""
+    return Threads(calls) if callable(calls) else calls

@@ -16,16 +16,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
-from lambda_src.drivers import MAX_THREADS, Call, Driver, Finished, Threads
+from lambda_src.drivers import MAX_THREADS, Call, Calls, Driver, Finished, driver_of
 from lambda_src.errors import CapacityExhausted, EndsRun, FanfoldError, FanOutFailed, Throttled, Transient
 from lambda_src.outcomes import Outcome
 from lambda_src.pace import Pace
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
-Calls = Callable[[Task], Answer] | Driver[Task]
-"""How to call a task: a blocking function, which threads call, or a driver."""
-
 Work = Callable[[Task, Answer | None], float]
 """How much work a task is, in any unit; with its answer, how much it was. What nobody knows is 1."""
 
@@ -130,7 +127,7 @@ def fan_out(
     work: Work[Task, Answer] = lambda _task, _answer: 1.0,
 ) -> Generator[tuple[Task, Answer]]:
     """As ``map_reduce``, but gives the answers one by one. Closing it early gives the rest up."""
-    driver = _driver_of(call)
+    driver = driver_of(call)
     state: FanOut[Task, Answer] = FanOut(tasks, max_concurrency, driver.now(), work=work)
     yield from _run(state, tasks, driver, tick, observer)
     if failures := state.failures():
@@ -154,21 +151,18 @@ def call_once(
     *,
     tick: Callable[[], None] = lambda: None,
     observer: Observer | None = None,
+    max_attempts: int | None = None,
 ) -> Answer:
-    """The answer of one call, with the retries and ticks of a fan-out.
+    """The answer of one call, with the retries and ticks of a fan-out, or fewer retries.
 
     Raises the call's own failure, and CapacityExhausted as ``map_reduce`` does.
     """
-    driver = _driver_of(call)
-    state: FanOut[Task, Answer] = FanOut([task], 1, driver.now())
+    driver = driver_of(call)
+    state: FanOut[Task, Answer] = FanOut([task], 1, driver.now(), max_attempts=max_attempts)
     answers = [answer for _, answer in _run(state, [task], driver, tick, observer)]
     if failures := state.failures():
         raise failures[0]
     return answers[0]
-
-
-def _driver_of(call: Calls[Task, Answer]) -> Driver[Task]:
-    return Threads(call) if callable(call) else call
 
 
 def _run(
@@ -269,8 +263,10 @@ class FanOut(Generic[Task, Answer]):
         *,
         work: Work[Task, Answer] = lambda _task, _answer: 1.0,
         jitter: Callable[[float], float] = full_jitter,
+        max_attempts: int | None = None,
     ) -> None:
         self._tasks, self._work, self._jitter = tasks, work, jitter
+        self._max_attempts = max_attempts or MAX_ATTEMPTS
         self._pace = Pace()
         self._durations_s: list[float] = []  # sorted
         self._window = Window(max_concurrency)
@@ -355,7 +351,7 @@ class FanOut(Generic[Task, Answer]):
         elif isinstance(error, Throttled):
             self._throttles[number] += 1
             self._try_again(number, now + error.retry_after_s + self._backoff_s(self._throttles[number]))
-        elif isinstance(error, Transient) and self._attempts[number] + 1 < MAX_ATTEMPTS:
+        elif isinstance(error, Transient) and self._attempts[number] + 1 < self._max_attempts:
             self._attempts[number] += 1
             self._setbacks[number] = error
             self._try_again(number, now + self._backoff_s(self._attempts[number]))
@@ -418,13 +414,13 @@ class FanOut(Generic[Task, Answer]):
                 (starts[0], number)
                 for number, starts in self._under_way.items()
                 if len(starts) == 1
-                and self._attempts[number] + 1 < MAX_ATTEMPTS
+                and self._attempts[number] + 1 < self._max_attempts
                 and self._is_late(number, now - starts[0])
             )
             self._stragglers = [number for _, number in reversed(late)]
         while self._stragglers:
             number = self._stragglers.pop()
-            if len(self._under_way.get(number, ())) == 1 and self._attempts[number] + 1 < MAX_ATTEMPTS:
+            if len(self._under_way.get(number, ())) == 1 and self._attempts[number] + 1 < self._max_attempts:
                 return number
         return None
 

@@ -1,10 +1,9 @@
 """A service of AWS over HTTP, for the functions: boto3 would be most of their cold start.
 
-It has what DynamoDB and Lambda's Invoke need: kept connections, signatures, one attempt. The caller decides
-how long a request may take, and whether and when to retry.
+It has what they need: kept connections, signatures, one attempt. The caller decides how long a request may
+take, and whether and when to retry. ``Endpoint`` blocks; ``connections`` is for many requests at once.
 """
 
-import http.client
 import os
 import select
 import socket
@@ -13,9 +12,9 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+from lambda_src.aws.http1 import AnswerReader, NotHttp, Response, request_bytes
 from lambda_src.aws.sigv4 import Credentials, Scope, encoded, signed
 from lambda_src.aws.trust import Trust
 from lambda_src.waits import waiting_for
@@ -31,10 +30,12 @@ KEEPALIVE_S = 60
 PROBE_S, PROBES = 10, 3
 """Keepalive: the other side is gone after ``PROBES`` unanswered probes, ``PROBE_S`` apart."""
 
+RECEIVE_BYTES = 256 << 10
+
 GONE_S = KEEPALIVE_S + PROBES * PROBE_S
 """Sent data must also be acknowledged within this time."""
 
-_SOCKET_OPTIONS = [
+SOCKET_OPTIONS = [
     (getattr(socket, level), getattr(socket, name), value)
     for level, name, value in (
         ("SOL_SOCKET", "SO_KEEPALIVE", 1),
@@ -47,30 +48,62 @@ _SOCKET_OPTIONS = [
     if hasattr(socket, name)  # not every one on every system
 ]
 
-
-_TRUST = Trust()
-
-
-class Response(NamedTuple):
-    """An answer of a service; the names of ``headers`` are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+TRUST = Trust()
 
 
 class Unreachable(Exception):
     """No complete answer came. The request may have been carried out."""
 
 
-class Endpoint:
-    """``service`` at ``url``. For many threads."""
+class Service:
+    """``service`` at ``url``, and how to ask it."""
 
     def __init__(self, service: str, region: str, url: str) -> None:
         parts = urlsplit(url)
-        self._is_tls, self._host = parts.scheme == "https", parts.netloc
+        self.is_tls = parts.scheme == "https"
+        self.host, self.port = parts.hostname or "", parts.port or (443 if self.is_tls else 80)
+        self._named = parts.netloc
         self._scope = Scope(region, service)
-        self._kept: deque[tuple[float, http.client.HTTPConnection]] = deque()
+
+    def trust(self) -> ssl.SSLContext | None:
+        """Whom to trust, if connections are encrypted."""
+        return TRUST.context() if self.is_tls else None
+
+    def trusts_more(self, trusted: ssl.SSLContext, error: ssl.SSLCertVerificationError) -> bool:
+        """Whether to try again after this ``error``, with another ``trust()``."""
+        return TRUST.believes_more(trusted, self.host, error)
+
+    def signed_request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        query: Sequence[tuple[str, str]] = (),
+    ) -> bytes:
+        """A request as it is sent, signed now. ``path`` is percent-encoded."""
+        all_headers = (
+            signed(
+                _credentials(),
+                self._scope,
+                method,
+                path,
+                query=query,
+                headers={"host": self._named, **headers},
+                body=body,
+                now=time.time(),
+            )
+            | _trace_header()
+        )
+        return request_bytes(method, f"{path}?{encoded(query)}" if query else path, all_headers, body)
+
+
+class Endpoint:
+    """``service`` at ``url``. For many threads, each of which waits for its own answer."""
+
+    def __init__(self, service: str, region: str, url: str) -> None:
+        self._service = Service(service, region, url)
+        self._kept: deque[tuple[float, socket.socket]] = deque()
 
     def post(self, path: str, headers: Mapping[str, str], body: bytes, *, timeout_s: float) -> Response:
         """As ``request``."""
@@ -89,80 +122,72 @@ class Endpoint:
         """The answer to one signed request, whatever its status, if it begins within ``timeout_s``. ``path``
         is percent-encoded. Raises Unreachable."""
         ends_at = time.monotonic() + timeout_s
-        all_headers = (
-            signed(
-                _credentials(),
-                self._scope,
-                method,
-                path,
-                query=query,
-                headers={"host": self._host, **headers},
-                body=body,
-                now=time.time(),
-            )
-            | _trace_header()
-        )
-        url = f"{path}?{encoded(query)}" if query else path
+        reader = AnswerReader(method)
         try:
             connection = self._connected(ends_at)
             try:
-                with waiting_for(connection.sock):
-                    connection.request(method, url, body or None, all_headers)
-                    connection.sock.settimeout(_left_s(ends_at))
-                    answer = connection.getresponse()
-                    response = Response(
-                        answer.status,
-                        {name.lower(): value for name, value in answer.getheaders()},
-                        answer.read(),
-                    )
+                with waiting_for(connection):
+                    connection.sendall(self._service.signed_request(method, path, headers, body, query))
+                    connection.settimeout(_left_s(ends_at))
+                    response = _answer(connection, reader)
             except BaseException:
                 connection.close()
                 raise
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, NotHttp) as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
-        if connection.sock:  # else the service has closed it
+        if reader.keeps_alive:
             self._kept.append((time.time(), connection))
+        else:
+            connection.close()
         return response
 
-    def _connected(self, ends_at: float) -> http.client.HTTPConnection:
+    def _connected(self, ends_at: float) -> socket.socket:
         """A connection that was kept, the latest first, or a new one. Raises OSError."""
         while self._kept:
             try:
                 kept_at, connection = self._kept.pop()
             except IndexError:  # another thread was faster
                 break
-            if time.time() - kept_at < IDLE_S and not _has_news(connection.sock):
-                connection.sock.settimeout(_left_s(ends_at))
+            if time.time() - kept_at < IDLE_S and not has_news(connection.fileno()):
+                connection.settimeout(_left_s(ends_at))
                 return connection
             connection.close()
         return self._opened(min(ends_at, time.monotonic() + CONNECT_TIMEOUT_S))
 
-    def _opened(self, ends_at: float) -> http.client.HTTPConnection:
+    def _opened(self, ends_at: float) -> socket.socket:
         """A new connection. Raises OSError."""
-        # The socket is created here: http.client gives access to it only once it is connected.
-        if not self._is_tls:
-            plain = http.client.HTTPConnection(self._host)
-            plain.sock = _connect(plain.host, plain.port, ends_at)
-            return plain
-        context = _TRUST.context()
-        connection = http.client.HTTPSConnection(self._host, context=context)
-        connected = _connect(connection.host, connection.port, ends_at)
+        service = self._service
+        connected = _connect(service.host, service.port, ends_at)
+        trusted = service.trust()
+        if trusted is None:
+            return connected
         try:
-            connection.sock = _encrypted(connected, connection.host, ends_at, context)
+            return _encrypted(connected, service.host, ends_at, trusted)
         except ssl.SSLCertVerificationError as error:
-            if _TRUST.believes_more(context, connection.host, error):
+            if service.trusts_more(trusted, error):
                 return self._opened(ends_at)
             raise
-        return connection
+
+
+def _answer(connection: socket.socket, reader: AnswerReader) -> Response:
+    """The answer. Raises OSError, NotHttp."""
+    while data := connection.recv(RECEIVE_BYTES):
+        if response := reader.feed(data):
+            return response
+    return reader.end()
 
 
 def open_endpoint(service: str, url_suffix: str) -> Endpoint:
     """``service`` in the region of the environment: at the endpoint that the environment names, or else at
     the domain of its partition. A warm process reuses it with its connections."""
-    _TRUST.context()  # before there are threads that would wait for it
+    return open_at(service, *region_and_url(service, url_suffix))
+
+
+def region_and_url(service: str, url_suffix: str) -> tuple[str, str]:
+    """Where to find ``service``, according to the environment."""
+    TRUST.context()  # before there are threads that would wait for it
     region = os.environ.get("AWS_REGION", "us-east-1")
-    url = os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{url_suffix}"
-    return open_at(service, region, url)
+    return region, os.environ.get("AWS_ENDPOINT_URL") or f"https://{service}.{region}.{url_suffix}"
 
 
 @cache
@@ -177,7 +202,7 @@ def _connect(host: str, port: int, ends_at: float) -> socket.socket:
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         connected = socket.socket(family, kind, protocol)
         try:
-            for option in _SOCKET_OPTIONS:
+            for option in SOCKET_OPTIONS:
                 connected.setsockopt(*option)
             connected.settimeout(_left_s(ends_at))
             with waiting_for(connected):
@@ -233,8 +258,8 @@ def _trace_header() -> dict[str, str]:
     return {"x-amzn-trace-id": quote(trace_id, safe="-=;:+&[]{}\"',")}
 
 
-def _has_news(connected: socket.socket) -> bool:
-    """Whether an idle connection is readable, which means that it has ended."""
+def has_news(connection: int) -> bool:
+    """Whether an idle connection, given by its file descriptor, is readable: it has ended, then."""
     events = select.poll()
-    events.register(connected, select.POLLIN)
+    events.register(connection, select.POLLIN)
     return bool(events.poll(0))

@@ -1,21 +1,27 @@
-"""Invoking a Lambda and waiting for its answer."""
+"""Invoking Lambdas: the driver of fan-outs over them."""
 
-from collections.abc import Iterator
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from lambda_src.aws.endpoint import Endpoint, Response, Unreachable, open_endpoint
+from lambda_src.aws.connections import Connections, open_connections
+from lambda_src.aws.endpoint import Unreachable
+from lambda_src.aws.http1 import Response
+from lambda_src.drivers import Call, Finished
 from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, MemoryExceeded, Throttled, Transient
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Usage
 from lambda_src.wire.codec import decode_answer, encode
 
 T = TypeVar("T")
+Task = TypeVar("Task")
 
 
 REQUEST_ID = "x-amzn-requestid"
@@ -57,53 +63,117 @@ EVENT_TIMEOUT_S = 10.0
 """Lambda answers at once whether it accepts an event."""
 
 
-def open_functions(url_suffix: str) -> Endpoint:
+def open_functions(url_suffix: str) -> Connections:
     """Lambda, at the domain ``url_suffix`` of the partition."""
-    return open_endpoint("lambda", url_suffix)
+    return open_connections("lambda", url_suffix)
 
 
-def invoke(functions: Endpoint, function: str, request: Struct, answer: type[T], *, timeout_s: float) -> T:
-    """Invoke ``function``, whose own time-out is ``timeout_s``, and wait for its ``answer``. It tries once:
-    trying again is the fan-out's job.
+class Invocation(NamedTuple):
+    """What to invoke: ``function``, whose own time-out is ``timeout_s``, with ``request``."""
 
-    Raises the failure that the function reports; Throttled, AccessDenied, FunctionFailed; MemoryExceeded;
-    Transient for a server error, a lost connection, a crash or a time-out.
+    function: str
+    request: Struct
+    timeout_s: float
+
+
+class Invocations(Generic[Task]):
+    """Drives a fan-out (``drivers.Driver``) over invocations: ``of(task)`` says which. Their answers have the
+    type ``answer``; if that is None, Lambda only accepts the event, and invokes the function soon. Each call
+    is tried once: trying again is the fan-out's job.
+
+    Errors are the failure that the function reports; Throttled, AccessDenied, FunctionFailed; MemoryExceeded;
+    Transient for a server error, a lost connection, a crash or a time-out. ``explain(task, error)`` may say
+    more.
     """
-    response = _invoke(functions, function, request, "RequestResponse", timeout_s + MARGIN_S)
-    with _known_as(response) as named:
-        if "x-amz-function-error" in response.headers:
-            raise _crashed(function, response.body, named)
+
+    def __init__(
+        self,
+        functions: Connections,
+        of: Callable[[Task], Invocation],
+        answer: type[Any] | None,
+        *,
+        explain: Callable[[Task, FanfoldError], FanfoldError] = lambda _task, error: error,
+    ) -> None:
+        self._functions, self._of, self._answer, self._explain = functions, of, answer, explain
+        self._under_way: dict[Call, asyncio.Task[None]] = {}
+        self._given_up: list[asyncio.Task[None]] = []
+        self._finished: list[Finished] = []
+
+    def now(self) -> float:
+        """As ``Driver.now``."""
+        return time.monotonic()
+
+    def has_room(self) -> bool:
+        """As ``Driver.has_room``."""
+        return self._functions.has_room()
+
+    def start(self, call: Call, task: Task) -> None:
+        """As ``Driver.start``."""
+        self._under_way[call] = self._functions.begin(self._carry_out(call, task))
+
+    def wait(self, timeout_s: float) -> Sequence[Finished]:
+        """As ``Driver.wait``."""
+        ends_at = self.now() + timeout_s
+        self._functions.run(0.0 if self._finished else timeout_s)
+        while not self._finished and (left_s := ends_at - self.now()) > 0:  # another driver's has ended
+            self._functions.run(left_s)
+        found, self._finished = self._finished, []
+        return found
+
+    def abandon(self, call: Call) -> None:
+        """As ``Driver.abandon``. Lambda finishes the invocation nevertheless."""
+        self._given_up.append(self._under_way.pop(call))
+
+    def close(self) -> None:
+        """As ``Driver.close``."""
+        self._functions.cancel(self._given_up)
+        self._given_up = []
+
+    async def _carry_out(self, call: Call, task: Task) -> None:
+        answer: Any = None
+        failed: Exception | None = None
         try:
-            report = decode_answer(response.body, answer)
-        except msgspec.DecodeError as error:
-            raise FunctionFailed(
-                f"{function} answered something other than its report{named}: {error}. If the stack was "
-                "deployed while the run was going on, resume the run."
-            ) from error
-    usage: Usage | None = getattr(report, "usage", None)
-    if usage is None or REQUEST_ID not in response.headers:
-        return report
-    return replace(report, usage=replace(usage, request_id=response.headers[REQUEST_ID]))  # type: ignore[type-var]
+            answer = await self._invoke(*self._of(task))
+        except FanfoldError as error:
+            failed = self._explain(task, error)
+        except Exception as error:  # noqa: BLE001 - carried to the fan-out, which sorts it
+            failed = error
+        del self._under_way[call]
+        self._finished.append(Finished(call, self.now(), answer, failed))
 
-
-def invoke_and_forget(functions: Endpoint, function: str, request: Struct) -> None:
-    """Have Lambda invoke ``function`` soon, without an answer. Raises the same errors as ``invoke``."""
-    _invoke(functions, function, request, "Event", EVENT_TIMEOUT_S)
-
-
-def _invoke(functions: Endpoint, function: str, request: Struct, kind: str, timeout_s: float) -> Response:
-    """Lambda's own answer (Lambda API reference, "Invoke")."""
-    path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
-    meter.count("invocations")
-    try:
-        headers = {"x-amz-invocation-type": kind}
-        response = functions.post(path, headers, encode(request), timeout_s=timeout_s)
-    except Unreachable as error:
-        raise Transient(f"The connection to Lambda failed for {function}: {error}") from error
-    if response.status >= 300:
+    async def _invoke(self, function: str, request: Struct, timeout_s: float) -> Any:
+        response = await self._post(function, request, timeout_s)
+        if self._answer is None:
+            return None
         with _known_as(response) as named:
-            raise _error_of(function, response, named)
-    return response
+            if "x-amz-function-error" in response.headers:
+                raise _crashed(function, response.body, named)
+            try:
+                report = decode_answer(response.body, self._answer)
+            except msgspec.DecodeError as error:
+                raise FunctionFailed(
+                    f"{function} answered something other than its report{named}: {error}. If the stack was "
+                    "deployed while the run was going on, resume the run."
+                ) from error
+        usage: Usage | None = getattr(report, "usage", None)
+        if usage is None or REQUEST_ID not in response.headers:
+            return report
+        return replace(report, usage=replace(usage, request_id=response.headers[REQUEST_ID]))
+
+    async def _post(self, function: str, request: Struct, timeout_s: float) -> Response:
+        """Lambda's own answer (Lambda API reference, "Invoke")."""
+        path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
+        meter.count("invocations")
+        headers = {"x-amz-invocation-type": "Event" if self._answer is None else "RequestResponse"}
+        within_s = EVENT_TIMEOUT_S if self._answer is None else timeout_s + MARGIN_S
+        try:
+            response = await self._functions.post(path, headers, encode(request), timeout_s=within_s)
+        except Unreachable as error:
+            raise Transient(f"The connection to Lambda failed for {function}: {error}") from error
+        if response.status >= 300:
+            with _known_as(response) as named:
+                raise _error_of(function, response, named)
+        return response
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 from obstore.store import S3Store
 
-from lambda_src.aws.endpoint import Endpoint, Response, Unreachable, open_at
+from lambda_src.aws.endpoint import Endpoint, Unreachable, open_at
+from lambda_src.aws.http1 import Response
 from lambda_src.aws.s3 import refusal_of
 from lambda_src.errors import Transient, one_line
 

@@ -133,6 +133,6 @@ def _get(objects: S3Store, bucket: str, key: str, span: tuple[int, int], wanted:
 
 
 def _own_requests(objects: S3Store) -> "OwnRequests":
-    from lambda_src.aws.own_requests import OwnRequests  # noqa: PLC0415 - http.client, which only such keys need
+    from lambda_src.aws.own_requests import OwnRequests  # noqa: PLC0415 - only such keys need it
 
     return OwnRequests(objects)

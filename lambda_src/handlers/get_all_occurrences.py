@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_src import job
-from lambda_src.aws.functions import invoke, open_functions
+from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.run.answer import answer
 from lambda_src.run.ledger import Watch
 from lambda_src.run.reduce_parts import part_name, reduce_parts
@@ -34,7 +34,9 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         return reduce_parts(
             deployed,
             request,
-            lambda task: invoke(functions, function, task, PartReport, timeout_s=GET_OCCURRENCES_TIMEOUT_S),
+            Invocations(
+                functions, lambda task: Invocation(function, task, GET_OCCURRENCES_TIMEOUT_S), PartReport
+            ),
             observer=Watch("get_occurrences", lambda task: part_name(deployed, task), calls.append),
         )
 

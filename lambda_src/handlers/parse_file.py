@@ -3,7 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeGuard, TypeVar
+from functools import partial
+from typing import Any, TypeGuard
 
 import msgspec
 from msgspec import Struct
@@ -12,8 +13,9 @@ from obstore.store import S3Store
 from lambda_src import job
 from lambda_src.aws import source
 from lambda_src.aws.dynamodb import open_table
-from lambda_src.aws.functions import invoke, invoke_and_forget, open_functions
+from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.aws.s3 import check_key, open_bucket
+from lambda_src.drivers import Driver
 from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidRequest, MemoryExceeded
 from lambda_src.fields import RunId
 from lambda_src.input.addresses import Listing
@@ -59,8 +61,6 @@ from lambda_src.wire.requests import (
     new_run_id,
 )
 from lambda_src.wire.source import Source
-
-T = TypeVar("T", bound=Struct)
 
 TIMEOUTS_S = {
     "parse_block": PARSE_BLOCK_TIMEOUT_S,
@@ -194,30 +194,46 @@ class _Functions:
         self._settings = settings
         self._functions = open_functions(settings.url_suffix)
 
-    def parse_block(self, request: ParseBlockRequest) -> BlockReport:
-        try:
-            return self._call("parse_block", request, BlockReport)
-        except MemoryExceeded as error:
-            raise MemoryExceeded(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
+    @property
+    def parse_block(self) -> Driver[ParseBlockRequest]:
+        return Invocations(
+            self._functions, partial(self._invocation, "parse_block"), BlockReport, explain=_explained
+        )
 
-    def get_all_occurrences(self, request: GetAllOccurrencesRequest) -> AllPartsReport:
-        return self._call("get_all_occurrences", request, AllPartsReport)
+    @property
+    def get_all_occurrences(self) -> Driver[GetAllOccurrencesRequest]:
+        return self._driver("get_all_occurrences", AllPartsReport)
 
-    def get_occurrences(self, request: GetOccurrencesRequest) -> PartReport:
-        return self._call("get_occurrences", request, PartReport)
+    @property
+    def get_occurrences(self) -> Driver[GetOccurrencesRequest]:
+        return self._driver("get_occurrences", PartReport)
 
-    def log_results(self, request: LogResultsRequest) -> LogResultsReport:
-        return self._call("log_results", request, LogResultsReport)
+    @property
+    def log_results(self) -> Driver[LogResultsRequest]:
+        return self._driver("log_results", LogResultsReport)
 
-    def warm(self, function: str) -> Warmed:
-        return self._call(function, WarmRequest(), Warmed)
+    @property
+    def warm(self) -> Driver[str]:
+        return Invocations(self._functions, lambda name: self._invocation(name, WarmRequest()), Warmed)
 
-    def hand_over(self, request: HandOverRequest) -> None:
-        invoke_and_forget(self._functions, os.environ["AWS_LAMBDA_FUNCTION_NAME"], request)
+    @property
+    def hand_over(self) -> Driver[HandOverRequest]:
+        own = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        return Invocations(self._functions, lambda request: Invocation(own, request, 0.0), None)
 
-    def _call(self, function: str, request: Struct, answer: type[T]) -> T:
-        name = getattr(self._settings, f"{function}_function")
-        return invoke(self._functions, name, request, answer, timeout_s=TIMEOUTS_S[function])
+    def _driver(self, function: str, answer: type[Struct]) -> Driver[Any]:
+        return Invocations(self._functions, partial(self._invocation, function), answer)
+
+    def _invocation(self, function: str, request: Struct) -> Invocation:
+        return Invocation(getattr(self._settings, f"{function}_function"), request, TIMEOUTS_S[function])
+
+
+def _explained(request: ParseBlockRequest, error: FanfoldError) -> FanfoldError:
+    if not isinstance(error, MemoryExceeded):
+        return error
+    told = MemoryExceeded(f"{error} {how_to_get_smaller_blocks(request.portion)}")
+    told.request_id = error.request_id
+    return told
 
 
 class _Blobs:

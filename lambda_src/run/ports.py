@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from lambda_src.drivers import Calls
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Measured
 from lambda_src.telemetry.calls import Trace, Usage
@@ -50,25 +51,31 @@ class Inputs(Protocol):
 
 
 class Functions(Protocol):
-    """The other functions of the deployment."""
+    """The other functions of the deployment: how to call each in one fan-out."""
 
-    def parse_block(self, request: ParseBlockRequest) -> BlockReport:
-        """Map one block."""
+    @property
+    def parse_block(self) -> Calls[ParseBlockRequest, BlockReport]:
+        """Maps one block."""
 
-    def get_all_occurrences(self, request: GetAllOccurrencesRequest) -> AllPartsReport:
-        """Reduce all parts."""
+    @property
+    def get_all_occurrences(self) -> Calls[GetAllOccurrencesRequest, AllPartsReport]:
+        """Reduces all parts."""
 
-    def get_occurrences(self, request: GetOccurrencesRequest) -> PartReport:
-        """Reduce one part."""
+    @property
+    def get_occurrences(self) -> Calls[GetOccurrencesRequest, PartReport]:
+        """Reduces one part."""
 
-    def log_results(self, request: LogResultsRequest) -> LogResultsReport:
-        """Log the results of the run."""
+    @property
+    def log_results(self) -> Calls[LogResultsRequest, LogResultsReport]:
+        """Logs the results of the run."""
 
-    def warm(self, function: str) -> Warmed:
-        """Start an environment of ``function``."""
+    @property
+    def warm(self) -> Calls[str, Warmed]:
+        """Starts an environment of the function of this name."""
 
-    def hand_over(self, request: HandOverRequest) -> None:
-        """Start a new invocation of ``parse_file`` without waiting for it."""
+    @property
+    def hand_over(self) -> Calls[HandOverRequest, None]:
+        """Starts a new invocation of ``parse_file``, without waiting for its end."""
 
 
 class Blobs(Protocol):

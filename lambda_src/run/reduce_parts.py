@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from lambda_src.drivers import Calls
 from lambda_src.job import Job
 from lambda_src.map_reduce import Observer, map_reduce
 from lambda_src.wire.reports import AllPartsReport, PartReport, without_usage
@@ -11,7 +12,7 @@ from lambda_src.wire.requests import GetAllOccurrencesRequest, GetOccurrencesReq
 def reduce_parts(
     job: Job,
     request: GetAllOccurrencesRequest,
-    get_occurrences: Callable[[GetOccurrencesRequest], PartReport],
+    get_occurrences: Calls[GetOccurrencesRequest, PartReport],
     *,
     stored: Sequence[PartReport] = (),
     tick: Callable[[], None] = lambda: None,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from lambda_src.errors import CapacityExhausted, ConservationBroken, Throttled, Transient
+from lambda_src.errors import CapacityExhausted, ConservationBroken, Transient
 from lambda_src.job import Job
 from lambda_src.map_reduce import call_once
 from lambda_src.run.ports import Functions, Results
@@ -12,7 +12,7 @@ from lambda_src.run.proof import check_reduced
 from lambda_src.run.reduce_parts import part_name, reduce_parts
 from lambda_src.run.state import Run
 from lambda_src.telemetry.log import log
-from lambda_src.wire.reports import AllPartsReport, Manifest, PartReport
+from lambda_src.wire.reports import Manifest, PartReport
 from lambda_src.wire.requests import GetAllOccurrencesRequest
 
 ANSWER_S = 5.0
@@ -54,14 +54,6 @@ def _reduce_remotely(
     """Call ``get_all_occurrences`` once. Raises _AnswerLost when its answer cannot come any more."""
     stored_at: float | None = None
 
-    def get_all_occurrences(request: GetAllOccurrencesRequest) -> AllPartsReport:
-        try:
-            return functions.get_all_occurrences(request)
-        except Throttled:
-            raise
-        except Transient as error:
-            raise _AnswerLost(str(error)) from error  # look at the table before calling it again
-
     def tick() -> None:
         nonlocal stored_at
         run.tick()
@@ -74,12 +66,17 @@ def _reduce_remotely(
         if stored_at is not None and time.monotonic() - stored_at >= ANSWER_S:
             raise _AnswerLost(f"All results were stored {ANSWER_S:.0f} s ago.")
 
-    return call_once(
-        get_all_occurrences,
-        request,
-        tick=tick,
-        observer=run.ledger.watch("get_all_occurrences", lambda _: f"all {job.part}s"),
-    ).parts
+    try:
+        # Before it is called again, somebody has to look at the table.
+        return call_once(
+            functions.get_all_occurrences,
+            request,
+            tick=tick,
+            observer=run.ledger.watch("get_all_occurrences", lambda _: f"all {job.part}s"),
+            max_attempts=1,
+        ).parts
+    except Transient as error:
+        raise _AnswerLost(str(error)) from error
 
 
 def _reduce_from_here(

@@ -2,69 +2,69 @@
 starts, one after the other.
 """
 
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from lambda_src.errors import FanfoldError, Throttled
+from lambda_src.drivers import Call as Started
+from lambda_src.drivers import Calls, Finished, driver_of
+from lambda_src.errors import Throttled
 from lambda_src.outcomes import Outcome
 from lambda_src.telemetry.calls import Call, error_text
-from lambda_src.waits import Waits
 from lambda_src.wire.reports import Warmed
 
 TASK = "warming"
 
 
 class Warming:
-    """Invokes ``functions`` only to start them. Each call has its own thread, nobody waits for it, and its
-    failure does not fail the run."""
+    """Calls ``functions`` only to start them. Nobody waits for the calls, and their failures do not fail the
+    run."""
 
-    def __init__(self, invoke: Callable[[str], Warmed], functions: Sequence[str]) -> None:
-        self._invoke = invoke
+    def __init__(self, warm: Calls[str, Warmed], functions: Sequence[str]) -> None:
+        self._driver = driver_of(warm)
         self._functions = functions
-        self._calls: list[Call] = []
-        self._waits = Waits()
+        self._started: set[Started] = set()
+        self._epoch_s = time.time() - self._driver.now()
         self._begun = False
 
     def begin_once(self, spare_concurrency: int) -> None:
-        """Invoke all functions at the same time, unless that was done, as soon as there is
-        ``spare_concurrency`` for all of them. An environment answers one call at a time, so a function that
-        is listed n times gets n environments."""
+        """Call all functions at the same time, unless that was done, once there is ``spare_concurrency`` for
+        all of them. An environment answers one call at a time, so a function that is listed n times gets n
+        environments."""
         if self._begun or spare_concurrency < len(self._functions):
             return
         self._begun = True
-        functions, began_at = self._functions, time.time()
-        self._calls = [
-            Call(function, TASK, 1, began_at, began_at, began_at, "given_up") for function in functions
-        ]
-        for number in range(len(functions)):
-            threading.Thread(target=self._call, args=[number], daemon=True).start()
+        for number, function in enumerate(self._functions):
+            if not self._driver.has_room():
+                break
+            now = self._driver.now()
+            started = Started(number, 1, now, now)
+            self._driver.start(started, function)
+            self._started.add(started)
 
     def end(self) -> list[Call]:
         """The calls, for the ledger of the run; those that have not returned are given up."""
-        calls, self._calls = self._calls, []
-        self._waits.end()
-        return [_ended(call, call.outcome) if call.outcome == "given_up" else call for call in calls]
+        calls = [self._ended(finished) for finished in self._driver.wait(0.0)]
+        for started in sorted(self._started):
+            self._driver.abandon(started)
+            calls.append(self._call(started, self._driver.now(), "given_up"))
+        self._started.clear()
+        self._driver.close()
+        return calls
 
-    def _call(self, number: int) -> None:
-        calls = self._calls
-        self._waits.join()
-        try:
-            warmed = self._invoke(calls[number].function)
-        except FanfoldError as error:
-            outcome: Outcome = "throttled" if isinstance(error, Throttled) else "failed"
-            call = replace(calls[number], error=error_text(error), request_id=error.request_id)
-            calls[number] = _ended(call, outcome)
-        else:
-            usage = warmed.usage
+    def _ended(self, finished: Finished) -> Call:
+        self._started.discard(finished.call)
+        error, usage = finished.error, getattr(finished.answer, "usage", None)
+        if error is None:
+            call = self._call(finished.call, finished.ended_at, "done")
             request_id = usage.request_id if usage else ""
-            call = replace(
-                calls[number], usage=usage and replace(usage, request_id=""), request_id=request_id
-            )
-            calls[number] = _ended(call, "done")
+            return replace(call, usage=usage and replace(usage, request_id=""), request_id=request_id)
+        outcome: Outcome = "throttled" if isinstance(error, Throttled) else "failed"
+        call = self._call(finished.call, finished.ended_at, outcome)
+        return replace(call, error=error_text(error), request_id=getattr(error, "request_id", ""))
 
-
-def _ended(call: Call, outcome: Outcome) -> Call:
-    return replace(call, ended_at=time.time(), outcome=outcome)
+    def _call(self, started: Started, ended_at: float, outcome: Outcome) -> Call:
+        began_at, ended_at = self._epoch_s + started.started_at, self._epoch_s + ended_at
+        function = self._functions[started.number]
+        return Call(function, TASK, 1, began_at, began_at, ended_at, outcome)

@@ -6,18 +6,20 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import botocore.session
 import msgspec
 import pytest
 
-from lambda_src import map_reduce
+from lambda_src import drivers, map_reduce
 from lambda_src.aws import dynamodb
 from lambda_src.aws import endpoint as module
+from lambda_src.aws.connections import Connections
 from lambda_src.aws.dynamodb import DynamoDbError, EndpointTable
 from lambda_src.aws.endpoint import Endpoint, Unreachable
-from lambda_src.aws.functions import invoke, invoke_and_forget
+from lambda_src.aws.functions import Invocation, Invocations
 from lambda_src.errors import (
     AccessDenied,
     FanfoldError,
@@ -30,7 +32,6 @@ from lambda_src.errors import (
 from lambda_src.run.ledger import Watch
 from lambda_src.run.warming import Warming
 from lambda_src.telemetry.calls import Call, Usage
-from lambda_src.waits import Waits
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import Failure, LogResultsReport, Warmed
 from lambda_src.wire.requests import LogResultsRequest, WarmRequest
@@ -90,6 +91,29 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 @pytest.fixture
 def endpoint(service: Service) -> Endpoint:
     return Endpoint("lambda", "us-east-1", f"http://127.0.0.1:{service.server_port}")
+
+
+@pytest.fixture
+def functions(service: Service) -> Iterator[Connections]:
+    with connections(service.server_port) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def connections(port: int, scheme: str = "http") -> Iterator[Connections]:
+    opened = Connections("lambda", "us-east-1", f"{scheme}://127.0.0.1:{port}")
+    yield opened
+    opened.close()
+
+
+def once(driver: drivers.Driver[Any], task: Any) -> Any:
+    """The answer of one call, which is not tried again."""
+    driver.start(drivers.Call(0, 1, 0.0, 0.0), task)
+    (finished,) = driver.wait(10)
+    driver.close()
+    if finished.error:
+        raise finished.error
+    return finished.answer
 
 
 def test_a_connection_is_kept(service: Service, endpoint: Endpoint) -> None:
@@ -206,11 +230,41 @@ class GivenUp(Exception):
     pass
 
 
+def open_sockets() -> int:
+    """How many sockets this process has."""
+    return sum(link.is_socket() for link in Path("/proc/self/fd").iterdir())
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.usefixtures("service")
-def test_calls_that_are_given_up_hold_no_thread(
+def test_calls_that_are_given_up_hold_no_connection(
     silent: int, scheme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whether they wait to be connected, for TLS or for an answer."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
+    monkeypatch.setattr(map_reduce, "FIRST_WINDOW", 60)
+    with connections(silent, scheme) as functions:
+        before = open_sockets()
+
+        def give_up() -> None:
+            if open_sockets() == before + 60:
+                raise GivenUp
+
+        with pytest.raises(GivenUp):
+            map_reduce.map_reduce(
+                log_results(functions, timeout_s=60),
+                [REQUEST] * 60,
+                lambda _task, _answer: None,
+                name=str,
+                max_concurrency=60,
+                tick=give_up,
+            )
+        assert open_sockets() == before
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.usefixtures("service")
+def test_threads_that_are_given_up_end(silent: int, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether they wait to be connected, for TLS or for an answer."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
     endpoint = Endpoint("lambda", "us-east-1", f"{scheme}://127.0.0.1:{silent}")
@@ -224,7 +278,7 @@ def test_calls_that_are_given_up_hold_no_thread(
 
     with pytest.raises(GivenUp):
         map_reduce.map_reduce(
-            lambda _: ask(endpoint),
+            lambda _: endpoint.post("/", {}, b"x", timeout_s=60),
             range(60),
             lambda _task, _answer: None,
             name=str,
@@ -237,57 +291,46 @@ def test_calls_that_are_given_up_hold_no_thread(
 
 
 def test_a_lost_copy_is_given_up_at_the_end_and_its_connection_is_not_used_again(
-    service: Service, endpoint: Endpoint
+    service: Service, functions: Connections
 ) -> None:
     ended = answered_late(service)
-    waits = Waits()
-    failed: list[Exception] = []
-
-    def call() -> None:
-        waits.join()
-        for _ in range(2):  # the second one begins after the end
-            try:
-                ask(endpoint)
-            except Transient as error:
-                failed.append(error)
-
-    thread = threading.Thread(target=call)
-    thread.start()
+    driver = log_results(functions)
+    call = drivers.Call(0, 1, 0.0, 0.0)
+    driver.start(call, REQUEST)
     while not service.requests:
-        thread.join(0.001)
-    waits.end()
-    thread.join(1)
+        assert driver.wait(0.001) == []
+    driver.abandon(call)
+    driver.close()
     ended.set()
-    assert len(failed) == 2
-    assert len(service.requests) == 1
+    assert driver.wait(0.0) == []
     service.answer = lambda handler, _: handler.say(200, b'{"outcome": "done", "parts": 3}')
-    assert ask(endpoint) == LogResultsReport(3)
+    assert ask(functions) == LogResultsReport(3)
+    assert service.connections == 2
 
 
-def test_what_warms_up_is_given_up_with_its_run(service: Service, endpoint: Endpoint) -> None:
+def test_what_warms_up_is_given_up_with_its_run(service: Service, functions: Connections) -> None:
     ended = answered_late(service)
-    before = set(threading.enumerate())
     warming = Warming(
-        lambda function: invoke(endpoint, function, WarmRequest(), Warmed, timeout_s=60), ["f", "g"]
+        Invocations(functions, lambda name: Invocation(name, WarmRequest(), 60), Warmed), ["f", "g"]
     )
     warming.begin_once(spare_concurrency=2)
-    threads = [thread for thread in set(threading.enumerate()) - before if "(_call)" in thread.name]
-    calls = warming.end()
-    for thread in threads:
-        thread.join(1)
-    assert [thread.is_alive() for thread in threads] == [False, False]
+    while len(service.requests) < 2:
+        functions.run(0.001)
     ended.set()
+    calls = warming.end()
     assert [call.outcome for call in calls] == ["given_up", "given_up"]
+    assert [call.function for call in calls] == ["f", "g"]
+    assert warming.end() == []
 
 
 def test_a_connection_that_is_gone_is_noticed_within_minutes(service: Service, endpoint: Endpoint) -> None:
     endpoint.post("/", {}, b"x", timeout_s=5)
     ((_, connection),) = endpoint._kept
     tcp = {
-        name: connection.sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+        name: connection.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
         for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT", "TCP_NODELAY")
     }
-    assert connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert tcp == {
         "TCP_KEEPIDLE": 60,
         "TCP_KEEPINTVL": 10,
@@ -300,17 +343,24 @@ def test_a_connection_that_is_gone_is_noticed_within_minutes(service: Service, e
 REQUEST = LogResultsRequest(RunRecord(run_id="run", started_at=0.0))
 
 
-def ask(endpoint: Endpoint) -> LogResultsReport:
-    return invoke(endpoint, "function", REQUEST, LogResultsReport, timeout_s=5)
+def log_results(functions: Connections, timeout_s: float = 5) -> Invocations[LogResultsRequest]:
+    return Invocations(
+        functions, lambda request: Invocation("function", request, timeout_s), LogResultsReport
+    )
 
 
-def test_a_function_is_invoked(service: Service, endpoint: Endpoint) -> None:
+def ask(functions: Connections) -> Any:
+    return once(log_results(functions), REQUEST)
+
+
+def test_a_function_is_invoked(service: Service, functions: Connections) -> None:
     service.answer = lambda handler, _: handler.say(200, b'{"outcome": "done", "parts": 3}')
-    assert ask(endpoint).parts == 3
+    assert ask(functions).parts == 3
     service.answer = lambda handler, _: handler.say(202, b"")
-    invoke_and_forget(endpoint, "function", REQUEST)
+    assert once(Invocations(functions, lambda task: Invocation("function", task, 5), None), REQUEST) is None
     kinds = [request["x-amz-invocation-type"] for request in service.requests]
     assert kinds == ["RequestResponse", "Event"]
+    assert service.connections == 1
 
 
 @pytest.mark.parametrize(
@@ -333,12 +383,12 @@ def test_a_function_is_invoked(service: Service, endpoint: Endpoint) -> None:
     ],
 )
 def test_what_lambda_refuses_is_told(
-    service: Service, endpoint: Endpoint, refusal: tuple[int, dict[str, str]], becomes: type, text: str
+    service: Service, functions: Connections, refusal: tuple[int, dict[str, str]], becomes: type, text: str
 ) -> None:
     status, headers = refusal
     service.answer = lambda handler, _: handler.say(status, b'{"Message": "why"}', **headers)
     with pytest.raises(becomes, match=text) as caught:
-        ask(endpoint)
+        ask(functions)
     assert type(caught.value) is becomes
     if status == 429:
         assert getattr(caught.value, "retry_after_s", None) == 7.0
@@ -358,13 +408,13 @@ def test_what_lambda_refuses_is_told(
     ],
 )
 def test_a_function_that_lambda_killed_needed_more_memory(
-    service: Service, endpoint: Endpoint, crash: str, becomes: type, text: str
+    service: Service, functions: Connections, crash: str, becomes: type, text: str
 ) -> None:
     message = "RequestId: 1 Error: Runtime exited with error: signal: killed"
     body = msgspec.json.encode({"errorType": crash, "errorMessage": message})
     service.answer = lambda handler, _: handler.say(200, body, X_Amz_Function_Error="Unhandled")
     with pytest.raises(becomes, match=text) as caught:
-        ask(endpoint)
+        ask(functions)
     assert type(caught.value) is becomes
 
 
@@ -380,7 +430,7 @@ def test_a_function_that_lambda_killed_needed_more_memory(
 )
 def test_a_call_that_failed_is_named_as_its_logs_name_it(  # noqa: PLR0917 - one row
     service: Service,
-    endpoint: Endpoint,
+    functions: Connections,
     status: int,
     headers: dict[str, str],
     body: bytes,
@@ -389,13 +439,13 @@ def test_a_call_that_failed_is_named_as_its_logs_name_it(  # noqa: PLR0917 - one
     named = {**headers, "X_Amzn_RequestId": "5f3a-9c1e"}
     service.answer = lambda handler, _: handler.say(status, body, **named)
     with pytest.raises(becomes, match=r"\(request 5f3a-9c1e\)") as caught:
-        ask(endpoint)
+        ask(functions)
     assert caught.value.request_id == "5f3a-9c1e"
 
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_request_id_of_each_call_is_in_the_trace(
-    service: Service, endpoint: Endpoint, fails: bool
+    service: Service, functions: Connections, fails: bool
 ) -> None:
     usage = Usage(1024, 0.0, 10.0, 0.0, 0.0, {}, "its own")
     report = Failure("SourceNotFound", "It is gone.", usage=usage) if fails else LogResultsReport(3, usage)
@@ -403,7 +453,9 @@ def test_the_request_id_of_each_call_is_in_the_trace(
     service.answer = lambda handler, _: handler.say(200, body, X_Amzn_RequestId="5f3a-9c1e")
     calls: list[Call] = []
     with contextlib.suppress(SourceNotFound):
-        map_reduce.call_once(lambda _: ask(endpoint), 1, observer=Watch("log_results", str, calls.append))
+        map_reduce.call_once(
+            log_results(functions), REQUEST, observer=Watch("log_results", lambda _: "", calls.append)
+        )
     assert [(call.request_id, call.error != "") for call in calls] == [("5f3a-9c1e", fails)]
     assert calls[0].usage == Usage(1024, 0.0, 10.0, 0.0, 0.0, {})
     if fails:
@@ -468,26 +520,28 @@ DOCUMENTED = {
 
 @pytest.mark.parametrize("code", sorted(DOCUMENTED))
 def test_what_passes_is_tried_again_and_what_lasts_is_not(
-    service: Service, endpoint: Endpoint, code: str
+    service: Service, functions: Connections, code: str
 ) -> None:
     refusal = {"x_amzn_ErrorType": code}
     service.answer = lambda handler, _: handler.say(DOCUMENTED[code], b'{"Message": "why"}', **refusal)
     with pytest.raises(FanfoldError, match=r"function.*: why") as caught:
-        ask(endpoint)
+        ask(functions)
     assert type(caught.value) is REFUSALS[code]
 
 
 @pytest.mark.parametrize("status", [408, 410, 500, 502, 504])
-def test_a_gateway_in_between_fails_for_a_moment(service: Service, endpoint: Endpoint, status: int) -> None:
+def test_a_gateway_in_between_fails_for_a_moment(
+    service: Service, functions: Connections, status: int
+) -> None:
     service.answer = lambda handler, _: handler.say(status, b"<html>")
     with pytest.raises(Transient, match=f"Lambda answered {status} for function"):
-        ask(endpoint)
+        ask(functions)
 
 
-def test_what_is_no_report_is_told(service: Service, endpoint: Endpoint) -> None:
+def test_what_is_no_report_is_told(service: Service, functions: Connections) -> None:
     service.answer = lambda handler, _: handler.say(200, b"<html>")
     with pytest.raises(FunctionFailed, match="function answered something other than its report"):
-        ask(endpoint)
+        ask(functions)
 
 
 @pytest.fixture

@@ -17,9 +17,10 @@ from fanfold.account.connection import Aws, paying
 from fanfold.account.deployment import Deployment
 from fanfold.runs.inputs import contents
 from fanfold.runs.source import Object, Objects
+from lambda_src.aws.connections import Connections
 from lambda_src.aws.dynamodb import EndpointTable
 from lambda_src.aws.endpoint import Endpoint, Unreachable
-from lambda_src.aws.functions import invoke, invoke_and_forget
+from lambda_src.aws.functions import Invocation, Invocations
 from lambda_src.aws.own_requests import OwnRequests
 from lambda_src.errors import FanfoldError
 from lambda_src.jobs.top_words import JOB
@@ -27,6 +28,7 @@ from lambda_src.store.results import ResultsTable
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import PartReport, Warmed
 from lambda_src.wire.requests import WarmRequest
+from tests.integration.test_endpoint import once
 
 REGION = "eu-west-1"
 TRACE_ID = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -38,8 +40,8 @@ ONLY_BOTOCORE_SENDS = {
     "authorization": "Signs other headers at another time; test_sigv4 compares signatures.",
     "x-amz-date": "Another time.",
     "x-amz-checksum-mode": "Asks S3 for a checksum that botocore then checks. TLS protects what we read.",
-    "content-length": "Of the body, which is compared; http.client adds it.",
-    "accept-encoding": "http.client adds it.",
+    "content-length": "Of the body, which is compared.",
+    "accept-encoding": "The HTTP library behind botocore adds it.",
 }
 ONLY_WE_SEND = {
     "host": "The HTTP library behind botocore adds it.",
@@ -92,19 +94,32 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Wire:
     wire = Wire()
 
     class Connection:
-        sock = None
+        """Takes the bytes of a request, as a socket or as one of ``Connections``."""
 
-        def request(self, method: str, url: str, body: bytes | None, headers: dict[str, str]) -> None:
-            wire.take(method, url, headers, body)
+        def sendall(self, request: bytes) -> None:
+            head, _, body = request.partition(b"\r\n\r\n")
+            first, *lines = head.decode("latin-1").split("\r\n")
+            method, target, version = first.split(" ")
+            assert version == "HTTP/1.1"
+            wire.take(method, target, dict(line.split(": ", 1) for line in lines), body)
             raise ConnectionError("the test has seen enough")
+
+        async def ask(self, request: bytes) -> None:
+            self.sendall(request)
+
+        def fileno(self) -> int:
+            return -1
 
         def close(self) -> None:
             pass
 
-    def connected(self: Endpoint, ends_at: float) -> Any:
+        abort = close
+
+    async def connected(_self: Connections) -> Any:
         return Connection()
 
-    monkeypatch.setattr(Endpoint, "_connected", connected)
+    monkeypatch.setattr(Endpoint, "_connected", lambda _self, _ends_at: Connection())
+    monkeypatch.setattr(Connections, "_connected", connected)
     return wire
 
 
@@ -158,10 +173,12 @@ def signed_headers(sent: Sent) -> set[str]:
 )
 def test_an_invocation(wire: Wire, kind: str, function: str) -> None:
     def invoked() -> None:
-        if kind == "Event":
-            invoke_and_forget(ours("lambda"), function, WarmRequest())
-        else:
-            invoke(ours("lambda"), function, WarmRequest(), Warmed, timeout_s=5)
+        functions = Connections("lambda", REGION, f"https://lambda.{REGION}.amazonaws.com")
+        answer = None if kind == "Event" else Warmed
+        try:
+            once(Invocations(functions, lambda task: Invocation(function, task, 5), answer), WarmRequest())
+        finally:
+            functions.close()
 
     client = botocores(wire, "lambda")
     payload = msgspec.json.encode(WarmRequest())

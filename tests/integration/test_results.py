@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from lambda_src.aws import dynamodb
 from lambda_src.aws.dynamodb import DynamoDbError
-from lambda_src.aws.endpoint import Response, Unreachable
+from lambda_src.aws.endpoint import Unreachable
+from lambda_src.aws.http1 import Response
 from lambda_src.errors import CodeChanged, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
 from lambda_src.jobs.top_words import JOB
 from lambda_src.map_reduce import TICK_S

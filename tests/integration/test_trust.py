@@ -4,7 +4,7 @@ import datetime as dt
 import re
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from fanfold.local_aws.certificates import Certificates
 from lambda_src.aws import endpoint as module
+from lambda_src.aws.connections import Connections
 from lambda_src.aws.endpoint import Endpoint, Unreachable
 from lambda_src.aws.trust import AMAZON_ROOTS, Trust
 from tests.integration.test_endpoint import Service
@@ -36,7 +37,7 @@ def service(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setattr(module, "_TRUST", Trust())
+    monkeypatch.setattr(module, "TRUST", Trust())
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificates.certificate, certificates.key)
     with Service() as running:
@@ -48,7 +49,36 @@ def service(certificates: Certificates, monkeypatch: pytest.MonkeyPatch) -> Iter
         thread.join()
 
 
-def ask(service: Service, times: int = 1) -> list[int]:
+Ask = Callable[..., list[int]]
+
+
+@pytest.fixture(params=["threads", "one thread"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """Asks a service some times at once, and returns the statuses."""
+    return ask_in_threads if request.param == "threads" else ask_in_one_thread
+
+
+def ask_in_one_thread(service: Service, times: int = 1) -> list[int]:
+    connections = Connections("lambda", "us-east-1", f"https://localhost:{service.server_port}")
+    statuses: list[int] = []
+    errors: list[Exception] = []
+
+    async def post() -> None:
+        try:
+            statuses.append((await connections.post("/", {}, b"x", timeout_s=5)).status)
+        except Unreachable as error:
+            errors.append(error)
+
+    requests = [connections.begin(post()) for _ in range(times)]
+    while not all(request.done() for request in requests):
+        connections.run(1.0)
+    connections.close()
+    for error in errors:
+        raise error
+    return statuses
+
+
+def ask_in_threads(service: Service, times: int = 1) -> list[int]:
     endpoint = Endpoint("lambda", "us-east-1", f"https://localhost:{service.server_port}")
     with ThreadPoolExecutor(times) as threads:
         return list(threads.map(lambda _: endpoint.post("/", {}, b"x", timeout_s=5).status, range(times)))
@@ -59,6 +89,7 @@ def test_who_is_certified_by_none_of_amazon_s_is_looked_up_in_the_system_s_once(
     certificates: Certificates,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    ask: Ask,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))  # the system's, to OpenSSL
     assert ask(service, times=4) == [200] * 4
@@ -67,7 +98,7 @@ def test_who_is_certified_by_none_of_amazon_s_is_looked_up_in_the_system_s_once(
     assert line.startswith('{"event":"system_authorities","host":"localhost","message":"')
 
 
-def test_who_is_certified_by_nobody_is_not_asked(service: Service) -> None:
+def test_who_is_certified_by_nobody_is_not_asked(service: Service, ask: Ask) -> None:
     for _ in range(2):
         with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
             ask(service)
@@ -75,12 +106,13 @@ def test_who_is_certified_by_nobody_is_not_asked(service: Service) -> None:
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_what_the_environment_names_is_final(
+def test_what_the_environment_names_is_final(  # noqa: PLR0917 - fixtures
     service: Service,
     certificates: Certificates,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     right: bool,
+    ask: Ask,
 ) -> None:
     other = Certificates(tmp_path_factory.mktemp("other"))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))

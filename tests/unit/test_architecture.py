@@ -24,12 +24,12 @@ ENGINE = {
     "telemetry": {"errors", "fields", "outcomes"},
     "input": {"errors", "job", "records", "telemetry"},
     "wire": {"errors", "fields", "input", "job", "telemetry"},
-    "aws": {"errors", "fields", "input", "telemetry", "waits", "wire"},
+    "aws": {"drivers", "errors", "fields", "input", "telemetry", "waits", "wire"},
     "store": {"aws", "errors", "fields", "job", "settings", "telemetry", "wire"},
-    "run": {"errors", "fields", "input", "job", "map_reduce", "outcomes", "store"}
-    | {"telemetry", "waits", "wire"},
+    "run": {"drivers", "errors", "fields", "input", "job", "map_reduce", "outcomes", "store"}
+    | {"telemetry", "wire"},
     "jobs": {"counts", "errors", "input", "job", "records"},
-    "handlers": {"aws", "errors", "fields", "input", "job", "run", "settings", "store", "waits"}
+    "handlers": {"aws", "drivers", "errors", "fields", "input", "job", "run", "settings", "store"}
     | {"telemetry", "wire"},
 }
 """Rooms of ``lambda_src``, and the rooms that each may import, lower floors first."""

@@ -34,6 +34,7 @@ from lambda_src.wire.requests import (
     GetOccurrencesRequest,
     LogResultsRequest,
     ParseBlockRequest,
+    WarmRequest,
 )
 from lambda_src.wire.source import Source
 from tests import oracle
@@ -246,22 +247,15 @@ def test_any_bytes_are_parsed(data: bytes, block_bytes: int) -> None:
 
 def test_each_callee_is_waited_for_as_long_as_it_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
     """And not one as long as the slowest of all."""
-    waited: dict[str, float] = {}
-
-    def invoke(
-        _functions: object, function: str, _request: object, _answer: object, *, timeout_s: float
-    ) -> None:
-        waited[function] = timeout_s
-
-    monkeypatch.setattr(parse_file, "invoke", invoke)
+    # What a driver makes of a task.
+    monkeypatch.setattr(parse_file, "Invocations", lambda _functions, of, _answer, **_: of)
     monkeypatch.setattr(parse_file, "open_bucket", lambda *_, **__: None)
     settings = ParseFileSettings(
         "top_words", "amazonaws.com", "own", "own", "table", "block", "all", "part", "log", "off"
     )
     functions: Any = parse_file._ports(JOB, SimpleNamespace(run_id="r"), settings, 900.0).functions  # type: ignore[arg-type]
-    for function in ("parse_block", "get_all_occurrences", "get_occurrences", "log_results"):
-        getattr(functions, function)(None)
+    names = ("parse_block", "get_all_occurrences", "get_occurrences", "log_results")
+    invocations = [getattr(functions, name)(None) for name in names]
+    waited = {invocation.function: invocation.timeout_s for invocation in invocations}
     assert waited == {"block": 300, "all": 840, "part": 600, "log": 60}
-    waited.clear()
-    functions.warm("get_occurrences")
-    assert waited == {"part": 600}
+    assert functions.warm("get_occurrences") == ("part", WarmRequest(), 600)
