@@ -16,12 +16,12 @@ MAX_ATTEMPTS = 6
 BACKOFF_S = 0.05
 MAX_BACKOFF_S = 2.0
 CALL_S = 9.0
-"""DynamoDB answers in milliseconds. What takes longer is asked again on a new connection, with twice the
-time: a new connection needs more of it. With all attempts a call takes ``CALL_S`` at most, for a lease must
-be renewed before it runs out."""
+"""DynamoDB answers in milliseconds. A slower request is repeated on a new connection with twice the time,
+because opening a connection takes longer. All attempts of a call take ``CALL_S`` at most: a lease must be
+renewed before it expires."""
 
 THROTTLES = {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"}
-"""Codes of errors that pass."""
+"""Error codes that are worth a retry."""
 
 READS = {"GetItem", "Query"}
 
@@ -42,7 +42,7 @@ class Table(Protocol):
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to ``operation``, such as ``PutItem``. ``request`` names the table where the operation
-        requires it. Errors that pass are retried a few times. Raises DynamoDbError, Unreachable."""
+        requires it. Temporary errors are retried a few times. Raises DynamoDbError, Unreachable."""
 
 
 class EndpointTable:
@@ -62,7 +62,7 @@ class EndpointTable:
             except (DynamoDbError, Unreachable) as error:
                 backoff_s = random.uniform(0.0, min(MAX_BACKOFF_S, BACKOFF_S * 2**attempt))  # noqa: S311 - no secret
                 late = attempt == MAX_ATTEMPTS or time.monotonic() + backoff_s >= ends_at
-                if late or not _passes(error):
+                if late or not _is_temporary(error):
                     raise
                 time.sleep(backoff_s)
         raise AssertionError("the last attempt returns or raises")
@@ -77,7 +77,7 @@ class EndpointTable:
         try:
             answer = msgspec.json.decode(response.body, type=dict[str, Any])
         except msgspec.DecodeError as error:
-            raise Unreachable(f"the answer, status {response.status}, is no JSON: {error}") from error
+            raise Unreachable(f"the answer, status {response.status}, is not JSON: {error}") from error
         if response.status < 300:
             kind = "read" if operation in READS else "write"
             meter.count(f"table_{kind}s")
@@ -141,7 +141,7 @@ def from_attribute(attribute: Mapping[str, Any]) -> Any:
 
 
 def _units(consumed: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> float:
-    """The capacity that a request, or each part of a transaction, has consumed."""
+    """The capacity units that a request, or all parts of a transaction, consumed."""
     each = [consumed] if isinstance(consumed, Mapping) else consumed
     return sum(float(part.get("CapacityUnits", 0.0)) for part in each)
 
@@ -154,5 +154,5 @@ def _number(text: str) -> int | float:
         return int(number) if number.is_integer() else number
 
 
-def _passes(error: DynamoDbError | Unreachable) -> bool:
+def _is_temporary(error: DynamoDbError | Unreachable) -> bool:
     return isinstance(error, Unreachable) or error.status >= 500 or error.code in THROTTLES

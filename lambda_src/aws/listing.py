@@ -101,9 +101,9 @@ def list_prefix(
     archived: dict[str, str] | None = None,
     requester_pays: bool = False,
 ) -> list[Placed]:
-    """All objects under ``prefix`` but ``strays`` as they are now, pinned and end to end in the order of
-    their keys. There may be none where all were stray and empty. ``archived`` gets the keys of those that
-    are, and why S3 does not serve them.
+    """All objects under ``prefix`` except ``strays``, pinned and placed end to end in the order of their
+    keys. The list is empty if all objects are stray and empty. ``archived`` gets the keys of archived
+    objects, each with the reason why S3 does not serve it.
 
     Raises SourceNotFound if there is none, InvalidRequest (more than ``MAX_OBJECTS``), SourceUnreadable (one
     is archived, and there is no ``archived``), AccessDenied, Throttled, Transient.
@@ -149,7 +149,7 @@ def _pinned(
 ) -> Iterator[tuple[str, int, str]]:
     """The key, size and ETag of each object, page by page."""
     for page in pages:
-        meter.count("s3_puts")  # which cost as much as a LIST
+        meter.count("s3_puts")  # a LIST costs as much as a PUT
         for entry in page.get("Contents", ()):
             if strays.skip(entry["Key"], entry["Size"]):
                 continue

@@ -37,7 +37,7 @@ _STATUS_OF = (
 
 OTHER_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 THROTTLES = {"SlowDown", "ServiceUnavailable", "TooManyRequests", "RequestLimitExceeded", "Busy"}
-PASSING = {
+RETRYABLE = {
     "BadDigest",
     "ConditionalRequestConflict",
     "IncompleteBody",
@@ -60,23 +60,23 @@ ARCHIVED = "it is archived: restore it (aws s3api restore-object), or copy it to
 
 
 class Refusal(NamedTuple):
-    """An answer of S3 that is an error. An answer to HEAD has neither code nor message."""
+    """An error answer of S3. Answers to HEAD have neither code nor message."""
 
     status: int
     code: str = ""
     message: str = ""
 
     def error(self, bucket: str, name: str) -> FanfoldError:
-        """Our error for the refusal of ``name``, an object in ``bucket`` or all under a prefix: with S3's own
-        words, and what to do."""
-        return self._elsewhere(bucket, name) or self._passing(name) or self._lasting(name)
+        """Our error for ``name``, which is an object or a prefix in ``bucket``: it quotes S3 and says what to
+        do."""
+        return self._elsewhere(bucket, name) or self._temporary(name) or self._permanent(name)
 
     @property
     def _said(self) -> str:
         return f"{self.code}: {self.message}" if self.message else self.code or f"status {self.status}"
 
     def _elsewhere(self, bucket: str, name: str) -> FanfoldError | None:
-        """The object does not exist, or is another one."""
+        """The object does not exist or has changed."""
         if self.code == "NoSuchVersion":
             return SourceChanged(f"{name}: the version that the run reads was deleted: start a new run.")
         if self.status == 404:
@@ -90,16 +90,16 @@ class Refusal(NamedTuple):
             )
         return None
 
-    def _passing(self, name: str) -> FanfoldError | None:
+    def _temporary(self, name: str) -> FanfoldError | None:
         """Another attempt may succeed."""
         if self.code in THROTTLES or "throttl" in self.code.lower() or self.status in (429, 503):
             return Throttled(f"S3 throttled {name}: {self._said}")
         # Without a code, the cause is unknown.
-        if self.status not in (401, 403) and (self.code in {"", *PASSING} or self.status >= 500):
+        if self.status not in (401, 403) and (self.code in {"", *RETRYABLE} or self.status >= 500):
             return Transient(f"S3 did not serve {name}: {self._said}")
         return None
 
-    def _lasting(self, name: str) -> FanfoldError:
+    def _permanent(self, name: str) -> FanfoldError:
         """A person has to change something."""
         message = self.message.lower()
         if self.code == "InvalidObjectState":
@@ -128,8 +128,8 @@ class Refusal(NamedTuple):
             advice = "S3 does not accept the credentials of this function: try again, or deploy again."
         elif "explicit deny" in self.message.lower():
             advice = (
-                "a policy forbids it, which no permission can outweigh: change the policy that S3 names, "
-                "such as the bucket's own."
+                "a policy denies it explicitly, and no permission overrides that: change the policy that S3 "
+                "names, such as the bucket's own."
             )
         elif "requester" in self.message.lower():
             advice = "the reader has to pay: deploy with -c requester_pays=true."
@@ -163,8 +163,8 @@ def _element(name: str, text: str) -> str:
 
 def open_bucket(bucket: str, url_suffix: str, *, requester_pays: bool = False) -> S3Store:
     """A client for ``bucket``, with the region and the credentials of the environment. It retries server
-    errors, lost connections and answers that take 30 s (its default) up to five times within a minute; the
-    fan-out retries what is worse. With ``requester_pays``, each request agrees to pay.
+    errors, lost connections and answers that take longer than 30 s (its default), up to five times within a
+    minute; the fan-out retries the rest. With ``requester_pays``, each request accepts the charges.
 
     The endpoint is passed because obstore would use amazonaws.com in every partition. The environment can
     name another one. A warm process reuses the client and its connections.
@@ -202,7 +202,7 @@ def check_key(key: str) -> None:
 
 
 def obstore_sends(key: str) -> bool:
-    """Whether obstore would request exactly that key. It silently drops a slash at either end, and would read
+    """Whether obstore requests exactly this key. It silently drops a slash at either end, and would read
     another object.
 
     >>> [key for key in ("a/b", "a//b", "/a", "a/", "a/../b", "a\\x01b", "a b") if obstore_sends(key)]

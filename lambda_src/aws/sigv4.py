@@ -37,8 +37,8 @@ def signed(
     body: bytes,
     now: float,
 ) -> dict[str, str]:
-    """``headers``, which name the host, with those that sign a request at ``now``, in seconds since the
-    epoch. ``path`` is as it is sent, percent-encoded; ``query`` is not encoded yet."""
+    """``headers``, which include the host, with those that sign the request at ``now``, in seconds since the
+    epoch. ``path`` is percent-encoded, as it is sent; ``query`` is not encoded yet."""
     at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
     date = at[:8]
     token = {"x-amz-security-token": credentials.session_token} if credentials.session_token else {}
@@ -50,7 +50,7 @@ def signed(
     canonical = "\n".join(
         [
             method,
-            # All services but S3 sign it encoded twice.
+            # Every service but S3 signs the path encoded twice.
             path if scope.service == "s3" else quote(path, safe="/~"),
             encoded(sorted(query)),
             *(f"{name}:{to_sign[name]}" for name in sorted(to_sign)),
@@ -77,7 +77,7 @@ def encoded(query: Sequence[tuple[str, str]]) -> str:
 
 @lru_cache(maxsize=8)
 def _key(secret_access_key: str, date: str, scope: Scope) -> bytes:
-    """The signing key of a day."""
+    """The signing key for one day."""
     key = f"AWS4{secret_access_key}".encode()
     for part in (date, scope.region, scope.service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lambda_src.aws.own_requests import OwnRequests
 
 PIN_BYTES = 16 << 10
-"""The first bytes of an object, enough for gzip and xz to start unpacking."""
+"""Size of the first read of an object: enough to start unpacking gzip and xz."""
 
 
 def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> tuple[Source, Listing]:
@@ -38,7 +38,7 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
         size, etag, found = _head(objects, bucket, key, version)
     except FanfoldError as error:
         if version or not isinstance(error, SourceNotFound):
-            # The answer to GET says why; that to HEAD has no body.
+            # The answer to GET says why; an answer to HEAD has no body.
             _get(objects, bucket, key, (0, 1), {"version": version} if version else {})
         raise
     one = Placed(0, key, size, etag)
@@ -57,7 +57,7 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
         first_bytes = read_one(*first)
     stored = Readable(name_of(bucket, key, None), size, read_one)
     compression = detect_format(stored, first_bytes)
-    # The others are checked by the block that reads them.
+    # Other formats are checked by the block that reads them.
     if compression in ("gzip", "xz") or (compression != "plain" and size <= PIN_BYTES):
         check_beginning(stored, compression, first_bytes)
     return Source(bucket, key, etag, size, version_id=found), Listing([one._replace(format=compression)])

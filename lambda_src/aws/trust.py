@@ -1,4 +1,4 @@
-"""Which certificate authorities are trusted (docs/decisions/0028).
+"""The certificate authorities that connections trust (docs/decisions/0028).
 
 Loading the system's authorities, about 144, takes a cold start ten times as long as loading the seven that
 certify Amazon's services. The system's are loaded only if these are not enough.
@@ -31,9 +31,9 @@ class Trust:
             return self._context
 
     def believes_more(self, context: ssl.SSLContext, host: str, error: ssl.SSLCertVerificationError) -> bool:
-        """Whether to ask ``host`` again, which ``context`` did not believe: the system's authorities are
-        believed from now on, and a line of log says so. Not where the environment names others, or where they
-        did not do either."""
+        """Whether to try ``host`` again, whose certificate ``context`` rejected. From now on the system's
+        authorities are trusted, and a log line says so. False if they are trusted already, or if the
+        environment names the authorities."""
         with self._lock:
             if context is not self._context:
                 return True  # another thread has met it, too

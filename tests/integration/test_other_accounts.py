@@ -87,7 +87,7 @@ NO_REASON = (
             "AccessDenied",
             "User: x is not authorized to perform: y with an explicit deny in a resource-based policy",
             AccessDenied,
-            "explicit deny in a resource-based policy.*no permission can outweigh: change the policy",
+            "explicit deny in a resource-based policy.*no permission overrides that: change the policy",
         ),
         (403, "AccessDenied", "Requester Pays bucket", AccessDenied, "deploy with -c requester_pays=true"),
         (

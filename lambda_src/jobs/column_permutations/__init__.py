@@ -1,8 +1,8 @@
 """Tests every choice of columns of a table: how well do 1 to 3 of them explain another, linearly?
 
 A *choice* is a target and a set of 1 to 3 predictors (``ranks``). Its figure is R squared of the
-least-squares fit with intercept (``fit``), on the rows of a table without empty cells (``table``). Shown are
-the ten best of each number of predictors (``best``). Units are the ranks of choices.
+least-squares fit with intercept (``fit``), on the rows of a table without empty cells (``table``). The result
+has the ten best choices for each number of predictors (``best``). Units are the ranks of choices.
 
 R squared of a constant target is undefined: such choices are tested and counted, but never ranked. A
 predictor that is constant or collinear with others adds nothing.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lambda_src.jobs.column_permutations.table import Table
 
 MAX_BYTES = 200_000_000
-"""Of the table's text."""
+"""Size limit of the table's text, in bytes."""
 
 
 def measure(source: Input) -> Measured:
@@ -47,15 +47,15 @@ def map_block(block: Span, source: Input) -> Mapped:
 
 
 def _read(source: Input) -> "Table":
-    # Only the functions that measure and map, parse_file and parse_block, have NumPy, whose layer they alone
-    # pay for: reducers and the client load this module without.
+    # Only parse_file and parse_block, which measure and map, have the layer with NumPy: reducers and the
+    # client load this module without it.
     from lambda_src.jobs.column_permutations.table import read_table  # noqa: PLC0415
 
     return read_table(source.whole(MAX_BYTES))
 
 
 def reduce_size(_size: str, lines: Iterable[bytes]) -> Reduced:
-    """The ten best of the blocks' ten best: none that is missing there can be among them."""
+    """The ten best of all choices, from the ten best of each block."""
     tested = 0
     best: list[Scored] = []
     for line in lines:

@@ -5,18 +5,20 @@ from typing import Any, NamedTuple
 
 TOP = 10
 BILLION = 10**9
-"""R squared has 9 decimals."""
+"""Scale of R squared, which has 9 decimals."""
 
 
 class Scored(NamedTuple):
-    """A choice by name and what it came to: minus R squared in billionths, so that the best sorts first."""
+    """A choice by the names of its columns, with minus its R squared in billionths, so that the best sorts
+    first."""
 
     minus_billionths: int
     target: str
     predictors: tuple[str, ...]
 
     def as_result(self) -> dict[str, Any]:
-        """As the answer shows it. Whole numbers come back from the results table as such, so 0 and 1 are."""
+        """As the answer shows it. 0 and 1 are integers, because the results table returns whole numbers as
+        integers."""
         whole, billionths = divmod(-self.minus_billionths, BILLION)
         r_squared = whole + billionths / BILLION if billionths else whole
         return {"target": self.target, "predictors": list(self.predictors), "r_squared": r_squared}

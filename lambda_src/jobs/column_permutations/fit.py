@@ -6,15 +6,15 @@ integers below 2**53: the matrix product is exact, in whatever order a processor
 centred inner products is then made of Python's integers. All that follows is elementwise IEEE arithmetic. So
 a choice's figure depends on the table alone: not on the block, the batch, the machine or the order of rows.
 
-**Accuracy.** Inner products show half of the digits by which nearly collinear columns differ. So they have
-106 bits (double-double arithmetic) until the predictors are eliminated. R squared is right to 9 decimals
-unless the predictors are collinear to about 1e-7 of their spread; below that the rounding of cells to 64-bit
-floats begins to decide, and for ``numpy.linalg.lstsq`` no later.
+**Accuracy.** In inner products, nearly collinear columns lose half of the digits by which they differ. So
+these have 106 bits (double-double arithmetic) until the predictors are eliminated. R squared is right to 9
+decimals unless the predictors are collinear to about 1e-7 of their spread; below that, the rounding of cells
+to 64-bit floats begins to decide, as it does in ``numpy.linalg.lstsq``.
 
-**Collinear.** A predictor is rounding noise, and adds nothing, if the intercept and the predictors eliminated
-before it leave no more of it (root mean square) than 2**-50, about 1e-15, of its largest cell and of what
-theirs pass on. R squared is then that of the pseudo-inverse, as from ``lstsq``. A constant predictor adds
-nothing either.
+**Collinear predictors.** A predictor adds nothing if the intercept and the predictors eliminated before it
+leave only rounding noise of it (root mean square): at most 2**-50, about 1e-15, of its largest cell and of
+the noise that those predictors pass on. R squared is then that of the pseudo-inverse, as from ``lstsq``. A
+constant predictor adds nothing either.
 """
 
 from typing import NamedTuple
@@ -29,15 +29,15 @@ _integers = np.frompyfunc(int, 1, 1)
 _SLICE_BITS = 18
 _ROWS_AT_ONCE = 1 << 11
 _ROUNDING = -50
-"""Of a cell, as a power of two: twice over what reading, shifting and scaling it may change, for up to four
-columns."""
+"""Rounding noise of a cell, as a power of two: twice what reading, shifting and scaling may change, for up to
+four columns."""
 
 
 class Left(NamedTuple):
-    """What some eliminated predictors leave of the columns.
+    """What is left of the columns once some predictors are eliminated.
 
-    ``high + low``: inner products of some columns (rows) and all. ``explained``: how much of each column's
-    variance is gone. ``noise``: as much of a column's variance may come of rounding."""
+    ``high + low``: inner products of some columns (rows) with all columns. ``explained``: the explained part
+    of each column's variance. ``noise``: the part of a column's variance that may be due to rounding."""
 
     high: Floats
     low: Floats
@@ -46,8 +46,8 @@ class Left(NamedTuple):
 
 
 def inner_products(cells: Floats) -> Left:
-    """Of the centred columns, each scaled by a power of two to a variance of 1/4 to 1. Exact but for the
-    rounding of the result to 106 bits."""
+    """Inner products of the centred columns, each scaled by a power of two to a variance of 1/4 to 1. They
+    are exact except for rounding the result to 106 bits."""
     rows, columns = cells.shape
     smallest, largest = cells.min(axis=0), cells.max(axis=0)
     exponents = np.frexp(np.maximum(-smallest, largest))[1]
@@ -94,7 +94,7 @@ def inner_products(cells: Floats) -> Left:
 
 
 def eliminate(left: Left, predictor: int, rows: slice) -> Left:
-    """``rows`` of what is left after ``predictor``, too."""
+    """What is left of ``rows`` once ``predictor`` is eliminated, too."""
     high, low = left.high[rows], left.low[rows]
     variance = left.high[predictor, predictor]
     if variance <= left.noise[predictor]:
@@ -119,7 +119,8 @@ def eliminate(left: Left, predictor: int, rows: slice) -> Left:
 
 
 def r_squared(left: Left, rows: range, variances: Floats) -> Floats:
-    """R squared of every column (across) on each of ``rows`` (down) and all that was eliminated."""
+    """R squared of every column (across), explained by each of ``rows`` (down) and all eliminated
+    predictors."""
     own = left.high[:, rows.start : rows.stop].diagonal()
     own = np.where(own > left.noise[rows.start : rows.stop], own, np.inf)
     # The same bits for a on b and b on a.

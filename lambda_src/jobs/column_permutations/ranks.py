@@ -18,7 +18,8 @@ BLOCKS = 32
 MIN_BLOCK_CHOICES = 100_000
 
 BATCH_CHOICES = 1 << 14
-"""Computed at once: some ten arrays of so many floats stay in a processor's second-level cache."""
+"""Number of choices computed at once: about ten arrays of as many floats fit into a processor's second-level
+cache."""
 
 
 class Choice(NamedTuple):
@@ -45,9 +46,9 @@ def block_choices(columns: int) -> int:
     """How many choices a block has by default.
 
     A processor tests 25 to 60 million a second, but every block reads the table (50 MB/s) and multiplies its
-    columns (up to 6 s) anew. So a table has at most ``BLOCKS`` blocks: the largest, of 500 columns, 5 s of
-    tests in each on a core of a server, and about twice that on Lambda. Less than ``MIN_BLOCK_CHOICES`` are
-    not worth a function's start.
+    columns (up to 6 s). So a table has at most ``BLOCKS`` blocks. With 500 columns, the most, a block takes 5
+    s of tests on a core of a server, and about twice that on Lambda. Fewer choices than ``MIN_BLOCK_CHOICES``
+    are not worth starting a function.
 
     >>> [block_choices(columns) for columns in (2, 80, 500)]
     [100000, 205598, 323578110]
@@ -80,13 +81,13 @@ def unrank(rank: int, columns: int) -> Choice:
 
 @cache
 def _sets_below(columns: int, size: int) -> list[int]:
-    """For each column, how many sets of that size are all of columns before it."""
+    """For each column, the number of sets of this size that have only columns before it."""
     return [comb(column, size) for column in range(columns)]
 
 
 class Batch(NamedTuple):
-    """Consecutive choices: ``others`` and one of ``rows`` predict each other column, but the first ``skip``
-    targets of the first row and the last ``cut`` of the last."""
+    """Consecutive choices: ``others`` and one of ``rows`` predict each other column, except the first
+    ``skip`` targets of the first row and the last ``cut`` targets of the last."""
 
     rows: range
     others: tuple[int, ...]

@@ -45,7 +45,7 @@ def evaluate(block: Span, table: Table) -> list[tuple[int, list[Scored]]]:
 
 
 def _leave_out_others(figures: Floats, batch: Batch) -> None:
-    """Make NaN of what is no choice of ``batch``."""
+    """Set what is not a choice of ``batch`` to NaN."""
     numbers = np.arange(len(batch.rows))
     figures[numbers, batch.rows.start + numbers] = np.nan
     figures[:, batch.others] = np.nan

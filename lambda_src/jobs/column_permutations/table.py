@@ -1,7 +1,7 @@
 """A table from CSV in UTF-8 (RFC 4180; a byte order mark, ``\\n`` alone and blank lines are fine).
 
 The first row names the columns; other cells are decimal numbers or empty, with spaces around them or not.
-Rows with an empty cell are left out and counted. Whatever else is found is refused by row and column; the
+Rows with an empty cell are left out and counted. Anything else is an error that names the row and column; the
 header is row 1.
 """
 
@@ -22,10 +22,10 @@ MAX_COLUMNS = 500
 MAX_ROWS = 100_000
 MAX_HEADER_BYTES = 100_000
 MAX_NAME_CHARACTERS = 256
-"""Names travel through the table of results, whose items have at most 400 KB."""
+"""Limits of a table. Names are stored in the results table, whose items have at most 400 KB."""
 
 CHUNK_BYTES = 1 << 20
-"""Parsed at once; a longer row is refused."""
+"""Number of bytes parsed at once. A longer row is an error."""
 
 
 class Table(NamedTuple):
@@ -103,7 +103,7 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars", "^": "care
 
 
 def _other_separator(names: tuple[str, ...]) -> str:
-    """A hint, where the only name of a header seems to be several."""
+    """A hint if the only name in a header looks like several."""
     header = "".join(names)
     most = max(_SEPARATORS, key=header.count)
     if not header.count(most):
@@ -140,9 +140,9 @@ def _values(chunk: bytes, columns: tuple[str, ...], first_row: int) -> Floats:
 
 
 def _plain_values(chunk: bytes, columns: int) -> Floats | None:
-    """The cells of rows with nothing wrong or unusual in them, else None."""
+    """The cells of rows that have nothing unusual in them, else None."""
     chunk = chunk.replace(b", ", b",")
-    # Blanks must not remain: NumPy reads a number from a cell that holds nothing else.
+    # No blanks may remain: NumPy reads a number from a cell that has only blanks.
     if chunk.translate(None, _PLAIN):
         return None
     characters = np.frombuffer(chunk, np.uint8)
@@ -160,9 +160,10 @@ def _plain_values(chunk: bytes, columns: int) -> Floats | None:
 
 
 def _short_decimals(text: bytes, points: NDArray[np.int64], ends: NDArray[np.int64]) -> Floats | None:
-    """Cells without exponents, as an integer by a power of ten: both exact, so the quotient is rounded right.
+    """Cells without exponents, each as an integer divided by a power of ten. Both are exact, so the quotient
+    is rounded correctly.
 
-    Ten times as fast as ``_floats``; None if one has too many digits, or none.
+    Ten times as fast as ``_floats``; None if a cell has too many digits, or none.
     """
     digits = text.replace(b".", b"")
     if digits.translate(None, b"0123456789-,") or b"-," in digits or b".-" in text:
@@ -187,7 +188,7 @@ def _short_decimals(text: bytes, points: NDArray[np.int64], ends: NDArray[np.int
 
 
 _POWERS = np.array([float(10**power) for power in range(23)])
-"""Those that are floats exactly."""
+"""Powers of ten that floats represent exactly."""
 
 
 def _floats(text: bytes) -> Floats | None:
@@ -208,7 +209,7 @@ def _filled(text: bytes, filler: bytes) -> bytes:
 
 def _unquoted(chunk: bytes, columns: tuple[str, ...], first_row: int) -> bytes:
     """The same rows without quotes."""
-    lines = chunk.decode("latin-1").split("\n")[:-1]  # What is not ASCII is no number either way.
+    lines = chunk.decode("latin-1").split("\n")[:-1]  # Text that is not ASCII is not a number either way.
     rows = csv.reader(lines, strict=True)
     unquoted = []
     for number in range(len(lines)):
