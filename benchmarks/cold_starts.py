@@ -6,6 +6,9 @@ Once with bytecode of our code and the layer, as it is deployed, and once withou
 process can leave any. The runtime's boto3 has none, the standard library has it. Clients are made and ask for
 nothing, so no TLS is in it. What only another Python than Lambda's needs is left out; run it by Lambda's to
 have that one's figures: make PYTHON=python3.13.
+
+By Python 3.13.0, with and without bytecode: parse_file 104 and 156 ms, parse_block 60 and 95,
+get_all_occurrences 88 and 118, get_occurrences 97 and 137, log_results 84 and 115. boto3 alone took 531.
 """
 
 import os

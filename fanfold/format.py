@@ -70,10 +70,12 @@ def block_text(units: int, unit: str) -> str:
 
     >>> block_text(1 << 24, "bytes"), block_text(1 << 18, "choices")
     ('16 MiB', '262,144 choices')
-    >>> block_text(1, "bytes")
-    '1 bytes'
+    >>> block_text(1, "bytes"), block_text(21_739_131, "bytes")
+    ('1 bytes', '21.7 MB')
     """
-    return f"{units / MIB:g} MiB" if unit == BYTES and units >= MIB >> 2 else f"{units:,} {unit}"
+    if unit != BYTES or units < MIB >> 2:
+        return f"{units:,} {unit}"
+    return f"{units / 1e6:,.1f} MB" if units % (MIB >> 2) else f"{units / MIB:g} MiB"
 
 
 def time_text(seconds: float) -> str:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import Struct
 
 from lambda_src.errors import JobContractViolated, RulesChanged, TooManyDistinct
+from lambda_src.figures import Figures
 from lambda_src.records import Rule
 
 BYTES = "bytes"
@@ -171,6 +172,7 @@ class Job(Struct, frozen=True):
     job's own fields of the answer, from what ``measure`` found, the summed extras, and the results by part.
     ``unit`` is what messages call its units. ``concerns`` describe its findings. The engine
     looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map`` does, at less cost.
+    ``figures`` say what the job takes, for the plan of a run.
     """
 
     rules: str
@@ -185,6 +187,7 @@ class Job(Struct, frozen=True):
     unit: str = BYTES
     concerns: Mapping[str, Concern] = {}
     finds_invalid_utf8: bool = False
+    figures: Figures = {}
 
     def touched(self, block: Span, input_bytes: int) -> Span:
         """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""

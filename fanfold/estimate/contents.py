@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fanfold.errors import NotModelled, SourceError
-from fanfold.estimate.workload import Figure, Stored, Workload
+from fanfold.estimate.workload import Stored, Workload
 from fanfold.jobs import client_job
 from fanfold.runs.source import S3, Local, Object, Objects, check_in_s3
 from lambda_src.errors import FanfoldError
+from lambda_src.figures import Figure
 from lambda_src.input.addresses import Addresses, Placed
 from lambda_src.input.compression import BZIP2_STREAM, Archive
 from lambda_src.input.formats import LOOK_BYTES, Compression, Format, Readable, check_unpacked, detect_format

@@ -8,18 +8,14 @@ from rich.text import Text
 
 from fanfold.cli.output import ITEM_NAMES
 from fanfold.errors import NotModelled
-from fanfold.estimate.model import (
-    ENGINE,
-    ORCHESTRATORS,
-    Modelled,
-    Suggestion,
-    model,
-    suggest,
-)
-from fanfold.estimate.workload import Figures, Stored, Workload
+from fanfold.estimate.model import Given, Modelled, at_once, curve, model, plan
+from fanfold.estimate.workload import Stored, Workload
 from fanfold.format import block_text, counted, dollars_text, size_text, time_text
 from fanfold.safe_text import visible
+from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
 from lambda_src.job import BYTES
+from lambda_src.run.figures import ENGINE
+from lambda_src.run.plan import Plan, Wanted
 from lambda_src.run.prices import Prices, athena_dollars, prices_of, storage_dollars
 from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S
 
@@ -43,46 +39,44 @@ FAR_FROM_LIMIT = 0.7
 
 
 class Estimate(NamedTuple):
-    """What a run of ``workload`` takes, in the suggested setting where all is cold, and where it is ``warm``,
-    in an account that may run ``quota`` Lambdas at once. ``bound_by`` is the archive that it waits for."""
+    """What a run of ``workload`` takes by its ``plan``, in an account that may run ``quota`` Lambdas at once:
+    where all is cold, and where it is ``warm``; what a run takes that does not say how many Lambdas work at
+    once (``default``); the curve over block sizes. ``bound_by`` is the archive that it waits for."""
 
     workload: Workload
     input_bytes: int
     quota: int
     prices: Prices
     prices_name: str
-    cold: Suggestion
+    plan: Plan
+    cold: Modelled
     warm: Modelled
+    default: Modelled
+    curve: tuple[Modelled, ...]
     bound_by: Stored | None
 
 
 def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> Estimate:
-    """The estimate for an input of that size. Raises NotModelled where no run of it succeeds."""
+    """The estimate for an input of that size. Raises NotModelled where a run of it cannot succeed."""
     if not input_bytes:
         workload = workload._replace(objects=())  # a run reads none of them
     price_list = prices_of(region, ARCHITECTURE)
     prices, name = price_list.prices, price_list.name
-    figures = {**ENGINE, **workload.figures}
-    cold = _suggested(workload, quota, prices, figures)
-    archive, archive_s = cold.modelled.archive, cold.modelled.archive_s
-    bound_by = archive if archive and 2 * archive_s > cold.modelled.seconds else None
-    if cold.modelled.obstacle:
+    given, wanted, concurrency = _given(workload, prices), Wanted(workload.block_units), at_once(quota)
+    planned = plan(given, concurrency, wanted)
+    cold, warm = (model(given, planned, concurrency, cold=cold) for cold in (True, False))
+    bound_by = cold.archive if cold.archive and 2 * cold.archive_s > cold.seconds else None
+    if cold.obstacle:
         raise NotModelled(
-            f"{cold.modelled.obstacle} One Lambda must unpack all of {visible(bound_by.name)}, which is one "
+            f"{cold.obstacle} One Lambda must unpack all of {visible(bound_by.name)}, which is one "
             f"block: {_advice(bound_by)}"
             if bound_by
-            else _too_much(workload, input_bytes, cold.modelled.obstacle, quota, prices)
+            else _too_much(workload, input_bytes, cold.obstacle, quota, prices)
         )
-    warm = model(
-        workload.units,
-        cold.modelled.concurrency,
-        cold=False,
-        block_units=cold.block_units,
-        prices=prices,
-        figures=figures,
-        objects=workload.objects,
-    )
-    return Estimate(workload, input_bytes, quota, prices, name, cold, warm, bound_by)
+    by_default = plan(given, DEFAULT_MAX_CONCURRENCY, wanted)
+    default = model(given, by_default, at_once(quota, DEFAULT_MAX_CONCURRENCY), cold=True)
+    runs = curve(given, concurrency, cold=True)
+    return Estimate(workload, input_bytes, quota, prices, name, planned, cold, warm, default, runs, bound_by)
 
 
 def show(console: Console, found: Estimate) -> None:
@@ -99,31 +93,22 @@ def show(console: Console, found: Estimate) -> None:
             "taken to be like them."
         )
     console.print()
-    console.print(_by_stage(cold.modelled, found.warm))
+    console.print(_by_stage(cold, found.warm))
     if found.bound_by:
         console.print()
-        console.print(_bound(found.bound_by, cold.modelled.archive_s), soft_wrap=True)
+        console.print(_bound(found.bound_by, cold.archive_s), soft_wrap=True)
     console.print()
-    console.print(_by_item(cold.modelled))
-    if "kms_requests" in cold.modelled.dollars_by_item:
+    console.print(_by_item(cold))
+    if "kms_requests" in cold.dollars_by_item:
         console.print(KMS_ASSUMED, soft_wrap=True)
-    console.print(_intermediates(cold.modelled.blob_bytes, found.prices), soft_wrap=True)
+    console.print(_intermediates(cold.blob_bytes, found.prices), soft_wrap=True)
     if workload.unit == BYTES:
         athena = athena_dollars(found.input_bytes, found.prices)
         console.print(f"Athena would charge {dollars_text(athena)} dollars to scan it once.")
     console.print()
-    console.print(
-        f"Suggested: --block-bytes={cold.block_units} --concurrency={cold.max_concurrency}", soft_wrap=True
-    )
-    console.print(cold.reason)
-    default = cold.default
-    takes = default.obstacle or f"{time_text(default.seconds)} and {dollars_text(default.dollars)} dollars."
-    console.print(
-        f"Default: blocks of {default.block_units:,} {workload.unit}, concurrency {default.concurrency:,}"
-        f"{', cannot succeed' if default.obstacle else ''}: {takes}"
-    )
+    console.print(_planned(found), soft_wrap=True)
     console.print()
-    console.print(_curve(cold, workload.unit))
+    console.print(_curve(found))
 
 
 def as_json(job: str, found: Estimate) -> dict[str, Any]:
@@ -141,20 +126,23 @@ def as_json(job: str, found: Estimate) -> dict[str, Any]:
         "prices": found.prices_name,
         "suggested": {
             "block_bytes": cold.block_units,
-            "max_concurrency": cold.max_concurrency,
-            "reason": cold.reason,
-            "cold": _run_as_json(cold.modelled),
+            "block_bytes_because": found.plan.block_because,
+            "shards": cold.shards,
+            "shard_by": cold.shard_by,
+            "shards_because": found.plan.shards_because,
+            "max_concurrency": min(cold.blocks, cold.concurrency),
+            "cold": _run_as_json(cold),
             "warm": _run_as_json(found.warm),
         },
-        "default": _run_as_json(cold.default),
-        "bound_by": {"key": bound_by.name, "how": bound_by.format, "seconds": cold.modelled.archive_s}
+        "default": _run_as_json(found.default),
+        "bound_by": {"key": bound_by.name, "how": bound_by.format, "seconds": cold.archive_s}
         if bound_by
         else None,
         "intermediates": {
-            "bytes": round(cold.modelled.blob_bytes),
-            "dollars_a_day": storage_dollars(cold.modelled.blob_bytes, 1, found.prices),
+            "bytes": round(cold.blob_bytes),
+            "dollars_a_day": storage_dollars(cold.blob_bytes, 1, found.prices),
         },
-        "curve": [_run_as_json(run) for run in cold.curve],
+        "curve": [_run_as_json(run) for run in found.curve],
     }
 
 
@@ -162,6 +150,8 @@ def _run_as_json(run: Modelled) -> dict[str, Any]:
     return {
         "block_bytes": run.block_units,
         "blocks": run.blocks,
+        "shards": run.shards,
+        "shard_by": run.shard_by,
         "seconds": run.seconds,
         "dollars": run.dollars,
         "stages": {
@@ -186,26 +176,19 @@ def _intermediates(blob_bytes: float, prices: Prices) -> str:
 
 def cost_warning(workload: Workload, block_units: int, concurrency: int, region: str) -> str:
     """A sentence, without its full stop, that compares the cost of a run in blocks of this size with that of
-    the suggested size. Empty if the run costs less than a cent, or less than ten times as much."""
-    prices = prices_of(region, ARCHITECTURE).prices
-    figures = {**ENGINE, **workload.figures}
-    suggested = _suggested(workload, concurrency + ORCHESTRATORS, prices, figures).modelled
-    asked = model(
-        workload.units,
-        concurrency,
-        cold=True,
-        block_units=block_units,
-        prices=prices,
-        figures=figures,
-        objects=workload.objects,
+    the planned size. Empty if the run costs less than a cent, or less than ten times as much."""
+    given = _given(workload, prices_of(region, ARCHITECTURE).prices)
+    planned, asked = (
+        model(given, plan(given, concurrency, Wanted(size)), concurrency, cold=True)
+        for size in (workload.block_units, block_units)
     )
-    if asked.dollars <= max(DEAR_DOLLARS, DEARER * suggested.dollars):
+    if asked.dollars <= max(DEAR_DOLLARS, DEARER * planned.dollars):
         return ""
     return (
         f"This run is modelled at {asked.dollars:.2f} dollars and {time_text(asked.seconds)} with "
         f"{asked.blocks:,} blocks of {block_text(asked.block_units, workload.unit)}, but at "
-        f"{dollars_text(suggested.dollars)} dollars and {time_text(suggested.seconds)} with the suggested "
-        f"--block-bytes={suggested.block_units}"
+        f"{dollars_text(planned.dollars)} dollars and {time_text(planned.seconds)} as planned without "
+        f"--block-bytes, in blocks of {block_text(planned.block_units, workload.unit)}"
     )
 
 
@@ -213,7 +196,7 @@ def _too_much(workload: Workload, input_bytes: int, obstacle: str, quota: int, p
     """Why no run succeeds, whatever its blocks, and what to do."""
     instead = "make the input smaller"
     if workload.unit == BYTES:
-        inputs = _inputs_that_succeed(workload, quota, prices, {**ENGINE, **workload.figures})
+        inputs = _inputs_that_succeed(workload, quota, prices)
         size = size_text(input_bytes // inputs)
         instead = f"split it into {inputs:,} inputs of about {size}, and run each by itself"
     return (
@@ -245,27 +228,48 @@ def _advice(archive: Stored) -> str:
     )
 
 
-def _suggested(workload: Workload, quota: int, prices: Prices, figures: Figures) -> Suggestion:
-    return suggest(
+def _given(workload: Workload, prices: Prices) -> Given:
+    return Given(
         workload.units,
-        quota,
-        prices=prices,
-        figures=figures,
-        unit=workload.unit,
-        block_units=workload.block_units,
-        objects=workload.objects,
+        workload.figures,
+        workload.sharded_by,
+        workload.objects,
+        workload.unit,
+        prices,
     )
 
 
-def _inputs_that_succeed(workload: Workload, quota: int, prices: Prices, figures: Figures) -> int:
+def _inputs_that_succeed(workload: Workload, quota: int, prices: Prices) -> int:
     """Into how many equal ones the input must be cut, a power of two, for a run of each to succeed."""
-    inputs = 1
+    inputs, concurrency = 1, at_once(quota)
     while True:
         inputs *= 2
         objects = [one._replace(bytes=one.bytes // inputs) for one in workload.objects]
-        one = workload._replace(units=workload.units // inputs, objects=objects)
-        if not _suggested(one, quota, prices, figures).modelled.obstacle:
+        given = _given(workload._replace(units=workload.units // inputs, objects=objects), prices)
+        planned = plan(given, concurrency, Wanted(workload.block_units))
+        if not model(given, planned, concurrency, cold=True).obstacle:
             return inputs
+
+
+def _planned(found: Estimate) -> str:
+    """What a run chooses by itself, and what to ask for."""
+    cold, unit = found.cold, found.workload.unit
+    reducers = counted(cold.shards, "reducer")
+    blocks = (
+        f"Planned: {counted(cold.blocks, 'block')} of at most {block_text(cold.block_units, unit)} "
+        f"({found.plan.block_because}), {reducers} by {cold.shard_by} ({found.plan.shards_because})."
+    )
+    if found.default.concurrency == cold.concurrency:
+        return f"{blocks} A run plans the same by itself."
+    default = found.default
+    takes = (
+        default.obstacle
+        or f"it takes {time_text(default.seconds)} and {dollars_text(default.dollars)} dollars."
+    )
+    return (
+        f"{blocks} To run it so: --concurrency={cold.concurrency}. Without it, "
+        f"{'the run cannot succeed: ' if default.obstacle else ''}{takes}"
+    )
 
 
 def _by_stage(cold: Modelled, warm: Modelled) -> Table:
@@ -304,18 +308,22 @@ def _by_item(run: Modelled) -> Table:
     return table
 
 
-def _curve(suggestion: Suggestion, unit: str) -> Table:
-    """Too coarse gains nothing, too fine costs more than it saves."""
+def _curve(found: Estimate) -> Table:
+    """Too coarse gains nothing, too fine costs more than it saves. The plan, which may be between two sizes,
+    has a line of its own."""
+    unit = found.workload.unit
     table = Table(box=None, pad_edge=False, header_style="bold")
     in_units = "" if unit == BYTES else f", in {unit}"
     for heading in (f"Block{in_units}", "Blocks", "Time", "Dollars"):
         table.add_column(heading, justify="right")
     table.add_column("")
-    slowest = max(run.seconds for run in suggestion.curve)
-    for run in suggestion.curve:
-        chosen = run.block_units == suggestion.block_units
+    others = [run for run in found.curve if run.blocks != found.cold.blocks]
+    runs = sorted([*others, found.cold], key=lambda run: run.block_units)
+    slowest = max(run.seconds for run in runs)
+    for run in runs:
+        chosen = run is found.cold
         bar = "#" * max(1, round(BAR_COLUMNS * run.seconds / slowest))
-        note = " suggested" if chosen else (" cannot succeed" if run.obstacle else "")
+        note = " planned" if chosen else (" cannot succeed" if run.obstacle else "")
         table.add_row(
             block_text(run.block_units, unit) if unit == BYTES else f"{run.block_units:,}",
             f"{run.blocks:,}",

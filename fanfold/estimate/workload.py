@@ -1,22 +1,14 @@
 """What a run of a job has to do with an input, for the model: each job brings its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from fanfold.runs.source import Local
-from lambda_src.job import BYTES
-
-
-class Figure(NamedTuple):
-    """``kind`` is measured, published, assumed, or code: what this project's own code does."""
-
-    value: float
-    unit: str
-    kind: str
-    what: str
-
-
-Figures = Mapping[str, Figure]
+from lambda_src.figures import Figures
+from lambda_src.input.formats import Format
+from lambda_src.job import BYTES, Job
+from lambda_src.run.figures import figures_of
+from lambda_src.run.plan import By
 
 
 class Stored(NamedTuple):
@@ -25,7 +17,7 @@ class Stored(NamedTuple):
 
     name: str
     bytes: int
-    format: str = "plain"
+    format: Format = "plain"
     ratio: float = 1.0
     stream_bytes: int = 0
 
@@ -39,28 +31,25 @@ class Stored(NamedTuple):
 
 class Workload(NamedTuple):
     """``units`` to process. ``figures`` say what they take; ``about`` names the job and the input on which
-    those were measured. ``block_units`` is the job's own choice, if it has one. If units are bytes, they are
-    those of ``objects``, or of one plain object; ``looked_at`` counts the objects examined."""
+    those were measured. ``block_units`` is the job's own choice, if it has one; its reducers are
+    ``sharded_by`` these. If units are bytes, they are those of ``objects``, or of one plain object;
+    ``looked_at`` counts the objects examined."""
 
     about: str
     units: int
     figures: Figures
     unit: str = BYTES
     block_units: int | None = None
+    sharded_by: Sequence[By] = ()
     objects: Sequence[Stored] = ()
     looked_at: int = 0
-
-
-BYTE_BY_BYTE: Figures = {
-    "reads": Figure(1, "bytes", "code", "of the input that a block reads for each of its units"),
-    "whole": Figure(0, "bytes", "code", "of the input that every block, and parse_file, reads in addition"),
-    "prepare": Figure(0, "s", "code", "processor time of a block before its first unit"),
-    "measure": Figure(0, "s", "code", "processor time of parse_file to know how many units there are"),
-    "imports_job": Figure(0, "s", "code", "imports of packages that the job brings"),
-}
-"""Figures of every job whose units are the bytes of its input."""
 
 
 def bytes_of(source: Local | int) -> int:
     """Its size."""
     return source.bytes if isinstance(source, Local) else source
+
+
+def byte_by_byte(about: str, job: Job, size: int) -> Workload:
+    """The workload of a job whose units are the bytes of its input, by the job's own figures."""
+    return Workload(about, size, figures_of(job), sharded_by=("part",))

@@ -1,8 +1,7 @@
 """Requests for each hour of the day, by status, and the most frequent path of each hour.
 
 There is no ranking for the whole day: a path that is in no hour's ten most frequent ones could still
-come first. The model's figures were measured on one core of an x86 server, on generated logs in Combined Log
-Format, 159 bytes a line. Logs of load balancers have longer lines, and take half the time.
+come first.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,37 +13,13 @@ from rich.table import Table as TerminalTable
 
 from fanfold.demo.logs import write_logs
 from fanfold.demo.sample import Sample, differences
-from fanfold.estimate.workload import BYTE_BY_BYTE, Figure, Figures, Workload, bytes_of
+from fanfold.estimate.workload import Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural, share_text, size_text
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.jobs._terminal import side_by_side
 from fanfold.report.figures import Layer, Result, Stack, Table
 from fanfold.runs.source import Local
-
-FIGURES: Figures = {
-    **BYTE_BY_BYTE,
-    "count": Figure(50, "MB/s", "measured", "matching lines, per core: 46 to 64"),
-    "reduce": Figure(
-        35, "MB/s", "measured", "summing lines, per core: 28 to 83, the more new paths the slower"
-    ),
-    "blob": Figure(0.106, "", "measured", "bytes of a blob per byte of a block of 5 MiB"),
-    "blob_growth": Figure(
-        -0.11,
-        "",
-        "measured",
-        "exponent by which that changes with the size of a block: up to 20 MiB, beyond assumed",
-    ),
-    "largest_part": Figure(2.3, "", "measured", "the largest part's line against the mean of all"),
-    "entry": Figure(32, "bytes", "measured", "a distinct path and its counts in a line"),
-    "parts": Figure(25, "", "code", "parts, one reducer each"),
-    "distinct": Figure(
-        1_600_000, "paths", "code", "distinct ones, of 25 bytes, that a reducer sums in one pass"
-    ),
-    "block_distinct": Figure(
-        18_750_000, "paths", "code", "distinct ones that a block's lines may hold, each hour's apart"
-    ),
-}
-
+from lambda_src.jobs.access_log import JOB as ENGINE_JOB
 
 CLASSES = {
     "2": ("2xx", "good"),
@@ -151,7 +126,7 @@ def _first(top: list[dict[str, Any]]) -> tuple[str | None, int | None]:
 
 def workload(source: Local | int) -> Workload:
     """Its units are the bytes of the input."""
-    return Workload("access_log on logs in Combined Log Format", bytes_of(source), FIGURES)
+    return byte_by_byte("access_log on logs in Combined Log Format", ENGINE_JOB, bytes_of(source))
 
 
 def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:

@@ -14,15 +14,17 @@ from fanfold.demo.sample import Sample, differences
 from fanfold.demo.table import write_table
 from fanfold.errors import NotModelled, SourceError
 from fanfold.estimate.contents import input_of
-from fanfold.estimate.workload import BYTE_BY_BYTE, Figure, Figures, Workload
+from fanfold.estimate.workload import Workload
 from fanfold.format import counted, plural
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.report.figures import Ranking, Rankings, Result
 from fanfold.runs.source import Local
 from fanfold.safe_text import visible
 from lambda_src.errors import FanfoldError
+from lambda_src.figures import BYTE_BY_BYTE, Figure, Figures
 from lambda_src.jobs.column_permutations import JOB as ENGINE_JOB
 from lambda_src.jobs.column_permutations import MAX_BYTES
+from lambda_src.run.figures import figures_of as figures_of_job
 
 READ_MB_PER_S = 55.0
 PAIR_S = 2.1e-6
@@ -41,9 +43,9 @@ FIGURES: Figures = {
     ),
     "largest_part": Figure(2.8, "", "measured", "the largest part's line against the mean of all"),
     "entry": Figure(25, "bytes", "measured", "a choice in a line"),
-    "parts": Figure(3, "", "code", "parts, one reducer each"),
     "distinct": Figure(math.inf, "choices", "code", "a reducer keeps the ten best"),
     "block_distinct": Figure(math.inf, "choices", "code", "a block keeps the ten best"),
+    "block_counts": Figure(math.inf, "choices", "code", "a block keeps the ten best"),
 }
 
 
@@ -136,6 +138,7 @@ def workload(source: Local | int) -> Workload:
         figures_of(columns, rows, source.bytes, text_bytes),
         "choices",
         measured.block_units,
+        ("part",),
     )
 
 
@@ -150,6 +153,7 @@ def figures_of(columns: int, rows: int, stored_bytes: int, text_bytes: int | Non
     read_s = (text_bytes or stored_bytes) / 1e6 / READ_MB_PER_S
     products_s = columns**2 * (PAIR_S + rows * ROW_OF_PAIR_S)
     return {
+        **figures_of_job(ENGINE_JOB),
         **BYTE_BY_BYTE,
         **FIGURES,
         "whole": Figure(

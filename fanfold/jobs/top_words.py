@@ -1,5 +1,4 @@
-"""Counting words. The model's figures were measured on one core of an x86 server, on text as in English
-Wikipedia."""
+"""Counting words."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,30 +8,13 @@ from rich.table import Table
 
 from fanfold.demo.corpus import write_corpus
 from fanfold.demo.sample import Sample, differences
-from fanfold.estimate.workload import BYTE_BY_BYTE, Figure, Figures, Workload, bytes_of
+from fanfold.estimate.workload import Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.jobs._terminal import side_by_side
 from fanfold.report.figures import Ranking, Rankings, Result
 from fanfold.runs.source import Local
-
-FIGURES: Figures = {
-    **BYTE_BY_BYTE,
-    "count": Figure(300, "MB/s", "measured", "counting in C, per core"),
-    "reduce": Figure(250, "MB/s", "measured", "summing lines in C, per core"),
-    "blob": Figure(0.115, "", "measured", "bytes of a blob per byte of a block of 5 MiB"),
-    "blob_growth": Figure(
-        -0.33,
-        "",
-        "measured",
-        "exponent by which that changes with the size of a block: up to 6 MB, beyond assumed",
-    ),
-    "largest_part": Figure(2.72, "", "measured", "the largest part's line against the mean of all"),
-    "entry": Figure(12.8, "bytes", "measured", "a distinct word and its count in a line"),
-    "parts": Figure(20, "", "code", "parts, one reducer each"),
-    "distinct": Figure(12_000_000, "words", "code", "distinct ones that a reducer sums in one pass, in C"),
-    "block_distinct": Figure(46_875_000, "words", "code", "distinct ones that a block's lines may hold"),
-}
+from lambda_src.jobs.top_words import JOB as ENGINE_JOB
 
 
 def show(console: Console, summary: Summary) -> None:
@@ -102,7 +84,7 @@ def draw(summary: Summary) -> Result:
 
 def workload(source: Local | int) -> Workload:
     """Its units are the bytes of the input."""
-    return Workload("top_words on English text", bytes_of(source), FIGURES)
+    return byte_by_byte("top_words on English text", ENGINE_JOB, bytes_of(source))
 
 
 def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:

@@ -7,6 +7,7 @@ the number of objects.
 
 import hashlib
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -14,12 +15,15 @@ from typing import NamedTuple
 import msgspec
 
 from lambda_src.errors import BlobDamaged, ConservationBroken, InvalidRequest
-from lambda_src.input.formats import Format
+from lambda_src.input.formats import ENDINGS, Format
 from lambda_src.input.names import MAX_OBJECTS
 from lambda_src.job import Span
 
 INLINE_BYTES = 8 << 10
 """The most bytes of the listing in a request: cheaper than reading it, for 250 requests at once."""
+
+LOOKED_AT = 1000
+"""Objects whose names tell how an input is stored."""
 
 
 class Placed(NamedTuple):
@@ -69,6 +73,20 @@ def place(pinned: Iterable[tuple[str, int, str]]) -> list[Placed]:
     return objects
 
 
+def likely_format(objects: Iterable[tuple[str, int, Format | None]]) -> Format:
+    """How most of the bytes of ``objects`` are likely stored: each has a key, a size and a format, if that is
+    known, or else the one that its name tells.
+
+    >>> likely_format([("a", 5, None), ("b.gz", 9, None)]), likely_format([("b.gz", 9, "plain")])
+    ('gzip', 'plain')
+    """
+    found: Counter[Format] = Counter()
+    for key, size, known in objects:
+        named: Format = ENDINGS.get(key.rpartition(".")[2], "plain")
+        found[known or named] += size
+    return max(found, key=found.__getitem__, default="plain")
+
+
 class Addresses:
     """Placed objects, without a gap between them: all of a run, or those that a block touches."""
 
@@ -80,6 +98,10 @@ class Addresses:
 
     def __len__(self) -> int:
         return len(self._objects)
+
+    def likely_format(self) -> Format:
+        """How most of the bytes are likely stored."""
+        return likely_format((one.key, one.bytes, one.format) for one in self._objects[:LOOKED_AT])
 
     def pieces(self, block: Span) -> list[Piece]:
         """The pieces of objects at the addresses of ``block``, in order. Raises ConservationBroken if some

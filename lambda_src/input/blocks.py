@@ -9,15 +9,12 @@ MAX_BLOCKS = 100_000
 SMALLEST_BYTES = 5 << 20
 """Below it, a Lambda's start and requests outweigh its work."""
 
-ENOUGH_BYTES = 16 << 20
-"""Above it, a Lambda that dies, or is slow, costs more; and a block may have too many distinct words."""
+LARGEST_BYTES = 1 << 30
+"""A Lambda that dies on a larger one loses more than 13 s of work."""
 
-ENOUGH_BLOCKS = 64
-"""As many are begun at once. Every block is one more read for every reducer: with more blocks these wait for
-S3 longer than the blocks get faster, and cost more (docs/performance.md)."""
-
-MOST_PER_LAMBDA = 16
-"""With more blocks each, invoking them and reading their blobs takes longer than they do."""
+LEAST_BLOCKS = 16
+"""Where blocks are not smaller than ``SMALLEST_BYTES``, so many at least: one that is lost or slow costs
+a sixteenth of the work, and a person sees progress."""
 
 
 class Block(NamedTuple):
@@ -26,20 +23,6 @@ class Block(NamedTuple):
     number: int
     start: int
     end: int
-
-
-def fitting_block_bytes(input_bytes: int, max_concurrency: int) -> int:
-    """The size of a block where nobody says one: for ``ENOUGH_BLOCKS``, but not below ``SMALLEST_BYTES``, nor
-    above ``ENOUGH_BYTES`` unless each of so many Lambdas would have more than ``MOST_PER_LAMBDA``.
-
-    >>> [fitting_block_bytes(size, 250) / 10**6 for size in (10**8, 10**9, 10**10)]
-    [5.24288, 15.625, 16.777216]
-    >>> fitting_block_bytes(10**12, 500) // 10**6
-    125
-    """
-    few = -(-input_bytes // ENOUGH_BLOCKS)
-    most = -(-input_bytes // (MOST_PER_LAMBDA * max_concurrency))
-    return max(SMALLEST_BYTES, min(ENOUGH_BYTES, few), most)
 
 
 def bounded_block_units(units: int, block_units: int) -> int:

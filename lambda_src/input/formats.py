@@ -5,13 +5,18 @@ import importlib
 import math
 import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from lambda_src.errors import SourceNotText
 
 Compression = Literal["gzip", "bzip2", "xz", "zstd"]
 Format = Literal["plain"] | Compression
+
+ENDINGS: Mapping[str, Compression] = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd"}
+
+CANNOT_BE_SPLIT = ("gzip", "xz", "zstd")
+"""One Lambda must unpack all of such an object; of bzip2, only if it is one stream."""
 Read = Callable[[int, int], bytes]
 """``read(start, end)``: bytes ``[start, end)`` of one object."""
 

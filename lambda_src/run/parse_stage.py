@@ -43,7 +43,7 @@ def parse(
     pinned = run.wait_for(lambda: inputs.pin(run.record))
     run.bind(pinned, etag)
     source, listing = pinned.source, pinned.listing
-    run.choose_block_size(run.wait_for(lambda: inputs.measure(source, listing)))
+    run.choose_plan(job, run.wait_for(lambda: inputs.measure(source, listing)), listing)
     known_bad = pinned.left_out if job.unit == BYTES else {}
     left_out = LeftOutObjects(listing.addresses, run.record.block_units, known_bad)
     left_out.check(source.name())

@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from lambda_src.errors import FanfoldError, SourceChanged, Transient
-from lambda_src.input.addresses import Placed
-from lambda_src.input.blocks import bounded_block_units, fitting_block_bytes
+from lambda_src.figures import values_of
+from lambda_src.input.addresses import Listing, Placed
+from lambda_src.input.blocks import bounded_block_units
 from lambda_src.input.names import named
-from lambda_src.job import Measured
+from lambda_src.job import Job, Measured
 from lambda_src.map_reduce import call_once
+from lambda_src.run.figures import figures_of
 from lambda_src.run.lease import Lease
 from lambda_src.run.ledger import Ledger
+from lambda_src.run.plan import Wanted, choose
 from lambda_src.run.ports import Blobs, Invocation, Results
 from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord, RunWarning, Stage
@@ -107,14 +110,25 @@ class Run:
         if not source.bytes:
             record.warn(RunWarning("empty_input", f"{source.name()} is empty, so every count is zero."))
 
-    def choose_block_size(self, measured: Measured) -> None:
-        """Note the size of the input, and choose the size of blocks if neither the request nor an earlier
-        invocation did."""
+    def choose_plan(self, job: Job, measured: Measured, listing: Listing) -> None:
+        """Note the size of the input, and plan the run, as far as neither the request nor an earlier
+        invocation has decided."""
         record = self.record
         record.units, record.facts = measured.units, dict(measured.facts)
-        if not record.block_units:
-            record.block_units, record.block_units_because = _block_units(measured, record.max_concurrency)
-        record.block_units = bounded_block_units(measured.units, record.block_units)
+        if record.block_units:
+            record.block_units = bounded_block_units(measured.units, record.block_units)
+            return
+        plan = choose(
+            measured.units,
+            record.max_concurrency,
+            values_of(figures_of(job)),
+            ("part",),
+            Wanted(measured.block_units),
+            objects=record.objects,
+            stored_as=listing.addresses.likely_format(),
+        )
+        record.block_units = plan.block_units
+        record.block_units_because = "chosen by the job" if measured.block_units else plan.block_because
 
     def split_into(self, blocks: int) -> None:
         """Note the number of blocks, and store it at once if it is new."""
@@ -214,13 +228,3 @@ class Run:
 def _retried(work: Callable[[], T]) -> T:
     """The result of ``work()``, with the retries of a fan-out."""
     return call_once(lambda _: work(), None)
-
-
-def _block_units(measured: Measured, max_concurrency: int) -> tuple[int, str]:
-    """The size of a block when the request names none, and the reason for it."""
-    if measured.block_units:
-        return measured.block_units, "chosen by the job"
-    return (
-        fitting_block_bytes(measured.units, max_concurrency),
-        f"chosen for {measured.units:,} bytes and a concurrency of {max_concurrency:,}",
-    )

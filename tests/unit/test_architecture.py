@@ -16,7 +16,8 @@ ENGINE = {
     "outcomes": set(),
     "fields": set(),
     "records": {"errors"},
-    "job": {"errors", "records"},
+    "figures": set(),
+    "job": {"errors", "figures", "records"},
     "counts": {"errors", "job", "records"},
     "settings": {"errors"},
     "drivers": {"waits"},
@@ -26,9 +27,9 @@ ENGINE = {
     "wire": {"errors", "fields", "input", "job", "telemetry"},
     "aws": {"drivers", "errors", "fields", "input", "telemetry", "waits", "wire"},
     "store": {"aws", "errors", "fields", "job", "settings", "telemetry", "wire"},
-    "run": {"drivers", "errors", "fields", "input", "job", "map_reduce", "outcomes", "store"}
-    | {"telemetry", "wire"},
-    "jobs": {"counts", "errors", "input", "job", "records"},
+    "run": {"drivers", "errors", "fields", "figures", "input", "job", "map_reduce", "outcomes", "settings"}
+    | {"store", "telemetry", "wire"},
+    "jobs": {"counts", "errors", "figures", "input", "job", "records"},
     "handlers": {"aws", "drivers", "errors", "fields", "input", "job", "run", "settings", "store"}
     | {"telemetry", "wire"},
 }
@@ -37,6 +38,7 @@ ENGINE = {
 MESSAGES = {"msgspec"}
 LIBRARIES = {
     "errors": set(),
+    "figures": set(),
     "records": set(),
     "waits": set(),
     "pace": set(),
@@ -51,6 +53,7 @@ LIBRARIES = {
 """What a room may import besides: it costs time in cold starts."""
 
 CLIENT_MAY_IMPORT = {"aws", "errors", "fields", "input", "job", "jobs", "map_reduce", "run", "settings"} | {
+    "figures",
     "outcomes",
     "store",
     "telemetry",

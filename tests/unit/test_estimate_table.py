@@ -12,8 +12,9 @@ from rich.console import Console
 
 from fanfold.errors import NotModelled
 from fanfold.estimate.table import as_json, estimate, show
-from fanfold.estimate.workload import Figure, Figures, Stored
+from fanfold.estimate.workload import Stored
 from fanfold.jobs import access_log, top_words
+from lambda_src.figures import Figure, Figures
 
 MB = 10**6
 ONE = Stored("one.bz2", 80 * MB, "bzip2", 3.75, 80 * MB)
@@ -97,7 +98,11 @@ def test_as_json_it_says_the_same() -> None:
         assert math.isclose(sum(part["dollars"] for part in parts.values()), cold["dollars"])
     assert math.isclose(sum(stage["seconds"] for stage in cold["stages"].values()), cold["seconds"])
     assert cold["seconds"] > found["suggested"]["warm"]["seconds"] > found["bound_by"]["seconds"]
-    assert found["suggested"]["block_bytes"] in [run["block_bytes"] for run in found["curve"]]
+    assert (found["suggested"]["block_bytes"], found["suggested"]["shards"]) == (
+        cold["block_bytes"],
+        cold["shards"],
+    )
+    assert found["suggested"]["block_bytes_because"].startswith("planned for ")
     assert (found["objects"], found["objects_looked_at"], found["bytes"]) == (1, 1, ONE.bytes)
 
 

@@ -1458,7 +1458,7 @@ def test_a_limit_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (10, 20, (10, "requested")),
         (None, 20, (20, "chosen by the job")),
-        (None, None, (5 << 20, "chosen for 30 bytes and a concurrency of 4")),
+        (None, None, (5 << 20, "planned for 4 Lambdas at once")),
     ],
 )
 def test_the_size_of_a_block_is_told_with_its_reason(

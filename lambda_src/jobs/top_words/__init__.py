@@ -14,6 +14,7 @@ from lambda_src.errors import TooManyDistinct
 from lambda_src.input.findings import INVALID_UTF8, Tally
 from lambda_src.job import Input, Job, Mapped, Measured, Place, Reduced, Span
 from lambda_src.jobs.top_words import top
+from lambda_src.jobs.top_words.figures import FIGURES
 from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
 from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.jobs.top_words.words import LONGEST, RULES
@@ -98,4 +99,5 @@ JOB = Job(
     reduce=reduce_length,
     summarize=summarize,
     finds_invalid_utf8=True,
+    figures=FIGURES,
 )

@@ -1,0 +1,193 @@
+"""How a run divides its work, chosen before anything is mapped: by the model, so nothing is tried out."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from lambda_src.errors import InvalidRequest
+from lambda_src.input.blocks import LARGEST_BYTES, LEAST_BLOCKS, MAX_BLOCKS, SMALLEST_BYTES
+from lambda_src.input.formats import CANNOT_BE_SPLIT, Format
+from lambda_src.run.model import RunModel, Used, Values, even_blocks, shards_for_one_pass
+from lambda_src.run.prices import PRICES, REFERENCE, Prices, dollars
+from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, PARSE_BLOCK_TIMEOUT_S
+
+ABOUT = 1.03
+"""A plan is about as fast as the fastest if it takes at most this many times as long."""
+
+BY_PART_ABOUT, BY_PART_DOLLARS = 1.05, 0.0005
+"""Reducers by part are preferred if the run takes at most this many times as long as the fastest, and costs
+at most so much more than by key: each part then has its own reducer, as published, and nothing is merged."""
+
+SHARDS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+"""Reducers by key that are considered."""
+
+FINER = 2**0.5
+"""A block is so many times as large as the next smaller one that is considered."""
+
+By = Literal["part", "key"]
+
+
+class Wanted(NamedTuple):
+    """What is decided before: by the request, or by the job for its blocks."""
+
+    block_units: int | None = None
+    shard_by: By | None = None
+    shards: int | None = None
+
+
+NOTHING = Wanted()
+
+
+def check(wanted: Wanted, sharded_by: Sequence[By], parts: int) -> None:
+    """Raise InvalidRequest if the job cannot have such reducers."""
+    if wanted.shard_by and wanted.shard_by not in sharded_by:
+        instead = f"its reducers are by {sharded_by[0]}" if sharded_by else "it has one reducer"
+        raise InvalidRequest(f"shard_by: this job has no reducers by {wanted.shard_by}, {instead}.")
+    by_key = "key" in sharded_by and wanted.shard_by != "part"
+    always = parts if sharded_by else 1
+    if wanted.shards not in (None, always) and not by_key:
+        raise InvalidRequest(f"shards: there are always {always:,} here; leave it out.")
+
+
+class Plan(NamedTuple):
+    """Units of a block; reducers, by part or by key; and why. ``seconds`` and ``dollars`` are what the model
+    says of the run when nothing is warm. It ``fits`` if no block and no reducer is too large."""
+
+    block_units: int
+    shard_by: By
+    shards: int
+    seconds: float
+    dollars: float
+    fits: bool
+    block_because: str = ""
+    shards_because: str = ""
+
+
+def choose(
+    units: int,
+    concurrency: int,
+    of: Values,
+    sharded_by: Sequence[By],
+    wanted: Wanted = NOTHING,
+    *,
+    objects: int = 1,
+    stored_as: Format = "plain",
+    prices: Prices = PRICES[REFERENCE, "arm64"],
+) -> Plan:
+    """The cheapest plan that is about as fast as the fastest, for a run of ``units`` on ``concurrency``
+    Lambdas at once; reducers by part if they cost next to nothing more. ``of`` are the figures of the job,
+    ``stored_as`` is the format of most objects.
+
+    No plan has blocks or reducers that the model says fail, if there is another one.
+    """
+    text_units = units * (1.0 if stored_as == "plain" else of["ratio"])
+    ways = list(_ways(text_units, concurrency, of, sharded_by, wanted))
+    found: list[Plan] = []
+    fastest_s = math.inf
+    one_piece = objects == 1 and stored_as in CANNOT_BE_SPLIT
+    for block_units in _block_sizes(units, concurrency, wanted, one_piece=one_piece):
+        blocks = even_blocks(units, block_units, of, stored_as)
+        run = RunModel(blocks, concurrency, of, cold=True, objects=objects)
+        for plan in _plans(run, block_units, ways, prices, BY_PART_ABOUT * fastest_s):
+            found.append(plan)
+            if plan.fits:
+                fastest_s = min(fastest_s, plan.seconds)
+    best = _best(found)
+    return best._replace(
+        block_because="requested" if wanted.block_units else f"planned for {concurrency:,} Lambdas at once",
+        shards_because=_why(best, sharded_by, wanted),
+    )
+
+
+def _plans(
+    run: RunModel, block_units: int, ways: Sequence[tuple[By, int]], prices: Prices, most_s: float
+) -> Iterator[Plan]:
+    """The plans with such blocks, unless they take longer than ``most_s`` before they reduce."""
+    start, parse = run.start(), run.parse()
+    mapped_s = start[0] + parse[0]
+    if mapped_s > most_s:
+        return
+    mapped_dollars = _dollars(start[1], prices) + _dollars(parse[1], prices)
+    fits = run.blocks.slowest_s <= PARSE_BLOCK_TIMEOUT_S and run.counts_at_once
+    for shard_by, shards in ways:
+        reduce, log = run.reduce(shard_by, shards), run.log()
+        yield Plan(
+            block_units,
+            shard_by,
+            shards,
+            mapped_s + reduce[0] + log[0],
+            mapped_dollars + _dollars(reduce[1], prices) + _dollars(log[1], prices),
+            fits and run.largest_s <= GET_OCCURRENCES_TIMEOUT_S,
+        )
+
+
+def _dollars(used: Used, prices: Prices) -> float:
+    return math.fsum(dollars(used, prices).values())
+
+
+def _best(found: Sequence[Plan]) -> Plan:
+    possible = [plan for plan in found if plan.fits] or found
+    fastest_s = min(plan.seconds for plan in possible)
+    best = min(
+        (plan for plan in possible if plan.seconds <= ABOUT * fastest_s), key=lambda plan: plan.dollars
+    )
+    by_part = [
+        plan
+        for plan in possible
+        if plan.shard_by == "part"
+        and plan.seconds <= BY_PART_ABOUT * fastest_s
+        and plan.dollars <= best.dollars + BY_PART_DOLLARS
+    ]
+    return min(by_part, key=lambda plan: plan.dollars, default=best)
+
+
+def _block_sizes(units: int, concurrency: int, wanted: Wanted, *, one_piece: bool) -> Iterator[int]:
+    """Sizes of blocks that are worth a look, all of one input alike."""
+    least = -(-units // MAX_BLOCKS)
+    if wanted.block_units:
+        yield max(wanted.block_units, least)
+        return
+    if one_piece or units <= SMALLEST_BYTES:
+        yield max(units, SMALLEST_BYTES)
+        return
+    most = max(SMALLEST_BYTES, min(LARGEST_BYTES, -(-units // LEAST_BLOCKS)), least)
+    numbers = set()
+    size = float(most)
+    while size >= max(SMALLEST_BYTES, least):
+        numbers.add(math.ceil(units / size))
+        size /= FINER
+    rounds = -(-math.ceil(units / most) // concurrency)
+    numbers |= {
+        more * concurrency
+        for more in range(rounds, rounds + 4)
+        if units >= more * concurrency * SMALLEST_BYTES
+    }
+    for number in sorted(numbers):
+        yield -(-units // number)
+
+
+def _ways(
+    text_units: float, concurrency: int, of: Values, sharded_by: Sequence[By], wanted: Wanted
+) -> Iterator[tuple[By, int]]:
+    """How the reducers may divide their work; by part only where all can run at once, unless they must."""
+    if not sharded_by:
+        yield "key", 1
+        return
+    by = wanted.shard_by or ("key" if wanted.shards else None)
+    allowed = [by] if by else sharded_by
+    parts = int(of["parts"])
+    if "part" in allowed and (parts <= concurrency or "key" not in allowed):
+        yield "part", parts
+    if "key" in allowed:
+        counts = {wanted.shards} if wanted.shards else {*SHARDS, shards_for_one_pass(text_units, of)}
+        yield from (("key", count) for count in sorted(counts))
+
+
+def _why(plan: Plan, sharded_by: Sequence[By], wanted: Wanted) -> str:
+    if wanted.shards or wanted.shard_by:
+        return "requested"
+    if len(sharded_by) < 2:
+        return "as the job always does"
+    if plan.shard_by == "part":
+        return "planned: about as fast as by key"
+    return "planned: faster than by part"

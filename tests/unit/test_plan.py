@@ -1,0 +1,222 @@
+"""The plan of a run: what it chooses, for any input, and what it never does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambda_src import job
+from lambda_src.errors import InvalidRequest
+from lambda_src.fields import MAX_CONCURRENCY
+from lambda_src.figures import UNKNOWN, values_of
+from lambda_src.input.blocks import LARGEST_BYTES, LEAST_BLOCKS, MAX_BLOCKS, SMALLEST_BYTES
+from lambda_src.run import plan as module
+from lambda_src.run.figures import ENGINE, figures_of
+from lambda_src.run.model import RunModel, even_blocks
+from lambda_src.run.plan import ABOUT, BY_PART_ABOUT, BY_PART_DOLLARS, By, Plan, Wanted, check, choose
+from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, PARSE_BLOCK_TIMEOUT_S
+
+GB, TB = 10**9, 10**12
+WORDS = values_of(figures_of(job.load("top_words")))
+LOGS = values_of(figures_of(job.load("access_log")))
+OTHERS = values_of({**ENGINE, **UNKNOWN, "parts": UNKNOWN["reads"]._replace(value=3)})
+BOTH: tuple[By, ...] = ("part", "key")
+
+sizes = st.integers(0, 60 * TB) | st.integers(0, 10 * GB)
+lambdas = st.integers(1, MAX_CONCURRENCY)
+ways = st.sampled_from([(), ("part",), ("key",), BOTH])
+figures = st.sampled_from([WORDS, LOGS, OTHERS])
+
+
+def run_of(plan: Plan, units: int, concurrency: int, of: Any) -> RunModel:
+    """The model of the run, after its last stage."""
+    run = RunModel(even_blocks(units, plan.block_units, of), concurrency, of, cold=True)
+    run.parse()
+    run.reduce(plan.shard_by, plan.shards)
+    return run
+
+
+@settings(deadline=None)
+@given(sizes, lambdas, figures, ways)
+def test_a_plan_respects_every_limit(units: int, concurrency: int, of: Any, by: Sequence[By]) -> None:
+    plan = choose(units, concurrency, of, by)
+    assert -(-units // plan.block_units) <= MAX_BLOCKS
+    assert plan.block_units <= max(LARGEST_BYTES, -(-units // MAX_BLOCKS))
+    if units > SMALLEST_BYTES * LEAST_BLOCKS:
+        assert -(-units // plan.block_units) >= LEAST_BLOCKS
+    assert (plan.shard_by, plan.shards) == ("key", 1) if not by else plan.shard_by in by
+    assert plan.shard_by == "key" or plan.shards == of["parts"]
+    run = run_of(plan, units, concurrency, of)
+    if plan.fits:
+        assert run.blocks.slowest_s <= PARSE_BLOCK_TIMEOUT_S
+        assert run.largest_s <= GET_OCCURRENCES_TIMEOUT_S
+        assert run.block_distinct <= of["block_counts"]
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10 * TB), st.integers(20, MAX_CONCURRENCY), figures, ways)
+def test_no_other_plan_is_much_faster_or_as_fast_and_cheaper(
+    units: int, concurrency: int, of: Any, by: Sequence[By]
+) -> None:
+    plan = choose(units, concurrency, of, by)
+    for blocks in (16, 40, 64, 100, 250, 950, 1900, 10_000):
+        size = max(-(-units // blocks), SMALLEST_BYTES, -(-units // MAX_BLOCKS))
+        for way in (Wanted(size, "part"), Wanted(size, "key", 8), Wanted(size, "key", 32)):
+            if way.shard_by in by and size <= LARGEST_BYTES and blocks >= LEAST_BLOCKS:
+                other = choose(units, concurrency, of, by, way)
+                if other.fits and plan.fits:
+                    # Sizes between those that are considered may be a little better.
+                    assert plan.seconds <= BY_PART_ABOUT * 1.03 * other.seconds
+
+
+@settings(deadline=None)
+@given(st.integers(1, 10 * TB), lambdas, figures)
+def test_it_is_the_cheapest_of_those_about_as_fast_as_the_fastest(
+    units: int, concurrency: int, of: Any
+) -> None:
+    seen: list[Plan] = []
+    with pytest.MonkeyPatch.context() as patch:
+        best = module._best
+
+        def watched(found: Sequence[Plan]) -> Plan:
+            seen.extend(found)
+            return best(found)
+
+        patch.setattr(module, "_best", watched)
+        plan = choose(units, concurrency, of, BOTH)
+    possible = [one for one in seen if one.fits] or seen
+    fastest_s = min(one.seconds for one in possible)
+    cheapest = min(one.dollars for one in possible if one.seconds <= ABOUT * fastest_s)
+    if plan.shard_by == "key":
+        assert plan.seconds <= ABOUT * fastest_s
+        assert plan.dollars == cheapest
+    else:
+        assert plan.seconds <= BY_PART_ABOUT * fastest_s
+        assert plan.dollars <= cheapest + BY_PART_DOLLARS
+        assert plan.shards <= concurrency
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 10 * TB),
+    lambdas,
+    st.none() | st.integers(1, 10 * GB),
+    st.sampled_from([(None, None), ("part", None), ("key", None), ("key", 7), (None, 7), ("part", 20)]),
+)
+def test_a_request_is_followed_and_the_rest_planned(
+    units: int, concurrency: int, block_units: int | None, reducers: tuple[By | None, int | None]
+) -> None:
+    by, shards = reducers
+    plan = choose(units, concurrency, WORDS, BOTH, Wanted(block_units, by, shards))
+    if block_units:
+        assert plan.block_units == max(block_units, -(-units // MAX_BLOCKS))
+        assert plan.block_because == "requested"
+    if by:
+        assert plan.shard_by == by
+    if shards:
+        assert plan.shards == shards
+    if by or shards:
+        assert plan.shards_because == "requested"
+
+
+@pytest.mark.parametrize("of", [WORDS, LOGS])
+def test_a_larger_input_never_takes_less(of: Any) -> None:
+    seconds, dollars = 0.0, 0.0
+    for exponent in range(60, 134):
+        plan = choose(round(10 ** (exponent / 10)), MAX_CONCURRENCY, of, BOTH)
+        if not plan.fits:
+            break
+        # The cheapest of those about as fast may be a little slower, or dearer, than that of a smaller input.
+        assert plan.seconds >= seconds / BY_PART_ABOUT
+        assert plan.dollars >= 0.75 * dollars
+        seconds, dollars = plan.seconds, plan.dollars
+
+
+def test_reducers_are_by_part_up_to_about_a_gigabyte() -> None:
+    found = [choose(size, MAX_CONCURRENCY, WORDS, BOTH).shard_by for size in (10**7, 10**8, GB, 2 * GB, TB)]
+    assert found == ["part", "part", "part", "key", "key"]
+    assert choose(10**8, 4, WORDS, BOTH).shard_by == "key"  # twenty do not run at once
+
+
+def test_two_cores_get_few_large_blocks() -> None:
+    assert -(-GB // choose(GB, 4, WORDS, BOTH).block_units) == 16
+
+
+@pytest.mark.parametrize("stored_as", ["gzip", "xz", "zstd"])
+def test_an_archive_that_cannot_be_split_is_one_block(stored_as: Any) -> None:
+    assert choose(GB, 250, WORDS, BOTH, stored_as=stored_as).block_units == GB
+    assert choose(GB, 250, WORDS, BOTH, stored_as=stored_as, objects=2).block_units < GB
+
+
+def test_blocks_that_must_be_unpacked_are_smaller() -> None:
+    plain, packed = (choose(100 * GB, 250, WORDS, BOTH, stored_as=how) for how in ("plain", "bzip2"))
+    assert packed.block_units < plain.block_units
+    assert packed.fits
+
+
+def test_a_block_counts_no_more_than_it_holds_at_once() -> None:
+    few = WORDS | {"block_counts": 100_000.0}
+    assert (
+        choose(TB, MAX_CONCURRENCY, few, BOTH).block_units
+        < choose(TB, MAX_CONCURRENCY, WORDS, BOTH).block_units / 4
+    )
+
+
+@pytest.fixture
+def evaluations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    made: list[str] = []
+
+    def counted(name: str, method: Any) -> Any:
+        def call(*given: Any) -> Any:
+            made.append(name)
+            return method(*given)
+
+        return call
+
+    for name in ("parse", "reduce"):
+        monkeypatch.setattr(RunModel, name, counted(name, getattr(RunModel, name)))
+    return made
+
+
+@pytest.mark.parametrize("units", [10**6, GB, TB, 50 * TB])
+def test_a_plan_is_made_by_few_evaluations(units: int, evaluations: list[str]) -> None:
+    """About 5 microseconds each: parse_file waits for them."""
+    choose(units, MAX_CONCURRENCY, WORDS, BOTH)
+    assert evaluations.count("parse") <= 30
+    assert evaluations.count("reduce") <= 400
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by", "message"),
+    [
+        (
+            Wanted(shard_by="key"),
+            ("part",),
+            "shard_by: this job has no reducers by key, its reducers are by part.",
+        ),
+        (Wanted(shard_by="part"), (), "shard_by: this job has no reducers by part, it has one reducer."),
+        (Wanted(shards=2), (), "shards: there are always 1 here"),
+        (Wanted(shards=2), ("part",), "shards: there are always 20 here"),
+        (Wanted(shards=2, shard_by="part"), BOTH, "shards: there are always 20 here"),
+    ],
+)
+def test_reducers_that_a_job_cannot_have_are_refused(wanted: Wanted, by: Sequence[By], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        check(wanted, by, 20)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by"),
+    [
+        (Wanted(), ()),
+        (Wanted(shards=1), ()),
+        (Wanted(shards=20), ("part",)),
+        (Wanted(shards=20, shard_by="part"), BOTH),
+        (Wanted(shards=3), BOTH),
+        (Wanted(shards=3, shard_by="key"), ("key",)),
+    ],
+)
+def test_reducers_that_a_job_can_have_are_not(wanted: Wanted, by: Sequence[By]) -> None:
+    check(wanted, by, 20)
