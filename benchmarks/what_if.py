@@ -94,7 +94,7 @@ def distributed_map(given: Given, plan: Plan, concurrency: int, *, cold: bool, e
         "connect_call": 0.0,
     }
     ours = model(given, plan, concurrency, cold=cold)
-    blocks = even_blocks(given.units, ours.block_units, of)
+    blocks = even_blocks(given.units, ours.block_units, concurrency, of)
     run = RunModel(blocks, concurrency, of, cold=cold)
     begin_s, begin_used = run.start()
     parse_s, parse_used = run.parse()

@@ -112,7 +112,7 @@ def model(given: Given, plan: Plan, concurrency: int, *, cold: bool) -> Modelled
     it is needed."""
     of = values_of(given.figures)
     block_units = bounded_block_units(given.units, plan.block_units)
-    blocks = _blocks(given, block_units, of)
+    blocks = _blocks(given, block_units, concurrency, of)
     run = RunModel(blocks, concurrency, of, cold=cold, objects=max(len(given.objects), 1))
     used = {
         "start": run.start(),
@@ -159,10 +159,10 @@ def at_once(quota: int, most: int = MAX_CONCURRENCY) -> int:
     return max(min(quota - ORCHESTRATORS, most), 1)
 
 
-def _blocks(given: Given, block_units: int, of: Values) -> Blocks:
+def _blocks(given: Given, block_units: int, concurrency: int, of: Values) -> Blocks:
     objects = given.objects
     if len(objects) < 2 and all(one.format == "plain" for one in objects):
-        return even_blocks(given.units, block_units, of)
+        return even_blocks(given.units, block_units, concurrency, of)
     tasks = tasks_of(objects, block_units, of)
     blobs = [task.text_bytes * blob_share(task.text_bytes, of) for task in tasks]
     seconds = [map_s(task, blob, of) for task, blob in zip(tasks, blobs, strict=True)]

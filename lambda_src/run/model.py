@@ -54,15 +54,19 @@ def blob_share(block_units: float, of: Values) -> float:
     return block_units and min(of["blob"] * math.pow(block_units / (5 * MIB), of["blob_growth"]), 1.0)
 
 
-def transfer_s(megabytes: float, of: Values) -> float:
-    """The time to move so much between a Lambda and S3, the first ``burst_budget`` of it at a higher rate."""
-    fast = min(megabytes, of["burst_budget"])
+def transfer_s(megabytes: float, of: Values, rounds: int = 1) -> float:
+    """The time to move so much between a Lambda and S3, in each of so many rounds: the first ``burst_budget``
+    of all is moved at a higher rate."""
+    fast = min(megabytes, of["burst_budget"] / rounds)
     return fast / of["burst_network"] + (megabytes - fast) / of["network"]
 
 
-def map_s(task: Task, blob_bytes: float, of: Values) -> float:
-    """The time of a block's handler: it fetches one window while it counts the one before."""
-    fetch_s = transfer_s(task.read_bytes / 1e6, of) + max(task.waits - 1, 0) * of["get"] * (1 - of["overlap"])
+def map_s(task: Task, blob_bytes: float, of: Values, rounds: int = 1) -> float:
+    """The time of a block's handler, if each Lambda has so many blocks: it fetches one window while it counts
+    the one before."""
+    fetch_s = transfer_s(task.read_bytes / 1e6, of, rounds) + max(task.waits - 1, 0) * of["get"] * (
+        1 - of["overlap"]
+    )
     count_s = (task.unpack_s + task.text_bytes / 1e6 / of["count"]) / of["arm"]
     shorter_s, longer_s = sorted((fetch_s, count_s))
     hidden_s = shorter_s * (1 - 1 / max(task.gets, 1)) * of["overlap"]
@@ -71,7 +75,9 @@ def map_s(task: Task, blob_bytes: float, of: Values) -> float:
     return of["get"] + prepare_s + longer_s + shorter_s - hidden_s + stored_s
 
 
-def even_blocks(units: int, block_units: int, of: Values, stored_as: str = "plain") -> Blocks:
+def even_blocks(
+    units: int, block_units: int, concurrency: int, of: Values, stored_as: str = "plain"
+) -> Blocks:
     """The blocks of an input of which the size is known, and how it is stored."""
     number = max(math.ceil(units / block_units), 1)
     block_units = min(block_units, max(units, 1))
@@ -81,7 +87,8 @@ def even_blocks(units: int, block_units: int, of: Values, stored_as: str = "plai
     gets = math.ceil(read_bytes / window_bytes(read_bytes, of))
     text_units = block_units * ratio
     blob = text_units * blob_share(text_units, of)
-    each_s = map_s(Task(gets, gets, read_bytes, text_units, unpack_s), blob, of)
+    rounds = math.ceil(number / concurrency)
+    each_s = map_s(Task(gets, gets, read_bytes, text_units, unpack_s), blob, of, rounds)
     share = units / block_units
     return Blocks(number, number * gets, each_s, number * each_s, blob, blob * share, text_units * share)
 

@@ -86,7 +86,7 @@ def choose(
     fastest_s = math.inf
     one_piece = objects == 1 and stored_as in CANNOT_BE_SPLIT
     for block_units in _block_sizes(units, concurrency, wanted, one_piece=one_piece):
-        blocks = even_blocks(units, block_units, of, stored_as)
+        blocks = even_blocks(units, block_units, concurrency, of, stored_as)
         run = RunModel(blocks, concurrency, of, cold=True, objects=objects)
         for plan in _plans(run, block_units, ways, prices, BY_PART_ABOUT * fastest_s):
             found.append(plan)

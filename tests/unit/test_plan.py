@@ -32,7 +32,7 @@ figures = st.sampled_from([WORDS, LOGS, OTHERS])
 
 def run_of(plan: Plan, units: int, concurrency: int, of: Any) -> RunModel:
     """The model of the run, after its last stage."""
-    run = RunModel(even_blocks(units, plan.block_units, of), concurrency, of, cold=True)
+    run = RunModel(even_blocks(units, plan.block_units, concurrency, of), concurrency, of, cold=True)
     run.parse()
     run.reduce(plan.shard_by, plan.shards)
     return run
