@@ -30,12 +30,12 @@ from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.drivers import Driver, Threads
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.input.addresses import Placed, Portion
-from lambda_src.job import Owned
+from lambda_src.job import Owned, Shards
 from lambda_src.map_reduce import map_reduce
 from lambda_src.store.digests import DIGEST_BYTES
 from lambda_src.wire.codec import decode_answer, encode
 from lambda_src.wire.reports import BlockReport
-from lambda_src.wire.requests import ParseBlockRequest
+from lambda_src.wire.requests import ParseBlockRequest, RunContext
 from lambda_src.wire.source import Source
 
 CASES = ((64, 300, 64), (500, 0, 500), (2000, 500, 500), (950, 1500, 950), (4000, 500, 950))
@@ -200,9 +200,10 @@ def tasks_of(calls: int) -> list[ParseBlockRequest]:
     """So many blocks of one object."""
     source = Source("bucket", "input/text", '"etag"', calls * BLOCK_BYTES)
     portion = Portion([Placed(0, "input/text", source.bytes, source.etag, "plain")], None)
+    context = RunContext(Shards("part", 20, "run"), {}, {})
     starts = range(0, source.bytes, BLOCK_BYTES)
     return [
-        ParseBlockRequest("run", source, number, start, start + BLOCK_BYTES, portion, "1")
+        ParseBlockRequest("run", source, number, start, start + BLOCK_BYTES, portion, "1", context)
         for number, start in enumerate(starts)
     ]
 

@@ -25,16 +25,19 @@ def plan_the_largest_object() -> dict[str, Any]:
     """What ``parse_file`` holds of an object with as many blocks as there can be."""
     from lambda_src.input.addresses import Placed, Portion  # noqa: PLC0415 - only here
     from lambda_src.input.blocks import MAX_BLOCKS  # noqa: PLC0415
-    from lambda_src.job import Owned  # noqa: PLC0415
+    from lambda_src.job import Owned, Shards  # noqa: PLC0415
     from lambda_src.wire.codec import encode  # noqa: PLC0415
     from lambda_src.wire.reports import BlockReport, Manifest  # noqa: PLC0415
-    from lambda_src.wire.requests import ParseBlockRequest  # noqa: PLC0415
+    from lambda_src.wire.requests import ParseBlockRequest, RunContext  # noqa: PLC0415
     from lambda_src.wire.source import Source  # noqa: PLC0415
 
     importlib.import_module("lambda_src.handlers.parse_file")
     source = Source("b", "k" * 200, "e", MAX_BLOCKS)
     portion = Portion((Placed(0, "k" * 200, source.bytes, "e", "plain"),), None)
-    requests = [ParseBlockRequest("run", source, n, n, n + 1, portion, "rules") for n in range(MAX_BLOCKS)]
+    context = RunContext(Shards("part", 20, "run"), {}, {})
+    requests = [
+        ParseBlockRequest("run", source, n, n, n + 1, portion, "rules", context) for n in range(MAX_BLOCKS)
+    ]
     reports = [
         BlockReport(
             number,

@@ -20,7 +20,7 @@ from fanfold.demo.logs import write_logs
 from fanfold.demo.table import write_table
 from lambda_src.input.blocks import split
 from lambda_src.input.objects import input_of_bytes
-from lambda_src.job import Job, Span, load
+from lambda_src.job import Context, Job, Span, load
 from lambda_src.jobs.column_permutations.ranks import choices, unrank
 from tests import access_log_oracle, oracle
 
@@ -94,8 +94,9 @@ def map_all(job: Job, objects: list[bytes]) -> int:
     """Measure and map as the Lambdas do; how many units there are."""
     source = input_of_bytes(objects)
     measured = job.measure(source)
+    context = Context(job.shards("run"), job.read_options({}), measured.facts)
     for _, start, end in split(measured.units, measured.block_units or BLOCK_BYTES):
-        job.map(Span(start, end), source)
+        job.map(Span(start, end), source, context)
     return measured.units
 
 

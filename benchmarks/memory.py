@@ -34,7 +34,7 @@ from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore
 from lambda_src.store.digests import DIGEST_BYTES, digest_of
 from lambda_src.wire.codec import encode, to_plain
 from lambda_src.wire.reports import BlockReport, Manifest
-from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest
+from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest, RunContext
 from lambda_src.wire.source import Source
 from stacks.native_library import build_libraries, sources_of_job
 
@@ -129,6 +129,11 @@ def serving(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
+def context_of(job: Job) -> RunContext:
+    """The context of a run of ``job``."""
+    return RunContext(job.shards(RUN), {}, {})
+
+
 def block_of(job: str, format_: Format, parts: Iterable[bytes], folder: Path) -> dict[str, Any]:
     """An event for one block that is all of an object, which holds ``parts``."""
     key = "input/data"
@@ -148,6 +153,7 @@ def block_of(job: str, format_: Format, parts: Iterable[bytes], folder: Path) ->
                 units,
                 Portion((Placed(0, key, size, ETAG, format_),), None),
                 load(job).rules,
+                context_of(load(job)),
             )
         )
     )
@@ -167,7 +173,7 @@ def part_of(job: str, part: str, lines: Iterable[tuple[bytes, int]], folder: Pat
             file.write(b"\n" * (len(deployed.parts) - number))
         reports.append(report_of(deployed, block, {number: (line, observed)}))
     write_manifest(reports, folder)
-    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", part, deployed.rules)))
+    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", number, deployed.rules, context_of(deployed))))
 
 
 def report_of(job: Job, block: int, lines: dict[int, tuple[bytes, int]]) -> BlockReport:
@@ -288,7 +294,7 @@ def largest_manifest(folder: Path) -> dict[str, Any]:
         for block in range(MAX_BLOCKS)
     ]
     write_manifest(reports, folder)
-    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", "20", deployed.rules)))
+    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", 19, deployed.rules, context_of(deployed))))
 
 
 def block(

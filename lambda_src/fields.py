@@ -49,6 +49,13 @@ Dollars = Annotated[float, Meta(gt=0, le=1e9)]
 Count = Annotated[int, Meta(ge=0)]
 
 
+MAX_SHARDS = 1000
+"""Each is a call of ``get_occurrences``, and a range in every blob."""
+
+
+ShardCount = Annotated[int, Meta(ge=1, le=MAX_SHARDS)]
+
+
 OnBadObject = Literal["fail", "skip"]
 
 

@@ -1,30 +1,115 @@
 """What a job states. The engine does everything else, and knows no job.
 
 A run's input is cut into *units* [0, size): bytes of an object, or ranks of permutations. A *block* is a
-range of units. ``map`` turns one block into one line of bytes per *part*; ``reduce`` turns the lines of one
-part, one per block, into the part's result. However the input is cut, the result must be the same: that is
-what makes fan-out, retries and resumption safe.
+range of units. The result is divided into *parts*, such as the lengths of words. What a block found is
+divided into *shards*, which are disjoint; one reducer reads one shard of every block.
 
-*Observations* are what a job counts in a part: words, log lines, choices tested. A reducer must arrive at
-what the mappers observed in its part, or the run fails: so nothing is lost or counted twice.
+``map`` turns a block into one line of bytes per shard. ``combine`` turns lines of a shard into one line, and
+``reduce`` turns them into one that is small enough for an answer. ``finish`` turns the reduced shards into
+the results of the parts. However the input is cut, however its lines are grouped and ordered, the result must
+be the same: that is what makes fan-out, retries and resumption safe.
+
+*Observations* are what a job counts in a part: words, log lines, choices tested. The reducers must arrive at
+what the mappers observed, for each shard and for each part, or the run fails: so nothing is lost or counted
+twice.
 """
 
 import importlib
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
+import msgspec
 from msgspec import Struct
 
-from lambda_src.errors import JobContractViolated, RulesChanged, TooManyDistinct
+from lambda_src.errors import InvalidRequest, JobContractViolated, RulesChanged, TooManyDistinct
+from lambda_src.fields import RunId, ShardCount
 from lambda_src.figures import Figures
 from lambda_src.records import Rule
+
+T = TypeVar("T")
 
 BYTES = "bytes"
 
 MAX_LINE_BYTES = 200_000_000
 MAX_LINES_BYTES = 600_000_000
 """Of one block: the first is what a reducer can read, the second what ``parse_block`` can store."""
+
+MAX_REDUCED_BYTES = 4_000_000
+"""Of a reduced shard: in base64 it fits Lambda's answer of 6 MB."""
+
+ShardBy = Literal["part", "key"]
+
+_MASK = (1 << 64) - 1
+
+
+@lru_cache(maxsize=8)
+def _secret_of(run_id: str) -> tuple[int, int, int, int]:
+    import hashlib  # noqa: PLC0415 - 5 ms of a cold start, for runs that hash keys in Python
+
+    return struct.unpack("<4Q", hashlib.blake2b(run_id.encode(), digest_size=32).digest())
+
+
+def _folded_product(one: int, other: int) -> int:
+    product = one * other
+    return product & _MASK ^ product >> 64
+
+
+class Shards(Struct, frozen=True, array_like=True):
+    """How a run divides its pairs of part and key among reducers.
+
+    By part, shard n holds the n-th part, and nothing else. By key, a shard holds the keys of all parts that
+    have a certain hash. The hash depends on the run: no text can be crafted so that one shard gets it all.
+    """
+
+    by: ShardBy
+    count: ShardCount
+    run_id: RunId
+
+    def of_key(self, key: bytes) -> int:
+        """The shard of ``key`` where shards are by key. The same in C: see counts.h.
+
+        >>> [Shards("key", 4, "run").of_key(key) for key in (b"", b"the", b"a longer key, of 25 bytes")]
+        [2, 2, 1]
+        """
+        first, second, third, fourth = _secret_of(self.run_id)
+        blocks = max(-(-len(key) // 16), 1)
+        words = struct.unpack(f"<{2 * blocks}Q", key.ljust(16 * blocks, b"\0"))
+        hashed = _folded_product(words[0] ^ first, words[1] ^ second)
+        for at in range(2, len(words), 2):
+            hashed = _folded_product(words[at] ^ hashed, words[at + 1] ^ third)
+        return (_folded_product(hashed ^ len(key), fourth | 1) >> 32) * self.count >> 32
+
+    def parts_of(self, shard: int, parts: Sequence[T]) -> Sequence[T]:
+        """Those of the job's ``parts`` that a shard can hold.
+
+        >>> Shards("part", 3, "run").parts_of(1, "abc"), Shards("key", 2, "run").parts_of(1, "abc")
+        ('b', 'abc')
+        """
+        return parts[shard : shard + 1] if self.by == "part" else parts
+
+    def name(self, shard: int, kind: str, parts: Sequence[str]) -> str:
+        """A shard for people, where parts are called ``kind``.
+
+        >>> Shards("part", 2, "run").name(1, "length", ["1", "2"]), Shards("key", 2, "run").name(1, "", [])
+        ('length 2', 'shard 1')
+        """
+        return f"{kind} {parts[shard]}" if self.by == "part" else f"shard {shard}"
+
+
+class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
+    """The options of a job that has none."""
+
+
+class Context(NamedTuple):
+    """What a job may use besides its data: the run's shards, the job's ``options``, and the ``facts`` that
+    ``measure`` found."""
+
+    shards: Shards
+    options: Any
+    facts: Mapping[str, Any]
 
 
 class Span(NamedTuple):
@@ -140,24 +225,30 @@ class Concern(NamedTuple):
     advice: str = ""
 
 
+class Line(NamedTuple):
+    """What a shard of one block, or of several, holds. The engine does not look into ``data``. ``observed``
+    has the observations in each part, in the job's order."""
+
+    data: bytes
+    observed: Sequence[int]
+
+
 class Mapped(NamedTuple):
     """What ``map`` makes of one block.
 
     ``owned`` are the units that it answers for: in block order these must chain from 0 to the last unit.
-    ``lines`` and ``observations`` have one entry per part; a line is opaque to the engine, and holds no
-    newline. ``extras`` are summed over the run. ``findings`` are what a person should know, by the names of
-    the job's ``concerns``.
+    ``lines`` has one entry per shard. ``extras`` are summed over the run. ``findings`` are what a person
+    should know, by the names of the job's ``concerns``.
     """
 
     owned: Owned
-    lines: Sequence[bytes]
-    observations: Sequence[int]
+    lines: Sequence[Line]
     extras: Mapping[str, int]
     findings: Mapping[str, Finding] = {}
 
 
-class Reduced(NamedTuple):
-    """What ``reduce`` makes of one part. ``result`` is JSON: what the results table and the answer show."""
+class Part(NamedTuple):
+    """The result of one part. ``result`` is JSON: what the results table and the answer show."""
 
     observations: int
     result: Mapping[str, Any]
@@ -167,22 +258,30 @@ class Job(Struct, frozen=True):
     """A job as a value.
 
     ``rules`` names what decides on the result: no run mixes lines that were made by different rules. ``part``
-    says what a part is, such as ``length``; ``parts`` are their labels, in order. ``reduce(part, lines)`` may
-    iterate over ``lines`` more than once: each pass reads them again, in any order. ``summarize`` gives the
-    job's own fields of the answer, from what ``measure`` found, the summed extras, and the results by part.
-    ``unit`` is what messages call its units. ``concerns`` describe its findings. The engine
-    looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map`` does, at less cost.
-    ``figures`` say what the job takes, for the plan of a run.
+    says what a part is, such as ``length``; ``parts`` are their labels, in order.
+
+    ``combine(shard, lines, context)`` and ``reduce``, which takes the same, may iterate over ``lines`` more
+    than once: each pass reads them again, in any order. Both give what the lines observed. ``finish`` gets
+    what ``reduce`` made of one shard, where that is a part, else of all shards, in any order. It gives the
+    result of each part that these can hold, so a reduced shard must tell which parts it has.
+    ``summarize`` gives the job's own fields of the answer, from the summed extras and the results by part.
+
+    ``options`` is the type of the job's options. ``sharded_by`` says how its shards can be made, the default
+    first; without any, a run has one shard. ``unit`` is what messages call its units. ``concerns`` describe
+    its findings. The engine looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map``
+    does, at less cost. ``figures`` say what the job takes, for the plan of a run.
     """
 
     rules: str
     part: str
     parts: Sequence[str]
-    map: Callable[[Span, Input], Mapped]
-    reduce: Callable[[str, Iterable[bytes]], Reduced]
-    summarize: Callable[
-        [Mapping[str, Any], Mapping[str, int], Mapping[str, Mapping[str, Any]]], dict[str, Any]
-    ]
+    map: Callable[[Span, Input, Context], Mapped]
+    combine: Callable[[int, Iterable[bytes], Context], Line]
+    reduce: Callable[[int, Iterable[bytes], Context], Line]
+    finish: Callable[[Iterable[bytes], Context], Mapping[str, Part]]
+    summarize: Callable[[Context, Mapping[str, int], Mapping[str, Mapping[str, Any]]], dict[str, Any]]
+    options: type[Struct] = NoOptions
+    sharded_by: Sequence[ShardBy] = ()
     measure: Callable[[Input], Measured] = measure_bytes
     unit: str = BYTES
     concerns: Mapping[str, Concern] = {}
@@ -193,6 +292,32 @@ class Job(Struct, frozen=True):
         """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""
         return block if self.unit == BYTES else Span(0, input_bytes)
 
+    def shards(self, run_id: str, by: ShardBy | None = None, count: int | None = None) -> Shards:
+        """The shards of a run: as asked for, else the job's default. Raises InvalidRequest."""
+        if not self.sharded_by:
+            if by == "part" or count not in (None, 1):
+                raise InvalidRequest("shards: this job always has one shard.")
+            return Shards("key", 1, run_id)
+        if by is None and count not in (None, len(self.parts)) and "key" in self.sharded_by:
+            by = "key"
+        by = by or self.sharded_by[0]
+        if by not in self.sharded_by:
+            raise InvalidRequest(f"shard_by: this job cannot have shards by {by}.")
+        if by == "part" and count not in (None, len(self.parts)):
+            raise InvalidRequest(f"shards: by part, this job has {len(self.parts)} shards, not {count}.")
+        return Shards(by, len(self.parts) if by == "part" else count or 1, run_id)
+
+    def read_options(self, options: Mapping[str, Any]) -> Any:
+        """``options`` as the job's type. Raises InvalidRequest."""
+        known = [field.encode_name for field in msgspec.structs.fields(self.options)]
+        if unknown := sorted(options.keys() - set(known)):
+            known_ones = f"its options are {', '.join(known)}" if known else "it has none"
+            raise InvalidRequest(f"options: this job has no option {unknown[0]!r}: {known_ones}.")
+        try:
+            return msgspec.convert(options, self.options)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(f"options: {error}.") from None
+
     def check_rules(self, rules: str) -> None:
         """Raise RulesChanged unless a run that began with ``rules`` has these."""
         if rules != self.rules:
@@ -201,19 +326,34 @@ class Job(Struct, frozen=True):
                 "deployed while the run was going on. Resume the run: it maps again what the old rules made."
             )
 
-    def check(self, mapped: Mapped) -> None:
+    def check(self, mapped: Mapped, shards: Shards) -> None:
         """Raise JobContractViolated unless ``mapped`` is what a job promises of a block; TooManyDistinct."""
-        wanted = len(self.parts)
-        if (len(mapped.lines), len(mapped.observations)) != (wanted, wanted):
+        if len(mapped.lines) != shards.count:
             raise JobContractViolated(
-                f"map gave {len(mapped.lines)} lines and {len(mapped.observations)} observations: it must "
-                f"give one of each per part, and there are {wanted} parts."
+                f"map gave {len(mapped.lines)} lines: it must give one per shard, and there are "
+                f"{shards.count} shards."
             )
-        if any(b"\n" in line for line in mapped.lines):
-            raise JobContractViolated("map gave a line that holds a newline.")
-        check_lines([len(line) for line in mapped.lines])
-        if min((*mapped.observations, *mapped.extras.values(), 0)) < 0:
-            raise JobContractViolated("map gave a negative number of observations, or a negative extra.")
+        for shard, line in enumerate(mapped.lines):
+            self.check_observed("map", shard, line, shards)
+        check_lines([len(line.data) for line in mapped.lines])
+        if min((*mapped.extras.values(), 0)) < 0:
+            raise JobContractViolated("map gave a negative extra.")
+
+    def check_observed(self, what: str, shard: int, line: Line, shards: Shards) -> None:
+        """Raise JobContractViolated unless the observations of ``line``, which ``what`` gave, are those of a
+        line of ``shard``."""
+        if len(line.observed) != len(self.parts):
+            raise JobContractViolated(
+                f"{what} gave {len(line.observed)} observations in a line: it must give one per part, and "
+                f"there are {len(self.parts)} parts."
+            )
+        if min(line.observed) < 0:
+            raise JobContractViolated(f"{what} gave a negative number of observations.")
+        if sum(line.observed) != sum(shards.parts_of(shard, line.observed)):
+            raise JobContractViolated(
+                f"{what} gave observations of other parts in the line of "
+                f"{shards.name(shard, self.part, self.parts)}."
+            )
 
 
 def check_lines(sizes: Sequence[int]) -> None:
@@ -222,7 +362,7 @@ def check_lines(sizes: Sequence[int]) -> None:
     if max(sizes) > MAX_LINE_BYTES or sum(sizes) > MAX_LINES_BYTES:
         raise TooManyDistinct(
             "One block has too many distinct things to count: they take more than "
-            f"{MAX_LINE_BYTES:,} bytes in one part, or more than {MAX_LINES_BYTES:,} in all."
+            f"{MAX_LINE_BYTES:,} bytes in one shard, or more than {MAX_LINES_BYTES:,} in all."
         )
 
 

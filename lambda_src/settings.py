@@ -101,6 +101,7 @@ class ParseBlockSettings(Struct, frozen=True):
 class GetAllOccurrencesSettings(Struct, frozen=True):
     job: str
     url_suffix: str
+    table: str
     get_occurrences_function: str
 
 

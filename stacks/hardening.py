@@ -77,7 +77,7 @@ class Hardening(Construct):
         self._access_logs = self._make_access_logs(storage.bucket, removal)
         for function in job.by_name.values():
             self._connect(function)
-        for function in (job.parse_file, job.get_occurrences):
+        for function in (job.parse_file, job.get_all_occurrences, job.get_occurrences):
             self._allow(function, WRITES_TABLE)
         self._allow(job.log_results, READS_TABLE)
         for function in job.by_name.values():

@@ -143,12 +143,14 @@ class MapReduceJob(Construct):
             GetAllOccurrencesSettings(
                 job=self._job,
                 url_suffix=self._url_suffix,
+                table=self._table.table_name,
                 get_occurrences_function=self.get_occurrences.function_name,
             ),
             memory_mb=ONE_VCPU_MB // 2,
             timeout_s=GET_ALL_OCCURRENCES_TIMEOUT_S,
         )
         _allow(function, ["lambda:InvokeFunction"], [self.get_occurrences.function_arn])
+        _allow(function, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem"], [self._table.table_arn])
         return function
 
     def _make_log_results(self) -> lambda_.Function:

@@ -47,6 +47,7 @@ def fake_run(
 ) -> FakeRun:
     """A run of ``job`` whose first calls are cold; with ``faults`` some are throttled, killed or slow."""
     chance = random.Random(seed)
+    shards = load(job).shards(RUN_ID)
     parts = RESULTS[job](chance)
     parts = [msgspec.structs.replace(part, blobs_read=blocks) for part in parts]
     observed = _shared(parts, blocks, chance)
@@ -57,15 +58,18 @@ def fake_run(
             block,
             Owned(edges[block], edges[block + 1]),
             200,
-            [9] * len(parts),
+            [9] * shards.count,
             observed[block],
             EXTRAS[job],
-            line_digests=chance.randbytes(DIGEST_BYTES * len(parts)),
+            line_digests=chance.randbytes(DIGEST_BYTES * shards.count),
+            shard_observations=[] if shards.by == "part" else [sum(observed[block])],
         )
         for block in range(blocks)
     ]
     parts = [
-        msgspec.structs.replace(part, lines_read=lines_written(number, reports))
+        msgspec.structs.replace(
+            part, lines_read=lines_written(shards.parts_of(number, range(shards.count)), reports)
+        )
         for number, part in enumerate(parts)
     ]
     source = Source("fanfold-input", INPUTS[job], '"9b2cf535f27731c974343645a3985328"', 1_000_000_000)
@@ -83,6 +87,8 @@ def fake_run(
         blocks=blocks,
         blocks_done=blocks,
         max_concurrency=concurrency,
+        shards=shards.count,
+        shard_by=shards.by,
         units=units,
         facts={"bytes": source.bytes, "objects": 1, **FACTS.get(job, {})},
         extras=dict(sum((Counter(report.extras) for report in reports), Counter())),
@@ -91,7 +97,8 @@ def fake_run(
     calls = _Calls(chance, faults)
     calls.fan_out("parse_block", [f"block {block}" for block in range(blocks)], concurrency, 0.12, 0.65)
     parsed_at = calls.ended_at
-    calls.fan_out("get_occurrences", [f"{load(job).part} {part.part}" for part in parts], 50, 0.05, 0.12)
+    names = [shards.name(shard, load(job).part, load(job).parts) for shard in range(shards.count)]
+    calls.fan_out("get_occurrences", names, 50, 0.05, 0.12)
     reduced_at = calls.ended_at
     calls.one("get_all_occurrences", "all parts", parsed_at + 0.03, reduced_at + 0.02, 180.0)
     calls.one("log_results", "all parts", reduced_at + 0.05, reduced_at + 0.17, 0.0)
@@ -120,7 +127,7 @@ def fake_run(
         summarize(load(job), record, parts),
         Trace(RUN_ID, calls.calls),
         parts,
-        Manifest(RUN_ID, source, units, reports),
+        Manifest(RUN_ID, source, units, reports, shards),
     )
 
 

@@ -24,7 +24,7 @@ from lambda_src.input.findings import Findings
 from lambda_src.input.formats import Format
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.input.ownership import check_chain
-from lambda_src.job import Input, Job, Mapped, Measured, Span
+from lambda_src.job import MAX_REDUCED_BYTES, Context, Input, Job, Line, Mapped, Measured, Shards, Span
 from lambda_src.run.map_block import map_watched
 from lambda_src.run.summary import ENGINE_FIELDS
 from tests.texts import ANY_BYTES
@@ -55,34 +55,53 @@ class Objects(NamedTuple):
         return input_of_bytes(self.texts, self.format, job.touched(block, sum(map(len, self.texts))))
 
 
-def run_job(job: Job, stored: Objects, cuts: Iterable[int] = ()) -> dict[str, Any]:
+class Carried(NamedTuple):
+    """A run of a job up to what its blocks give."""
+
+    job: Job
+    context: Context
+    measured: Measured
+    mapped: Sequence[Mapped]
+
+
+def run_job(
+    job: Job, stored: Objects, cuts: Iterable[int] = (), shards: Shards | None = None
+) -> dict[str, Any]:
     """The job's fields of the answer, from the blocks of ``stored`` that end at ``cuts``."""
-    measured, mapped = _map_all(job, stored, cuts)
-    return job.summarize(measured.facts, _extras(mapped), _reduce_all(job, mapped))
+    run = _carry_out(job, stored, cuts, shards=shards)
+    return job.summarize(run.context, _extras(run), _reduce_all(run))
 
 
-def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dict[str, Any]:
+def check_job(
+    job: Job, objects: Mapping[str, bytes], examples: int = 50, options: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The answer of ``job`` on ``objects``, put end to end in the order of their names, if the job keeps the
     laws on them and on ``examples`` cuttings and hostile inputs. Raises LawBroken, and what the job raises.
 
-    - *Any cutting* of the input into blocks gives the answer of one block, and the same observations.
-    - *Observations are conserved*: a part's reducer arrives at what its blocks observed.
+    - *Any cutting* of the input into blocks gives the answer of one block, and the same observations. So does
+      *any division into shards* that the job allows.
+    - *Observations are conserved*: the reducer of a shard arrives at what the blocks observed in it, and so
+      does each part over all shards.
+    - *Combining changes nothing*: lines may be combined in any groups before they are reduced, and what they
+      observed stays.
     - *Owned spans chain* from 0 to the last unit.
     - *A block is mapped from its own objects*: of an input of several objects, ``map`` gets no other, as in
       Lambda.
-    - *Order does not matter*: reducers get lines in any order, and may read them again in another.
+    - *Order does not matter*: reducers get lines in any order, and may read them again in another; ``finish``
+      gets shards in any order.
     - *Same again*: what is measured, mapped or reduced again, after whatever else, is the same to the byte.
       So a retry's line can replace the first one, and a resumed run gives the answer of another.
-    - *What is stored comes back*: lines hold no newline, results, facts and extras are what a table of
-      DynamoDB holds, and an answer is the same whether they come from there or from the job.
+    - *What is stored comes back*: results, facts and extras are what a table of DynamoDB holds, and an answer
+      is the same whether they come from there or from the job.
     - *Hostile input* is answered by the same laws, or refused by one of the errors of ``lambda_src.errors``.
     """
     _check_form(job)
     in_order = [objects[name] for name in sorted(objects)]
     stored = Objects(in_order)
-    measured, whole = _map_all(job, stored)
-    answer = _answer(job, measured, whole)
-    _check_again(job, stored, measured)
+    whole = _carry_out(job, stored, options=options)
+    answer = _answer(whole)
+    _check_again(whole, stored)
+    units = whole.measured.units
 
     rounds = settings(
         max_examples=examples,
@@ -92,26 +111,27 @@ def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dic
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    cuts = st.lists(st.integers(1, max(measured.units, 1)), max_size=8)
+    cuts = st.lists(st.integers(1, max(units, 1)), max_size=8)
 
     @rounds
-    @given(cuts, st.sampled_from([16, 50, 8 << 20]))
-    def cut_anywhere(cuts: list[int], window_bytes: int) -> None:
+    @given(cuts, st.sampled_from([16, 50, 8 << 20]), _shards(job), st.integers(0, 4))
+    def cut_anywhere(cuts: list[int], window_bytes: int, shards: Shards, group: int) -> None:
         with patch.object(ownership, "WINDOW_BYTES", window_bytes):  # as large blocks are fed, in many chunks
-            measured, mapped = _map_all(job, stored, cuts)
-        _equal("the answer of any cutting is that of one block", answer, _answer(job, measured, mapped))
-        _equal("any cutting observes the same", _observed(job, whole), _observed(job, mapped))
-        _equal("any cutting finds the same", _found(whole), _found(mapped))
+            run = _carry_out(job, stored, cuts, shards=shards, options=options)
+        _equal("the answer of any cutting is that of one block", answer, _answer(run, group))
+        _equal("any cutting observes the same", _observed(whole), _observed(run))
+        _equal("any cutting finds the same", _found(whole), _found(run))
 
     @rounds
-    @given(_hostile(in_order), st.integers(1, 1 << 40))
-    @example([b""], 1)
-    def hostile(data: list[bytes], cut: int) -> None:
+    @given(_hostile(in_order), st.integers(1, 1 << 40), _shards(job))
+    @example([b""], 1, _default(job))
+    def hostile(data: list[bytes], cut: int, shards: Shards) -> None:
         try:
-            measured, whole = _map_all(job, Objects(data))
-            expected = _answer(job, measured, whole)
-            found = _answer(job, *_map_all(job, Objects(data), [cut % max(measured.units, 1)]))
-            _equal("the answer of any cutting is that of one block", expected, found)
+            whole = _carry_out(job, Objects(data), options=options)
+            expected = _answer(whole)
+            cuts = [cut % max(whole.measured.units, 1)]
+            run = _carry_out(job, Objects(data), cuts, shards=shards, options=options)
+            _equal("the answer of any cutting is that of one block", expected, _answer(run))
         except FanfoldError:
             pass  # refused by name
         except LawBroken:
@@ -121,10 +141,23 @@ def check_job(job: Job, objects: Mapping[str, bytes], examples: int = 50) -> dic
                 f"Hostile input is refused by an error of lambda_src.errors: this was {type(error).__name__}."
             ) from error
 
-    if measured.units > 1:
-        cut_anywhere()
+    cut_anywhere()
     hostile()
     return answer
+
+
+def _default(job: Job) -> Shards:
+    return job.shards("run")
+
+
+def _shards(job: Job) -> st.SearchStrategy[Shards]:
+    """The shards that a run of ``job`` can have."""
+    ways = [st.just(_default(job))]
+    if "part" in job.sharded_by:
+        ways.append(st.just(job.shards("run", "part")))
+    if "key" in job.sharded_by:
+        ways.append(st.builds(Shards, st.just("key"), st.integers(1, 9), st.sampled_from(["run", "b", "c"])))
+    return st.one_of(ways)
 
 
 class _Lines:
@@ -138,15 +171,24 @@ class _Lines:
         yield from list(self._lines)
 
 
-def _map_all(job: Job, stored: Objects, cuts: Iterable[int] = ()) -> tuple[Measured, list[Mapped]]:
+def _carry_out(
+    job: Job,
+    stored: Objects,
+    cuts: Iterable[int] = (),
+    *,
+    shards: Shards | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Carried:
     """What is measured and mapped, in the order of blocks, each checked as the engine does."""
     measured = job.measure(stored.for_all())
-    mapped = [_map(job, block, stored) for block in _blocks(measured.units, cuts)]
+    facts = json.loads(_canonical("the run's facts", measured.facts))
+    context = Context(shards or _default(job), job.read_options(options or {}), facts)
+    mapped = [_map(job, block, stored, context) for block in _blocks(measured.units, cuts)]
     try:
         check_chain([each.owned for each in mapped], measured.units, job.unit)
     except ConservationBroken as error:
         raise LawBroken(f"Owned spans chain: {error}") from error
-    return measured, mapped
+    return Carried(job, context, measured, mapped)
 
 
 def _blocks(units: int, cuts: Iterable[int]) -> list[Span]:
@@ -154,76 +196,117 @@ def _blocks(units: int, cuts: Iterable[int]) -> list[Span]:
     return [Span(start, end) for start, end in pairwise(edges)]
 
 
-def _map(job: Job, block: Span, stored: Objects) -> Mapped:
+def _map(job: Job, block: Span, stored: Objects, context: Context) -> Mapped:
     try:
-        mapped = map_watched(job, block, stored.for_block(job, block))
+        mapped = map_watched(job, block, stored.for_block(job, block), context)
     except ConservationBroken as error:
         raise LawBroken(f"map reads the objects of its own block, and no other: {error}") from error
     except JobContractViolated as error:
         raise LawBroken(str(error)) from error
-    if not all(type(line) is bytes for line in mapped.lines):
+    if not all(type(line.data) is bytes for line in mapped.lines):
         raise LawBroken("A line is bytes.")
-    numbers = (*mapped.owned, *mapped.observations, *mapped.extras.values())
-    if not all(type(number) is int for number in numbers):
+    observed = [number for line in mapped.lines for number in line.observed]
+    if not all(type(number) is int for number in (*mapped.owned, *observed, *mapped.extras.values())):
         raise LawBroken("Observations, extras and the units owned are of type int, which JSON can hold.")
     try:
-        job.check(mapped)
+        job.check(mapped, context.shards)
     except JobContractViolated as error:
         raise LawBroken(str(error)) from error
     return mapped
 
 
-def _observed(job: Job, mapped: Sequence[Mapped]) -> dict[str, int]:
-    return {part: sum(each.observations[number] for each in mapped) for number, part in enumerate(job.parts)}
+def _summed(lines: Sequence[Line], parts: int) -> list[int]:
+    return [sum(line.observed[number] for line in lines) for number in range(parts)]
 
 
-def _found(mapped: Sequence[Mapped]) -> Any:
+def _observed(run: Carried) -> dict[str, int]:
+    lines = [line for each in run.mapped for line in each.lines]
+    return dict(zip(run.job.parts, _summed(lines, len(run.job.parts)), strict=True))
+
+
+def _found(run: Carried) -> Any:
     findings = Findings()
-    for each in mapped:
+    for each in run.mapped:
         findings.add(each.findings)
     return msgspec.to_builtins(findings.summed())
 
 
-def _extras(mapped: Sequence[Mapped]) -> dict[str, int]:
+def _extras(run: Carried) -> dict[str, int]:
     extras: Counter[str] = Counter()
-    for each in mapped:
+    for each in run.mapped:
         extras.update(each.extras)
     return dict(extras)
 
 
-def _reduce_all(job: Job, mapped: Sequence[Mapped]) -> dict[str, dict[str, Any]]:
-    """Results by part."""
-    results = {}
-    for number, (part, observed) in enumerate(_observed(job, mapped).items()):
-        reduced = job.reduce(part, _Lines([each.lines[number] for each in mapped]))
-        if reduced.observations != observed:
+def _reduce_all(run: Carried, group: int = 0) -> dict[str, dict[str, Any]]:
+    """Results by part. With ``group``, so many lines are combined before they are reduced."""
+    job, context = run.job, run.context
+    ends = [_reduce(run, shard, group) for shard in range(context.shards.count)]
+    if context.shards.by == "part":
+        found = {part: one for end in ends for part, one in job.finish([end], context).items()}
+    else:
+        found = dict(job.finish(_Lines(ends), context))
+    if sorted(found) != sorted(job.parts):
+        raise LawBroken(f"finish gives the results of all parts, and of no other: {sorted(found)}.")
+    for part, observed in _observed(run).items():
+        if found[part].observations != observed:
             raise LawBroken(
-                f"Observations are conserved: the blocks observed {observed} in {job.part} {part}, and its "
-                f"reducer arrived at {reduced.observations}."
+                f"Observations are conserved: the blocks observed {observed} in {job.part} {part}, and "
+                f"finish arrived at {found[part].observations}."
             )
-        if taken := {"event", "run_id", job.part} & reduced.result.keys():
+        if taken := {"event", "run_id", job.part} & found[part].result.keys():
             raise LawBroken(f"A result's names are its own: {min(taken)} is in every log line already.")
-        results[part] = dict(reduced.result)
-    return results
+    return {part: dict(found[part].result) for part in job.parts}
 
 
-def _answer(job: Job, measured: Measured, mapped: Sequence[Mapped]) -> dict[str, Any]:
+def _reduce(run: Carried, shard: int, group: int) -> bytes:
+    """A shard, reduced."""
+    lines = [each.lines[shard] for each in run.mapped]
+    if group:
+        lines = [
+            _checked(run, shard, "combine", lines[first : first + group])
+            for first in range(0, len(lines), group)
+        ]
+    reduced = _checked(run, shard, "reduce", lines)
+    if len(reduced.data) > MAX_REDUCED_BYTES:
+        raise LawBroken(f"A reduced shard has at most {MAX_REDUCED_BYTES} bytes.")
+    return reduced.data
+
+
+def _checked(run: Carried, shard: int, what: str, lines: Sequence[Line]) -> Line:
+    """What ``combine`` or ``reduce`` makes of ``lines``, if it observed what they did."""
+    job = run.job
+    made: Line = getattr(job, what)(shard, _Lines([line.data for line in lines]), run.context)
+    wanted = _summed(lines, len(job.parts))
+    for part, expected, observed in zip(job.parts, wanted, made.observed, strict=True):
+        if expected != observed:
+            raise LawBroken(
+                f"Observations are conserved: the blocks observed {expected} in {job.part} {part}, and "
+                f"{what} of shard {shard} arrived at {observed}."
+            )
+    return made
+
+
+def _answer(run: Carried, group: int = 0) -> dict[str, Any]:
     """The answer, if reducing and what is stored keep the laws."""
-    results, extras = _reduce_all(job, mapped), _extras(mapped)
+    job, context = run.job, run.context
+    results, extras = _reduce_all(run), _extras(run)
     _equal(
         "the order of lines does not matter, and reducing again gives the same",
         results,
-        _reduce_all(job, mapped[::-1]),
+        _reduce_all(run._replace(mapped=run.mapped[::-1])),
     )
-    answer = job.summarize(measured.facts, extras, results)
+    if group:
+        _equal("lines may be combined in any groups", results, _reduce_all(run, group))
+    answer = job.summarize(context, extras, results)
     if taken := ENGINE_FIELDS & answer.keys():
         raise LawBroken(f"An answer's names are its own: {min(taken)} is one of the engine's.")
-    record = _stored("the run's facts and extras", {"facts": dict(measured.facts), "extras": extras})
+    record = _stored("the run's facts and extras", {"facts": dict(context.facts), "extras": extras})
     _equal(
         "an answer from the results table is that of the job",
         answer,
         job.summarize(
-            record["facts"],
+            context._replace(facts=record["facts"]),
             record["extras"],
             {part: _stored(f"the result of {job.part} {part}", results[part]) for part in results},
         ),
@@ -242,14 +325,15 @@ def _check_form(job: Job) -> None:
         raise LawBroken("The label of a part has 1 to 64 characters.")
 
 
-def _check_again(job: Job, stored: Objects, measured: Measured) -> None:
+def _check_again(run: Carried, stored: Objects) -> None:
     """Blocks are mapped once more in another order, and between others."""
+    job, measured = run.job, run.measured
     if job.measure(stored.for_all()) != measured:
         raise LawBroken("Measuring again gives the same.")
     blocks = _blocks(measured.units, range(0, measured.units, -(-measured.units // 5) or 1))
-    first = {block: _map(job, block, stored) for block in blocks}
+    first = {block: _map(job, block, stored, run.context) for block in blocks}
     for block in [*reversed(blocks), *blocks]:
-        if _map(job, block, stored) != first[block]:
+        if _map(job, block, stored, run.context) != first[block]:
             raise LawBroken("Mapping a block again gives the same, whatever was mapped in between.")
 
 

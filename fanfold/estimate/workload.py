@@ -52,4 +52,4 @@ def bytes_of(source: Local | int) -> int:
 
 def byte_by_byte(about: str, job: Job, size: int) -> Workload:
     """The workload of a job whose units are the bytes of its input, by the job's own figures."""
-    return Workload(about, size, figures_of(job), sharded_by=("part",))
+    return Workload(about, size, figures_of(job), sharded_by=job.sharded_by)

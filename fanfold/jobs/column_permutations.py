@@ -138,7 +138,7 @@ def workload(source: Local | int) -> Workload:
         figures_of(columns, rows, source.bytes, text_bytes),
         "choices",
         measured.block_units,
-        ("part",),
+        ENGINE_JOB.sharded_by,
     )
 
 

@@ -1,19 +1,22 @@
-"""Fans out over the parts of a run, once all its blocks are mapped."""
+"""Fans out over the shards of a run, once all its blocks are mapped."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambda_src import job
+from lambda_src.aws.dynamodb import open_table
 from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.run.answer import answer
 from lambda_src.run.ledger import Watch
-from lambda_src.run.reduce_parts import part_name, reduce_parts
+from lambda_src.run.reduce_shards import reduce_shards, shard_name
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, GetAllOccurrencesSettings, from_environment
+from lambda_src.store.results import ResultsTable
+from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Call
 from lambda_src.telemetry.meter import metered
 from lambda_src.wire.codec import decode_request, is_warm_request
-from lambda_src.wire.reports import AllPartsReport, PartReport, Warmed
+from lambda_src.wire.reports import REDUCED, AllPartsReport, PartReport, Warmed
 from lambda_src.wire.requests import GetAllOccurrencesRequest
 
 
@@ -25,19 +28,27 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
     def work() -> AllPartsReport | Warmed:
         settings = from_environment(GetAllOccurrencesSettings, os.environ)
         functions = open_functions(settings.url_suffix)
+        table = open_table(settings.table, settings.url_suffix)
         deployed = job.load(settings.job)
         if is_warm_request(event):
             return Warmed()
         request = decode_request(event, GetAllOccurrencesRequest)
         deployed.check_rules(request.rules)
         function = settings.get_occurrences_function
-        return reduce_parts(
+        results = ResultsTable(table, request.run_id, deployed)
+
+        def put_parts(parts: Sequence[PartReport]) -> None:
+            with meter.stage("store"):
+                results.put_parts(parts, request.owner)
+
+        return reduce_shards(
             deployed,
             request,
             Invocations(
-                functions, lambda task: Invocation(function, task, GET_OCCURRENCES_TIMEOUT_S), PartReport
+                functions, lambda task: Invocation(function, task, GET_OCCURRENCES_TIMEOUT_S), REDUCED
             ),
-            observer=Watch("get_occurrences", lambda task: part_name(deployed, task), calls.append),
+            put_parts,
+            observer=Watch("get_occurrences", lambda task: shard_name(deployed, task), calls.append),
         )
 
     return answer(work, calls)

@@ -1,4 +1,4 @@
-"""Reduces one part of a run and stores its result."""
+"""Reduces one shard of a run. If that is a part, it stores its result."""
 
 import os
 from collections.abc import Mapping
@@ -8,22 +8,22 @@ from lambda_src import job
 from lambda_src.aws.dynamodb import open_table
 from lambda_src.aws.s3 import open_bucket
 from lambda_src.run.answer import answer
-from lambda_src.run.reduce_part import reduce_part
+from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.settings import GetOccurrencesSettings, from_environment
 from lambda_src.store.blobs import BlobStore
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.meter import metered
 from lambda_src.wire.codec import decode_request, is_warm_request
-from lambda_src.wire.reports import PartReport, Warmed
+from lambda_src.wire.reports import PartReport, Reduced, Warmed
 from lambda_src.wire.requests import GetOccurrencesRequest
 
 
 @metered
 def handler(event: object, _context: object) -> Mapping[str, Any]:
-    """Returns a PartReport, or a Failure, as a plain dict."""
+    """Returns a PartReport or a ShardReport, or a Failure, as a plain dict."""
 
-    def work() -> PartReport | Warmed:
+    def work() -> Reduced | Warmed:
         settings = from_environment(GetOccurrencesSettings, os.environ)
         deployed = job.load(settings.job)
         objects = open_bucket(settings.bucket, settings.url_suffix)
@@ -32,9 +32,10 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
             return Warmed()
         request = decode_request(event, GetOccurrencesRequest)
         deployed.check_rules(request.rules)
-        report = reduce_part(deployed, request.part, BlobStore(objects, settings.bucket, request.run_id))
-        with meter.stage("store"):
-            ResultsTable(table, request.run_id, deployed).put_part(report, request.owner)
+        report = reduce_shard(deployed, request, BlobStore(objects, settings.bucket, request.run_id))
+        if isinstance(report, PartReport):
+            with meter.stage("store"):
+                ResultsTable(table, request.run_id, deployed).put_parts([report], request.owner)
         return report
 
     return answer(work)

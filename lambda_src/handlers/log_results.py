@@ -8,7 +8,7 @@ from lambda_src import job
 from lambda_src.aws.dynamodb import open_table
 from lambda_src.job import Job
 from lambda_src.run.answer import answer
-from lambda_src.run.summary import plain_warnings, what_is_left_out
+from lambda_src.run.summary import plain_warnings, shards_of, summarize_parts, what_is_left_out
 from lambda_src.settings import LogResultsSettings, from_environment
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry.log import log
@@ -42,7 +42,7 @@ def log_results(name: str, deployed: Job, record: RunRecord, parts: Sequence[Par
     for report in parts:
         label = int(report.part) if report.part.isdecimal() else report.part
         log(name, **{**report.result, "run_id": record.run_id, deployed.part: label})
-    own = deployed.summarize(record.facts, record.extras, {report.part: report.result for report in parts})
+    own = summarize_parts(deployed, record, parts)
     figures = {name: value for name, value in own.items() if isinstance(value, (int, float, str))}
     of_run = {
         "run_id": record.run_id,
@@ -50,6 +50,7 @@ def log_results(name: str, deployed: Job, record: RunRecord, parts: Sequence[Par
         "key": record.key if record.key is not None else f"{record.prefix}*",
         "bytes": record.bytes,
         "blocks": record.blocks,
+        **shards_of(record),
         **what_is_left_out(record),
         "warnings": plain_warnings(record.warnings),
         "seconds": record.seconds,

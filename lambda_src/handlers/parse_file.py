@@ -42,11 +42,11 @@ from lambda_src.telemetry.meter import metered
 from lambda_src.wire.codec import decode_event, decode_request, encode
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import (
+    REDUCED,
     AllPartsReport,
     BlockReport,
     LogResultsReport,
     Manifest,
-    PartReport,
     Warmed,
 )
 from lambda_src.wire.requests import (
@@ -80,7 +80,7 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
     deployed = job.load(settings.job)
     table = ResultsTable(open_table(settings.table, settings.url_suffix), run_id, deployed)
     try:
-        request = _request(event, table, settings)
+        request = _request(event, table, settings, deployed)
         ports = _ports(deployed, table, settings, ends_at)
         return execute(deployed, run_id, settings.source_bucket, request, ports)
     except FanfoldError as error:
@@ -96,11 +96,13 @@ def _run_id(event: object) -> str:
         return new_run_id()
 
 
-def _request(event: object, table: ResultsTable, settings: ParseFileSettings) -> ParseFileRequest:
+def _request(
+    event: object, table: ResultsTable, settings: ParseFileSettings, deployed: Job
+) -> ParseFileRequest:
     """The event as a request. A refused request leaves a failed record, unless its run id has a record
     already. A refused hand-over ends its run: a deployment since then has changed the code."""
     try:
-        return _decoded(event, settings)
+        return _decoded(event, settings, deployed)
     except (InvalidRequest, CodeChanged) as error:
         if _is_hand_over(event):
             table.end_released_run(str(event["handed_over_by"]), error)
@@ -115,7 +117,7 @@ def _is_hand_over(event: object) -> TypeGuard[Mapping[str, object]]:
     return isinstance(event, Mapping) and "handed_over_by" in event
 
 
-def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
+def _decoded(event: object, settings: ParseFileSettings, deployed: Job) -> ParseFileRequest:
     request = (
         decode_request(event, HandOverRequest)
         if _is_hand_over(event)
@@ -136,6 +138,8 @@ def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
         )
     if request.key is not None:
         check_key(request.key)
+    deployed.shards("run", request.shard_by, request.shards)
+    deployed.read_options(request.options or {})
     return request
 
 
@@ -206,7 +210,7 @@ class _Functions:
 
     @property
     def get_occurrences(self) -> Driver[GetOccurrencesRequest]:
-        return self._driver("get_occurrences", PartReport)
+        return self._driver("get_occurrences", REDUCED)
 
     @property
     def log_results(self) -> Driver[LogResultsRequest]:

@@ -41,16 +41,18 @@ from lambda_src.figures import BYTE_BY_BYTE, Figure, Figures
 from lambda_src.input.findings import NUL_BYTES, Tally
 from lambda_src.job import (
     Concern,
+    Context,
     Input,
     Job,
     Mapped,
     Owned,
+    Part,
     Place,
-    Reduced,
     Span,
     check_lines,
     pieces_of,
 )
+from lambda_src.one_part_per_shard import combining, finish, lines_of, reducing
 from lambda_src.records import Rule
 
 RULES = "2"
@@ -475,24 +477,24 @@ class _BlockTally:
         lines = [*(tally.line() for tally in self._tallies), malformed]
         observations = [*(tally.requests for tally in self._tallies), self._malformed_lines]
         findings = {code: tally.finding() for code, tally in self._findings.items() if tally.is_noted()}
-        return Mapped(owned, lines, observations, {}, findings)
+        return Mapped(owned, lines_of(lines, observations), {}, findings)
 
 
-def _map(block: Span, source: Input) -> Mapped:
+def _map(block: Span, source: Input, _context: Context) -> Mapped:
     """Raises TooManyDistinct, and what ``source`` raises."""
     tally = _BlockTally()
     owned = source.feed(block, LINES, tally.add)
     return tally.mapped(owned)
 
 
-def _reduce(part: str, lines: Iterable[bytes]) -> Reduced:
+def _reduce(part: str, lines: Iterable[bytes]) -> Part:
     passes = 1
     while (reduced := _sum(part, lines, passes)) is None:
         passes *= 4
     return reduced
 
 
-def _sum(part: str, lines: Iterable[bytes], passes: int) -> Reduced | None:
+def _sum(part: str, lines: Iterable[bytes], passes: int) -> Part | None:
     """The sum of the lines, from ``passes`` passes over them; None if a pass has too many distinct paths."""
     decoder = msgspec.json.Decoder(_PartLine)
     best: tuple[dict[str, int], dict[str, int]] = {}, {}
@@ -519,8 +521,8 @@ def _sum(part: str, lines: Iterable[bytes], passes: int) -> Reduced | None:
         for which in (0, 1):
             best[which].update(_top({path: counts[which] for path, counts in sums.items() if counts[which]}))
     if part == MALFORMED:
-        return Reduced(requests, {"lines": requests})
-    return Reduced(
+        return Part(requests, {"lines": requests})
+    return Part(
         requests,
         {
             "requests": requests,
@@ -538,11 +540,11 @@ def _top(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def _summarize(
-    facts: Mapping[str, Any], _extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
+    context: Context, _extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     malformed_lines = results[MALFORMED]["lines"]
     return {
-        **facts,
+        **context.facts,
         "lines": malformed_lines + sum(results[hour]["requests"] for hour in HOURS),
         "malformed_lines": malformed_lines,
         "hours": {hour: results[hour] for hour in HOURS},
@@ -583,7 +585,10 @@ JOB = Job(
     part="hour",
     parts=PARTS,
     map=_map,
-    reduce=_reduce,
+    combine=combining(PARTS, _reduce),
+    reduce=reducing(PARTS, _reduce),
+    finish=finish,
+    sharded_by=("part",),
     summarize=_summarize,
     concerns=CONCERNS,
     figures=FIGURES,

@@ -18,6 +18,7 @@ from lambda_src.job import Job
 from lambda_src.run.ports import Inputs, Results
 from lambda_src.run.summary import summarize
 from lambda_src.telemetry.log import log
+from lambda_src.wire.codec import to_plain
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.requests import ParseFileRequest
 from lambda_src.wire.source import name_of
@@ -41,6 +42,9 @@ def new_record(
         max_concurrency=request.max_concurrency,
         rules=job.rules,
         max_dollars=request.max_dollars,
+        shards=request.shards or 0,
+        shard_by=request.shard_by,
+        options=dict(to_plain(job.read_options(request.options or {}))),
         started_at=time.time(),
     )
     if found:
@@ -54,7 +58,10 @@ def new_record(
         record.blocks = found.blocks
         if found.blocks or not request.block_bytes:
             record.block_units, record.block_units_because = found.block_units, found.block_units_because
-        record.facts = found.facts
+        record.facts, record.options = found.facts, found.options
+        if found.shards:
+            record.shards, record.shard_by = found.shards, found.shard_by
+            record.shards_because = found.shards_because
         record.started_at, record.seconds = found.started_at, dict(found.seconds)
     return record
 
@@ -79,6 +86,18 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
         raise RunConflict(
             f"on_bad_object: the run began with {found.on_bad_object!r}: leave it out to resume, or choose "
             "another run_id."
+        )
+    if request.options is not None and to_plain(job.read_options(request.options)) != found.options:
+        raise RunConflict(
+            f"options: the run has the options {found.options}: leave them out to resume, or choose another "
+            "run_id."
+        )
+    if found.shards and (
+        request.shards not in (None, found.shards) or request.shard_by not in (None, found.shard_by)
+    ):
+        raise RunConflict(
+            f"shards, shard_by: the run has {found.shards} by {found.shard_by}: leave them out to resume, or "
+            "choose another run_id."
         )
     if not found.blocks or not request.block_bytes:
         return

@@ -5,7 +5,8 @@ import msgspec
 from lambda_src.errors import BadObjects, BlobDamaged, JobContractViolated, OutOfMemory, TooManyDistinct
 from lambda_src.input.addresses import Portion
 from lambda_src.input.findings import CONCERNS, WatchedInput
-from lambda_src.job import Input, Job, Mapped, Owned, Span
+from lambda_src.job import Context, Input, Job, Mapped, Owned, Span
+from lambda_src.run.ranges import ranges_of
 from lambda_src.store.blobs import BlobStore, header_bytes
 from lambda_src.store.digests import digest_of
 from lambda_src.store.keys import variant
@@ -19,9 +20,10 @@ from lambda_src.wire.requests import ParseBlockRequest
 def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobStore) -> BlockReport:
     """Map the block of ``request`` with ``job`` and store its blob, or report its bad objects if the request
     skips them. Raises JobContractViolated, and what the job and its input raise."""
+    context = request.context.of(job)
     try:
-        mapped = map_watched(job, Span(request.start, request.end), source)
-        job.check(mapped)
+        mapped = map_watched(job, Span(request.start, request.end), source, context)
+        job.check(mapped, context.shards)
     except (TooManyDistinct, OutOfMemory) as error:
         raise type(error)(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
     except BadObjects as bad:
@@ -32,12 +34,17 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         block=request.block,
         owned=mapped.owned,
         header_bytes=0,
-        line_bytes=[len(line) for line in mapped.lines],
-        observations=list(mapped.observations),
+        line_bytes=[len(line.data) for line in mapped.lines],
+        observations=[
+            sum(observed) for observed in zip(*(line.observed for line in mapped.lines), strict=True)
+        ],
         extras=dict(mapped.extras),
-        line_digests=b"".join(map(digest_of, mapped.lines)),
+        line_digests=b"".join(digest_of(line.data) for line in mapped.lines),
         findings=dict(mapped.findings),
         left_out=request.left_out,
+        shard_observations=[]
+        if context.shards.by == "part"
+        else [sum(line.observed) for line in mapped.lines],
     )
     # The header contains its own size, which may have up to 8 digits more than the 0 it has here.
     report.header_bytes = header_bytes(len(_header(job, request, report)) + 8)
@@ -45,17 +52,17 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         request.block,
         _header(job, request, report),
         report.header_bytes,
-        mapped.lines,
+        [line.data for line in mapped.lines],
         variant=variant(request.left_out),
     )
     return report
 
 
-def map_watched(job: Job, block: Span, source: Input) -> Mapped:
+def map_watched(job: Job, block: Span, source: Input, context: Context) -> Mapped:
     """``block`` as mapped by ``job``, with the engine's own findings. Raises JobContractViolated for findings
     that the job does not declare in its concerns, and what the job and its input raise."""
     watched = WatchedInput(source, for_utf8=not job.finds_invalid_utf8)
-    mapped = job.map(block, watched)
+    mapped = job.map(block, watched, context)
     mapped = mapped._replace(findings={**watched.findings(), **mapped.findings})
     if unknown := mapped.findings.keys() - {*CONCERNS, *job.concerns}:
         raise JobContractViolated(f"map gave the finding {min(unknown)}, which is not in the job's concerns.")
@@ -79,7 +86,8 @@ def find_report(
     job: Job, request: ParseBlockRequest, blobs: BlobStore, *, check_lines: bool
 ) -> BlockReport | None:
     """The report of a block that is mapped already, or None: its blob must be whole, and belong to this block
-    of this input and to the rules of ``job``. With ``check_lines``, every line is read and checked."""
+    of this input, to the rules of ``job``, and to the shards and options of the run. With ``check_lines``,
+    every line is read and checked."""
     found = blobs.get_header(request.block, variant=variant(request.left_out))
     if found is None:
         return None
@@ -89,28 +97,25 @@ def find_report(
     except (ValueError, RecursionError):  # not UTF-8, not JSON, or not a header
         return None
     report = header.report
-    mapped = (header.etag, header.start, header.end, header.rules, len(report.line_bytes), report.left_out)
+    shards = request.context.shards
+    mapped = (header.etag, header.start, header.end, header.rules, header.shards, header.options)
     wanted = (
         request.source.etag,
         request.start,
         request.end,
         job.rules,
-        len(job.parts),
-        request.left_out,
+        shards,
+        request.context.options,
     )
     whole = sum(report.line_bytes) + len(report.line_bytes) == lines_bytes
-    if mapped != wanted or not whole or header.report_digest != digest_of(encode(report)):
+    of_run = len(report.line_bytes) == shards.count and len(report.observations) == len(job.parts)
+    if mapped != wanted or report.left_out != request.left_out or not whole or not of_run:
+        return None
+    if header.report_digest != digest_of(encode(report)):
         return None
     try:
-        for number in range(len(report.line_bytes) if check_lines else 0):
-            blobs.get(
-                number,
-                request.block,
-                report.header_bytes,
-                report.line_bytes,
-                report.line_digests,
-                variant=variant(report.left_out),
-            )
+        for shard in range(shards.count if check_lines else 0):
+            blobs.get(*ranges_of([report], shard))
     except BlobDamaged:
         return None
     return report
@@ -123,6 +128,8 @@ def _header(job: Job, request: ParseBlockRequest, report: BlockReport) -> bytes:
             request.start,
             request.end,
             job.rules,
+            request.context.shards,
+            request.context.options,
             digest_of(encode(report)),
             report,
         )

@@ -17,7 +17,7 @@ from lambda_src.run.warming import Warming
 from lambda_src.run.warnings import warnings_of
 from lambda_src.wire.record import RunRecord, RunWarning
 from lambda_src.wire.reports import BlockReport, Manifest, bare
-from lambda_src.wire.requests import ParseBlockRequest
+from lambda_src.wire.requests import ParseBlockRequest, context_of
 from lambda_src.wire.source import Source
 
 FINDS_AT_ONCE = 32
@@ -56,7 +56,8 @@ def parse(
         blocks.find(blobs, check_lines=check_lines)
     blocks.map(functions, _work_of_blocks(job, listing.addresses))
     run.leave_out(left_out.named())
-    manifest = Manifest(run.record.run_id, source, run.record.units, blocks.reports())
+    shards = context_of(run.record).shards
+    manifest = Manifest(run.record.run_id, source, run.record.units, blocks.reports(), shards)
     check_mapped(job, manifest)
     run.wait_for(lambda: blobs.put_manifest(manifest))
     return manifest
@@ -100,7 +101,7 @@ class _Blocks:
     ) -> None:
         """Map all other blocks, and start the functions of the next stage meanwhile."""
         run, ledger = self._run, self._run.ledger
-        next_functions = ["get_all_occurrences", "log_results", *["get_occurrences"] * len(self._job.parts)]
+        next_functions = ["get_all_occurrences", "log_results", *["get_occurrences"] * run.record.shards]
         warming = Warming(functions.warm, next_functions)
         ledger.expect(warming.end)
 
@@ -178,6 +179,7 @@ def _requests(
     """One request per block. An input that is a single object, or is read as a whole, has no objects that
     could be skipped."""
     skip_bad = record.on_bad_object == "skip" and record.prefix is not None and job.unit == BYTES
+    context = context_of(record)
     return [
         ParseBlockRequest(
             record.run_id,
@@ -185,6 +187,7 @@ def _requests(
             *block,
             listing.portion(job.touched(Span(block.start, block.end), source.bytes)),
             record.rules,
+            context,
             left_out.of_block(block.number),
             skip_bad,
         )

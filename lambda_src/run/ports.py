@@ -14,6 +14,7 @@ from lambda_src.wire.reports import (
     LogResultsReport,
     Manifest,
     PartReport,
+    Reduced,
     Warmed,
 )
 from lambda_src.wire.requests import (
@@ -59,11 +60,11 @@ class Functions(Protocol):
 
     @property
     def get_all_occurrences(self) -> Calls[GetAllOccurrencesRequest, AllPartsReport]:
-        """Reduces all parts."""
+        """Reduces all shards."""
 
     @property
-    def get_occurrences(self) -> Calls[GetOccurrencesRequest, PartReport]:
-        """Reduces one part."""
+    def get_occurrences(self) -> Calls[GetOccurrencesRequest, Reduced]:
+        """Reduces one shard."""
 
     @property
     def log_results(self) -> Calls[LogResultsRequest, LogResultsReport]:
@@ -120,6 +121,9 @@ class Results(Protocol):
 
     def get_parts(self) -> list[PartReport]:
         """The results of all parts stored so far."""
+
+    def put_parts(self, reports: Sequence[PartReport], owner: str) -> None:
+        """Store the results of parts."""
 
     def count_parts(self) -> int:
         """How many results are stored."""

@@ -1,13 +1,14 @@
 """The checks by which a run is exact or fails: each unit is owned once, each observation counted once."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from lambda_src.errors import ConservationBroken
 from lambda_src.input.ownership import check_chain
 from lambda_src.job import Job, Span
 from lambda_src.store.digests import digest_at
-from lambda_src.wire.reports import BlockReport, Manifest, PartReport
+from lambda_src.wire.reports import BlockReport, Manifest, PartReport, Range, ShardReport
 
 
 def check_mapped(job: Job, manifest: Manifest) -> None:
@@ -36,26 +37,87 @@ def left_out_of(manifest: Manifest) -> list[Span]:
     return sorted({span for block in manifest.blocks for span in block.left_out})
 
 
-def check_reduced(report: PartReport, job: Job, manifest: Manifest) -> None:
-    """Raise ConservationBroken unless a reducer read every blob and counted what the blocks observed."""
-    part = f"{job.part} {report.part}"
-    if report.blobs_read != len(manifest.blocks):
+class Written(NamedTuple):
+    """What the blocks wrote for a reducer, or what that has read: the number of blobs, the sum of the digests
+    of the lines, which identifies them in any order, and their observations. Versions without digests have
+    an empty sum."""
+
+    blobs: int
+    lines: str
+    observed: int
+
+
+def written(blocks: Sequence[BlockReport], shards: Sequence[int]) -> Written:
+    """What ``blocks`` wrote for these ``shards``."""
+    return Written(
+        len(blocks),
+        lines_written(shards, blocks),
+        sum(block.observed_in_shard(shard) for block in blocks for shard in shards),
+    )
+
+
+def written_at(ranges: Sequence[Range]) -> Written:
+    """What the blocks wrote at ``ranges``."""
+    return Written(len(ranges), _sum(one.digest for one in ranges), sum(one.observed for one in ranges))
+
+
+def lines_written(shards: Sequence[int], blocks: Iterable[BlockReport]) -> str:
+    """The sum of the digests of the lines of these ``shards`` in all ``blocks``."""
+    return _sum(digest_at(shard, block.line_digests) for block in blocks for shard in shards)
+
+
+def _sum(digests: Iterable[bytes]) -> str:
+    every = list(digests)
+    return f"{sum(map(int.from_bytes, every)):x}" if every and all(every) else ""
+
+
+def check_reducer(name: str, read: Written, wrote: Written) -> None:
+    """Raise ConservationBroken unless the reducer of ``name`` has ``read`` every blob, and counted what the
+    blocks observed."""
+    if read.blobs != wrote.blobs:
+        raise ConservationBroken(f"The reducer of {name} read {read.blobs} of {wrote.blobs} blobs.")
+    if read.lines != wrote.lines:
+        raise ConservationBroken(f"The lines that the reducer of {name} read are not those of the blocks.")
+    if read.observed != wrote.observed:
         raise ConservationBroken(
-            f"The reducer of {part} read {report.blobs_read} of {len(manifest.blocks)} blobs."
+            f"The blocks observed {wrote.observed:,} in {name}, but its reducer counted {read.observed:,}."
         )
+
+
+def shards_of_part(job: Job, part: str, manifest: Manifest) -> Sequence[int]:
+    """The shards that may hold ``part``. In a manifest that names no shards, each part is one."""
+    if manifest.shards is None or manifest.shards.by == "part":
+        return [job.parts.index(part)]
+    return range(manifest.shards.count)
+
+
+def check_part(report: PartReport, job: Job, manifest: Manifest) -> None:
+    """Raise ConservationBroken unless all blobs were read for a part, and what the blocks observed in it was
+    counted."""
     number = job.parts.index(report.part)
-    if report.lines_read != lines_written(number, manifest.blocks):
-        raise ConservationBroken(f"The lines that the reducer of {part} read are not those of the blocks.")
-    observed = sum(block.observations[number] for block in manifest.blocks)
-    if report.observations != observed:
-        raise ConservationBroken(
-            f"The blocks observed {observed:,} in {part}, but its reducer counted {report.observations:,}."
-        )
+    wrote = Written(
+        len(manifest.blocks),
+        lines_written(shards_of_part(job, report.part, manifest), manifest.blocks),
+        sum(block.observations[number] for block in manifest.blocks),
+    )
+    read = Written(report.blobs_read, report.lines_read, report.observations)
+    check_reducer(f"{job.part} {report.part}", read, wrote)
 
 
-def lines_written(number: int, blocks: Iterable[BlockReport]) -> str:
-    """The sum of the digests of line ``number`` of all ``blocks``, which identifies the lines in any order.
-    Empty if a version without digests wrote the blocks."""
-    digests = [digest_at(number, block.line_digests) for block in blocks]
-    total = sum(int.from_bytes(digest) for digest in digests)
-    return f"{total:x}" if all(digests) and digests else ""
+def check_shards(reports: Sequence[ShardReport], job: Job, manifest: Manifest) -> None:
+    """Raise ConservationBroken unless every shard, and every part over all shards, arrived at what the blocks
+    observed."""
+    shards = manifest.shards
+    if shards is None or [report.shard for report in reports] != list(range(shards.count)):
+        raise ConservationBroken(f"Only the shards {[report.shard for report in reports]} were reduced.")
+    for report in reports:
+        read = Written(report.blobs_read, report.lines_read, sum(report.observed))
+        check_reducer(f"shard {report.shard}", read, written(manifest.blocks, [report.shard]))
+    for number, part in enumerate(job.parts):
+        mapped = sum(block.observations[number] for block in manifest.blocks)
+        reduced = sum(report.observed[number] for report in reports)
+        if mapped != reduced:
+            raise ConservationBroken(
+                f"The blocks observed {mapped:,} in {job.part} {part}, but the reducers of all shards "
+                f"counted {reduced:,}."
+            )

@@ -1,4 +1,4 @@
-"""The second stage: every part is reduced, and checked against what the blocks observed."""
+"""The second stage: every shard is reduced, and each part checked against what the blocks observed."""
 
 import time
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ from lambda_src.errors import CapacityExhausted, ConservationBroken, Transient
 from lambda_src.job import Job
 from lambda_src.map_reduce import call_once
 from lambda_src.run.ports import Functions, Results
-from lambda_src.run.proof import check_reduced
-from lambda_src.run.reduce_parts import part_name, reduce_parts
+from lambda_src.run.proof import check_part, check_shards
+from lambda_src.run.reduce_shards import blocks_for_request, reduce_shards, shard_name
 from lambda_src.run.state import Run
 from lambda_src.telemetry.log import log
-from lambda_src.wire.reports import Manifest, PartReport
-from lambda_src.wire.requests import GetAllOccurrencesRequest
+from lambda_src.wire.reports import AllPartsReport, Manifest, PartReport
+from lambda_src.wire.requests import GetAllOccurrencesRequest, context_of
 
 ANSWER_S = 5.0
 """How long to wait for the answer of ``get_all_occurrences`` once all results are stored. It takes
@@ -29,30 +29,41 @@ def reduce(
 ) -> list[PartReport]:
     """The reports of all parts, in the job's order. Raises ConservationBroken."""
     record = run.record
-    request = GetAllOccurrencesRequest(record.run_id, record.owner, record.max_concurrency, record.rules)
+    request = GetAllOccurrencesRequest(
+        record.run_id,
+        record.owner,
+        record.max_concurrency,
+        record.rules,
+        context_of(record),
+        blocks_for_request(manifest),
+    )
     began_at = time.time()
     try:
-        parts = _reduce_remotely(job, run, request, functions, results)
+        reduced = _reduce_remotely(job, run, request, functions, results)
     except (_AnswerLost, CapacityExhausted) as error:
         # Results that this owner's reducers have stored count. The rest is reduced from here: if the account
         # allows only two concurrent calls, get_all_occurrences occupies the one its reducers need.
-        stored = run.wait_for(results.get_parts)
+        stored = run.wait_for(results.get_parts) if request.context.shards.by == "part" else []
         log("reduced_without_answer", run_id=record.run_id, stored=len(stored), message=str(error))
         for report in stored:
             run.ledger.lost("get_occurrences", f"{job.part} {report.part}", began_at)
-        parts = _reduce_from_here(job, run, request, functions, stored)
-    if [report.part for report in parts] != list(job.parts):
-        raise ConservationBroken(f"Only the {job.part}s {[report.part for report in parts]} were reduced.")
-    for report in parts:
-        check_reduced(report, job, manifest)
-    return parts
+        reduced = _reduce_from_here(job, run, request, functions=functions, results=results, stored=stored)
+    if [report.part for report in reduced.parts] != list(job.parts):
+        found = [report.part for report in reduced.parts]
+        raise ConservationBroken(f"Only the {job.part}s {found} were reduced.")
+    if request.context.shards.by == "key":
+        check_shards(reduced.shards, job, manifest)
+    for report in reduced.parts:
+        check_part(report, job, manifest)
+    return reduced.parts
 
 
 def _reduce_remotely(
     job: Job, run: Run, request: GetAllOccurrencesRequest, functions: Functions, results: Results
-) -> list[PartReport]:
+) -> AllPartsReport:
     """Call ``get_all_occurrences`` once. Raises _AnswerLost when its answer cannot come any more."""
     stored_at: float | None = None
+    shards = request.context.shards
 
     def tick() -> None:
         nonlocal stored_at
@@ -60,7 +71,8 @@ def _reduce_remotely(
         if stored_at is None:
             with suppress(Transient):  # the next tick asks again
                 missing = len(job.parts) - results.count_parts()
-                run.ledger.note_nested(min(missing, request.max_concurrency))
+                running = missing if shards.by == "part" else shards.count * bool(missing)
+                run.ledger.note_nested(min(running, request.max_concurrency))
                 if not missing:
                     stored_at = time.monotonic()
         if stored_at is not None and time.monotonic() - stored_at >= ANSWER_S:
@@ -74,7 +86,7 @@ def _reduce_remotely(
             tick=tick,
             observer=run.ledger.watch("get_all_occurrences", lambda _: f"all {job.part}s"),
             max_attempts=1,
-        ).parts
+        )
     except Transient as error:
         raise _AnswerLost(str(error)) from error
 
@@ -83,14 +95,17 @@ def _reduce_from_here(
     job: Job,
     run: Run,
     request: GetAllOccurrencesRequest,
+    *,
     functions: Functions,
+    results: Results,
     stored: Sequence[PartReport],
-) -> list[PartReport]:
-    return reduce_parts(
+) -> AllPartsReport:
+    return reduce_shards(
         job,
         request,
         functions.get_occurrences,
+        lambda parts: run.wait_for(lambda: results.put_parts(parts, request.owner)),
         stored=stored,
         tick=run.tick,
-        observer=run.ledger.watch("get_occurrences", lambda task: part_name(job, task)),
-    ).parts
+        observer=run.ledger.watch("get_occurrences", lambda task: shard_name(job, task)),
+    )

@@ -32,6 +32,11 @@ TRACE_S = 10.0
 """A trace that takes longer is given up: a run that is out of time must be handed over, and its result does
 not depend on the trace."""
 
+OLD_BLOBS = (
+    "A version of Fanfold that knew no shards began this run: its blobs cannot be used, so all blocks are "
+    "mapped again."
+)
+
 
 class Run:
     """A run that this invocation owns, or is about to claim. ``record`` is for reading only. ``found`` is the
@@ -115,20 +120,28 @@ class Run:
         invocation has decided."""
         record = self.record
         record.units, record.facts = measured.units, dict(measured.facts)
-        if record.block_units:
-            record.block_units = bounded_block_units(measured.units, record.block_units)
-            return
+        if self._found and self._found.etag and not self._found.shards:
+            log("resumed_without_shards", run_id=record.run_id, message=OLD_BLOBS)
+        if not (record.block_units and self._found and self._found.shards):
+            self._plan(job, measured, listing)
+        record.block_units = bounded_block_units(measured.units, record.block_units)
+
+    def _plan(self, job: Job, measured: Measured, listing: Listing) -> None:
+        record = self.record
         plan = choose(
             measured.units,
             record.max_concurrency,
             values_of(figures_of(job)),
-            ("part",),
-            Wanted(measured.block_units),
+            job.sharded_by,
+            Wanted(record.block_units or measured.block_units, record.shard_by, record.shards or None),
             objects=record.objects,
             stored_as=listing.addresses.likely_format(),
         )
-        record.block_units = plan.block_units
-        record.block_units_because = "chosen by the job" if measured.block_units else plan.block_because
+        record.shards, record.shard_by = plan.shards, plan.shard_by
+        record.shards_because = plan.shards_because
+        if not record.block_units:
+            record.block_units = plan.block_units
+            record.block_units_because = "chosen by the job" if measured.block_units else plan.block_because
 
     def split_into(self, blocks: int) -> None:
         """Note the number of blocks, and store it at once if it is new."""

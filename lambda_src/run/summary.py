@@ -8,9 +8,11 @@ from msgspec.structs import asdict
 from lambda_src.job import Job
 from lambda_src.wire.record import RunRecord, RunWarning, total_dollars
 from lambda_src.wire.reports import PartReport
+from lambda_src.wire.requests import context_of
 
 ENGINE_FIELDS = frozenset(
     {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "warnings", "seconds", "dollars"}
+    | {"shards", "shard_by", "shards_because", "options"}
     | {"objects_left_out", "bytes_left_out", "left_out"}
 )
 """The fields of every summary: no job may use these names."""
@@ -18,11 +20,7 @@ ENGINE_FIELDS = frozenset(
 
 def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[str, Any]:
     """The summary of a run. While the run has no parts, it lacks the job's own fields."""
-    own = (
-        job.summarize(record.facts, record.extras, {report.part: report.result for report in parts})
-        if parts
-        else {}
-    )
+    own = summarize_parts(job, record, parts) if parts else {}
     return {
         "run_id": record.run_id,
         "status": record.status,
@@ -30,11 +28,31 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
         "block_bytes": record.block_units,
         "block_bytes_because": record.block_units_because,
         "blocks": record.blocks,
+        **shards_of(record),
         **own,
         **what_is_left_out(record),
         "warnings": plain_warnings(record.warnings),
         "seconds": record.seconds,
         "dollars": total_dollars(record),
+    }
+
+
+def summarize_parts(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[str, Any]:
+    """The job's own fields of the answer."""
+    context = context_of(record).of(job)
+    return job.summarize(context, record.extras, {report.part: report.result for report in parts})
+
+
+def shards_of(record: RunRecord) -> dict[str, Any]:
+    """The fields on shards and options, for runs that have them."""
+    if not record.shards:
+        return {}
+    options = {"options": record.options} if record.options else {}
+    return {
+        "shards": record.shards,
+        "shard_by": record.shard_by,
+        "shards_because": record.shards_because,
+        **options,
     }
 
 

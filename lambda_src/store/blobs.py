@@ -1,7 +1,7 @@
-"""One blob per block in S3: a header line, then one line per part.
+"""One blob per block in S3: a header line, then the line of each shard.
 
-A line is read back with one ranged request, without the rest of the blob. Writing a block again stores the
-same bytes under the same key, so copies of a task cannot harm each other.
+The line of a shard is read back with one ranged request, without the rest of the blob. Writing a block again
+stores the same bytes under the same key, so copies of a task cannot harm each other.
 """
 
 import io
@@ -14,9 +14,10 @@ from obstore.store import S3Store
 
 from lambda_src.aws.s3 import translated
 from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
-from lambda_src.store.digests import digest_at, digest_of
+from lambda_src.store.digests import digest_of
 from lambda_src.store.keys import blob_key, listing_key, manifest_key, trace_key
 from lambda_src.telemetry import meter
+from lambda_src.wire.reports import Range
 
 if TYPE_CHECKING:
     from obstore import GetOptions
@@ -59,43 +60,28 @@ class BlobStore:
         return blob_key(self._run_id, block, variant)
 
     def put(self, block: int, header: bytes, size: int, lines: Sequence[bytes], *, variant: str = "") -> None:
-        """Store ``header``, padded to ``size``, and ``lines``, each ended by a newline. Raises AccessDenied,
-        Transient."""
+        """Store ``header``, padded to ``size``, and ``lines``, with a newline behind each. Raises
+        AccessDenied, Transient."""
         first = b"%0*d " % (_DIGITS, size) + header
         if header_bytes(len(header)) > size:
             raise ValueError(f"The header of block {block} has {len(header)} bytes: too many for {size}.")
         parts = [part for line in (first.ljust(size - 1), *lines) for part in (line, b"\n")]
         self._put(self.key(block, variant), parts)
 
-    def get(
-        self,
-        number: int,
-        block: int,
-        header_bytes: int,
-        line_bytes: Sequence[int],
-        digests: bytes,
-        *,
-        variant: str = "",
-    ) -> bytes:
-        """Line ``number`` (from 0) of block ``block``, whose header and lines have these sizes; ``digests``
-        has the digests of the lines, end to end.
+    def get(self, found: Range) -> bytes:
+        """The line at ``found``.
 
         Raises BlobDamaged if the blob is missing or too short, or the line has another digest; AccessDenied,
         Transient.
         """
-        start = header_bytes + sum(line_bytes[:number]) + number
-        key = self.key(block, variant)
-        line, _ = self._get(key, start, start + line_bytes[number] + 1)
-        line.seek(-1, io.SEEK_END)
-        ends = line.read() == b"\n"
-        line.truncate(line_bytes[number])
-        data = line.getvalue()
-        if not ends or digest_of(data) != digest_at(number, digests):
+        key, end = self.key(found.block, found.variant), found.start + found.size
+        line = self._get(key, found.start, end)[0].getvalue() if found.size else b""
+        if digest_of(line) != found.digest:
             raise BlobDamaged(
-                f"s3://{self._bucket}/{key} was changed: line {number} of block {block} is not "
-                "the one that was written. Resume the run: it maps damaged blocks again."
+                f"s3://{self._bucket}/{key} was changed: its bytes {found.start:,} to {end:,} are not those "
+                "that were written. Resume the run: it maps damaged blocks again."
             )
-        return data
+        return line
 
     def get_header(self, block: int, *, variant: str = "") -> tuple[bytes, int] | None:
         """The header of block ``block``, and the number of bytes after it, or None if there is no whole

@@ -8,7 +8,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -31,8 +31,12 @@ from lambda_src.telemetry.calls import FAILURE_BYTES, cut
 from lambda_src.wire.record import RunRecord, Status
 from lambda_src.wire.reports import PartReport
 
-DELETES_AT_ONCE = 99
+WRITES_AT_ONCE = 99
 """A transaction has at most 100 actions, one of which checks the owner."""
+
+WRITE_BYTES = 1_000_000
+"""Results of more JSON than this are not written together: a transaction has at most 4 MB, and an item may
+take more than its JSON."""
 
 CONFLICT_ATTEMPTS = 8
 CONFLICT_BACKOFF_S = 0.05
@@ -196,16 +200,15 @@ class ResultsTable:
         """Whether the run has a record, readable or not."""
         return self._run_item() is not None
 
-    def put_part(self, report: PartReport, owner: str) -> None:
-        """Store the result of one part, if ``owner`` still owns the run. Raises RunConflict: a late reducer
+    def put_parts(self, reports: Sequence[PartReport], owner: str) -> None:
+        """Store the results of parts, if ``owner`` still owns the run. Raises RunConflict: a late reducer
         must not add results to a run that has failed or was cancelled."""
-        put = {
-            "TableName": self._table.name,
-            "Item": self._item(self._part_item(report.part), report),
-        }
-        self._write_if(
-            [{"Put": put}], "#status = :running AND #owner = :owner", running="RUNNING", owner=owner
-        )
+        for some in _batches(reports):
+            puts = [
+                {"Put": {"TableName": self._table.name, "Item": self._item(self._part_item(one.part), one)}}
+                for one in some
+            ]
+            self._write_if(puts, "#status = :running AND #owner = :owner", running="RUNNING", owner=owner)
 
     def get_parts(self) -> list[PartReport]:
         """The stored results, in the job's order of parts. Raises RecordUnreadable."""
@@ -245,10 +248,10 @@ class ResultsTable:
         """Delete the stored results. Raises RunConflict if the run has another owner than ``owner``."""
         # Query the keys: an earlier version of the job may have had other parts.
         keys = [item for page in self._pages(ProjectionExpression="run_id, #item") for item in page["Items"]]
-        for first in range(0, len(keys), DELETES_AT_ONCE):
+        for first in range(0, len(keys), WRITES_AT_ONCE):
             deletes = [
                 {"Delete": {"TableName": self._table.name, "Key": key}}
-                for key in keys[first : first + DELETES_AT_ONCE]
+                for key in keys[first : first + WRITES_AT_ONCE]
             ]
             self._write_if(deletes, "#owner = :owner", owner=owner)
 
@@ -297,6 +300,21 @@ class ResultsTable:
     def _item(self, item: str, content: msgspec.Struct) -> dict[str, Any]:
         plain = msgspec.to_builtins(content)
         return {**_values_of(plain), **self._key(item)}
+
+
+def _batches(reports: Sequence[PartReport]) -> Iterator[list[PartReport]]:
+    """``reports`` in groups that fit into a transaction each."""
+    batch: list[PartReport] = []
+    batch_bytes = 0
+    for report in reports:
+        report_bytes = len(msgspec.json.encode(report))
+        if batch and (len(batch) == WRITES_AT_ONCE or batch_bytes + report_bytes > WRITE_BYTES):
+            yield batch
+            batch, batch_bytes = [], 0
+        batch.append(report)
+        batch_bytes += report_bytes
+    if batch:
+        yield batch
 
 
 def run_from_item(item: Mapping[str, Any], run_id: str) -> RunRecord:

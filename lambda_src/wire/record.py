@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from lambda_src.errors import FORMER_NAMES, RunCancelled
 from lambda_src.fields import Count, OnBadObject, Time
 from lambda_src.input.addresses import Placed
+from lambda_src.job import ShardBy
 from lambda_src.telemetry.calls import ERROR_BYTES, FAILURE_BYTES, FAILURES, cut
 from lambda_src.wire.source import name_of
 
@@ -56,6 +57,8 @@ class RunRecord(Struct, kw_only=True):
     of the job, whatever its stored name says. The finished blocks own ``units_done``; ``blocks_kept`` of them
     were finished before the owner began. ``rules`` identifies the rules of the job that made the result.
     ``facts`` is what the job measured of its input, ``extras`` what its blocks counted besides observations.
+    The run has ``shards`` by part or by key; records of versions that knew no shards have 0. ``options`` are
+    the job's own.
 
     ``calls`` counts the calls in flight (``running``, ``at_most`` and ``slow``: see ``map_reduce.Observer``),
     and all others by their outcome (``outcomes.CALL_COUNTS``). ``used`` is what AWS charges for so far, and
@@ -111,6 +114,10 @@ class RunRecord(Struct, kw_only=True):
     price_region: str = ""
     price_architecture: str = ""
     max_dollars: float | None = None
+    shards: Count = 0
+    shard_by: ShardBy | None = None
+    shards_because: str = ""
+    options: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
         """Complete a record of an earlier version, which has the code of its error and the region and

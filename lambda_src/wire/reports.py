@@ -1,12 +1,12 @@
 """The answers of functions: a report, or a failure."""
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from lambda_src.fields import Count, Part, Positive, RunId
-from lambda_src.job import Finding, Owned, Span
+from lambda_src.job import Finding, Owned, Shards, Span
 from lambda_src.telemetry.calls import Call, Usage
 from lambda_src.wire.source import Source
 
@@ -20,9 +20,24 @@ class BadObject(NamedTuple):
     reason: str
 
 
+class Range(NamedTuple):
+    """The bytes of a blob that one shard has: in the ``variant`` of the blob of ``block``, from ``start`` on.
+    The block ``observed`` so much in the shard."""
+
+    block: Count
+    start: Count
+    size: Count
+    digest: bytes
+    variant: str
+    observed: Count
+
+
 class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
-    """The result of mapping one block: what it owned; the sizes of its blob's header and lines, and the
-    digests of the lines, end to end; its observations per part; its findings.
+    """The result of mapping one block: what it owned; the sizes of its blob's header and lines, one line per
+    shard, and the digests of the lines, end to end; its observations per part; its findings.
+
+    ``shard_observations`` are per shard. Where each part is a shard, they are left out: see
+    ``observed_in_shard``.
 
     ``usage`` is for the caller. It is not stored, so that a block that is mapped again has the same blob. The
     block did not read the objects at the addresses ``left_out``. A block that found ``bad_objects`` has no
@@ -39,35 +54,45 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
     findings: dict[str, Finding] = {}
     left_out: list[Span] = []
     bad_objects: list[BadObject] = []
+    shard_observations: list[Count] = []
+
+    def observed_in_shard(self, shard: int) -> int:
+        """The observations in one shard."""
+        return (self.shard_observations or self.observations)[shard]
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
     """The header of a blob: what was mapped, so that a resumed run can tell whether the blob is its own.
-    ``rules`` are those of the job, ``report_digest`` is the digest of the report as JSON."""
+    ``rules`` are those of the job, ``shards`` and ``options`` those of the run; ``report_digest`` is the
+    digest of the report as JSON. Versions without shards wrote other headers."""
 
     etag: str
     start: Count
     end: Positive
     rules: str
+    shards: Shards
+    options: dict[str, Any]
     report_digest: bytes
     report: BlockReport
 
 
 class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     """The reports of all blocks, in block order: what the reducers must read, and the counts they must reach.
-    The blocks cover ``units``."""
+    The blocks cover ``units``. Manifests of versions that knew no shards have none: each part was one."""
 
     run_id: RunId
     source: Source
     units: Count
     blocks: list[BlockReport]
+    shards: Shards | None = None
 
 
 class PartReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
 ):
-    """What one reducer read, counted and found. ``lines_read`` is the sum of the digests of the lines it read
-    and verified; old runs have none."""
+    """The result of one part, and what was read and counted for it. ``lines_read`` is the sum of the digests
+    of the lines that were read and verified; old runs have none. Where shards are by key, a part is made of
+    all lines of all shards."""
 
     part: Part
     blobs_read: Count
@@ -77,14 +102,30 @@ class PartReport(
     lines_read: str = ""
 
 
+class ShardReport(
+    Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="shard", tag_field="outcome"
+):
+    """What one reducer made of a shard that has keys of several parts: ``data``, from which all parts are
+    finished; ``observed`` is per part. ``lines_read`` is as in ``PartReport``."""
+
+    shard: Count
+    blobs_read: Count
+    observed: list[Count]
+    lines_read: str
+    data: bytes = b""
+    usage: Usage | None = None
+
+
 class AllPartsReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
 ):
-    """The reports of all reducers, in the job's order of parts, and the calls that it took."""
+    """The reports of all parts, in the job's order, and the calls that it took. Where shards are by key, also
+    the reports of all ``shards``, in order and without their data."""
 
     parts: list[PartReport]
     calls: list[Call] = []
     usage: Usage | None = None
+    shards: list[ShardReport] = []
 
 
 class Warmed(
@@ -102,6 +143,13 @@ class LogResultsReport(
 
     parts: Count
     usage: Usage | None = None
+
+
+Reduced = PartReport | ShardReport
+"""What ``get_occurrences`` answers."""
+
+REDUCED = cast(Any, Reduced)
+"""The same as a type to decode."""
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True, tag="failure", tag_field="outcome"):

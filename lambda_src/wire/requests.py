@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,11 +19,13 @@ from lambda_src.fields import (
     Positive,
     Prefix,
     RunId,
+    ShardCount,
     Text,
 )
 from lambda_src.input.addresses import Listing, Portion
-from lambda_src.job import Span
+from lambda_src.job import Context, Job, ShardBy, Shards, Span
 from lambda_src.wire.record import RunRecord, RunWarning
+from lambda_src.wire.reports import BlockReport, Range
 from lambda_src.wire.source import Source
 
 
@@ -39,6 +41,9 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     - ``on_bad_object``: what bad objects under the prefix do: ``fail`` the run (default), or ``skip``.
     - ``must_be_new``: refuse a run id that has a record: Lambda may deliver an event late or twice.
     - ``max_dollars``: cancel the run when it has cost so much.
+    - ``shards``, ``shard_by``: how many reducers share what the blocks counted, and whether each gets a
+      ``part`` or some of the keys (``key``). Default: the job's choice.
+    - ``options``: the job's own options.
     """
 
     key: Text | None = None
@@ -52,6 +57,9 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     on_bad_object: OnBadObject | None = None
     must_be_new: bool = False
     max_dollars: Dollars | None = None
+    shards: ShardCount | None = None
+    shard_by: ShardBy | None = None
+    options: dict[str, Any] | None = None
 
 
 class HandOverRequest(ParseFileRequest, frozen=True, kw_only=True):
@@ -71,6 +79,24 @@ class Pinned(NamedTuple):
     left_out: Mapping[int, str] = {}
 
 
+class RunContext(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a job may use besides its data: ``job.Context`` in a request."""
+
+    shards: Shards
+    options: dict[str, Any]
+    facts: dict[str, Any]
+
+    def of(self, job: Job) -> Context:
+        """The context as ``job`` gets it. Raises InvalidRequest."""
+        return Context(self.shards, job.read_options(self.options), self.facts)
+
+
+def context_of(record: RunRecord) -> RunContext:
+    """The context of the run of ``record``, whose shards are chosen."""
+    shards = Shards(record.shard_by or "key", record.shards, record.run_id)
+    return RunContext(shards, record.options, record.facts)
+
+
 class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Map block ``block``, nominally units ``[start, end)``, of ``source``; ``portion`` has their objects. A
     function whose job has other ``rules`` refuses this and every request below.
@@ -85,6 +111,7 @@ class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     end: Positive
     portion: Portion
     rules: str
+    context: RunContext
     left_out: list[Span] = []
     skip_bad_objects: bool = False
 
@@ -94,21 +121,28 @@ class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GetAllOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Reduce every part of a run whose manifest is written, for the invocation ``owner``."""
+    """Reduce every shard of a run for the invocation ``owner``. The blocks' reports are in the manifest,
+    unless ``blocks`` has them."""
 
     run_id: RunId
     owner: str
     max_concurrency: Concurrency
     rules: str
+    context: RunContext
+    blocks: list[BlockReport] | None = None
 
 
 class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Reduce one part, for the invocation ``owner``."""
+    """Reduce one shard, for the invocation ``owner``. Where it holds a single ``part``, that is named. The
+    ranges of the blobs that it reads are in the manifest, unless ``ranges`` has them."""
 
     run_id: RunId
     owner: str
-    part: Part
+    shard: Count
     rules: str
+    context: RunContext
+    part: Part | None = None
+    ranges: list[Range] | None = None
 
 
 class WarmRequest(Struct, frozen=True, forbid_unknown_fields=True):

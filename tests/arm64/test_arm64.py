@@ -18,15 +18,29 @@ from lambda_src.aws.listing import pin_prefix
 from lambda_src.aws.s3 import open_bucket
 from lambda_src.input.blocks import split
 from lambda_src.job import Job, Measured, Span
-from lambda_src.run.proof import check_mapped, check_reduced
+from lambda_src.run.proof import check_mapped, check_part, check_shards
+from lambda_src.run.reduce_shards import finish_shards
 from lambda_src.run.summary import summarize
 from lambda_src.store.blobs import BlobStore
 from lambda_src.store.keys import BLOBS_PREFIX
 from lambda_src.store.results import ResultsTable
 from lambda_src.wire.codec import encode, to_plain
 from lambda_src.wire.record import RunRecord
-from lambda_src.wire.reports import BlobHeader, BlockReport, Manifest, PartReport, without_usage
-from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest
+from lambda_src.wire.reports import (
+    REDUCED,
+    BlobHeader,
+    BlockReport,
+    Manifest,
+    PartReport,
+    ShardReport,
+    without_usage,
+)
+from lambda_src.wire.requests import (
+    GetAllOccurrencesRequest,
+    GetOccurrencesRequest,
+    ParseBlockRequest,
+    RunContext,
+)
 from lambda_src.wire.source import Source
 from stacks.builds import ROOT
 from stacks.dependency_layer import RUNTIME_PYTHON
@@ -139,11 +153,18 @@ def prepare(aws: Aws, name: str, sample: Path) -> Run:
     pinned, listing, *_ = pin_prefix(aws.client("s3"), INPUTS, f"{name}/")
     objects = open_bucket(INPUTS, URL_SUFFIX)
     measured = deployed.measure(source.input_of(objects, pinned, listing.addresses))
+    context = context_of(deployed, measured)
     blocks = [
-        ParseBlockRequest(name, pinned, *block, listing.portion(Span(block.start, block.end)), deployed.rules)
+        ParseBlockRequest(
+            name, pinned, *block, listing.portion(Span(block.start, block.end)), deployed.rules, context
+        )
         for block in split(measured.units, -(-measured.units // BLOCKS))
     ]
     return Run(name, deployed, pinned, measured, blocks)
+
+
+def context_of(deployed: Job, measured: Measured) -> RunContext:
+    return RunContext(deployed.shards("run"), {}, dict(measured.facts))
 
 
 def do(aws: Aws, machine: Machine, run: Run) -> Done:
@@ -152,17 +173,26 @@ def do(aws: Aws, machine: Machine, run: Run) -> Done:
     blocks_to_parse = [msgspec.structs.replace(block, rules=rules) for block in run.blocks]
     parsed = machine.invoke("parse_block", run.job, *map(to_plain, blocks_to_parse))
     blocks = [without_usage(report) for report in msgspec.convert(parsed.answers, list[BlockReport])]
-    manifest = Manifest(run.job, run.pinned, run.measured.units, blocks)
+    context = context_of(run.deployed, run.measured)
+    manifest = Manifest(run.job, run.pinned, run.measured.units, blocks, context.shards)
     check_mapped(run.deployed, manifest)
     BlobStore(open_bucket(machine.bucket, URL_SUFFIX), machine.bucket, run.job).put_manifest(encode(manifest))
 
     results = ResultsTable(aws.table(machine.table), run.job, run.deployed)
     results.claim(RunRecord(run_id=run.job, owner=OWNER, started_at=0.0), None)
-    tasks = [GetOccurrencesRequest(run.job, OWNER, part, rules) for part in run.deployed.parts]
+    tasks = [
+        GetOccurrencesRequest(run.job, OWNER, shard, rules, context) for shard in range(context.shards.count)
+    ]
     reduced = machine.invoke("get_occurrences", run.job, *map(to_plain, tasks))
-    parts = [without_usage(report) for report in msgspec.convert(reduced.answers, list[PartReport])]
+    reports = [without_usage(report) for report in msgspec.convert(reduced.answers, list[REDUCED])]
+    parts = [report for report in reports if isinstance(report, PartReport)]
+    if shards := [report for report in reports if isinstance(report, ShardReport)]:
+        check_shards(shards, run.deployed, manifest)
+        request = GetAllOccurrencesRequest(run.job, OWNER, 1, rules, context)
+        parts = finish_shards(run.deployed, request, shards)
+        results.put_parts(parts, OWNER)
     for part in parts:
-        check_reduced(part, run.deployed, manifest)
+        check_part(part, run.deployed, manifest)
     assert results.get_parts() == parts
     return Done(blobs_of(aws, machine, run), blocks, parts, parsed, reduced)
 

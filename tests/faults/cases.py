@@ -11,6 +11,7 @@ from fanfold.demo.table import write_table
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span, load
 from tests import oracle
+from tests.contexts import context_for
 
 KEY = "input/faults"
 BLOCK_BYTES = 64 * 1024
@@ -65,15 +66,16 @@ def _table(folder: Path) -> Case:
     table = (folder / "table.csv").read_bytes()
     job, source = load("column_permutations"), input_of_bytes([table])
     measured = job.measure(source)
-    whole = job.map(Span(0, measured.units), source)
-    reduced = {part: job.reduce(part, [line]) for part, line in zip(job.parts, whole.lines, strict=True)}
+    context = context_for(job, facts=measured.facts)
+    (whole,) = job.map(Span(0, measured.units), source, context).lines
+    reduced = job.finish([job.reduce(0, [whole.data], context).data], context)
     results = {part: found.result for part, found in reduced.items()}
     return Case(
         {KEY: table},
         {"key": KEY, "block_bytes": measured.units // 20},
         Right(
             {part: found.observations for part, found in reduced.items()},
-            job.summarize(measured.facts, {}, results),
+            job.summarize(context, {}, results),
         ),
     )
 

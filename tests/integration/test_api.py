@@ -53,7 +53,7 @@ def end(table: Any, status: Any = "SUCCEEDED") -> None:
     results = ResultsTable(table, "run", JOB)
     for length in range(1, 21):
         top = [{"word": "denmark", "count": 2}, {"word": "francis", "count": 1}] if length == 7 else []
-        results.put_part(PartReport(str(length), 1, 0, {"words": 3 * bool(top), "top_words": top}), "me")
+        results.put_parts([PartReport(str(length), 1, 0, {"words": 3 * bool(top), "top_words": top})], "me")
     record = RunRecord(run_id="run", owner="me", started_at=1.0, status=status, error="no", stage="done")
     results.end_run(record)
 

@@ -14,17 +14,22 @@ from lambda_src.store.digests import digest_of
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Call, Trace, Usage
 from lambda_src.wire.codec import encode
+from lambda_src.wire.reports import Range
 from tests.integration.conftest import BUCKET
 
 LINES = [b'{"a":1}', b"{}", b'{"abc":12}']
 LINE_BYTES = [len(line) for line in LINES]
-DIGESTS = b"".join(map(digest_of, LINES))
+
+
+def range_of(number: int, block: int = 7, header: int = HEADER_STEP_BYTES) -> Range:
+    start = header + sum(LINE_BYTES[:number]) + number
+    return Range(block, start, LINE_BYTES[number], digest_of(LINES[number]), "", 0)
 
 
 def test_each_line_comes_back_alone(objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "run")
     blobs.put(7, b'{"header":true}', HEADER_STEP_BYTES, LINES)
-    assert [blobs.get(number, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS) for number in range(3)] == LINES
+    assert [blobs.get(range_of(number)) for number in range(3)] == LINES
 
 
 def test_a_blob_is_json_lines_under_a_spread_key(s3: Any, objects: S3Store) -> None:
@@ -52,13 +57,13 @@ def test_writing_again_is_harmless(s3: Any, objects: S3Store) -> None:
 def test_a_missing_and_a_cut_blob_are_named(s3: Any, objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "damaged")
     with pytest.raises(BlobDamaged, match=r"000007.jsonl is missing"):
-        blobs.get(0, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS)
+        blobs.get(range_of(0))
     blobs.put(7, b"{}", HEADER_STEP_BYTES, LINES)
     stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(7))["Body"].read()
-    for kept in (len(stored) - 1, len(stored) - len(LINES[2]) - 1, 10, 0):
+    for kept in (len(stored) - 2, len(stored) - len(LINES[2]) - 1, 10, 0):
         s3.put_object(Bucket=BUCKET, Key=blobs.key(7), Body=stored[:kept])
         with pytest.raises(BlobDamaged, match=r"000007.jsonl ends before byte"):
-            blobs.get(2, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS)
+            blobs.get(range_of(2))
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -69,11 +74,11 @@ def test_a_line_that_was_changed_is_refused_by_block_and_key(s3: Any, objects: S
     stored[HEADER_STEP_BYTES + sum(LINE_BYTES[:number]) + number] ^= 1
     s3.put_object(Bucket=BUCKET, Key=blobs.key(7), Body=bytes(stored))
     for other in {0, 1, 2} - {number}:
-        assert blobs.get(other, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS) == LINES[other]
-    with pytest.raises(BlobDamaged, match=rf"{blobs.key(7)} was changed: line {number} of block 7 .* Resume"):
-        blobs.get(number, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS)
+        assert blobs.get(range_of(other)) == LINES[other]
+    with pytest.raises(BlobDamaged, match=rf"{blobs.key(7)} was changed: its bytes .* Resume"):
+        blobs.get(range_of(number))
     with pytest.raises(BlobDamaged):  # of what has no digest nobody knows
-        blobs.get((number + 1) % 3, 7, HEADER_STEP_BYTES, LINE_BYTES, b"")
+        blobs.get(range_of((number + 1) % 3)._replace(digest=b""))
 
 
 def test_the_manifest_comes_back(objects: S3Store) -> None:
@@ -93,7 +98,7 @@ def test_a_header_of_any_size_comes_back(s3: Any, objects: S3Store, content_byte
     found = blobs.get_header(1)
     assert found is not None
     assert (found[0].strip(), found[1]) == (header, sum(LINE_BYTES) + len(LINES))
-    assert [blobs.get(number, 1, size, LINE_BYTES, DIGESTS) for number in range(3)] == LINES
+    assert [blobs.get(range_of(number, 1, size)) for number in range(3)] == LINES
     stored = s3.get_object(Bucket=BUCKET, Key=blobs.key(1))["Body"].read()
     for kept in (0, 5, size - 1):
         s3.put_object(Bucket=BUCKET, Key=blobs.key(1), Body=stored[:kept])
@@ -117,7 +122,7 @@ def test_every_request_is_counted(objects: S3Store) -> None:
     meter.begin()
     blobs = BlobStore(objects, BUCKET, "counted")
     blobs.put(7, b"{}", HEADER_STEP_BYTES, LINES)
-    blobs.get(0, 7, HEADER_STEP_BYTES, LINE_BYTES, DIGESTS)
+    blobs.get(range_of(0))
     blobs.get_header(7)
     assert blobs.get_header(8) is None
     usage = meter.usage()
@@ -134,6 +139,7 @@ from pathlib import Path
 from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore
 from lambda_src.store.digests import digest_of
 from lambda_src.aws.s3 import open_bucket
+from lambda_src.wire.reports import Range
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) >> 10
 blobs = BlobStore(open_bucket("bucket", ""), "bucket", "large")
@@ -142,10 +148,10 @@ lines = [b"%d" % number * (20 << 20) for number in range(3)]
 before = peak()
 blobs.put(7, b"{}", HEADER_STEP_BYTES, lines)
 stored = peak()
-sizes = [len(line) for line in lines]
-line = blobs.get(1, 7, HEADER_STEP_BYTES, sizes, b"".join(map(digest_of, lines)))
+size = len(lines[1])
+line = blobs.get(Range(7, HEADER_STEP_BYTES + size + 1, size, digest_of(lines[1]), "", 0))
 print(stored - before, peak() - before)
-assert line == b"1" * sizes[1]
+assert line == b"1" * size
 """
     python = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     to_store, to_read = map(int, python.stdout.split())

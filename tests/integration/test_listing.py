@@ -23,6 +23,7 @@ from lambda_src.input.addresses import Addresses, Placed
 from lambda_src.job import Owned, Span, load
 from lambda_src.records import delimited
 from lambda_src.wire.source import Source
+from tests.contexts import context_for, observed_by_part
 from tests.integration.conftest import BUCKET
 
 ODD_KEYS = [
@@ -219,8 +220,9 @@ def test_what_lies_beside_logs_is_not_counted_as_lines(s3: Any, objects: Any) ->
         put(s3, f"beside/{key}", text.encode())
     source, listing, *_ = pin_prefix(open_client(), BUCKET, "beside/")
     job = load("access_log")
-    mapped = job.map(Span(0, source.bytes), input_of(objects, source, listing.addresses))
-    assert (mapped.observations[0], sum(mapped.observations)) == (24, 25)
+    mapped = job.map(Span(0, source.bytes), input_of(objects, source, listing.addresses), context_for(job))
+    observed = observed_by_part(mapped.lines)
+    assert (observed[0], sum(observed)) == (24, 25)
 
 
 def test_archived_objects_are_left_out_where_bad_ones_are_skipped(s3: Any) -> None:

@@ -22,17 +22,28 @@ from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs.top_words import JOB
 from lambda_src.run.map_block import find_report, map_block
-from lambda_src.run.proof import check_mapped, check_reduced
-from lambda_src.run.reduce_part import reduce_part
+from lambda_src.run.proof import check_mapped, check_part
+from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.store.blobs import BlobStore
 from lambda_src.wire.codec import encode, to_plain
-from lambda_src.wire.reports import BlockReport, Manifest
-from lambda_src.wire.requests import ParseBlockRequest
+from lambda_src.wire.reports import BlockReport, Manifest, PartReport
+from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest
 from lambda_src.wire.source import Source
 from tests import oracle
 from tests.archives import zipped
+from tests.contexts import sent_context
 from tests.integration.conftest import BUCKET
 from tests.texts import ANY_BYTES
+
+SENT = sent_context(JOB)
+
+
+def reduce_part(part: str, blobs: BlobStore) -> PartReport:
+    request = GetOccurrencesRequest("run", "owner", JOB.parts.index(part), JOB.rules, SENT)
+    report = reduce_shard(JOB, request, blobs)
+    assert isinstance(report, PartReport)
+    return report
+
 
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 300_000)
 
@@ -56,7 +67,7 @@ def test_blobs_sum_to_the_oracle(
     for block in split(len(data), block_bytes):
         portion = listing.portion(Span(block.start, block.end))
         answer = handler.handler(
-            to_plain(ParseBlockRequest("run", pinned, *block, portion, JOB.rules)), CONTEXT
+            to_plain(ParseBlockRequest("run", pinned, *block, portion, JOB.rules, SENT)), CONTEXT
         )
         reports.append(msgspec.convert(answer, BlockReport))
     blobs = BlobStore(objects, BUCKET, "run")
@@ -65,8 +76,8 @@ def test_blobs_sum_to_the_oracle(
     blobs.put_manifest(encode(manifest))
     found = {}
     for length in JOB.parts:
-        report = reduce_part(JOB, length, blobs)
-        check_reduced(report, JOB, manifest)
+        report = reduce_part(length, blobs)
+        check_part(report, JOB, manifest)
         found[length] = report.result["top_words"]
 
     expected = oracle.count_words(data)
@@ -94,7 +105,7 @@ def test_bad_objects_are_reported_and_left_out_when_that_is_asked(
     s3.delete_object(Bucket=BUCKET, Key="input/bad/c")
     whole = Span(0, pinned.source.bytes)
     request = ParseBlockRequest(
-        "bad", pinned.source, 0, *whole, pinned.listing.portion(whole), JOB.rules, skip_bad_objects=True
+        "bad", pinned.source, 0, *whole, pinned.listing.portion(whole), JOB.rules, SENT, skip_bad_objects=True
     )
     found = msgspec.convert(handler.handler(to_plain(request), CONTEXT), BlockReport)
     one = {one.key[-1]: one for one in pinned.listing.addresses.objects(whole)}
@@ -137,11 +148,13 @@ def test_a_blob_that_was_changed_gives_no_answer_and_is_mapped_again(s3: Any, ob
     requests, start = [], 0
     for number, text in enumerate(texts):
         end = start + len(text)
-        requests.append(ParseBlockRequest("lies", pinned, number, start, end, Portion((), None), JOB.rules))
+        requests.append(
+            ParseBlockRequest("lies", pinned, number, start, end, Portion((), None), JOB.rules, SENT)
+        )
         start = end
     reports = [map_block(JOB, request, source_input, blobs) for request in requests]
     blobs.put_manifest(encode(Manifest("lies", pinned, pinned.bytes, reports)))
-    assert reduce_part(JOB, "5", blobs).result["words"] == 2
+    assert reduce_part("5", blobs).result["words"] == 2
 
     def kept(*, check_lines: bool) -> list[bool]:
         found = [find_report(JOB, request, blobs, check_lines=check_lines) for request in requests]
@@ -150,9 +163,9 @@ def test_a_blob_that_was_changed_gives_no_answer_and_is_mapped_again(s3: Any, ob
 
     assert kept(check_lines=False) == kept(check_lines=True) == [True, True, True]
     change(s3, blobs.key(0), b"alpha", b"omega")  # which no count shows
-    with pytest.raises(BlobDamaged, match=rf"{blobs.key(0)} was changed: line 4 of block 0"):
-        reduce_part(JOB, "5", blobs)
-    assert reduce_part(JOB, "12", blobs).result["words"] == 1  # which reads another line of it
+    with pytest.raises(BlobDamaged, match=rf"{blobs.key(0)} was changed: its bytes"):
+        reduce_part("5", blobs)
+    assert reduce_part("12", blobs).result["words"] == 1  # which reads another line of it
     assert kept(check_lines=False) == [True, True, True]
     assert kept(check_lines=True) == [False, True, True]
     change(s3, blobs.key(1), b'"longer_words":0', b'"longer_words":7')
@@ -164,7 +177,7 @@ def test_a_blob_that_was_changed_gives_no_answer_and_is_mapped_again(s3: Any, ob
 def test_lines_of_other_rules_are_mapped_again(objects: S3Store) -> None:
     source_input = input_of_bytes([b"word"], "plain")
     pinned, blobs = Source("bucket", "key", "etag", 4), BlobStore(objects, BUCKET, "rules")
-    request = ParseBlockRequest("rules", pinned, 0, 0, 4, Portion((), None), "older")
+    request = ParseBlockRequest("rules", pinned, 0, 0, 4, Portion((), None), "older", SENT)
     older = replace(JOB, rules="older")
     map_block(older, request, source_input, blobs)
     assert find_report(older, request, blobs, check_lines=False)

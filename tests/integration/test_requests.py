@@ -218,7 +218,7 @@ def operations() -> list[tuple[str, dict[str, Any]]]:
     results.claim(record, None)
     results.put_run(record)
     results.get_run()
-    results.put_part(PartReport("1", 1, 1, {"words": 1, "top_words": [{"word": "é", "count": 2}]}), "me")
+    results.put_parts([PartReport("1", 1, 1, {"words": 1, "top_words": [{"word": "é", "count": 2}]})], "me")
     results.count_parts()
     results.get_parts()
     results.delete_parts("me")

@@ -58,7 +58,7 @@ def test_parts_come_back_in_order_and_go_together(table: Any) -> None:
     results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
     for report in reversed(REPORTS):
-        results.put_part(report, "me")
+        results.put_parts([report], "me")
     assert results.get_parts() == REPORTS
     results.delete_parts("me")
     assert results.get_parts() == []
@@ -72,7 +72,7 @@ def test_more_parts_than_a_transaction_or_a_page_holds(table: Any) -> None:
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
     reports = [PartReport(part, 1, 1, {"text": "x" * 8000}) for part in job.parts]
     for report in reports:
-        results.put_part(report, "me")
+        results.put_parts([report], "me")
     assert results.get_parts() == reports
     results.delete_parts("me")
     assert results.get_parts() == []
@@ -81,7 +81,7 @@ def test_more_parts_than_a_transaction_or_a_page_holds(table: Any) -> None:
 def test_another_owner_deletes_nothing(table: Any) -> None:
     results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
-    results.put_part(REPORTS[0], "me")
+    results.put_parts([REPORTS[0]], "me")
     with pytest.raises(RunConflict):
         results.delete_parts("another")
     assert results.get_parts() == REPORTS[:1]
@@ -152,7 +152,7 @@ def test_a_transaction_that_would_be_refused_again_is_not_tried_again(
 
     monkeypatch.setattr(table, "call", refused)
     with pytest.raises(becomes):
-        ResultsTable(table, "run", JOB).put_part(REPORTS[0], "me")
+        ResultsTable(table, "run", JOB).put_parts([REPORTS[0]], "me")
     assert attempts == 1
 
 
@@ -176,7 +176,7 @@ def test_a_claim_does_not_pass_over_a_cancel(table: Any) -> None:
 def test_top_words_are_plain_in_the_console(table: Any, account_table: Any) -> None:
     results = ResultsTable(table, "run", JOB)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
-    results.put_part(PartReport("2", 3, 9, {"top_words": [{"word": "of", "count": 9}]}), "me")
+    results.put_parts([PartReport("2", 3, 9, {"top_words": [{"word": "of", "count": 9}]})], "me")
     item = account_table.get_item(Key={"run_id": "run", "item": "length#02"})["Item"]
     assert item["result"]["top_words"] == [{"word": "of", "count": 9}]
 
@@ -184,16 +184,16 @@ def test_top_words_are_plain_in_the_console(table: Any, account_table: Any) -> N
 def test_top_words_that_come_late_are_refused(table: Any) -> None:
     results = ResultsTable(table, "run", JOB)
     with pytest.raises(RunConflict):
-        results.put_part(REPORTS[0], "me")
+        results.put_parts([REPORTS[0]], "me")
     record = RunRecord(run_id="run", owner="me", started_at=1.0)
     results.claim(record, None)
     with pytest.raises(RunConflict):
-        results.put_part(REPORTS[0], "another")
+        results.put_parts([REPORTS[0]], "another")
     for status in ("FAILED", "CANCELLED", "SUCCEEDED"):
         record.status = status
         results.end_run(record)
         with pytest.raises(RunConflict):
-            results.put_part(REPORTS[0], "me")
+            results.put_parts([REPORTS[0]], "me")
     assert results.get_parts() == []
 
 
@@ -279,7 +279,7 @@ def test_a_hand_over_that_cannot_go_on_ends_the_run_unless_it_was_taken(table: A
     results.end_released_run("first", CodeChanged("another version"))
     assert results.get_run() is None
     results.claim(first, None)
-    results.put_part(REPORTS[0], "first")
+    results.put_parts([REPORTS[0]], "first")
     results.end_released_run("first", CodeChanged("another version"))
     assert results.get_run() == first  # still running
     first.released = True
@@ -297,7 +297,7 @@ def test_a_run_that_nobody_works_on_is_cancelled_at_once(table: Any, released: b
     lease_until = time.time() + (60 if released else -1)
     dead = RunRecord(run_id="run", owner="dead", lease_until=lease_until, started_at=1.0, etag="etag")
     results.claim(dead, None)
-    results.put_part(REPORTS[0], "dead")
+    results.put_parts([REPORTS[0]], "dead")
     dead.released = released
     results.put_run(dead)
 

@@ -72,7 +72,7 @@ def test_runs_are_listed_newest_first_with_what_they_took(
         claim(table, f"run-{place}", started_at=1e9 + place, bucket="b", key=f"input/{place}", bytes=10**9)
         results = ResultsTable(table, f"run-{place}", JOB)
         for length in range(1, 21):
-            results.put_part(PartReport(str(length), 1, 0, {"words": 0, "top_words": []}), "me")
+            results.put_parts([PartReport(str(length), 1, 0, {"words": 0, "top_words": []})], "me")
     done = claim(
         table,
         "done",

@@ -62,7 +62,7 @@ def read(table: Any) -> Any:
 
 def ended(results: ResultsTable, lengths: int, status: Any, error: str = "") -> None:
     for length in range(1, lengths + 1):
-        results.put_part(PartReport(str(length), 1, 0, {"words": 0, "top_words": []}), "me")
+        results.put_parts([PartReport(str(length), 1, 0, {"words": 0, "top_words": []})], "me")
     record = RunRecord(
         run_id="run", owner="me", started_at=1.0, status=status, error=error, blocks=1, blocks_done=1
     )
@@ -169,7 +169,7 @@ def finish(table: Any, owner: str, status: Any = "SUCCEEDED", error: str = "") -
     results = claim(table, owner)
     if status == "SUCCEEDED":
         for length in range(1, 21):
-            results.put_part(PartReport(str(length), 1, 0, {"words": 0, "top_words": []}), owner)
+            results.put_parts([PartReport(str(length), 1, 0, {"words": 0, "top_words": []})], owner)
     results.end_run(
         RunRecord(run_id="run", owner=owner, started_at=2.0, status=status, error=error, stage="done")
     )

@@ -66,7 +66,10 @@ EXPECTED = {
         GET_ALL_OCCURRENCES_TIMEOUT_S,
         884,
         GetAllOccurrencesSettings(
-            job="top_words", url_suffix="AWS::URLSuffix", get_occurrences_function="GetOccurrences"
+            job="top_words",
+            url_suffix="AWS::URLSuffix",
+            table="Table",
+            get_occurrences_function="GetOccurrences",
         ),
     ),
     "GetOccurrences": Expected(

@@ -39,6 +39,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "GetAllOccurrences": {
         "GetOccurrences": {"lambda:InvokeFunction"},
+        "Table": {"dynamodb:ConditionCheckItem", "dynamodb:PutItem"},
         "GetAllOccurrencesLog": OWN_LOG,
     },
     "GetOccurrences": {

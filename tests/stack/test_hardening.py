@@ -29,7 +29,7 @@ WRITES_TABLE = {
 OF_KEY = {
     "ParseFile": KEY | WRITES_TABLE,
     "ParseBlock": KEY,
-    "GetAllOccurrences": KEY,
+    "GetAllOccurrences": KEY | WRITES_TABLE,
     "GetOccurrences": KEY | WRITES_TABLE,
     "LogResults": KEY | {"kms:DescribeKey"},
 }

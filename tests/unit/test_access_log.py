@@ -17,6 +17,7 @@ from lambda_src.job import Input, Mapped, Measured, Span
 from lambda_src.jobs import access_log
 from lambda_src.jobs.access_log import HOURS, JOB, MALFORMED
 from tests import access_log_oracle as oracle
+from tests.contexts import context_for, finish_part, observed_by_part
 from tests.laws import Objects, run_job
 
 LONGEST_LINE_BYTES = 8 << 20
@@ -34,7 +35,7 @@ def plain(*objects: bytes) -> Input:
 
 
 def mapped(data: bytes) -> Mapped:
-    return JOB.map(Span(0, len(data)), plain(data))
+    return JOB.map(Span(0, len(data)), plain(data), context_for(JOB))
 
 
 def answer(*objects: bytes, cuts: Iterable[int] = ()) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def answer(*objects: bytes, cuts: Iterable[int] = ()) -> dict[str, Any]:
 
 def part_of(line: bytes) -> str:
     """The part in which the only line of an input is."""
-    observations = mapped(line).observations
+    observations = observed_by_part(mapped(line).lines)
     assert sum(observations) == 1
     return JOB.parts[observations.index(1)]
 
@@ -183,10 +184,10 @@ def test_any_cutting_gives_the_answer_of_the_whole(
 def test_every_line_is_observed_once(log: bytes, slice_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(access_log, "SLICE_BYTES", slice_bytes)
-        observations = mapped(log).observations
+        observations = observed_by_part(mapped(log).lines)
     assert len(observations) == len(JOB.parts) == 25
     assert sum(observations) == len(oracle.lines_of(log))
-    assert observations == mapped(log).observations
+    assert observations == observed_by_part(mapped(log).lines)
 
 
 @given(LOGS)
@@ -198,8 +199,8 @@ def test_a_block_mapped_again_gives_the_same_bytes(log: bytes) -> None:
     with patch.object(ownership, "WINDOW_BYTES", 50):
         assert mapped(log) == first
     for line in first.lines:
-        assert b"\n" not in line
-        assert json.loads(line.decode())
+        assert b"\n" not in line.data
+        assert json.loads(line.data.decode())
 
 
 def test_a_line_of_a_megabyte_counts_and_one_without_end_is_refused() -> None:
@@ -231,9 +232,9 @@ def test_passes_cover_all_paths_and_count_lines_once(monkeypatch: pytest.MonkeyP
         def __iter__(self) -> Iterator[bytes]:
             nonlocal readings
             readings += 1
-            return iter([mapped(log).lines[10]] * 2)
+            return iter([mapped(log).lines[10].data] * 2)
 
-    reduced = JOB.reduce("10", Lines())
+    reduced = finish_part(JOB, "10", Lines())
     assert readings == 1 + 1 + 16  # in one and in four passes the first has too many
     expected = oracle.answer(log, log)["hours"]["10"]
     assert (reduced.observations, reduced.result) == (2_000, expected)
@@ -248,8 +249,8 @@ def test_more_paths_than_a_block_holds_go_to_its_lines(monkeypatch: pytest.Monke
     monkeypatch.setattr(access_log, "SLICE_BYTES", 1_000)
     monkeypatch.setattr(access_log, "MAX_HELD_PATHS_BYTES", held)
     block = mapped(log)
-    assert any(b"}\t{" in line for line in block.lines)
-    assert block.observations == [0] * 10 + [400] * 5 + [0] * 10
+    assert any(b"}\t{" in line.data for line in block.lines)
+    assert observed_by_part(block.lines) == [0] * 10 + [400] * 5 + [0] * 10
     assert answer(log, log) == oracle.answer(log, log)
 
 
@@ -468,8 +469,8 @@ def test_lines_may_come_in_any_order() -> None:
     logs = [combined(), combined().replace(b" 500 ", b" 200 "), ALB, combined().replace(b" 500 ", b" 404 ")]
     blocks = [mapped(log).lines for log in logs]
     for number, part in enumerate(JOB.parts):
-        lines = [block[number] for block in blocks]
-        results = [json.dumps(JOB.reduce(part, order).result) for order in (lines, lines[::-1])]
+        lines = [block[number].data for block in blocks]
+        results = [json.dumps(finish_part(JOB, part, order).result) for order in (lines, lines[::-1])]
         assert results[0] == results[1]
 
 

@@ -17,8 +17,9 @@ ENGINE = {
     "fields": set(),
     "records": {"errors"},
     "figures": set(),
-    "job": {"errors", "figures", "records"},
+    "job": {"errors", "fields", "figures", "records"},
     "counts": {"errors", "job", "records"},
+    "one_part_per_shard": {"job"},
     "settings": {"errors"},
     "drivers": {"waits"},
     "map_reduce": {"drivers", "errors", "outcomes", "pace"},
@@ -29,7 +30,7 @@ ENGINE = {
     "store": {"aws", "errors", "fields", "job", "settings", "telemetry", "wire"},
     "run": {"drivers", "errors", "fields", "figures", "input", "job", "map_reduce", "outcomes", "settings"}
     | {"store", "telemetry", "wire"},
-    "jobs": {"counts", "errors", "figures", "input", "job", "records"},
+    "jobs": {"counts", "errors", "figures", "input", "job", "one_part_per_shard", "records"},
     "handlers": {"aws", "drivers", "errors", "fields", "input", "job", "run", "settings", "store"}
     | {"telemetry", "wire"},
 }

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import combinations, product
 from pathlib import Path
@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 from fanfold.demo.table import write_table
 from lambda_src.errors import SourceTooLarge, TableUnusable
 from lambda_src.input.objects import input_of_bytes
-from lambda_src.job import Input, Owned, Reduced, Span
+from lambda_src.job import Input, Owned, Part, Span
 from lambda_src.jobs.column_permutations import JOB, fit, ranks, search
 from lambda_src.jobs.column_permutations import table as table_module
 from lambda_src.jobs.column_permutations.ranks import Choice, choices, unrank
 from lambda_src.jobs.column_permutations.table import Table, read_table
+from tests.contexts import context_for
 from tests.laws import Objects, run_job
 from tests.texts import ANY_BYTES
 
@@ -49,15 +50,18 @@ def answer(data: bytes, cuts: Iterable[int] = ()) -> dict[str, Any]:
     return run_job(JOB, Objects([data], "plain"), cuts)
 
 
+CONTEXT = context_for(JOB)
+
+
+def results(lines: Iterable[bytes]) -> Mapping[str, Part]:
+    return JOB.finish([JOB.reduce(0, lines, CONTEXT).data], CONTEXT)
+
+
 def figure(data: bytes, rank: int) -> tuple[tuple[str, tuple[str, ...]] | None, float | None]:
     """The one choice of that rank by name and its R squared; None if it cannot be ranked."""
-    mapped = JOB.map(Span(rank, rank + 1), plain(data))
-    assert sum(mapped.observations) == 1
-    best = [
-        choice
-        for part, line in zip(JOB.parts, mapped.lines, strict=True)
-        for choice in JOB.reduce(part, [line]).result["best"]
-    ]
+    (line,) = JOB.map(Span(rank, rank + 1), plain(data), CONTEXT).lines
+    assert sum(line.observed) == 1
+    best = [choice for part in results([line.data]).values() for choice in part.result["best"]]
     if not best:
         return None, None
     (only,) = best
@@ -250,11 +254,12 @@ def test_a_on_b_is_b_on_a_to_the_last_bit() -> None:
 
 def test_figures_are_the_same_from_the_results_table() -> None:
     """Which keeps no type of a number: 1.0 comes back as 1."""
+    none = b'\n{"tested": 0, "best": []}' * 2
     lines = [
-        b'{"tested": 2, "best": [[-1000000000, "a", ["b"]], [-123456789, "b", ["a"]]]}',
-        b'{"tested": 2, "best": [[-1, "a", ["b"]], [0, "b", ["a"]]]}',
+        b'{"tested": 2, "best": [[-1000000000, "a", ["b"]], [-123456789, "b", ["a"]]]}' + none,
+        b'{"tested": 2, "best": [[-1, "a", ["b"]], [0, "b", ["a"]]]}' + none,
     ]
-    figures = [choice["r_squared"] for choice in JOB.reduce("1", lines).result["best"]]
+    figures = [choice["r_squared"] for choice in results(lines)["1"].result["best"]]
     assert [repr(figure) for figure in figures] == ["1", "0.123456789", "1e-09", "0"]
 
 
@@ -369,13 +374,14 @@ def test_a_block_answers_for_itself_and_its_lines_survive_transport() -> None:
         b"a,\n\x1b", b'"a,\n\x1b"'
     )
     data = data.replace(b'b"', b'"b"""')
-    mapped = JOB.map(Span(1, 8), plain(data))
-    assert mapped == JOB.map(Span(1, 8), plain(data))
+    mapped = JOB.map(Span(1, 8), plain(data), CONTEXT)
+    assert mapped == JOB.map(Span(1, 8), plain(data), CONTEXT)
     assert mapped.owned == Owned(1, 8)
-    assert mapped.observations == [5, 2, 0]
-    assert not any(b"\n" in line or not line.isascii() for line in mapped.lines)
+    (line,) = mapped.lines
+    assert line.observed == [5, 2, 0]
+    assert line.data.isascii()
     assert answer(data)["columns"] == ["a,\n\x1b", 'b"', "ç\U0001f30d"]
-    assert JOB.reduce("1", []) == Reduced(0, {"tested": 0, "best": []})
+    assert results([])["1"] == Part(0, {"tested": 0, "best": []})
 
 
 # Reading tables.
@@ -575,10 +581,13 @@ def test_reducers_and_the_client_need_no_numpy() -> None:
     program = """
 import sys
 sys.modules["numpy"] = None
+from lambda_src.job import Context
 from lambda_src.jobs.column_permutations import JOB
-result = JOB.reduce("1", [b'{"tested": 2, "best": [[-500000001, "a", ["b"]]]}']).result
-results = {part: result for part in JOB.parts}
-assert JOB.summarize({"choices": 6}, {}, results)["best"]["1"][0]["r_squared"] == 0.500000001
+context = Context(JOB.shards("run"), JOB.options(), {"choices": 6})
+line = b"\\n".join([b'{"tested": 2, "best": [[-500000001, "a", ["b"]]]}'] * 3)
+parts = JOB.finish([JOB.reduce(0, [line], context).data], context)
+results = {name: part.result for name, part in parts.items()}
+assert JOB.summarize(context, {}, results)["best"]["1"][0]["r_squared"] == 0.500000001
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 

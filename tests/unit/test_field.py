@@ -13,6 +13,7 @@ from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span, load
 from lambda_src.run.map_block import map_watched
 from lambda_src.run.warnings import warnings_of
+from tests.contexts import context_for
 
 FIELD = Path(__file__).parents[1] / "field"
 
@@ -22,17 +23,20 @@ def run(job: str, file: str, block_bytes: int = 1 << 30) -> tuple[dict[str, Any]
     deployed, data, findings = load(job), (FIELD / file).read_bytes(), Findings()
     source = input_of_bytes([data])
     measured = deployed.measure(source)
+    context = context_for(deployed, facts=measured.facts)
     mapped = []
     for start in range(0, measured.units, block_bytes):
         block = Span(start, min(start + block_bytes, measured.units))
-        mapped.append(map_watched(deployed, block, source))
+        mapped.append(map_watched(deployed, block, source, context))
         findings.add(mapped[-1].findings)
     results = {
-        part: dict(deployed.reduce(part, [each.lines[number] for each in mapped]).result)
-        for number, part in enumerate(deployed.parts)
+        part: dict(found.result)
+        for shard in range(context.shards.count)
+        for reduced in [deployed.reduce(shard, [each.lines[shard].data for each in mapped], context)]
+        for part, found in deployed.finish([reduced.data], context).items()
     }
     warnings = warnings_of(findings, {**CONCERNS, **deployed.concerns})
-    return deployed.summarize(measured.facts, {"longer_words": 0}, results), {
+    return deployed.summarize(context, {"longer_words": 0}, results), {
         warning.code: warning.message for warning in warnings
     }
 

@@ -21,12 +21,13 @@ from lambda_src.input.findings import (
     invalid_utf8,
 )
 from lambda_src.input.objects import input_of_bytes
-from lambda_src.job import Concern, Finding, FoundIn, Mapped, Place, Span, load
+from lambda_src.job import Concern, Context, Finding, FoundIn, Input, Mapped, Place, Span, load
 from lambda_src.run.map_block import map_watched
 from lambda_src.run.warnings import warnings_of
 from lambda_src.wire.codec import encode
 from lambda_src.wire.record import RunWarning
 from lambda_src.wire.reports import BlockReport
+from tests.contexts import context_for
 from tests.texts import ANY_BYTES
 
 
@@ -62,7 +63,7 @@ def warnings(texts: Sequence[bytes], cuts: Sequence[int] = (), job: str = "acces
     Random(len(borders)).shuffle(blocks)
     deployed, run = load(job), Findings()
     for block in blocks:
-        run.add(map_watched(deployed, block, source).findings)
+        run.add(map_watched(deployed, block, source, context_for(deployed)).findings)
     return list(warnings_of(run, {**CONCERNS, **deployed.concerns}))
 
 
@@ -194,9 +195,10 @@ def test_long_keys_leave_room_for_what_is_said() -> None:
 
 
 def test_a_finding_that_nobody_can_word_is_refused() -> None:
-    def broken(block: Span, source: object) -> Mapped:
-        return load("top_words").map(block, source)._replace(findings={"new": Finding(1, 1, None, [])})  # type: ignore[arg-type]
+    def broken(block: Span, source: Input, context: Context) -> Mapped:
+        mapped = load("top_words").map(block, source, context)
+        return mapped._replace(findings={"new": Finding(1, 1, None, [])})
 
     job = msgspec.structs.replace(load("top_words"), map=broken)
     with pytest.raises(JobContractViolated, match="finding new"):
-        map_watched(job, Span(0, 1), input_of_bytes([b"x"]))
+        map_watched(job, Span(0, 1), input_of_bytes([b"x"]), context_for(job))

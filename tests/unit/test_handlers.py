@@ -38,6 +38,7 @@ from lambda_src.wire.requests import (
 )
 from lambda_src.wire.source import Source
 from tests import oracle
+from tests.contexts import sent_context
 from tests.texts import ANY_BYTES, ANY_JSON
 
 SETTINGS = ParseFileSettings(
@@ -108,10 +109,13 @@ def test_workers_answer_a_named_failure_to_any_event(worker: Any) -> None:
     check()
 
 
+SENT = sent_context(JOB)
 OTHER_RULES = {
-    parse_block: ParseBlockRequest("run", Source("b", "k", "etag", 9), 0, 0, 9, Portion((), None), "other"),
-    get_all_occurrences: GetAllOccurrencesRequest("run", "owner", 250, "other"),
-    get_occurrences: GetOccurrencesRequest("run", "owner", "5", "other"),
+    parse_block: ParseBlockRequest(
+        "run", Source("b", "k", "etag", 9), 0, 0, 9, Portion((), None), "other", SENT
+    ),
+    get_all_occurrences: GetAllOccurrencesRequest("run", "owner", 250, "other", SENT),
+    get_occurrences: GetOccurrencesRequest("run", "owner", 5, "other", SENT),
     log_results: LogResultsRequest(RunRecord(run_id="run", started_at=0.0, rules="other")),
 }
 
@@ -189,7 +193,7 @@ def test_a_hand_over_to_another_version_ends_the_run(event: dict[str, Any], erro
 
     table: Any = SimpleNamespace(run_id="run", end_released_run=end_released_run)
     with pytest.raises(FanfoldError):
-        parse_file._request({**event, "run_id": "run", "handed_over_by": "owner"}, table, SETTINGS)
+        parse_file._request({**event, "run_id": "run", "handed_over_by": "owner"}, table, SETTINGS, JOB)
     ((owner, why),) = ended
     assert owner == "owner"
     assert why.startswith(error)
@@ -218,7 +222,7 @@ def test_blobs_that_are_to_be_kept_are_not_deleted(days: int, deleted: list[tupl
 )
 def test_what_may_not_be_read_is_refused(event: dict[str, str], named: str) -> None:
     with pytest.raises(InvalidRequest, match=named):
-        parse_file._decoded(event, SETTINGS)
+        parse_file._decoded(event, SETTINGS, JOB)
 
 
 class Blobs:
@@ -235,7 +239,7 @@ def test_any_bytes_are_parsed(data: bytes, block_bytes: int) -> None:
     given_input = input_of_bytes([data], "plain")
     words = 0
     for block in split(len(data), block_bytes):
-        request = ParseBlockRequest("r" * 64, source, *block, Portion((), None), JOB.rules)
+        request = ParseBlockRequest("r" * 64, source, *block, Portion((), None), JOB.rules, SENT)
         report = map_block(JOB, request, given_input, Blobs())  # type: ignore[arg-type]
         assert report.block == block.number
         words += sum(report.observations) + report.extras["longer_words"]

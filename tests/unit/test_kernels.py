@@ -28,6 +28,7 @@ from lambda_src.jobs import top_words
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words
 from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed
 from stacks.native_library import library_name, sources_of_job
+from tests.contexts import context_for
 from tests.texts import ANY_BYTES
 
 ROOT = Path(__file__).parents[2]
@@ -439,9 +440,13 @@ def test_the_library_is_of_the_source_that_is_here() -> None:
 def test_a_run_tells_how_many_blocks_c_has_counted(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the answer does not."""
     monkeypatch.setattr(top_words, "KERNEL", kernel)
-    mapped = top_words.map_block(Span(0, 5), input_of_bytes([b"a b c"]))
+    mapped = top_words.map_block(Span(0, 5), input_of_bytes([b"a b c"]), context_for(top_words.JOB))
     assert mapped.extras == {"longer_words": 0, "native_blocks": int(kernel.is_native)}
-    assert list(top_words.summarize({}, mapped.extras, {})) == ["words", "longer_words", "top_words"]
+    assert list(top_words.summarize(context_for(top_words.JOB), mapped.extras, {})) == [
+        "words",
+        "longer_words",
+        "top_words",
+    ]
 
 
 def test_a_sum_takes_little_more_memory_than_its_words() -> None:

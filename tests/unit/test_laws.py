@@ -1,9 +1,11 @@
 """The kit of laws: every job of ours keeps them, and a job that breaks one is seen."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -12,14 +14,16 @@ from lambda_src.errors import FanfoldError
 from lambda_src.input.objects import ANYWHERE
 from lambda_src.job import (
     Concern,
+    Context,
     Finding,
     Input,
     Job,
+    Line,
     Mapped,
     Measured,
     Owned,
+    Part,
     Place,
-    Reduced,
     Span,
     load,
     measure_bytes,
@@ -27,6 +31,7 @@ from lambda_src.job import (
 from lambda_src.records import delimited
 from tests.laws import LawBroken, check_job
 
+PARITIES = ("even", "odd")
 LINES = delimited("line", b"\n", 1 << 20)
 
 COMBINED = b'1.2.3.4 - - [22/Nov/2026:%02d:59:59 +0530] "GET /%d?b=c HTTP/1.1" %d 12 "-" "curl/8"\n'
@@ -49,27 +54,63 @@ def test_every_job_keeps_the_laws(name: str) -> None:
     assert check_job(load(name), INPUTS[name])
 
 
-def map_lines(block: Span, source: Input) -> Mapped:
-    lines = [0, 0]
+def map_lines(block: Span, source: Input, context: Context) -> Mapped:
+    """The line of a shard has two numbers: how many lines are even, and how many are odd."""
+    shards = context.shards
+    counts = [[0, 0] for _ in range(shards.count)]
 
     def add(chunk: bytes, _at: Place) -> None:
         for line in chunk.removesuffix(b"\n").split(b"\n"):
-            lines[len(line) % 2] += 1
+            part = len(line) % 2
+            counts[part if shards.by == "part" else shards.of_key(line)][part] += 1
 
     owned = source.feed(block, LINES, add)
-    return Mapped(owned, [b"%d" % number for number in lines], lines, {"blocks_with_lines": 0})
+    return Mapped(owned, [line_of(*both) for both in counts], {"blocks_with_lines": 0})
 
 
-def reduce_lines(_part: str, lines: Iterable[bytes]) -> Reduced:
-    summed = sum(map(int, lines))
-    return Reduced(summed, {"lines": summed})
+def line_of(even: int, odd: int) -> Line:
+    return Line(b"%d %d" % (even, odd), [even, odd])
 
 
-def summarize(facts: Any, extras: Any, results: Any) -> dict[str, Any]:
-    return {**facts, **extras, "lines": {part: result["lines"] for part, result in results.items()}}
+def sum_lines(_shard: int, lines: Iterable[bytes], _context: Context) -> Line:
+    even = odd = 0
+    for line in lines:
+        more_even, more_odd = map(int, line.split())
+        even, odd = even + more_even, odd + more_odd
+    return line_of(even, odd)
 
 
-HONEST = Job("1", "parity", ["even", "odd"], map_lines, reduce_lines, summarize)
+def reduce_lines(shard: int, lines: Iterable[bytes], context: Context) -> Line:
+    """The parts that the shard can hold, with their lines."""
+    summed = sum_lines(shard, lines, context)
+    parts = context.shards.parts_of(shard, list(zip(PARITIES, summed.observed, strict=True)))
+    return summed._replace(data=msgspec.json.encode(dict(parts)))
+
+
+def finish_lines(reduced: Iterable[bytes], _context: Context) -> dict[str, Part]:
+    found: Counter[str] = Counter()
+    for one in reduced:
+        for part, lines in msgspec.json.decode(one, type=dict[str, int]).items():
+            found[part] += lines
+    return {part: Part(lines, {"lines": lines}) for part, lines in found.items()}
+
+
+def summarize(context: Context, extras: Any, results: Any) -> dict[str, Any]:
+    lines = {part: result["lines"] for part, result in results.items()}
+    return {**context.facts, **extras, "lines": lines}
+
+
+HONEST = Job(
+    rules="1",
+    part="parity",
+    parts=PARITIES,
+    map=map_lines,
+    combine=sum_lines,
+    reduce=reduce_lines,
+    finish=finish_lines,
+    summarize=summarize,
+    sharded_by=("part", "key"),
+)
 OBJECTS = {"a": b"one\ntwo\n\nthree and more", "b": b"four\n", "c": b""}
 
 
@@ -84,30 +125,65 @@ def test_an_honest_job_keeps_them() -> None:
 
 def mapping(change: Callable[[Mapped], Mapped]) -> Job:
     """The honest job, with another result of map."""
-    return replace(HONEST, map=lambda block, source: change(map_lines(block, source)))
+    return replace(HONEST, map=lambda block, source, context: change(map_lines(block, source, context)))
+
+
+def first_line(line: Line) -> Job:
+    """The honest job, with another line of the first shard."""
+    return mapping(lambda mapped: mapped._replace(lines=[line, *mapped.lines[1:]]))
+
+
+def finishing(result: Callable[[int], Any]) -> Job:
+    """The honest job, whose results hold what ``result`` makes of the number of lines."""
+
+    def finish(reduced: Iterable[bytes], context: Context) -> dict[str, Part]:
+        found = finish_lines(reduced, context)
+        return {part: one._replace(result={"lines": result(one.observations)}) for part, one in found.items()}
+
+    return replace(HONEST, finish=finish)
 
 
 def reducing(result: Callable[[list[bytes]], Any]) -> Job:
-    """The honest job, whose results hold what ``result`` makes of the lines."""
+    """The honest job, whose results hold what ``result`` makes of the lines of a shard."""
 
-    def reduce(part: str, lines: Iterable[bytes]) -> Reduced:
+    def reduce(shard: int, lines: Iterable[bytes], context: Context) -> Line:
         every = list(lines)
-        return Reduced(sum(map(int, every)), {"lines": result(every)})
+        parts = context.shards.parts_of(shard, PARITIES)
+        reduced = reduce_lines(shard, every, context)
+        counts = msgspec.json.decode(reduced.data)
+        return reduced._replace(
+            data=msgspec.json.encode({part: [counts[part], result(every)] for part in parts})
+        )
 
-    return replace(HONEST, reduce=reduce)
+    def finish(reduced: Iterable[bytes], _context: Context) -> dict[str, Part]:
+        (one,) = reduced
+        found = msgspec.json.decode(one)
+        return {part: Part(lines, {"lines": shown}) for part, (lines, shown) in found.items()}
+
+    return replace(HONEST, reduce=reduce, finish=finish, sharded_by=("part",))
 
 
-def takes_a_name(_part: str, lines: Iterable[bytes]) -> Reduced:
-    summed = sum(map(int, lines))
-    return Reduced(summed, {"parity": summed})
+def combining(change: Callable[[Line], Line]) -> Job:
+    """The honest job, with another result of combine."""
+    return replace(HONEST, combine=lambda *given: change(sum_lines(*given)))
+
+
+def takes_a_name(reduced: Iterable[bytes], context: Context) -> dict[str, Part]:
+    found = finish_lines(reduced, context)
+    return {part: one._replace(result={"parity": 1}) for part, one in found.items()}
+
+
+def finds_first_shard(reduced: Iterable[bytes], context: Context) -> dict[str, Part]:
+    for one in reduced:
+        return finish_lines([one], context)
+    return {}
 
 
 CALLS = count(1)
 
 
 def keeps_state(mapped: Mapped) -> Mapped:
-    calls = next(CALLS)
-    return mapped._replace(lines=[b"%d" % calls, b"0"], observations=[calls, 0])
+    return mapped._replace(lines=[line_of(next(CALLS), 0), *mapped.lines[1:]])
 
 
 def counts_blocks(mapped: Mapped) -> Mapped:
@@ -118,41 +194,42 @@ def finds_blocks(mapped: Mapped) -> Mapped:
     return mapped._replace(findings={"odd": Finding(1, 0, None, [])})
 
 
-def cuts_lines(block: Span, source: Input) -> Mapped:
-    lines = [0, 0]
+def cuts_lines(block: Span, source: Input, context: Context) -> Mapped:
+    lines = 0
 
     def add(chunk: bytes, _at: Place) -> None:
-        lines[0] += len(chunk.splitlines())
+        nonlocal lines
+        lines += len(chunk.splitlines())
 
     owned = source.feed(block, ANYWHERE, add)
-    return Mapped(owned, [b"%d" % number for number in lines], lines, {})
+    return Mapped(owned, [line_of(lines, 0), *[line_of(0, 0)] * (context.shards.count - 1)], {})
 
 
-def fails_on_hostile_bytes(block: Span, source: Input) -> Mapped:
+def fails_on_hostile_bytes(block: Span, source: Input, context: Context) -> Mapped:
     def add(chunk: bytes, _at: Place) -> None:
         chunk.decode()
 
     source.feed(block, LINES, add)
-    return map_lines(block, source)
+    return map_lines(block, source, context)
 
 
-def refuses_hostile_bytes(block: Span, source: Input) -> Mapped:
+def refuses_hostile_bytes(block: Span, source: Input, context: Context) -> Mapped:
     try:
-        return fails_on_hostile_bytes(block, source)
+        return fails_on_hostile_bytes(block, source, context)
     except UnicodeDecodeError:
         raise FanfoldError("This is not UTF-8 text.") from None
 
 
-def looks_at_the_first_byte(block: Span, source: Input) -> Mapped:
+def looks_at_the_first_byte(block: Span, source: Input, context: Context) -> Mapped:
     """Which is another object's, unless the block touches the first one."""
     header: list[bytes] = []
     source.feed(Span(0, 1), LINES, lambda chunk, _: header.append(chunk))
     assert header
-    return map_lines(block, source)
+    return map_lines(block, source, context)
 
 
 def by_place(lines: Iterable[bytes]) -> int:
-    return sum(int(line) * place for place, line in enumerate(lines))
+    return sum(sum(map(int, line.split())) * place for place, line in enumerate(lines))
 
 
 def facts_of(value: Any) -> Callable[[Input], Measured]:
@@ -170,21 +247,27 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
         (replace(HONEST, parts=["odd", "odd"]), "Parts have labels, each its own"),
         (replace(HONEST, parts=["1", "01"]), "Parts have labels, each its own"),
         (replace(HONEST, parts=["even", "o" * 65]), "1 to 64 characters"),
-        (replace(HONEST, reduce=takes_a_name), "A result's names are its own: parity is in every log line"),
+        (replace(HONEST, finish=takes_a_name), "A result's names are its own: parity is in every log line"),
         (replace(HONEST, summarize=lambda *_: {"blocks": 1}), "An answer's names are its own: blocks is one"),
-        (mapping(lambda mapped: mapped._replace(lines=mapped.lines[:1])), "1 lines and 2 observations"),
-        (mapping(lambda mapped: mapped._replace(lines=[b"1\n", b"0"])), "holds a newline"),
-        (mapping(lambda mapped: mapped._replace(observations=[-1, 0])), "negative number of observations"),
-        (mapping(lambda mapped: mapped._replace(lines=["1", "2"])), "A line is bytes"),  # type: ignore[list-item]
         (
-            mapping(lambda mapped: mapped._replace(observations=list(np.array(mapped.observations)))),
-            "of type int",
+            mapping(lambda mapped: mapped._replace(lines=mapped.lines[:1])),
+            "1 lines: it must give one per sha",
         ),
+        (first_line(Line(b"1 0", [1])), "1 observations in a line: it must give one per part"),
+        (first_line(line_of(-1, 0)), "negative number of observations"),
+        (first_line(line_of(2, 1)), "observations of other parts in the line of parity even"),
+        (first_line(Line("1 0", [1, 0])), "A line is bytes"),  # type: ignore[arg-type]
+        (first_line(Line(b"1 0", list(np.array([1, 0])))), "of type int"),
         (
-            mapping(lambda mapped: mapped._replace(observations=[mapped.observations[0], 0])),
-            "Observations are conserved: the blocks observed 0 in parity odd, and its reducer arrived at 2",
+            first_line(Line(b"2 0", [0, 0])),
+            "Observations are conserved: the blocks observed 0 in parity even, and reduce of shard 0 arrived "
+            "at 2",
         ),
-        (mapping(lambda mapped: mapped._replace(lines=[b"0", b"0"])), "Observations are conserved"),
+        (combining(lambda line: line_of(0, 0)), "and combine of shard"),
+        (combining(lambda line: Line(b"0 0", line.observed)), "and reduce of shard"),
+        (replace(finishing(lambda _: next(CALLS))), "reducing again gives the same"),
+        (replace(HONEST, finish=finds_first_shard), "Observations are conserved"),
+        (replace(HONEST, finish=lambda *_: {}), "finish gives the results of all parts"),
         (mapping(lambda mapped: mapped._replace(owned=Owned(0, 7))), "Owned spans chain"),
         (
             replace(HONEST, map=looks_at_the_first_byte),
@@ -202,13 +285,13 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
         (reducing(lambda lines: lines[0].decode()), "The order of lines does not matter"),
         (reducing(by_place), "The order of lines does not matter"),
         (reducing(lambda lines: next(CALLS)), "reducing again gives the same"),
-        (reducing(lambda lines: float("nan")), "JSON in UTF-8 cannot hold"),
-        (reducing(lambda lines: {1, 2}), "JSON in UTF-8 cannot hold"),
-        (reducing(lambda lines: "\ud800"), "JSON in UTF-8 cannot hold"),
-        (reducing(lambda lines: {1: 2}), "Keys are strings"),
-        (reducing(lambda lines: 10**39), "DynamoDB cannot hold the result of parity even"),
-        (reducing(lambda lines: 1e-200), "DynamoDB cannot hold the result of parity even"),
-        (reducing(lambda lines: "a" * 400_000), "an item has at most 400000 bytes"),
+        (finishing(lambda _: float("nan")), "JSON in UTF-8 cannot hold"),
+        (finishing(lambda _: {1, 2}), "JSON in UTF-8 cannot hold"),
+        (finishing(lambda _: "\ud800"), "JSON in UTF-8 cannot hold"),
+        (finishing(lambda _: {1: 2}), "Keys are strings"),
+        (finishing(lambda _: 10**39), "DynamoDB cannot hold the result of parity even"),
+        (finishing(lambda _: 1e-200), "DynamoDB cannot hold the result of parity even"),
+        (finishing(lambda _: "a" * 400_000), "an item has at most 400000 bytes"),
         (replace(HONEST, measure=facts_of(lambda source: {1, 2})), "cannot hold the run's facts"),
         (replace(HONEST, measure=facts_of(lambda _: next(CALLS))), "Measuring again"),
         (replace(HONEST, map=fails_on_hostile_bytes), "this was UnicodeDecodeError"),

@@ -32,17 +32,17 @@ from lambda_src.input.objects import ObjectsInput
 from lambda_src.job import Span
 from lambda_src.jobs.top_words import JOB
 from lambda_src.run.map_block import find_report, map_block
-from lambda_src.run.proof import check_mapped, lines_written
-from lambda_src.run.reduce_part import reduce_part
+from lambda_src.run.proof import check_mapped
+from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.store.blobs import BlobStore
-from lambda_src.store.keys import variant
 from lambda_src.wire.codec import encode
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import BlockReport, Manifest, PartReport
-from lambda_src.wire.requests import ParseBlockRequest, ParseFileRequest, Pinned
+from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest, ParseFileRequest, Pinned
 from lambda_src.wire.source import Source
 from tests import oracle
 from tests.archives import zipped
+from tests.contexts import sent_context
 from tests.unit.test_orchestrator import Run
 
 Object = bytes | FanfoldError
@@ -112,23 +112,11 @@ class SkippingRun(Run):
 
     def length(self, length: int) -> PartReport:
         assert self.manifest
-        reports, number = self.manifest.blocks, length - 1
-        lines = [
-            self.blobs.get(
-                number,
-                report.block,
-                report.header_bytes,
-                report.line_bytes,
-                report.line_digests,
-                variant=variant(report.left_out),
-            )
-            for report in reports
-        ]
-        reduced = JOB.reduce(str(length), lines)
-        read = lines_written(number, reports)
-        return PartReport(
-            str(length), len(reports), reduced.observations, dict(reduced.result), lines_read=read
+        report = reduce_shard(
+            JOB, GetOccurrencesRequest("run", "owner", length - 1, JOB.rules, sent_context(JOB)), self.blobs
         )
+        assert isinstance(report, PartReport)
+        return report
 
     def asked(self, block_bytes: int, **more: Any) -> ParseFileRequest:
         return ParseFileRequest(
@@ -196,7 +184,7 @@ def test_what_is_found_by_one_block_is_left_out_by_all_and_the_reason_is_told() 
     run = SkippingRun(list(TWO))
     answer = run.run(run.asked(20))
     assert answer.top_words == counts([TWO[0], TWO[2]])
-    assert reduce_part(JOB, "4", run.blobs).result["top_words"] == answer.top_words["4"]
+    assert run.length(4).result["top_words"] == answer.top_words["4"]
     [left_out] = answer.left_out
     assert left_out["key"] == "in/001"
     assert "does not unpack" in left_out["reason"]

@@ -15,6 +15,7 @@ from lambda_src.jobs.access_log import JOB
 from lambda_src.run.map_block import map_block
 from lambda_src.wire.requests import ParseBlockRequest
 from lambda_src.wire.source import Source
+from tests.contexts import sent_context
 
 
 def refused(error: FanfoldError, *formats: Format | None, listing: Span | None = None) -> str:
@@ -24,7 +25,7 @@ def refused(error: FanfoldError, *formats: Format | None, listing: Span | None =
     refusing: Job = msgspec.structs.replace(JOB, map=refuse)
     objects = tuple(Placed(number, f"input/{number}", 1, "e", how) for number, how in enumerate(formats))
     request = ParseBlockRequest(
-        "run", Source("b", "k", "e", 9), 0, 0, 9, Portion(objects, listing), JOB.rules
+        "run", Source("b", "k", "e", 9), 0, 0, 9, Portion(objects, listing), JOB.rules, sent_context(JOB)
     )
     with pytest.raises(type(error)) as raised:
         map_block(refusing, request, input_of_bytes([b""]), cast(Any, None))
@@ -62,6 +63,8 @@ def test_a_line_that_no_reducer_could_read_is_refused_with_advice(monkeypatch: p
     text = b"one line"
     objects = (Placed(0, "input/0", len(text), "e", "plain"),)
     source = Source("b", "k", "e", len(text))
-    request = ParseBlockRequest("run", source, 0, 0, len(text), Portion(objects, None), JOB.rules)
-    with pytest.raises(TooManyDistinct, match=r"10 bytes in one part, .*\. Choose a smaller block_bytes\.$"):
+    request = ParseBlockRequest(
+        "run", source, 0, 0, len(text), Portion(objects, None), JOB.rules, sent_context(JOB)
+    )
+    with pytest.raises(TooManyDistinct, match=r"10 bytes in one shard, .*\. Choose a smaller block_bytes\.$"):
         map_block(JOB, request, input_of_bytes([text]), cast(Any, None))

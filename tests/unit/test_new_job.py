@@ -48,7 +48,7 @@ def test_the_skeleton_is_green_and_clean(tmp_path: Path) -> None:
     )
     run("ruff", "check", "--no-cache", job, test)
     run("ruff", "format", "--no-cache", "--check", job, test)
-    assert len((tmp_path / job).read_text().splitlines()) < 60
+    assert len((tmp_path / job).read_text().splitlines()) < 70
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,11 @@ class Table:
     def count_parts(self) -> int:
         return len(self.lengths)
 
+    def put_parts(self, reports: Sequence[PartReport], owner: str) -> None:
+        assert self.record is not None
+        assert self.record.owner == owner
+        self.lengths.update({int(report.part): report for report in reports})
+
     def delete_parts(self, owner: str) -> None:
         assert self.record is not None
         assert self.record.owner == owner
@@ -194,7 +199,7 @@ class Run:
             "measure": lambda source, _: Measured(source.bytes, {"bytes": source.bytes}),
             "parse_block": self.block,
             "get_all_occurrences": self.all_lengths,
-            "get_occurrences": lambda request: self.length(int(request.part)),
+            "get_occurrences": lambda request: self.length(request.shard + 1),
             "log_results": self.log,
             "warm": self.warm,
             "hand_over": self.handed_over.append,
@@ -539,8 +544,8 @@ def test_what_is_stored_need_not_be_answered(stored: int) -> None:
         raise Transient("The connection to Lambda failed")
 
     def get_occurrences(request: GetOccurrencesRequest) -> PartReport:
-        reduced.append(int(request.part))
-        return job.length(int(request.part))
+        reduced.append(request.shard + 1)
+        return job.length(request.shard + 1)
 
     summary = job.run(get_all_occurrences=get_all_occurrences, get_occurrences=get_occurrences)
     assert (summary.status, summary.words) == ("SUCCEEDED", 6)

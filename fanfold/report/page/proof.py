@@ -9,9 +9,10 @@ from lambda_src.job import Job
 from lambda_src.run.proof import (
     check_left_out,
     check_mapped,
-    check_reduced,
+    check_part,
     left_out_of,
     lines_written,
+    shards_of_part,
 )
 from lambda_src.wire.reports import Manifest, PartReport
 
@@ -53,7 +54,7 @@ def proof_of(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof
     try:
         check_mapped(job, manifest)
         for part in parts:
-            check_reduced(part, job, manifest)
+            check_part(part, job, manifest)
     except ConservationBroken as error:
         broken = str(error)
     by_part = []
@@ -155,7 +156,9 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
 
 def _lines(job: Job, manifest: Manifest, parts: Sequence[PartReport]) -> list[Check]:
     """Empty for a run from before there were digests."""
-    written = {part: lines_written(number, manifest.blocks) for number, part in enumerate(job.parts)}
+    written = {
+        part: lines_written(shards_of_part(job, part, manifest), manifest.blocks) for part in job.parts
+    }
     if not any(written.values()):
         return []
     same = sum(part.lines_read == written[part.part] != "" for part in parts)

@@ -9,10 +9,10 @@ predictor that is constant or collinear with others adds nothing.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lambda_src.job import Input, Job, Mapped, Measured, Owned, Reduced, Span
+from lambda_src.job import Context, Input, Job, Line, Mapped, Measured, Owned, Part, Span
 from lambda_src.jobs.column_permutations.best import TOP, Scored
 from lambda_src.jobs.column_permutations.ranks import SIZES, block_choices, choices
 
@@ -37,13 +37,18 @@ def measure(source: Input) -> Measured:
     return Measured(units, facts, block_choices(columns))
 
 
-def map_block(block: Span, source: Input) -> Mapped:
+def map_block(block: Span, source: Input, _context: Context) -> Mapped:
     """The ten best choices of each size in ``block``. Raises TableUnusable, and what ``source`` raises."""
     from lambda_src.jobs.column_permutations.search import evaluate  # noqa: PLC0415 - as in _read
 
-    parts = evaluate(block, _read(source))
-    lines = [json.dumps({"tested": tested, "best": best}).encode() for tested, best in parts]
-    return Mapped(Owned(*block), lines, [tested for tested, _ in parts], {})
+    return Mapped(Owned(*block), [_line(evaluate(block, _read(source)))], {})
+
+
+def _line(sizes: Iterable[tuple[int, Sequence[Scored]]]) -> Line:
+    """A line of JSON for each size."""
+    found = list(sizes)
+    texts = [json.dumps({"tested": tested, "best": best}).encode() for tested, best in found]
+    return Line(b"\n".join(texts), [tested for tested, _ in found])
 
 
 def _read(source: Input) -> "Table":
@@ -54,24 +59,42 @@ def _read(source: Input) -> "Table":
     return read_table(source.whole(MAX_BYTES))
 
 
-def reduce_size(_size: str, lines: Iterable[bytes]) -> Reduced:
+def combine(_shard: int, lines: Iterable[bytes], _context: Context) -> Line:
     """The ten best of all choices, from the ten best of each block."""
-    tested = 0
-    best: list[Scored] = []
+    tested = [0] * len(SIZES)
+    best: list[list[Scored]] = [[] for _ in SIZES]
     for line in lines:
-        block = json.loads(line)
-        tested += block["tested"]
-        scored = (Scored(figure, target, tuple(names)) for figure, target, names in block["best"])
-        best = sorted([*best, *scored])[:TOP]
-    return Reduced(tested, {"tested": tested, "best": [choice.as_result() for choice in best]})
+        for size, (more, scored) in enumerate(_sizes(line)):
+            tested[size] += more
+            best[size] = sorted([*best[size], *scored])[:TOP]
+    return _line(zip(tested, best, strict=True))
+
+
+def finish(reduced: Iterable[bytes], _context: Context) -> Mapping[str, Part]:
+    """The results by the number of predictors. There is one shard."""
+    (line,) = reduced
+    return {
+        str(size): Part(tested, {"tested": tested, "best": [choice.as_result() for choice in best]})
+        for size, (tested, best) in zip(SIZES, _sizes(line), strict=True)
+    }
+
+
+def _sizes(line: bytes) -> Iterator[tuple[int, list[Scored]]]:
+    """The number of choices tested, and the best ones, of each size."""
+    for text in line.split(b"\n"):
+        found = json.loads(text)
+        yield (
+            found["tested"],
+            [Scored(figure, target, tuple(names)) for figure, target, names in found["best"]],
+        )
 
 
 def summarize(
-    facts: Mapping[str, Any], _extras: Mapping[str, int], sizes: Mapping[str, Mapping[str, Any]]
+    context: Context, _extras: Mapping[str, int], sizes: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """``tested`` and ``best`` are by the number of predictors."""
     return {
-        **facts,
+        **context.facts,
         "tested": {size: result["tested"] for size, result in sizes.items()},
         "best": {size: result["best"] for size, result in sizes.items()},
     }
@@ -83,7 +106,9 @@ JOB = Job(
     parts=[str(size) for size in SIZES],
     measure=measure,
     map=map_block,
-    reduce=reduce_size,
+    combine=combine,
+    reduce=combine,
+    finish=finish,
     summarize=summarize,
     unit="choices",
 )

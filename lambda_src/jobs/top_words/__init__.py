@@ -12,12 +12,13 @@ from typing import Any
 from lambda_src.counts.library import find_library
 from lambda_src.errors import TooManyDistinct
 from lambda_src.input.findings import INVALID_UTF8, Tally
-from lambda_src.job import Input, Job, Mapped, Measured, Place, Reduced, Span
+from lambda_src.job import Context, Input, Job, Mapped, Measured, Part, Place, Span
 from lambda_src.jobs.top_words import top
 from lambda_src.jobs.top_words.figures import FIGURES
 from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
 from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.jobs.top_words.words import LONGEST, RULES
+from lambda_src.one_part_per_shard import combining, finish, lines_of, reducing
 
 
 def choose_kernel() -> Kernel:
@@ -37,7 +38,7 @@ def measure(source: Input) -> Measured:
     return Measured(source.size_bytes, {"bytes": source.size_bytes})
 
 
-def map_block(block: Span, source: Input) -> Mapped:
+def map_block(block: Span, source: Input, _context: Context) -> Mapped:
     """Count the words that ``block`` owns. Raises TooManyDistinct, OutOfMemory, SourceNotText."""
     counting, invalid_bytes = KERNEL.counting(), Tally()
 
@@ -49,10 +50,10 @@ def map_block(block: Span, source: Input) -> Mapped:
     counted = counting.lines()
     extras = {"longer_words": counted.longer_words, "native_blocks": int(KERNEL.is_native)}
     findings = {INVALID_UTF8: invalid_bytes.finding()}
-    return Mapped(owned, counted.lines, counted.words, extras, findings)
+    return Mapped(owned, lines_of(counted.lines, counted.words), extras, findings)
 
 
-def reduce_length(_length: str, lines: Iterable[bytes]) -> Reduced:
+def reduce_length(_length: str, lines: Iterable[bytes]) -> Part:
     """Sum the counts of one length, and rank them. Raises BlobDamaged, OutOfMemory."""
     passes = 1
     while True:
@@ -62,7 +63,7 @@ def reduce_length(_length: str, lines: Iterable[bytes]) -> Reduced:
             passes *= 4
 
 
-def _sum(lines: Iterable[bytes], passes: int) -> Reduced:
+def _sum(lines: Iterable[bytes], passes: int) -> Part:
     """The result, from ``passes`` over the lines, each over some of the words. Raises TooManyDistinct if one
     has too many."""
     best: dict[str, int] = {}
@@ -75,28 +76,33 @@ def _sum(lines: Iterable[bytes], passes: int) -> Reduced:
         words += summed.words
         best.update(summed.top)
     ranked = [{"word": word, "count": count} for word, count in top.top(best)]
-    return Reduced(words, {"words": words, "top_words": ranked})
+    return Part(words, {"words": words, "top_words": ranked})
 
 
 def summarize(
-    facts: Mapping[str, Any], extras: Mapping[str, int], lengths: Mapping[str, Mapping[str, Any]]
+    context: Context, extras: Mapping[str, int], lengths: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     """``words`` counts the words of length 1 to 20; ``top_words`` has ``[]`` for a length without words."""
     return {
-        **facts,
+        **context.facts,
         "words": sum(result["words"] for result in lengths.values()),
         "longer_words": extras.get("longer_words", 0),
         "top_words": {length: result["top_words"] for length, result in lengths.items()},
     }
 
 
+LENGTHS = [str(length) for length in range(1, LONGEST + 1)]
+
 JOB = Job(
     rules=RULES,
     part="length",
-    parts=[str(length) for length in range(1, LONGEST + 1)],
+    parts=LENGTHS,
     measure=measure,
     map=map_block,
-    reduce=reduce_length,
+    combine=combining(LENGTHS, reduce_length),
+    reduce=reducing(LENGTHS, reduce_length),
+    finish=finish,
+    sharded_by=("part",),
     summarize=summarize,
     finds_invalid_utf8=True,
     figures=FIGURES,

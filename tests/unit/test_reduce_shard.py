@@ -13,9 +13,11 @@ from lambda_src.errors import CapacityExhausted, FanOutFailed, Throttled, Transi
 from lambda_src.job import Owned
 from lambda_src.jobs.top_words import JOB, python_kernel
 from lambda_src.jobs.top_words.top import add
-from lambda_src.run import reduce_part as module
-from lambda_src.wire.reports import BlockReport, Manifest
+from lambda_src.run import reduce_shard as module
+from lambda_src.wire.reports import BlockReport, Manifest, PartReport, Range
+from lambda_src.wire.requests import GetOccurrencesRequest
 from lambda_src.wire.source import Source
+from tests.contexts import sent_context
 
 LENGTH = "2"
 
@@ -45,15 +47,14 @@ class Blobs:
         source = Source("bucket", "key", "etag", 10 * len(blocks))
         return msgspec.json.encode(Manifest("run", source, source.bytes, blocks))
 
-    def get(
-        self, number: int, block: int, _size: int, line_bytes: Sequence[int], _digests: bytes, **_: str
-    ) -> bytes:
+    def get(self, found: Range) -> bytes:
+        block = found.block
         with self._lock:
             self.reads[block] += 1
             self.at_once += 1
             self.ahead += 1
             self.most_ahead = max(self.ahead, self.most_ahead)
-            self.bytes_ahead += line_bytes[number]
+            self.bytes_ahead += found.size
             self.most_bytes_ahead = max(self.bytes_ahead, self.most_bytes_ahead)
         try:
             self.serve(block)
@@ -92,8 +93,15 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "BACKOFF_S", 0.001)
 
 
+def reduce_part(blobs: Blobs) -> PartReport:
+    request = GetOccurrencesRequest("run", "owner", JOB.parts.index(LENGTH), JOB.rules, sent_context(JOB))
+    report = module.reduce_shard(JOB, request, blobs)  # type: ignore[arg-type]
+    assert isinstance(report, PartReport)
+    return report
+
+
 def check_sum(blobs: Blobs, blocks: int) -> None:
-    report = module.reduce_part(JOB, LENGTH, blobs)  # type: ignore[arg-type]
+    report = reduce_part(blobs)
     assert (report.blobs_read, report.observations) == (blocks, 3 * blocks)
     assert report.result["top_words"][0] == {"word": "of", "count": 2 * blocks}
 
@@ -136,14 +144,14 @@ def test_a_store_that_does_not_serve_a_line_is_named() -> None:
                 raise Transient("S3 did not serve it")
 
     with pytest.raises(FanOutFailed, match="block 3: Transient: S3 did not serve it"):
-        module.reduce_part(JOB, LENGTH, Broken([20] * 10))  # type: ignore[arg-type]
+        reduce_part(Broken([20] * 10))
 
 
 def test_a_store_that_only_throttles_ends_the_reducer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(map_reduce, "STALLED_S", 0.05)
     monkeypatch.setattr(SlowDown, "limit", 0)
     with pytest.raises(CapacityExhausted):
-        module.reduce_part(JOB, LENGTH, SlowDown([20] * 10))  # type: ignore[arg-type]
+        reduce_part(SlowDown([20] * 10))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""Where the blobs have the lines of each shard."""
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from lambda_src.store.digests import digest_at
+from lambda_src.store.keys import variant
+from lambda_src.wire.reports import BlockReport, Range
+
+
+def ranges_of(blocks: Iterable[BlockReport], shard: int) -> list[Range]:
+    """The ranges of ``shard`` in the blobs of ``blocks``."""
+    return [_range(block, shard, _start(block, shard)) for block in blocks]
+
+
+def ranges_by_shard(blocks: Sequence[BlockReport], shards: int) -> list[list[Range]]:
+    """The ranges of all shards, in order."""
+    found: list[list[Range]] = [[] for _ in range(shards)]
+    for block in blocks:
+        starts = accumulate((size + 1 for size in block.line_bytes), initial=block.header_bytes)
+        for shard, (ranges, start) in enumerate(zip(found, starts, strict=False)):
+            ranges.append(_range(block, shard, start))
+    return found
+
+
+def _start(block: BlockReport, shard: int) -> int:
+    """A newline is behind each line."""
+    return block.header_bytes + sum(block.line_bytes[:shard]) + shard
+
+
+def _range(block: BlockReport, shard: int, start: int) -> Range:
+    return Range(
+        block.block,
+        start,
+        block.line_bytes[shard],
+        digest_at(shard, block.line_digests),
+        variant(block.left_out),
+        block.observed_in_shard(shard),
+    )

@@ -1,0 +1,109 @@
+"""Fans out over the shards, one task each, and finishes what they give."""
+
+from collections.abc import Callable, Sequence
+
+from msgspec.structs import replace
+
+from lambda_src.drivers import Calls
+from lambda_src.job import Job
+from lambda_src.map_reduce import Observer, map_reduce
+from lambda_src.run.finish import finish
+from lambda_src.run.proof import Written
+from lambda_src.run.ranges import ranges_by_shard
+from lambda_src.wire.codec import encode
+from lambda_src.wire.reports import (
+    AllPartsReport,
+    BlockReport,
+    Manifest,
+    PartReport,
+    Reduced,
+    ShardReport,
+    without_usage,
+)
+from lambda_src.wire.requests import GetAllOccurrencesRequest, GetOccurrencesRequest
+
+INLINE_BYTES = 4_000_000
+"""A request of more bytes would be too close to Lambda's limit of 6 MB: its receiver reads the manifest."""
+
+RANGE_BYTES = 110
+"""A range takes at most about so much in a request."""
+
+
+def reduce_shards(
+    job: Job,
+    request: GetAllOccurrencesRequest,
+    get_occurrences: Calls[GetOccurrencesRequest, Reduced],
+    put_parts: Callable[[Sequence[PartReport]], None],
+    *,
+    stored: Sequence[PartReport] = (),
+    tick: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
+) -> AllPartsReport:
+    """Call ``get_occurrences`` for every shard whose part is not ``stored``. Where shards are by key, finish
+    the parts, and store them with ``put_parts``. Raises as ``map_reduce`` does, and JobContractViolated."""
+    shards = request.context.shards
+    parts = {job.parts.index(report.part): report for report in stored} if shards.by == "part" else {}
+    reduced: dict[int, ShardReport] = {}
+
+    def fold(task: GetOccurrencesRequest, report: Reduced) -> None:
+        if isinstance(report, PartReport):
+            parts[task.shard] = without_usage(report)
+        else:
+            reduced[task.shard] = without_usage(report)
+
+    map_reduce(
+        get_occurrences,
+        [task for task in _tasks(job, request) if task.shard not in parts],
+        fold,
+        name=lambda task: shard_name(job, task),
+        max_concurrency=min(request.max_concurrency, shards.count),
+        tick=tick,
+        observer=observer,
+    )
+    if shards.by == "part":
+        return AllPartsReport([parts[shard] for shard in sorted(parts)])
+    reports = [reduced[shard] for shard in sorted(reduced)]
+    finished = finish_shards(job, request, reports)
+    put_parts(finished)
+    return AllPartsReport(finished, shards=[replace(report, data=b"") for report in reports])
+
+
+def shard_name(job: Job, task: GetOccurrencesRequest) -> str:
+    """The name of a task for people."""
+    return task.context.shards.name(task.shard, job.part, job.parts)
+
+
+def blocks_for_request(manifest: Manifest) -> list[BlockReport] | None:
+    """The reports of all blocks, if they fit into a request."""
+    return manifest.blocks if len(encode(manifest)) <= INLINE_BYTES else None
+
+
+def _tasks(job: Job, request: GetAllOccurrencesRequest) -> list[GetOccurrencesRequest]:
+    shards, blocks = request.context.shards, request.blocks
+    inline = blocks is not None and RANGE_BYTES * len(blocks) <= INLINE_BYTES
+    ranges = ranges_by_shard(blocks, shards.count) if blocks is not None and inline else None
+    return [
+        GetOccurrencesRequest(
+            request.run_id,
+            request.owner,
+            shard,
+            request.rules,
+            request.context,
+            job.parts[shard] if shards.by == "part" else None,
+            ranges[shard] if ranges is not None else None,
+        )
+        for shard in range(shards.count)
+    ]
+
+
+def finish_shards(
+    job: Job, request: GetAllOccurrencesRequest, reports: Sequence[ShardReport]
+) -> list[PartReport]:
+    """The results of all parts, from the ``reports`` of all shards. Raises JobContractViolated."""
+    read = Written(
+        min(report.blobs_read for report in reports),
+        f"{sum(int(report.lines_read, 16) for report in reports if report.lines_read):x}",
+        sum(sum(report.observed) for report in reports),
+    )
+    context = request.context.of(job)
+    return finish(job, context, [report.data for report in reports], range(len(reports)), read)
