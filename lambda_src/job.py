@@ -292,20 +292,11 @@ class Job(Struct, frozen=True):
         """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""
         return block if self.unit == BYTES else Span(0, input_bytes)
 
-    def shards(self, run_id: str, by: ShardBy | None = None, count: int | None = None) -> Shards:
-        """The shards of a run: as asked for, else the job's default. Raises InvalidRequest."""
-        if not self.sharded_by:
-            if by == "part" or count not in (None, 1):
-                raise InvalidRequest("shards: this job always has one shard.")
-            return Shards("key", 1, run_id)
-        if by is None and count not in (None, len(self.parts)) and "key" in self.sharded_by:
-            by = "key"
-        by = by or self.sharded_by[0]
-        if by not in self.sharded_by:
-            raise InvalidRequest(f"shard_by: this job cannot have shards by {by}.")
-        if by == "part" and count not in (None, len(self.parts)):
-            raise InvalidRequest(f"shards: by part, this job has {len(self.parts)} shards, not {count}.")
-        return Shards(by, len(self.parts) if by == "part" else count or 1, run_id)
+    def shards(self, run_id: str, by: ShardBy | None = None, count: int = 1) -> Shards:
+        """The shards of a run: ``by`` part or by key, the first way of the job by default; ``count`` is for
+        those by key."""
+        by = by or (self.sharded_by[0] if self.sharded_by else "key")
+        return Shards(by, len(self.parts) if by == "part" else count, run_id)
 
     def read_options(self, options: Mapping[str, Any]) -> Any:
         """``options`` as the job's type. Raises InvalidRequest."""

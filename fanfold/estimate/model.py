@@ -11,7 +11,7 @@ from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.figures import Figures, values_of
 from lambda_src.input.addresses import LOOKED_AT, likely_format
 from lambda_src.input.blocks import MAX_BLOCKS, bounded_block_units
-from lambda_src.job import BYTES
+from lambda_src.job import BYTES, ShardBy
 from lambda_src.run.model import (
     ORCHESTRATORS,
     Blocks,
@@ -23,7 +23,7 @@ from lambda_src.run.model import (
     map_s,
     window_bytes,
 )
-from lambda_src.run.plan import NOTHING, By, Plan, Wanted, choose
+from lambda_src.run.plan import NOTHING, Plan, Wanted, choose
 from lambda_src.run.prices import PRICES, REFERENCE, Prices
 from lambda_src.run.prices import dollars as dollars_of
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, PARSE_BLOCK_TIMEOUT_S
@@ -49,7 +49,7 @@ class Modelled(NamedTuple):
     units: int
     block_units: int
     blocks: int
-    shard_by: By
+    shard_by: ShardBy
     shards: int
     concurrency: int
     cold: bool
@@ -83,7 +83,7 @@ class Given(NamedTuple):
 
     units: int
     figures: Figures
-    sharded_by: Sequence[By] = ()
+    sharded_by: Sequence[ShardBy] = ()
     objects: Sequence[Stored] = ()
     unit: str = BYTES
     prices: Prices = PRICES[REFERENCE, "arm64"]

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from fanfold.runs.source import Local
 from lambda_src.figures import Figures
 from lambda_src.input.formats import Format
-from lambda_src.job import BYTES, Job
+from lambda_src.job import BYTES, Job, ShardBy
 from lambda_src.run.figures import figures_of
-from lambda_src.run.plan import By
 
 
 class Stored(NamedTuple):
@@ -40,7 +39,7 @@ class Workload(NamedTuple):
     figures: Figures
     unit: str = BYTES
     block_units: int | None = None
-    sharded_by: Sequence[By] = ()
+    sharded_by: Sequence[ShardBy] = ()
     objects: Sequence[Stored] = ()
     looked_at: int = 0
 

@@ -20,9 +20,10 @@ from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidReq
 from lambda_src.fields import RunId
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Job, Measured
-from lambda_src.run import metrics
+from lambda_src.run import metrics, plan
 from lambda_src.run.map_block import find_report, how_to_get_smaller_blocks
 from lambda_src.run.orchestrator import execute
+from lambda_src.run.plan import Wanted
 from lambda_src.run.ports import Ports
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
@@ -138,7 +139,8 @@ def _decoded(event: object, settings: ParseFileSettings, deployed: Job) -> Parse
         )
     if request.key is not None:
         check_key(request.key)
-    deployed.shards("run", request.shard_by, request.shards)
+    wanted = Wanted(request.block_bytes, request.shard_by, request.shards)
+    plan.check(wanted, deployed.sharded_by, len(deployed.parts))
     deployed.read_options(request.options or {})
     return request
 

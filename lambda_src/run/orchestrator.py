@@ -93,7 +93,9 @@ def _run_stages(
     run.ledger.show()
     run.ledger.check_budget()
     with run.stage("reduce"):
-        parts = reduce(job, run, manifest, ports.functions, ports.results)
+        parts = reduce(
+            job, run, manifest, functions=ports.functions, results=ports.results, blobs=ports.blobs
+        )
     with run.stage("log"):
         log_results(job, run, ports.functions)
     run.succeed()

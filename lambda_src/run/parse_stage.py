@@ -37,7 +37,7 @@ def parse(
     functions: Functions,
     check_lines: bool,
 ) -> Manifest:
-    """Map every block that has no valid blob yet, and store the manifest. Raises ConservationBroken unless
+    """Map every block that has no valid blob yet. Raises ConservationBroken unless
     the blocks own each unit of the input once, and SourceChanged."""
     resumed = bool(run.record.etag)
     pinned = run.wait_for(lambda: inputs.pin(run.record))
@@ -59,7 +59,6 @@ def parse(
     shards = context_of(run.record).shards
     manifest = Manifest(run.record.run_id, source, run.record.units, blocks.reports(), shards)
     check_mapped(job, manifest)
-    run.wait_for(lambda: blobs.put_manifest(manifest))
     return manifest
 
 

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from lambda_src.errors import InvalidRequest
 from lambda_src.input.blocks import LARGEST_BYTES, LEAST_BLOCKS, MAX_BLOCKS, SMALLEST_BYTES
 from lambda_src.input.formats import CANNOT_BE_SPLIT, Format
+from lambda_src.job import ShardBy
 from lambda_src.run.model import RunModel, Used, Values, even_blocks, shards_for_one_pass
 from lambda_src.run.prices import PRICES, REFERENCE, Prices, dollars
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, PARSE_BLOCK_TIMEOUT_S
@@ -24,21 +25,19 @@ SHARDS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 FINER = 2**0.5
 """A block is so many times as large as the next smaller one that is considered."""
 
-By = Literal["part", "key"]
-
 
 class Wanted(NamedTuple):
     """What is decided before: by the request, or by the job for its blocks."""
 
     block_units: int | None = None
-    shard_by: By | None = None
+    shard_by: ShardBy | None = None
     shards: int | None = None
 
 
 NOTHING = Wanted()
 
 
-def check(wanted: Wanted, sharded_by: Sequence[By], parts: int) -> None:
+def check(wanted: Wanted, sharded_by: Sequence[ShardBy], parts: int) -> None:
     """Raise InvalidRequest if the job cannot have such reducers."""
     if wanted.shard_by and wanted.shard_by not in sharded_by:
         instead = f"its reducers are by {sharded_by[0]}" if sharded_by else "it has one reducer"
@@ -54,7 +53,7 @@ class Plan(NamedTuple):
     says of the run when nothing is warm. It ``fits`` if no block and no reducer is too large."""
 
     block_units: int
-    shard_by: By
+    shard_by: ShardBy
     shards: int
     seconds: float
     dollars: float
@@ -67,7 +66,7 @@ def choose(
     units: int,
     concurrency: int,
     of: Values,
-    sharded_by: Sequence[By],
+    sharded_by: Sequence[ShardBy],
     wanted: Wanted = NOTHING,
     *,
     objects: int = 1,
@@ -100,7 +99,7 @@ def choose(
 
 
 def _plans(
-    run: RunModel, block_units: int, ways: Sequence[tuple[By, int]], prices: Prices, most_s: float
+    run: RunModel, block_units: int, ways: Sequence[tuple[ShardBy, int]], prices: Prices, most_s: float
 ) -> Iterator[Plan]:
     """The plans with such blocks, unless they take longer than ``most_s`` before they reduce."""
     start, parse = run.start(), run.parse()
@@ -167,13 +166,13 @@ def _block_sizes(units: int, concurrency: int, wanted: Wanted, *, one_piece: boo
 
 
 def _ways(
-    text_units: float, concurrency: int, of: Values, sharded_by: Sequence[By], wanted: Wanted
-) -> Iterator[tuple[By, int]]:
+    text_units: float, concurrency: int, of: Values, sharded_by: Sequence[ShardBy], wanted: Wanted
+) -> Iterator[tuple[ShardBy, int]]:
     """How the reducers may divide their work; by part only where all can run at once, unless they must."""
     if not sharded_by:
         yield "key", 1
         return
-    by = wanted.shard_by or ("key" if wanted.shards else None)
+    by = wanted.shard_by or ("key" if wanted.shards and "key" in sharded_by else None)
     allowed = [by] if by else sharded_by
     parts = int(of["parts"])
     if "part" in allowed and (parts <= concurrency or "key" not in allowed):
@@ -183,7 +182,7 @@ def _ways(
         yield from (("key", count) for count in sorted(counts))
 
 
-def _why(plan: Plan, sharded_by: Sequence[By], wanted: Wanted) -> str:
+def _why(plan: Plan, sharded_by: Sequence[ShardBy], wanted: Wanted) -> str:
     if wanted.shards or wanted.shard_by:
         return "requested"
     if len(sharded_by) < 2:

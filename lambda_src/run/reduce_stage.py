@@ -7,12 +7,13 @@ from contextlib import suppress
 from lambda_src.errors import CapacityExhausted, ConservationBroken, Transient
 from lambda_src.job import Job
 from lambda_src.map_reduce import call_once
-from lambda_src.run.ports import Functions, Results
+from lambda_src.run.beside import Beside
+from lambda_src.run.ports import Blobs, Functions, Results
 from lambda_src.run.proof import check_part, check_shards
 from lambda_src.run.reduce_shards import blocks_for_request, reduce_shards, shard_name
 from lambda_src.run.state import Run
 from lambda_src.telemetry.log import log
-from lambda_src.wire.reports import AllPartsReport, Manifest, PartReport
+from lambda_src.wire.reports import AllPartsReport, BlockReport, Manifest, PartReport
 from lambda_src.wire.requests import GetAllOccurrencesRequest, context_of
 
 ANSWER_S = 5.0
@@ -25,9 +26,34 @@ class _AnswerLost(Exception):
 
 
 def reduce(
-    job: Job, run: Run, manifest: Manifest, functions: Functions, results: Results
+    job: Job, run: Run, manifest: Manifest, *, functions: Functions, results: Results, blobs: Blobs
 ) -> list[PartReport]:
-    """The reports of all parts, in the job's order. Raises ConservationBroken."""
+    """The reports of all parts, in the job's order. The manifest is stored meanwhile, or before if it is too
+    large for requests. Raises ConservationBroken."""
+    store_manifest = Beside(lambda: blobs.put_manifest(manifest))
+    blocks = blocks_for_request(manifest)
+    if blocks is None:
+        run.wait_for(store_manifest)
+    reduced = _reduced(job, run, blocks, functions, results)
+    _check(job, reduced, manifest)
+    if blocks is not None:
+        run.wait_for(store_manifest)
+    return reduced.parts
+
+
+def _check(job: Job, reduced: AllPartsReport, manifest: Manifest) -> None:
+    """Raise ConservationBroken unless all shards and parts arrived at what the blocks observed."""
+    if (found := [report.part for report in reduced.parts]) != list(job.parts):
+        raise ConservationBroken(f"Only the {job.part}s {found} were reduced.")
+    if manifest.shards and manifest.shards.by == "key":
+        check_shards(reduced.shards, job, manifest)
+    for report in reduced.parts:
+        check_part(report, job, manifest)
+
+
+def _reduced(
+    job: Job, run: Run, blocks: list[BlockReport] | None, functions: Functions, results: Results
+) -> AllPartsReport:
     record = run.record
     request = GetAllOccurrencesRequest(
         record.run_id,
@@ -35,27 +61,20 @@ def reduce(
         record.max_concurrency,
         record.rules,
         context_of(record),
-        blocks_for_request(manifest),
+        blocks,
     )
     began_at = time.time()
     try:
-        reduced = _reduce_remotely(job, run, request, functions, results)
+        return _reduce_remotely(job, run, request, functions, results)
     except (_AnswerLost, CapacityExhausted) as error:
-        # Results that this owner's reducers have stored count. The rest is reduced from here: if the account
-        # allows only two concurrent calls, get_all_occurrences occupies the one its reducers need.
+        # Where parts are shards, results that this owner's reducers have stored count. The rest is reduced
+        # from here: if the account allows only two concurrent calls, get_all_occurrences occupies the one its
+        # reducers need.
         stored = run.wait_for(results.get_parts) if request.context.shards.by == "part" else []
         log("reduced_without_answer", run_id=record.run_id, stored=len(stored), message=str(error))
         for report in stored:
             run.ledger.lost("get_occurrences", f"{job.part} {report.part}", began_at)
-        reduced = _reduce_from_here(job, run, request, functions=functions, results=results, stored=stored)
-    if [report.part for report in reduced.parts] != list(job.parts):
-        found = [report.part for report in reduced.parts]
-        raise ConservationBroken(f"Only the {job.part}s {found} were reduced.")
-    if request.context.shards.by == "key":
-        check_shards(reduced.shards, job, manifest)
-    for report in reduced.parts:
-        check_part(report, job, manifest)
-    return reduced.parts
+        return _reduce_from_here(job, run, request, functions=functions, results=results, stored=stored)
 
 
 def _reduce_remotely(

@@ -33,11 +33,12 @@ from lambda_src.job import Span
 from lambda_src.jobs.top_words import JOB
 from lambda_src.run.map_block import find_report, map_block
 from lambda_src.run.proof import check_mapped
+from lambda_src.run.ranges import ranges_of
 from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.store.blobs import BlobStore
 from lambda_src.wire.codec import encode
 from lambda_src.wire.record import RunRecord
-from lambda_src.wire.reports import BlockReport, Manifest, PartReport
+from lambda_src.wire.reports import AllPartsReport, BlockReport, Manifest, PartReport
 from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest, ParseFileRequest, Pinned
 from lambda_src.wire.source import Source
 from tests import oracle
@@ -75,6 +76,7 @@ class SkippingRun(Run):
     def __init__(self, objects: list[Object]) -> None:
         super().__init__(blocks=0)
         self.blobs = Blobs()
+        self.blocks: list[BlockReport] = []
         self.objects = {f"in/{number:03d}": one for number, one in enumerate(objects)}
         self.sizes = {key: len(one) if isinstance(one, bytes) else 9 for key, one in self.objects.items()}
         self.listing = Listing(place((key, size, "etag") for key, size in self.sizes.items()))
@@ -110,11 +112,14 @@ class SkippingRun(Run):
         self.manifest = manifest
         self.blobs.put_manifest(encode(manifest))
 
+    def all_lengths(self, request: Any) -> AllPartsReport:
+        self.blocks = request.blocks
+        return super().all_lengths(request)
+
     def length(self, length: int) -> PartReport:
-        assert self.manifest
-        report = reduce_shard(
-            JOB, GetOccurrencesRequest("run", "owner", length - 1, JOB.rules, sent_context(JOB)), self.blobs
-        )
+        request = GetOccurrencesRequest("run", "owner", length - 1, JOB.rules, sent_context(JOB))
+        request = msgspec.structs.replace(request, ranges=ranges_of(self.blocks, length - 1))
+        report = reduce_shard(JOB, request, self.blobs)
         assert isinstance(report, PartReport)
         return report
 

@@ -160,11 +160,10 @@ class Run:
         return None if check_lines and request.block in self.damaged else self.stored.get(request.block)
 
     def length(self, length: int) -> PartReport:
-        assert self.manifest
-        counted = sum(block.observations[length - 1] for block in self.manifest.blocks)
+        counted = sum(block.observations[length - 1] for block in self.stored.values())
         top = [{"word": "w" * length, "count": counted}] if counted else []
         result = {"words": counted, "top_words": top}
-        return PartReport(str(length), len(self.manifest.blocks), counted, result)
+        return PartReport(str(length), len(self.stored), counted, result)
 
     def all_lengths(self, _: object) -> AllPartsReport:
         for length in range(1, 21):
@@ -649,7 +648,7 @@ def test_every_request_carries_the_rules() -> None:
         get_all_occurrences=noting(requests, job.all_lengths),
         log_results=noting(requests, job.log),
     )
-    by_hand = noting(requests, lambda request: job.length(int(request.part)))
+    by_hand = noting(requests, lambda request: job.length(request.shard + 1))
     job.table.record = None
     job.run(get_all_occurrences=answer_lost, get_occurrences=by_hand)
     rules = {type(request): getattr(request, "rules", "") or request.record.rules for request in requests}

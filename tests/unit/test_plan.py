@@ -12,17 +12,18 @@ from lambda_src.errors import InvalidRequest
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.figures import UNKNOWN, values_of
 from lambda_src.input.blocks import LARGEST_BYTES, LEAST_BLOCKS, MAX_BLOCKS, SMALLEST_BYTES
+from lambda_src.job import ShardBy
 from lambda_src.run import plan as module
 from lambda_src.run.figures import ENGINE, figures_of
 from lambda_src.run.model import RunModel, even_blocks
-from lambda_src.run.plan import ABOUT, BY_PART_ABOUT, BY_PART_DOLLARS, By, Plan, Wanted, check, choose
+from lambda_src.run.plan import ABOUT, BY_PART_ABOUT, BY_PART_DOLLARS, Plan, Wanted, check, choose
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, PARSE_BLOCK_TIMEOUT_S
 
 GB, TB = 10**9, 10**12
 WORDS = values_of(figures_of(job.load("top_words")))
 LOGS = values_of(figures_of(job.load("access_log")))
 OTHERS = values_of({**ENGINE, **UNKNOWN, "parts": UNKNOWN["reads"]._replace(value=3)})
-BOTH: tuple[By, ...] = ("part", "key")
+BOTH: tuple[ShardBy, ...] = ("part", "key")
 
 sizes = st.integers(0, 60 * TB) | st.integers(0, 10 * GB)
 lambdas = st.integers(1, MAX_CONCURRENCY)
@@ -40,7 +41,7 @@ def run_of(plan: Plan, units: int, concurrency: int, of: Any) -> RunModel:
 
 @settings(deadline=None)
 @given(sizes, lambdas, figures, ways)
-def test_a_plan_respects_every_limit(units: int, concurrency: int, of: Any, by: Sequence[By]) -> None:
+def test_a_plan_respects_every_limit(units: int, concurrency: int, of: Any, by: Sequence[ShardBy]) -> None:
     plan = choose(units, concurrency, of, by)
     assert -(-units // plan.block_units) <= MAX_BLOCKS
     assert plan.block_units <= max(LARGEST_BYTES, -(-units // MAX_BLOCKS))
@@ -58,7 +59,7 @@ def test_a_plan_respects_every_limit(units: int, concurrency: int, of: Any, by: 
 @settings(deadline=None)
 @given(st.integers(1, 10 * TB), st.integers(20, MAX_CONCURRENCY), figures, ways)
 def test_no_other_plan_is_much_faster_or_as_fast_and_cheaper(
-    units: int, concurrency: int, of: Any, by: Sequence[By]
+    units: int, concurrency: int, of: Any, by: Sequence[ShardBy]
 ) -> None:
     plan = choose(units, concurrency, of, by)
     for blocks in (16, 40, 64, 100, 250, 950, 1900, 10_000):
@@ -106,7 +107,7 @@ def test_it_is_the_cheapest_of_those_about_as_fast_as_the_fastest(
     st.sampled_from([(None, None), ("part", None), ("key", None), ("key", 7), (None, 7), ("part", 20)]),
 )
 def test_a_request_is_followed_and_the_rest_planned(
-    units: int, concurrency: int, block_units: int | None, reducers: tuple[By | None, int | None]
+    units: int, concurrency: int, block_units: int | None, reducers: tuple[ShardBy | None, int | None]
 ) -> None:
     by, shards = reducers
     plan = choose(units, concurrency, WORDS, BOTH, Wanted(block_units, by, shards))
@@ -202,7 +203,9 @@ def test_a_plan_is_made_by_few_evaluations(units: int, evaluations: list[str]) -
         (Wanted(shards=2, shard_by="part"), BOTH, "shards: there are always 20 here"),
     ],
 )
-def test_reducers_that_a_job_cannot_have_are_refused(wanted: Wanted, by: Sequence[By], message: str) -> None:
+def test_reducers_that_a_job_cannot_have_are_refused(
+    wanted: Wanted, by: Sequence[ShardBy], message: str
+) -> None:
     with pytest.raises(InvalidRequest, match=message):
         check(wanted, by, 20)
 
@@ -218,5 +221,5 @@ def test_reducers_that_a_job_cannot_have_are_refused(wanted: Wanted, by: Sequenc
         (Wanted(shards=3, shard_by="key"), ("key",)),
     ],
 )
-def test_reducers_that_a_job_can_have_are_not(wanted: Wanted, by: Sequence[By]) -> None:
+def test_reducers_that_a_job_can_have_are_not(wanted: Wanted, by: Sequence[ShardBy]) -> None:
     check(wanted, by, 20)
