@@ -83,7 +83,7 @@ def fake_run(
         bytes=source.bytes,
         objects=1,
         block_units=-(-units // blocks),
-        block_units_because=f"chosen for {units:,} bytes and a concurrency of {concurrency:,}",
+        block_units_because=f"planned for {concurrency:,} Lambdas at once",
         blocks=blocks,
         blocks_done=blocks,
         max_concurrency=concurrency,

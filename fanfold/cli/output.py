@@ -164,6 +164,10 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
         f"{counted(summary['bytes'], 'byte')} in {counted(summary['blocks'], 'block')} of "
         f"at most {counted(summary['block_bytes'], unit)} ({summary['block_bytes_because']})"
     )
+    if reducers := summary.get("shards"):  # runs of earlier versions have none
+        console.print(
+            f"{counted(reducers, 'reducer')} by {summary['shard_by']} ({summary['shards_because']})",
+        )
     if out := summary.get("objects_left_out"):
         console.print(
             f"Not in it: {counted(out, 'object')} of {counted(summary['bytes_left_out'], 'byte')}, left out"

@@ -10,6 +10,6 @@ def as_json(job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) 
     """The result as ``make run JSON=path`` writes it; ``seconds`` adds the stages outside of the run."""
     # The default job's result is older than other jobs.
     which = {} if job == DEFAULT_JOB else {"job": job}
-    left_out = {"status", "block_bytes", "block_bytes_because"}
+    left_out = {"status", "block_bytes", "block_bytes_because", "shards", "shard_by", "shards_because"}
     own = {name: value for name, value in summary.items() if name not in left_out}
     return {"run_id": summary["run_id"], **which, **own, "seconds": {**seconds, **summary["seconds"]}}

@@ -35,7 +35,8 @@ ENGINE: Figures = {
     "memory": Figure(
         ONE_VCPU_MB, "MB", "code", "of parse_file, parse_block, get_occurrences; half for the others"
     ),
-    "report": Figure(400, "bytes", "measured", "of the manifest, for each block"),
+    "report": Figure(370, "bytes", "measured", "of the manifest, for each block"),
+    "report_shard": Figure(36, "bytes", "measured", "more of it for each shard of each block"),
     "log": Figure(1000, "bytes", "assumed", "what Lambda itself logs of an invocation"),
     # The fan-out.
     "invoke": Figure(0.0001, "s", "measured", "processor time of one invoke, by a single thread"),
@@ -48,8 +49,9 @@ ENGINE: Figures = {
     "window": Figure(32 * MIB, "bytes", "code", "of a block, read by one GET, at most"),
     "least_window": Figure(2 * MIB, "bytes", "code", "the same, at least"),
     "windows": Figure(4, "", "code", "GETs of a block, between these"),
-    "range": Figure(60, "bytes", "assumed", "of a request, for each block of each shard"),
-    "payload": Figure(4_000_000, "bytes", "code", "of ranges in a request; more are read from the manifest"),
+    "payload": Figure(
+        4_000_000, "bytes", "code", "of a manifest that travels in requests; reducers read a larger one"
+    ),
     "merge": Figure(0.0002, "s", "assumed", "to merge what one shard has"),
     "largest_shard": Figure(1.05, "", "assumed", "the largest shard of keys against the mean"),
     # Archives. The first bytes of the input say what one Lambda must unpack.

@@ -150,20 +150,20 @@ class RunModel:
         skew = of["largest_part"] if shard_by == "part" else of["largest_shard"] if shards > 1 else 1.0
         self.passes, reads = passes(self._distinct / shards * skew, of)
         mean_mb, mean_reads = self.blocks.blob_bytes / 1e6 / shards, max(reads / skew, 1.0)
-        inline = number * shards * of["range"] <= of["payload"]
-        self.largest_s = self._shard_s(mean_mb * skew, reads, inline)
-        mean_s = self._shard_s(mean_mb, mean_reads, inline)
+        manifest_bytes = number * (of["report"] + shards * of["report_shard"])
+        inline = manifest_bytes <= of["payload"]
+        manifest_s = 0.0 if inline else of["get"] + manifest_bytes / 1e6 / of["network"]
+        self.largest_s = manifest_s + self._shard_s(mean_mb * skew, reads)
+        mean_s = manifest_s + self._shard_s(mean_mb, mean_reads)
         waves = math.ceil(shards / self._concurrency)
         gets = number * shards * mean_reads
         served_s = gets / (of["gets"] * of["partitions"])
         work_s = max(self.largest_s + (waves - 1) * mean_s, served_s) + shards * (
             of["invoke"] + of["connect_call"]
         )
-        manifest_s = 0.0 if inline else of["put"]
+        put_s = 0.0 if inline else of["put"]
         merged_s = shards * of["merge"] if shard_by == "key" else 0.0
-        seconds = (
-            of["table_put"] + 2 * of["overhead"] + self._later_starts_s(2) + manifest_s + work_s + merged_s
-        )
+        seconds = of["table_put"] + 2 * of["overhead"] + self._later_starts_s(2) + put_s + work_s + merged_s
         self._reduce_s = seconds
         billed_s = (
             shards * max(mean_s, served_s) + work_s / 2 + (shards + 0.5) * self._init_s("imports_other")
@@ -211,7 +211,7 @@ class RunModel:
             )
         )
 
-    def _shard_s(self, lines_mb: float, reads: float, inline: bool) -> float:
+    def _shard_s(self, lines_mb: float, reads: float) -> float:
         """One reducer that reads ``lines_mb`` of lines ``reads`` times."""
         of, number = self._of, self.blocks.number
         each_s = max(
@@ -219,9 +219,8 @@ class RunModel:
             transfer_s(lines_mb, of),
             number * of["read"] + lines_mb / (of["reduce"] * of["arm"]),
         )
-        manifest_s = 0.0 if inline else of["get"] + number * of["report"] / 1e6 / of["network"]
         late_s = (of["get_p99"] - of["get"]) * chance_of_late(number)
-        return manifest_s + of["get"] + each_s * reads + late_s + 2 * of["table_put"]
+        return of["get"] + each_s * reads + late_s + 2 * of["table_put"]
 
     def _late_s(self, tasks: int) -> float:
         """What the last of ``tasks`` takes longer than the median."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lambda_src.errors import InvalidRequest
+from lambda_src.fields import MAX_SHARDS
 from lambda_src.input.blocks import LARGEST_BYTES, LEAST_BLOCKS, MAX_BLOCKS, SMALLEST_BYTES
 from lambda_src.input.formats import CANNOT_BE_SPLIT, Format
 from lambda_src.job import ShardBy
@@ -178,7 +179,8 @@ def _ways(
     if "part" in allowed and (parts <= concurrency or "key" not in allowed):
         yield "part", parts
     if "key" in allowed:
-        counts = {wanted.shards} if wanted.shards else {*SHARDS, shards_for_one_pass(text_units, of)}
+        enough = min(shards_for_one_pass(text_units, of), MAX_SHARDS)
+        counts = {wanted.shards} if wanted.shards else {*SHARDS, enough}
         yield from (("key", count) for count in sorted(counts))
 
 

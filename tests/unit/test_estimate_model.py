@@ -30,6 +30,7 @@ from lambda_src.run.model import Blocks, RunModel, even_blocks, passes
 from lambda_src.run.plan import Wanted
 from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, athena_dollars, dollars
 from lambda_src.run.reduce_shard import READS_AT_ONCE
+from lambda_src.run.reduce_shards import INLINE_BYTES
 from lambda_src.settings import ONE_VCPU_MB
 
 PERFORMANCE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -88,7 +89,7 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         "window": 32 * MIB,
         "least_window": 2 * MIB,
         "windows": 4,
-        "payload": 4_000_000,
+        "payload": INLINE_BYTES,
         "memory": ONE_VCPU_MB,
         "warmed": 1,
         "archive_step": STEP_BYTES,

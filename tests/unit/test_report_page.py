@@ -118,7 +118,8 @@ def with_words(word: str) -> FakeRun:
         msgspec.structs.replace(call, task=word, error=word, function=word, outcome="failed")
         for call in RUN.trace.calls
     ]
-    texts = ("bucket", "key", "etag", "version_id", "error", "prices", "block_units_because")
+    texts = ["bucket", "key", "etag", "version_id", "error", "prices"]
+    texts += ["block_units_because", "shards_because"]
     record = msgspec.structs.replace(
         RUN.record, **dict.fromkeys(texts, word), failures=[word], extras={word: 1}
     )
