@@ -4,7 +4,11 @@ from collections import Counter
 
 import pytest
 
+from fanfold.estimate.model import Given, model, plan
+from lambda_src.job import load
+from lambda_src.run.figures import figures_of
 from lambda_src.run.ledger import charged
+from lambda_src.run.plan import Wanted
 from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord
 from tests.deployed import Stack
@@ -69,9 +73,20 @@ def test_the_record_is_the_sum_of_the_trace(run: tuple[Trace, RunRecord]) -> Non
         used.update(charged(call, MEMORY_MB.get(call.function, 884))[0])
     assert record.used["gb_s"] == pytest.approx(used["gb_s"], rel=0.01, abs=0.1)
     assert record.used["invocations"] == len(trace.calls)
-    assert record.used["s3_gets"] == used["s3_gets"] >= BLOCKS + 20 * (BLOCKS + 1)
+    assert record.used["s3_gets"] == used["s3_gets"] >= BLOCKS * (1 + 20)
     puts = record.used["s3_puts"]
     assert puts == used["s3_puts"] + 1
     # Each block, manifest and trace. On a busy machine, the copy of a straggler may put its block, too.
     assert BLOCKS + 2 <= puts <= BLOCKS + 2 + record.calls["copies"]
     assert sum(record.seconds.values()) == pytest.approx(record.finished_at - record.started_at, rel=0.05)
+
+
+def test_the_model_counts_the_requests_of_a_run(run: tuple[Trace, RunRecord]) -> None:
+    _, record = run
+    job = load("top_words")
+    given = Given(len(TEXT), figures_of(job), job.sharded_by)
+    wanted = Wanted(record.block_units, record.shard_by, record.shards)
+    modelled = model(given, plan(given, record.max_concurrency, wanted), record.max_concurrency, cold=True)
+    for item in ("s3_gets", "s3_puts"):
+        requests = sum(stage.used[item] for stage in modelled.stages)
+        assert record.used[item] == pytest.approx(requests, abs=record.calls.get("copies", 0) * 2), item
