@@ -6,7 +6,7 @@
     run = app.run("s3://my-bucket/input/logs/", job="access_log").wait()
     print(run.result["lines"], run.rows()[0])
 
-The errors to expect are of ``fanfold.errors.ExpectedError``.
+Expected errors are subclasses of ``fanfold.errors.ExpectedError``.
 """
 
 from typing import TYPE_CHECKING

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 def fanfold() -> int:
     """The program ``fanfold``; its exit status."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Until it listens there is nothing to undo: Ctrl-C may end it without a word.
+        # Nothing has been started yet, so there is nothing to undo: Ctrl-C may end it without a word.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     return main(sys.argv[1:])
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command; its exit status. Whatever ends it, nothing that it has started stays."""
-    # Here, for a person may have changed their mind before anything is imported.
+    """Run a command and return its exit status. However it ends, nothing that it started is left running."""
+    # Here, because a person may press Ctrl-C while modules are being imported.
     from contextlib import suppress  # noqa: PLC0415
 
     from fanfold.local_aws.signals import EXIT_STATUS, SIGNALS  # noqa: PLC0415
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         finally:
             SIGNALS.end()
     except BaseException:
-        SIGNALS.end()  # Once more, for the signal may have come just before the first.
+        SIGNALS.end()  # Again, because the signal may have come just before the first call.
         if not SIGNALS.arrived:
             raise
     SIGNALS.ignore()

@@ -1,4 +1,5 @@
-"""Sizes, times, numbers, shares and dollars as people write and read them. Units of sizes are of 1,000."""
+"""Sizes, times, numbers, shares and dollars as people write and read them. kB, MB, GB and TB are powers of
+1,000."""
 
 import re
 import time
@@ -12,7 +13,7 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
 
 
 def plural(number: float, one: str) -> str:
-    """The word for ``number`` things.
+    """The word for ``number`` things, such as ``block`` or ``blocks``.
 
     >>> plural(1, "block"), plural(0, "block")
     ('block', 'blocks')
@@ -30,7 +31,7 @@ def counted(number: int, one: str) -> str:
 
 
 def singular(unit: str) -> str:
-    """One unit of a job, whose ``unit`` is a word in the plural.
+    """The singular of ``unit``, the plural word for what a job counts its input in.
 
     >>> singular("bytes")
     'byte'
@@ -121,7 +122,7 @@ def date_text(epoch_s: float) -> str:
 
 
 def share_text(part: int, whole: int) -> str:
-    """A share in percent. Only nothing is 0 %, and only everything is 100 %.
+    """A share in percent. Only exactly nothing is 0 %, and only everything is 100 %.
 
     >>> share_text(1, 3), share_text(1, 10_000), share_text(9_999, 10_000)
     ('33.3 %', 'less than 0.1 %', 'more than 99.9 %')
@@ -135,7 +136,7 @@ def share_text(part: int, whole: int) -> str:
 
 
 def dollars_text(amount: float) -> str:
-    """Dollars in a terminal. Only nothing is 0.
+    """Dollars in a terminal. Only exactly nothing is 0.0000.
 
     >>> dollars_text(0.0), dollars_text(0.00212), dollars_text(0.000049)
     ('0.0000', '0.0021', '<0.0001')

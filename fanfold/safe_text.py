@@ -1,10 +1,11 @@
-"""Text of requests, objects, files and services, made safe for where a person meets it."""
+"""Text from requests, objects, files and services, made safe to show to a person."""
 
 import shlex
 
 
 def visible(text: str) -> str:
-    """``text`` for a terminal: what would steer it, reorder the line, break it or not show is escaped.
+    """``text`` for a terminal: control characters, line breaks, invisible characters and those that reorder a
+    line are escaped.
 
     >>> visible("größte")
     'größte'
@@ -15,7 +16,7 @@ def visible(text: str) -> str:
 
 
 def shell_word(text: str) -> str:
-    """``text`` as one word of a shell's command line, itself safe for a terminal.
+    """``text`` as one word of a shell command that is safe to print.
 
     >>> print(shell_word("it's here"))
     'it'"'"'s here'

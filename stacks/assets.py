@@ -11,7 +11,7 @@ _EXECUTABLE, _READABLE = 0o755, 0o644
 
 def code_of(folder: Path) -> lambda_.Code:
     """The files below ``folder`` as code or a layer. Lambda runs as another user than the owner of the files,
-    and the CDK's zip has their modes: with a umask of 027 or 077, nothing could be imported.
+    and the CDK's zip keeps their modes: with a umask of 027 or 077, nothing could be imported.
 
     The CDK's own hash does not depend on modes: a zip that nobody can read, once uploaded, would be used for
     every later build of the same files.
@@ -26,7 +26,7 @@ def code_of(folder: Path) -> lambda_.Code:
 
 
 def _set_mode(path: Path) -> int:
-    """Also of what was built earlier; the mode that ``path`` has then."""
+    """Set the mode of ``path``, which may have been built earlier, and return it."""
     found = stat.S_IMODE(path.stat().st_mode)
     mode = _EXECUTABLE if found & 0o111 else _READABLE
     if found != mode:

@@ -1,4 +1,4 @@
-"""Folders that are built once and kept in ``.build``, each named by a hash of what it is made of."""
+"""Folders that are built once and kept in ``.build``, each named by a hash of its sources."""
 
 import tempfile
 from collections.abc import Callable
@@ -8,8 +8,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
-    """``folder``, which ``build`` makes unless it exists: somewhere else first, so that a second build at the
-    same time, or one that fails, leaves nothing half built."""
+    """``folder``, which ``build`` makes unless it exists. It is built elsewhere and then renamed, so that a
+    parallel build, or one that fails, leaves nothing half built."""
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:

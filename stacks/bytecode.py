@@ -1,7 +1,7 @@
-"""Compiles what Lambda imports, which keeps no bytecode itself: every cold start would compile all of it.
+"""Compiles what Lambda imports: Lambda keeps no bytecode, so every cold start would compile all of it.
 
-CPython 3.13 in WebAssembly compiles: Pyodide, pinned in package-lock.json, in the Node that the CDK runs in.
-So the same sources give the same bytes on every machine, whatever Python it has.
+The compiler is CPython 3.13 in WebAssembly: Pyodide, pinned in package-lock.json, in the Node that the CDK
+runs in. So the same sources give the same bytes on every machine, whichever Python it has.
 
 Pyodide runs this file, too: it imports nothing but the standard library.
 """
@@ -18,18 +18,18 @@ LOCK = SCRIPT.parents[1] / "package-lock.json"
 
 
 class BytecodeNotWritten(Exception):
-    """There is no Node or no Pyodide that works here, or a source does not compile."""
+    """Node or Pyodide does not work here, or a source does not compile."""
 
 
 def identity() -> bytes:
-    """Another one where the same sources might give other bytes."""
+    """Identifies the compiler: it changes whenever the same sources might give other bytes."""
     return Path(__file__).read_bytes() + SCRIPT.read_bytes() + json.dumps(_locked()).encode()
 
 
 def add_bytecode(folder: Path, runs_in: str) -> None:
     """Put the bytecode of Lambda's Python beside every source in ``folder``, which will be ``runs_in`` there.
     Raises BytecodeNotWritten."""
-    # As jsii finds the CDK's own.
+    # The Node that jsii uses for the CDK.
     command = [os.environ.get("JSII_NODE", "node"), str(SCRIPT), str(folder), runs_in, _locked()["version"]]
     try:
         written = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -40,18 +40,18 @@ def add_bytecode(folder: Path, runs_in: str) -> None:
 
 
 def write_bytecode(folder: str, runs_in: str) -> None:
-    """The same, by the Python that runs this."""
+    """As ``add_bytecode``, with the Python that runs this."""
     for source in sorted(Path(folder).rglob("*.py")):
         py_compile.compile(
             str(source),
             dfile=f"{runs_in}/{source.relative_to(folder).as_posix()}",
             doraise=True,
-            # No time stamp is in it, and a source that someone edits in Lambda's console is compiled.
+            # It has no time stamp, and a source that someone edits in Lambda's console is compiled again.
             invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
         )
 
 
 def _locked() -> dict[str, Any]:
-    """What the lock says of Pyodide."""
+    """Pyodide's entry in the lock."""
     packages: dict[str, dict[str, Any]] = json.loads(LOCK.read_text("utf-8"))["packages"]
     return packages["node_modules/pyodide"]

@@ -9,7 +9,7 @@ N = TypeVar("N", int, None)
 
 
 class InvalidContext(Exception):
-    """A ``-c name=value`` of the command line has no such value."""
+    """A setting ``-c name=value`` has an invalid value."""
 
 
 class Context:
@@ -27,15 +27,15 @@ class Context:
         return self._note(name, value, default=choices[0])
 
     def is_on(self, name: str, *, only_with: str | None = None) -> bool:
-        """The setting ``name``: true, or false by default. It means something ``only_with`` another one.
-        Raises InvalidContext."""
+        """The setting ``name``: true, or false by default. It is valid ``only_with`` another one. Raises
+        InvalidContext."""
         on = self.choice(name, ("false", "true")) == "true"
         if on:
             self._need(name, only_with)
         return on
 
     def number(self, name: str, *, default: N, highest: int) -> int | N:
-        """The setting ``name``: a whole number from 1 on. Raises InvalidContext."""
+        """The setting ``name``: a whole number from 1 to ``highest``. Raises InvalidContext."""
         given = self._given(name)
         if given is None:
             return default
@@ -44,8 +44,8 @@ class Context:
         return int(self._note(name, given, default=str(default)))
 
     def text(self, name: str, form: str, hint: str, *, only_with: str | None = None) -> str | None:
-        """The setting ``name``: of the ``form`` of a regular expression, which ``hint`` explains. It means
-        something ``only_with`` another one. Raises InvalidContext."""
+        """The setting ``name``: of the ``form`` of a regular expression, which ``hint`` explains. It is valid
+        ``only_with`` another one. Raises InvalidContext."""
         given = self._given(name)
         if given is None:
             return None
@@ -60,7 +60,7 @@ class Context:
 
     def _given(self, name: str) -> str | None:
         given = self._node.try_get_context(name)
-        # Not just "not given": a false in cdk.json is a value, only nothing and "" stand for the default.
+        # A false in cdk.json is a value; only null and "" stand for the default.
         return None if given in (None, "") else str(given)
 
     def _note(self, name: str, value: str, *, default: str | None = None) -> str:

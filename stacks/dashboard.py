@@ -16,7 +16,7 @@ from lambda_src.run.metrics import DIMENSION, NAMESPACE, UNITS
 
 PERIOD = Duration.minutes(5)
 NEAR_TIMEOUT = 0.8
-"""A function is near its time-out from this share of it on."""
+"""Share of its time-out from which a function is near it."""
 
 _LAST_RUNS = (
     'filter event = "run_ended"',
@@ -28,8 +28,8 @@ _LAST_RUNS = (
 
 
 class Dashboard(Construct):
-    """The metrics of the runs of ``job``, those that AWS keeps of its ``functions``, and the last runs. With
-    an ``alarm_email`` also the alarms, which go there."""
+    """The metrics of the runs of ``job``, AWS's metrics of its ``functions``, and the last runs. With an
+    ``alarm_email``, alarms are sent there."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Dashboard(Construct):
                     f"{function.timeout.to_seconds():.0f} s. At the time-out, its work is lost.",
                 )
                 for name, function in self._functions.items()
-                # It hands a long run over to a fresh invocation; an alarm would ring at every one.
+                # It hands a long run over to a fresh invocation; an alarm would go off for every long run.
                 if name != "parse_file" and function.timeout
             ),
         ]
@@ -156,7 +156,7 @@ class Dashboard(Construct):
             name,
             alarm_description=description,
             threshold=threshold,
-            # One of two: a run's metrics come when its log does, which may be after their period.
+            # One of two: a run's metrics arrive with its log, which may be after their period.
             evaluation_periods=2,
             datapoints_to_alarm=1,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -164,11 +164,11 @@ class Dashboard(Construct):
         )
 
     def _tell(self, email: str, alarms: list[cloudwatch.Alarm]) -> None:
-        # No KMS key: CloudWatch may not use AWS's own for SNS, whose policy nobody can change, and a key of
-        # ours costs a dollar a month. An alarm says nothing that its e-mail does not say in the clear.
+        # No KMS key: CloudWatch may not use AWS's own key for SNS, whose policy cannot be changed, and a key
+        # of ours costs a dollar a month. An alarm has nothing to hide: its e-mail is not encrypted.
         topic = sns.Topic(self, "Alarms", enforce_ssl=True)
         topic.add_subscription(subscriptions.EmailSubscription(email))
-        # The policy takes the place of the default one, by which CloudWatch could publish.
+        # This policy replaces the default one, which lets CloudWatch publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="AllowPublishByAlarmsOnly",

@@ -1,9 +1,9 @@
 """Builds layers of dependencies for the platform that runs the Lambdas, without Docker.
 
-A layer holds the wheels of a lock, checked against its hashes: one lock is ``lambda_src/requirements.txt``, a
-job may bring another. It may also hold libraries that are compiled here, and bytecode for Lambda. What
-differs from machine to machine or from installation to installation (scripts, pip's own notes) is left out,
-so that the same lock gives the same asset hash everywhere.
+A layer has the wheels of a lock, checked against its hashes: ``lambda_src/requirements.txt``, or the lock of
+a job. It may also have libraries that are compiled here, and bytecode for Lambda. Files that differ between
+machines or installations (scripts, pip's metadata) are left out, so that the same lock gives the same asset
+hash everywhere.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from stacks.bytecode import add_bytecode
 from stacks.bytecode import identity as identity_of_bytecode
 
 LOCK = ROOT / "lambda_src" / "requirements.txt"
-"""What every function needs."""
+"""The lock of the packages that every function needs."""
 
 BUILT = ROOT / ".build" / "layers"
 

@@ -1,4 +1,4 @@
-"""The stack of one job: its storage, its functions, and what the command line says of them."""
+"""The stack of one job: its storage, its functions, and the settings of the command line."""
 
 from typing import Any
 
@@ -35,7 +35,8 @@ def job_of(app: App) -> str:
 
 class FanfoldStack(Stack):
     """``job`` is a module of ``lambda_src.jobs``. docs/operating.md explains the settings of the context. The
-    template notes those that are not the default: with them, a checkout can be compared with it."""
+    template records those that are not the default, so that ``fanfold doctor`` can compare it with a
+    checkout."""
 
     def __init__(self, scope: Construct, construct_id: str, *, job: str, **kwargs: Any) -> None:
         context = Context(scope.node)
@@ -88,7 +89,7 @@ class FanfoldStack(Stack):
 
     def _inputs(self, context: Context, storage: Storage) -> Objects:
         """The objects that may be read: of the stack's own bucket, or of the setting ``source_bucket``."""
-        # What is no name of a bucket is refused by the CDK.
+        # The CDK rejects an invalid bucket name.
         name = context.text("source_bucket", r"(?s).*", "")
         account = context.text(
             "source_bucket_account",

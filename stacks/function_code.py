@@ -1,4 +1,4 @@
-"""Collects our code, which all functions have, with bytecode for Lambda's Python."""
+"""Collects our code, which all functions share, with bytecode for Lambda's Python."""
 
 import hashlib
 import shutil
@@ -14,17 +14,17 @@ BUILT = ROOT / ".build" / "code"
 ENDINGS = (".py", ".pem")
 
 KEPT = 10
-"""The builds that were used last. Each change of a source makes another."""
+"""Number of builds that are kept, the last ones used. Each change of a source makes another."""
 
 
 def build_code(architecture: str) -> Path:
     """The folder of the code for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host`` for running
-    on this machine, whose Python may be another and keeps its own bytecode. Built once.
-    Raises BytecodeNotWritten."""
+    on this machine, whose Python may be another version and keeps its own bytecode. Built once. Raises
+    BytecodeNotWritten."""
     for_lambda = architecture != "host"
     found = (path for ending in ENDINGS for path in SOURCES.rglob(f"*{ending}"))
     names = sorted(path.relative_to(ROOT) for path in found)
-    # Caches of tools may hold Python, too.
+    # Caches of tools may contain Python files, too.
     wanted = [name for name in names if not any(part.startswith(".") for part in name.parts)]
     sources = {name: (ROOT / name).read_bytes() for name in wanted}
     identity = hashlib.sha256(Path(__file__).read_bytes() + (identity_of_bytecode() if for_lambda else b""))

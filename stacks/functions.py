@@ -21,8 +21,8 @@ ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archite
 
 
 class Functions(Construct):
-    """The code, the layer, and a helper that makes a function of a handler. What is compiled from ``sources``
-    is in the layer, too. With ``tracing``, X-Ray shows a share of the calls."""
+    """The code, the layer, and a method that makes the function of a handler. The layer also has the
+    libraries of ``sources``. With ``tracing``, X-Ray shows a share of the calls."""
 
     def __init__(
         self,
@@ -70,9 +70,8 @@ class Functions(Construct):
         invokes_itself: bool = False,
         reserved_concurrency: int | None = None,
     ) -> lambda_.Function:
-        """The function of ``lambda_src/handlers/<handler>.py``, with a role that may write its own log and
-        nothing else yet. Lambda stops a function that ``invokes_itself`` after 16 times, as a runaway
-        recursion, unless told that it is none."""
+        """The function of ``lambda_src/handlers/<handler>.py``, with a role that may only write its own log.
+        Lambda would stop a function that ``invokes_itself`` after 16 times, as a runaway recursion."""
         name = "".join(word.capitalize() for word in handler.split("_"))
         log_group = logs.LogGroup(
             self, f"{name}Log", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY

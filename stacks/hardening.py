@@ -1,5 +1,5 @@
-"""What ``hardened=true`` adds for a security review: a key of one's own, a network without a way out, access
-logs, old versions, dead letters. What it costs, and why no more: docs/decisions/0035."""
+"""What ``hardened=true`` adds for a security review: a KMS key, a network without internet access, access
+logs, versioning, dead letters. docs/decisions/0035 has the costs and the reasons."""
 
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ CHANGES_INTERFACES = [
     "ec2:UnassignPrivateIpAddresses",
 ]
 SEES_INTERFACES = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
-"""What Lambda does with the role of a function to connect it to a network."""
+"""The actions that Lambda performs with the role of a function to connect it to a network."""
 
 READS_BUCKET = ["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"]
 
@@ -40,7 +40,8 @@ WRITES_TABLE = [
         *("ReEncryptFrom", "ReEncryptTo"),
     )
 ]
-"""What DynamoDB does with the key in a caller's name, besides encrypting and decrypting data keys."""
+"""The actions that DynamoDB performs with the key on behalf of a caller, besides encrypting and decrypting
+data keys."""
 
 _RESERVES_NOTHING = (
     "CKV_AWS_115",
@@ -58,7 +59,7 @@ _IS_THE_LOG = (
 
 
 class Hardening(Construct):
-    """Hardens everything in the stack, whatever that is: so it comes last."""
+    """Hardens everything that is in the stack, so it must be created last."""
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class Hardening(Construct):
         _set_aside(self._access_logs, *_IS_THE_LOG)
 
     def _make_key(self, stack: Stack, removal: RemovalPolicy) -> kms.Key:
-        """One for all: each resource's grants tell who may use it for what. It stays as long as the data."""
+        """One key for all data; grants say who may use it for what. It is kept as long as the data."""
         key = kms.Key(
             self,
             "Key",
@@ -163,11 +164,11 @@ class Hardening(Construct):
     def _connect(self, function: lambda_.Function) -> None:
         self._allow(function, ["kms:Decrypt", "kms:GenerateDataKey"])
         stack = Stack.of(self)
-        # All of them, as Lambda asks for: it makes the interfaces, and nobody knows their ids before.
+        # All resources, as Lambda requires: it creates the interfaces, whose ids are not known before.
         interfaces = stack.format_arn(service="ec2", resource="*", resource_name="*")
         function.add_to_role_policy(iam.PolicyStatement(actions=CHANGES_INTERFACES, resources=[interfaces]))
         function.add_to_role_policy(iam.PolicyStatement(actions=SEES_INTERFACES, resources=["*"]))
-        # Lambda uses them with the function's role; the function itself has no use for them.
+        # Lambda uses these permissions with the function's role; the function itself does not need them.
         function.add_to_role_policy(
             iam.PolicyStatement(
                 effect=iam.Effect.DENY,
@@ -201,7 +202,7 @@ class Hardening(Construct):
         resource.dead_letter_config = lambda_.CfnFunction.DeadLetterConfigProperty(target_arn=queue.queue_arn)
 
     def _encrypt(self, construct: object) -> None:
-        """With the key, whatever can be; and have S3 keep old versions and log accesses."""
+        """Encrypt with the key whatever supports it, and have S3 keep old versions and log accesses."""
         arn = self._key.key_arn
         match construct:
             case lambda_.CfnFunction():
@@ -241,7 +242,7 @@ class Hardening(Construct):
 
 
 class Network(Construct):
-    """Two subnets, from which S3, the table and the functions of this stack can be reached, nothing else."""
+    """Two subnets from which only S3, the table and the functions of this stack can be reached."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, storage: Storage, job: MapReduceJob, inputs: Objects
@@ -298,7 +299,8 @@ class Network(Construct):
             security_groups=[group],
             open=False,
         )
-        # One by one: CloudFormation shortens the stack's name in names of functions: no pattern fits all.
+        # One by one: CloudFormation shortens the stack's name in the names of functions, so no pattern fits
+        # all.
         functions_arns = [function.function_arn for function in job.by_name.values()]
         of_lambda.add_to_policy(_anyone(["lambda:InvokeFunction"], functions_arns, ours))
 
@@ -310,7 +312,7 @@ class Network(Construct):
 
 
 def _anyone(actions: list[str], resources: list[str], conditions: dict[str, Any]) -> iam.PolicyStatement:
-    """Of those who may do it anyway: the policy of an endpoint only narrows."""
+    """Anyone who may do it anyway: the policy of an endpoint can only restrict."""
     return iam.PolicyStatement(
         principals=[iam.AnyPrincipal()], actions=actions, resources=resources, conditions=conditions
     )

@@ -30,7 +30,7 @@ from stacks.functions import Functions
 from stacks.native_library import sources_of_job
 
 ANY_ACCOUNT = "any"
-"""Of a public bucket: nobody says which account owns it."""
+"""Stands for any account: the owner of a public bucket may be unknown."""
 
 
 class Objects(NamedTuple):
@@ -51,8 +51,8 @@ class MapReduceJob(Construct):
     They read ``inputs``, keep intermediates in ``blobs`` and ``runs``, and results in ``table``.
     ``inputs_key`` is the ARN of the customer's KMS key of the inputs, if they have one. The packages of the
     job's own lock go to the two functions that map, its compiled C goes to all. ``metrics`` of each run cost
-    money. ``reserved_concurrency`` is both the most calls of ``parse_block`` at once, and what no other
-    function of the account can take from it.
+    money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can use no more, and other
+    functions of the account cannot take it away.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class MapReduceJob(Construct):
         _allow(function, [f"dynamodb:{action}" for action in table_actions], [self._table.table_arn])
         callees = (self.parse_block, self.get_all_occurrences, self.get_occurrences, self.log_results)
         _allow(function, ["lambda:InvokeFunction"], [callee.function_arn for callee in callees])
-        # Apart from the role: a policy that names the function would have to exist before the function.
+        # Separate from the role: a policy of the role would have to exist before the function that it names.
         iam.Policy(
             self,
             "ParseFileHandsOver",

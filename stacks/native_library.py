@@ -1,7 +1,7 @@
 """Compiles the C of the engine and of jobs, for Lambda or for this machine, without a system compiler.
 
 Zig's C compiler comes from PyPI, pinned and checked against its hash, and compiles for every platform. It is
-fetched (100 MB) only where something must be compiled. The same source gives the same bytes in every folder.
+downloaded (100 MB) only if something must be compiled. The same source gives the same bytes in every folder.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ LOCK = ROOT / "requirements-native.txt"
 BUILT = ROOT / ".build" / "native"
 
 _GLIBC = "2.17"
-"""Older than that of any runtime: the library asks for no newer one."""
+"""The glibc that libraries require, older than that of any runtime."""
 
 _OPTIONS = ["-std=c11", "-O3", "-g0", "-s", "-shared", "-fPIC", "-fvisibility=hidden"]
 
@@ -79,7 +79,7 @@ def _compile(source: Path, target: str, library: Path, caches: Path) -> None:
 
 
 def _target(architecture: str) -> str:
-    """The platform, as zig names it."""
+    """The platform, as Zig names it."""
     if architecture == "host" and platform.libc_ver()[0] != "glibc":
         return "native"
     return f"{MACHINES.get(architecture, platform.machine())}-linux-gnu.{_GLIBC}"

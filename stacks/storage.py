@@ -8,17 +8,18 @@ from constructs import Construct
 from lambda_src.store.keys import BLOBS_PREFIX, RUNS_INDEX, RUNS_PREFIX
 
 RECORDS_KEPT_DAYS = 7
-"""What a report needs (manifest, trace, listing) is small, and stays longer than the blobs."""
+"""Days that manifest, trace and listing are kept: reports need them, and they are small."""
 
 OLD_VERSIONS_KEPT_DAYS = 30
-"""Of a bucket whose versioning is on: long enough to get back an input that was deleted by mistake."""
+"""Days that old versions are kept, if versioning is on: long enough to restore an input that was deleted by
+mistake."""
 
 
 class Storage(Construct):
     """``removal`` is what happens to bucket and table when the stack is destroyed.
 
-    The table has no deletion protection, which would keep it from being rolled back. Should a person delete
-    it, DynamoDB keeps a backup for 35 days, for its point-in-time recovery is on.
+    The table has no deletion protection, which would prevent a rollback. If someone deletes it, DynamoDB
+    keeps a backup for 35 days, because point-in-time recovery is on.
     """
 
     def __init__(
@@ -39,8 +40,8 @@ class Storage(Construct):
             "Results",
             partition_key=dynamodb.Attribute(name="run_id", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="item", type=dynamodb.AttributeType.STRING),
-            # Of all items only the runs' records have a time, so only they are in it. Their keys stay as they
-            # are, so that only the first write of a run is one to the index too.
+            # Only the records of runs have a time, so the index has only them. Their keys never change, so
+            # that only the first write of a run also writes to the index.
             global_secondary_indexes=[
                 dynamodb.GlobalSecondaryIndexPropsV2(
                     index_name=RUNS_INDEX,
@@ -67,14 +68,14 @@ class Storage(Construct):
 
 def removal_of(*, retain_data: bool) -> RemovalPolicy:
     """Keeps data when the stack is destroyed or a resource is replaced, but not when the stack's first
-    deployment fails; without ``retain_data`` all go."""
+    deployment fails; without ``retain_data``, all data are deleted."""
     return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if retain_data else RemovalPolicy.DESTROY
 
 
 def private_bucket(
     scope: Construct, construct_id: str, removal: RemovalPolicy, lifecycle: list[s3.LifecycleRule]
 ) -> s3.Bucket:
-    """A bucket that is encrypted, and that nobody reaches without a grant or without TLS."""
+    """An encrypted bucket that cannot be used without a grant or without TLS."""
     bucket = s3.Bucket(
         scope,
         construct_id,
@@ -88,7 +89,7 @@ def private_bucket(
         auto_delete_objects=False,
     )
     assert bucket.policy is not None, "enforce_ssl makes one"
-    bucket.policy.apply_removal_policy(removal)  # a bucket that stays goes on refusing weak connections
+    bucket.policy.apply_removal_policy(removal)  # a bucket that is kept still rejects weak connections
     return bucket
 
 

@@ -1,4 +1,4 @@
-"""Which account a command is about: the person's, or the local AWS that is up; and the stacks in it."""
+"""The account that a command uses, the person's own or the local AWS, and the stacks in it."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from lambda_src.settings import DEFAULT_JOB
 
 
 class Account(NamedTuple):
-    """``known`` are the stacks of the local AWS by job; those of a real account are asked for."""
+    """``known`` has the stacks of the local AWS by job; those of a real account are looked up."""
 
     aws: Aws
     known: Mapping[str, Deployment] | None = None

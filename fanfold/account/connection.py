@@ -1,4 +1,4 @@
-"""Connections to AWS or a local AWS, and what to do when there is none."""
+"""Connections to AWS or the local AWS, and advice when they fail."""
 
 import os
 import socket
@@ -19,20 +19,20 @@ from lambda_src.aws.endpoint import Unreachable
 
 LOCAL_AWS_TIMEOUT_S = 2.0
 LOCAL_READ_TIMEOUT_S = 20.0
-"""On a busy machine, an answer may take seconds."""
+"""Time-out in seconds: on a busy machine, an answer may take a while."""
 
 
 class Stopped(NamedTuple):
-    """Why a local AWS no longer runs, in one sentence, and whether its data were kept."""
+    """Why a local AWS is no longer running, in one sentence, and whether its data were kept."""
 
     text: str
     data_kept: bool
 
 
 class Aws(NamedTuple):
-    """Makes clients and tables of one account: without ``endpoint_url``, that of the person's own AWS
-    configuration. ``options`` are those that name it on the command line, for advice that can be pasted.
-    ``liveness`` says why a local AWS no longer runs."""
+    """Makes clients and tables for one account: without ``endpoint_url``, the account of the person's AWS
+    configuration. ``options`` are the command-line options that select it, for commands that can be pasted.
+    ``liveness`` says why a local AWS is no longer running."""
 
     session: Any
     endpoint_url: str | None = None
@@ -46,7 +46,7 @@ class Aws(NamedTuple):
         return bool(self.endpoint_url)
 
     def name(self) -> str:
-        """Which AWS it is, for a person."""
+        """Its name for people."""
         if self.is_local:
             return "the local AWS"
         region, profile = self.session.region_name, self.session.profile_name
@@ -61,7 +61,8 @@ class Aws(NamedTuple):
         return self.session.client(service, config=config, **self._endpoint())
 
     def dynamodb(self) -> Any:
-        """A client for DynamoDB. That of a local AWS soon gives up: boto3 itself would try for a minute."""
+        """A client for DynamoDB. For a local AWS it gives up soon: by default, boto3 would try for a
+        minute."""
         if not self.endpoint_url:
             return self.client("dynamodb")
         soon = Config(
@@ -95,7 +96,7 @@ class Aws(NamedTuple):
 
 
 def paying(client: Any) -> Any:
-    """``client`` for S3, which pays for its reads: its requests say that the requester pays."""
+    """``client`` for S3, whose requests say that the requester pays."""
 
     def pay(params: dict[str, Any], **_: object) -> None:
         params["RequestPayer"] = "requester"
@@ -106,7 +107,7 @@ def paying(client: Any) -> Any:
 
 
 class AccountTable:
-    """``dynamodb.Table`` through boto3, which knows every way in which a person may have signed in."""
+    """Implements ``dynamodb.Table`` with boto3, which supports every way to sign in."""
 
     def __init__(self, client: Any, name: str) -> None:
         self._client = client
@@ -133,7 +134,7 @@ def account_of_person(profile: str | None = None, region: str | None = None, opt
     """The account of the environment and of ~/.aws. Raises AccountError."""
     PROFILE.set(profile)
     try:
-        # boto3 alone of AWS's tools does not look at AWS_REGION.
+        # Unlike all other AWS tools, boto3 ignores AWS_REGION.
         session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
     except BotoCoreError as error:
         raise AccountError(explain(error)) from error
@@ -200,7 +201,7 @@ _BY_CODE = {
 
 
 def explain(error: Exception) -> str:
-    """What is wrong, for the person whose account it is.
+    """The problem in words for the owner of the account.
 
     >>> explain(exceptions.NoRegionError())
     'No AWS region is set: give --region, or set AWS_REGION; for the local AWS, give --local.'
@@ -218,12 +219,12 @@ def explain(error: Exception) -> str:
 
 
 def explain_code(code: str) -> str | None:
-    """What to do about an error code of AWS, if it is one of an expired or wrong login."""
+    """Advice for an error code of AWS, if it means an expired or wrong login."""
     advice = _BY_CODE.get(code)
     return advice and _of_profile(advice)
 
 
 def _of_profile(text: str) -> str:
-    """The advice for the profile that is used, if it is not the default one."""
+    """The advice, with the name of the profile unless it is the default one."""
     name = PROFILE.get() or os.environ.get("AWS_PROFILE")
     return text.replace("{profile}", f" --profile {shell_word(name)}" if name else "")

@@ -1,4 +1,4 @@
-"""What `make deploy` and `make destroy` run: the CDK, with the settings that a person has given."""
+"""What `make deploy` and `make destroy` run: the CDK, with the settings given to make."""
 
 import os
 import subprocess
@@ -20,19 +20,19 @@ from lambda_src.settings import DEFAULT_JOB
 APPROVALS = ("never", "any-change", "broadening", "destructive")
 
 NO_TERMINAL = (
-    "There is no terminal to approve changes in: give REQUIRE_APPROVAL=never to go on without being asked."
+    "Not a terminal, so nobody can approve changes: give REQUIRE_APPROVAL=never to deploy without approval."
 )
 
 
 class Given(NamedTuple):
-    """What a person has given to make: settings, tags as ``name=value``, and what must be approved."""
+    """The variables given to make: settings, tags as ``name=value``, and which changes need approval."""
 
     context: tuple[str, ...]
     tags: tuple[str, ...]
     approval: str
 
     def setting(self, name: str) -> str | None:
-        """The last setting of ``name`` wins, as in the CDK."""
+        """The value of the setting ``name``. The last one wins, as in the CDK."""
         found = [setting.partition("=")[2] for setting in self.context if setting.partition("=")[0] == name]
         return found[-1] if found else None
 
@@ -56,8 +56,8 @@ def given(environment: Mapping[str, str], *, has_terminal: bool) -> Given:
 
 
 def bootstrap_command(given: Given, qualifier: str, account: str, region: str) -> list[str]:
-    """Bootstraps without running the app. A qualifier of one's own gets a stack of its own: within CDKToolkit
-    it would take the place of the one that is there."""
+    """Bootstraps without running the app. A custom qualifier gets a stack of its own: in CDKToolkit it would
+    replace the existing bootstrap."""
     command = ["bootstrap", f"aws://{account}/{region}"]
     if qualifier != doctor.DEFAULT_QUALIFIER:
         command += ["--qualifier", qualifier, "--toolkit-stack-name", f"CDKToolkit-{qualifier}"]
@@ -73,13 +73,14 @@ def deploy_command(given: Given) -> list[str]:
 
 
 def destroy_command(given: Given) -> list[str]:
-    """Removes the stack. The CDK asks once, whatever is destroyed."""
+    """Removes the stack. The CDK asks once for confirmation."""
     force = ["--force"] if given.approval == "never" else []
     return ["destroy", *force, *_each("-c", given.context)]
 
 
 def check(given: Given, aws: Aws) -> Finding:
-    """What must be right before anything is deployed; the state of the bootstrap. Raises NotDeployed."""
+    """Check what must be right before deploying, and return the finding about the bootstrap. Raises
+    NotDeployed."""
     credentials, _ = doctor.check_credentials(aws)
     if credentials.state == "wrong":
         raise NotDeployed(
@@ -130,7 +131,7 @@ def _deploy(wanted: Given) -> int:
 
 
 def main(command: str) -> int:
-    """``deploy`` or ``destroy``; the exit status."""
+    """Run ``deploy`` or ``destroy`` and return the exit status."""
     try:
         wanted = given(os.environ, has_terminal=_has_terminal())
         return _deploy(wanted) if command == "deploy" else _cdk(destroy_command(wanted))

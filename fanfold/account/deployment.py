@@ -22,10 +22,10 @@ class Deployment(Outputs, frozen=True, kw_only=True):
 
 
 def deploy_locally(aws: LocalAws, folder: Path, job: str, *, bootstrap: bool = True) -> Deployment:
-    """Bootstrap ``aws`` for the CDK, unless that is done, and deploy the stack of ``job`` into it, as one
-    would into an account.
+    """Deploy the stack of ``job`` into ``aws`` as into a real account, after bootstrapping it for the CDK
+    unless told not to.
 
-    What the CDK prints stays in ``folder``. Raises DeploymentError.
+    The CDK's output is kept in ``folder``. Raises DeploymentError.
     """
     stack, outputs = stack_name(job), folder / "outputs.json"
     with assembled(aws.environment, folder, job) as written:
@@ -49,7 +49,9 @@ def find_deployment(aws: Aws, job: str) -> Deployment:
     try:
         stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":  # which says of what: that it does not exist
+        if (
+            error.response["Error"]["Code"] == "ValidationError"
+        ):  # the message says that the stack does not exist
             raise StackNotFound(
                 f"There is no stack {stack} in {aws.session.region_name}. Deploy it with "
                 f"`{deploy_command({'job': job})}`, or name its account by --profile and --region; for the "
@@ -85,7 +87,7 @@ def deploy_command(context: Mapping[str, str]) -> str:
 
 
 def _cdk(aws: LocalAws, folder: Path, command: str, *arguments: str) -> None:
-    """Not from the checkout's own folder, whose app it would then run."""
+    """Run a command of the CDK, but not in the checkout's folder, whose app it would run."""
     with (
         _log(command, folder).open("wb") as log_file,
         started([*CDK, command, *arguments], aws.environment, log_file, folder=folder) as group,

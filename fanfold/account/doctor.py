@@ -1,5 +1,5 @@
-"""What is wrong with an installation, an account or a deployment, each with what fixes it. Nothing is
-changed, and nothing secret is shown."""
+"""Finds what is wrong with an installation, an account or a deployment, and the command that fixes it. It
+changes nothing and shows no secrets."""
 
 import importlib.metadata
 import json
@@ -28,18 +28,18 @@ from lambda_src.settings import DEFAULT_JOB, NEW_ACCOUNT_MB, SETTINGS, stack_nam
 
 PYTHONS = ((3, 11), (3, 15))
 QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
-"""The context setting of the CDK that tells one bootstrap of an account from another."""
+"""The CDK's context setting that distinguishes several bootstraps of one account."""
 
 DEFAULT_QUALIFIER = "hnb659fds"
 BOOTSTRAP_VERSION = 6
-"""What aws-cdk-lib's stacks ask for themselves."""
+"""The bootstrap version that stacks of aws-cdk-lib require."""
 
 ALWAYS_UNRESERVED = 100
-"""Lambda refuses a reservation that leaves less of the account's quota to all other functions."""
+"""Concurrency that a reservation must leave to all other functions of the account."""
 
 CLOCK_S = 60.0
 WRONG_CLOCK_S = 300.0
-"""AWS refuses signatures that are older."""
+"""Age in seconds from which AWS rejects a signature."""
 
 SMALL_ACCOUNT = 50
 QUOTA = (
@@ -49,8 +49,8 @@ QUOTA = (
 
 
 class Finding(NamedTuple):
-    """What a check has found: ``ok``, a ``note`` that a person may like to know, or ``wrong``; ``fix`` is
-    the command that fixes it."""
+    """The finding of a check: ``ok``, a ``note`` that is good to know, or ``wrong``; ``fix`` is the command
+    that fixes it."""
 
     check: str
     state: Literal["ok", "note", "wrong"]
@@ -62,7 +62,7 @@ STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
 def examine(open_account: Callable[[], Account], job: str | None) -> Iterator[Finding]:
-    """Make every check that can be made, of the stack of ``job`` or of all that are deployed."""
+    """Make all checks, for the stack of ``job`` or for all deployed stacks."""
     yield from of_this_machine()
     try:
         account = open_account()
@@ -75,7 +75,7 @@ def examine(open_account: Callable[[], Account], job: str | None) -> Iterator[Fi
 
 
 def _deployed(account: Account) -> list[str]:
-    """The jobs that are deployed; without any, the one that a person would deploy first."""
+    """The jobs that are deployed; if there are none, the default job."""
     try:
         return [deployment.job for deployment in account.deployments()]
     except DeploymentError:
@@ -83,7 +83,7 @@ def _deployed(account: Account) -> list[str]:
 
 
 def show(console: Console, finding: Finding) -> None:
-    """Print it, with what fixes it."""
+    """Print a finding, with the command that fixes it."""
     state = (f"{finding.state:5}", STYLES[finding.state])
     console.print(Text.assemble(state, f" {finding.check}: {visible(finding.text)}"), soft_wrap=True)
     if finding.fix and finding.state != "ok":
@@ -111,7 +111,7 @@ def of_this_machine() -> Iterator[Finding]:
 
 
 def python_version(version: tuple[int, ...]) -> Finding:
-    """Whether this project runs on it."""
+    """Whether this project supports this version of Python."""
     text = ".".join(map(str, version))
     if PYTHONS[0] <= version < PYTHONS[1]:
         return Finding("Python", "ok", text)
@@ -121,12 +121,12 @@ def python_version(version: tuple[int, ...]) -> Finding:
 
 
 def cdk_installed(cdk: Path, lock: Path) -> Finding:
-    """Whether the CDK's command line is there, in the version of the lock, and starts: it needs node."""
+    """Whether the CDK's command line is installed in the locked version and starts: it needs node."""
     wanted = json.loads(lock.read_text())["packages"]["node_modules/aws-cdk"]["version"]
     fix = "rm -f .installed && make .installed"
     if not cdk.exists():
         return Finding("CDK", "wrong", "not installed", fix)
-    # Beside this Python is the node that it is installed with.
+    # The node that is installed with this Python is in the same folder.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
     try:
         asked = subprocess.run(
@@ -143,7 +143,7 @@ def cdk_installed(cdk: Path, lock: Path) -> Finding:
 
 
 def packages(lock: str, installed: Callable[[str], str | None]) -> Finding:
-    """Whether what is installed is what is locked. Packages for other platforms are left out."""
+    """Whether the installed packages have the locked versions. Packages for other platforms are ignored."""
     locked = dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", lock, re.MULTILINE))
     wrong = [
         f"{name} is {installed(name) or 'missing'}, not {version}"
@@ -183,7 +183,7 @@ def of_account(account: Account, job: str) -> Generator[Finding, None, bool]:
 
 
 def check_credentials(aws: Aws) -> tuple[Finding, str]:
-    """Whose credentials they are, if AWS takes them; and what AWS says is the time."""
+    """Whose credentials these are, if AWS accepts them, and the time according to AWS."""
     try:
         identity = aws.client("sts").get_caller_identity()
     except ClientError as error:
@@ -221,14 +221,14 @@ def concurrency(aws: Aws) -> Finding:
     if limit < SMALL_ACCOUNT:
         text = f"{limit}, as in new accounts; runs are slower, with the same results"
         return Finding("Concurrency quota", "note", text, QUOTA)
-    # Not a quota of the account: nobody can raise it, and a run reaches it only with very small blocks.
+    # This is not a quota that can be raised, and a run reaches it only with very small blocks.
     text = f"{limit:,}; a function takes 10,000 requests at once, and 10,000 more every 10 s"
     return Finding("Concurrency quota", "ok", text)
 
 
 def memory(template: Mapping[str, Any]) -> Finding:
-    """Whether a new account lets the functions of ``template`` have their memory: AWS has no request that
-    tells what an account may have."""
+    """Whether a new account allows the memory of the functions of ``template``. AWS has no request for the
+    limit of an account."""
     functions = [one for one in template["Resources"].values() if one["Type"] == "AWS::Lambda::Function"]
     largest = max(int(one["Properties"].get("MemorySize", 128)) for one in functions)
     if largest <= NEW_ACCOUNT_MB:
@@ -263,7 +263,7 @@ def reservation(aws: Aws, wanted: int, reserved_now: int) -> Finding:
 
 
 def reserved_now(aws: Aws, function: str) -> int:
-    """How many calls at once are reserved for ``function``; 0 if that cannot be read."""
+    """The concurrency reserved for ``function``; 0 if that cannot be read."""
     try:
         found = aws.client("lambda").get_function_concurrency(FunctionName=function)
     except (BotoCoreError, ClientError):
@@ -272,7 +272,7 @@ def reserved_now(aws: Aws, function: str) -> int:
 
 
 def qualifier_of_files() -> str:
-    """The qualifier of the CDK's bootstrap, where a file of the CDK sets one."""
+    """The qualifier of the CDK's bootstrap, if one of the CDK's files sets it."""
     for path in (ROOT / "cdk.json", ROOT / "cdk.context.json", Path.home() / ".cdk.json"):
         try:
             settings = json.loads(path.read_text())
@@ -317,7 +317,7 @@ def bootstrap(aws: Aws, qualifier: str) -> Finding:
 
 
 def of_stack(account: Account, job: str) -> Iterator[Finding]:
-    """Whether the stack of ``job`` is deployed, whole, and as this checkout would deploy it."""
+    """Whether the stack of ``job`` is deployed completely, and as this checkout would deploy it."""
     aws, name = account.aws, stack_name(job)
     fix = (
         f"fanfold up{'' if job == DEFAULT_JOB else f' --job={job}'}"
@@ -341,10 +341,11 @@ def of_stack(account: Account, job: str) -> Iterator[Finding]:
 
 
 def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, fix: str = "") -> Finding:
-    """Whether ``template``, which is deployed, is the one that this checkout makes of the same settings."""
+    """Whether ``template``, which is deployed, equals the one that this checkout makes from the same
+    settings."""
     settings = template.get("Metadata", {}).get(SETTINGS)
     if settings is None:
-        text = "an older version deployed the stack, and did not note its settings; deploy again with yours"
+        text = "an older version deployed the stack and did not record its settings; deploy again with yours"
         return Finding("Checkout", "wrong", text, fix if local else 'make deploy CONTEXT="name=value ..."')
     context = {"job": deployment.job, **settings}
     qualifier = _qualifier(template)
@@ -364,7 +365,7 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
 
 
 def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
-    """The template of this checkout with ``context``, or why there is none."""
+    """The template that this checkout makes with ``context``, or the reason why it cannot."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
@@ -386,8 +387,8 @@ def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
 
 
 def differences(deployed: Mapping[str, Any], fresh: Mapping[str, Any]) -> list[str]:
-    """What resources differ, by their names in the template. What only says where a resource comes from does
-    not count.
+    """The resources that differ, by their names in the template. Metadata on where a resource comes from is
+    ignored.
 
     >>> differences({"Resources": {"A": {"Type": "T"}}}, {"Resources": {"A": {"Type": "T", "Metadata": 1}}})
     []

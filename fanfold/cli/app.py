@@ -14,8 +14,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Massively parallel computation on AWS Lambda: run a job on a file or on what is in S3, watch it, "
-    "and read what came out.",
+    help="Massively parallel computation on AWS Lambda: run a job on a file or on objects in S3, watch it, "
+    "and read the result.",
     epilog="\b\nExample, all on this machine:\n  fanfold up\n  fanfold run --local enwiki.xml",
 )
 
@@ -96,7 +96,7 @@ for command, examples in COMMANDS:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a command; its exit status."""
+    """Run a command and return its exit status."""
     try:
         return int(app(list(arguments) or ["--help"], prog_name="fanfold", standalone_mode=False) or 0)
     except typer.TyperException as error:

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 def clean(
     run_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN_ID]...", help="These runs.  [default: all that are old enough]"),
+        typer.Argument(metavar="[RUN_ID]...", help="Runs to clean.  [default: all that are old enough]"),
     ] = None,
     *,
     older_than: Annotated[
         float | None,
         typer.Option(
-            parser=days, metavar="DAYS", help="Only runs that stored nothing for so long.  [default: 1]"
+            parser=days,
+            metavar="DAYS",
+            help="Only runs that stored nothing for this many days.  [default: 1]",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,

@@ -8,15 +8,15 @@ import unicodedata
 from fanfold.jobs import Cell, Summary, client_job
 
 _SPLIT = re.compile("([;\\t\\r\\n\\v\\f\\x1c\\x1d\\x1e\\x85\\u2028\\u2029])")
-"""Where a spreadsheet may split a row into cells, besides commas. It then does not heed the quotes around our
-own cell, which it finds in the middle of one of its own."""
+"""Characters besides commas where a spreadsheet may split a row into cells. It then ignores the quotes around
+our cell, which are in the middle of one of its own."""
 
 
 def as_csv(job: str, summary: Summary) -> bytes:
-    """The result of ``job`` as CSV in UTF-8, a header first. Words and paths are others' text: none of them
-    is a formula."""
+    """The result of ``job`` as CSV in UTF-8, with a header. Words and paths come from the input, so they are
+    kept from being formulas."""
     text = io.StringIO()
-    # With quotes around all text: without, a carriage return in it would end the row.
+    # All text is quoted: otherwise a carriage return in it would end the row.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     for row in client_job(job).rows(summary):
         writer.writerow([_harmless(cell) for cell in row])
@@ -24,7 +24,7 @@ def as_csv(job: str, summary: Summary) -> bytes:
 
 
 def _harmless(cell: Cell) -> Cell:
-    """A number is a number. Text gets an apostrophe, which spreadsheets take for 'this is text', wherever a
+    """A number as it is; text with an apostrophe, which spreadsheets read as 'this is text', wherever a
     formula could begin (https://owasp.org/www-community/attacks/CSV_Injection)."""
     if not isinstance(cell, str):
         return cell
@@ -33,8 +33,8 @@ def _harmless(cell: Cell) -> Cell:
 
 
 def _is_formula(text: str) -> bool:
-    """Whether it might be one: white space, quotes and what does not show may be skipped, and signs may be
-    as wide as a Chinese letter.
+    """Whether a spreadsheet might read it as a formula: it may skip white space, quotes and invisible
+    characters, and accept full-width signs.
 
     >>> _is_formula("=1"), _is_formula(' "=1'), _is_formula("\uff1d1"), _is_formula("a=1")
     (True, True, True, False)

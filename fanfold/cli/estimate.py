@@ -14,13 +14,13 @@ from lambda_src.settings import DEFAULT_JOB
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
 SMALLEST_QUOTA = 2
-"""A run needs two Lambdas at once."""
+"""Smallest quota of a run, which needs two Lambdas at once."""
 
 SMALLEST_BARE = 1_000_000
-"""A smaller size without a unit was probably not meant as bytes."""
+"""Smallest size that may have no unit: a smaller one was probably not meant as bytes."""
 
 ACCOUNT_QUOTA = 1000
-"""What AWS gives an account that is not new."""
+"""Concurrent Lambdas of an account that is not new."""
 
 
 def estimate(

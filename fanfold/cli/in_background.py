@@ -10,15 +10,15 @@ T = TypeVar("T")
 
 
 class Abandoned(Exception):
-    """The block has ended, and the work with it."""
+    """The block has ended, so the work must stop."""
 
 
 @contextmanager
 def in_background(work: Callable[[Callable[[], None]], T]) -> Iterator[Future[T]]:
-    """Do ``work`` in a thread while the block runs; the block gets a future of its result.
+    """Do ``work`` in a thread while the block runs; the block gets a future of the result.
 
-    ``work`` gets a function to call every now and then: if the block ends before the work does, as by
-    Ctrl-C, that raises Abandoned. No work continues after the block.
+    ``work`` gets a function that it must call regularly: it raises Abandoned if the block ended first, for
+    example by Ctrl-C. No work continues after the block.
     """
     ended = threading.Event()
 

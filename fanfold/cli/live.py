@@ -1,4 +1,4 @@
-"""A running run, for the person who waits: live on a terminal, a line every few seconds elsewhere."""
+"""Shows a running run: live on a terminal, elsewhere as a line every few seconds."""
 
 import time
 from collections import deque
@@ -19,10 +19,10 @@ from lambda_src.job import BYTES
 from lambda_src.wire.record import RunRecord
 
 PACE_S = 10.0
-"""Throughput and time left are calculated from the last 10 seconds."""
+"""Seconds from which throughput and time left are calculated."""
 
 LINE_EVERY_S = 5.0
-"""In a pipe or a log, where lines pile up."""
+"""Seconds between two lines in a pipe or a log."""
 
 WIDEST_BAR = 100
 
@@ -37,7 +37,7 @@ class Pace:
         self._kept = 0
 
     def note(self, now: float, units_done: int, blocks_kept: int = 0) -> None:
-        """Note the units done by ``now``. Blocks that an earlier invocation has done do not count."""
+        """Note the units done by ``now``. Blocks of earlier invocations do not count."""
         if blocks_kept != self._kept:
             self._kept = blocks_kept
             self._seen.clear()
@@ -47,7 +47,7 @@ class Pace:
             self._seen.popleft()
 
     def units_per_s(self) -> float:
-        """0 until it is known."""
+        """The throughput; 0 until it is known."""
         (since, first), (now, last) = (self._seen[0], self._seen[-1]) if self._seen else ((0, 0), (0, 0))
         return (last - first) / (now - since) if now > since else 0.0
 
@@ -62,7 +62,7 @@ class Moment(NamedTuple):
 
 
 def facts(moment: Moment) -> list[str]:
-    """What is known besides progress, most important first.
+    """What is known besides the progress, most important first.
 
     >>> record = RunRecord(run_id="r", started_at=0.0, blocks=200, units=10**9, units_done=5 * 10**8)
     >>> facts(Moment(Progress(record, 0, 20), 1e8, 5.0, "bytes"))
@@ -95,8 +95,8 @@ def facts(moment: Moment) -> list[str]:
 
 
 def _time_left(moment: Moment) -> list[str]:
-    """The time left in the first stage, if it is known: not while one block takes far longer than the others,
-    as an archive does that one Lambda must unpack."""
+    """The time left in the first stage, if it is known. It is unknown while one block takes far longer than
+    the others, such as an archive that one Lambda must unpack."""
     record = moment.progress.record
     if slow := record.calls.get("slow", 0):
         if slow == record.blocks - record.blocks_done:
@@ -109,7 +109,7 @@ def _time_left(moment: Moment) -> list[str]:
 
 
 def as_line(moment: Moment) -> str:
-    """It as one line of text."""
+    """The moment as one line of text."""
     record, parts_done, parts = moment.progress
     done = (
         f"{record.blocks_done:,}/{record.blocks:,} blocks"
@@ -149,7 +149,7 @@ def as_picture(moment: Moment, width: int) -> RenderableType:
 
 
 def packed(words: Sequence[str], width: int) -> list[str]:
-    """``words``, with commas between them, in lines of at most ``width``: none of them is broken.
+    """``words``, separated by commas, in lines of at most ``width``. No word is broken.
 
     >>> packed(["one", "two", "three"], 9)
     ['one, two,', 'three']
@@ -174,7 +174,7 @@ def shown(
 
     def moment_of(progress: Progress) -> Moment:
         nonlocal before_s
-        if not before_s:  # of a run that others have begun; their clock may be ahead
+        if not before_s:  # the run may have been started elsewhere, with a clock that is ahead
             before_s = max(0.0, time.time() - progress.record.started_at - (clock() - began_at)) or 1e-9
         now = clock()
         pace.note(now, progress.record.units_done, progress.record.blocks_kept)
@@ -227,7 +227,7 @@ def _span(seconds: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """As on a stopwatch.
+    """A duration as on a stopwatch.
 
     >>> _clock(3725.9)
     '1:02:05'

@@ -56,7 +56,7 @@ def _give_up_runs() -> None:
 def down(
     delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete its data, too.")] = False,
 ) -> None:
-    """Stop the local AWS. Its data are kept for the next `up`, unless you say otherwise."""
+    """Stop the local AWS. Its data are kept for the next `up`, unless you give --delete-data."""
     from fanfold.local_aws.state import STATE
     from fanfold.local_aws.state import down as stop
 
@@ -115,8 +115,8 @@ def demo(
     ] = CORPUS_BYTES,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the generated input.")] = 1,
 ) -> None:
-    """Try it on this machine, and leave nothing behind. It starts a local AWS, deploys, runs the job, shows
-    the result, and stops everything."""
+    """Try Fanfold on this machine. It starts a local AWS, deploys, runs the job, shows the result, and
+    removes everything again."""
     into = open_output(output, json)
     from fanfold.demo import demo as demonstration
     from fanfold.jobs import client_job

@@ -39,10 +39,10 @@ def new_name(run_id: str | None) -> str | None:
 
 
 def note_local(context: typer.Context, local: bool) -> bool:
-    """A person may not have in mind that it was set."""
+    """Say so if only the environment selects the local AWS: a person may have forgotten that."""
     source = context.get_parameter_source("local")
     if local and source and source.name == "ENVIRONMENT":
-        complain(f"On the local AWS, for {LOCAL_VARIABLE} is set.")
+        complain(f"On the local AWS, because {LOCAL_VARIABLE} is set.")
     return local
 
 
@@ -51,7 +51,7 @@ def complete_job(beginning: str) -> list[str]:
 
 
 def whole_number(smallest: int, largest: int | None = None) -> Callable[[str | int], int]:
-    """Reads one, for a typer.Option."""
+    """A parser of whole numbers, for a typer.Option."""
 
     def parse(text: str | int) -> int:
         number = int(text) if re.fullmatch("-?[0-9]+", str(text)) else None
@@ -123,7 +123,7 @@ RunId = Annotated[
     ),
 ]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON; all else goes to standard error.")
+    bool, typer.Option("--json", help="Print the result as JSON; everything else goes to standard error.")
 ]
 Output = Annotated[
     Path | None,

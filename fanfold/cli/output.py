@@ -26,7 +26,7 @@ from lambda_src.wire.record import RunRecord, RunWarning
 STANDARD_OUTPUT = Path("-")
 
 SHOWN_DOLLARS = 0.00005
-"""Smaller items are not shown: they would read 0.0000."""
+"""Smallest amount that is shown: less would read 0.0000."""
 
 ITEM_NAMES = {
     "gb_s": "GB-seconds of Lambda",
@@ -38,29 +38,29 @@ ITEM_NAMES = {
     "log_gb": "GB of logs",
     "kms_requests": "KMS requests",
 }
-"""The items of a bill, for a person."""
+"""Names of the items of a bill."""
 
 
 class Output(NamedTuple):
-    """Where a result goes, and as what: JSON, or CSV."""
+    """Where a result is written, and whether as CSV or JSON."""
 
     path: Path
     csv: bool = False
 
 
 def as_file(output: Output, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> bytes:
-    """The result as ``output`` is to hold it."""
+    """The result in the format of ``output``."""
     return as_csv(job, summary) if output.csv else json_text(as_json(job, summary, seconds))
 
 
 def has_ending(path: Path) -> bool:
-    """Whether its name says what it is to hold; not that of standard output, of a device or of a pipe."""
+    """Whether the ending of its name decides the format: not if it is standard output, a device or a pipe."""
     with _translated(path):
         return not (_is_standard_output(path) or _in_place(path))
 
 
 def check_path(path: Path) -> None:
-    """Before anything is paid for: can a file be written to ``path``? Raises ReportError."""
+    """Check that ``path`` can be written, before anything is paid for. Raises ReportError."""
     with _translated(path):
         if _is_standard_output(path):
             return
@@ -80,8 +80,8 @@ def json_text(result: Mapping[str, Any]) -> bytes:
 
 
 def write(path: Path, text: bytes) -> None:
-    """Write ``text`` to ``path``: a file wholly or not at all, and never in place of a link or a device, but
-    to what that stands for. Raises ReportError."""
+    """Write ``text`` to ``path``: a file completely or not at all. A link or a device is not replaced, but
+    written through. Raises ReportError."""
     with _translated(path):
         if _is_standard_output(path):
             _write_to_standard_output(text)
@@ -93,7 +93,7 @@ def write(path: Path, text: bytes) -> None:
 
 
 def _write_to_standard_output(text: bytes) -> None:
-    """As it is; on a terminal, without what would steer it."""
+    """Write ``text`` as it is; on a terminal, with control characters escaped."""
     sys.stdout.flush()
     if sys.stdout.isatty():
         text = "".join(f"{visible(line)}\n" for line in text.decode().splitlines()).encode()
@@ -111,7 +111,7 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _replace(target: Path, text: bytes) -> None:
-    """A file that was there keeps its mode: who could not read it cannot read the new one either."""
+    """Replace the file. It keeps its mode, so whoever could not read the old one cannot read the new one."""
     half = _half(target)
     try:
         mode = stat.S_IMODE(target.stat().st_mode)
@@ -129,12 +129,12 @@ def _replace(target: Path, text: bytes) -> None:
 
 
 def _half(target: Path) -> Path:
-    """Where a file is written before it takes the place of ``target``."""
+    """The temporary file that will replace ``target``."""
     return target.with_name(f".fanfold-{secrets.token_hex(8)}.part")
 
 
 def _in_place(path: Path) -> bool:
-    """Whether it is a device, a pipe or the like, not a file that is there or could be."""
+    """Whether it is a device, a pipe or the like, rather than a file."""
     try:
         return not stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
@@ -142,22 +142,23 @@ def _in_place(path: Path) -> bool:
 
 
 def _target(path: Path) -> Path:
-    """The file that ``path`` stands for, through links, whether it is there or not yet."""
+    """The file that ``path`` leads to through links, whether or not it exists."""
     return Path(os.path.realpath(path))
 
 
 def _is_standard_output(path: Path) -> bool:
-    """To open it again, as /dev/stdout, would cut off what a file has got from it so far."""
+    """Whether ``path`` is standard output. Opening it again, as /dev/stdout, would truncate the file that it
+    goes to."""
     if path == STANDARD_OUTPUT:
         return True
     try:
         return os.path.samestat(path.stat(), os.fstat(sys.stdout.fileno()))
-    except (OSError, ValueError, AttributeError):  # not there yet; standard output is closed
+    except (OSError, ValueError, AttributeError):  # no such file yet, or standard output is closed
         return False
 
 
 def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
-    """Print the result as a table, and where the time went."""
+    """Print the result as a table, and the duration of each stage."""
     client_job(job).show(console, summary)
     unit = singular(load(job).unit)
     console.print(
@@ -186,7 +187,7 @@ def show_warnings(warnings: Iterable[RunWarning]) -> None:
 
 
 def show_dollars(console: Console, record: RunRecord) -> None:
-    """Print what the run has cost, if its record says."""
+    """Print the cost of the run, if its record has it."""
     if record.dollars:
         items = ", ".join(
             f"{ITEM_NAMES.get(item, item)} {spent:.4f}"

@@ -1,4 +1,4 @@
-"""The stages of a command: each shows its progress and leaves its seconds."""
+"""The stages of a command: each shows its progress and records its seconds."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 SOURCE_HELP = (
     "A file or a folder, which is uploaded unless the same content is there; an object, s3://bucket/key; or "
-    "all objects under a prefix: s3://bucket/prefix/ ending in a slash, or s3://bucket/begins-with* in an "
-    "asterisk."
+    "all objects under a prefix, which ends in a slash or an asterisk: s3://bucket/prefix/ or "
+    "s3://bucket/begins-with*."
 )
 
 
@@ -141,8 +141,8 @@ def _parse(source: str, job: str, include_hidden: bool) -> Any:
 
 
 def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
-    """Whether to run it in blocks of that size: the person is asked if it would cost far more than with the
-    suggested size. Without figures for the job, or permission to list the input, nobody is asked."""
+    """Whether to use blocks of that size. Asks if the run would cost far more than with the suggested size;
+    without figures for the job, or without permission to list the input, it does not ask."""
     from fanfold.cli.terminal import agrees
     from fanfold.errors import NotModelled, RunError, SourceError
     from fanfold.estimate.contents import modelled, workload_of
@@ -157,10 +157,10 @@ def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency:
         else:
             found = contents(app.account.aws, source, app.account.deployment(job))
             workload = workload_of(job, found)
-    except (NotModelled, RunError, SourceError):  # a run says itself what it refuses
+    except (NotModelled, RunError, SourceError):  # the run itself will say what is wrong
         return True
     warning = cost_warning(workload, block_bytes, concurrency, app.account.aws.session.region_name)
     return not warning or agrees(
-        f"{warning}. Run it as it is (y), or not (Enter)? ",
-        f"{warning}: give --yes to run it as it is, or leave out --block-bytes.",
+        f"{warning}. Run it anyway (y), or not (Enter)? ",
+        f"{warning}: give --yes to run it anyway, or leave out --block-bytes.",
     )

@@ -17,17 +17,17 @@ STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red
 
 HEADINGS = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
 GIVE_WAY = ("Began", "Job", "Size", "Seconds", "Dollars")
-"""Columns that a narrow terminal leaves out, the first one first: a run id must be whole to be copied."""
+"""Columns that a narrow terminal leaves out, in this order. Run ids are never cut: people copy them."""
 
 SHORTEST_INPUT = 16
-"""Columns; with fewer, the file could not be recognised."""
+"""Smallest width of the input: a shorter text could not be recognised."""
 
 
 def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.localtime) -> None:
     """Print a table; without a terminal, one run a line, with tabs between the columns."""
     if not console.is_terminal:
         lines = ["\t".join(cells) for cells in (HEADINGS, *(_cells(run, local_time, "") for run in runs))]
-        try:  # as they are: the console would make spaces of tabs
+        try:  # directly: the console would turn tabs into spaces
             console.file.write("\n".join([*lines, ""]))
             console.file.flush()
         except BrokenPipeError:
@@ -59,7 +59,7 @@ def _cells(run: PastRun, local_time: Any, missing: str) -> list[str]:
         visible(record.run_id),
         run.deployment.job,
         status_of(record),
-        size_text(record.bytes) if record.etag else missing,  # until it has begun, nobody knows
+        size_text(record.bytes) if record.etag else missing,  # unknown until the run has begun
         missing if took is None else f"{took:.1f}",
         dollars_text(sum(record.dollars.values())) if record.dollars else missing,
         time.strftime("%Y-%m-%d %H:%M", local_time(record.started_at)),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
 LAST = "last"
-"""The newest run."""
+"""Stands for the newest run in place of a run id."""
 
 LOCAL_VARIABLE = "FANFOLD_LOCAL"
 
@@ -34,8 +34,8 @@ def open_console(*, to_errors: bool = False) -> "Terminal":
 
 
 def open_stages(into: "Output | None" = None, *, to_errors: bool = False) -> "Stages":
-    """For people, beside a result that goes to ``into``. In a pipe or a file there is the result alone: how
-    it goes is for the stream of errors, as programs do that are made for pipes."""
+    """Progress for people. It goes to standard error if standard output is a pipe, a file, or where the
+    result goes: ``into``."""
     from fanfold.cli.output import STANDARD_OUTPUT
     from fanfold.cli.progress import Stages
 
@@ -44,7 +44,7 @@ def open_stages(into: "Output | None" = None, *, to_errors: bool = False) -> "St
 
 
 def open_output(path: Path | None, json: bool, csv: bool = False) -> "Output | None":
-    """Where the result goes as a file, if anywhere. Raises ReportError, before anything is paid for."""
+    """The file to write the result to, if any. Raises ReportError before anything is paid for."""
     from fanfold.cli.output import STANDARD_OUTPUT, Output, check_path, has_ending
 
     if path is None:
@@ -64,8 +64,8 @@ def open_output(path: Path | None, json: bool, csv: bool = False) -> "Output | N
 def open_app(local: bool, profile: str | None, region: str | None) -> "App":
     if local and (profile or region):
         raise typer.BadParameter(
-            f"--local, or {LOCAL_VARIABLE}, does not go with --profile or --region: it is an account of its "
-            "own."
+            f"--local, or {LOCAL_VARIABLE}, cannot be combined with --profile or --region: the local AWS "
+            "is an account of its own."
         )
     import fanfold
 
@@ -73,7 +73,7 @@ def open_app(local: bool, profile: str | None, region: str | None) -> "App":
 
 
 def open_run(run_id: str, job: str | None, local: bool, profile: str | None, region: str | None) -> "Run":
-    """The run that a command names, in whichever deployment has it."""
+    """The run that a command names, in the deployment that has it."""
     app = open_app(local, profile, region)
     if run_id != LAST:
         return app.get(run_id, job)
@@ -83,7 +83,7 @@ def open_run(run_id: str, job: str | None, local: bool, profile: str | None, reg
 
 
 def print_json(value: Any) -> None:
-    """To standard output, where it is not steered."""
+    """Print ``value`` as JSON to standard output."""
     from fanfold.cli.output import STANDARD_OUTPUT, json_text, write
 
     write(STANDARD_OUTPUT, json_text(value))

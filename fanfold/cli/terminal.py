@@ -12,12 +12,12 @@ from rich.text import Text
 from fanfold.errors import ConfirmationRequired
 
 LISTEN_S = 0.2
-"""How long a signal may wait."""
+"""Seconds after which a signal is handled at the latest."""
 
 
 class Terminal(Console):
-    """Shows what it can: characters that its encoding lacks as escapes, and nothing to a reader that has gone
-    (``| head``). Neither ends the command, which may still write its result to a file. No markup is
+    """A console that never fails: characters that its encoding lacks are escaped, and output to a closed pipe
+    (``| head``) is dropped, so the command can still write its result to a file. Markup is not
     interpreted."""
 
     def __init__(self, *, to_errors: bool = False) -> None:
@@ -26,13 +26,13 @@ class Terminal(Console):
         super().__init__(markup=False, emoji=False, highlight=False, stderr=to_errors)
 
     def print(self, *objects: Any, soft_wrap: bool | None = None, **options: Any) -> None:
-        """In a pipe, lines are not wrapped: a command in them can be pasted."""
+        """Print. In a pipe, lines are not wrapped, so that commands in them can be pasted."""
         if soft_wrap is None:
             soft_wrap = not self.is_terminal and all(isinstance(one, str | Text) for one in objects)
         super().print(*objects, soft_wrap=soft_wrap, **options)
 
     def on_broken_pipe(self) -> None:
-        """Send further output nowhere."""
+        """Drop all further output."""
         with suppress(SystemExit):
             super().on_broken_pipe()
 
@@ -40,7 +40,7 @@ class Terminal(Console):
 def ask(question: str) -> str:
     """The person's answer. Raises EOFError, and whatever a signal handler raises.
 
-    It polls: a signal between the question and a blocking read would be handled only with the next key.
+    It polls: during a blocking read, a signal would only be handled after the next key.
     """
     print(question, end="", file=sys.stderr, flush=True)
     while not select.select([sys.stdin], [], [], LISTEN_S)[0]:
@@ -49,8 +49,8 @@ def ask(question: str) -> str:
 
 
 def agrees(question: str, unasked: str) -> bool:
-    """Whether the person says yes; no answer is no. Without a terminal, raises ConfirmationRequired with the
-    text ``unasked``."""
+    """Whether the person says yes; no answer means no. Without a terminal, raises ConfirmationRequired with
+    the text ``unasked``."""
     if not sys.stdin.isatty():
         raise ConfirmationRequired(unasked)
     try:

@@ -65,10 +65,10 @@ def watch_run(run: Run, stages: Stages, begin: Callable[[], None] | None = None)
 
 
 def _with_advice(error: RunError, run: Run) -> RunError:
-    """``error`` with the command that resumes the run or reports on it."""
+    """``error`` with the command that resumes or reports the run."""
     try:
         ended = run.find()
-    except RunError:  # it cannot be seen at all, as ``error`` says
+    except RunError:  # the run cannot be read at all, as ``error`` says
         return error
     if ended and ended.etag and ended.status == "CANCELLED":
         again = run.command("resume")
@@ -81,7 +81,7 @@ def _with_advice(error: RunError, run: Run) -> RunError:
 
 
 def _wants_to_cancel() -> bool:
-    """No answer is no."""
+    """Ask whether to cancel the run; no answer means no."""
     try:
         answer = ask("Cancel the run (y), or let it continue unwatched (Enter)? ")
     except EOFError:

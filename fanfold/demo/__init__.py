@@ -1,1 +1,1 @@
-"""Generated inputs with known answers, and a run of one from start to end."""
+"""Generated inputs with known results, and a demo that runs a job on one."""

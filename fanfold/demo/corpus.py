@@ -1,14 +1,14 @@
 """A corpus that looks like a Wikipedia dump, written together with its exact word counts.
 
-The generator counts each word as it emits it and never reads its own text, so the counts owe nothing to the
-code that they check. Two rules make that exact: a template, in ``corpus.toml``, names the words of its own
-markup by hand, and no slot for a word touches a letter or another slot.
+The generator counts each word as it emits it and never reads its own text, so the counts are independent of
+the code that they check. Two rules make that exact: a template, in ``corpus.toml``, names the words of its
+own markup by hand, and no slot for a word touches a letter or another slot.
 
 Vocabularies grow as a Simon process: each word is mostly a copy of one drawn from all words so far, which
 gives Zipf's skew, and sometimes a new one, which gives Heaps' growth.
 
-The bytes depend on seed and size alone. Of ``random`` only ``random()`` is used, the one method whose
-sequence Python promises to keep, and of ``math`` only ``sqrt``, which IEEE 754 rounds alike everywhere.
+The bytes depend on seed and size alone. It only uses ``random.random()``, whose sequence Python promises to
+keep, and ``math.sqrt``, which IEEE 754 rounds the same everywhere.
 """
 
 import math
@@ -30,15 +30,15 @@ TOP = 10
 """Number of words of each length that are ranked."""
 
 PROGRESS_BYTES = 1 << 20
-"""How often progress is reported."""
+"""Number of bytes between two reports of progress."""
 
 _T = TypeVar("_T")
 
 
 class ExpectedCounts(NamedTuple):
-    """What a right count of the corpus finds, each word in lower case and NFC.
+    """The correct counts of the corpus, each word in lower case and NFC.
 
-    ``words`` is how many words have 1 to ``LONGEST`` code points, ``longer_words`` how many have more.
+    ``words`` is the number of words with 1 to ``LONGEST`` code points, ``longer_words`` that of longer ones.
     ``top_words`` has the keys "1" to "20", by count descending, then by code point. ``counts`` holds every
     word of 1 to ``LONGEST`` code points.
     """
@@ -59,9 +59,9 @@ def write_corpus(
 ) -> ExpectedCounts:
     """Write a corpus of at least ``corpus_bytes`` bytes, and less than one page more, to ``path``.
 
-    Pages differ in size, most have some KB; the frame around them is written even for 0 bytes. ``progress``
-    is called with the bytes written so far. The file appears under its name only when it is complete.
-    Raises OSError, and whatever ``progress`` raises.
+    Most pages have a few kB; the frame around them is written even for 0 bytes. ``progress`` is called with
+    the bytes written so far. The file appears under its name only when it is complete. Raises OSError, and
+    whatever ``progress`` raises.
     """
     tally = _Tally()
     pages = _Pages(Random(seed), tally)  # noqa: S311 -- a corpus that can be made again keeps no secret
@@ -88,7 +88,7 @@ def write_corpus(
 
 
 class _Tally:
-    """Counts what is emitted, by spelling: case and normal form are settled once for each spelling."""
+    """Counts the emitted words by spelling: case and normal form are determined once for each spelling."""
 
     def __init__(self) -> None:
         self._spellings: Counter[str] = Counter()
@@ -105,7 +105,8 @@ class _Tally:
         self._longer_words += words
 
     def expected(self, corpus_bytes: int) -> ExpectedCounts:
-        """The counts by word. Empties the tally, for a big corpus's spellings would not fit twice."""
+        """The counts by word. This empties the tally, because the spellings of a big corpus would not fit
+        into memory twice."""
         counts: dict[str, int] = {}
         longer_words = self._longer_words
         while self._spellings:
@@ -127,9 +128,9 @@ class _Tally:
 
 
 class _Spelling(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a language looks. Words are made of ``onsets``, ``nuclei`` and ``codas``, each a list of parts in
-    one string, in which "-" means no part; ``syllables`` says how many. ``common`` are its most
-    frequent words, in order. ``share`` is the percentage of pages."""
+    """The look of a language. Words are made of ``onsets``, ``nuclei`` and ``codas``, each a list of parts in
+    one string, in which "-" means no part; ``syllables`` is their number. ``common`` are its most frequent
+    words, in order. ``share`` is the percentage of pages."""
 
     code: str
     share: int
@@ -139,7 +140,7 @@ class _Spelling(Struct, frozen=True, forbid_unknown_fields=True):
     codas: str
     syllables: tuple[int, ...] = (1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7, 8)
     ending: str = ""
-    """A part that may only end a word."""
+    """A part that may appear only at the end of a word."""
     joiner: str = " "
     stop: str = ". "
     is_spaced: bool = True
@@ -147,7 +148,7 @@ class _Spelling(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Text(Struct, frozen=True, forbid_unknown_fields=True):
-    """A template as it is written: ``words`` in one string, and how often it stands in its list."""
+    """A template as it is written: ``words`` in one string, and how often it is repeated in its list."""
 
     text: str
     words: str = ""
@@ -155,7 +156,7 @@ class _Text(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _Tables(Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``corpus.toml`` holds."""
+    """The content of ``corpus.toml``."""
 
     head: _Text
     foot: _Text
@@ -211,7 +212,7 @@ class _Language:
         common = spelling.common.split()
         # The frequent words are the short ones.
         common += sorted((self._new_word() for _ in range(_WORDS_AT_START - len(common))), key=len)
-        # Zipf and Mandelbrot's law, where a Simon process would take long to come from an empty past.
+        # By Zipf and Mandelbrot's law, which a Simon process would take long to reach from an empty past.
         self._past = [word for rank, word in enumerate(common) for _ in range(1000 // (rank + 3))]
         self._past_stride = 1
         self._emitted_words = len(self._past)
@@ -243,7 +244,7 @@ class _Language:
         random, past = self._random.random, self._past
         past_words = len(past)
         following = [past[int(random() * past_words)] for _ in range(words)]
-        # A rate falling with the fourth root makes the vocabulary grow as the words emitted ** 0.75.
+        # A rate that falls with the fourth root makes the vocabulary grow with the number of words ** 0.75.
         new_words = words * _NEW_WORD_RATE / math.sqrt(math.sqrt(self._emitted_words))
         for _ in range(int(new_words + random())):
             following[int(random() * words)] = self._new_word()
@@ -275,7 +276,7 @@ class _Language:
 
 
 class _UnspacedLanguage(_Language):
-    """A language that puts no space between words: a run of them is one word by the definition."""
+    """A language without spaces between words: by definition, a run of them is one word."""
 
     def _next_words(self, words: int) -> list[str]:
         runs = [_pick(self._random, _UNITS_PER_RUN) for _ in range(words)]
@@ -283,7 +284,8 @@ class _UnspacedLanguage(_Language):
         return ["".join(next(units) for _ in range(run)) for run in runs]
 
     def _count(self, words: list[str]) -> None:
-        # Nearly all long runs differ, and none has case or another normal form that would change its length.
+        # Nearly all long runs differ. They have no case, and no other normal form that would change their
+        # length.
         ranked = [word for word in words if len(word) <= LONGEST]
         self._tally.add(ranked)
         self._tally.add_longer(len(words) - len(ranked))

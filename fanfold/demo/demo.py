@@ -1,4 +1,5 @@
-"""A demo on this machine that leaves nothing behind: a local AWS, the stack, an input, a run, its result."""
+"""A demo on this machine: a local AWS, the stack, an input, a run, its result. It removes everything
+again."""
 
 import os
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def _generate(
 
 
 def _compare(ended: Ended, sample: Sample, stages: Stages) -> None:
-    """The generator knows what it wrote: any other answer is wrong."""
+    """Compare the result with what the generator wrote. Raises WrongCounts."""
     if wrong := sample.wrong(ended.summary):
         raise WrongCounts(
             f"The result differs from what the generator wrote, in {', '.join(wrong)}: please report this "

@@ -15,7 +15,7 @@ KEPT = 3
 
 @contextmanager
 def run_folder(runs: Path, run_id: str) -> Iterator[Path]:
-    """The folder ``run_id`` in ``runs``, for as long as the block lasts. The logs of a run that fails stay
+    """The folder ``run_id`` in ``runs`` for the duration of the block. The logs of a failed run are kept
     until others have failed after it. Raises OSError."""
     folder = runs / run_id
     failed = False
@@ -46,7 +46,7 @@ def _made(folder: Path) -> int:
 
 
 def _tidy(runs: Path) -> None:
-    """Remove what ended runs left: everything but the logs, and of older runs the logs too."""
+    """Remove the files of ended runs except logs, and of older runs the logs, too."""
     # Run ids sort by time.
     for age, folder in enumerate(sorted((path for path in runs.iterdir() if path.is_dir()), reverse=True)):
         with suppress(FileNotFoundError):  # another run tidies up too
@@ -55,7 +55,7 @@ def _tidy(runs: Path) -> None:
                 with suppress(BlockingIOError):
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     _keep_logs(folder)
-                    if age > KEPT:  # the newest is the one that begins
+                    if age > KEPT:  # the newest is the run that is beginning
                         shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(lock)

@@ -1,9 +1,9 @@
-"""Access logs of a few servers, written together with the exact answer of combing through them.
+"""Access logs of a few servers, written together with the exact result of analysing them.
 
 The generator counts each line as it writes it, by what the line is made to say, and never reads its own text.
 Half of the files are gzip, half are load balancers' logs, the others keep different zones; some end lines
-with both bytes, and about one line in a hundred is no log line. The text depends on seed and size alone,
-compressed bytes also on zlib. Of ``random`` only ``random()`` is used: Python promises to keep its sequence.
+with CR LF, and about one line in a hundred is not a log line. The text depends on seed and size alone,
+compressed bytes also on zlib. It only uses ``random.random()``, whose sequence Python promises to keep.
 """
 
 import gzip
@@ -18,14 +18,14 @@ from typing import Any, NamedTuple, TypeVar
 
 TOP = 10
 LINES_AT_ONCE = 2_000
-"""Written, and reported to ``progress``, together."""
+"""Number of lines that are written, and reported to ``progress``, together."""
 LONG_LINE_BYTES = 600
 
 _T = TypeVar("_T")
 
 
 class ExpectedLogs(NamedTuple):
-    """The right answer; ``bytes`` are those of the files as they are stored, ``hours`` as in the answer."""
+    """The correct result; ``bytes`` are those of the files as stored, ``hours`` are as in the result."""
 
     objects: int
     bytes: int
@@ -81,7 +81,7 @@ def write_logs(
 
 
 class _Tally:
-    """Counts what is written."""
+    """Counts the lines that are written."""
 
     def __init__(self) -> None:
         self.lines = self.malformed_lines = 0
@@ -166,7 +166,7 @@ _NO_LINES = (
 
 
 class _Server:
-    """One log file: its format, zone and line ends; time goes on from line to line."""
+    """One log file: its format, zone and line ends. Time advances from line to line."""
 
     def __init__(self, random: Random, tally: _Tally, number: int) -> None:
         self._random, self._tally = random, tally
@@ -181,7 +181,7 @@ class _Server:
         return b"".join(self._line() + self._end for _ in range(count))
 
     def last_line(self) -> bytes:
-        """It ends with the file, and so must not be empty: there would be none."""
+        """The last line. It has no line end, so it must not be empty: it would not exist."""
         return self._request_line()
 
     def _line(self) -> bytes:

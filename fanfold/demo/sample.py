@@ -1,4 +1,4 @@
-"""Generated input whose right answer is known."""
+"""Generated input whose correct result is known."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,8 +8,8 @@ Result = Mapping[str, Any]
 
 
 class Sample(NamedTuple):
-    """An input at ``path``, a file or a folder. ``wrong`` names the fields of a result that differ from the
-    right answer; ``what`` says what it compares."""
+    """An input at ``path``, a file or a folder. ``wrong`` names the fields of a result that are not correct;
+    ``what`` describes what it compares."""
 
     path: Path
     wrong: Callable[[Result], list[str]]

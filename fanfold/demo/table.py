@@ -1,8 +1,8 @@
-"""A table of numbers in which the best choices of columns are known, for they were planted.
+"""A table of numbers in which the best choices of columns are known, because they were planted.
 
-Most columns are noise. One is another's multiple but for some noise, one the sum of two but for less, and one
-the sum of three exactly. So for 1, 2 and 3 predictors the best is known without a fit. The bytes depend on
-the seed alone.
+Most columns are noise. One is a multiple of another plus noise, one is the sum of two plus less noise, and
+one is exactly the sum of three. So the best choices of 1, 2 and 3 predictors are known without a fit. The
+bytes depend on the seed alone.
 """
 
 from math import comb
@@ -16,7 +16,7 @@ ROWS_WITH_EMPTY_CELL = 20
 
 
 class ExpectedBest(NamedTuple):
-    """What a right answer holds. ``best`` is a target and its predictors, in column order, by the number of
+    """The correct result. ``best`` is a target and its predictors, in column order, by the number of
     predictors: "1" to "3"."""
 
     choices: int
@@ -26,7 +26,7 @@ class ExpectedBest(NamedTuple):
 
 
 def write_table(path: Path, seed: int) -> ExpectedBest:
-    """Write a table of 80 columns, so of 6.6 million choices, to ``path``. Raises OSError."""
+    """Write a table of 80 columns, with 6.6 million choices, to ``path``. Raises OSError."""
     random = Random(seed)  # noqa: S311 -- a table that can be made again keeps no secret
 
     def noise() -> int:
@@ -59,11 +59,11 @@ def write_table(path: Path, seed: int) -> ExpectedBest:
         ROWS - ROWS_WITH_EMPTY_CELL,
         ROWS_WITH_EMPTY_CELL,
         {
-            # Each of the two predicts the other as well: the smaller name goes first.
+            # Each of the two predicts the other equally well: the smaller name comes first.
             "1": ("one_a", ("one_b",)),
             # Noise is a smaller part of the sum than of its parts, which are predicted less well.
             "2": ("two_sum", in_order("two_a", "two_b")),
-            # Exact whichever of the four is the target, so the smallest name again.
+            # The sum is exact whichever of the four is the target, so again the smallest name comes first.
             "3": ("three_a", in_order("three_b", "three_c", "three_sum")),
         },
     )

@@ -1,1 +1,1 @@
-"""What a run would take, before anything is spent."""
+"""Estimates the time and the cost of a run before anything is spent."""

@@ -1,5 +1,5 @@
-"""What an input is made of, found out before a run: how its objects are compressed, and what of them one
-Lambda must unpack alone. At most a few megabytes of an object are read."""
+"""Examines an input before a run: how its objects are compressed, and what one Lambda must unpack alone. At
+most a few megabytes of an object are read."""
 
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -26,18 +26,19 @@ STREAMS_BYTES = 8 << 20
 of text, those of a Wikipedia dump 100 pages."""
 
 SAMPLE_BYTES, SAMPLE_TEXT_BYTES = 1 << 20, 32 << 20
-"""How much of an archive to unpack, to see how much text a byte of it holds."""
+"""Bytes of an archive, and of its text, to unpack in order to find the compression ratio."""
 
 LOOKS, LOOKS_AT_ONCE = 32, 8
-"""Objects in S3 to look at: the largest of each ending. Each takes several requests."""
+"""Number of objects in S3 to look at, and at once: the largest of each ending. Each takes several
+requests."""
 
 BUCKET_KEY_SHARE = 0.01
 """Share of the requests to KMS that remain with a bucket key: AWS says that it saves up to 99 %."""
 
 
 class Contents(NamedTuple):
-    """The objects of an input, end to end. ``looked_at`` of them were looked at; every other one is assumed
-    to be like the largest one with the same ending. A GET of one of them takes ``kms_requests``."""
+    """The objects of an input, end to end. ``looked_at`` of them were examined; every other one is assumed to
+    be like the largest one with the same ending. A GET of one of them takes ``kms_requests``."""
 
     objects: tuple[Stored, ...]
     looked_at: int
@@ -45,7 +46,7 @@ class Contents(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """As they are stored."""
+        """Their size as stored."""
         return sum(one.bytes for one in self.objects)
 
 
@@ -61,13 +62,13 @@ def modelled(job: str) -> Callable[[Local | int], Workload]:
 
 
 def local_workload(job: str, source: Local) -> Workload:
-    """What ``job`` has to do with what is on this machine. Raises NotModelled, SourceError."""
+    """The work that an input on this machine is for ``job``. Raises NotModelled, SourceError."""
     workload = modelled(job)(source)
     return _made_of(workload, contents_of(source)) if workload.unit == BYTES else workload
 
 
 def workload_of(job: str, contents: Contents) -> Workload:
-    """What ``job`` has to do with an input in S3. Raises NotModelled."""
+    """The work that an input in S3 is for ``job``. Raises NotModelled."""
     return _made_of(modelled(job)(contents.bytes), contents)
 
 
@@ -81,7 +82,7 @@ def _made_of(workload: Workload, contents: Contents) -> Workload:
 
 
 def contents_of(source: Local) -> Contents:
-    """What is in a file or a folder. Raises SourceError for what a run would refuse."""
+    """The contents of a file or a folder. Raises SourceError for what a run would refuse."""
     files = [_readable(path) for path in _files(source)]
     with _translated():
         formats = {file.name: _format(file) for file in files}
@@ -89,8 +90,8 @@ def contents_of(source: Local) -> Contents:
 
 
 def contents_in_s3(client: Any, source: Object | Objects) -> Contents:
-    """What is in ``source``, read by ``client``, a boto3 client of S3. Raises SourceError also for what is
-    not there, or could be two things; ClientError, BotoCoreError."""
+    """The contents of ``source``, read by ``client``, a boto3 client of S3. Raises SourceError also if it
+    does not exist or could mean two things; ClientError, BotoCoreError."""
     check_in_s3(client, source)
     kms_requests = {0.0}
 
@@ -134,14 +135,14 @@ def with_key_of(workload: Workload, client: Any, bucket: str) -> Workload:
 
 
 def _kms_requests(algorithm: str | None, has_bucket_key: bool | None) -> float:
-    """For each request to S3."""
+    """Number of requests to KMS for each request to S3."""
     if not (algorithm or "").startswith("aws:kms"):
         return 0.0
     return BUCKET_KEY_SHARE if has_bucket_key else 1.0
 
 
 def input_of(source: Local) -> ObjectsInput:
-    """A file, or a folder that holds one, as the input of a job: as in a run, but read from here."""
+    """A file, or a folder with a single file, as the input of a job: as in a run, but read locally."""
     files = {file.name: file for file in map(_readable, _files(source)) if file.bytes}
     placed, address = [], 0
     for file in files.values():
@@ -191,7 +192,7 @@ def _ratio(source: Readable, compression: Compression) -> float:
     archive, taken, text_bytes, beginning = Archive(source, compression), 0, 0, b""
     for text in archive.rest():
         beginning += text[: LOOK_BYTES - len(beginning)]
-        if archive.position > taken:  # what was taken before is unpacked by now
+        if archive.position > taken:  # what was read before is unpacked by now
             if taken >= SAMPLE_BYTES or (taken and text_bytes >= SAMPLE_TEXT_BYTES):
                 break
             taken = archive.position
@@ -203,7 +204,8 @@ def _ratio(source: Readable, compression: Compression) -> float:
 
 
 def _alike(found: Sequence[Readable], kind: Callable[[Readable], Hashable]) -> tuple[Stored, ...]:
-    """How each is stored. Only the largest of each ``kind`` is read; the others are assumed to be like it."""
+    """How each object is stored. Only the largest of each ``kind`` is read; the others are assumed to be like
+    it."""
     largest: dict[Hashable, Readable] = {}
     for one in found:
         before = largest.get(kind(one))
@@ -225,7 +227,7 @@ def _like(known: Stored | None, one: Readable) -> Stored:
 
 
 def _ending(name: str) -> str:
-    """What names of objects of one kind have in common: the last suffix that is not a number.
+    """The ending that objects of one kind share: the last suffix that is not a number.
 
     >>> _ending("s3://b/logs/access.log.17.GZ"), _ending("s3://b/logs/access.log.17"), _ending("s3://b/a.b/c")
     ('.gz', '.log', '')

@@ -1,4 +1,4 @@
-"""What a run of a job has to do with an input, for the model: each job brings its own."""
+"""The work that an input is for a job, as the model needs it. Each job has its own."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Stored(NamedTuple):
 
 
 class Workload(NamedTuple):
-    """``units`` to process. ``figures`` say what they take; ``about`` names the job and the input on which
+    """``units`` to process. ``figures`` say what each takes; ``about`` names the job and the input on which
     those were measured. ``block_units`` is the job's own choice, if it has one; its reducers are
     ``sharded_by`` these. If units are bytes, they are those of ``objects``, or of one plain object;
     ``looked_at`` counts the objects examined."""

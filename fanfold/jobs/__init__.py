@@ -28,8 +28,8 @@ class ClientJob:
     """Everything that the client knows about a job.
 
     ``show`` prints a result in a terminal, ``rows`` yields it as a flat table, the header first, and ``draw``
-    makes its figures for a report. ``workload`` says what the job has to do with a local input or a number of
-    bytes; it raises SourceError, and NotModelled if too little is known. ``check`` raises SourceError for a
+    makes its figures for a report. ``workload`` is the work that a local input or a number of bytes is for
+    the job; it raises SourceError, and NotModelled if too little is known. ``check`` raises SourceError for a
     file or folder that the job cannot read, before it is uploaded. ``sample`` generates an input.
 
     Runs of a job without ``workload`` cannot be estimated. Without ``sample``, the demo needs a file.
@@ -44,7 +44,7 @@ class ClientJob:
 
 
 def client_job(name: str) -> ClientJob:
-    """What the client knows about the job ``name``; the default of a job without a module here."""
+    """What the client knows about the job ``name``; a default for a job without a module here."""
     module = f"{__name__}.{name}"
     if not importlib.util.find_spec(module):
         module = f"{__name__}._any_job"

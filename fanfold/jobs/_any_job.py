@@ -1,4 +1,4 @@
-"""A job that the client knows nothing about: its result is shown value by value."""
+"""The default for jobs without a module here: their results are shown value by value."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What views of several jobs have in common."""
+"""Parts that the terminal views of several jobs share."""
 
 from collections.abc import Sequence
 

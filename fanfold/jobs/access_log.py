@@ -1,7 +1,6 @@
 """Requests for each hour of the day, by status, and the most frequent path of each hour.
 
-There is no ranking for the whole day: a path that is in no hour's ten most frequent ones could still
-come first.
+There is no ranking for the whole day: its most frequent path may be missing in the top ten of every hour.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,7 +53,7 @@ def show(console: Console, summary: Summary) -> None:
 
 
 def rows(summary: Summary) -> Rows:
-    """One figure a row: the number of statuses and paths is not fixed."""
+    """One figure per row, because the number of statuses and paths varies."""
     yield "hour", "figure", "of", "count"
     for hour, found in by_number(summary["hours"]):
         yield int(hour), "requests", "", found["requests"]

@@ -1,5 +1,5 @@
 """Testing choices of columns: measured on one core of an x86 server, on tables of 80 to 500 columns and 1,000
-to 20,000 rows. What a run takes depends on how many columns there are, and hardly on bytes."""
+to 20,000 rows. The time of a run depends on the number of columns, and hardly on bytes."""
 
 import math
 from collections.abc import Callable
@@ -31,7 +31,7 @@ PAIR_S = 2.1e-6
 ROW_OF_PAIR_S = 0.25e-9
 TESTS_PER_COLUMN = 0.3
 MOST_TESTS = 75.0
-"""Millions of choices that a core tests a second: for each column, and at most."""
+"""Millions of choices that a core tests per second: for each column, and at most."""
 
 FIGURES: Figures = {
     "reads": Figure(0, "bytes", "code", "of the input that a block reads for each of its units"),
@@ -73,7 +73,7 @@ def show(console: Console, summary: Summary) -> None:
 
 
 def rows(summary: Summary) -> Rows:
-    """One choice a row."""
+    """One choice per row."""
     yield "size", "rank", "r_squared", "target", "predictor_1", "predictor_2", "predictor_3"
     for size, choices in by_number(summary["best"]):
         for rank, choice in enumerate(choices, 1):
@@ -116,8 +116,8 @@ def draw(summary: Summary) -> Result:
 
 
 def workload(source: Local | int) -> Workload:
-    """Raises NotModelled where only a size is known, and SourceError for what the job refuses: the job itself
-    reads the table."""
+    """The work that a table is for the job, which reads the table for it. Raises NotModelled if only a size
+    is known, and SourceError for what the job refuses."""
     if not isinstance(source, Local):
         raise NotModelled(
             "What column_permutations takes depends on how many columns the table has, which its size does "
@@ -173,7 +173,7 @@ def figures_of(columns: int, rows: int, stored_bytes: int, text_bytes: int | Non
 
 
 def sample(folder: Path, _size: int, seed: int, _progress: Callable[[int], None]) -> Sample:
-    """A table of always the same size."""
+    """A table, which always has the same size."""
     path = folder / "table.csv"
     expected = write_table(path, seed)
 

@@ -51,7 +51,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def rows(summary: Summary) -> Rows:
-    """One word a row."""
+    """One word per row."""
     yield "length", "rank", "word", "count"
     for length, words in by_number(summary["top_words"]):
         for rank, top in enumerate(words, 1):
@@ -88,7 +88,7 @@ def workload(source: Local | int) -> Workload:
 
 
 def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:
-    """A file like a dump of Wikipedia."""
+    """A file that looks like a Wikipedia dump."""
     path = folder / "corpus.xml"
     expected = write_corpus(path, size, seed, progress)
     top_words = {

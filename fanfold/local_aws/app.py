@@ -1,5 +1,5 @@
-"""What hypercorn serves as the local AWS: MiniStack, patched, behind the gate. For the server's process only:
-it reads the server's environment."""
+"""The local AWS as hypercorn serves it: MiniStack, patched, behind the gate. Only the server's process
+imports this module, which reads the server's environment."""
 
 import asyncio.constants
 import os
@@ -49,10 +49,11 @@ def truncate_log() -> None:
         time.sleep(LOG_CHECK_S)
 
 
-# An idle client never answers TLS's goodbye. The server would wait for it before it saves its state.
+# An idle client never answers the end of a TLS connection. The server would wait for it before it saves its
+# state.
 asyncio.constants.SSL_SHUTDOWN_TIMEOUT = 0.2
 
-# Functions share their unpacked code, and so its bytecode.
+# Functions share their unpacked code, and thus its bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 patches.apply()

@@ -14,7 +14,7 @@ from fanfold.local_aws.processes import remove_folder, started, temporary_folder
 ASSEMBLIES = ROOT / ".build" / "assemblies"
 
 KEPT = 3
-"""The last assemblies of each job that are kept. Older ones are no longer deployed."""
+"""Number of assemblies that are kept for each job. Older ones are no longer deployed."""
 
 MADE_OF = (
     *("app.py", "cdk.json", "package-lock.json", "requirements.txt", "requirements-native.txt"),
@@ -45,7 +45,9 @@ def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterato
     def written() -> Path | None:
         if group.leader.wait():
             return None
-        if identity(job) != wanted.name:  # a source has changed meanwhile, so it must not be kept
+        if (
+            identity(job) != wanted.name
+        ):  # a source changed during the synthesis, so the result must not be kept
             return writing / "cdk.out"
         try:
             (writing / "cdk.out").rename(wanted)
@@ -89,5 +91,5 @@ def _files(path: Path) -> Iterator[Path]:
 
 def _tidy(job: str) -> None:
     by_use = sorted(ASSEMBLIES.glob(f"{job}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in by_use[KEPT - 1 :]:  # one more comes
+    for path in by_use[KEPT - 1 :]:  # one more is about to be added
         remove_folder(path)

@@ -8,7 +8,8 @@ import trustme
 AUTHORITY = "authority.pem"
 
 VALID = dt.timedelta(days=800)
-"""Longer than a local AWS runs. Apple's systems accept no server certificate of more than 825 days."""
+"""Validity of the certificates, longer than a local AWS runs. Apple's systems reject server certificates of
+more than 825 days."""
 
 
 class Certificates:

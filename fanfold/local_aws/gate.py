@@ -1,4 +1,4 @@
-"""The gate of the local AWS: only requests that are signed with a key of this run pass.
+"""The gate of the local AWS: it passes only requests that are signed with a key of this run.
 
 Any user of the machine can connect to a loopback port. So every request must have an AWS Signature Version 4
 in its Authorization header. It is checked here, for every path.
@@ -17,18 +17,19 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]
 
 MAX_HASHED_BYTES = 16 << 20
-"""A body whose hash no header gives is held here to check its signature. Requests to Lambda and DynamoDB are
-never larger."""
+"""Largest body whose hash no header gives: it is held here to check its signature. Requests to Lambda and
+DynamoDB are never larger."""
 
 
 def wildcards(pattern: str, ignore_case: bool) -> re.Pattern[str]:
-    """A pattern of IAM. Its ``*`` and ``?`` also match line ends, which keys may have."""
+    """An IAM pattern as a regular expression. Its ``*`` and ``?`` also match line ends, which keys may
+    have."""
     parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in pattern)
     return re.compile(f"(?:{''.join(parts)})\\Z", re.DOTALL | (re.IGNORECASE if ignore_case else 0))
 
 
 class Denied(Exception):
-    """The request does not pass."""
+    """The request is rejected."""
 
 
 class Gate:
@@ -81,7 +82,8 @@ class Gate:
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
-    """By name in lower case. A header on several lines is signed as its values joined by commas."""
+    """The headers by their names in lower case. A repeated header is signed as its values joined by
+    commas."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), sigv4.decode_header_value(raw_value)
@@ -105,7 +107,7 @@ async def _read(receive: Receive) -> bytes:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Receives ``body``, which was read already, then the rest."""
+    """A ``receive`` that first returns ``body``, which was read already, then the rest."""
     waiting = [body]
 
     async def receive_again() -> Message:
@@ -117,7 +119,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _answer_403(reason: str, method: str, send: Send) -> None:
-    """403, in a form whose reason the clients of all AWS services show."""
+    """Answer 403 in a form whose reason the clients of all AWS services show."""
     error = f"<Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{reason}</Message></Error>"
     body = f"<ErrorResponse>{error}</ErrorResponse>".encode()
     headers = [

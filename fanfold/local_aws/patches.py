@@ -26,7 +26,7 @@ from ministack.services import lambda_svc, s3
 from fanfold.local_aws.gate import wildcards
 
 WRITTEN_FOR = "1.5.33"
-"""The version of MiniStack. With another one, check every patch: is it still needed, does it still fit?"""
+"""The version of MiniStack. For another version, check whether every patch is still needed and still fits."""
 
 # Credentials of functions
 
@@ -47,10 +47,10 @@ def execution_credentials(config: Mapping[str, str]) -> dict[str, str]:
 class SharedZipFile(zipfile.ZipFile):
     """Unpacks each zip of code once, and links to it from the folder of each function process."""
 
-    _one_at_a_time = threading.Lock()  # ZipFile has a _lock of its own, one for each
+    _one_at_a_time = threading.Lock()  # ZipFile has its own _lock for each instance
 
     def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
-        """Into ``path``, in the folder of a function process."""
+        """Extract into ``path``, in the folder of a function process."""
         assert self.filename
         target, content = Path(path), Path(self.filename).read_bytes()
         shared = Path(tempfile.gettempdir(), "unpacked", hashlib.sha256(content).hexdigest())
@@ -66,7 +66,7 @@ class SharedZipFile(zipfile.ZipFile):
 
     @staticmethod
     def _remove_unused(unpacked: Path) -> None:
-        """Remove what no function process links to."""
+        """Remove unpacked code that no function process links to."""
         links = Path(tempfile.gettempdir()).glob("ministack-lambda-*/*/*")
         used = {entry.readlink().parent for entry in links if entry.is_symlink()}
         for folder in unpacked.glob("*"):
@@ -83,7 +83,7 @@ class SharedZipFile(zipfile.ZipFile):
 SHORTEST_CHECK_S, LONGEST_CHECK_S = 0.02, 0.5
 
 GROWTH_BYTES_PER_S = 4 << 30
-"""No process gets fresh memory faster, so one that is far from its limit need not be checked soon."""
+"""The fastest that a process can allocate memory: a process far from its limit need not be checked soon."""
 
 _PAGE_BYTES = getpagesize()
 
@@ -210,7 +210,7 @@ class MappedBody(mmap.mmap):
     """The file of an object, for a request that reads a range of it."""
 
     def encode(self, _encoding: str) -> bytes:
-        """All of it: what MiniStack calls on a body that is not bytes."""
+        """The whole body. MiniStack calls this for a body that is not bytes."""
         return self[:]
 
 
@@ -234,7 +234,7 @@ def read_body(bucket: str, key: str, record: Mapping[str, Any]) -> bytes | Mappe
 # Saved state
 
 WHOLE = "whole"
-"""The file, beside the saved state, that says that all of it was saved."""
+"""The file beside the saved state that says that the state is complete."""
 
 
 def save_all(services: Mapping[str, Any]) -> None:
@@ -248,7 +248,7 @@ def save_all(services: Mapping[str, Any]) -> None:
 
 
 class Patch(NamedTuple):
-    """``replacement`` takes the place of the attribute ``name`` of ``owner``."""
+    """``replacement`` replaces the attribute ``name`` of ``owner``."""
 
     owner: Any
     name: str

@@ -1,4 +1,4 @@
-"""Processes that end with this one, unless they are let stay."""
+"""Processes that end with this one, unless they are detached."""
 
 import os
 import shutil
@@ -28,8 +28,8 @@ class Group:
         self.pipe = pipe
         self.stays = False
 
-    def let_stay(self) -> None:
-        """Let it outlive this process. ``end_group`` ends it."""
+    def detach(self) -> None:
+        """Let the group outlive this process. ``end_group`` ends it."""
         with SIGNALS.held():
             os.write(self.pipe, b"\0")
             self.stays = True
@@ -87,7 +87,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def end_group(process_id: int, has_ended: Callable[[], bool], timeout_s: float) -> None:
-    """End the group that ``process_id`` leads and another process let stay: by SIGTERM, and after
+    """End the group that ``process_id`` leads and another process detached: by SIGTERM, and after
     ``timeout_s`` by SIGKILL. Raises PermissionError."""
     with suppress(ProcessLookupError):
         os.killpg(process_id, signal.SIGTERM)

@@ -1,5 +1,5 @@
-"""A local AWS: MiniStack on loopback with TLS and enforced IAM, behind a gate that only its own credentials
-pass."""
+"""A local AWS: MiniStack on loopback with TLS and enforced IAM, behind a gate that accepts only its own
+credentials."""
 
 import os
 import resource
@@ -69,8 +69,8 @@ class Server(NamedTuple):
 def serving(
     private: Path, data: Path, log: Path, server_variables: Mapping[str, str], pass_fds: Sequence[int] = ()
 ) -> Iterator[Server]:
-    """Start a local AWS with certificates and temporary files in ``private``, and the data that it may keep
-    in ``data``. Only this user may be able to enter these folders. Raises LocalAwsError."""
+    """Start a local AWS with certificates and temporary files in ``private``, and persistent data in
+    ``data``. Both folders must be private to this user. Raises LocalAwsError."""
     log.unlink(missing_ok=True)
     with ExitStack() as running:
         # Opened for appending: the server truncates its log when it grows long.
@@ -111,7 +111,7 @@ def serving(
                     **server_variables,
                 },
                 log_file,
-                folder=ROOT,  # the package is importable there
+                folder=ROOT,  # the package can be imported there
                 pass_fds=[listener.fileno(), *pass_fds],
             )
             group = running.enter_context(server)
@@ -147,7 +147,8 @@ def client_environment(access: Access, private: Path) -> dict[str, str]:
 
 
 def _raise_open_files_limit() -> None:
-    """250 Lambdas at once need more connections than the usual soft limit of 1,024 files."""
+    """Raise the limit of open files: 250 Lambdas at once need more connections than the usual soft limit of
+    1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -164,7 +165,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], environment: Mapping[str
         try:
             opener.open(environment["AWS_ENDPOINT_URL"], timeout=5).close()
         except urllib.error.HTTPError as answer:
-            if answer.code == 403:  # the gate is up: it refuses what is not signed
+            if answer.code == 403:  # the gate is up: it rejects unsigned requests
                 return
         except OSError:  # not yet
             pass

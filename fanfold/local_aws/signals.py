@@ -20,7 +20,7 @@ STOPPED = "Stopped."
 
 
 class Signals:
-    """The signals that came, and the cleanup that remains. For the main thread only.
+    """The signals received and the cleanup that remains. For the main thread only.
 
     ``exit_message`` is printed when a signal has ended the command.
     """
@@ -49,7 +49,7 @@ class Signals:
             raise KeyboardInterrupt
 
     def reset(self) -> None:
-        """The command handled the signal and goes on: the next one counts as the first."""
+        """Forget the signal, which the command has handled: the next one counts as the first."""
         self.arrived = self._raised = False
 
     @contextmanager
@@ -90,8 +90,8 @@ class Signals:
                 endings.callback(self._endings.pop(0))
 
     def ignore(self) -> None:
-        """All is done and printed: from now on signals have no effect, even while Python itself shuts down
-        and no longer calls their handlers."""
+        """Ignore signals from now on, once all is done and printed: Python no longer calls their handlers
+        while it shuts down."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
 
@@ -108,7 +108,7 @@ class Signals:
 
 
 def _tell_unless_interrupted(unraisable: "sys.UnraisableHookArgs") -> None:
-    """``check`` raises again what was swallowed, so there is no need to print it."""
+    """Do not print a swallowed KeyboardInterrupt: ``check`` raises it again."""
     if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
 

@@ -29,7 +29,7 @@ from lambda_src.settings import stack_name
 STATE = ROOT / ".build" / "local-aws"
 
 STOP_TIMEOUT_S = 60.0
-"""To save what is kept."""
+"""Seconds for the server to save its data."""
 
 
 class LocalStack(NamedTuple):
@@ -81,7 +81,7 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """For one command at a time to change the folder. Raises LocalStackError."""
+        """Lets one command at a time change the folder. Raises LocalStackError."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = self.path.stat()
         if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
@@ -98,13 +98,13 @@ class Folder:
             return msgspec.json.decode(self._record.read_bytes(), type=Record)
         except FileNotFoundError:
             return None
-        except ValueError as error:  # not UTF-8, no JSON, or of another shape
+        except ValueError as error:  # not UTF-8, not JSON, or of another shape
             raise LocalStackError(
                 f"{self._record} cannot be read ({error}). Start over with `fanfold down --delete-data`."
             ) from error
 
     def write(self, record: Record) -> None:
-        """All of it, or nothing."""
+        """Store ``record`` completely or not at all."""
         writing = self._record.with_suffix(".partial")
         writing.touch(mode=0o600)
         writing.write_bytes(msgspec.json.encode(record))
@@ -127,13 +127,13 @@ class Folder:
     def leader(self) -> int | None:
         """The leader of the processes that hold the lock, without the record."""
         for opened in Path("/proc").glob("[0-9]*/fd/*"):
-            with suppress(OSError):  # it is another user's, or has just ended
+            with suppress(OSError):  # another user's process, or one that has just ended
                 if opened.readlink() == self._alive.resolve():
                     return os.getpgid(int(opened.parts[2]))
         return None
 
     def empty(self) -> None:
-        """Forget the local AWS and its data."""
+        """Delete the local AWS and its data."""
         self._record.unlink(missing_ok=True)
         _remove(self.private)
         _remove(self.data)
@@ -149,8 +149,8 @@ class Folder:
 def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalStack:
     """Make sure that a local AWS is up, with the stack of ``job`` as it is in this checkout.
 
-    With nothing to do, this takes milliseconds. ``tell`` gets each step as it starts. After an interruption,
-    either a local AWS is up that the next command finds, or there is none.
+    If nothing has changed, this takes milliseconds. ``tell`` gets each step as it starts. After an
+    interruption, either a local AWS is up that the next command finds, or there is none.
 
     Raises LocalAwsError, LocalStackError, DeploymentError, OSError.
     """
@@ -183,7 +183,7 @@ def find_running(*, state: Path = STATE) -> LocalStack | None:
 
 
 def liveness(process_id: int, *, state: Path = STATE) -> Stopped | None:
-    """What became of the local AWS whose processes ``process_id`` leads, or None while it is up. Raises
+    """Why the local AWS whose processes ``process_id`` leads has stopped, or None while it is up. Raises
     LocalStackError."""
     folder = Folder(state)
     record = folder.record()
@@ -217,7 +217,7 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
                 raise
             record = None
         if record and record.running and was_up:
-            # Commands that watch a run learn of it now, not when the last process has ended.
+            # Commands that watch a run notice now, not when the last process has ended.
             folder.write(
                 msgspec.structs.replace(record, running=msgspec.structs.replace(record.running, ending=True))
             )
@@ -237,7 +237,7 @@ def down(*, delete_data: bool, state: Path = STATE) -> bool:
 
 
 def _end(folder: Folder, leader: int, timeout_s: float) -> None:
-    """Once all is saved, there is no need to wait for running Lambdas."""
+    """End the server. Once its data are saved, running Lambdas are not waited for."""
     end_group(leader, lambda: not folder.is_alive() or folder.saved.exists(), timeout_s)
 
 
@@ -265,7 +265,7 @@ def _start(folder: Folder, record: Record | None, tell: Callable[[str], None]) -
         running = Running(started.access, started.aws.process_id)
         record = msgspec.structs.replace(record, running=running)
         folder.write(record)
-        started.group.let_stay()
+        started.group.detach()
     return record
 
 

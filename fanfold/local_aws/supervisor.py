@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 
 def main(descriptor: int, stop_timeout_s: float, command: Sequence[str]) -> int:
-    """Run ``command``; its exit status, as a shell gives it."""
+    """Run ``command`` and return its exit status, as a shell does."""
     os.set_inheritable(descriptor, False)
     # SIGTERM goes to the whole group. The leader waits for the others, which may need a moment.
     signal.signal(signal.SIGTERM, lambda *_: None)

@@ -1,7 +1,6 @@
-"""The figures of a job's result, which the page draws and shows as tables.
+"""The figures of a job's result, which the page draws and also shows as tables.
 
-Texts are plain text, however hostile: the page makes them safe. Numbers are numbers, so that they can be
-copied as such.
+Texts may be hostile: the page makes them safe. Numbers stay numbers, so that they can be copied.
 """
 
 from collections.abc import Sequence
@@ -11,8 +10,7 @@ Cell = str | int | float | None
 
 
 class Ranking(NamedTuple):
-    """What came first, second, and so on, with bars. A full bar means ``most``: by default the
-    first one's number."""
+    """A ranking with bars. A full bar means ``most``, by default the number of the first entry."""
 
     title: str
     label: str
@@ -23,19 +21,19 @@ class Ranking(NamedTuple):
 
 
 class Rankings(NamedTuple):
-    """Several of a kind, side by side."""
+    """Several rankings side by side."""
 
     title: str
     rankings: Sequence[Ranking]
     note: str = ""
 
     def has_long_labels(self) -> bool:
-        """Whether a narrow table would break them."""
+        """Whether a narrow table would break its labels."""
         return any(len(label) > 20 for ranking in self.rankings for label, _ in ranking.entries)
 
 
 class Layer(NamedTuple):
-    """A part of each column of a stack. ``tone`` is ``good``, ``calm``, ``warm``, ``bad`` or ``other``."""
+    """One layer of all columns of a stack. ``tone`` is ``good``, ``calm``, ``warm``, ``bad`` or ``other``."""
 
     name: str
     tone: str
@@ -53,7 +51,7 @@ class Stack(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Just rows."""
+    """A table of rows."""
 
     title: str
     headings: Sequence[str]
@@ -62,8 +60,8 @@ class Table(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A job's part of the page: what the run asked, the one number that came out and what it counts, a
-    sentence about it, and the figures."""
+    """A job's part of the page: the question, the main number and what it counts, a sentence about it, and
+    the figures."""
 
     question: str
     number: float

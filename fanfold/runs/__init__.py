@@ -1,1 +1,1 @@
-"""Runs, from the outside: uploading, starting, following, listing, cleaning up."""
+"""Runs: uploading inputs, starting, following, listing, cleaning up."""

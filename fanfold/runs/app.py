@@ -41,9 +41,9 @@ def upload_source(aws: Aws, bucket: str, source: Local) -> Input | Folder:
 class App:
     """The jobs deployed in one account, or in the local AWS. ``fanfold.connect`` makes one.
 
-    Whatever its methods raise is an ExpectedError, with one sentence for a person: AccountError for
-    credentials and permissions, DeploymentError for a job that is not deployed, RunError for runs,
-    SourceError and UploadError for inputs, NotModelled for estimates.
+    All its methods raise ExpectedErrors, each with one sentence for people: AccountError for credentials and
+    permissions, DeploymentError for a job that is not deployed, RunError for runs, SourceError and
+    UploadError for inputs, NotModelled for estimates.
     """
 
     def __init__(self, account: Account) -> None:
@@ -90,7 +90,7 @@ class App:
     def prepare(
         self, source: Source, job: str, request: ParseFileRequest, upload: Upload = upload_source
     ) -> tuple[Run, ParseFileRequest]:
-        """A run of ``job`` to begin, with the request to begin it with: ``request`` for ``source``, which is
+        """A run of ``job`` that is ready to begin, and its request: ``request`` for ``source``, which is
         uploaded if it is local."""
         deployment = self.account.deployment(job)
         stored: Input | Folder | Object | Objects
@@ -105,7 +105,7 @@ class App:
 
     @property
     def default_concurrency(self) -> int:
-        """How many Lambdas a run uses at once: on the local AWS, two for each processor of this machine."""
+        """The default number of Lambdas at once: on the local AWS, two for each processor."""
         return 2 * (os.cpu_count() or 1) if self.account.aws.is_local else DEFAULT_MAX_CONCURRENCY
 
     def get(self, run_id: str, job: str | None = None) -> Run:
@@ -129,9 +129,9 @@ class App:
     def estimate(
         self, source: str | Path | int, job: str = DEFAULT_JOB, *, quota: int = ACCOUNT_QUOTA
     ) -> dict[str, Any]:
-        """What a run would take, as ``fanfold estimate --json`` prints it: seconds, US dollars, a suggested
-        block size and concurrency. ``source``: as for ``run``, or a number of bytes. ``quota``: how many
-        Lambdas the account may run at once."""
+        """The estimate that ``fanfold estimate --json`` prints: seconds, US dollars, and a suggested block
+        size and concurrency. ``source``: as for ``run``, or a number of bytes. ``quota``: how many Lambdas
+        the account may run at once."""
         from fanfold.estimate.table import as_json, estimate  # noqa: PLC0415 - slow to import
 
         if isinstance(source, int):
@@ -143,7 +143,7 @@ class App:
     def workload(
         self, source: Source, job: str, warn: Callable[[str], None] = warnings.warn
     ) -> tuple[int, Workload]:
-        """The size of ``source`` in bytes, and what ``job`` has to do with it. ``warn`` gets a sentence if
+        """The size of ``source`` in bytes, and the work that it is for ``job``. ``warn`` gets a sentence if
         requests to KMS are left out."""
         if isinstance(source, Local):
             return source.bytes, local_workload(job, source)

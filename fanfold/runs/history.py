@@ -17,11 +17,11 @@ from lambda_src.store.results import run_from_item
 from lambda_src.wire.record import RunRecord, Status, total_dollars
 
 READ_AT_ONCE = 100
-"""DynamoDB's own bound."""
+"""Number of items in a request, which is DynamoDB's limit."""
 
 LONG_FIELDS = ("failures", "facts", "extras", "warnings", "left_out")
 FIELDS = tuple(field for field in RunRecord.__struct_fields__ if field not in LONG_FIELDS)
-"""The fields that are read; the others may be long."""
+"""Fields that are read. The others may be long."""
 
 STATUSES = (*get_args(Status), "DIED")
 
@@ -34,7 +34,7 @@ class PastRun(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A run whose record cannot be read, as ``text`` says."""
+    """A run whose record cannot be read; ``text`` says why."""
 
     deployment: Deployment
     run_id: str
@@ -121,7 +121,7 @@ def _read(client: Any, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[d
 
 
 def as_json(past: Past) -> list[dict[str, Any]]:
-    """The runs for a program; what is not known is null."""
+    """The runs as JSON; what is unknown is null."""
     readable = [
         {
             "run_id": run.record.run_id,

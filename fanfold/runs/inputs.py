@@ -17,7 +17,8 @@ from lambda_src.wire.requests import ParseFileRequest
 
 
 def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Object | Objects:
-    """``source``, if it is there and ``deployment`` reads it. Raises RunError, SourceError."""
+    """``source``, after checking that it exists and that ``deployment`` reads it. Raises RunError,
+    SourceError."""
     if source.bucket != deployment.source_bucket:
         raise RunError(
             f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}. "
@@ -35,7 +36,7 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
             raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
-        # The deployment may see what this person may not.
+        # The deployment may have permissions that this person lacks.
     except BotoCoreError as error:
         raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
     return source
@@ -58,7 +59,7 @@ def _reader(aws: Aws, source: Object | Objects, deployment: Deployment | None) -
 
 
 def with_key(aws: Aws, deployment: Deployment, workload: Workload) -> Workload:
-    """``workload`` with what the key of the deployment's bucket takes, if it has one. Raises RunError."""
+    """``workload`` with the requests to KMS for the deployment's bucket, if it has a key. Raises RunError."""
     try:
         return with_key_of(workload, aws.client("s3"), deployment.bucket)
     except (BotoCoreError, ClientError) as error:
@@ -68,7 +69,7 @@ def with_key(aws: Aws, deployment: Deployment, workload: Workload) -> Workload:
 
 
 def request_for(stored: Input | Folder | Object | Objects, request: ParseFileRequest) -> ParseFileRequest:
-    """``request`` for that input: an upload in that version, an object or a prefix as it is when the run
+    """``request`` for that input: an upload in its version, or an object or prefix as it is when the run
     begins."""
     match stored:
         case Input():

@@ -1,5 +1,5 @@
-"""What runs leave besides their results: blobs, manifests and traces. Blobs expire after a day, the rest
-after a week; ``fanfold clean`` removes them earlier. Inputs, results and running runs are never touched."""
+"""Intermediates of runs: blobs, manifests and traces. Blobs expire after a day, the rest after a week;
+``fanfold clean`` removes them earlier. Inputs, results and running runs are never touched."""
 
 import time
 from collections import Counter
@@ -17,13 +17,14 @@ from lambda_src.store.keys import BLOBS_PREFIX, RUNS_PREFIX, run_of
 from lambda_src.wire.record import RunRecord
 
 DELETED_AT_ONCE = 1000
-"""The limit of S3."""
+"""Number of objects in a request, which is S3's limit."""
 
 DAY_S = 86400.0
 
 
 class Leftovers(NamedTuple):
-    """The intermediates of one run; ``written_at`` is when the latest was, in seconds since the epoch."""
+    """The intermediates of one run; ``written_at`` is the time of the latest one, in seconds since the
+    epoch."""
 
     run_id: str
     keys: list[str]
@@ -92,17 +93,17 @@ def _add(found: dict[str, Leftovers], run_id: str, entry: Mapping[str, Any]) -> 
 
 
 def is_older(left: Leftovers, days: float) -> bool:
-    """Whether the run wrote nothing for that many days."""
+    """Whether the run has stored nothing for that many days."""
     return left.written_at < time.time() - days * DAY_S
 
 
 def is_running(record: RunRecord | None) -> bool:
-    """Whether a Lambda works on the run, or may yet start: a run that was handed over waits for one."""
+    """Whether a Lambda is working on the run, or is about to: a run that was handed over waits for one."""
     return record is not None and record.status == "RUNNING" and (record.released or not has_died(record))
 
 
 def remove(aws: Aws, deployment: Deployment, left: Leftovers) -> int:
-    """Delete the intermediates of one run, as long as nobody has gone on with it; how many. Raises
+    """Delete the intermediates of one run, unless it is running again, and return their number. Raises
     AccountError, RunError."""
     client, removed = aws.client("s3"), 0
     for first in range(0, len(left.keys), DELETED_AT_ONCE):

@@ -7,8 +7,8 @@ from lambda_src.settings import DEFAULT_JOB
 
 
 def as_json(job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> dict[str, Any]:
-    """The result as ``make run JSON=path`` writes it; ``seconds`` adds the stages outside of the run."""
-    # The default job's result is older than other jobs.
+    """The result as ``make run JSON=path`` writes it; ``seconds`` adds the stages outside the run."""
+    # The default job's result had no such field before there were other jobs.
     which = {} if job == DEFAULT_JOB else {"job": job}
     left_out = {"status", "block_bytes", "block_bytes_because", "shards", "shard_by", "shards_because"}
     own = {name: value for name, value in summary.items() if name not in left_out}

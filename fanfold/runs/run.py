@@ -37,19 +37,20 @@ T = TypeVar("T")
 
 POLL_S = 0.5
 BEGIN_TIMEOUT_S = 120.0
-"""How long Lambda may take to start an accepted run: it waits while the account's concurrency is used up."""
+"""Seconds that Lambda may take to start an accepted run: it waits while the account's concurrency is used
+up."""
 
 REFUSAL_TIMEOUT_S = 10.0
-"""How long parse_file may take to refuse: it checks the request and the run's record first."""
+"""Seconds that parse_file may take to refuse a request: it checks the request and the run's record first."""
 
 TAKE_OVER_S = 60.0
-"""A run that was handed over has no owner until Lambda has started the next one."""
+"""Seconds that a run that was handed over may have no owner, until Lambda has started the next one."""
 
 CLOCKS_DIFFER_S = 10.0
-"""This machine's clock may be ahead of that of the run's owner."""
+"""Seconds that this machine's clock may be ahead of that of the run's owner."""
 
 LOST_SIGHT_S = 60.0
-"""How long the table may be unreachable: the run goes on unwatched."""
+"""Seconds that the table may be unreachable. The run itself goes on."""
 
 
 class Progress(NamedTuple):
@@ -75,9 +76,10 @@ def _ignore(_: Progress) -> None:
 
 
 class Run:
-    """One run, in the account and deployment that have it. To make one costs no request.
+    """One run, in the account and deployment that have it. Creating one sends no request.
 
-    All methods raise RunError for what the run or its records make impossible; its text says what to do.
+    All methods raise RunError if the state of the run or its records do not allow them; the text says what to
+    do.
     """
 
     def __init__(self, aws: Aws, deployment: Deployment, run_id: str) -> None:
@@ -97,7 +99,7 @@ class Run:
         return status_of(self.record())
 
     def wait(self) -> "Run":
-        """Wait until the run has ended. Raises RunError unless it has succeeded. Gives this run."""
+        """Wait until the run has ended. Raises RunError unless it has succeeded. Returns this run."""
         self.follow()
         return self
 
@@ -108,13 +110,14 @@ class Run:
         return as_json(self.job, self.read().summary, {})
 
     def rows(self) -> list[dict[str, Any]]:
-        """The result as flat records, those of the CSV export, as for ``pandas.DataFrame(run.rows())``."""
+        """The result as flat records, the same as in the CSV export: ``pandas.DataFrame(run.rows())``."""
         with legible(self.run_id):
             columns, *rows = client_job(self.job).rows(self.read().summary)
             return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
 
     def report(self, path: str | Path) -> Path:
-        """Write the report, one HTML file, to ``path``. It must have ended. Raises ReportError, OSError."""
+        """Write the report of a run that has ended, one HTML file, to ``path``. Raises ReportError,
+        OSError."""
         file = Path(path)
         file.write_bytes(self.html())
         return file
@@ -130,7 +133,7 @@ class Run:
         trace, trace_error = None, ""
         try:
             trace = self._stored(trace_key(self.run_id), Trace)
-        except RunError as error:  # the report has enough to say without a timeline
+        except RunError as error:  # the report is useful without a timeline, too
             trace_error = str(error)
         with legible(self.run_id):
             text = page(
@@ -148,12 +151,12 @@ class Run:
 
     def resume(self, *, max_dollars: float | None = None) -> "Run":
         """Resume a run that failed, was cancelled or died: only what is missing is done. It may cost
-        ``max_dollars`` US dollars in all; by default its former limit holds. Gives this run."""
+        ``max_dollars`` US dollars in all; by default its former limit holds. Returns this run."""
         self.begin(self.request_to_resume(max_dollars))
         return self
 
     def cancel(self) -> RunRecord:
-        """Ask the run to stop: after about half a second, it starts no more blocks. Gives its record."""
+        """Ask the run to stop: after about half a second, it starts no more blocks. Returns its record."""
         if self.find() is None:
             raise RunError(self._not_found())
         try:
@@ -171,7 +174,7 @@ class Run:
     def begin(self, request: ParseFileRequest) -> None:
         """Have ``parse_file`` begin the run, or resume it.
 
-        No connection stays open until the end: one that is idle for minutes gets lost.
+        No connection stays open until the end: a connection that is idle for minutes may be lost.
         """
         found = self.find()
         if found is None:
@@ -181,7 +184,8 @@ class Run:
             self._wait_until_begun(request, found)
 
     def follow(self, show: Show = _ignore) -> Ended:
-        """Watch the run until it has ended: its record and summary. ``show`` is called twice a second."""
+        """Watch the run until it has ended; returns its record and summary. ``show`` is called twice a
+        second."""
         parts = len(load(self.job).parts)
         while True:
             record = self.record()
@@ -220,7 +224,7 @@ class Run:
         return record
 
     def record_and_parts(self) -> tuple[RunRecord, list[PartReport]]:
-        """All that the table holds of it."""
+        """Its record and the results of its parts."""
         return self.record(), self._watched(self._table.get_parts)
 
     def exists(self) -> bool:
@@ -259,7 +263,7 @@ class Run:
             raise RunError(f"The run {self.run_id} cannot be given up: {error}") from error
 
     def command(self, name: str) -> str:
-        """The command ``name`` for this run, to be pasted."""
+        """The command ``name`` for this run, as it can be pasted."""
         return f"fanfold {name}{self.aws.options}{job_option(self.job)} {shell_word(self.run_id)}"
 
     @cached_property
@@ -281,8 +285,8 @@ class Run:
             raise RunError(f"The function {function} cannot be invoked: {explain(error)}") from error
 
     def _answered(self, request: ParseFileRequest) -> bool:
-        """Run ``parse_file`` for a run id that has a record already, and wait as long as it may take to
-        refuse: a refusal leaves no trace in the record. False: no answer yet, so it works on the run."""
+        """Run ``parse_file`` for a run id that has a record already, and wait as long as a refusal may take:
+        it would not show in the record. False: there is no answer yet, so the run is running."""
         config = Config(read_timeout=REFUSAL_TIMEOUT_S, retries={"total_max_attempts": 1})
         function = self.deployment.parse_file
         try:
@@ -299,7 +303,8 @@ class Run:
         return True
 
     def _wait_until_begun(self, request: ParseFileRequest, found: RunRecord | None) -> None:
-        """Wait for another record than ``found``: every invocation that begins is a new owner."""
+        """Wait until the record has another owner than ``found``: every invocation that begins becomes the
+        owner."""
         deadline = time.monotonic() + BEGIN_TIMEOUT_S
         while (record := self.find()) is None or (found and record.owner == found.owner):
             if time.monotonic() > deadline:
@@ -336,7 +341,7 @@ class Run:
         return f"There is no run {self.run_id} in the table {self.deployment.table}."
 
     def _watched(self, look: Callable[[], T]) -> T:
-        """What ``look`` returns, in spite of passing faults."""
+        """The result of ``look``, which is repeated after temporary errors."""
         deadline = time.monotonic() + LOST_SIGHT_S
         while True:
             try:
@@ -380,7 +385,7 @@ def find_run(aws: Aws, deployments: Sequence[Deployment], run_id: str) -> Run:
 
 
 def is_run_id(text: str) -> bool:
-    """Whether ``text`` can name a run.
+    """Whether ``text`` is a valid id of a run.
 
     >>> is_run_id("wiki-2026.11_b"), is_run_id("a/b"), is_run_id("")
     (True, False, False)
@@ -393,30 +398,30 @@ def is_run_id(text: str) -> bool:
 
 
 def has_died(record: RunRecord) -> bool:
-    """Whether a run is RUNNING by its record, but no Lambda works on it, or will unless it is resumed."""
+    """Whether a run is RUNNING by its record, but no Lambda is working on it any more."""
     late_s = TAKE_OVER_S if record.released else CLOCKS_DIFFER_S
     return record.status == "RUNNING" and record.lease_until < time.time() - late_s
 
 
 def status_of(record: RunRecord) -> str:
-    """Its status; DIED if its owner died without saying so."""
+    """Its status; DIED if its owner died before it could record an end."""
     return "DIED" if has_died(record) else record.status
 
 
 @contextmanager
 def legible(run_id: str) -> Iterator[None]:
-    """For a job's own code on stored data, which has no schema: turns its failures into RunError."""
+    """Turns failures of a job's code on stored data, which has no schema, into RunError."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RunError(
-            f"The result of the run {run_id} cannot be shown ({error}): what is stored of it is damaged, or "
+            f"The result of the run {run_id} cannot be shown ({error}): the stored result is damaged, or "
             "another version of Fanfold wrote it."
         ) from error
 
 
 def job_option(name: str) -> str:
-    """The option that names the job; none for the default job."""
+    """The option that names the job; empty for the default job."""
     return "" if name == DEFAULT_JOB else f" --job={name}"
 
 

@@ -1,7 +1,6 @@
-"""What ``fanfold run SOURCE`` is asked to read: a file, a folder, an object, or all objects under a prefix.
+"""The SOURCE of ``fanfold run``: a file, a folder, an object, or all objects under a prefix.
 
-What is named is what is read: nothing is guessed, and what could mean two things is refused with how to write
-either.
+Nothing is guessed: a source that could mean two things is an error that says how to write each.
 """
 
 import os
@@ -16,12 +15,12 @@ from lambda_src.wire.record import RunWarning
 
 S3 = "s3://"
 NEIGHBOURS = 1000
-"""Keys that are compared to suggest the one that was meant: one request."""
+"""Number of keys that are compared to suggest the intended one: one request."""
 
 
 class Local(NamedTuple):
-    """A file or a folder of this machine, of ``bytes`` in all. Of a folder, and of the folders and links in
-    it, these are the ``files`` to read, and what is ``skipped``, by their names in it."""
+    """A file or a folder on this machine, with ``bytes`` in all. For a folder, ``files`` has the files to
+    read, and ``skipped`` those that are not, by their paths in it; links are followed."""
 
     path: Path
     bytes: int
@@ -29,7 +28,7 @@ class Local(NamedTuple):
     skipped: tuple[str, ...] = ()
 
     def warnings(self) -> list[RunWarning]:
-        """What a person should know of what is not read."""
+        """Warnings about files that are not read."""
         if not self.skipped:
             return []
         count = len(self.skipped)
@@ -62,9 +61,8 @@ Source = Local | Object | Objects
 
 
 def parse(text: str, *, include_hidden: bool = False) -> Source:
-    """``text`` as a person writes it. A slash at the end, or an asterisk, names all objects under a prefix;
-    anywhere else either is a character like any other. ``include_hidden`` is for a folder. Raises
-    SourceError.
+    """The source that ``text`` names. A slash or an asterisk at the end stands for all objects under a
+    prefix; elsewhere both are ordinary characters. ``include_hidden`` is for a folder. Raises SourceError.
 
     >>> parse("s3://b/input/enwiki.xml")
     Object(bucket='b', key='input/enwiki.xml')
@@ -92,7 +90,7 @@ def _local(text: str, *, include_hidden: bool) -> Local:
     scheme, found, _ = text.partition("://")
     path = Path(text)
     if path.is_symlink() and not path.exists():
-        _status(path)  # which says so
+        _status(path)  # its error says so
     if found and not path.exists():
         raise SourceError(f"{text}: {scheme} is not supported; name a file, a folder, or s3://bucket/key.")
     if text.startswith("s3:") and not path.exists():
@@ -105,8 +103,8 @@ def _local(text: str, *, include_hidden: bool) -> Local:
 
 
 def local(path: Path, *, include_hidden: bool = False) -> Local:
-    """What is at ``path``. Links are followed. Raises SourceError if any of it cannot be read, or if
-    no file is in it."""
+    """The file or folder at ``path``. Links are followed. Raises SourceError if any file cannot be read, or
+    if there is none."""
     status = _status(path)
     if not stat.S_ISDIR(status.st_mode):
         return Local(path, _file_bytes(path, status))
@@ -155,7 +153,7 @@ def _is_stray(name: str, path: Path) -> bool:
 
 
 def _status(path: Path) -> os.stat_result:
-    """Of what ``path`` leads to. Raises SourceError."""
+    """The status of what ``path`` leads to. Raises SourceError."""
     try:
         return path.stat()
     except OSError as error:
@@ -186,14 +184,14 @@ def _file_bytes(file: Path, status: os.stat_result) -> int:
 
 
 def check_in_s3(client: Any, source: Object | Objects) -> None:
-    """Raise SourceError if ``source`` is not there, or could be two things; ClientError, BotoCoreError. It
-    takes two requests at most."""
+    """Raise SourceError if ``source`` does not exist, or could mean two things. Raises ClientError,
+    BotoCoreError. It sends at most two requests."""
     if isinstance(source, Objects):
         _check_objects(client, source)
         return
     name, folder = f"{S3}{source.bucket}/{source.key}", source.key.rpartition("/")[0]
     found = _listed(client, source.bucket, source.key, 1)
-    if found and found[0]["Key"] == source.key:  # of all keys that begin with it, it is the first
+    if found and found[0]["Key"] == source.key:  # the first of all keys that begin with it
         return
     if _listed(client, source.bucket, f"{source.key}/", 1):
         raise SourceError(

@@ -1,5 +1,5 @@
-"""Uploading an input under a key of its content, or a folder under such a prefix: what is there is not sent
-again, and never overwritten."""
+"""Uploads a file under a key derived from its content, or a folder under such a prefix. Existing objects are
+not sent again, and never overwritten."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ READ_BYTES = 1 << 20
 PART_BYTES = 8 << 20
 MAX_PARTS = 10_000
 FOLDER_AT_ONCE = 8
-"""Files of a folder sent at once: enough to hide S3's latency."""
+"""Number of files of a folder sent at once: enough to hide S3's latency."""
 
 
 class Input(NamedTuple):
-    """An object in one version. ``sent``: it was uploaded just now."""
+    """An object in one version. ``sent``: whether it was uploaded just now."""
 
     key: str
     etag: str
@@ -34,7 +34,7 @@ class Input(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """The objects under a prefix, each with a file's content, and no others. ``sent``: how many were
+    """The objects under a prefix, each with a file's content, and no others. ``sent``: the number of files
     uploaded just now."""
 
     prefix: str
@@ -48,10 +48,11 @@ def upload(
     read: Callable[[int], None] = lambda _: None,
     sent: Callable[[int], None] = lambda _: None,
 ) -> Input:
-    """Upload ``path`` to ``bucket``, unless it is there. ``read`` and ``sent`` get the bytes since the last
-    call: the file is read twice, to name it and to send it.
+    """Upload ``path`` to ``bucket``, unless it is there already. ``read`` and ``sent`` get the bytes since
+    the last call: the file is read twice, to name it and to send it.
 
-    Raises UploadError, also if the file changes meanwhile: what is stored is what the key says.
+    Raises UploadError, also if the file changes during the upload: the object always has the content that its
+    key says.
     """
     with _translated(path, bucket), path.open("rb") as file:
         sha256, size = _digest(file, read)
@@ -70,8 +71,8 @@ def upload_folder(
     read: Callable[[int], None] = lambda _: None,
     sent: Callable[[int], None] = lambda _: None,
 ) -> Folder:
-    """Have the files of ``folder`` in ``bucket``, under a prefix of their names and contents. Otherwise as
-    ``upload``."""
+    """Upload the files of ``folder`` to ``bucket``, under a prefix derived from their names and contents.
+    Otherwise as ``upload``."""
     with _translated(folder.path, bucket):
         digests: dict[str, bytes] = {}
         for name in folder.files:
@@ -111,7 +112,7 @@ def upload_folder(
 
 
 def _digest(file: BinaryIO, read: Callable[[int], None]) -> tuple[bytes, int]:
-    """The SHA-256 of a file, and its size."""
+    """The SHA-256 digest of a file, and its size."""
     digest, size = hashlib.sha256(), 0
     while data := file.read(READ_BYTES):
         digest.update(data)
@@ -131,9 +132,9 @@ def _translated(path: Path, bucket: str) -> Iterator[None]:
 
 
 class _SameAgain:
-    """The file a second time, as long as it holds what it held: the last of it is given only then.
+    """Reads a file a second time. It gives the last bytes only if the content is the same as at first.
 
-    It cannot seek, so that it is read from front to back, once.
+    It cannot seek, so it is read once, from front to back.
     """
 
     def __init__(self, path: Path, file: BinaryIO, size: int, sha256: bytes) -> None:
@@ -151,8 +152,8 @@ class _SameAgain:
 
 
 class _Clients(NamedTuple):
-    """One client for all threads, and what makes one for a large file: that takes 16 ms, five times as
-    long as to send a small file."""
+    """One client for all threads, and a function that makes one for a large file: that takes 16 ms, five
+    times as long as sending a small file."""
 
     shared: Any
     fresh: Callable[[], Any]
@@ -165,7 +166,7 @@ def _clients(aws: Aws) -> _Clients:
 def _send(
     clients: _Clients, bucket: str, key: str, content: _SameAgain, sent: Callable[[int], None]
 ) -> Input:
-    """Send what is not there, or was not."""
+    """Send the content unless it exists by now."""
     try:
         if content.bytes > PART_BYTES:
             etag = _send_parts(clients.fresh(), bucket, key, content, sent)
@@ -175,7 +176,7 @@ def _send(
             etag = put["ETag"]
             sent(content.bytes)
     except (Boto3Error, ClientError):
-        # Someone else has just sent the same, or this was sent and the answer got lost.
+        # Someone else has just sent the same content, or it was sent and the answer was lost.
         found = _etag(clients.shared, bucket, key, content.bytes)
         if found is None:
             raise
@@ -184,7 +185,7 @@ def _send(
 
 
 def _send_parts(client: Any, bucket: str, key: str, content: _SameAgain, sent: Callable[[int], None]) -> str:
-    """Send a large file; its ETag. ``client`` is changed: it is good for one file."""
+    """Send a large file and return its ETag. ``client`` is modified, so it can be used for one file only."""
     etags: list[str] = []
 
     def if_absent(params: dict[str, Any], **_: object) -> None:
@@ -193,7 +194,7 @@ def _send_parts(client: Any, bucket: str, key: str, content: _SameAgain, sent: C
     def keep_etag(parsed: dict[str, Any], **_: object) -> None:
         etags.append(parsed.get("ETag", ""))
 
-    # boto3's own transfer knows neither the condition nor the ETag.
+    # boto3's own transfer supports neither the condition nor the ETag.
     for operation in ("PutObject", "CompleteMultipartUpload"):
         client.meta.events.register(f"provide-client-params.s3.{operation}", if_absent)
         client.meta.events.register(f"after-call.s3.{operation}", keep_etag)
@@ -205,8 +206,8 @@ def _send_parts(client: Any, bucket: str, key: str, content: _SameAgain, sent: C
 
 
 def _etag(client: Any, bucket: str, key: str, size: int) -> str | None:
-    """The ETag of the object that holds the content, if there is one that can be seen: to whoever may not
-    list the bucket, S3 answers 403 for what is not there."""
+    """The ETag of the object that has the content, or None if there is none, or none that can be seen:
+    without permission to list the bucket, S3 answers 403 for a missing object."""
     try:
         found = client.head_object(Bucket=bucket, Key=key)
     except ClientError as error:

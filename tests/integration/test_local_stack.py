@@ -258,7 +258,7 @@ FIRST, KILLED = ANY[:2], ANY[2:]
         ("server._wait_until_ready", ANY, False),
         ("state.Folder.write", FIRST, True),  # it is held back until all is done
         ("state.Folder.write", KILLED, False),
-        ("processes.Group.let_stay", KILLED, False),
+        ("processes.Group.detach", KILLED, False),
         ("state.deploy_locally", ANY, True),
     ],
 )

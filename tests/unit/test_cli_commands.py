@@ -107,7 +107,7 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["watch", "r" * 65], "is not a run id"),
         (
             ["runs", "--local", "--region", "x"],
-            "--local, or FANFOLD_LOCAL, does not go with --profile or --region",
+            "--local, or FANFOLD_LOCAL, cannot be combined with --profile or --region",
         ),
         (["clean", "run", "--older-than", "3"], "give run ids or --older-than, not both"),
         *(
@@ -566,7 +566,7 @@ class TestARunThatCostsFarMoreThanSuggested:
         assert re.fullmatch(
             r"Error: This run is modelled at [0-9.]+ dollars and .* with 100,000 blocks of 135 bytes, but at "
             r"0\.000[0-9] dollars and [0-9.]+ s as planned without --block-bytes, in blocks of [0-9.]+ MB: "
-            r"give --yes to run it as it is, or leave out --block-bytes\.\n",
+            r"give --yes to run it anyway, or leave out --block-bytes\.\n",
             told,
         )
         assert not self.begun
@@ -585,7 +585,7 @@ class TestARunThatCostsFarMoreThanSuggested:
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
         assert self.run("--block-bytes", "1") == status
         assert "dollars" in asked[0]
-        assert asked[0].endswith(". Run it as it is (y), or not (Enter)? ")
+        assert asked[0].endswith(". Run it anyway (y), or not (Enter)? ")
         assert bool(self.begun) == (status == 0)
         assert ("Nothing was started." in capsys.readouterr().err) == (status == 1)
 
@@ -687,10 +687,10 @@ def test_a_variable_means_the_local_aws_and_is_told(
     assert commands.main(["runs", *words]) == 0
     assert asked == [local]
     by_variable = local and not words
-    assert ("On the local AWS, for FANFOLD_LOCAL is set." in capsys.readouterr().err) == by_variable
+    assert ("On the local AWS, because FANFOLD_LOCAL is set." in capsys.readouterr().err) == by_variable
     if by_variable:
         assert commands.main(["runs", "--region", "eu-west-1"]) == 2
-        assert "FANFOLD_LOCAL, does not go with --profile or --region" in capsys.readouterr().err
+        assert "FANFOLD_LOCAL, cannot be combined with --profile or --region" in capsys.readouterr().err
 
 
 CHANGES = (["run", "s3://bucket/key"], ["resume", "run"], ["cancel", "run"], ["clean"])

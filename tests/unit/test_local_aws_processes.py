@@ -20,7 +20,7 @@ def begin(folder: Path, command: str) -> int:
         started(["bash", "-c", script], os.environ, log_file) as group,
     ):
         until(folder, 3)
-        group.let_stay()
+        group.detach()
         return group.leader.pid
 
 

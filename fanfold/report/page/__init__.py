@@ -1,8 +1,8 @@
-"""A run as one HTML file: its result, its Lambdas, its cost, and why the result can be trusted.
+"""Draws a run as one HTML file: its result, its Lambdas, its cost, and why the result can be trusted.
 
-The file loads nothing, and its Content-Security-Policy forbids it. Text of the input gets into it in two ways
-only: through the template, which escapes every value, and as JSON that cannot end its element, from which the
-script (``script/*.js``) makes text, never markup.
+The file loads nothing, which its Content-Security-Policy enforces. Text of the input gets into it in two ways
+only: through the template, which escapes every value, and as JSON that cannot end its element, which the
+script (``script/*.js``) shows as text, never as markup.
 """
 
 import base64
@@ -34,7 +34,7 @@ from lambda_src.wire.reports import Manifest, PartReport
 
 HERE = Path(__file__).parent
 UPLOT = ROOT / "node_modules" / "uplot"
-"""What draws the charts: https://github.com/leeoniya/uPlot, pinned in package-lock.json."""
+"""The library that draws the charts: https://github.com/leeoniya/uPlot, pinned in package-lock.json."""
 
 SCRIPT_FILES = (
     "elements",
@@ -49,7 +49,7 @@ SCRIPT_FILES = (
     "table",
     "main",
 )
-"""In this order: each uses what those before it define."""
+"""Scripts in this order: each uses what earlier ones define."""
 
 MOST_FAILURES = 50
 
@@ -78,7 +78,7 @@ def page(
     result = client_job(job).draw(summary) if parts and record.status == "SUCCEEDED" else None
     try:
         time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
-    except (ValueError, ArithmeticError) as error:  # times that no clock shows
+    except (ValueError, ArithmeticError) as error:  # times that are out of range
         time, trace_error = None, f"it is damaged: {error}."
     style = Markup(_library("dist/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
     script = Markup(_library("dist/uPlot.iife.min.js") + "\n" + _script())  # noqa: S704 - as above
@@ -107,8 +107,8 @@ def page(
 
 
 def _calls_missing(record: RunRecord, trace: Trace) -> int:
-    """How many calls were counted but are not in the trace, since an invocation of ``parse_file`` that is
-    killed writes none. Calls of ``parse_file`` itself are not counted."""
+    """The number of calls that were counted but are not in the trace: an invocation of ``parse_file`` that is
+    killed writes none. Calls of ``parse_file`` itself do not count."""
     counted = sum(record.calls.get(name, 0) for name in CALL_COUNTS.values())
     written = sum(call.outcome in CALL_COUNTS and call.function != "parse_file" for call in trace.calls)
     return max(0, counted - written)
@@ -131,7 +131,7 @@ def _stacks(result: Result | None) -> list[dict[str, Any]]:
 
 
 def _command(job: str, record: RunRecord, options: str) -> str:
-    """The shell command that runs it again."""
+    """The shell command that runs the job again."""
     name = record.name()
     # A prefix that ends like a folder needs no star.
     source = name.removesuffix("*") if record.key is None and name.endswith("/*") else name
@@ -156,13 +156,13 @@ def _library(path: str) -> str:
         return (UPLOT / path).read_text()
     except FileNotFoundError:
         raise ReportError(
-            f"{UPLOT / path} is missing, without which no report can be drawn: get it by running "
+            f"{UPLOT / path} is missing, which draws the charts of a report: get it by running "
             f"npm ci in {UPLOT.parents[1]}."
         ) from None
 
 
 def _script() -> str:
-    """The files of ``script/`` in one scope of their own."""
+    """The files of ``script/`` in one scope."""
     files = "\n".join(_own(f"script/{name}.js") for name in SCRIPT_FILES)
     return f'(() => {{\n"use strict";\n{files}}})();\n'
 

@@ -1,4 +1,4 @@
-"""What a run cost, item by item, beside what Athena would have charged."""
+"""The cost of a run, item by item, and what Athena would have charged."""
 
 from typing import NamedTuple
 
@@ -29,8 +29,8 @@ class Item(NamedTuple):
 
 
 class Bill(NamedTuple):
-    """``athena`` is the price of one scan of the same bytes. The run stored ``intermediates`` bytes, if its
-    manifest says so; to keep them costs ``dollars_a_day``."""
+    """``athena`` is the price of one scan of the same bytes. The run stored ``intermediates`` bytes, 0
+    without a manifest; keeping them costs ``dollars_a_day``."""
 
     items: list[Item]
     dollars: float
@@ -43,7 +43,7 @@ class Bill(NamedTuple):
 
 
 def intermediates_bytes(manifest: Manifest | None) -> int:
-    """The size of a run's blobs: of each its header, and every line with its end."""
+    """The size of a run's blobs: their headers, and their lines with line ends."""
     blocks = manifest.blocks if manifest else ()
     return sum(block.header_bytes + sum(block.line_bytes) + len(block.line_bytes) for block in blocks)
 

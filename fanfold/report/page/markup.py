@@ -13,7 +13,8 @@ LONGEST_TEXT = 120
 
 
 def shown(text: object, most: int = LONGEST_TEXT) -> str:
-    """A text of the input: what would reorder the line or not show is written out, and its end left out.
+    """A text of the input, cut to ``most`` characters, with invisible characters and those that reorder a
+    line escaped.
 
     >>> shown("größte"), shown("a\\u202eb"), shown("abcdef", 3)
     ('größte', 'a\\\\u202eb', 'abc…')
@@ -23,8 +24,7 @@ def shown(text: object, most: int = LONGEST_TEXT) -> str:
 
 
 def number(value: float, decimals: int = 0) -> Markup:
-    """A number with commas between its thousands for the eye alone, from the style sheet: copied, it is a
-    number.
+    """A number whose thousands separators come from the style sheet: when copied, it is a plain number.
 
     >>> print(number(1234567))
     <span class="n">1<i>234</i><i>567</i></span>
@@ -44,7 +44,7 @@ def counted(amount: int, one: str) -> Markup:
 
 
 def cell(value: str | float | None) -> Markup:
-    """A number as such, however small, or a text of the input.
+    """A number, however small, or a text of the input.
 
     >>> print(cell(4.6e-05), cell(12345.5))
     <span class="n">0.000046</span> <span class="n">12<i>345</i>.5</span>
@@ -53,7 +53,7 @@ def cell(value: str | float | None) -> Markup:
         return Markup("")
     if isinstance(value, str):
         return Markup("<bdi>{}</bdi>").format(shown(value))
-    # No exponent, for a person.
+    # People do not read exponents.
     return Markup('<span class="n">{}</span>').format(_grouped(f"{Decimal(str(value)):f}"))
 
 
@@ -86,7 +86,7 @@ _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 def as_data(data: object) -> Markup:
-    """``data`` as JSON for a script element: nothing in it ends the element or begins another.
+    """``data`` as JSON for a script element: nothing in it can end the element or begin another.
 
     >>> print(as_data(["</script>"]))
     ["\\u003c/script\\u003e"]

@@ -27,7 +27,7 @@ class Check(NamedTuple):
 
 
 class PartCheck(NamedTuple):
-    """What the blocks observed in a part, and what its reducer arrived at."""
+    """The observations of a part: by the blocks, and by its reducer."""
 
     part: str
     mapped: int
@@ -37,7 +37,8 @@ class PartCheck(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """``observations`` are those of all parts; ``broken`` is what the run itself would have failed with."""
+    """``observations`` are those of all parts; ``broken`` is the error with which the run itself would have
+    failed."""
 
     checks: list[Check]
     parts: list[PartCheck]
@@ -111,7 +112,7 @@ def _owned(job: Job, manifest: Manifest) -> list[Check]:
 
 
 def _left_out(job: Job, manifest: Manifest) -> list[Check]:
-    """Empty for a run that left out nothing."""
+    """The check of objects that were left out; empty if there are none."""
     spans, source = left_out_of(manifest), manifest.source
     if not spans:
         return []
@@ -155,7 +156,7 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
 
 
 def _lines(job: Job, manifest: Manifest, parts: Sequence[PartReport]) -> list[Check]:
-    """Empty for a run from before there were digests."""
+    """The check of digests; empty for a run from before there were any."""
     written = {
         part: lines_written(shards_of_part(job, part, manifest), manifest.blocks) for part in job.parts
     }

@@ -1,8 +1,8 @@
 """A run's calls as a page draws them: stages, lanes, how many ran at a time, percentiles.
 
 A worker measures durations by its own clock; its caller sees when a call began and ended. So the stages end
-where the call ended, and the rest, at its start, is *waiting for Lambda*: the way there, and the creation of
-an environment if no warm one was free.
+where the call ended, and the rest, at the start, is *waiting for Lambda*: the request, and the creation of an
+environment if no warm one was free.
 """
 
 import heapq
@@ -19,23 +19,23 @@ from lambda_src.outcomes import OUTCOMES
 from lambda_src.telemetry.calls import Call, Trace
 
 COORDINATORS = frozenset({"parse_file", "get_all_occurrences"})
-"""They wait for the others all the time, so they count in no percentile and no concurrency."""
+"""Functions that only wait for others, so percentiles and concurrency do not count them."""
 
 STRAGGLER_MIN_CALLS = 10
 STRAGGLER_MIN_S = 0.25
-"""A straggler took ``STRAGGLER_FACTOR`` times the median of its siblings, when the engine starts a second
-copy, and at least ``STRAGGLER_MIN_S`` longer."""
+"""Seconds by which a straggler exceeds the median of its siblings, at least. It also takes
+``STRAGGLER_FACTOR`` times as long, when the engine starts a second copy."""
 
 MOST_CALLS = 12_000
 MOST_NOTABLE = 4_000
-"""Calls that a page holds one by one, and those among them that were not simply done."""
+"""Most calls that a page shows one by one, and most of those that were not simply done."""
 
 MOST_FAULTS = 200
-"""Rows of the table of what went wrong."""
+"""Most rows of the table of faults."""
 
 MOST_ERRORS, ERROR_CHARS, NAME_CHARS = 200, 300, 48
 MOST_POINTS, MOST_SLICES = 1_500, 40
-"""Points of a curve, which is as wide as a large screen, and rows of its table."""
+"""Most points of a curve, which is as wide as a large screen, and most rows of its table."""
 
 TICKS = 10_000
 """Times in the page's data are whole numbers of ticks, 10,000 a second."""
@@ -85,7 +85,8 @@ class Percentiles(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """How one function's calls, or one stage of them, were spread, and their sum in seconds."""
+    """The distribution of the durations of one function's calls, or of one stage of them, and their sum in
+    seconds."""
 
     name: str
     calls: int
@@ -94,8 +95,8 @@ class Measured(NamedTuple):
 
 
 class FunctionTimes(NamedTuple):
-    """``whole`` runs from the start of a call to its end, without queueing. ``stages`` are those that took
-    time; ``requests`` by the names of ``prices.ITEMS``."""
+    """``whole`` is from the start of a call to its end, without queueing. ``stages`` are those that took
+    time; ``requests`` are by the names of ``prices.ITEMS``."""
 
     name: str
     cold: int
@@ -131,7 +132,7 @@ class Timeline(NamedTuple):
     faults_in_all: int
 
     def curve(self) -> list[tuple[float, int, int]]:
-        """From second, most running, most queued, in ``MOST_SLICES`` slices at most."""
+        """Second, most running and most queued calls, in at most ``MOST_SLICES`` slices."""
         running, waiting = self.data["running"], self.data["waiting"]
         slices = min(MOST_SLICES, len(running))
         edges = [len(running) * number // slices for number in range(slices + 1)]
@@ -177,7 +178,7 @@ def percentile(in_order: Sequence[float], percent: float) -> float:
 
 
 def lanes(calls: Sequence[Call]) -> list[int]:
-    """A lane for each of the calls, which are in the order of their start: the lowest that is free."""
+    """The lane of each call: the lowest that is free. ``calls`` are in the order of their start."""
     free: list[int] = []
     taken: list[tuple[float, int]] = []
     found = []
@@ -191,7 +192,7 @@ def lanes(calls: Sequence[Call]) -> list[int]:
 
 
 def at_once(spans: Iterable[tuple[float, float]]) -> list[tuple[float, int]]:
-    """How many of the spans are open from each time on.
+    """The number of open spans from each time on.
 
     >>> at_once([(0, 2), (1, 2), (2, 3)])
     [(0, 1), (1, 2), (2, 1), (3, 0)]
@@ -209,7 +210,7 @@ def at_once(spans: Iterable[tuple[float, float]]) -> list[tuple[float, int]]:
 
 
 def thinned(steps: Sequence[tuple[float, int]], end: float, points: int) -> list[int]:
-    """The most that there was in each of ``points`` slices of ``[0, end)``: no peak gets lost.
+    """The maximum in each of ``points`` slices of ``[0, end)``, so that no peak is lost.
 
     >>> thinned([(0, 1), (1, 5), (1.5, 2), (3, 0)], 4, 4)
     [1, 5, 2, 0]
@@ -228,7 +229,7 @@ def thinned(steps: Sequence[tuple[float, int]], end: float, points: int) -> list
 
 
 def timeline_of(trace: Trace, limit: int) -> Timeline:
-    """What the page shows of the calls; at most ``limit`` were allowed to run at once."""
+    """The timeline of the calls of ``trace``, of which ``limit`` were allowed to run at once."""
     calls = sorted(trace.calls, key=lambda call: (call.started_at, call.queued_at))
     start = min((min(call.queued_at, call.started_at) for call in calls), default=0.0)
     end = max((max(call.ended_at, call.started_at) for call in calls), default=start)
@@ -289,7 +290,8 @@ def _fault(call: Call, start: float, number: int, slow: bool, copy: bool) -> Fau
 
 
 def _stragglers(calls: Sequence[Call]) -> frozenset[int]:
-    """Compared with their siblings, cold ones with cold ones, if there are enough of them."""
+    """The numbers of stragglers, by comparing calls with their siblings: cold calls with cold ones, if there
+    are enough."""
     siblings: dict[tuple[str, bool], list[int]] = defaultdict(list)
     for number, call in enumerate(calls):
         if call.function not in COORDINATORS and call.outcome in ("done", "late"):
@@ -321,7 +323,7 @@ def _seconds(call: Call) -> float:
 
 
 def _shown(calls: int, notable: Sequence[int]) -> list[int]:
-    """Which calls the page holds one by one: those to be noted first, then evenly from the others."""
+    """The calls that the page shows one by one: the notable ones first, then evenly from the others."""
     if calls <= MOST_CALLS:
         return list(range(calls))
     kept = set(_evenly(notable, MOST_NOTABLE))
@@ -381,7 +383,7 @@ _COLUMNS = (
 
 
 class _Names:
-    """Texts that occur again and again, each once."""
+    """Repeated texts, each stored once."""
 
     def __init__(self, most: int = MOST_CALLS) -> None:
         self.names: list[str] = []
@@ -398,7 +400,7 @@ class _Names:
 
 
 def _numbered(task: str) -> tuple[str, int]:
-    """A task that ends with a number, in two.
+    """A task that ends with a number, split in two.
 
     >>> _numbered("block 7"), _numbered("block 07"), _numbered("run")
     (('block', 7), ('block 07', -1), ('run', -1))
@@ -423,15 +425,15 @@ BEGINNINGS = ("cold", "warm", "refused", "unknown")
 
 
 def _beginning(call: Call) -> str:
-    """Lambda refuses a call that it throttles; for one that never answered, it is unknown."""
+    """How the call began: cold, warm, refused if it was throttled, or unknown if it never answered."""
     if call.usage:
         return "cold" if call.usage.init_ms else "warm"
     return "refused" if call.outcome == "throttled" else "unknown"
 
 
 def _counts(calls: Sequence[Call], slow: frozenset[int], copies: frozenset[int]) -> dict[str, int]:
-    """How many calls there were of each kind; one may be of several. But ``cold``, ``warm``, ``refused`` and
-    ``unknown``, how each began, add up to all of them."""
+    """The number of calls of each kind; a call may be of several. ``cold``, ``warm``, ``refused`` and
+    ``unknown`` add up to all calls."""
     return {
         **dict.fromkeys(BEGINNINGS, 0),
         **Counter(map(_beginning, calls)),
@@ -455,7 +457,7 @@ def _by_function(calls: Sequence[Call]) -> list[FunctionTimes]:
             _measured(text, [getattr(stage, field) for stage in spent]) for field, text in STAGE_NAMES.items()
         ]
         cold = [stage.init for stage in spent if stage.init]
-        if cold:  # warm ones need none: their row would be zeros
+        if cold:  # the row of warm calls would be all zeros
             measured[list(STAGE_NAMES).index("init")] = _measured(STAGE_NAMES["init"], cold)
         requests: Counter[str] = Counter()
         for call in its:
@@ -479,7 +481,7 @@ def _measured(name: str, values: Iterable[float]) -> Measured:
 
 
 def _shares(calls: Sequence[Call]) -> list[tuple[str, str, float]]:
-    """Stage, its name, and its seconds, summed over all workers: what all Lambdas together spent."""
+    """Stage, its name, and its seconds, summed over all workers."""
     totals = dict.fromkeys(STAGE_NAMES, 0.0)
     for call in calls:
         if call.function not in COORDINATORS and call.usage:
