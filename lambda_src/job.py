@@ -46,7 +46,8 @@ _MASK = (1 << 64) - 1
 
 
 @lru_cache(maxsize=8)
-def _secret_of(run_id: str) -> tuple[int, int, int, int]:
+def secret_of(run_id: str) -> tuple[int, int, int, int]:
+    """What the hash of a run's keys depends on."""
     import hashlib  # noqa: PLC0415 - 5 ms of a cold start, for runs that hash keys in Python
 
     return struct.unpack("<4Q", hashlib.blake2b(run_id.encode(), digest_size=32).digest())
@@ -74,7 +75,7 @@ class Shards(Struct, frozen=True, array_like=True):
         >>> [Shards("key", 4, "run").of_key(key) for key in (b"", b"the", b"a longer key, of 25 bytes")]
         [2, 2, 1]
         """
-        first, second, third, fourth = _secret_of(self.run_id)
+        first, second, third, fourth = secret_of(self.run_id)
         blocks = max(-(-len(key) // 16), 1)
         words = struct.unpack(f"<{2 * blocks}Q", key.ljust(16 * blocks, b"\0"))
         hashed = _folded_product(words[0] ^ first, words[1] ^ second)

@@ -1,1 +1,231 @@
-"""Counts of keys: what most jobs are made of."""
+"""Jobs that count keys, which nearly all jobs are: a job says what is counted, the rest is here.
+
+A counting job adds keys to parts, each with a number for each of its columns, such as paths to hours with
+requests and bytes. The result of a part has the totals of its columns, and its first keys by each of them.
+Sums that belong to a part and to no key have a name.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from lambda_src.counts.adding import SPILL, Add, Counted, TextCounter
+from lambda_src.counts.library import COUNTS, find_library
+from lambda_src.counts.table import Column, Summed, Table, Takes, merged
+from lambda_src.errors import JobContractViolated, TooManyDistinct
+from lambda_src.job import Context, Input, Job, Line, Mapped, Part, Place, Shards, Span
+from lambda_src.records import Rule, delimited
+
+__all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Ranked", "Sums", "counts_job"]
+
+LINES = delimited("line", b"\n", longest_bytes=1 << 20)
+"""Lines of text, whose last one may lack its newline."""
+
+
+class Ranked(NamedTuple):
+    """A key with its counts by column."""
+
+    key: str
+    counts: Mapping[str, int]
+
+
+class Sums(NamedTuple):
+    """What a part has: the ``totals`` of its columns over all keys; its sums by name; and by column its first
+    keys, the highest ones, or of a minimum the lowest ones. Without keys, only sums have a total."""
+
+    totals: Mapping[str, int]
+    named: Mapping[str, int]
+    best: Mapping[str, Sequence[Ranked]]
+
+
+class Counter(Protocol):
+    """Counts one block. An error ends it."""
+
+    def add(self, chunk: bytes, at: Place, /) -> None:
+        """Count a chunk that holds whole records of one object and begins at a place."""
+
+    def lines(self) -> Counted:
+        """What was counted. This ends the counting."""
+
+
+Show = Callable[[str, Sums], Mapping[str, Any]]
+"""``show(part, sums)`` is the result of a part, as JSON."""
+
+Summarize = Callable[[Context, Mapping[str, int], Mapping[str, Mapping[str, Any]]], dict[str, Any]]
+
+
+def show_all(_part: str, sums: Sums) -> dict[str, Any]:
+    """All that there is."""
+    one = len(sums.best) == 1
+    best = {
+        "top" if one else f"top_{column}": [{"key": key, **counts} for key, counts in ranked]
+        for column, ranked in sums.best.items()
+    }
+    return {**sums.totals, **sums.named, **best}
+
+
+def summarize_all(
+    context: Context, extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """All that there is."""
+    return {**context.facts, **extras, "results": dict(results)}
+
+
+def counts_job(
+    *,
+    part: str,
+    parts: Sequence[str],
+    rules: str,
+    records: Rule = LINES,
+    count: Callable[[bytes, Add], None] | None = None,
+    counter: Callable[[Context], Counter] | None = None,
+    columns: Sequence[str | Column] = ("count",),
+    top: int = 10,
+    ranked_by: Sequence[str] | None = None,
+    show: Show = show_all,
+    summarize: Summarize = summarize_all,
+    **more: Any,
+) -> Job:
+    """A job that counts keys.
+
+    ``count(text, add)`` gets whole ``records`` of one object and adds what they hold. Native code has a
+    ``counter`` instead, which makes what counts one block. The first of ``columns`` is a sum, and is what is
+    observed. Results have the ``top`` first keys by each column, or by those that are named in ``ranked_by``.
+    """
+    all_columns = [column if isinstance(column, Column) else Column(column) for column in columns]
+    names = [column.name for column in all_columns]
+    kinds = [column.kind for column in all_columns]
+    if count and not counter:
+        counter = functools.partial(_text_counter, count, parts, kinds)
+    elif count or not counter:
+        raise JobContractViolated("A counting job has either count or counter.")
+    counting = _Counting(
+        parts=parts,
+        records=records,
+        kinds=kinds,
+        columns=names,
+        ranked=[names.index(name) for name in (names if ranked_by is None else ranked_by)],
+        top=top,
+        show=show,
+        counter=counter,
+    )
+    return Job(
+        rules=rules,
+        part=part,
+        parts=parts,
+        map=counting.map,
+        combine=counting.combine,
+        reduce=counting.reduce,
+        finish=counting.finish,
+        summarize=summarize,
+        **{"sharded_by": ("part", "key"), **more},
+    )
+
+
+class _Counting(Struct, frozen=True):
+    parts: Sequence[str]
+    records: Rule
+    kinds: Sequence[str]
+    columns: Sequence[str]
+    ranked: Sequence[int]
+    top: int
+    show: Show
+    counter: Callable[[Context], Counter]
+
+    def map(self, block: Span, source: Input, context: Context) -> Mapped:
+        """Count what ``block`` owns. Raises TooManyDistinct, OutOfMemory, SourceNotText."""
+        counter = self.counter(context)
+        owned = source.feed(block, self.records, counter.add)
+        counted = counter.lines()
+        return Mapped(owned, counted.lines, counted.extras, counted.findings)
+
+    def combine(self, shard: int, lines: Iterable[bytes], context: Context) -> Line:
+        """One line of the keys of all ``lines``. Raises BlobDamaged, TooManyDistinct, OutOfMemory."""
+        by_part = context.shards.by == "part"
+        alone = context.shards if by_part else Shards("key", 1, context.shards.run_id)
+        table = table_type()(len(self.parts), self.kinds, Takes(context.shards, shard))
+        for line in lines:
+            table.add(line, *self._span(shard, context))
+            if table.is_full(SPILL):
+                table.write(alone)
+        return table.lines(alone)[shard if by_part else 0]
+
+    def _span(self, shard: int, context: Context) -> tuple[int, int]:
+        """The first part that a shard can hold, and how many these are."""
+        return (shard, 1) if context.shards.by == "part" else (0, len(self.parts))
+
+    def reduce(self, shard: int, lines: Iterable[bytes], context: Context) -> Line:
+        """The totals and the first keys of each part of a shard. Raises BlobDamaged, OutOfMemory."""
+        passes = 1
+        while True:
+            try:
+                return self._reduced(shard, lines, context, passes)
+            except TooManyDistinct:
+                passes *= 4
+
+    def _reduced(self, shard: int, lines: Iterable[bytes], context: Context, passes: int) -> Line:
+        """``reduce``, from ``passes`` over the lines, each over some of the keys. Raises TooManyDistinct if
+        one has too many."""
+        first, parts = self._span(shard, context)
+        found = []
+        for number in range(passes):
+            takes = Takes(context.shards, shard, number, passes)
+            table = table_type()(len(self.parts), self.kinds, takes)
+            for line in lines:
+                table.add(line, first, parts)
+            found.append(table.summed(range(first, first + parts), self.ranked, self.top))
+        summed = list(map(self._merged, zip(*found, strict=True)))
+        observed = [0] * len(self.parts)
+        observed[first : first + parts] = [one.totals[0] if one.totals else 0 for one in summed]
+        return Line(
+            msgspec.json.encode(dict(zip(self.parts[first : first + parts], summed, strict=True))), observed
+        )
+
+    def _merged(self, summed: Sequence[Summed]) -> Summed:
+        return summed[0] if len(summed) == 1 else merged(summed, self.kinds, self.ranked, self.top)
+
+    def finish(self, reduced: Iterable[bytes], _context: Context) -> dict[str, Part]:
+        """The results of the parts that ``reduced`` shards can hold."""
+        found: dict[str, list[Summed]] = {}
+        for data in reduced:
+            for part, summed in msgspec.json.decode(data, type=dict[str, Summed]).items():
+                found.setdefault(part, []).append(summed)
+        return {part: self._shown(part, self._merged(found[part])) for part in self.parts if part in found}
+
+    def _shown(self, part: str, summed: Summed) -> Part:
+        totals = summed.totals or [0 for _ in self.kinds]
+        sums = Sums(
+            {
+                name: total
+                for name, kind, total in zip(self.columns, self.kinds, totals, strict=True)
+                if summed.totals or kind == "sum"
+            },
+            summed.sums,
+            {
+                self.columns[column]: [
+                    Ranked(key, dict(zip(self.columns, counts, strict=True))) for key, counts in best.items()
+                ]
+                for column, best in zip(self.ranked, summed.best, strict=True)
+            },
+        )
+        return Part(totals[0], self.show(part, sums))
+
+
+def _text_counter(
+    count: Callable[[bytes, Add], None], parts: Sequence[str], kinds: Sequence[str], context: Context
+) -> Counter:
+    return TextCounter(count, Add(parts, kinds, context, table_type()(len(parts), kinds)))
+
+
+def table_type() -> type[Table]:
+    """What sums counts in this process. The other one is not imported: every cold start would pay for it."""
+    if find_library(COUNTS):
+        from lambda_src.counts import c_counts  # noqa: PLC0415
+
+        return c_counts.Table
+    from lambda_src.counts import python_counts  # noqa: PLC0415
+
+    return python_counts.Table

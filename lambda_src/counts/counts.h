@@ -17,15 +17,17 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 #define SHARED static __attribute__((unused))
+#define INLINE inline __attribute__((always_inline))
 #define BATCH 32               /* Hashed at once, so that the memory of slots and entries is there in time. */
 #define MOST_COLUMNS 16
+#define MOST_NAMES 10000       /* Of sums of a part; a key may have any number. */
 #define MAX_ENTRIES 0x7fffffff /* An index fits into a slot. */
 #ifndef FEWEST_SLOTS           /* The fuzzer has fewer. */
 #define FEWEST_SLOTS 1024
 #endif
 
 /* What functions answer: lambda_src/counts/library.py. */
-enum { DONE, NO_MEMORY, TOO_MANY, SYNTAX, TWICE, TOO_LARGE, ELSEWHERE };
+enum { DONE, NO_MEMORY, TOO_MANY, SYNTAX, TWICE, TOO_LARGE, ELSEWHERE, TOO_MANY_NAMES };
 
 /* ------------------------------------------------------------------------------ buffers that grow */
 
@@ -95,7 +97,7 @@ SHARED inline uint64_t folded_product(uint64_t one, uint64_t other) {
 }
 
 /* Folded products, as in wyhash, of the text and random words that its author cannot have known. */
-SHARED inline __attribute__((always_inline)) uint64_t hash_of(const uint64_t head[2], const Secret *secret,
+SHARED INLINE uint64_t hash_of(const uint64_t head[2], const Secret *secret,
                                                               const uint8_t *text, size_t bytes, const uint8_t *end) {
     uint64_t next[2], hash = folded_product(head[0] ^ secret->word[0], head[1] ^ secret->word[1]);
     for (size_t at = 16; at < bytes; at += 16) {
@@ -106,7 +108,7 @@ SHARED inline __attribute__((always_inline)) uint64_t hash_of(const uint64_t hea
 }
 
 /* Nothing at or behind `end` is read. */
-SHARED inline __attribute__((always_inline)) void make_key(Key *key, const Secret *secret, const uint8_t *text,
+SHARED INLINE void make_key(Key *key, const Secret *secret, const uint8_t *text,
                                                            size_t bytes, const uint8_t *end) {
     uint64_t head[2];
     load(head, text, bytes, end);
@@ -143,31 +145,30 @@ SHARED int is_utf8(const uint8_t *at, const uint8_t *end) {
 
 typedef struct {
     uint64_t head[2];     /* the key if it has at most 16 bytes, else head[1] is where it begins in `texts` */
+    int64_t count;        /* the first column */
     uint32_t bytes, mark; /* mark: what the caller notes, at first 0 */
-    int64_t counts[];     /* one for each column */
 } Entry;
 
 typedef struct {
     Secret secret;
     size_t columns, limit, slots_mask, slots_there; /* only the slots of the mask are in use */
     uint32_t *slots; /* 1 + the entry's index in the bits of the mask, its hash in those above; 0 where free */
-    Buffer entries, texts;
+    Buffer entries, more, texts; /* more: of each entry, the columns behind the first one */
 } Table;
 
-/* Code with one kind of table says how many columns it has, which is faster: #define COLUMNS 1. */
-#ifdef COLUMNS
-SHARED inline size_t columns_of(const Table *table) { return (void)table, COLUMNS; }
-#else
-SHARED inline size_t columns_of(const Table *table) { return table->columns; }
-#endif
-
-SHARED inline size_t entry_bytes(const Table *table) { return sizeof(Entry) + columns_of(table) * sizeof(int64_t); }
 SHARED inline Entry *entry_at(const Table *table, size_t index) {
-    return (Entry *)(void *)(table->entries.data + index * entry_bytes(table));
+    return (Entry *)(void *)table->entries.data + index;
 }
-SHARED inline size_t entries_in(const Table *table) { return table->entries.size / entry_bytes(table); }
+SHARED inline size_t entries_in(const Table *table) { return table->entries.size / sizeof(Entry); }
 SHARED inline size_t index_of(const Table *table, const Entry *entry) {
-    return (size_t)((const uint8_t *)entry - table->entries.data) / entry_bytes(table);
+    return (size_t)(entry - entry_at(table, 0));
+}
+/* The columns of an entry behind its first one. */
+SHARED inline int64_t *more_of(const Table *table, const Entry *entry) {
+    return (int64_t *)(void *)table->more.data + index_of(table, entry) * (table->columns - 1);
+}
+SHARED inline int64_t *count_of(const Table *table, Entry *entry, size_t column) {
+    return column ? more_of(table, entry) + column - 1 : &entry->count;
 }
 SHARED inline const uint8_t *text_of(const Table *table, const Entry *entry) {
     return entry->bytes <= 16 ? (const uint8_t *)entry->head : table->texts.data + entry->head[1];
@@ -234,7 +235,7 @@ SHARED int resize_slots(Table *table, size_t slots) {
 }
 
 /* The entry of the key, or NULL; then *slot is where it belongs. */
-SHARED inline Entry *find(const Table *table, const Key *key, size_t *slot) {
+SHARED INLINE Entry *find(const Table *table, const Key *key, size_t *slot) {
     uint32_t taken, mask = (uint32_t)table->slots_mask;
     for (*slot = first_slot(table, key); (taken = table->slots[*slot]); *slot = (*slot + 1) & mask) {
         Entry *entry = entry_at(table, (taken & mask) - 1);
@@ -244,25 +245,25 @@ SHARED inline Entry *find(const Table *table, const Key *key, size_t *slot) {
     return NULL;
 }
 
-/* The entry of the key, made with counts of 0 where there was none; NULL with *status set if it cannot be. */
-SHARED inline Entry *entry_of(Table *table, const Key *key, int *status) {
-    size_t slot, text_bytes = key->bytes > 16 ? key->bytes : 0;
+/* The entry of the key, made with zeros where there was none; NULL with *status set if it cannot be. */
+SHARED INLINE Entry *entry_of(Table *table, const Key *key, int *status) {
+    size_t slot, index = entries_in(table), text_bytes = key->bytes > 16 ? key->bytes : 0;
     Entry *found = find(table, key, &slot);
     if (found)
         return found;
-    size_t index = entries_in(table);
     if (index >= table->limit || index >= MAX_ENTRIES || key->bytes > UINT32_MAX)
         *status = TOO_MANY;
-    else if (reserve(&table->entries, entry_bytes(table)) || reserve(&table->texts, text_bytes))
+    else if (reserve(&table->entries, sizeof(Entry)) || reserve(&table->texts, text_bytes) ||
+             reserve(&table->more, (table->columns - 1) * sizeof(int64_t)))
         *status = NO_MEMORY;
     if (*status)
         return NULL;
     Entry *entry = entry_at(table, index); /* field by field: a copy would wait for its own stores */
     entry->head[0] = key->head[0], entry->head[1] = text_bytes ? table->texts.size : key->head[1];
-    entry->bytes = (uint32_t)key->bytes, entry->mark = 0;
-    for (size_t i = 0; i < columns_of(table); i++)
-        entry->counts[i] = 0;
-    table->entries.size += entry_bytes(table);
+    entry->count = 0, entry->bytes = (uint32_t)key->bytes, entry->mark = 0;
+    table->entries.size += sizeof *entry;
+    for (size_t i = 1; i < table->columns; i++)
+        append(&table->more, &(int64_t){0}, sizeof(int64_t));
     if (text_bytes)
         append(&table->texts, key->text, text_bytes);
     take_slot(table, slot, key, index);
@@ -279,13 +280,13 @@ SHARED int open_table(Table *table, const Secret *secret, size_t columns) {
 /* Forget what was counted and keep the memory: fresh pages cost more than counting into them. */
 SHARED void clear_table(Table *table) {
     memset(table->slots, 0, (table->slots_mask + 1) * sizeof *table->slots);
-    table->entries.size = table->texts.size = 0;
+    table->entries.size = table->more.size = table->texts.size = 0;
 }
 
 SHARED void close_table(Table *table) {
     free(table->slots);
     table->slots = NULL;
-    close_buffer(&table->entries), close_buffer(&table->texts);
+    close_buffer(&table->entries), close_buffer(&table->more), close_buffer(&table->texts);
 }
 
 /* ------------------------------------------------------------------------------ lines */
@@ -390,7 +391,7 @@ SHARED inline uint8_t *write_number(uint8_t *at, int64_t number) {
 
 /* The quoted text behind what line `number` has of its piece, which `opening` begins, and room for `more` bytes behind
    it; NULL without memory. An `is_plain` text has nothing that JSON escapes. */
-SHARED inline __attribute__((always_inline)) uint8_t *write_text(Lines *lines, size_t number, char opening, const uint8_t *text,
+SHARED INLINE uint8_t *write_text(Lines *lines, size_t number, char opening, const uint8_t *text,
                                                                  size_t bytes, int is_plain, size_t more) {
     Buffer *line = &lines->lines[number];
     if (reserve(line, (is_plain ? bytes : 6 * bytes) + 24 + more))
@@ -422,22 +423,22 @@ SHARED inline size_t line_of(const Lines *lines, size_t part, const Table *table
 
 /* Write an entry of `part` to its line. `is_plain`: its key has nothing that JSON escapes. */
 SHARED inline int write_entry(Lines *lines, size_t part, const Table *table, const Entry *entry, int is_plain) {
-    size_t columns = columns_of(table), number = line_of(lines, part, table, entry);
+    size_t columns = table->columns, number = line_of(lines, part, table, entry);
     uint8_t *at = write_text(lines, number, '{', text_of(table, entry), entry->bytes, is_plain, columns * NUMBER_BYTES + 3);
     if (!at)
         return NO_MEMORY;
     *at++ = ':';
     if (columns > 1)
         *at++ = '[';
-    for (size_t i = 0; i < columns; i++) {
-        if (i)
-            *at++ = ',';
-        at = write_number(at, entry->counts[i]);
+    at = write_number(at, entry->count);
+    for (size_t i = 1; i < columns; i++) {
+        *at++ = ',';
+        at = write_number(at, more_of(table, entry)[i - 1]);
     }
     if (columns > 1)
         *at++ = ']';
     lines->lines[number].size = (size_t)(at - lines->lines[number].data);
-    return __builtin_add_overflow(lines->observed[number], entry->counts[0], &lines->observed[number]) ? TOO_LARGE : DONE;
+    return __builtin_add_overflow(lines->observed[number], entry->count, &lines->observed[number]) ? TOO_LARGE : DONE;
 }
 
 /* Write a sum of a part that belongs to no key, in a piece of its own kind. */

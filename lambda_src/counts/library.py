@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lambda_src.counts.table import MOST_NAMES, check_names
 from lambda_src.errors import BlobDamaged, OutOfMemory, TooManyDistinct
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 _KERNEL_VARIABLE = "FANFOLD_KERNEL"
 """With ``python`` in this environment variable, no compiled library is used."""
 
-DONE, NO_MEMORY, TOO_MANY, SYNTAX, TWICE, TOO_LARGE, ELSEWHERE = range(7)
+DONE, NO_MEMORY, TOO_MANY, SYNTAX, TWICE, TOO_LARGE, ELSEWHERE, TOO_MANY_NAMES = range(8)
 """What the functions answer: counts.h."""
 
 _FAULTS = {
@@ -23,6 +24,10 @@ _FAULTS = {
     TOO_LARGE: "counts more than 64 bits hold",
     ELSEWHERE: "has a key of another shard",
 }
+
+COUNTS = "fanfold.libs/counts-472a93b4.so"
+"""The path of the compiled counts.c in the layer, with a hash of the source. During a deployment, new
+code can meet an old layer, and then counts in Python."""
 
 SECRET = os.urandom(32)
 """The key of all hash tables of this process."""
@@ -68,4 +73,6 @@ def fail(status: int, failed_at: int = 0) -> NoReturn:
         )
     if status == TOO_MANY:
         raise TooManyDistinct("There are more distinct keys than fit into one sum.")
+    if status == TOO_MANY_NAMES:
+        check_names(MOST_NAMES + 1)
     raise BlobDamaged(f"A line of counts {_FAULTS[status]}, at byte {failed_at}: start the run again.")

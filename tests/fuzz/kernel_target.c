@@ -159,7 +159,7 @@ static int resolve(Counting *counting, const Simple *stretches, const uint8_t *t
     CHECK(counting_stretches(counting) == stretches->found);
     for (size_t i = 0; i < stretches->found; i++) {
         const Entry *entry = entry_at(&counting->stretches, i);
-        CHECK((size_t)entry->counts[0] == stretches->count[i] && entry->bytes == stretches->bytes[i]);
+        CHECK((size_t)entry->count == stretches->count[i] && entry->bytes == stretches->bytes[i]);
         CHECK(!memcmp(text_of(&counting->stretches, entry), stretches->text + stretches->begin[i], stretches->bytes[i]));
         size_t letters = 0, found = 0;
         for (size_t at = 0; at < stretches->bytes[i]; at++)

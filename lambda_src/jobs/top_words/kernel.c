@@ -4,7 +4,6 @@
    is read past its end, every size is checked, every failure has a status. Unicode stays in Python: this knows
    ASCII letters, and bytes >= 0x80. */
 
-#define COLUMNS 1
 #include "../../counts/counts.h"
 
 #define LONGEST 20  /* as in words.py */
@@ -165,7 +164,7 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
             uint64_t marks = 0;
             for (size_t i = 0; i < made && !status; i++) {
                 Entry *stretch = entry_of(stretches, &keys[i], &status);
-                if (stretch && !stretch->counts[0]++ && !is_ascii(&keys[i]))
+                if (stretch && !stretch->count++ && !is_ascii(&keys[i]))
                     status = note_unclear(counting, stretch, &keys[i]);
                 marks += stretch ? stretch->mark >> INVALID_AT : 0;
             }
@@ -215,7 +214,7 @@ static int count_words(Counting *counting, const uint8_t *text, const uint8_t *e
         if (!word)
             word = entry_of(table = &counting->words, &key, &status);
         if (word) {
-            word->counts[0] += times;
+            word->count += times;
             status = put_in_order(counting, table, word);
         }
     }
@@ -257,7 +256,7 @@ EXPORTED int counting_resolve(Counting *counting, const uint8_t *text, size_t by
         if (*at++ != '\n')
             return SYNTAX;
         const uint8_t *next = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
-        status = count_words(counting, at, next ? next : end, stretch->counts[0]);
+        status = count_words(counting, at, next ? next : end, stretch->count);
         at = next ? next : end;
     }
     return status || at == end ? status : SYNTAX;
@@ -286,17 +285,17 @@ EXPORTED int counting_settle(Counting *counting, size_t *words, size_t *word_byt
             Entry *word;
             const Table *table = table_in_order(counting, done, &word);
             if (length_of(table, word) > LONGEST) {
-                counting->longer_words += (uint64_t)word->counts[0];
+                counting->longer_words += (uint64_t)word->count;
                 continue;
             }
             make_key_of(&keys[made], table, word);
             prefetch_slot(settled, &keys[made]);
-            times[made++] = word->counts[0];
+            times[made++] = word->count;
         }
         for (size_t i = 0; i < made && !status; i++) {
             Entry *word = entry_of(settled, &keys[i], &status);
             if (word)
-                word->counts[0] += times[i];
+                word->count += times[i];
         }
     }
     clear_stretches(counting);
@@ -326,7 +325,7 @@ EXPORTED int counting_write(Counting *counting) {
             table = table_in_order(counting, i, &word);
         size_t length = length_of(table, word);
         if (length > LONGEST)
-            counting->longer_words += (uint64_t)word->counts[0];
+            counting->longer_words += (uint64_t)word->count;
         else
             status = write_entry(&counting->lines, length - 1, table, word, 1);
     }
@@ -395,7 +394,7 @@ static int add_word(Sums *sums, const Key *key, uint64_t times) {
     word->mark = sums->line;
     if (__builtin_add_overflow(sums->total, times, &sums->total) || sums->total > INT64_MAX)
         return TOO_LARGE;
-    word->counts[0] += (int64_t)times; /* not above the total */
+    word->count += (int64_t)times; /* not above the total */
     return DONE;
 }
 
@@ -470,8 +469,8 @@ EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *fai
 }
 
 static int is_before(const Table *table, const Entry *one, const Entry *other) {
-    if (one->counts[0] != other->counts[0])
-        return one->counts[0] > other->counts[0];
+    if (one->count != other->count)
+        return one->count > other->count;
     size_t shorter = one->bytes < other->bytes ? one->bytes : other->bytes;
     int order = memcmp(text_of(table, one), text_of(table, other), shorter);
     return order ? order < 0 : one->bytes < other->bytes;

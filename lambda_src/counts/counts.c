@@ -1,0 +1,517 @@
+/* Sums of lines of counts: of one shard in a reducer, or of what a block has counted so far.
+
+   python_counts.py says the same in Python; this is held equal to it, byte for byte. */
+
+#include "counts.h"
+
+enum { SUM, MIN, MAX }; /* what a column makes of two numbers of a key */
+
+typedef struct {
+    Table *keys, *names; /* for each part, opened when it has something; a key's mark is the piece that it was in last */
+    size_t parts, columns;
+    uint8_t kinds[MOST_COLUMNS];
+    Secret secret;
+    size_t keys_held, texts_held, keys_limit, texts_limit; /* over all parts */
+    uint64_t pass, passes;                                 /* of several, each over some of the keys */
+    Shards shards;
+    uint64_t shard; /* the one that keys must be of, if shards are by key */
+    uint32_t piece;
+    Buffer unescaped, ranked;
+    Lines lines, answer;
+} Counts;
+
+EXPORTED void counts_close(Counts *counts) {
+    for (size_t i = 0; i < counts->parts; i++) {
+        if (counts->keys)
+            close_table(&counts->keys[i]);
+        if (counts->names)
+            close_table(&counts->names[i]);
+    }
+    free(counts->keys), free(counts->names);
+    close_buffer(&counts->unescaped), close_buffer(&counts->ranked);
+    close_lines(&counts->lines), close_lines(&counts->answer);
+    free(counts);
+}
+
+/* NULL without memory. */
+EXPORTED Counts *counts_open(const Secret *secret, size_t parts, size_t columns, const uint8_t *kinds) {
+    static const Shards one = {{{0}}, 1, 0};
+    Counts *counts = columns && columns <= MOST_COLUMNS ? calloc(1, sizeof *counts) : NULL;
+    if (!counts)
+        return NULL;
+    counts->secret = *secret, counts->parts = parts, counts->columns = columns;
+    memcpy(counts->kinds, kinds, columns);
+    counts->keys = calloc(parts, sizeof(Table)), counts->names = calloc(parts, sizeof(Table));
+    if (counts->keys && counts->names && !open_lines(&counts->answer, &one, 1))
+        return counts;
+    counts_close(counts);
+    return NULL;
+}
+
+/* Forget all keys and names, and keep the memory. */
+static void forget(Counts *counts) {
+    for (size_t i = 0; i < counts->parts; i++) {
+        if (counts->keys[i].slots)
+            clear_table(&counts->keys[i]);
+        if (counts->names[i].slots)
+            clear_table(&counts->names[i]);
+    }
+    counts->keys_held = counts->texts_held = counts->piece = 0;
+}
+
+/* Begin again. All parts together hold at most `keys` keys, whose texts, where they do not fit into an entry, have at
+   most `texts` bytes: those of one pass of several. Keys must be of `shard`, one of `shards`. */
+EXPORTED void counts_begin(Counts *counts, size_t keys, size_t texts, uint64_t pass, uint64_t passes,
+                           const Shards *shards, uint64_t shard) {
+    for (size_t i = 0; i < counts->parts; i++)
+        if (counts->keys[i].slots)
+            counts->keys[i].slots_mask = FEWEST_SLOTS - 1; /* as few as at first: sums differ more than blocks */
+    forget(counts);
+    counts->keys_limit = keys, counts->texts_limit = texts, counts->pass = pass, counts->passes = passes;
+    counts->shards = *shards, counts->shard = shard;
+    if (shards->count == 1)
+        counts->shards.by_part = 1; /* nothing to check: a reader knows which part it reads */
+    close_lines(&counts->lines);
+}
+
+/* ------------------------------------------------------------------------------ reading */
+
+/* The last byte, which counts_add looks at first, ends a piece or a line. So whoever has read another byte than that
+   may look at the next one. */
+typedef struct {
+    const uint8_t *at, *end;
+    const uint8_t *failed; /* where what is being read begins */
+} Reader;
+
+/* Where a string of JSON ends or has an escape; `all` gets the bits that its bytes have. */
+static INLINE const uint8_t *end_of_text(const uint8_t *at, const uint8_t *end, uint64_t *all) {
+    for (uint64_t bytes, ends; end - at >= 8; at += 8) {
+        memcpy(&bytes, at, 8);
+        if ((ends = escaped_in(bytes))) {
+            *all |= bytes & (ends ^ (ends - 1));
+            return at + __builtin_ctzll(ends) / 8;
+        }
+        *all |= bytes;
+    }
+    for (; at < end && *at != '"' && *at != '\\' && *at >= ' '; at++)
+        *all |= *at;
+    return at;
+}
+
+/* The byte that the escape behind a backslash stands for, -1 if it is not one that write_escaped writes. */
+static int unescape(Reader *reader) {
+    static const char letters[] = "btnfr\"\\", bytes[] = "\b\t\n\f\r\"\\";
+    const uint8_t *at = reader->at;
+    if (reader->end - at < 5) /* more follows any key */
+        return -1;
+    const char *found = memchr(letters, *at, sizeof letters - 1);
+    if (found)
+        return reader->at++, (uint8_t)bytes[found - letters];
+    int low = at[4] >= '0' && at[4] <= '9' ? at[4] - '0' : at[4] >= 'a' && at[4] <= 'f' ? at[4] - 'a' + 10 : -1;
+    if (memcmp(at, "u00", 3) || at[3] < '0' || at[3] > '1' || low < 0)
+        return -1;
+    int byte = (at[3] - '0') << 4 | low;
+    reader->at += 5;
+    return memchr(bytes, byte, sizeof bytes - 1) ? -1 : byte;
+}
+
+/* Read a text with escapes, from its first one on, into `unescaped`, which never moves while a batch is read. */
+static int read_escaped(Reader *reader, Buffer *unescaped, const uint8_t **text, size_t *bytes) {
+    const uint8_t *begin = *text;
+    if (reserve(unescaped, (size_t)(reader->end - begin)))
+        return NO_MEMORY;
+    size_t start = unescaped->size;
+    while (reader->at < reader->end && *reader->at == '\\') {
+        append(unescaped, begin, (size_t)(reader->at++ - begin));
+        int byte = unescape(reader);
+        if (byte < 0)
+            return SYNTAX;
+        unescaped->data[unescaped->size++] = (uint8_t)byte;
+        uint64_t all = 0;
+        begin = reader->at, reader->at = end_of_text(begin, reader->end, &all);
+    }
+    append(unescaped, begin, (size_t)(reader->at - begin));
+    *text = unescaped->data + start, *bytes = unescaped->size - start;
+    return is_utf8(*text, *text + *bytes) ? DONE : SYNTAX;
+}
+
+/* Read a quoted text as a key, and the byte behind it, which must be `next`. */
+static INLINE int read_key(Reader *reader, const Secret *secret, Buffer *unescaped, Key *key, uint8_t next) {
+    reader->failed = reader->at;
+    if (*reader->at != '"')
+        return SYNTAX;
+    const uint8_t *text = ++reader->at, *end = reader->end;
+    uint64_t all = 0;
+    reader->at = end_of_text(text, end, &all);
+    size_t bytes = (size_t)(reader->at - text);
+    if (reader->at < end && *reader->at == '\\') {
+        Reader slow = *reader; /* see add_keys */
+        int status = read_escaped(&slow, unescaped, &text, &bytes);
+        *reader = slow;
+        if (status)
+            return status;
+        end = text + bytes;
+    } else if ((all & EACH(0x80)) && !is_utf8(text, reader->at))
+        return SYNTAX;
+    if (reader->end - reader->at < 3 || reader->at[0] != '"' || reader->at[1] != next)
+        return SYNTAX;
+    reader->at += 2;
+    make_key(key, secret, text, bytes, end);
+    return DONE;
+}
+
+/* Read a number as write_number writes it. */
+static INLINE int read_number(Reader *reader, int64_t *number, int may_be_negative) {
+    const uint8_t *at = reader->at;
+    uint64_t size = 0, is_negative = may_be_negative && *at == '-';
+    const uint8_t *first = at += is_negative;
+    for (uint8_t digit; (digit = (uint8_t)(*at - '0')) < 10; at++)
+        size = size * 10 + digit;
+    if (at == first || (*first == '0' && (at - first > 1 || is_negative)))
+        return SYNTAX;
+    if (at - first > 19 || size > (uint64_t)INT64_MAX + is_negative)
+        return TOO_LARGE;
+    reader->at = at, *number = (int64_t)(is_negative ? -size : size);
+    return DONE;
+}
+
+static INLINE int read_byte(Reader *reader, uint8_t byte) {
+    if (*reader->at != byte)
+        return SYNTAX;
+    reader->at++;
+    return DONE;
+}
+
+static int open_once(Table *table, const Secret *secret, size_t columns) {
+    return table->slots ? DONE : open_table(table, secret, columns);
+}
+
+/* What two numbers of a key make in a column. */
+static INLINE int combine(uint8_t kind, int64_t *number, int64_t more) {
+    if (kind == SUM)
+        return __builtin_add_overflow(*number, more, number) ? TOO_LARGE : DONE;
+    if (kind == MIN ? more < *number : more > *number)
+        *number = more;
+    return DONE;
+}
+
+static INLINE int is_elsewhere(const Counts *counts, const Key *key) {
+    if (counts->shards.by_part)
+        return 0;
+    uint64_t hash = hash_of(key->head, &counts->shards.secret, key->text, key->bytes, key->text + key->bytes);
+    return (hash >> 32) * counts->shards.count >> 32 != counts->shard;
+}
+
+/* Add a key of a part that is not among those that it has to a table, or combine their counts. */
+static INLINE int add_key(Counts *counts, size_t columns, Table *table, const Key *key, int64_t first,
+                          const int64_t *more) {
+    if (counts->passes > 1 && (key->hash >> 32) % counts->passes != counts->pass)
+        return DONE;
+    size_t before = table->entries.size;
+    int status = DONE;
+    Entry *entry = entry_of(table, key, &status);
+    if (!entry)
+        return status;
+    if (table->entries.size > before) {
+        entry->count = first;
+        for (size_t i = 1; i < columns; i++)
+            more_of(table, entry)[i - 1] = more[i - 1];
+    } else {
+        if (entry->mark == counts->piece)
+            return TWICE;
+        status = combine(SUM, &entry->count, first);
+        for (size_t i = 1; i < columns && !status; i++)
+            status = combine(counts->kinds[i], &more_of(table, entry)[i - 1], more[i - 1]);
+    }
+    entry->mark = counts->piece;
+    return status;
+}
+
+static INLINE int read_numbers(Reader *reader, size_t columns, int64_t *first, int64_t *more) {
+    int status = columns > 1 ? read_byte(reader, '[') : DONE;
+    if (!status)
+        status = read_number(reader, first, 0); /* it is what is observed */
+    for (size_t i = 1; i < columns && !status; i++)
+        if (!(status = read_byte(reader, ',')))
+            status = read_number(reader, &more[i - 1], 1);
+    if (!status && columns > 1)
+        status = read_byte(reader, ']');
+    return status;
+}
+
+typedef struct {
+    size_t made;
+    Key keys[BATCH];
+    const uint8_t *places[BATCH]; /* where they begin */
+    int64_t first[BATCH], behind[BATCH][MOST_COLUMNS - 1];
+} Batch;
+
+/* Read the next keys of an object; *more is set to whether it has others. */
+static INLINE int read_batch(Counts *counts, size_t columns, Reader *reader, const Table *table, Batch *batch, int *more) {
+    int status;
+    counts->unescaped.size = 0;
+    for (batch->made = 0; batch->made < BATCH && *more; batch->made++) {
+        size_t i = batch->made;
+        if ((status = read_key(reader, &table->secret, &counts->unescaped, &batch->keys[i], ':')))
+            return status;
+        prefetch_slot(table, &batch->keys[i]);
+        batch->places[i] = reader->failed;
+        if ((status = read_numbers(reader, columns, &batch->first[i], batch->behind[i])))
+            return status;
+        *more = *reader->at == ',';
+        if (!*more && *reader->at != '}')
+            return SYNTAX;
+        reader->at++;
+    }
+    return DONE;
+}
+
+/* Add a batch of keys; on failure, *failed is where the one begins that failed. */
+static INLINE int add_batch(Counts *counts, size_t columns, Table *table, const Batch *batch, const uint8_t **failed) {
+    for (size_t i = 0; i < batch->made; i++)
+        prefetch_entry(table, &batch->keys[i]);
+    size_t keys = entries_in(table), texts = table->texts.size;
+    int status = DONE;
+    table->limit = keys + (counts->keys_limit - counts->keys_held);
+    for (size_t i = 0; i < batch->made && !status; i++) {
+        const Key *key = &batch->keys[i];
+        status = is_elsewhere(counts, key) ? ELSEWHERE : add_key(counts, columns, table, key, batch->first[i], batch->behind[i]);
+        *failed = batch->places[i];
+    }
+    counts->keys_held += entries_in(table) - keys, counts->texts_held += table->texts.size - texts;
+    return status || counts->texts_held <= counts->texts_limit ? status : TOO_MANY;
+}
+
+/* Add an object of keys, from behind its `{` to behind its `}`. */
+static INLINE int add_keys_of(Counts *counts, size_t columns, Reader *reader, size_t part) {
+    Table *table = &counts->keys[part];
+    Reader fast = *reader; /* nobody has its address, so it stays in registers */
+    Batch batch;
+    int status = open_once(table, &counts->secret, counts->columns), more = 1;
+    while (more && !status)
+        if (!(status = read_batch(counts, columns, &fast, table, &batch, &more)))
+            status = add_batch(counts, columns, table, &batch, &fast.failed);
+    *reader = fast;
+    return status;
+}
+
+static int add_keys(Counts *counts, Reader *reader, size_t part) { /* one column is common, and much faster by itself */
+    return counts->columns == 1 ? add_keys_of(counts, 1, reader, part) : add_keys_of(counts, counts->columns, reader, part);
+}
+
+/* Add an array of sums by name, from behind its `[` to behind its `]`. */
+static int add_names(Counts *counts, Reader *reader, size_t part) {
+    Table *table = &counts->names[part];
+    int status = open_once(table, &counts->secret, 1), more = 1;
+    if (!counts->shards.by_part && counts->shard)
+        return ELSEWHERE;
+    for (; more && !status; reader->at++) {
+        Key name;
+        int64_t number;
+        counts->unescaped.size = 0;
+        if ((status = read_key(reader, &counts->secret, &counts->unescaped, &name, ',')) ||
+            (status = read_number(reader, &number, 1)))
+            return status;
+        table->limit = MOST_NAMES;
+        Entry *entry = counts->pass ? NULL : entry_of(table, &name, &status);
+        status = status == TOO_MANY ? TOO_MANY_NAMES : status;
+        if (entry && !status)
+            status = entry->mark == counts->piece ? TWICE : combine(SUM, &entry->count, number);
+        if (entry)
+            entry->mark = counts->piece;
+        if (!status && *reader->at != ',' && *reader->at != ']')
+            return SYNTAX;
+        more = !status && *reader->at == ',';
+    }
+    return status;
+}
+
+/* Add a line of each of `parts` parts from `first` on, with newlines between. On failure, *failed_at is an offset. */
+EXPORTED int counts_add(Counts *counts, size_t first, size_t parts, const uint8_t *data, size_t bytes, size_t *failed_at) {
+    Reader reader = {data, data + bytes, data};
+    int status = first <= counts->parts && parts <= counts->parts - first ? DONE : SYNTAX;
+    if (bytes && !memchr("}]\n", data[bytes - 1], 3))
+        status = SYNTAX;
+    for (size_t part = first; part < first + parts && !status; part++) {
+        if (part > first && (reader.at == reader.end || *reader.at++ != '\n'))
+            status = SYNTAX;
+        for (int more = !status && reader.at < reader.end && *reader.at != '\n'; more && !status;) {
+            reader.failed = reader.at;
+            if (!++counts->piece)
+                status = TOO_LARGE; /* a mark would have two meanings */
+            else if (reader.at < reader.end && *reader.at == '{')
+                reader.at++, status = add_keys(counts, &reader, part);
+            else if (reader.at < reader.end && *reader.at == '[')
+                reader.at++, status = add_names(counts, &reader, part);
+            else
+                status = SYNTAX;
+            if (!status && (more = reader.at < reader.end && *reader.at == '\t'))
+                reader.at++;
+        }
+    }
+    if (!status && reader.at < reader.end)
+        reader.failed = reader.at, status = SYNTAX;
+    *failed_at = (size_t)(reader.failed - data);
+    return status;
+}
+
+/* How many keys are held, and the bytes of their texts that do not fit into an entry. */
+EXPORTED size_t counts_held(const Counts *counts, size_t *texts) {
+    *texts = counts->texts_held;
+    return counts->keys_held;
+}
+
+/* ------------------------------------------------------------------------------ writing */
+
+/* Write what is held as a piece more of the lines of `shards`, and forget it. */
+EXPORTED int counts_write(Counts *counts, const Shards *shards) {
+    int status = counts->lines.lines ? DONE : open_lines(&counts->lines, shards, counts->parts);
+    if (status)
+        return status;
+    begin_pieces(&counts->lines);
+    for (size_t part = 0; part < counts->parts; part++) {
+        const Table *table = &counts->keys[part];
+        for (size_t i = 0, entries = table->slots ? entries_in(table) : 0; i < entries && !status; i++)
+            status = write_entry(&counts->lines, part, table, entry_at(table, i), 0);
+    }
+    status = status ? status : end_pieces(&counts->lines);
+    begin_pieces(&counts->lines);
+    for (size_t part = 0; part < counts->parts; part++) {
+        const Table *table = &counts->names[part];
+        for (size_t i = 0, entries = table->slots ? entries_in(table) : 0; i < entries && !status; i++) {
+            const Entry *name = entry_at(table, i);
+            status = write_sum(&counts->lines, part, text_of(table, name), name->bytes, name->count);
+        }
+    }
+    forget(counts);
+    return status ? status : end_pieces(&counts->lines);
+}
+
+/* The lines written so far, by shard and part, their sizes, and the sums of the first column in them. */
+EXPORTED void counts_lines(const Counts *counts, const uint8_t **lines, size_t *sizes, int64_t *observed) {
+    for (size_t i = 0; i < counts->lines.count; i++) {
+        lines[i] = counts->lines.lines[i].data, sizes[i] = counts->lines.lines[i].size;
+        observed[i] = counts->lines.observed[i];
+    }
+}
+
+/* Give back the memory of a line, which was copied. */
+EXPORTED void counts_drop_line(Counts *counts, size_t line) { close_buffer(&counts->lines.lines[line]); }
+
+/* ------------------------------------------------------------------------------ ranking */
+
+/* Of each column over all keys of a part, what it makes of their numbers; the answer is how many keys there are. */
+EXPORTED int counts_totals(const Counts *counts, size_t part, int64_t *totals, size_t *keys) {
+    const Table *table = &counts->keys[part];
+    int status = DONE;
+    *keys = table->slots ? entries_in(table) : 0;
+    for (size_t i = 0; i < *keys && !status; i++) {
+        for (size_t column = 0; column < counts->columns && !status; column++) {
+            int64_t count = *count_of(table, entry_at(table, i), column);
+            if (i)
+                status = combine(counts->kinds[column], &totals[column], count);
+            else
+                totals[column] = count;
+        }
+    }
+    return status;
+}
+
+typedef struct {
+    const Table *table;
+    size_t column;
+    int is_lowest_first;
+    uint32_t *heap; /* places of entries, the last one in the ranking on top */
+} Ranking;
+
+static inline int is_before(const Ranking *ranking, uint32_t one, uint32_t other) {
+    const Table *table = ranking->table;
+    Entry *first = entry_at(table, one), *second = entry_at(table, other);
+    int64_t count = *count_of(table, first, ranking->column), than = *count_of(table, second, ranking->column);
+    if (count != than)
+        return ranking->is_lowest_first ? count < than : count > than;
+    size_t shorter = first->bytes < second->bytes ? first->bytes : second->bytes;
+    int order = memcmp(text_of(table, first), text_of(table, second), shorter);
+    return order ? order < 0 : first->bytes < second->bytes;
+}
+
+static void sift_down(const Ranking *ranking, size_t at, size_t size) {
+    uint32_t moved = ranking->heap[at];
+    for (size_t below; (below = 2 * at + 1) < size; at = below) {
+        if (below + 1 < size && is_before(ranking, ranking->heap[below], ranking->heap[below + 1]))
+            below++;
+        if (!is_before(ranking, moved, ranking->heap[below]))
+            break;
+        ranking->heap[at] = ranking->heap[below];
+    }
+    ranking->heap[at] = moved;
+}
+
+/* Put the `top` first ones of a part's keys into the ranking, in order; the answer is how many these are. */
+static size_t rank(const Ranking *ranking, size_t top, int leaves_out_zeros) {
+    size_t size = 0;
+    for (size_t i = 0, entries = entries_in(ranking->table); top && i < entries; i++) {
+        if (leaves_out_zeros && !*count_of(ranking->table, entry_at(ranking->table, i), ranking->column))
+            continue;
+        if (size < top) {
+            ranking->heap[size++] = (uint32_t)i;
+            for (size_t next = size == top ? size / 2 : 0; next--;)
+                sift_down(ranking, next, size);
+        } else if (is_before(ranking, (uint32_t)i, ranking->heap[0])) {
+            ranking->heap[0] = (uint32_t)i;
+            sift_down(ranking, 0, size);
+        }
+    }
+    for (size_t next = size < top ? size / 2 : 0; next--;)
+        sift_down(ranking, next, size);
+    for (size_t left = size; left > 1;) {
+        uint32_t last = ranking->heap[0];
+        ranking->heap[0] = ranking->heap[--left], ranking->heap[left] = last;
+        sift_down(ranking, 0, left);
+    }
+    return size;
+}
+
+static void begin_answer(Counts *counts) {
+    counts->answer.lines[0].size = 0, counts->answer.observed[0] = 0;
+    begin_pieces(&counts->answer);
+}
+
+static int end_answer(Counts *counts, const uint8_t **json, size_t *bytes) {
+    if (end_pieces(&counts->answer))
+        return NO_MEMORY;
+    *json = counts->answer.lines[0].data, *bytes = counts->answer.lines[0].size;
+    return DONE;
+}
+
+/* The `top` first keys of a part by a column, as one object: the highest ones, of a minimum the lowest ones, ties by
+   the order of bytes, which is that of code points. A key that has 0 of a sum is in no ranking by it. */
+EXPORTED int counts_best(Counts *counts, size_t part, size_t column, size_t top, const uint8_t **json, size_t *bytes) {
+    const Table *table = &counts->keys[part];
+    size_t entries = table->slots ? entries_in(table) : 0;
+    top = top < entries ? top : entries;
+    counts->ranked.size = 0;
+    if (reserve(&counts->ranked, top * sizeof(uint32_t)))
+        return NO_MEMORY;
+    Ranking ranking = {table, column, counts->kinds[column] == MIN, (uint32_t *)(void *)counts->ranked.data};
+    size_t ranked = entries ? rank(&ranking, top, counts->kinds[column] == SUM) : 0;
+    int status = DONE;
+    begin_answer(counts);
+    for (size_t i = 0; i < ranked && !status; i++) {
+        status = write_entry(&counts->answer, 0, table, entry_at(table, ranking.heap[i]), 0);
+        counts->answer.observed[0] = 0; /* of no use here, and keys that are ranked by others may overflow it */
+    }
+    return status ? status : end_answer(counts, json, bytes);
+}
+
+/* The sums by name of a part, as one array. */
+EXPORTED int counts_names(Counts *counts, size_t part, const uint8_t **json, size_t *bytes) {
+    const Table *table = &counts->names[part];
+    int status = DONE;
+    begin_answer(counts);
+    for (size_t i = 0, entries = table->slots ? entries_in(table) : 0; i < entries && !status; i++) {
+        const Entry *name = entry_at(table, i);
+        status = write_sum(&counts->answer, 0, text_of(table, name), name->bytes, name->count);
+    }
+    return status ? status : end_answer(counts, json, bytes);
+}

@@ -1,0 +1,176 @@
+"""Sums of counts in Python: the reference for counts.c, and used where that is not built."""
+
+import functools
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import msgspec
+
+from lambda_src.counts.table import (
+    COMBINE,
+    EVERY_KEY,
+    LEAST,
+    MOST,
+    Limits,
+    Summed,
+    Takes,
+    best_of,
+    by_shard,
+    check_names,
+    sizes_by_shard,
+    text_bytes_of,
+)
+from lambda_src.errors import BlobDamaged, TooManyDistinct
+from lambda_src.job import Line, Shards, check_lines, pieces_of
+
+LIMITS = Limits(keys=4_000_000, text_bytes=400_000_000)
+
+_Count = Annotated[int, msgspec.Meta(ge=LEAST, le=MOST)]
+_ONE_COLUMN = msgspec.json.Decoder(dict[str, _Count])
+_COLUMNS = msgspec.json.Decoder(dict[str, list[_Count]])
+_NAMES = msgspec.json.Decoder(list[str | _Count])
+
+
+class Table:
+    """``table.Table``."""
+
+    def __init__(self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY) -> None:
+        self._kinds, self._takes, self._limits = kinds, takes, takes.limits or LIMITS
+        by_key = takes.shards and takes.shards.by == "key" and takes.shards.count > 1
+        self._checked = takes.shards if by_key else None
+        self._keys: list[dict[str, list[int]]] = [{} for _ in range(parts)]
+        self._sums: list[dict[str, int]] = [{} for _ in range(parts)]
+        self._held = self._text_bytes = 0
+        self._written = _Written(Shards("key", 1, ""), 0)
+
+    def add(self, data: bytes, first: int, parts: int) -> None:
+        lines = data.split(b"\n")
+        if len(lines) != parts:
+            raise _damaged("is not as it was written")
+        for part, line in enumerate(lines, first):
+            for piece in pieces_of(line) if line else ():
+                try:
+                    self._add_piece(part, piece)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    raise _damaged(f"cannot be read ({error})") from None
+
+    def _add_piece(self, part: int, piece: memoryview) -> None:
+        if piece[0] == ord("["):
+            self._add_sums(part, _NAMES.decode(piece))
+        elif len(self._kinds) == 1:
+            self._add_keys(part, ((key, [count]) for key, count in _ONE_COLUMN.decode(piece).items()))
+        else:
+            self._add_keys(part, _COLUMNS.decode(piece).items())
+
+    def _add_keys(self, part: int, more: Iterable[tuple[str, list[int]]]) -> None:
+        keys, takes = self._keys[part], self._takes
+        for key, counts in more:
+            if len(counts) != len(self._kinds) or counts[0] < 0:
+                raise _damaged("is not as it was written")
+            if self._checked and self._checked.of_key(key.encode()) != takes.shard:
+                raise _damaged("has a key of another shard")
+            if takes.passes > 1 and zlib.crc32(key.encode()) % takes.passes != takes.number:
+                continue
+            held = keys.get(key)
+            if held is None:
+                keys[key] = counts
+                self._held += 1
+                self._text_bytes += text_bytes_of(key)
+            else:
+                keys[key] = [
+                    _fitting(COMBINE[kind](one, other))
+                    for kind, one, other in zip(self._kinds, held, counts, strict=True)
+                ]
+        if self._held > self._limits.keys or self._text_bytes > self._limits.text_bytes:
+            raise TooManyDistinct("There are more distinct keys than fit into one sum.")
+
+    def _add_sums(self, part: int, names_and_numbers: Sequence[Any]) -> None:
+        names, numbers = names_and_numbers[::2], names_and_numbers[1::2]
+        if {*map(type, names)} != {str} or {*map(type, numbers)} != {int} or len(names) != len(numbers):
+            raise _damaged("is not as it was written")
+        if self._checked and self._takes.shard:
+            raise _damaged("has a key of another shard")
+        if self._takes.number == 0:
+            sums = self._sums[part]
+            for name, number in zip(names, numbers, strict=True):
+                sums[name] = _fitting(sums.get(name, 0) + number)
+            check_names(len(sums))
+
+    def is_full(self, limits: Limits) -> bool:
+        return self._held >= limits.keys or self._text_bytes >= limits.text_bytes
+
+    def write(self, shards: Shards) -> None:
+        if self._written.is_empty():
+            self._written = _Written(shards, len(self._keys))
+        for part, keys in enumerate(self._keys):
+            self._written.write_keys(part, keys)
+        for part, sums in enumerate(self._sums):
+            self._written.write_sums(part, sums)
+        for keys, sums in zip(self._keys, self._sums, strict=True):
+            keys.clear()
+            sums.clear()
+        self._held = self._text_bytes = 0
+        self._written.check()
+
+    def lines(self, shards: Shards) -> list[Line]:
+        self.write(shards)
+        return self._written.lines()
+
+    def summed(self, parts: range, columns: Sequence[int], top: int) -> list[Summed]:
+        return [self._part(part, columns, top) for part in parts]
+
+    def _part(self, part: int, columns: Sequence[int], top: int) -> Summed:
+        keys = self._keys[part]
+        totals = [
+            _fitting(functools.reduce(COMBINE[kind], numbers))
+            for kind, numbers in zip(self._kinds, zip(*keys.values(), strict=True), strict=False)
+        ]
+        best = [best_of(keys, column, self._kinds[column], top) for column in columns]
+        return Summed(totals, self._sums[part], best)
+
+
+class _Written:
+    """Lines by shard and part, as far as they are written."""
+
+    def __init__(self, shards: Shards, parts: int) -> None:
+        self._shards, self._parts = shards, parts
+        count = parts if shards.by == "part" else parts * shards.count
+        self._lines = [bytearray() for _ in range(count)]
+        self._observed = [0] * count
+
+    def is_empty(self) -> bool:
+        return not any(self._lines)
+
+    def write_keys(self, part: int, keys: dict[str, list[int]]) -> None:
+        of_line: dict[int, dict[str, int | list[int]]] = {}
+        for key, counts in keys.items():
+            shard = self._shards.of_key(key.encode()) if self._shards.by == "key" else 0
+            line = shard * self._parts + part
+            of_line.setdefault(line, {})[key] = counts if len(counts) > 1 else counts[0]
+            self._observed[line] = _fitting(self._observed[line] + counts[0])
+        for line, found in of_line.items():
+            self._write(line, found)
+
+    def write_sums(self, part: int, sums: dict[str, int]) -> None:
+        if sums:
+            self._write(part, [each for pair in sums.items() for each in pair])
+
+    def _write(self, line: int, piece: Any) -> None:
+        self._lines[line] += b"\t" * bool(self._lines[line]) + msgspec.json.encode(piece)
+
+    def check(self) -> None:
+        check_lines(sizes_by_shard(self._shards, self._parts, list(map(len, self._lines))))
+
+    def lines(self) -> list[Line]:
+        return by_shard(self._shards, self._parts, list(map(bytes, self._lines)), self._observed)
+
+
+def _fitting(number: int) -> int:
+    if not LEAST <= number <= MOST:
+        raise _damaged("counts more than 64 bits hold")
+    return number
+
+
+def _damaged(what: str) -> BlobDamaged:
+    return BlobDamaged(f"A line of counts {what}: start the run again.")

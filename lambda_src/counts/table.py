@@ -1,0 +1,168 @@
+"""What sums counts of keys: there is one in C, and one in Python for where the layer lacks the library. Both
+give the same bytes.
+
+A block has a *line* for each part of each shard. A line has pieces with tabs between: objects that map a key
+to its counts, ``{"key":1}`` or, of several columns, ``{"key":[1,2]}``; and arrays of sums by name,
+``["name",1]``, which belong to the part and to no key. By key, those are in the first shard. A key or a name
+may be in several pieces, and is once in each. The lines of a shard by key have newlines between; by part, a
+shard is one line.
+"""
+
+import functools
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from lambda_src.errors import JobContractViolated
+from lambda_src.job import Line, Shards
+
+MOST_COLUMNS = 16
+MOST_NAMES = 10_000
+"""Of sums of a part. There may be any number of keys."""
+
+LEAST, MOST = -(1 << 63), (1 << 63) - 1
+"""Counts have 64 bits."""
+
+
+class Column(NamedTuple):
+    """One of the numbers that a key has, and what two of them make."""
+
+    name: str
+    kind: Literal["sum", "min", "max"] = "sum"
+
+
+KINDS = ("sum", "min", "max")
+"""In the order of the numbers that counts.c gives them."""
+
+
+class Limits(NamedTuple):
+    """What a table may hold: keys, and bytes of their texts."""
+
+    keys: int
+    text_bytes: int
+
+
+class Takes(NamedTuple):
+    """Which keys a table takes: those of pass ``number`` of ``passes``, each over some of the keys. With
+    ``shards``, all keys must be of ``shard``. At most ``limits``, by default what fits into the memory of a
+    reducer (docs/memory.md)."""
+
+    shards: Shards | None = None
+    shard: int = 0
+    number: int = 0
+    passes: int = 1
+    limits: Limits | None = None
+
+
+EVERY_KEY = Takes()
+
+
+class Summed(NamedTuple):
+    """What a part has: ``totals`` over all its keys, by column (none if it has no keys); ``sums`` by name;
+    and for each column that was asked for, the first keys in its order, with their counts by column."""
+
+    totals: Sequence[int]
+    sums: Mapping[str, int]
+    best: Sequence[Mapping[str, Sequence[int]]]
+
+
+class Table(Protocol):
+    """Sums of the keys of all parts. An error ends it."""
+
+    def __init__(self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY) -> None:
+        """``kinds`` are those of the columns."""
+
+    def add(self, data: bytes, first: int, parts: int) -> None:
+        """Add the lines of ``parts`` parts, from number ``first`` on, with newlines between. Raises
+        BlobDamaged, TooManyDistinct, OutOfMemory."""
+
+    def is_full(self, limits: Limits) -> bool:
+        """Whether it holds as much as ``limits``."""
+
+    def write(self, shards: Shards) -> None:
+        """Write what it holds to the lines of ``shards``, as one more piece of each, and forget it. Raises
+        TooManyDistinct where lines are too long to be read, OutOfMemory."""
+
+    def lines(self, shards: Shards) -> list[Line]:
+        """Write what it holds; the lines of all ``shards``. This ends the table. Raises as ``write``."""
+
+    def summed(self, parts: range, columns: Sequence[int], top: int) -> list[Summed]:
+        """The sums of ``parts``, with the ``top`` first keys of each by each of ``columns``: highest first,
+        of a minimum lowest first, ties by code point. A key that has 0 of a sum is in no ranking by it. This
+        ends the table. Raises OutOfMemory."""
+
+
+COMBINE: Mapping[str, Callable[[int, int], int]] = {"sum": int.__add__, "min": min, "max": max}
+
+
+def best_of(keys: Mapping[str, Sequence[int]], column: int, kind: str, top: int) -> dict[str, Sequence[int]]:
+    """The ``top`` first ones of ``keys``, as ``Table.summed`` ranks them.
+
+    >>> best_of({"b": [1], "a": [1], "c": [2], "d": [0]}, 0, "sum", 3)
+    {'c': [2], 'a': [1], 'b': [1]}
+    """
+    sign = 1 if kind == "min" else -1
+    ranked = (key for key, counts in keys.items() if counts[column] or kind != "sum")
+    best = heapq.nsmallest(top, ranked, key=lambda key: (sign * keys[key][column], key))
+    return {key: keys[key] for key in best}
+
+
+def merged(summed: Sequence[Summed], kinds: Sequence[str], columns: Sequence[int], top: int) -> Summed:
+    """What ``summed``, of different keys of one part, are together."""
+    totals = [
+        functools.reduce(COMBINE[kind], numbers)
+        for kind, numbers in zip(
+            kinds, zip(*(one.totals for one in summed if one.totals), strict=True), strict=False
+        )
+    ]
+    sums: dict[str, int] = {}
+    for one in summed:
+        for name, number in one.sums.items():
+            sums[name] = sums.get(name, 0) + number
+    best = []
+    for place, column in enumerate(columns):
+        keys = {key: counts for one in summed for key, counts in one.best[place].items()}
+        best.append(best_of(keys, column, kinds[column], top))
+    return Summed(totals, sums, best)
+
+
+def text_bytes_of(key: str) -> int:
+    """The bytes of a key that counts.c holds beside its entry."""
+    size = len(key.encode())
+    return size if size > 16 else 0
+
+
+def check_names(count: int) -> None:
+    """Raise JobContractViolated if a part has so many sums by name."""
+    if count > MOST_NAMES:
+        raise JobContractViolated(
+            f"A part has more than {MOST_NAMES:,} sums by name: add keys instead, of which there may be any "
+            "number."
+        )
+
+
+def by_shard(shards: Shards, parts: int, lines: Sequence[bytes], observed: Sequence[int]) -> list[Line]:
+    """``lines`` by shard and part, which observed that, as the lines of shards.
+
+    >>> by_shard(Shards("part", 2, "run"), 2, [b"{1}", b""], [1, 0])
+    [Line(data=b'{1}', observed=[1, 0]), Line(data=b'', observed=[0, 0])]
+    >>> by_shard(Shards("key", 1, "run"), 2, [b"{1}", b""], [1, 0])
+    [Line(data=b'{1}\\n', observed=[1, 0])]
+    """
+    if shards.by == "part":
+        nothing = [0] * parts
+        return [
+            Line(line, [*nothing[:part], observed[part], *nothing[part + 1 :]])
+            for part, line in enumerate(lines)
+        ]
+    return [
+        Line(b"\n".join(lines[start : start + parts]), list(observed[start : start + parts]))
+        for start in range(0, len(lines), parts)
+    ]
+
+
+def sizes_by_shard(shards: Shards, parts: int, sizes: Sequence[int]) -> list[int]:
+    """The sizes of the lines of shards, of lines by shard and part that have these."""
+    if shards.by == "part":
+        return list(sizes)
+    return [sum(sizes[start : start + parts]) + parts - 1 for start in range(0, len(sizes), parts)]
