@@ -40,6 +40,7 @@ def _fanfold(
 
 
 COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
+    # A function, whose name is the command, and at least one example.
     (local.up, ["fanfold up", "fanfold up --job access_log"]),
     (local.down, ["fanfold down", "fanfold down --delete-data"]),
     (
@@ -51,7 +52,7 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
         ],
     ),
     (runs.watch, ["fanfold watch 20261125T101500Z-0a1b2c3d"]),
-    (runs.list_runs, ["fanfold runs", "fanfold runs --status failed --json | jq .[].run_id"]),
+    (runs.runs, ["fanfold runs", "fanfold runs --status failed --json | jq .[].run_id"]),
     (
         runs.results,
         [
@@ -90,9 +91,8 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
 ]
 
 for command, examples in COMMANDS:
-    name = command.__name__.removeprefix("list_")
     lines = "\n".join(f"  {line}" for line in examples)
-    app.command(name, epilog=f"\b\nExample:\n{lines}")(command)
+    app.command(command.__name__, epilog=f"\b\nExample:\n{lines}")(command)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -56,7 +56,7 @@ def watch(
     finish(run, watch_run(run, stages), stages, into)
 
 
-def list_runs(
+def runs(
     *,
     job: AnyJob = None,
     status: Annotated[

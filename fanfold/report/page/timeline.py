@@ -229,7 +229,7 @@ def thinned(steps: Sequence[tuple[float, int]], end: float, points: int) -> list
 
 
 def timeline_of(trace: Trace, limit: int) -> Timeline:
-    """The timeline of the calls of ``trace``, of which ``limit`` were allowed to run at once."""
+    """The timeline of the calls of ``trace``; at most ``limit`` were allowed to run at once."""
     calls = sorted(trace.calls, key=lambda call: (call.started_at, call.queued_at))
     start = min((min(call.queued_at, call.started_at) for call in calls), default=0.0)
     end = max((max(call.ended_at, call.started_at) for call in calls), default=start)
