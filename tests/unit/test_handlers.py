@@ -39,6 +39,7 @@ from lambda_src.wire.requests import (
 from lambda_src.wire.source import Source
 from tests import oracle
 from tests.contexts import sent_context
+from tests.recorded import JOBS, recorded
 from tests.texts import ANY_BYTES, ANY_JSON
 
 SETTINGS = ParseFileSettings(
@@ -132,7 +133,12 @@ def test_workers_refuse_a_run_of_other_rules(worker: Any) -> None:
 @pytest.mark.parametrize("worker", [worker for worker in WORKERS if worker is not log_results])
 @pytest.mark.parametrize(
     "change",
-    [lambda event: event.pop("rules"), lambda event: event.update(newer=1), lambda event: event.clear()],
+    [
+        lambda event: event.pop("rules"),
+        lambda event: event.pop("context"),  # which versions without shards did not send
+        lambda event: event.update(newer=1),
+        lambda event: event.clear(),
+    ],
 )
 @pytest.mark.usefixtures("_nowhere")
 def test_workers_refuse_requests_of_another_version(worker: Any, change: Callable[[Any], Any]) -> None:
@@ -141,6 +147,17 @@ def test_workers_refuse_requests_of_another_version(worker: Any, change: Callabl
     answer = worker.handler(event, CONTEXT)
     assert answer["error"] == "CodeChanged"
     assert "the stack was deployed" in answer["message"]
+
+
+@pytest.mark.parametrize("worker", [worker for worker in WORKERS if worker is not log_results])
+@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.usefixtures("_nowhere")
+def test_workers_refuse_what_an_older_version_sent(
+    monkeypatch: pytest.MonkeyPatch, worker: Any, name: str
+) -> None:
+    monkeypatch.setenv("FANFOLD_JOB", name)
+    for message in recorded(name, "bucket").messages[worker.__name__.rpartition(".")[2]]:
+        assert worker.handler(message["request"], CONTEXT)["error"] == "CodeChanged"
 
 
 @pytest.mark.usefixtures("_nowhere")
@@ -218,6 +235,8 @@ def test_blobs_that_are_to_be_kept_are_not_deleted(days: int, deleted: list[tupl
         ({"prefix": ""}, "prefix: the inputs in own begin with input/, '' does not"),
         ({"key": "runs/x"}, "key: the inputs in own begin with input/"),
         ({"key": "input/x", "bucket": "other"}, "bucket: this deployment reads from own only"),
+        ({"key": "input/x", "options": {"top": 5}}, "options: this job has no option 'top'"),
+        ({"key": "input/x", "shards": 0}, "The request is not valid: .*shards"),
     ],
 )
 def test_what_may_not_be_read_is_refused(event: dict[str, str], named: str) -> None:
