@@ -25,9 +25,6 @@ from lambda_src.wire.requests import GetAllOccurrencesRequest, GetOccurrencesReq
 INLINE_BYTES = 4_000_000
 """A request of more bytes would be too close to Lambda's limit of 6 MB: its receiver reads the manifest."""
 
-RANGE_BYTES = 110
-"""A range takes at most about so much in a request."""
-
 
 def reduce_shards(
     job: Job,
@@ -79,9 +76,9 @@ def blocks_for_request(manifest: Manifest) -> list[BlockReport] | None:
 
 
 def _tasks(job: Job, request: GetAllOccurrencesRequest) -> list[GetOccurrencesRequest]:
+    """The ranges of a shard are fewer bytes than the reports of all blocks, so they fit into a request."""
     shards, blocks = request.context.shards, request.blocks
-    inline = blocks is not None and RANGE_BYTES * len(blocks) <= INLINE_BYTES
-    ranges = ranges_by_shard(blocks, shards.count) if blocks is not None and inline else None
+    ranges = None if blocks is None else ranges_by_shard(blocks, shards.count)
     return [
         GetOccurrencesRequest(
             request.run_id,
@@ -90,7 +87,7 @@ def _tasks(job: Job, request: GetAllOccurrencesRequest) -> list[GetOccurrencesRe
             request.rules,
             request.context,
             job.parts[shard] if shards.by == "part" else None,
-            ranges[shard] if ranges is not None else None,
+            None if ranges is None else ranges[shard],
         )
         for shard in range(shards.count)
     ]
