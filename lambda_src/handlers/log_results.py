@@ -38,7 +38,10 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
 
 
 def log_results(name: str, deployed: Job, record: RunRecord, parts: Sequence[PartReport]) -> LogResultsReport:
-    """Log the results of the run of ``record``, whose job has this ``name``."""
+    """Log the results of the run of ``record``, whose job has this ``name``; nothing where some are missing,
+    for which its owner fails the run."""
+    if len(parts) != len(deployed.parts):
+        return LogResultsReport(len(parts))
     for report in parts:
         label = int(report.part) if report.part.isdecimal() else report.part
         log(name, **{**report.result, "run_id": record.run_id, deployed.part: label})

@@ -171,6 +171,8 @@ class RunRecord(Struct, kw_only=True):
         self.error = cut(f"{self.error_code}: {error}", ERROR_BYTES)
         self.failures = [cut(text, FAILURE_BYTES) for text in getattr(error, "failures", ())[:FAILURES]]
         self.finished_at = time.time()
+        if self.calls:
+            self.calls = {**self.calls, "running": 0, "slow": 0}  # its owner may have died
 
 
 def total_dollars(record: RunRecord) -> float:

@@ -173,6 +173,13 @@ def test_a_record_keeps_all_failures() -> None:
     assert record.finished_at > record.started_at
 
 
+def test_nothing_runs_in_a_run_that_has_failed() -> None:
+    """Also if its owner died, and somebody else ends it."""
+    record = RunRecord(run_id="r", started_at=1.0, calls={"running": 8, "at_most": 9, "slow": 2, "done": 3})
+    record.fail(RunCancelled("The run was cancelled while no invocation was working on it."))
+    assert record.calls == {"running": 0, "at_most": 9, "slow": 0, "done": 3}
+
+
 def test_a_record_of_many_failures_fits_one_item() -> None:
     record = RunRecord(run_id="r", started_at=1.0)
     record.fail(FanOutFailed("字" * 10_000, ("語" * 1000,) * 5000))
