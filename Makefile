@@ -17,9 +17,10 @@ override TAGS := $(value TAGS)
 override REQUIRE_APPROVAL := $(value REQUIRE_APPROVAL)
 override NAME := $(value NAME)
 override FUZZ_S := $(value FUZZ_S)
+override SEEDS := $(value SEEDS)
 override REPORT := $(value REPORT)
 override QUICK := $(value QUICK)
-export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT TAGS REQUIRE_APPROVAL NAME FUZZ_S QUICK REPORT
+export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT TAGS REQUIRE_APPROVAL NAME FUZZ_S QUICK REPORT SEEDS
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -57,7 +58,11 @@ test-arm64: .installed ## Run the arm64 layers with Python 3.13 under QEMU, whic
 .PHONY: faults
 faults: .installed ## Inject every fault and hostile input and print the outcome of each (about half an hour)
 	python -m pytest tests/faults tests/e2e/test_commands.py tests/e2e/test_gate.py -m 'long or not long'
-	$(parallel) tests/unit tests/stack tests/e2e/test_destroy.py -m 'long or slow'
+	$(parallel) tests/unit tests/stack tests/simulation tests/e2e/test_destroy.py -m 'long or slow'
+
+.PHONY: simulate
+simulate: .installed ## Simulate runs with random faults in virtual time, and large runs against the model: [SEEDS=n]
+	@python -m tests.simulation $${SEEDS:+"--seeds=$$SEEDS"}
 
 .PHONY: bench
 bench: .installed ## Measure everything, next to Polars, DuckDB and others: [FILE=path] [QUICK=1] (about 20 minutes)

@@ -1,0 +1,103 @@
+"""The engine keeps its promises in simulated runs; and the simulation would notice if it did not."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from fanfold.checkout import ROOT
+from lambda_src import map_reduce
+from lambda_src.run import parse_stage, reduce_shard, reduce_stage
+from lambda_src.store import results
+from tests.simulation.__main__ import simulate, simulate_all
+from tests.simulation.run import SimulatedRun
+
+SHORT, LONG = 200, 5000
+
+
+@pytest.mark.parametrize("seeds", [range(SHORT), pytest.param(range(SHORT, LONG), marks=pytest.mark.long)])
+def test_every_run_is_exact_or_fails_or_can_be_resumed(seeds: range) -> None:
+    found = [found for found in simulate_all(seeds) if found.violations]
+    assert not found, "\n".join(
+        f"{each.violations}: python -m tests.simulation --seed {each.seed}" for each in found
+    )
+
+
+def digest(seeds: range) -> str:
+    """Of all that happened in the runs of ``seeds``."""
+    everything = hashlib.sha256()
+    for seed in seeds:
+        run = SimulatedRun(seed)
+        run.carry_out()
+        everything.update(repr((run.answers, run.story, run.world.events, run.world.now)).encode())
+        everything.update(repr([write[2:] for write in run.simulation.table.writes]).encode())
+    return everything.hexdigest()
+
+
+def test_a_seed_is_a_run() -> None:
+    """Also in another process, whose sets have another order."""
+    code = f"from {__name__} import digest; print(digest(range(20)))"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert found == {digest(range(20)) + "\n"}
+
+
+def _folds_some_twice(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    def fan_out(*given: Any, **more: Any) -> Iterator[Any]:
+        for number, found in enumerate(original(*given, **more)):
+            yield found
+            if number == 0:
+                yield found
+
+    return fan_out
+
+
+BROKEN: dict[str, tuple[list[tuple[Any, str, Any]], str]] = {
+    "no limit of attempts": ([(map_reduce, "MAX_ATTEMPTS", 50)], "attempts"),
+    "no look at the lease": ([(results, "ABANDONED", "#status = :running")], "before its lease was over"),
+    "no look at the owner": (
+        [(results, "_condition", lambda *_, **__: {"ConditionExpression": "attribute_not_exists(nothing)"})],
+        "another owner",
+    ),
+    "no proof": (
+        [
+            (parse_stage, "check_mapped", lambda *_: None),
+            (reduce_shard, "check_reducer", lambda *_: None),
+            (reduce_stage, "check_shards", lambda *_: None),
+            (reduce_stage, "check_part", lambda *_: None),
+        ],
+        "inexact",
+    ),
+    "an answer is folded twice": (
+        [(map_reduce, "fan_out", _folds_some_twice(map_reduce.fan_out))],
+        "units",
+    ),
+    "calls that are given up are forgotten": (
+        [(map_reduce.FanOut, "give_up", lambda *_: iter(()))],
+        "are in the trace",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_engine_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes, expected = BROKEN[name]
+    for where, attribute, value in changes:
+        monkeypatch.setattr(where, attribute, value)
+    for seed in range(SHORT):
+        if any(expected in violation for violation in simulate(seed).violations):
+            return
+    pytest.fail(f"no seed has found it: {name}")
