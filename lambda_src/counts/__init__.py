@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from lambda_src.counts.adding import SPILL, Add, Counted, TextCounter
+from lambda_src.counts.figures import COUNTING
 from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import Column, Summed, Table, Takes, merged
 from lambda_src.errors import JobContractViolated, TooManyDistinct
@@ -121,7 +122,7 @@ def counts_job(
         reduce=counting.reduce,
         finish=counting.finish,
         summarize=summarize,
-        **{"sharded_by": ("part", "key"), **more},
+        **{"sharded_by": ("part", "key"), "figures": COUNTING, **more},
     )
 
 

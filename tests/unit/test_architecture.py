@@ -18,7 +18,7 @@ ENGINE = {
     "records": {"errors"},
     "figures": set(),
     "job": {"errors", "fields", "figures", "records"},
-    "counts": {"errors", "job", "records"},
+    "counts": {"errors", "figures", "job", "records"},
     "one_part_per_shard": {"job"},
     "settings": {"errors"},
     "drivers": {"waits"},

@@ -10,6 +10,8 @@ from fanfold.errors import NotModelled, SourceError
 from fanfold.estimate.contents import modelled
 from fanfold.jobs import column_permutations
 from fanfold.runs.source import Local, local
+from lambda_src.counts import c_counts, counts_job
+from lambda_src.counts.figures import COUNTING
 from lambda_src.figures import UNKNOWN
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import MAX_LINES_BYTES, load, names
@@ -95,6 +97,12 @@ def test_bounds_of_the_log_job_are_the_codes_own() -> None:
     assert of["block_counts"] == log_job.MAX_HELD_PATHS_BYTES // entry_bytes
     assert of["distinct"] == log_job.MAX_SUMMED_PATHS_BYTES // entry_bytes
     assert of["block_distinct"] == MAX_LINES_BYTES / of["entry"]
+
+
+def test_a_counting_job_is_planned_as_its_sums_are() -> None:
+    assert COUNTING["distinct"].value == c_counts.limits(5).keys // 1_000_000 * 1_000_000
+    counted = counts_job(part="all", parts=["all"], rules="test", count=lambda *_: None)
+    assert counted.figures == COUNTING
 
 
 def test_a_job_that_brings_no_figures_says_what_to_do_instead() -> None:
