@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from lambda_src.job import Owned, load
+from lambda_src.job import Owned, Shards, load
 from lambda_src.run.prices import ITEMS, dollars, prices_of
 from lambda_src.run.proof import lines_written
 from lambda_src.run.summary import summarize
@@ -44,10 +44,11 @@ def fake_run(
     faults: bool = True,
     status: str = "SUCCEEDED",
     seed: int = 1,
+    shards: Shards | None = None,
 ) -> FakeRun:
     """A run of ``job`` whose first calls are cold; with ``faults`` some are throttled, killed or slow."""
     chance = random.Random(seed)
-    shards = load(job).shards(RUN_ID)
+    shards = shards or load(job).shards(RUN_ID)
     parts = RESULTS[job](chance)
     parts = [msgspec.structs.replace(part, blobs_read=blocks) for part in parts]
     observed = _shared(parts, blocks, chance)
@@ -62,7 +63,7 @@ def fake_run(
             observed[block],
             EXTRAS[job],
             line_digests=chance.randbytes(DIGEST_BYTES * shards.count),
-            shard_observations=[] if shards.by == "part" else [sum(observed[block])],
+            shard_observations=[] if shards.by == "part" else _split(sum(observed[block]), shards.count),
         )
         for block in range(blocks)
     ]
@@ -129,6 +130,10 @@ def fake_run(
         parts,
         Manifest(RUN_ID, source, units, reports, shards),
     )
+
+
+def _split(number: int, shares: int) -> list[int]:
+    return [number * (share + 1) // shares - number * share // shares for share in range(shares)]
 
 
 class _Calls:

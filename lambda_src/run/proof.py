@@ -47,13 +47,10 @@ class Written(NamedTuple):
     observed: int
 
 
-def written(blocks: Sequence[BlockReport], shards: Sequence[int]) -> Written:
-    """What ``blocks`` wrote for these ``shards``."""
-    return Written(
-        len(blocks),
-        lines_written(shards, blocks),
-        sum(block.observed_in_shard(shard) for block in blocks for shard in shards),
-    )
+def written(blocks: Sequence[BlockReport], shard: int) -> Written:
+    """What ``blocks`` wrote for ``shard``."""
+    observed = sum(block.observed_in_shard(shard) for block in blocks)
+    return Written(len(blocks), lines_written([shard], blocks), observed)
 
 
 def written_at(ranges: Sequence[Range]) -> Written:
@@ -84,24 +81,28 @@ def check_reducer(name: str, read: Written, wrote: Written) -> None:
         )
 
 
-def shards_of_part(job: Job, part: str, manifest: Manifest) -> Sequence[int]:
-    """The shards that may hold ``part``. In a manifest that names no shards, each part is one."""
-    if manifest.shards is None or manifest.shards.by == "part":
-        return [job.parts.index(part)]
-    return range(manifest.shards.count)
+def is_by_key(manifest: Manifest) -> bool:
+    """Whether a shard has keys of all parts. In a manifest that names no shards, each part is one."""
+    return manifest.shards is not None and manifest.shards.by == "key"
 
 
-def check_part(report: PartReport, job: Job, manifest: Manifest) -> None:
-    """Raise ConservationBroken unless all blobs were read for a part, and what the blocks observed in it was
-    counted."""
-    number = job.parts.index(report.part)
-    wrote = Written(
-        len(manifest.blocks),
-        lines_written(shards_of_part(job, report.part, manifest), manifest.blocks),
-        sum(block.observations[number] for block in manifest.blocks),
-    )
-    read = Written(report.blobs_read, report.lines_read, report.observations)
-    check_reducer(f"{job.part} {report.part}", read, wrote)
+def lines_by_part(job: Job, manifest: Manifest) -> dict[str, str]:
+    """``lines_written`` for each part: where shards are by key, all lines are read for each."""
+    if manifest.shards is not None and manifest.shards.by == "key":
+        return dict.fromkeys(job.parts, lines_written(range(manifest.shards.count), manifest.blocks))
+    return {part: lines_written([number], manifest.blocks) for number, part in enumerate(job.parts)}
+
+
+def check_parts(reports: Sequence[PartReport], job: Job, manifest: Manifest) -> None:
+    """Raise ConservationBroken unless all blobs were read for every part, and what the blocks observed in it
+    was counted."""
+    lines = lines_by_part(job, manifest)
+    for report in reports:
+        number = job.parts.index(report.part)
+        observed = sum(block.observations[number] for block in manifest.blocks)
+        wrote = Written(len(manifest.blocks), lines[report.part], observed)
+        read = Written(report.blobs_read, report.lines_read, report.observations)
+        check_reducer(f"{job.part} {report.part}", read, wrote)
 
 
 def check_shards(reports: Sequence[ShardReport], job: Job, manifest: Manifest) -> None:
@@ -112,7 +113,7 @@ def check_shards(reports: Sequence[ShardReport], job: Job, manifest: Manifest) -
         raise ConservationBroken(f"Only the shards {[report.shard for report in reports]} were reduced.")
     for report in reports:
         read = Written(report.blobs_read, report.lines_read, sum(report.observed))
-        check_reducer(f"shard {report.shard}", read, written(manifest.blocks, [report.shard]))
+        check_reducer(f"shard {report.shard}", read, written(manifest.blocks, report.shard))
     for number, part in enumerate(job.parts):
         mapped = sum(block.observations[number] for block in manifest.blocks)
         reduced = sum(report.observed[number] for report in reports)

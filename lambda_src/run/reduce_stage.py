@@ -9,7 +9,7 @@ from lambda_src.job import Job
 from lambda_src.map_reduce import call_once
 from lambda_src.run.beside import Beside
 from lambda_src.run.ports import Blobs, Functions, Results
-from lambda_src.run.proof import check_part, check_shards
+from lambda_src.run.proof import check_parts, check_shards, is_by_key
 from lambda_src.run.reduce_shards import blocks_for_request, reduce_shards, shard_name
 from lambda_src.run.state import Run
 from lambda_src.telemetry.log import log
@@ -45,10 +45,9 @@ def _check(job: Job, reduced: AllPartsReport, manifest: Manifest) -> None:
     """Raise ConservationBroken unless all shards and parts arrived at what the blocks observed."""
     if (found := [report.part for report in reduced.parts]) != list(job.parts):
         raise ConservationBroken(f"Only the {job.part}s {found} were reduced.")
-    if manifest.shards and manifest.shards.by == "key":
+    if is_by_key(manifest):
         check_shards(reduced.shards, job, manifest)
-    for report in reduced.parts:
-        check_part(report, job, manifest)
+    check_parts(reduced.parts, job, manifest)
 
 
 def _reduced(

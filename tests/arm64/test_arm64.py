@@ -18,7 +18,7 @@ from lambda_src.aws.listing import pin_prefix
 from lambda_src.aws.s3 import open_bucket
 from lambda_src.input.blocks import split
 from lambda_src.job import Job, Measured, Span
-from lambda_src.run.proof import check_mapped, check_part, check_shards
+from lambda_src.run.proof import check_mapped, check_parts, check_shards
 from lambda_src.run.reduce_shards import finish_shards
 from lambda_src.run.summary import summarize
 from lambda_src.store.blobs import BlobStore
@@ -191,8 +191,7 @@ def do(aws: Aws, machine: Machine, run: Run) -> Done:
         request = GetAllOccurrencesRequest(run.job, OWNER, 1, rules, context)
         parts = finish_shards(run.deployed, request, shards)
         results.put_parts(parts, OWNER)
-    for part in parts:
-        check_part(part, run.deployed, manifest)
+    check_parts(parts, run.deployed, manifest)
     assert results.get_parts() == parts
     return Done(blobs_of(aws, machine, run), blocks, parts, parsed, reduced)
 

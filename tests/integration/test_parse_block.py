@@ -22,7 +22,7 @@ from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Span
 from lambda_src.jobs.top_words import JOB
 from lambda_src.run.map_block import find_report, map_block
-from lambda_src.run.proof import check_mapped, check_part
+from lambda_src.run.proof import check_mapped, check_parts
 from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.store.blobs import BlobStore
 from lambda_src.wire.codec import encode, to_plain
@@ -77,7 +77,7 @@ def test_blobs_sum_to_the_oracle(
     found = {}
     for length in JOB.parts:
         report = reduce_part(length, blobs)
-        check_part(report, JOB, manifest)
+        check_parts([report], JOB, manifest)
         found[length] = report.result["top_words"]
 
     expected = oracle.count_words(data)

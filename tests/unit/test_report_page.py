@@ -28,7 +28,7 @@ from fanfold.report.page.markup import as_data, number, prose, shown
 from fanfold.report.page.proof import proof_of
 from fanfold.safe_text import visible
 from lambda_src.input.addresses import Placed
-from lambda_src.job import Owned, Span, load, names
+from lambda_src.job import Owned, Shards, Span, load, names
 from lambda_src.run.prices import PRICES, prices_of
 from lambda_src.run.summary import summarize
 from lambda_src.telemetry.calls import Call, Trace, Usage
@@ -344,6 +344,35 @@ def broken_runs() -> Iterator[tuple[str, FakeRun]]:
     )
     yield "a reducer that told of no line", with_part(lines_read="")
     yield "a block that wrote another line", with_block(3, line_digests=bytes(len(blocks[3].line_digests)))
+
+
+BY_KEY = fake_run(blocks=5, shards=Shards("key", 8, "run"))
+
+
+@pytest.mark.parametrize(
+    ("run", "reads"),
+    [
+        (BY_KEY, "40 of 8 × 5 = 40 lines"),
+        (fake_run("column_permutations", blocks=5), "5 of 1 × 5 = 5 lines"),
+        (fake_run("access_log", blocks=5), "125 of 25 × 5 = 125 lines"),
+    ],
+)
+def test_the_proof_holds_however_the_reducers_shared_their_work(run: FakeRun, reads: str) -> None:
+    found = proof_of(load(run.job), run.parts, run.manifest)
+    assert found.holds()
+    assert reads in [check.found for check in found.checks]
+
+
+@pytest.mark.parametrize("shard", range(8))
+def test_a_line_of_any_shard_that_is_another_breaks_the_proof_of_every_part(shard: int) -> None:
+    blocks = [*BY_KEY.manifest.blocks]
+    digests = bytearray(blocks[2].line_digests)
+    digests[16 * shard] ^= 1
+    blocks[2] = msgspec.structs.replace(blocks[2], line_digests=bytes(digests))
+    manifest = msgspec.structs.replace(BY_KEY.manifest, blocks=blocks)
+    found = proof_of(load(BY_KEY.job), BY_KEY.parts, manifest)
+    assert "The lines that the reducer of length 1 read are not those of the blocks" in found.broken
+    assert "0 of 20 sums are the same, of 40 lines each" in [check.found for check in found.checks]
 
 
 def test_a_run_without_digests_is_not_said_to_have_them() -> None:

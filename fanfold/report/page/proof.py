@@ -9,10 +9,10 @@ from lambda_src.job import Job
 from lambda_src.run.proof import (
     check_left_out,
     check_mapped,
-    check_part,
+    check_parts,
+    is_by_key,
     left_out_of,
-    lines_written,
-    shards_of_part,
+    lines_by_part,
 )
 from lambda_src.wire.reports import Manifest, PartReport
 
@@ -54,8 +54,7 @@ def proof_of(job: Job, parts: Sequence[PartReport], manifest: Manifest) -> Proof
     broken = ""
     try:
         check_mapped(job, manifest)
-        for part in parts:
-            check_part(part, job, manifest)
+        check_parts(parts, job, manifest)
     except ConservationBroken as error:
         broken = str(error)
     by_part = []
@@ -136,13 +135,12 @@ def _left_out(job: Job, manifest: Manifest) -> list[Check]:
 
 def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[Check]:
     blocks = len(manifest.blocks)
-    reads = sum(part.blobs_read for part in parts)
     mapped, reduced = sum(part.mapped for part in parts), sum(part.reduced for part in parts)
     return [
         Check(
             "Every reducer read every block",
-            f"Each reducer counts the blocks whose line it read. There is one reducer for each {job.part}.",
-            f"{reads} of {len(job.parts)} × {blocks} = {len(job.parts) * blocks} lines",
+            f"Each reducer counts the blocks whose line it read. {_reducers(job, manifest)}",
+            _reads(job, manifest, parts),
             len(parts) == len(job.parts) and all(part.blobs_read == blocks for part in parts),
         ),
         Check(
@@ -155,20 +153,37 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
     ]
 
 
+def _reducers(job: Job, manifest: Manifest) -> str:
+    if manifest.shards is None or not is_by_key(manifest):
+        return f"There is one reducer for each {job.part}."
+    if manifest.shards.count == 1:
+        return f"There is one reducer, for every {job.part}."
+    return f"Each reducer has some of the keys, for every {job.part}."
+
+
+def _reads(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> str:
+    blocks = len(manifest.blocks)
+    if manifest.shards is None or not is_by_key(manifest):
+        reads, reducers = sum(part.blobs_read for part in parts), len(job.parts)
+    else:
+        reducers = manifest.shards.count
+        reads = reducers * min((part.blobs_read for part in parts), default=0)
+    return f"{reads} of {reducers} × {blocks} = {reducers * blocks} lines"
+
+
 def _lines(job: Job, manifest: Manifest, parts: Sequence[PartReport]) -> list[Check]:
-    """The check of digests; empty for a run from before there were any."""
-    written = {
-        part: lines_written(shards_of_part(job, part, manifest), manifest.blocks) for part in job.parts
-    }
+    """Empty for a run from before there were digests."""
+    written = lines_by_part(job, manifest)
     if not any(written.values()):
         return []
     same = sum(part.lines_read == written[part.part] != "" for part in parts)
+    lines = len(manifest.blocks) * (manifest.shards.count if manifest.shards and is_by_key(manifest) else 1)
     return [
         Check(
             "Every line read is the line that was written",
             "Each block states a SHA-256 digest of each line that it wrote, and a reducer refuses any other "
             f"line. The digests of the lines read for each {job.part}, summed, are those written.",
-            f"{same} of {len(job.parts)} sums are the same, of {len(manifest.blocks)} lines each",
+            f"{same} of {len(job.parts)} sums are the same, of {lines} lines each",
             same == len(job.parts),
         )
     ]
