@@ -123,6 +123,7 @@ class _Blocks:
             )
             self._left_out.check(run.record.name())
             to_map = self._discard_stale()
+        warming.wait()
         self._sum_up()
 
     def _add(self, request: ParseBlockRequest, report: BlockReport) -> None:

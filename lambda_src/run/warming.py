@@ -16,15 +16,18 @@ from lambda_src.wire.reports import Warmed
 
 TASK = "warming"
 
+PATIENCE_S = 1.0
+"""A cold start takes about half as long. A call that comes before its end starts another environment."""
+
 
 class Warming:
-    """Calls ``functions`` only to start them. Nobody waits for the calls, and their failures do not fail the
-    run."""
+    """Calls ``functions`` only to start them. Failures of these calls do not fail the run."""
 
     def __init__(self, warm: Calls[str, Warmed], functions: Sequence[str]) -> None:
         self._driver = driver_of(warm)
         self._functions = functions
         self._started: set[Started] = set()
+        self._calls: list[Call] = []
         self._epoch_s = time.time() - self._driver.now()
         self._begun = False
 
@@ -43,13 +46,20 @@ class Warming:
             self._driver.start(started, function)
             self._started.add(started)
 
+    def wait(self) -> None:
+        """Wait until the functions have started, but no longer than ``PATIENCE_S``."""
+        until = self._driver.now() + PATIENCE_S
+        while self._started and (left_s := until - self._driver.now()) > 0:
+            self._calls += [self._ended(finished) for finished in self._driver.wait(left_s)]
+
     def end(self) -> list[Call]:
         """The calls, for the ledger of the run; those that have not returned are given up."""
-        calls = [self._ended(finished) for finished in self._driver.wait(0.0)]
+        calls = [*self._calls, *(self._ended(finished) for finished in self._driver.wait(0.0))]
         for started in sorted(self._started):
             self._driver.abandon(started)
             calls.append(self._call(started, self._driver.now(), "given_up"))
         self._started.clear()
+        self._calls = []
         self._driver.close()
         return calls
 

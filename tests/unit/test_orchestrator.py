@@ -40,7 +40,7 @@ from lambda_src.input.addresses import Listing, Placed
 from lambda_src.input.formats import Format
 from lambda_src.job import Finding, FoundIn, Measured, Owned, Place
 from lambda_src.jobs.top_words import JOB
-from lambda_src.run import lease, ledger, reduce_stage, state
+from lambda_src.run import lease, ledger, reduce_stage, state, warming
 from lambda_src.run.orchestrator import execute
 from lambda_src.run.ports import Ports
 from lambda_src.run.summary import plain_warnings
@@ -1531,7 +1531,28 @@ def test_nothing_is_started_early_in_an_account_without_room(monkeypatch: pytest
     assert not run.warmed
 
 
+def test_the_second_stage_waits_for_functions_that_are_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that comes too early starts one more environment, and waits for all of that."""
+    run = Run(blocks=3)
+    parse_block = ticks(monkeypatch, run, lambda: len(run.warmed) == 22)
+    ready = []
+
+    def warm(function: str) -> Warmed:
+        run.warmed.append(function)
+        time.sleep(0.05)
+        ready.append(function)
+        return Warmed(USAGE)
+
+    def get_all_occurrences(request: Any) -> AllPartsReport:
+        assert len(ready) == 22
+        return run.all_lengths(request)
+
+    changed = {"parse_block": parse_block, "warm": warm, "get_all_occurrences": get_all_occurrences}
+    assert run.run(ParseFileRequest(key="key", block_bytes=10), **changed).status == "SUCCEEDED"
+
+
 def test_a_run_does_not_depend_on_early_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warming, "PATIENCE_S", 0.05)
     run, never = Run(blocks=3), threading.Event()
     parse_block = ticks(monkeypatch, run, lambda: len(run.warmed) == 22)
 
