@@ -20,6 +20,9 @@ BY_PART_ABOUT, BY_PART_DOLLARS = 1.05, 0.0005
 """Reducers by part are preferred if the run takes at most this many times as long as the fastest, and costs
 at most so much more than by key: each part then has its own reducer, as published, and nothing is merged."""
 
+MOST_TIMES, OF_ATHENA = 2.0, 0.5
+"""A faster plan may cost so many times as much as the cheapest one, or this share of what Athena charges."""
+
 SHARDS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Reducers by key that are considered."""
 
@@ -92,7 +95,7 @@ def choose(
             found.append(plan)
             if plan.fits:
                 fastest_s = min(fastest_s, plan.seconds)
-    best = _best(found)
+    best = _best(found, OF_ATHENA * units / 1e12 * prices.athena_tb)
     return best._replace(
         block_because="requested" if wanted.block_units else f"planned for {concurrency:,} Lambdas at once",
         shards_because=_why(best, sharded_by, wanted),
@@ -125,8 +128,11 @@ def _dollars(used: Used, prices: Prices) -> float:
     return math.fsum(dollars(used, prices).values())
 
 
-def _best(found: Sequence[Plan]) -> Plan:
-    possible = [plan for plan in found if plan.fits] or found
+def _best(found: Sequence[Plan], dollars: float) -> Plan:
+    """The best plan; of those that cost more than ``dollars``, not the dearest."""
+    fitting = [plan for plan in found if plan.fits] or found
+    most_dollars = max(MOST_TIMES * min(plan.dollars for plan in fitting), dollars)
+    possible = [plan for plan in fitting if plan.dollars <= most_dollars]
     fastest_s = min(plan.seconds for plan in possible)
     best = min(
         (plan for plan in possible if plan.seconds <= ABOUT * fastest_s), key=lambda plan: plan.dollars

@@ -67,7 +67,7 @@ def test_no_other_plan_is_much_faster_or_as_fast_and_cheaper(
         for way in (Wanted(size, "part"), Wanted(size, "key", 8), Wanted(size, "key", 32)):
             if way.shard_by in by and size <= LARGEST_BYTES and blocks >= LEAST_BLOCKS:
                 other = choose(units, concurrency, of, by, way)
-                if other.fits and plan.fits:
+                if other.fits and plan.fits and other.dollars <= 2 * plan.dollars:
                     # Sizes between those that are considered may be a little better.
                     assert plan.seconds <= BY_PART_ABOUT * 1.03 * other.seconds
 
@@ -81,13 +81,15 @@ def test_it_is_the_cheapest_of_those_about_as_fast_as_the_fastest(
     with pytest.MonkeyPatch.context() as patch:
         best = module._best
 
-        def watched(found: Sequence[Plan]) -> Plan:
+        def watched(found: Sequence[Plan], most_dollars: float) -> Plan:
             seen.extend(found)
-            return best(found)
+            return best(found, most_dollars)
 
         patch.setattr(module, "_best", watched)
         plan = choose(units, concurrency, of, BOTH)
-    possible = [one for one in seen if one.fits] or seen
+    fitting = [one for one in seen if one.fits] or seen
+    least = min(one.dollars for one in fitting)
+    possible = [one for one in fitting if one.dollars <= max(2 * least, 2.5 * units / TB)]
     fastest_s = min(one.seconds for one in possible)
     cheapest = min(one.dollars for one in possible if one.seconds <= ABOUT * fastest_s)
     if plan.shard_by == "key":
@@ -129,9 +131,10 @@ def test_a_larger_input_never_takes_less(of: Any) -> None:
         plan = choose(round(10 ** (exponent / 10)), MAX_CONCURRENCY, of, BOTH)
         if not plan.fits:
             break
-        # The cheapest of those about as fast may be a little slower, or dearer, than that of a smaller input.
+        # The cheapest of those about as fast may be a little slower than that of a smaller input; and where
+        # a little more speed is dear, one input may pay for it and the next one not.
         assert plan.seconds >= seconds / BY_PART_ABOUT
-        assert plan.dollars >= 0.75 * dollars
+        assert plan.dollars >= dollars / 2
         seconds, dollars = plan.seconds, plan.dollars
 
 
