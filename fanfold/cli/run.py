@@ -69,7 +69,7 @@ Detach = Annotated[
     bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
 ]
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Do not ask before a run that costs far more than suggested.")
+    bool, typer.Option("--yes", help="Do not ask before a run that costs far more than as planned.")
 ]
 
 
@@ -141,7 +141,7 @@ def _parse(source: str, job: str, include_hidden: bool) -> Any:
 
 
 def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
-    """Whether to use blocks of that size. Asks if the run would cost far more than with the suggested size;
+    """Whether to use blocks of that size. Asks if the run would cost far more than with the planned size;
     without figures for the job, or without permission to list the input, it does not ask."""
     from fanfold.cli.terminal import agrees
     from fanfold.errors import NotModelled, RunError, SourceError

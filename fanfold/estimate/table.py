@@ -32,7 +32,7 @@ KMS_ASSUMED = (
     "saves up to 99 %."
 )
 DEAR_DOLLARS, DEARER = 0.01, 10
-"""A run needs no confirmation if it costs less, or less than ``DEARER`` times the suggested one."""
+"""A run needs no confirmation if it costs less, or less than ``DEARER`` times the planned one."""
 
 FAR_FROM_LIMIT = 0.7
 """Share of a Lambda's time: an archive that takes more may take too long, since rates differ by that much."""

@@ -129,8 +129,8 @@ class App:
     def estimate(
         self, source: str | Path | int, job: str = DEFAULT_JOB, *, quota: int = ACCOUNT_QUOTA
     ) -> dict[str, Any]:
-        """The estimate that ``fanfold estimate --json`` prints: seconds, US dollars, and a suggested block
-        size and concurrency. ``source``: as for ``run``, or a number of bytes. ``quota``: how many Lambdas
+        """The estimate that ``fanfold estimate --json`` prints: seconds, US dollars, and how the run
+        would divide its work. ``source``: as for ``run``, or a number of bytes. ``quota``: how many Lambdas
         the account may run at once."""
         from fanfold.estimate.table import as_json, estimate  # noqa: PLC0415 - slow to import
 
