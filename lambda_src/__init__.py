@@ -5,13 +5,14 @@
 2. It fans out (``map_reduce``) over ``handlers.parse_block``, one invocation per block.
 3. Each reads the records that its block owns (``input.objects``, ``input.ownership``, ``records``), unpacks
    them if needed (``input.formats``, ``input.compression``), has the job map them, and stores one blob with
-   one line per part (``run.map_block``, ``store.blobs``). It reports which units it owned, what it observed,
+   one line per shard (``run.map_block``, ``store.blobs``). It reports which units it owned, what it observed,
    and a digest of each line (``store.digests``).
 4. ``parse_file`` checks that the blocks cover every unit once (``run.proof``), and writes the manifest.
-5. ``handlers.get_all_occurrences`` fans out over ``handlers.get_occurrences``, one per part
-   (``run.reduce_parts``).
-6. Each reads its line of every blob, checks its digest, has the job reduce the lines, and stores the result
-   (``run.reduce_part``, ``store.results``).
+5. ``handlers.get_all_occurrences`` fans out over ``handlers.get_occurrences``, one per shard
+   (``run.reduce_shards``).
+6. Each reads its line of every blob, checks its digest, and has the job reduce the lines
+   (``run.reduce_shard``). Whoever has all shards of a part has the job finish it (``run.finish``), and stores
+   the result (``store.results``).
 7. ``parse_file`` checks that no observation was lost; ``handlers.log_results`` logs the answer.
 
 ``run.orchestrator`` runs these stages (``run.parse_stage``, ``run.reduce_stage``, ``run.log_stage``).

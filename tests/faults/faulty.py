@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lambda_src.job import Job, load
+from lambda_src.job import Job, Shards, load
 from lambda_src.settings import DEFAULT_JOB
 from lambda_src.wire.requests import new_run_id
 from tests.deployed import Stack
@@ -91,6 +91,11 @@ class Faulty(NamedTuple):
     def job(self) -> Job:
         """The job that is deployed."""
         return load(self.stack.deployment.job)
+
+    @property
+    def shards(self) -> Shards:
+        """Those of a small run."""
+        return self.job.shards("run")
 
     def event(self, **more: Any) -> dict[str, Any]:
         """A request for a run of the input."""

@@ -34,9 +34,16 @@ class Call(NamedTuple):
     @property
     def block(self) -> int | None:
         """The number of the block whose blob it stores, if it does."""
-        if self.method == "PUT" and self.target.startswith("blobs/"):
-            return int(self.target.rpartition("/")[2][:6])
-        return None
+        return self._blob if self.method == "PUT" else None
+
+    @property
+    def block_read(self) -> int | None:
+        """The number of the block whose blob it reads, if it does."""
+        return self._blob if self.method == "GET" else None
+
+    @property
+    def _blob(self) -> int | None:
+        return int(self.target.rpartition("/")[2][:6]) if self.target.startswith("blobs/") else None
 
 
 class Answer(NamedTuple):

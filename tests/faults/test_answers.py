@@ -146,7 +146,7 @@ def test_one_word_miscounted_in_one_blob_fails_the_run(faulty: Faulty) -> None:
 
     faulty.proxy.decide = once(faulty.is_function("get_all_occurrences"), miscount)
     faulty.must_fail(
-        "One word miscounted in one blob", event, "BlobDamaged", "line 3 of block 5 is not the one"
+        "One word miscounted in one blob", event, "BlobDamaged", "000005.jsonl was changed: its bytes"
     )
 
 

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from fanfold.demo.corpus import write_corpus
-from lambda_src.job import Job
 from lambda_src.map_reduce import MAX_ATTEMPTS
 from lambda_src.wire.requests import new_run_id
 from tests import oracle
@@ -19,24 +18,27 @@ from tests.faults.proxy import Call, Fault, Reset, Stall
 FUNCTIONS = ("parse_block", "get_occurrences")
 
 
-def to_be_stored(call: Call, job: Job) -> int | None:
-    """The number of the task whose result is about to be stored: of a block, or of a part, both from 0."""
+def at_work(call: Call, faulty: Faulty) -> int | None:
+    """The number of a task whose work is to be lost: of a block, or of a part, both from 0, whose result is
+    about to be stored; or of the only reducer, when it reads the first block."""
     if call.block is not None:
         return call.block
+    if faulty.shards.by == "key":
+        return 0 if call.block_read == 0 else None
     if call.target == "TransactWriteItems":
         for action in msgspec.json.decode(call.body)["TransactItems"]:
             if "Put" in action:
-                return job.parts.index(action["Put"]["Item"]["part"]["S"])
+                return faulty.job.parts.index(action["Put"]["Item"]["part"]["S"])
     return None
 
 
 def kill_workers(faulty: Faulty, function: str, times: Callable[[int], int]) -> Counter[int]:
-    """Kill the worker of each task of ``function`` when it is about to store its result, ``times(task)``
-    times; how often that was done."""
+    """Kill the worker of each task of ``function`` when its work is to be lost, ``times(task)`` times; how
+    often that was done."""
     kills: Counter[int] = Counter()
 
     def decide(call: Call) -> Fault | None:
-        task = to_be_stored(call, faulty.job)
+        task = at_work(call, faulty)
         if task is None or kills[task] >= times(task):
             return None
         worker = process_of_connection(call.port, faulty.workers(function))
@@ -56,7 +58,7 @@ def test_killed_workers_lose_nothing(faulty: Faulty, function: str) -> None:
     """What is promised: a task has five attempts, so four of its workers may die; of any number of tasks."""
     kills = kill_workers(faulty, function, lambda task: MAX_ATTEMPTS - 1 - task if task < MAX_ATTEMPTS else 0)
     faulty.must_be_exact(f"SIGKILL of {function} workers, up to 4 of a task", faulty.event())
-    tasks = 20 if function == "parse_block" else len(faulty.job.parts)
+    tasks = 20 if function == "parse_block" else faulty.shards.count
     assert sum(kills.values()) == sum([4, 3, 2, 1, 0][:tasks])
 
 
@@ -64,10 +66,12 @@ def test_killed_workers_lose_nothing(faulty: Faulty, function: str) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_task_whose_workers_all_die_fails_the_run_by_name(faulty: Faulty, function: str) -> None:
     """The edge of the promise."""
-    kills = kill_workers(faulty, function, lambda task: 1_000 if task == 2 else 0)
-    named = "block 2" if function == "parse_block" else f"{faulty.job.part} {faulty.job.parts[2]}"
+    last = min(2, 2 if function == "parse_block" else faulty.shards.count - 1)
+    kills = kill_workers(faulty, function, lambda task: 1_000 if task == last else 0)
+    reducer = faulty.shards.name(last, faulty.job.part, faulty.job.parts)
+    named = "block 2" if function == "parse_block" else reducer
     faulty.must_fail(f"SIGKILL of every worker of {named}", faulty.event(), named, "Worker process died")
-    assert kills[2] == MAX_ATTEMPTS
+    assert kills[last] == MAX_ATTEMPTS
 
 
 def nth(matches: Callable[[Call], bool], n: int) -> Callable[[Call], bool]:
@@ -91,7 +95,7 @@ MOMENTS: dict[str, Callable[[Faulty], Callable[[Call], bool]]] = {
     "at the manifest": lambda _: nth(lambda call: call.target.startswith("runs/"), 1),
     "at the reducers": lambda faulty: nth(faulty.is_function("get_all_occurrences"), 1),
     "at the first reducer": lambda faulty: nth(faulty.is_function("get_occurrences"), 1),
-    "at the last reducer": lambda faulty: nth(faulty.is_function("get_occurrences"), len(faulty.job.parts)),
+    "at the last reducer": lambda faulty: nth(faulty.is_function("get_occurrences"), faulty.shards.count),
     "at the log": lambda faulty: nth(faulty.is_function("log_results"), 1),
 }
 SHORT = {"at block 10", "at the last reducer"}
