@@ -1,8 +1,13 @@
 """The types of fields in messages and records, with their bounds."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
+
+Function = Literal["parse_file", "parse_block", "get_all_occurrences", "get_occurrences", "log_results"]
+"""The functions of a stack, by the names of their handlers."""
+
+FUNCTIONS: tuple[Function, ...] = get_args(Function)
 
 DEFAULT_MAX_CONCURRENCY = 250
 

@@ -26,9 +26,6 @@ ONE_VCPU_MB = 1769
 NEW_ACCOUNT_MB = 3008
 """What AWS lets a function of a new account have at most (AWS Lambda developer guide, "Lambda quotas")."""
 
-FUNCTIONS = ("parse_file", "parse_block", "get_all_occurrences", "get_occurrences", "log_results")
-"""What a stack is made of, as the handlers are named."""
-
 DEFAULT_JOB = "top_words"
 
 SETTINGS = "fanfold:settings"

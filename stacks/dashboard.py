@@ -12,6 +12,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from lambda_src.fields import Function
 from lambda_src.run.metrics import DIMENSION, NAMESPACE, UNITS
 
 PERIOD = Duration.minutes(5)
@@ -37,7 +38,7 @@ class Dashboard(Construct):
         construct_id: str,
         *,
         job: str,
-        functions: Mapping[str, lambda_.Function],
+        functions: Mapping[Function, lambda_.Function],
         alarm_email: str | None,
     ) -> None:
         super().__init__(scope, construct_id)

@@ -10,6 +10,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 from msgspec import Struct
 
+from lambda_src.fields import Function
 from lambda_src.settings import to_environment
 from stacks.assets import code_of
 from stacks.builds import ROOT
@@ -61,7 +62,7 @@ class Functions(Construct):
 
     def function(
         self,
-        handler: str,
+        handler: Function,
         environment: Struct,
         *,
         memory_mb: int,

@@ -9,8 +9,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from lambda_src.fields import FUNCTIONS, Function
 from lambda_src.settings import (
-    FUNCTIONS,
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,
     LOG_RESULTS_TIMEOUT_S,
@@ -96,7 +96,7 @@ class MapReduceJob(Construct):
                 _allow(reader, ["kms:Decrypt"], [inputs_key])
         self.dropped_events = DroppedEvents(self, "DroppedEvents", self.parse_file).queue
         self.reserves = reserved_concurrency is not None
-        self.by_name: dict[str, lambda_.Function] = {name: getattr(self, name) for name in FUNCTIONS}
+        self.by_name: dict[Function, lambda_.Function] = {name: getattr(self, name) for name in FUNCTIONS}
 
     def _make_parse_block(
         self, memory_mb: int, timeout_s: int, reserved_concurrency: int | None

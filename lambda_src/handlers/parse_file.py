@@ -17,7 +17,7 @@ from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.aws.s3 import check_key, open_bucket
 from lambda_src.drivers import Driver
 from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidRequest, MemoryExceeded
-from lambda_src.fields import RunId
+from lambda_src.fields import Function, RunId
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Job, Measured
 from lambda_src.run import metrics, plan
@@ -63,7 +63,7 @@ from lambda_src.wire.requests import (
 )
 from lambda_src.wire.source import Source
 
-TIMEOUTS_S = {
+TIMEOUTS_S: Mapping[str, int] = {
     "parse_block": PARSE_BLOCK_TIMEOUT_S,
     "get_all_occurrences": GET_ALL_OCCURRENCES_TIMEOUT_S,
     "get_occurrences": GET_OCCURRENCES_TIMEOUT_S,
@@ -219,7 +219,7 @@ class _Functions:
         return self._driver("log_results", LogResultsReport)
 
     @property
-    def warm(self) -> Driver[str]:
+    def warm(self) -> Driver[Function]:
         return Invocations(self._functions, lambda name: self._invocation(name, WarmRequest()), Warmed)
 
     @property
@@ -227,10 +227,10 @@ class _Functions:
         own = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
         return Invocations(self._functions, lambda request: Invocation(own, request, 0.0), None)
 
-    def _driver(self, function: str, answer: type[Struct]) -> Driver[Any]:
+    def _driver(self, function: Function, answer: type[Struct]) -> Driver[Any]:
         return Invocations(self._functions, partial(self._invocation, function), answer)
 
-    def _invocation(self, function: str, request: Struct) -> Invocation:
+    def _invocation(self, function: Function, request: Struct) -> Invocation:
         return Invocation(getattr(self._settings, f"{function}_function"), request, TIMEOUTS_S[function])
 
 

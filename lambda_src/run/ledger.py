@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from lambda_src.errors import BudgetExceeded, FanfoldError
+from lambda_src.fields import Function
 from lambda_src.map_reduce import Ended
 from lambda_src.outcomes import CALL_COUNTS
 from lambda_src.run.prices import ITEMS, dollars, prices_of
@@ -30,7 +31,7 @@ class Watch:
 
     def __init__(
         self,
-        function: str,
+        function: Function,
         name: Callable[[Any], str],
         keep: Callable[[Call], None],
         progress: Callable[[int, int, int, float], None] = lambda *_: None,
@@ -110,7 +111,7 @@ class Ledger:
         self._nested_at: float | None = None
         self._note_progress("", 0, 0, 0, 0.0)
 
-    def watch(self, function: str, name: Callable[[Any], str]) -> Watch:
+    def watch(self, function: Function, name: Callable[[Any], str]) -> Watch:
         """The observer of a fan-out over ``function``."""
         return Watch(function, name, self.keep, partial(self._note_progress, function))
 
@@ -123,7 +124,7 @@ class Ledger:
             self._memory_mb[call.function] = call.usage.memory_mb
         _add(call, self._memory_of(call.function), self._used, self._estimated)
 
-    def lost(self, function: str, task: str, started_at: float) -> None:
+    def lost(self, function: Function, task: str, started_at: float) -> None:
         """Note a call that succeeded after ``started_at``, but whose answer was lost."""
         error = "Its answer was lost."
         self.keep(Call(function, task, 1, started_at, started_at, time.time(), "given_up", error))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+from lambda_src.fields import Function
 from lambda_src.input.addresses import Addresses, Listing
 from lambda_src.input.blocks import split
 from lambda_src.input.findings import CONCERNS, INVALID_UTF8, Findings
@@ -100,8 +101,8 @@ class _Blocks:
     ) -> None:
         """Map all other blocks, and start the functions of the next stage meanwhile."""
         run, ledger = self._run, self._run.ledger
-        next_functions = ["get_all_occurrences", "log_results", *["get_occurrences"] * run.record.shards]
-        warming = Warming(functions.warm, next_functions)
+        reducers: list[Function] = ["get_occurrences"] * run.record.shards
+        warming = Warming(functions.warm, ["get_all_occurrences", "log_results", *reducers])
         ledger.expect(warming.end)
 
         def tick() -> None:

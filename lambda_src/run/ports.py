@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from lambda_src.drivers import Calls
+from lambda_src.fields import Function
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Measured
 from lambda_src.telemetry.calls import Trace, Usage
@@ -71,7 +72,7 @@ class Functions(Protocol):
         """Logs the results of the run."""
 
     @property
-    def warm(self) -> Calls[str, Warmed]:
+    def warm(self) -> Calls[Function, Warmed]:
         """Starts an environment of the function of this name."""
 
     @property

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from lambda_src.drivers import Call as Started
 from lambda_src.drivers import Calls, Finished, driver_of
 from lambda_src.errors import Throttled
+from lambda_src.fields import Function
 from lambda_src.outcomes import Outcome
 from lambda_src.telemetry.calls import Call, error_text
 from lambda_src.wire.reports import Warmed
@@ -23,7 +24,7 @@ PATIENCE_S = 1.0
 class Warming:
     """Calls ``functions`` only to start them. Failures of these calls do not fail the run."""
 
-    def __init__(self, warm: Calls[str, Warmed], functions: Sequence[str]) -> None:
+    def __init__(self, warm: Calls[Function, Warmed], functions: Sequence[Function]) -> None:
         self._driver = driver_of(warm)
         self._functions = functions
         self._started: set[Started] = set()

@@ -311,7 +311,8 @@ def test_a_lost_copy_is_given_up_at_the_end_and_its_connection_is_not_used_again
 def test_what_warms_up_is_given_up_with_its_run(service: Service, functions: Connections) -> None:
     ended = answered_late(service)
     warming = Warming(
-        Invocations(functions, lambda name: Invocation(name, WarmRequest(), 60), Warmed), ["f", "g"]
+        Invocations(functions, lambda name: Invocation(name, WarmRequest(), 60), Warmed),
+        ["log_results", "get_occurrences"],
     )
     warming.begin_once(spare_concurrency=2)
     while len(service.requests) < 2:
@@ -319,7 +320,7 @@ def test_what_warms_up_is_given_up_with_its_run(service: Service, functions: Con
     ended.set()
     calls = warming.end()
     assert [call.outcome for call in calls] == ["given_up", "given_up"]
-    assert [call.function for call in calls] == ["f", "g"]
+    assert [call.function for call in calls] == ["log_results", "get_occurrences"]
     assert warming.end() == []
 
 

@@ -132,9 +132,11 @@ def test_jobs_do_not_import_each_other() -> None:
         assert others <= {own}, path
 
 
-def test_the_stack_knows_only_settings_keys_and_the_names_of_jobs_and_metrics() -> None:
+def test_the_stack_knows_only_settings_keys_and_the_names_of_functions_jobs_and_metrics() -> None:
     for path in (ROOT / "stacks").glob("*.py"):
         assert {name[1:3] for name in imports(path) if name[0] == "lambda_src"} <= {
+            ("fields", "FUNCTIONS"),
+            ("fields", "Function"),
             ("job", "load"),
             ("job", "names"),
             ("job", "Job"),

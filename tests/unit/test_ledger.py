@@ -167,7 +167,7 @@ def test_the_calls_that_a_call_made_are_in_the_trace_too() -> None:
 
 def test_times_are_those_of_the_day_and_errors_are_short() -> None:
     calls: list[Call] = []
-    watch = Watch("f", str, calls.append)
+    watch = Watch("parse_block", str, calls.append)
     watch.ended(ended(LogResultsReport(1)))
     watch.ended(ended(None, AccessDenied("x" * 10_000)))
     first, second = calls

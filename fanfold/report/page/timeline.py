@@ -14,11 +14,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fanfold.safe_text import visible
+from lambda_src.fields import Function
 from lambda_src.map_reduce import STRAGGLER_FACTOR
 from lambda_src.outcomes import OUTCOMES
 from lambda_src.telemetry.calls import Call, Trace
 
-COORDINATORS = frozenset({"parse_file", "get_all_occurrences"})
+COORDINATORS: frozenset[Function] = frozenset({"parse_file", "get_all_occurrences"})
 """Functions that only wait for others, so percentiles and concurrency do not count them."""
 
 STRAGGLER_MIN_CALLS = 10
