@@ -10,7 +10,7 @@ import msgspec
 
 from lambda_src.job import Owned, Shards, load
 from lambda_src.run.prices import ITEMS, dollars, prices_of
-from lambda_src.run.proof import lines_written
+from lambda_src.run.ranges import lines_written
 from lambda_src.run.summary import summarize
 from lambda_src.store.digests import DIGEST_BYTES
 from lambda_src.telemetry.calls import Call, Trace, Usage

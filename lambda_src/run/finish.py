@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from lambda_src.errors import JobContractViolated
 from lambda_src.job import Context, Job
-from lambda_src.run.proof import Written
+from lambda_src.run.ranges import Written
 from lambda_src.wire.reports import PartReport
 
 

@@ -1,14 +1,13 @@
 """The checks by which a run is exact or fails: each unit is owned once, each observation counted once."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from lambda_src.errors import ConservationBroken
 from lambda_src.input.ownership import check_chain
 from lambda_src.job import Job, Span
-from lambda_src.store.digests import digest_at
-from lambda_src.wire.reports import BlockReport, Manifest, PartReport, Range, ShardReport
+from lambda_src.run.ranges import Written, lines_written, written
+from lambda_src.wire.reports import Manifest, PartReport, ShardReport
 
 
 def check_mapped(job: Job, manifest: Manifest) -> None:
@@ -35,37 +34,6 @@ def check_left_out(manifest: Manifest) -> None:
 def left_out_of(manifest: Manifest) -> list[Span]:
     """The bytes of the objects that the blocks left out."""
     return sorted({span for block in manifest.blocks for span in block.left_out})
-
-
-class Written(NamedTuple):
-    """What the blocks wrote for a reducer, or what that has read: the number of blobs, the sum of the digests
-    of the lines, which identifies them in any order, and their observations. Versions without digests have
-    an empty sum."""
-
-    blobs: int
-    lines: str
-    observed: int
-
-
-def written(blocks: Sequence[BlockReport], shard: int) -> Written:
-    """What ``blocks`` wrote for ``shard``."""
-    observed = sum(block.observed_in_shard(shard) for block in blocks)
-    return Written(len(blocks), lines_written([shard], blocks), observed)
-
-
-def written_at(ranges: Sequence[Range]) -> Written:
-    """What the blocks wrote at ``ranges``."""
-    return Written(len(ranges), _sum(one.digest for one in ranges), sum(one.observed for one in ranges))
-
-
-def lines_written(shards: Sequence[int], blocks: Iterable[BlockReport]) -> str:
-    """The sum of the digests of the lines of these ``shards`` in all ``blocks``."""
-    return _sum(digest_at(shard, block.line_digests) for block in blocks for shard in shards)
-
-
-def _sum(digests: Iterable[bytes]) -> str:
-    every = list(digests)
-    return f"{sum(map(int.from_bytes, every)):x}" if every and all(every) else ""
 
 
 def check_reducer(name: str, read: Written, wrote: Written) -> None:

@@ -1,7 +1,8 @@
-"""Where the blobs have the lines of each shard."""
+"""Where the blobs have the lines of each shard, and what these hold."""
 
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from lambda_src.store.digests import digest_at
 from lambda_src.store.keys import variant
@@ -37,3 +38,34 @@ def _range(block: BlockReport, shard: int, start: int) -> Range:
         variant(block.left_out),
         block.observed_in_shard(shard),
     )
+
+
+class Written(NamedTuple):
+    """What the blocks wrote for a reducer, or what that has read: the number of blobs, the sum of the digests
+    of the lines, which identifies them in any order, and their observations. Versions without digests have
+    an empty sum."""
+
+    blobs: int
+    lines: str
+    observed: int
+
+
+def written(blocks: Sequence[BlockReport], shard: int) -> Written:
+    """What ``blocks`` wrote for ``shard``."""
+    observed = sum(block.observed_in_shard(shard) for block in blocks)
+    return Written(len(blocks), lines_written([shard], blocks), observed)
+
+
+def written_at(ranges: Sequence[Range]) -> Written:
+    """What the blocks wrote at ``ranges``."""
+    return Written(len(ranges), _sum(one.digest for one in ranges), sum(one.observed for one in ranges))
+
+
+def lines_written(shards: Sequence[int], blocks: Iterable[BlockReport]) -> str:
+    """The sum of the digests of the lines of these ``shards`` in all ``blocks``."""
+    return _sum(digest_at(shard, block.line_digests) for block in blocks for shard in shards)
+
+
+def _sum(digests: Iterable[bytes]) -> str:
+    every = list(digests)
+    return f"{sum(map(int.from_bytes, every)):x}" if every and all(every) else ""

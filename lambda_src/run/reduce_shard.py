@@ -8,8 +8,8 @@ from lambda_src.errors import BlobDamaged, InvalidRequest, JobContractViolated
 from lambda_src.job import MAX_REDUCED_BYTES, Job
 from lambda_src.map_reduce import fan_out
 from lambda_src.run.finish import finish
-from lambda_src.run.proof import check_mapped, check_reducer, written_at
-from lambda_src.run.ranges import ranges_of
+from lambda_src.run.proof import check_mapped, check_reducer
+from lambda_src.run.ranges import ranges_of, written_at
 from lambda_src.store.blobs import BlobStore
 from lambda_src.telemetry import meter
 from lambda_src.wire.reports import Manifest, Range, Reduced, ShardReport

@@ -8,8 +8,7 @@ from lambda_src.drivers import Calls
 from lambda_src.job import Job
 from lambda_src.map_reduce import Observer, map_reduce
 from lambda_src.run.finish import finish
-from lambda_src.run.proof import Written
-from lambda_src.run.ranges import ranges_by_shard
+from lambda_src.run.ranges import Written, ranges_by_shard
 from lambda_src.wire.codec import encode
 from lambda_src.wire.reports import (
     AllPartsReport,

@@ -9,12 +9,14 @@ import pytest
 from obstore.store import S3Store
 
 from lambda_src.errors import BlobDamaged
+from lambda_src.job import Owned
+from lambda_src.run.ranges import ranges_by_shard, ranges_of
 from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore, header_bytes
 from lambda_src.store.digests import digest_of
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Call, Trace, Usage
 from lambda_src.wire.codec import encode
-from lambda_src.wire.reports import Range
+from lambda_src.wire.reports import BlockReport, Range
 from tests.integration.conftest import BUCKET
 
 LINES = [b'{"a":1}', b"{}", b'{"abc":12}']
@@ -81,6 +83,29 @@ def test_a_line_that_was_changed_is_refused_by_block_and_key(s3: Any, objects: S
         blobs.get(range_of((number + 1) % 3)._replace(digest=b""))
 
 
+def test_a_line_may_hold_newlines_or_nothing(objects: S3Store) -> None:
+    """Nothing takes no request."""
+    lines = [b"", b"two\nlines\n", b""]
+    blobs = BlobStore(objects, BUCKET, "shards")
+    blobs.put(3, b"{}", HEADER_STEP_BYTES, lines)
+    report = BlockReport(
+        3,
+        Owned(0, 9),
+        HEADER_STEP_BYTES,
+        [len(line) for line in lines],
+        [4, 5],
+        {},
+        line_digests=b"".join(map(digest_of, lines)),
+        shard_observations=[0, 9, 0],
+    )
+    ranges = [ranges for (ranges,) in ranges_by_shard([report], 3)]
+    assert ranges == [one for shard in range(3) for one in ranges_of([report], shard)]
+    assert [one.observed for one in ranges] == [0, 9, 0]
+    meter.begin()
+    assert [blobs.get(one) for one in ranges] == lines
+    assert meter.usage().requests == {"s3_gets": 1}
+
+
 def test_the_manifest_comes_back(objects: S3Store) -> None:
     blobs = BlobStore(objects, BUCKET, "manifest-run")
     with pytest.raises(BlobDamaged, match=r"runs/manifest-run/manifest.json is missing"):
@@ -136,10 +161,12 @@ def test_a_large_line_is_neither_joined_to_be_stored_nor_held_twice_to_be_read(s
     """Memory is for what is counted. Three lines of 20 MiB."""
     code = """
 from pathlib import Path
+from lambda_src.job import Owned
+from lambda_src.run.ranges import ranges_by_shard, ranges_of
 from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore
 from lambda_src.store.digests import digest_of
 from lambda_src.aws.s3 import open_bucket
-from lambda_src.wire.reports import Range
+from lambda_src.wire.reports import BlockReport, Range
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) >> 10
 blobs = BlobStore(open_bucket("bucket", ""), "bucket", "large")

@@ -1,5 +1,6 @@
 """The results table through the real DynamoDB client."""
 
+import json
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -66,13 +67,24 @@ def test_parts_come_back_in_order_and_go_together(table: Any) -> None:
     results.delete_parts("me")
 
 
-def test_more_parts_than_a_transaction_or_a_page_holds(table: Any) -> None:
+def test_more_parts_than_a_transaction_or_a_page_holds(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction holds 100 actions and 4 MB."""
+    call, sizes = table.call, []
+
+    def noting(operation: str, request: Any) -> Any:
+        if operation == "TransactWriteItems" and any("Put" in item for item in request["TransactItems"]):
+            sizes.append((len(request["TransactItems"]), len(json.dumps(request))))
+        return call(operation, request)
+
+    monkeypatch.setattr(table, "call", noting)
     job = replace(JOB, part="slot", parts=[str(number) for number in range(250)])
     results = ResultsTable(table, "run", job)
     results.claim(RunRecord(run_id="run", owner="me", started_at=1.0), None)
-    reports = [PartReport(part, 1, 1, {"text": "x" * 8000}) for part in job.parts]
-    for report in reports:
-        results.put_parts([report], "me")
+    reports = [PartReport(part, 1, 1, {"text": "x" * 150 * int(part)}) for part in job.parts]
+    results.put_parts(reports, "me")
+    assert max(actions for actions, _ in sizes) == 100
+    assert all(size < 2_000_000 for _, size in sizes)
+    assert 4 <= len(sizes) < 20
     assert results.get_parts() == reports
     results.delete_parts("me")
     assert results.get_parts() == []
