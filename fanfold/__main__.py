@@ -18,7 +18,7 @@ def main(arguments: Sequence[str]) -> int:
     # Here, because a person may press Ctrl-C while modules are being imported.
     from contextlib import suppress  # noqa: PLC0415
 
-    from fanfold.local_aws.signals import EXIT_STATUS, SIGNALS  # noqa: PLC0415
+    from fanfold.signals import EXIT_STATUS, SIGNALS  # noqa: PLC0415
 
     try:
         try:

@@ -19,7 +19,7 @@ from typing import Any
 import fanfold.cli
 from fanfold import __main__ as entry
 from fanfold.local_aws.processes import started
-from fanfold.local_aws.signals import SIGNALS
+from fanfold.signals import SIGNALS
 
 Work = Callable[[], None]
 

@@ -17,8 +17,8 @@ from unittest import mock
 
 from fanfold.account.deployment import Deployment
 from fanfold.local_aws import state as local_stack
-from fanfold.local_aws.signals import SIGNALS
 from fanfold.local_aws.state import LocalStack, up
+from fanfold.signals import SIGNALS
 
 
 def deployment(job: str) -> Deployment:

@@ -108,7 +108,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     except Exception as error:
         from fanfold.errors import Detached, ExpectedError
-        from fanfold.local_aws.signals import EXIT_STATUS
+        from fanfold.signals import EXIT_STATUS
 
         match error:
             case Detached():

@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fanfold.format import dollars_text
-from fanfold.local_aws.signals import SIGNALS
 from fanfold.runs.run import Progress
+from fanfold.signals import SIGNALS
 from lambda_src.job import BYTES
 from lambda_src.wire.record import RunRecord
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from fanfold.local_aws.signals import SIGNALS
+from fanfold.signals import SIGNALS
 from lambda_src.wire.record import RunWarning
 
 BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fanfold.local_aws.signals import SIGNALS
+from fanfold.signals import SIGNALS
 
 KEPT = 3
 """Number of failed runs whose logs are kept."""

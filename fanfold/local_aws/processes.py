@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from fanfold.local_aws.signals import SIGNALS
+from fanfold.signals import SIGNALS
 
 STOP_TIMEOUT_S = 10.0
 GONE_TIMEOUT_S = 0.5

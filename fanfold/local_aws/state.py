@@ -23,7 +23,7 @@ from fanfold.errors import LocalStackError
 from fanfold.local_aws.assembly import identity
 from fanfold.local_aws.processes import end_group
 from fanfold.local_aws.server import Access, LocalAws, client_environment, serving
-from fanfold.local_aws.signals import SIGNALS
+from fanfold.signals import SIGNALS
 from lambda_src.settings import stack_name
 
 STATE = ROOT / ".build" / "local-aws"

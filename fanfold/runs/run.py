@@ -16,10 +16,10 @@ from fanfold.account.connection import Aws, explain, explain_code
 from fanfold.account.deployment import Deployment
 from fanfold.errors import RunError, UnreadableRun
 from fanfold.jobs import client_job
-from fanfold.local_aws.signals import SIGNALS
 from fanfold.runs.result import as_json
 from fanfold.runs.stored import read_stored
 from fanfold.safe_text import shell_word
+from fanfold.signals import SIGNALS
 from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId

@@ -176,7 +176,7 @@ def test_interrupted_while_it_generates_it_leaves_nothing_behind(private: Path) 
 
 
 @pytest.mark.hostile
-@pytest.mark.parametrize("module", ["fanfold.local_aws.signals", "typer", "boto3", "rich.console", "msgspec"])
+@pytest.mark.parametrize("module", ["fanfold.signals", "typer", "boto3", "rich.console", "msgspec"])
 def test_interrupted_while_it_imports_it_ends_without_a_traceback(private: Path, module: str) -> None:
     python = ("-X", "importtime")
     with client("demo", "--file", __file__, folder=private, python=python) as process:

@@ -169,7 +169,7 @@ def test_only_commands_print(name: str) -> None:
 
 
 def test_reports_do_not_know_where_runs_are_found() -> None:
-    assert not rooms(modules("fanfold", "report"), "fanfold") & {"account", "runs"}
+    assert not rooms(modules("fanfold", "report"), "fanfold") & {"account", "local_aws", "runs"}
 
 
 def test_what_the_client_knows_of_a_job_does_not_know_how_it_is_run_or_drawn() -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from fanfold.checkout import ROOT
-from fanfold.local_aws.signals import Signals
+from fanfold.signals import Signals
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -173,7 +173,7 @@ def check_every_line(number: signal.Signals, fewest: int, *files: str) -> None:
 @pytest.mark.parametrize("number", HANDLED)
 def test_at_no_line_does_a_signal_leave_anything_behind(number: signal.Signals) -> None:
     check_every_line(
-        number, 50, "fanfold/__main__.py", "fanfold/local_aws/signals.py", "fanfold/local_aws/processes.py"
+        number, 50, "fanfold/__main__.py", "fanfold/signals.py", "fanfold/local_aws/processes.py"
     )
 
 
