@@ -21,7 +21,7 @@ MAX_KEY_BYTES = 1024
 
 
 LARGEST_OBJECT_BYTES = 50 * 10**12
-"""What S3 stores at most in one object."""
+"""The size of the largest object that S3 stores."""
 
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]

@@ -24,12 +24,12 @@ ONE_VCPU_MB = 1769
 """At this memory size Lambda gives exactly one vCPU (AWS Lambda developer guide, "Configure memory")."""
 
 NEW_ACCOUNT_MB = 3008
-"""What AWS lets a function of a new account have at most (AWS Lambda developer guide, "Lambda quotas")."""
+"""The most memory of a function in a new account (AWS Lambda developer guide, "Lambda quotas")."""
 
 DEFAULT_JOB = "top_words"
 
 SETTINGS = "fanfold:settings"
-"""Where a template notes the context settings that it was made with, apart from the defaults."""
+"""The metadata of a template that has its context settings, apart from the defaults."""
 
 _VARIABLE_PREFIX = "FANFOLD_"
 
@@ -53,7 +53,7 @@ def stack_name(job: str) -> str:
 
 
 class Outputs(Struct, frozen=True, kw_only=True):
-    """What a deployed stack tells of itself, each under its name in CloudFormation."""
+    """The outputs of a deployed stack, with their names in CloudFormation."""
 
     bucket: str = field(name="BucketName")
     source_bucket: str = field(name="SourceBucketName")

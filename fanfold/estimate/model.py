@@ -90,7 +90,8 @@ class Given(NamedTuple):
 
 
 def plan(given: Given, concurrency: int, wanted: Wanted = NOTHING) -> Plan:
-    """What the run itself would plan: it knows the format of a single object, of others the name."""
+    """The plan that the run itself would choose: it knows the format of a single object, but only the names
+    of several."""
     objects = given.objects
     stored_as = likely_format(
         (one.name, one.bytes, one.format if len(objects) == 1 else None) for one in objects[:LOOKED_AT]
@@ -155,7 +156,7 @@ def curve(given: Given, concurrency: int, *, cold: bool) -> tuple[Modelled, ...]
 
 
 def at_once(quota: int, most: int = MAX_CONCURRENCY) -> int:
-    """How many Lambdas of a run work at once in an account of that quota."""
+    """The number of Lambdas of a run that work at once in an account with that quota."""
     return max(min(quota - ORCHESTRATORS, most), 1)
 
 
@@ -215,9 +216,9 @@ def _obstacle(run: RunModel, archive: Stored | None, archive_s: float, figures: 
 
 
 def tasks_of(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float]) -> list[Task]:
-    """What each block has to do with what begins in it of ``objects``, end to end. Lambdas read the objects
-    of a block ahead; a block that begins inside one looks at its first bytes, unless the request names its
-    format."""
+    """The task of each block, for what begins in it of ``objects``, which are end to end. Lambdas read the
+    objects of a block ahead; a block that begins inside one looks at its first bytes, unless the request
+    names its format."""
     blocks = math.ceil(sum(one.bytes for one in objects) / block_bytes)
     gets, pieces = [0] * blocks, [0] * blocks
     read_bytes, text_bytes, unpack_s = [0.0] * blocks, [0.0] * blocks, [0.0] * blocks

@@ -1,4 +1,4 @@
-"""What a run would take, before anything is spent: shown from the model."""
+"""Shows the estimate of a run, before anything is spent."""
 
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ DECIMALS = {"gb_s": 1, "log_gb": 6}
 """Decimals of amounts that are not whole numbers."""
 
 ARCHITECTURE = "arm64"
-"""The default of a stack."""
+"""The default architecture of a stack."""
 
 
 KMS_ASSUMED = (
@@ -80,7 +80,7 @@ def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> E
 
 
 def show(console: Console, found: Estimate) -> None:
-    """Print it for a person."""
+    """Print the estimate."""
     workload, cold = found.workload, found.cold
     objects = f" in {counted(len(workload.objects), 'object')}" if len(workload.objects) > 1 else ""
     console.print(
@@ -112,7 +112,7 @@ def show(console: Console, found: Estimate) -> None:
 
 
 def as_json(job: str, found: Estimate) -> dict[str, Any]:
-    """The same for programs: dollars and seconds are not rounded."""
+    """The estimate as JSON. Dollars and seconds are not rounded."""
     cold, bound_by = found.cold, found.bound_by
     return {
         "job": job,
@@ -167,7 +167,7 @@ def _run_as_json(run: Modelled) -> dict[str, Any]:
 
 
 def _intermediates(blob_bytes: float, prices: Prices) -> str:
-    """What it costs to keep them, which a run's own bill does not have."""
+    """A sentence on the cost of keeping the intermediates, which is not on a run's bill."""
     return (
         f"Intermediates: {size_text(round(blob_bytes))}, deleted when the run succeeds; if it fails, each "
         f"day that they are kept costs {dollars_text(storage_dollars(blob_bytes, 1, prices))} dollars."
@@ -193,7 +193,7 @@ def cost_warning(workload: Workload, block_units: int, concurrency: int, region:
 
 
 def _too_much(workload: Workload, input_bytes: int, obstacle: str, quota: int, prices: Prices) -> str:
-    """Why no run succeeds, whatever its blocks, and what to do."""
+    """Why no run of the input succeeds, whatever its blocks, and what to do."""
     instead = "make the input smaller"
     if workload.unit == BYTES:
         inputs = _inputs_that_succeed(workload, quota, prices)
@@ -206,7 +206,7 @@ def _too_much(workload: Workload, input_bytes: int, obstacle: str, quota: int, p
 
 
 def _bound(archive: Stored, archive_s: float) -> str:
-    """What limits a run that waits for one archive."""
+    """A sentence on a run that waits for one archive."""
     limit_s = PARSE_BLOCK_TIMEOUT_S - ENGINE["reserve"].value
     text = size_text(round(archive.bytes * archive.ratio))
     near = (
@@ -240,7 +240,7 @@ def _given(workload: Workload, prices: Prices) -> Given:
 
 
 def _inputs_that_succeed(workload: Workload, quota: int, prices: Prices) -> int:
-    """Into how many equal ones the input must be cut, a power of two, for a run of each to succeed."""
+    """The number of equal parts, a power of two, to cut the input into, so that a run of each succeeds."""
     inputs, concurrency = 1, at_once(quota)
     while True:
         inputs *= 2
@@ -309,8 +309,8 @@ def _by_item(run: Modelled) -> Table:
 
 
 def _curve(found: Estimate) -> Table:
-    """Too coarse gains nothing, too fine costs more than it saves. The plan, which may be between two sizes,
-    has a line of its own."""
+    """The curve over block sizes: too coarse gains nothing, too fine costs more than it saves. The plan,
+    which may be between two sizes, has a line of its own."""
     unit = found.workload.unit
     table = Table(box=None, pad_edge=False, header_style="bold")
     in_units = "" if unit == BYTES else f", in {unit}"
