@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lambda_src.errors import CapacityExhausted, ConservationBroken, Transient
-from lambda_src.job import Job
+from lambda_src.job import Job, Shards
 from lambda_src.map_reduce import call_once
 from lambda_src.run.beside import Beside
 from lambda_src.run.ports import Blobs, Functions, Results
@@ -69,11 +69,18 @@ def _reduced(
         # Where parts are shards, results that this owner's reducers have stored count. The rest is reduced
         # from here: if the account allows only two concurrent calls, get_all_occurrences occupies the one its
         # reducers need.
-        stored = run.wait_for(results.get_parts) if request.context.shards.by == "part" else []
+        stored = run.wait_for(results.get_parts)
         log("reduced_without_answer", run_id=record.run_id, stored=len(stored), message=str(error))
-        for report in stored:
-            run.ledger.lost("get_occurrences", f"{job.part} {report.part}", began_at)
+        for name in _names_of_lost(job, request.context.shards, stored):
+            run.ledger.lost("get_occurrences", name, began_at)
         return _reduce_from_here(job, run, request, functions=functions, results=results, stored=stored)
+
+
+def _names_of_lost(job: Job, shards: Shards, stored: Sequence[PartReport]) -> list[str]:
+    """The reducers that must have succeeded for these results to be ``stored``."""
+    if shards.by == "part":
+        return [f"{job.part} {report.part}" for report in stored]
+    return [f"shard {shard}" for shard in range(shards.count if stored else 0)]
 
 
 def _reduce_remotely(

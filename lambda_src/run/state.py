@@ -122,7 +122,7 @@ class Run:
         record.units, record.facts = measured.units, dict(measured.facts)
         if self._found and self._found.etag and not self._found.shards:
             log("resumed_without_shards", run_id=record.run_id, message=OLD_BLOBS)
-        if not (record.block_units and self._found and self._found.shards):
+        if not (self._found and self._found.shards_because):
             self._plan(job, measured, listing)
         record.block_units = bounded_block_units(measured.units, record.block_units)
 

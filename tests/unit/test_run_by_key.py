@@ -174,6 +174,18 @@ def test_a_lost_answer_is_reduced_from_here() -> None:
     assert run.by_key(get_all_occurrences=lost).lines == RIGHT
     assert len(run.asked) == 2 * 5
     assert len(run.table.lengths) == 2
+    assert run.trace
+    given_up = [call.task for call in run.trace.calls if call.outcome == "given_up"]
+    assert [task for task in given_up if task != "warming"] == [f"shard {number}" for number in range(5)]
+
+
+def test_a_run_that_failed_before_it_was_planned_is_planned_when_it_is_resumed() -> None:
+    run = KeyRun()
+    request = ParseFileRequest(key="key", block_bytes=BLOCK_BYTES, shards=3)
+    with pytest.raises(Transient):
+        run.start(request, measure=lambda *_: (_ for _ in ()).throw(Transient("slow")))
+    answer = run.start(ParseFileRequest(key="key"))
+    assert (answer.lines, answer.shards, answer.shard_by) == (RIGHT, 3, "key")
 
 
 def test_a_damaged_range_ends_the_run_and_its_block_alone_is_mapped_again() -> None:
