@@ -69,7 +69,7 @@ bench: .installed ## Measure everything, next to Polars, DuckDB and others: [FIL
 	@python -m benchmarks $${FILE:+"--file=$$FILE"} $${QUICK:+--quick}
 
 .PHONY: fuzz
-fuzz: ## Fuzz the C kernel under AddressSanitizer and UBSan, with cc or CC=compiler: [FUZZ_S=seconds]
+fuzz: ## Fuzz the C code under AddressSanitizer and UBSan, with cc or CC=compiler: [FUZZ_S=seconds]
 	@mkdir -p .build/fuzz
 	$(CC) $(fuzz_options) -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-coverage=trace-pc \
 		-c tests/fuzz/kernel_target.c -o .build/fuzz/kernel_target.o

@@ -28,8 +28,14 @@ SOURCES = sources_of_job(DEFAULT_JOB)
 FOLDER = build_libraries("host", SOURCES)
 sys.path.append(str(FOLDER))
 
+from lambda_src.counts import c_counts, python_counts  # noqa: E402
+from lambda_src.counts.table import Table, Takes  # noqa: E402
+from lambda_src.job import Shards  # noqa: E402
 from lambda_src.jobs.top_words import c_kernel, python_kernel  # noqa: E402
-from lambda_src.jobs.top_words.kernel import CountedLines, Kernel  # noqa: E402
+from lambda_src.jobs.top_words.kernel import CountedWords, Kernel  # noqa: E402
+from lambda_src.jobs.top_words.words import LONGEST  # noqa: E402
+
+BY_LENGTH = Shards("part", LONGEST, "run")
 
 BLOCK_BYTES = 5 << 20
 BLOCKS = 4
@@ -100,32 +106,32 @@ def blocks_of(text: bytes) -> list[bytes]:
     return [text[start : start + BLOCK_BYTES] for start in range(0, len(text), BLOCK_BYTES)]
 
 
-def count(kernel: Kernel, block: bytes) -> CountedLines:
-    counting = kernel.counting()
+def count(kernel: Kernel, block: bytes) -> CountedWords:
+    counting = kernel.counting(BY_LENGTH)
     counting.add(block)
     return counting.lines()
 
 
-def reduce_all(kernel: Kernel, lines: list[list[bytes]]) -> None:
+def reduce_all(table_type: type[Table], lines: list[list[bytes]]) -> None:
     """All parts, each over all blocks."""
-    for part in zip(*lines, strict=True):
-        sums = kernel.sums(kernel.most_words, 0, 1)
-        for line in part:
-            sums.add(line)
-        sums.summed()
+    for part, of_part in enumerate(zip(*lines, strict=True)):
+        table = table_type(LONGEST, ["sum"], Takes(BY_LENGTH, part))
+        for line in of_part:
+            table.add(line, part, 1)
+        table.summed(range(part, part + 1), [0], 10)
 
 
 def measure(text: bytes) -> Measured:
-    kernels = (python_kernel.KERNEL, c_kernel.KERNEL)
+    kernels, tables = (python_kernel.KERNEL, c_kernel.KERNEL), (python_counts.Table, c_counts.Table)
     blocks = blocks_of(text)
-    lines = [count(c_kernel.KERNEL, block).lines for block in blocks]
+    lines = [[line.data for line in count(c_kernel.KERNEL, block).lines] for block in blocks]
     line_bytes = sum(len(line) for lines_of_block in lines for line in lines_of_block)
     measured = Measured([], [], line_bytes / len(text))
     for number in range(ROUNDS):
         block = blocks[number % len(blocks)]
         slow, fast = (seconds(lambda kernel=kernel, block=block: count(kernel, block)) for kernel in kernels)  # type: ignore[misc]
         measured.counted.append((slow / len(block), fast / len(block)))
-        slow, fast = (seconds(lambda kernel=kernel: reduce_all(kernel, lines)) for kernel in kernels)  # type: ignore[misc]
+        slow, fast = (seconds(lambda table=table: reduce_all(table, lines)) for table in tables)  # type: ignore[misc]
         measured.summed.append((slow / len(text), fast / len(text)))
     return measured
 

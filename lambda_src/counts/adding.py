@@ -103,8 +103,8 @@ class Add:
             self._table.add(msgspec.json.encode(piece), part, 1)
         except (BlobDamaged, TypeError, OverflowError, UnicodeEncodeError) as error:
             raise JobContractViolated(
-                "add takes a key that is a str without surrogates, and counts that are int of 64 bits; that of "
-                f"the first column is not negative: {error}"
+                "add takes a key that is a str without surrogates, and counts that are int of 64 bits, the "
+                f"first one not negative: {error}"
             ) from None
 
     def lines(self) -> list[Line]:

@@ -14,7 +14,7 @@ from lambda_src.counts.c_lines import CLines, CShards, c_shards
 from lambda_src.counts.table import EVERY_KEY, KINDS, Limits, Summed, Takes
 from lambda_src.job import Line, Shards
 
-KEYS_BYTES = 640_000_000
+KEYS_BYTES = 636_000_000
 TEXT_BYTES = 400_000_000
 """What a reducer holds: 12 million keys of one column and 33 bytes."""
 

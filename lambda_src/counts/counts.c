@@ -389,10 +389,7 @@ EXPORTED int counts_write(Counts *counts, const Shards *shards) {
 
 /* The lines written so far, by shard and part, their sizes, and the sums of the first column in them. */
 EXPORTED void counts_lines(const Counts *counts, const uint8_t **lines, size_t *sizes, int64_t *observed) {
-    for (size_t i = 0; i < counts->lines.count; i++) {
-        lines[i] = counts->lines.lines[i].data, sizes[i] = counts->lines.lines[i].size;
-        observed[i] = counts->lines.observed[i];
-    }
+    tell_lines(&counts->lines, lines, sizes, observed);
 }
 
 /* Give back the memory of a line, which was copied. */

@@ -328,10 +328,31 @@ SHARED int open_lines(Lines *lines, const Shards *shards, size_t parts) {
     return NO_MEMORY;
 }
 
+/* Lines of `shards` and `parts` with nothing in them, in the memory of those that there were where that suits. */
+SHARED int clear_lines(Lines *lines, const Shards *shards, size_t parts) {
+    if (!lines->lines || parts != lines->parts || shards->count != lines->shards.count ||
+        shards->by_part != lines->shards.by_part) {
+        close_lines(lines);
+        return open_lines(lines, shards, parts);
+    }
+    lines->shards = *shards;
+    for (size_t i = 0; i < lines->count; i++)
+        lines->lines[i].size = 0, lines->observed[i] = 0;
+    return DONE;
+}
+
 /* What is written from here on belongs to new pieces. */
 SHARED void begin_pieces(Lines *lines) {
     for (size_t i = 0; i < lines->count; i++)
         lines->pieces[i] = lines->lines[i].size;
+}
+
+/* Where the lines are, their sizes, and the sums of the first column in them. */
+SHARED void tell_lines(const Lines *lines, const uint8_t **begins, size_t *sizes, int64_t *observed) {
+    for (size_t i = 0; i < lines->count; i++) {
+        begins[i] = lines->lines[i].data, sizes[i] = lines->lines[i].size;
+        observed[i] = lines->observed[i];
+    }
 }
 
 SHARED int end_pieces(Lines *lines) {

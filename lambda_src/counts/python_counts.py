@@ -42,7 +42,7 @@ class Table:
         self._keys: list[dict[str, list[int]]] = [{} for _ in range(parts)]
         self._sums: list[dict[str, int]] = [{} for _ in range(parts)]
         self._held = self._text_bytes = 0
-        self._written = _Written(Shards("key", 1, ""), 0)
+        self._written = Written(Shards("key", 1, ""), 0)
 
     def add(self, data: bytes, first: int, parts: int) -> None:
         lines = data.split(b"\n")
@@ -102,7 +102,7 @@ class Table:
 
     def write(self, shards: Shards) -> None:
         if self._written.is_empty():
-            self._written = _Written(shards, len(self._keys))
+            self._written = Written(shards, len(self._keys))
         for part, keys in enumerate(self._keys):
             self._written.write_keys(part, keys)
         for part, sums in enumerate(self._sums):
@@ -130,7 +130,7 @@ class Table:
         return Summed(totals, self._sums[part], best)
 
 
-class _Written:
+class Written:
     """Lines by shard and part, as far as they are written."""
 
     def __init__(self, shards: Shards, parts: int) -> None:

@@ -1,4 +1,5 @@
-/* What is fuzzed: the kernel, against code that is too simple to share its faults. Memory fails on demand. */
+/* What is fuzzed: the sums of counts and the word kernel, against code that is too simple to share their faults. Memory
+   fails on demand. */
 
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ static void *failing_calloc(size_t count, size_t size) { return fails() ? NULL :
 #define FEWEST_SLOTS 16 /* so that small inputs make tables grow */
 #define realloc failing_realloc
 #define calloc failing_calloc
+#include "../../lambda_src/counts/counts.c"
 #include "../../lambda_src/jobs/top_words/kernel.c"
 #undef realloc
 #undef calloc
@@ -22,24 +24,29 @@ const char *const FUZZ_SEEDS[] = {
     "c\2\377na\xc3\xafve\xe2\x80\x94\xc5\x92uvre naive NA\xc3\x8fVE \xe6\x97\xa5\xe6\x9c\xac \xff\xfe abcdefghijklmnopqrstuvwxyz",
     "c\3\5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbb ccccccccccccccccc",
     "t\1\377x\xc3\xa9y \xc3\xa9 x\n\nx y \xc3\xa9\nz",
-    "s\0\377{\"the\":12,\"cat\":3,\"abcdefghijklmnopqrst\":1}\n{\"the\":1}\n{}",
-    "s\1\377{\"a\":9223372036854775807}\n{\"a\":1,\"b\":2}",
-    "s\1\377{\"a\":1,\"a\":2}",
-    "s\1\377{\"a\":0}",
-    "s\1\377{\"a\":1,\"b\":2}\t{\"a\":1}\t{\"c\":3}",
+    "s\0\377{\"the\":12,\"cat\":3,\"abcdefghijklmnopqrst\":1}\n\1{\"the\":1}\n{\"x\":9}\1\n",
+    "s\0\377{\"a\":9223372036854775807}\n\1{\"a\":1,\"b\":2}\n",
+    "s\0\377{\"a\":1,\"a\":2}\n",
+    "s\0\377{\"a\":-1}\n",
+    "s\3\377{\"a\":1,\"b\":2}\t{\"a\":1}\t{\"c\":3}\n[\"sum\",-5,\"other\",7]",
+    "s\1\377{\"a\":[1,-2],\"b\":[2,9223372036854775807]}\n\1\n{\"a\":[1,-3]}",
+    "s\2\377{\"a\\n\\u001f\\\\\\\"\":[1,2,3]}\n\1{\"a\\n\\u001f\\\\\\\"\":[0,-1,9]}\n",
+    "s\15\377{\"a\":[1,-2],\"b\":[2,7],\"a key of more than sixteen bytes\":[1,1]}\n\1\n{\"a\":[1,-3]}",
+    "s\44\377{\"\xe6\x97\xa5\":7,\"b\":2,\"c\":3}\n",
     "c\12\377the cat the dog caf\xc3\xa9 the cat the dog caf\xc3\xa9",
-    "s\1\377{\"a\":01}",
-    "s\2\3{\"\xe6\x97\xa5\":7,\"b\":2,\"c\":3}",
+    "s\1\377{\"a\":01}\n",
     NULL};
-const char *const FUZZ_TOKENS[] = {"{", "}", "\"", ":", ",", "{}", "\n", "}\t{", "\\", "\\u0041", "\"a\":1", ",\"b\":10", "0",
+const char *const FUZZ_TOKENS[] = {"{", "}", "\"", ":", ",", "{}", "\n", "}\t{", "\\", "\\u0041", "\\u001f", "\\n", "\\\"", "[", "]", "-", "\"a\":[1,2]", "\1", "\"a\":1", ",\"b\":10", "0",
     "18446744073709551615", "18446744073709551616", "99999999999999999999999", " ", "  ", "the", "The", "\xc3\xa9",
     "\xe2\x80\x94", "\x80", "\xff", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xef\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80\x80",
     "\xf4\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "abcdefghijklmnop", "abcdefghijklmnopq", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "@", "[", "`", "AZaz", "\xd0\x96\xd0\x96", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmno", NULL};
 
-#define CHECK(truth) ((truth) ? (void)0 : (fprintf(stderr, "line %d: not " #truth "\n", __LINE__), abort()))
 
 static const Secret SECRET = {{0x0123456789abcdef, 0xfedcba9876543210, 0x0f1e2d3c4b5a6978, 0x8796a5b4c3d2e1f0}};
+#define OTHER {{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93}}
+
+#define CHECK(truth) ((truth) ? (void)0 : (fprintf(stderr, "line %d: not " #truth "\n", __LINE__), abort()))
 
 typedef struct {
     uint8_t text[8192];
@@ -103,45 +110,132 @@ static int simple_is_utf8(const uint8_t *text, size_t bytes) {
     return 1;
 }
 
-/* Whether Python would be given these lines: what sums_add must take, and how much it counts. */
-static int simple_read(const uint8_t *line, size_t bytes, Simple *words, uint64_t *total) {
-    const uint8_t *at = line, *end = line + bytes;
-    if (bytes && end[-1] == '\n')
-        end--;
-    if (at == end || *at++ != '{')
+/* What lines count. */
+enum { SIMPLE_PARTS = 2, SIMPLE_KEYS = 3000 };
+typedef struct {
+    struct {
+        uint8_t text[64], is_name;
+        size_t bytes, part, piece;
+        __int128 counts[3];
+    } key[SIMPLE_KEYS];
+    size_t found, piece;
+} SimpleCounts;
+
+/* Read a string of JSON that has no escapes but those that are needed; 0 if it is none, or too long for this. */
+static int simple_string(const uint8_t **at, const uint8_t *end, uint8_t *text, size_t *bytes) {
+    static const char shorts[] = "\"\"\\\\b\bf\fn\nr\rt\t";
+    *bytes = 0;
+    if (*at == end || *(*at)++ != '"')
         return 0;
-    if (at < end && *at == '}')
-        return at + 1 == end;
-    for (;;) {
-        uint64_t number = 0;
-        size_t digits = 0, known = words->found;
-        if (at == end || *at++ != '"')
+    for (; *at < end && **at != '"'; (*bytes)++) {
+        uint8_t byte = *(*at)++;
+        if (byte < ' ' || *bytes == 64)
             return 0;
-        const uint8_t *word = at;
-        while (at < end && *at != '"')
-            if (*at < 0x20 || *at++ == '\\')
+        if (byte == '\\') {
+            if (*at == end)
                 return 0;
-        if (at == end || at == word || !simple_is_utf8(word, (size_t)(at - word)))
-            return 0;
-        simple_add(words, word, (size_t)(at++ - word));
-        if (words->found == known || at == end || *at++ != ':')
-            return 0;
-        for (; at < end && *at >= '0' && *at <= '9'; digits++) {
-            unsigned __int128 next = (unsigned __int128)number * 10 + (*at++ - '0');
-            if ((!digits && next == 0) || next > INT64_MAX)
-                return 0;
-            number = (uint64_t)next;
+            uint8_t letter = *(*at)++;
+            byte = 0;
+            for (size_t i = 0; i < sizeof shorts - 1; i += 2)
+                if ((uint8_t)shorts[i] == letter)
+                    byte = (uint8_t)shorts[i + 1];
+            if (!byte) {
+                char digits[5] = {0}, again[5];
+                if (letter != 'u' || end - *at < 4)
+                    return 0;
+                memcpy(digits, *at, 4), *at += 4;
+                byte = (uint8_t)strtol(digits, NULL, 16);
+                snprintf(again, sizeof again, "%04x", byte);
+                if (memcmp(again, digits, 4) || byte >= ' ' || (byte && strchr("\b\f\n\r\t", byte)))
+                    return 0;
+            }
         }
-        if (!digits || *total + number < number || *total + number > INT64_MAX || at == end)
+        text[*bytes] = byte;
+    }
+    return *at < end && *(*at)++ == '"' && simple_is_utf8(text, *bytes);
+}
+
+static int simple_number(const uint8_t **at, const uint8_t *end, __int128 *number) {
+    int is_negative = *at < end && **at == '-';
+    const uint8_t *first = *at += is_negative;
+    for (*number = 0; *at < end && **at >= '0' && **at <= '9'; (*at)++)
+        if (*at - first > 30)
             return 0;
-        *total += number;
-        if (*at == '}' && at + 1 == end)
-            return 1;
-        if (*at == '}' && end - at > 3 && at[1] == '\t' && at[2] == '{')
-            words->found = words->used = 0, at += 3;
-        else if (*at++ != ',')
+        else
+            *number = *number * 10 + (**at - '0');
+    if (*at == first || (*first == '0' && (*at > first + 1 || is_negative)))
+        return 0;
+    *number = is_negative ? -*number : *number;
+    return *number <= INT64_MAX && *number >= INT64_MIN;
+}
+
+/* Count a key, or a name. Columns are a sum, a minimum and a maximum. */
+static int simple_combine(SimpleCounts *counts, size_t part, uint8_t is_name, const uint8_t *text, size_t bytes,
+                          const __int128 *numbers) {
+    size_t i = 0;
+    while (i < counts->found && (counts->key[i].part != part || counts->key[i].is_name != is_name ||
+                                 counts->key[i].bytes != bytes || memcmp(counts->key[i].text, text, bytes)))
+        i++;
+    if (i == counts->found) {
+        CHECK(counts->found++ < SIMPLE_KEYS);
+        memcpy(counts->key[i].text, text, bytes);
+        counts->key[i].bytes = bytes, counts->key[i].part = part, counts->key[i].is_name = is_name;
+        memcpy(counts->key[i].counts, numbers, sizeof counts->key[i].counts);
+    } else {
+        __int128 *held = counts->key[i].counts;
+        held[0] += numbers[0];
+        held[1] = numbers[1] < held[1] ? numbers[1] : held[1];
+        held[2] = numbers[2] > held[2] ? numbers[2] : held[2];
+        if (counts->key[i].piece == counts->piece || held[0] > INT64_MAX || held[0] < INT64_MIN)
             return 0;
     }
+    counts->key[i].piece = counts->piece;
+    return 1;
+}
+
+/* Whether the lines of all parts are what counts_write writes: what counts_add must take. */
+static int simple_lines(SimpleCounts *counts, const uint8_t *at, const uint8_t *end, size_t columns) {
+    for (size_t part = 0; part < SIMPLE_PARTS; part++) {
+        if (part && (at == end || *at++ != '\n'))
+            return 0;
+        while (at < end && *at != '\n') {
+            uint8_t opening = *at++, text[64];
+            size_t bytes;
+            counts->piece++;
+            if (opening != '{' && opening != '[')
+                return 0;
+            for (;;) {
+                __int128 numbers[3] = {0};
+                if (!simple_string(&at, end, text, &bytes) || at == end || *at++ != (opening == '{' ? ':' : ','))
+                    return 0;
+                int is_list = opening == '{' && columns > 1;
+                for (size_t i = 0; i < (is_list ? columns : 1); i++)
+                    if ((is_list && (at == end || *at++ != (i ? ',' : '['))) || !simple_number(&at, end, &numbers[i]))
+                        return 0;
+                if ((is_list && (at == end || *at++ != ']')) || (opening == '{' && numbers[0] < 0))
+                    return 0;
+                if (!simple_combine(counts, part, opening == '[', text, bytes, numbers) || at == end)
+                    return 0;
+                if (*at++ == ',')
+                    continue;
+                if (at[-1] != (opening == '{' ? '}' : ']'))
+                    return 0;
+                break;
+            }
+            if (at < end && *at == '\t' && ++at && (at == end || *at == '\n'))
+                return 0;
+        }
+    }
+    return at == end;
+}
+
+/* Whether a string may be too long for simple_string. */
+static int is_too_long(const uint8_t *data, size_t bytes) {
+    size_t run = 0;
+    for (size_t i = 0; i < bytes; i++)
+        if ((run = data[i] == '"' ? 0 : run + 1) > 64)
+            return 1;
+    return 0;
 }
 
 static void *copy_of(const uint8_t *data, size_t size) { /* of exactly that size */
@@ -203,7 +297,9 @@ static void try_counting(const uint8_t *data, size_t size, size_t chunks, int mo
     int status = DONE;
     uint64_t words = 0;
     for (int again = 0; again < 2 && !status; again++) { /* the second time in memory that was used before */
-        counting_clear(counting), words = stretches.found = stretches.used = 0;
+        Shards shards = {OTHER, chunks == 2 ? LONGEST : chunks == 3 ? 3 : 1, chunks == 2};
+        status = counting_begin(counting, &shards);
+        words = stretches.found = stretches.used = 0;
         for (size_t i = 0; i < chunks && !status; i++) {
             size_t from = size * i / chunks, to = size * (i + 1) / chunks, settled, settled_bytes;
             uint8_t *chunk = copy_of(data + from, to - from);
@@ -230,83 +326,129 @@ static void try_counting(const uint8_t *data, size_t size, size_t chunks, int mo
         status = counting_write(counting);
     CHECK(status == DONE || (status == NO_MEMORY && !allocations_left) || (status == SYNTAX && text));
     if (!status) {
-        const uint8_t *lines[LONGEST];
-        size_t sizes[LONGEST];
-        uint64_t observed[LONGEST + 1], total = 0;
+        const uint8_t *lines[LONGEST * 3];
+        size_t sizes[LONGEST * 3];
+        int64_t observed[LONGEST * 3];
+        uint64_t total;
         counting_keep_lines(counting);
-        counting_lines(counting, lines, sizes, observed);
-        for (int i = 0; i < LONGEST; i++) {
-            if (sizes[i] == 2)
-                continue; /* `{}` costs time and tells nothing */
-            Sums *sums = sums_open(&SECRET);
-            if (!sums)
-                break;
-            sums_begin(sums, 100000, SIZE_MAX, 0, 1);
-            size_t failed_at, bytes;
-            uint64_t of_line;
-            const uint8_t *best;
-            uint8_t *line = copy_of(lines[i], sizes[i]);
-            int summed = sums_add(sums, line, sizes[i], &failed_at);
-            int is_no_json = !simple_is_utf8(lines[i], sizes[i]);
-            is_no_json |= text && (memchr(text, '"', text_bytes) || memchr(text, '\\', text_bytes));
-            for (size_t at = 0; at < text_bytes; at++)
-                is_no_json |= text[at] < ' ' && text[at] != '\n';
-            CHECK(summed == DONE || (summed == NO_MEMORY && !allocations_left) || is_no_json);
-            if (!summed && !is_no_json && !sums_best(sums, 10, &best, &bytes, &of_line))
-                CHECK(of_line == observed[i]);
-            total += observed[i];
-            free(line);
-            sums_close(sums);
-            counting_drop_line(counting, (size_t)i);
+        total = counting_lines(counting, lines, sizes, observed);
+        for (size_t i = 0; i < counting->lines.count; i++) {
+            Counts *counts = sizes[i] ? counts_open(&SECRET, 1, 1, (const uint8_t *)"\0") : NULL;
+            total += (uint64_t)observed[i];
+            if (counts) {
+                static const Shards one = {{{0}}, 1, 0};
+                size_t failed_at, keys;
+                int64_t of_line = 0;
+                counts_begin(counts, 100000, SIZE_MAX, 0, 1, &one, 0);
+                uint8_t *line = copy_of(lines[i], sizes[i]);
+                int summed = counts_add(counts, 0, 1, line, sizes[i], &failed_at);
+                int is_no_json = !simple_is_utf8(lines[i], sizes[i]);
+                is_no_json |= text && (memchr(text, '"', text_bytes) || memchr(text, '\\', text_bytes));
+                for (size_t at = 0; at < text_bytes; at++)
+                    is_no_json |= text[at] < ' ' && text[at] != '\n';
+                CHECK(summed == DONE || (summed == NO_MEMORY && !allocations_left) || is_no_json);
+                if (!summed && !is_no_json && !counts_totals(counts, 0, &of_line, &keys))
+                    CHECK(of_line == observed[i]);
+                free(line);
+                counts_close(counts);
+            }
+            counting_drop_line(counting, i);
         }
         if (!text && allocations_left)
-            CHECK(total + observed[LONGEST] == words);
+            CHECK(total == words);
     }
     counting_close(counting);
 }
 
-static void try_summing(const uint8_t *data, size_t size, uint64_t parts) {
-    static Simple words;
-    uint64_t expected = 0, total = 0;
-    int is_damaged = 0, no_memory = 0;
-    Sums *sums = sums_open(&SECRET);
-    if (!sums)
-        return;
-    for (uint64_t part = 0; part < parts && !no_memory; part++) {
-        sums_begin(sums, 3000, SIZE_MAX, part, parts);
-        const uint8_t *at = data, *end = data + size, *best;
-        int status = DONE, is_expected = 1;
-        expected = 0; /* each pass reads all */
-        while (at < end && !status && is_expected) {
-            const uint8_t *newline = memchr(at, '\n', (size_t)(end - at));
-            size_t failed_at = 0, bytes = (size_t)((newline ? newline + 1 : end) - at);
-            uint8_t *line = copy_of(at, bytes);
-            words.found = words.used = 0;
-            status = sums_add(sums, line, bytes, &failed_at);
-            is_expected = simple_read(line, bytes, &words, &expected);
-            CHECK(failed_at <= bytes);
-            free(line);
-            no_memory = status == NO_MEMORY;
-            CHECK(!no_memory || !allocations_left);
-            if (!no_memory && parts == 1)
-                CHECK((status == DONE) == is_expected);
-            CHECK(no_memory || status == DONE || !is_expected);
-            is_damaged |= status != DONE || !is_expected;
-            at += bytes;
-        }
-        size_t bytes;
-        uint64_t of_part;
-        if (!status && !sums_best(sums, 10, &best, &bytes, &of_part)) {
-            total += of_part;
-            uint64_t again = 0;
-            words.found = words.used = 0;
-            CHECK(simple_read(best, bytes, &words, &again));
-            CHECK(again <= of_part && words.found <= 10);
-        } else
-            is_damaged = 1;
+/* Whether what is held of a part is what the simple code has counted. */
+static void check_part(Counts *counts, const SimpleCounts *simple, size_t part, size_t columns) {
+    int64_t totals[3];
+    size_t keys, wanted_keys = 0, bytes;
+    __int128 wanted[3] = {0};
+    for (size_t i = 0; i < simple->found; i++) {
+        if (simple->key[i].part != part || simple->key[i].is_name)
+            continue;
+        const __int128 *numbers = simple->key[i].counts;
+        wanted[0] += numbers[0];
+        wanted[1] = !wanted_keys || numbers[1] < wanted[1] ? numbers[1] : wanted[1];
+        wanted[2] = !wanted_keys || numbers[2] > wanted[2] ? numbers[2] : wanted[2];
+        wanted_keys++;
     }
-    sums_close(sums);
-    CHECK(is_damaged || total == expected);
+    int status = counts_totals(counts, part, totals, &keys);
+    CHECK(status == (wanted[0] > INT64_MAX ? TOO_LARGE : DONE) && keys == wanted_keys);
+    for (size_t i = 0; i < columns && keys && !status; i++)
+        CHECK(totals[i] == wanted[i]);
+    const uint8_t *json;
+    for (size_t column = 0; column < columns; column++)
+        for (size_t top = 0; top < 6; top += 2) {
+            static SimpleCounts best;
+            best.found = best.piece = 0;
+            if (counts_best(counts, part, column, top, &json, &bytes))
+                continue;
+            uint8_t *line = malloc(bytes + 1);
+            if (bytes)
+                memcpy(line, json, bytes);
+            line[bytes] = '\n';
+            CHECK(simple_lines(&best, line, line + bytes + 1, columns) && best.found <= top);
+            for (size_t i = 1; i < best.found; i++) {
+                __int128 before = best.key[i - 1].counts[column], after = best.key[i].counts[column];
+                CHECK(column == 1 ? before <= after : before >= after);
+            }
+            free(line);
+        }
+    if (!counts_names(counts, part, &json, &bytes))
+        CHECK(!bytes || json[bytes - 1] == ']');
+}
+
+/* Add blocks of lines, each ended by \1; check what is summed; write it by `shards`, and add those lines. */
+static void try_summing(const uint8_t *data, size_t size, size_t columns, const Shards *shards, uint64_t passes) {
+    static const uint8_t kinds[3] = {SUM, MIN, MAX};
+    static const Shards one = {{{0}}, 1, 0};
+    static SimpleCounts simple;
+    simple.found = simple.piece = 0;
+    Counts *counts = counts_open(&SECRET, SIMPLE_PARTS, columns, kinds);
+    if (!counts)
+        return;
+    counts_begin(counts, 3000, SIZE_MAX, passes - 1, passes, &one, 0);
+    int status = DONE, is_expected = 1;
+    for (const uint8_t *at = data, *end = data + size, *next; at < end && !status && is_expected; at = next) {
+        const uint8_t *stop = memchr(at, 1, (size_t)(end - at));
+        size_t failed_at, bytes = (size_t)((stop ? stop : end) - at);
+        next = stop ? stop + 1 : end;
+        uint8_t *block = copy_of(at, bytes);
+        status = counts_add(counts, 0, SIMPLE_PARTS, block, bytes, &failed_at);
+        is_expected = simple_lines(&simple, block, block + bytes, columns);
+        CHECK(failed_at <= bytes && (status != NO_MEMORY || !allocations_left));
+        CHECK(status == NO_MEMORY || status == DONE || !is_expected || is_too_long(block, bytes));
+        CHECK(status || is_expected || passes > 1 || is_too_long(block, bytes));
+        is_expected &= !is_too_long(block, bytes);
+        free(block);
+    }
+    const uint8_t *lines[12];
+    size_t sizes[12], keys = 0, again = 0, texts;
+    int64_t observed[12];
+    if (!status && is_expected && passes == 1)
+        for (size_t part = 0; part < SIMPLE_PARTS; part++)
+            check_part(counts, &simple, part, columns);
+    keys = counts_held(counts, &texts);
+    if (!status && is_expected && !counts_write(counts, shards)) {
+        CHECK(!counts_held(counts, &texts));
+        counts_lines(counts, lines, sizes, observed);
+        for (uint64_t shard = 0; shard < shards->count && !status; shard++) {
+            Counts *of_shard = counts_open(&SECRET, SIMPLE_PARTS, columns, kinds);
+            if (!of_shard)
+                break;
+            counts_begin(of_shard, 3000, SIZE_MAX, 0, 1, shards, shard);
+            size_t first = shards->by_part ? shard : shard * SIMPLE_PARTS, failed_at;
+            for (size_t part = 0; part < (shards->by_part ? 1 : SIMPLE_PARTS) && !status; part++)
+                status = counts_add(of_shard, shards->by_part ? shard : part, 1, lines[first + part], sizes[first + part], &failed_at);
+            CHECK(status == DONE || (status == NO_MEMORY && !allocations_left));
+            again += counts_held(of_shard, &texts);
+            counts_close(of_shard);
+        }
+        CHECK(status || !allocations_left || again == keys);
+    }
+    counts_close(counts);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -315,8 +457,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const uint8_t *newline = memchr(data + 3, '\n', size - 3);
     size_t bytes = newline ? (size_t)(newline - data - 3) : size - 3;
     allocations_left = data[2] < 64 ? data[2] : SIZE_MAX;
+    int is_by_part = data[1] / 3 % 4 == 3;
+    Shards shards = {OTHER, is_by_part ? SIMPLE_PARTS : 1 + data[1] / 3 % 4 * 2, is_by_part};
     if (data[0] == 's')
-        try_summing(data + 3, size - 3, 1 + data[1] % 3);
+        try_summing(data + 3, size - 3, 1 + data[1] % 3, &shards, 1 + data[1] / 12 % 3);
     else if (data[0] == 't' && newline)
         try_counting(data + 3, bytes, 1 + data[1] % 4, data[1] / 4 % 3, newline + 1, size - 4 - bytes);
     else

@@ -4,7 +4,10 @@ import itertools
 import json
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,12 +16,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_src.counts import c_counts, library, python_counts
-from lambda_src.counts.library import COUNTS
+from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import EVERY_KEY, KINDS, LEAST, MOST, MOST_NAMES, Limits, Summed, Table, Takes
 from lambda_src.errors import BlobDamaged, JobContractViolated, TooManyDistinct
 from lambda_src.job import Line, Shards
 from stacks.native_library import library_name, sources_of_job
 
+ROOT = Path(__file__).parents[2]
 C, PYTHON = c_counts.Table, python_counts.Table
 BOTH = pytest.mark.parametrize("table", [C, PYTHON])
 
@@ -278,3 +282,50 @@ def test_memory_that_is_used_again_has_forgotten() -> None:
 def test_the_library_is_of_the_source_that_is_here() -> None:
     """After a change of counts.c or counts.h, its new name goes into library.py."""
     assert COUNTS in map(library_name, sources_of_job("top_words"))
+
+
+def in_a_process(code: str) -> str:
+    """What ``code`` prints, with the libraries that these tests have."""
+    found = find_library(COUNTS)
+    assert found
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(found.parent.parent)))}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_a_table_takes_little_more_memory_than_its_keys() -> None:
+    """Where it takes most for each: slots have just become four times as many. An entry has 32 bytes, which
+    makes 53 with its slots."""
+    code = """
+from pathlib import Path
+from lambda_src.counts.c_counts import Table
+def peak_kib():
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+KEYS, LINES = 800_000, 16
+lines = [b"{%s}" % b",".join(b'"%012d":1' % key for key in range(line, KEYS, LINES)) for line in range(LINES)]
+before = peak_kib()
+table = Table(1, ["sum"])
+for line in lines:
+    table.add(line, 0, 1)
+assert table.summed(range(1), [0], 10)[0].totals == [KEYS]
+print((peak_kib() - before) * 1024 // KEYS)
+"""
+    assert 40 < int(in_a_process(code)) < 60
+
+
+def test_too_little_memory_has_a_name() -> None:
+    code = """
+import resource
+from lambda_src.counts.c_counts import Table
+from lambda_src.errors import OutOfMemory
+line = b"{%s}" % b",".join(b'"%020d":1' % key for key in range(200_000))
+table = Table(1, ["sum"])
+mapped = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (mapped + 4_000_000, resource.RLIM_INFINITY))
+try:
+    table.add(line, 0, 1)
+except OutOfMemory as error:
+    print(type(error).__name__)
+"""
+    assert in_a_process(code) == "OutOfMemory"

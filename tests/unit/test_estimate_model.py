@@ -18,13 +18,14 @@ from fanfold.estimate.workload import Stored
 from fanfold.format import MIB
 from fanfold.jobs import column_permutations
 from lambda_src import job
+from lambda_src.counts import c_counts
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.figures import BYTE_BY_BYTE, UNKNOWN, Figures, values_of
 from lambda_src.input.compression import RESERVE_S, STEP_BYTES
 from lambda_src.input.formats import Format
 from lambda_src.input.objects import AHEAD_THREADS
 from lambda_src.job import MAX_LINES_BYTES
-from lambda_src.jobs.top_words import JOB, c_kernel, words
+from lambda_src.jobs.top_words import JOB, words
 from lambda_src.run.figures import ENGINE, figures_of
 from lambda_src.run.model import Blocks, RunModel, even_blocks, passes
 from lambda_src.run.plan import Wanted
@@ -81,7 +82,7 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
     assert of == {
         **{name: figure.value for name, figure in BYTE_BY_BYTE.items()},
         "parts": len(JOB.parts),
-        "distinct": c_kernel.KERNEL.most_words,
+        "distinct": c_counts.limits(1).keys,
         "block_distinct": round(MAX_LINES_BYTES / TOP_WORDS["entry"].value),
         "block_counts": words.SPILL_WORDS,
         "reads_at_once": READS_AT_ONCE,

@@ -127,12 +127,15 @@ class Table:
         self.lengths = {}
 
 
+BY_LENGTH = msgspec.structs.replace(JOB, sharded_by=("part",))
+
+
 class Run:
     """An object of ``blocks`` blocks of ten bytes, each with one word of three letters and one of four."""
 
     def __init__(self, blocks: int) -> None:
         self.table = Table()
-        self.job = JOB
+        self.job = BY_LENGTH
         self.bytes = 10 * blocks
         self.logged = 0
         self.warmed: list[str] = []
@@ -687,7 +690,7 @@ def test_a_reducer_of_other_rules_ends_the_run_too() -> None:
 def test_what_was_cut_off_by_other_rules_is_asked_for_by_those_that_are_deployed() -> None:
     job = Run(blocks=3)
     asked: list[Any] = []
-    job.job = msgspec.structs.replace(JOB, rules="older")
+    job.job = msgspec.structs.replace(BY_LENGTH, rules="older")
     with pytest.raises(FanOutFailed):
         job.run(parse_block=fails_at(job, 1))
     assert job.table.records[-1].rules == "older"
@@ -699,7 +702,7 @@ def test_what_was_cut_off_by_other_rules_is_asked_for_by_those_that_are_deployed
 
 def test_a_finished_run_is_no_answer_by_other_rules() -> None:
     job = Run(blocks=3)
-    job.job = msgspec.structs.replace(JOB, rules="older")
+    job.job = msgspec.structs.replace(BY_LENGTH, rules="older")
     job.run()
     job.job = JOB
     with pytest.raises(RulesChanged, match=r"run_id: the run run has the rules 'older', and the deployed"):

@@ -3,16 +3,16 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
 from lambda_src import map_reduce
+from lambda_src.counts import python_counts
 from lambda_src.errors import CapacityExhausted, FanOutFailed, Throttled, Transient
 from lambda_src.job import Owned
-from lambda_src.jobs.top_words import JOB, python_kernel
-from lambda_src.jobs.top_words.top import add
+from lambda_src.jobs.top_words import JOB
 from lambda_src.run import reduce_shard as module
 from lambda_src.wire.reports import BlockReport, Manifest, PartReport, Range
 from lambda_src.wire.requests import GetOccurrencesRequest
@@ -170,14 +170,14 @@ def test_what_is_read_ahead_is_bounded(
     monkeypatch.setattr(module, "READ_AHEAD_BYTES", 992)
     blobs = Blobs(line_bytes)
 
-    def fold(counts: dict[str, int], more: Mapping[str, int]) -> None:
-        time.sleep(0.0002)  # slower than the reads
-        (block,) = (int(word[1:]) for word in more if word != "of")
-        blobs.folded(block)
-        add(counts, more)
+    class SlowTable(python_counts.Table):
+        def add(self, data: bytes, first: int, parts: int) -> None:
+            time.sleep(0.0002)  # slower than the reads
+            (block,) = (int(word[1:]) for word in msgspec.json.decode(data) if word != "of")
+            blobs.folded(block)
+            super().add(data, first, parts)
 
-    monkeypatch.setattr("lambda_src.jobs.top_words.KERNEL", python_kernel.KERNEL)
-    monkeypatch.setattr("lambda_src.jobs.top_words.top.add", fold)
+    monkeypatch.setattr("lambda_src.counts.table_type", lambda: SlowTable)
     check_sum(blobs, len(line_bytes))
     assert blobs.most_bytes_ahead <= max(992, *line_bytes)
     assert ahead / 2 < blobs.most_ahead <= ahead

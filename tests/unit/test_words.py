@@ -15,9 +15,8 @@ from lambda_src.errors import SourceNotText
 from lambda_src.input import ownership
 from lambda_src.input.blocks import split
 from lambda_src.input.objects import input_of_bytes
-from lambda_src.job import Span
+from lambda_src.job import Shards, Span
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words
-from lambda_src.jobs.top_words import top as top_words
 from lambda_src.jobs.top_words.kernel import Kernel
 from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.jobs.top_words.words import LONGEST
@@ -38,16 +37,16 @@ def counted(
     longer = 0
     source = input_of_bytes([data], "plain")
     for block in split(len(data), block_bytes):
-        counting = kernel.counting()
+        counting = kernel.counting(Shards("part", LONGEST, "run"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ownership, "WINDOW_BYTES", window_bytes)
             source.feed(Span(block.start, block.end), rule, lambda chunk, _, add=counting.add: add(chunk))  # type: ignore[misc]
         lines = counting.lines()
-        for length, (line, observed) in enumerate(zip(lines.lines, lines.words, strict=True), start=1):
-            of_length = msgspec.json.decode(line, type=dict[str, int])
+        for length, line in enumerate(lines.lines, start=1):
+            of_length = msgspec.json.decode(line.data or b"{}", type=dict[str, int])
             assert all(len(word) == length for word in of_length)
-            assert sum(of_length.values()) == observed
-            top_words.add(merged, of_length)
+            assert sum(of_length.values()) == line.observed[length - 1] == sum(line.observed)
+            merged.update(of_length)
         assert len(lines.lines) == LONGEST
         longer += lines.longer_words
     return merged, longer
@@ -160,9 +159,3 @@ def test_words_that_nfc_shortens_are_ranked(kernel: Kernel, letters: int, patter
         oracle.ranked(oracle.count_words(word.encode())),
         int(letters > 20),
     )
-
-
-@given(st.dictionaries(st.text(min_size=1, max_size=3), st.integers(1, 5), max_size=40))
-def test_top_is_the_head_of_the_sorted_counts(counts: dict[str, int]) -> None:
-    ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
-    assert top_words.top(counts) == ordered[:10]

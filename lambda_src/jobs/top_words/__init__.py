@@ -1,24 +1,21 @@
 """The ten most frequent words of each length from 1 to 20.
 
-A part is a length. Its line in a blob is a JSON object that maps each word to its count. A block with more
-words than it holds at once writes several objects with tabs between them, and a word may be in each of them.
-Observations are words. The extra ``longer_words`` counts words of more than 20 code points, the extra
-``native_blocks`` the blocks that the kernel in C has counted, which gives the same answer.
+A part is a length, a key a word. Observations are words. The extra ``longer_words`` counts words of more
+than 20 code points, the extra ``native_blocks`` the blocks that the kernel in C has counted, which gives the
+same answer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from lambda_src.counts import Counted, Sums, counts_job
 from lambda_src.counts.library import find_library
-from lambda_src.errors import TooManyDistinct
 from lambda_src.input.findings import INVALID_UTF8, Tally
-from lambda_src.job import Context, Input, Job, Mapped, Measured, Part, Place, Span
-from lambda_src.jobs.top_words import top
+from lambda_src.job import Context, Input, Measured, Place
 from lambda_src.jobs.top_words.figures import FIGURES
 from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
 from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.jobs.top_words.words import LONGEST, RULES
-from lambda_src.one_part_per_shard import combining, finish, lines_of, reducing
 
 
 def choose_kernel() -> Kernel:
@@ -38,45 +35,28 @@ def measure(source: Input) -> Measured:
     return Measured(source.size_bytes, {"bytes": source.size_bytes})
 
 
-def map_block(block: Span, source: Input, _context: Context) -> Mapped:
-    """Count the words that ``block`` owns. Raises TooManyDistinct, OutOfMemory, SourceNotText."""
-    counting, invalid_bytes = KERNEL.counting(), Tally()
+class Counter:
+    """Counts the words of one block (``counts.Counter``)."""
 
-    def add(chunk: bytes, at: Place) -> None:
-        invalid = counting.add(chunk)
-        invalid_bytes.note(at, invalid.found, len(chunk), invalid.first)
+    def __init__(self, context: Context) -> None:
+        self._counting, self._invalid_bytes = KERNEL.counting(context.shards), Tally()
 
-    owned = source.feed(block, TOKENS, add)
-    counted = counting.lines()
-    extras = {"longer_words": counted.longer_words, "native_blocks": int(KERNEL.is_native)}
-    findings = {INVALID_UTF8: invalid_bytes.finding()}
-    return Mapped(owned, lines_of(counted.lines, counted.words), extras, findings)
+    def add(self, chunk: bytes, at: Place) -> None:
+        """Count the words of a chunk. Raises TooManyDistinct, OutOfMemory."""
+        invalid = self._counting.add(chunk)
+        self._invalid_bytes.note(at, invalid.found, len(chunk), invalid.first)
 
-
-def reduce_length(_length: str, lines: Iterable[bytes]) -> Part:
-    """Sum the counts of one length, and rank them. Raises BlobDamaged, OutOfMemory."""
-    passes = 1
-    while True:
-        try:
-            return _sum(lines, passes)
-        except TooManyDistinct:
-            passes *= 4
+    def lines(self) -> Counted:
+        """What was counted. Raises TooManyDistinct, OutOfMemory."""
+        counted = self._counting.lines()
+        extras = {"longer_words": counted.longer_words, "native_blocks": int(KERNEL.is_native)}
+        return Counted(counted.lines, extras, {INVALID_UTF8: self._invalid_bytes.finding()})
 
 
-def _sum(lines: Iterable[bytes], passes: int) -> Part:
-    """The result, from ``passes`` over the lines, each over some of the words. Raises TooManyDistinct if one
-    has too many."""
-    best: dict[str, int] = {}
-    words = 0
-    for number in range(passes):
-        sums = KERNEL.sums(KERNEL.most_words, number, passes)
-        for line in lines:
-            sums.add(line)
-        summed = sums.summed()
-        words += summed.words
-        best.update(summed.top)
-    ranked = [{"word": word, "count": count} for word, count in top.top(best)]
-    return Part(words, {"words": words, "top_words": ranked})
+def show(_length: str, sums: Sums) -> dict[str, Any]:
+    """The result of one length."""
+    ranked = [{"word": word, "count": counts["words"]} for word, counts in sums.best["words"]]
+    return {"words": sums.totals["words"], "top_words": ranked}
 
 
 def summarize(
@@ -91,18 +71,15 @@ def summarize(
     }
 
 
-LENGTHS = [str(length) for length in range(1, LONGEST + 1)]
-
-JOB = Job(
+JOB = counts_job(
     rules=RULES,
     part="length",
-    parts=LENGTHS,
+    parts=[str(length) for length in range(1, LONGEST + 1)],
+    records=TOKENS,
+    counter=Counter,
+    columns=("words",),
+    show=show,
     measure=measure,
-    map=map_block,
-    combine=combining(LENGTHS, reduce_length),
-    reduce=reducing(LENGTHS, reduce_length),
-    finish=finish,
-    sharded_by=("part",),
     summarize=summarize,
     finds_invalid_utf8=True,
     figures=FIGURES,

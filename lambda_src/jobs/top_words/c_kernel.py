@@ -8,38 +8,29 @@ import functools
 import re
 import unicodedata
 import weakref
-from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint64, c_void_p
-from typing import Any
-
-import msgspec
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
+from typing import Any, NamedTuple
 
 from lambda_src.counts import library
+from lambda_src.counts.c_lines import CLines, CShards, c_shards
 from lambda_src.counts.library import check as _check
 from lambda_src.counts.library import opened as _opened
-from lambda_src.errors import TooManyDistinct
 from lambda_src.input.findings import Invalid
-from lambda_src.job import check_lines
+from lambda_src.job import Shards
 from lambda_src.jobs.top_words import words
-from lambda_src.jobs.top_words.kernel import LIBRARY, CountedLines, Kernel, Summed
+from lambda_src.jobs.top_words.kernel import LIBRARY, CountedWords, Kernel
 from lambda_src.jobs.top_words.letters import is_letter, is_mark
-from lambda_src.jobs.top_words.top import TOP
 from lambda_src.jobs.top_words.words import LONGEST, MAX_RANKED_SPELLING
 
 _KEPT_BYTES = 32 << 20
-"""Memory that has counted this much text, or summed this much of lines, is kept for the next block or part:
-with many words, touching fresh pages costs more than counting into them. Larger memory is freed."""
+"""Memory that has counted this much text is kept for the next block: with many words, touching fresh pages
+costs more than counting into them. Larger memory is freed."""
 
 _kept: list[int] = []
-"""At most one handle of a ``Counting``, cleared."""
-
-_kept_sums: list[int] = []
-"""At most one handle of a ``Sums``."""
+"""At most one handle."""
 
 _SLICE_BYTES = 8 << 20
 """Unicode's rules are applied to this much at once: as text, it is in memory several times."""
-
-MOST_TEXT_BYTES = 400_000_000
-"""The text of one sum's words of more than 16 bytes: 12 million words of 33 bytes."""
 
 FEW_CHARACTERS = 500
 """Different characters that are not letters, in the text of a block. Many languages have no more."""
@@ -50,7 +41,7 @@ _is_mark = functools.lru_cache(1 << 14)(is_mark)
 _pointer, _size = c_void_p, c_size_t
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "counting_open": (_pointer, [c_char_p]),
-    "counting_clear": (None, [_pointer]),
+    "counting_begin": (c_int, [_pointer, POINTER(CShards)]),
     "counting_close": (None, [_pointer]),
     "counting_add": (c_int, [_pointer, c_char_p, _size, POINTER(c_uint64), POINTER(_size)]),
     "counting_stretches": (_size, [_pointer]),
@@ -58,14 +49,9 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "counting_resolve": (c_int, [_pointer, c_char_p, _size]),
     "counting_settle": (c_int, [_pointer, POINTER(_size), POINTER(_size)]),
     "counting_write": (c_int, [_pointer]),
-    "counting_lines": (None, [_pointer, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)]),
+    "counting_lines": (c_uint64, [_pointer, POINTER(_pointer), POINTER(_size), POINTER(c_int64)]),
     "counting_keep_lines": (None, [_pointer]),
     "counting_drop_line": (None, [_pointer, _size]),
-    "sums_open": (_pointer, [c_char_p]),
-    "sums_begin": (None, [_pointer, _size, _size, c_uint64, c_uint64]),
-    "sums_close": (None, [_pointer]),
-    "sums_add": (c_int, [_pointer, c_char_p, _size, POINTER(_size)]),
-    "sums_best": (c_int, [_pointer, _size, POINTER(_pointer), POINTER(_size), POINTER(c_uint64)]),
 }
 """What each function of kernel.c returns and takes."""
 
@@ -76,15 +62,24 @@ def _c() -> ctypes.CDLL:
     return library.load(LIBRARY, _FUNCTIONS)
 
 
+class CountedInC(NamedTuple):
+    """The lines so far, and how many words are too long for them."""
+
+    lines: CLines
+    longer_words: int
+
+
 class Counting:
     """``kernel.Counting``."""
 
-    def __init__(self) -> None:
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
         try:
             self._handle = _kept.pop()
         except IndexError:
             self._handle = _opened(_c().counting_open(library.SECRET))
         self._close = weakref.finalize(self, _c().counting_close, self._handle)
+        _check(_c().counting_begin(self._handle, byref(c_shards(shards))))
         self._bytes = self._unsettled_bytes = 0
 
     def add(self, chunk: bytes) -> Invalid:
@@ -115,63 +110,26 @@ class Counting:
             _check(_c().counting_resolve(self._handle, found, len(found)))
         _check(_c().counting_resolve(self._handle, b"", 0))  # those behind the last one that is not ASCII
 
-    def _write(self) -> tuple[Any, Any, Any]:
-        """The lines so far, their sizes, and what they count."""
+    def _write(self) -> CountedInC:
         _check(_c().counting_write(self._handle))
-        lines, sizes, observed = (c_void_p * LONGEST)(), (c_size_t * LONGEST)(), (c_uint64 * (LONGEST + 1))()
-        _c().counting_lines(self._handle, lines, sizes, observed)
-        check_lines(sizes[:])
-        return lines, sizes, observed
+        lines = CLines.room_for(self._shards, LONGEST)
+        longer_words = _c().counting_lines(self._handle, *lines)
+        lines.check(self._shards, LONGEST)
+        return CountedInC(lines, longer_words)
 
-    def lines(self) -> CountedLines:
+    def lines(self) -> CountedWords:
         self._resolve()
-        lines, sizes, observed = self._write()
+        lines, longer_words = self._write()
         is_kept = not _kept and self._bytes <= _KEPT_BYTES
         if not is_kept:
             _c().counting_keep_lines(self._handle)
-        copies = []
-        for number, (line, size) in enumerate(zip(lines, sizes, strict=True)):
-            copies.append(ctypes.string_at(line, size))
-            if not is_kept:
-                _c().counting_drop_line(self._handle, number)
+        drop = None if is_kept else functools.partial(_c().counting_drop_line, self._handle)
+        copies = lines.copied(self._shards, LONGEST, drop)
         if is_kept:
             self._close.detach()
-            _c().counting_clear(self._handle)
             _kept.append(self._handle)
         del self._handle  # it may count another block now
-        return CountedLines(copies, observed[:LONGEST], observed[LONGEST])
-
-
-class Sums:
-    """``kernel.Sums``."""
-
-    def __init__(self, most: int, part: int, parts: int) -> None:
-        self._most = most
-        try:
-            self._handle = _kept_sums.pop()
-        except IndexError:
-            self._handle = _opened(_c().sums_open(library.SECRET))
-        self._close = weakref.finalize(self, _c().sums_close, self._handle)
-        _c().sums_begin(self._handle, most, MOST_TEXT_BYTES, part, parts)
-        self._bytes = 0
-
-    def add(self, line: bytes) -> None:
-        failed_at = c_size_t()
-        status = _c().sums_add(self._handle, line, len(line), byref(failed_at))
-        if status == library.TOO_MANY:
-            raise TooManyDistinct(f"More than {self._most:,} distinct words do not fit into one sum.")
-        _check(status, failed_at.value)
-        self._bytes += len(line)
-
-    def summed(self) -> Summed:
-        line, line_bytes, total = c_void_p(), c_size_t(), c_uint64()
-        _check(_c().sums_best(self._handle, TOP, byref(line), byref(line_bytes), byref(total)))
-        best = msgspec.json.decode(ctypes.string_at(line, line_bytes.value), type=dict[str, int])
-        if not _kept_sums and self._bytes <= _KEPT_BYTES:
-            self._close.detach()
-            _kept_sums.append(self._handle)
-        del self._handle  # it may sum another part now
-        return Summed(list(best.items()), total.value)
+        return CountedWords(copies, longer_words)
 
 
 def _some_stretches(unclear: int, at: int, end: int) -> bytes:
@@ -219,4 +177,4 @@ def _normalized(words: str) -> str:
     )
 
 
-KERNEL = Kernel(is_native=True, most_words=12_000_000, counting=Counting, sums=Sums)
+KERNEL = Kernel(is_native=True, counting=Counting)

@@ -1,4 +1,4 @@
-/* The word job's inner loops: counting the stretches of a block, and summing lines of counts.
+/* The word job's inner loop: counting the stretches of a block.
 
    python_kernel.py says the same in Python; this is held equal to it, byte for byte. Input is hostile: nothing
    is read past its end, every size is checked, every failure has a status. Unicode stays in Python: this knows
@@ -45,9 +45,8 @@ EXPORTED Counting *counting_open(const Secret *secret) {
     Counting *counting = calloc(1, sizeof *counting);
     if (!counting)
         return NULL;
-    Shards by_length = {{{0}}, LONGEST, 1};
     if (!open_table(&counting->stretches, secret, 1) && !open_table(&counting->words, secret, 1) &&
-        !open_table(&counting->settled, secret, 1) && !open_lines(&counting->lines, &by_length, LONGEST))
+        !open_table(&counting->settled, secret, 1))
         return counting;
     counting_close(counting);
     return NULL;
@@ -58,12 +57,12 @@ static void clear_stretches(Counting *counting) {
     counting->unclear.size = counting->order.size = counting->resolved = 0;
 }
 
-/* Forget what was counted and keep the memory: fresh pages cost more than counting into them. */
-EXPORTED void counting_clear(Counting *counting) {
+/* Forget what was counted, for words to be written to lines of `shards`, and keep the memory: fresh pages cost more
+   than counting into them. */
+EXPORTED int counting_begin(Counting *counting, const Shards *shards) {
     clear_stretches(counting), clear_table(&counting->settled);
-    for (size_t i = 0; i < counting->lines.count; i++)
-        counting->lines.lines[i].size = 0, counting->lines.observed[i] = 0;
     counting->longer_words = 0;
+    return clear_lines(&counting->lines, shards, LONGEST);
 }
 
 /* Eight bytes, ASCII letters in lower case; bit i of the answer tells whether byte i belongs to a stretch. */
@@ -305,7 +304,7 @@ EXPORTED int counting_settle(Counting *counting, size_t *words, size_t *word_byt
     return status;
 }
 
-/* Write the words that are settled, or else those of the stretches, to the lines, as one more object of each where
+/* Write the words that are settled, or else those of the stretches, to the lines, as one more piece of each where
    there are any, and forget them. */
 EXPORTED int counting_write(Counting *counting) {
     if (counting->resolved != entries_in(&counting->stretches))
@@ -334,170 +333,8 @@ EXPORTED int counting_write(Counting *counting) {
     return status;
 }
 
-/* The lines of JSON, each of one object or several with tabs between, with words in the order in which they came, and
-   what each counts; `observed` has one more, of longer words. */
-EXPORTED void counting_lines(const Counting *counting, const uint8_t *lines[LONGEST], size_t sizes[LONGEST],
-                             uint64_t observed[LONGEST + 1]) {
-    for (int i = 0; i < LONGEST; i++) {
-        const Buffer *line = &counting->lines.lines[i];
-        lines[i] = line->size ? line->data : (const uint8_t *)"{}", sizes[i] = line->size ? line->size : 2;
-        observed[i] = (uint64_t)counting->lines.observed[i];
-    }
-    observed[LONGEST] = counting->longer_words;
-}
-
-/* ------------------------------------------------------------------------------ summing */
-
-typedef struct {
-    Table table; /* an entry's mark is the line that it was in last */
-    uint64_t part, parts, total;
-    size_t texts_limit;
-    uint32_t line;
-    Lines best;
-} Sums;
-
-EXPORTED void sums_close(Sums *sums) {
-    close_table(&sums->table);
-    close_lines(&sums->best);
-    free(sums);
-}
-
-/* NULL without memory. */
-EXPORTED Sums *sums_open(const Secret *secret) {
-    Sums *sums = calloc(1, sizeof *sums);
-    Shards one = {{{0}}, 1, 0};
-    if (!sums || (!open_table(&sums->table, secret, 1) && !open_lines(&sums->best, &one, 1)))
-        return sums;
-    sums_close(sums);
-    return NULL;
-}
-
-/* Forget what was summed, keep the memory, and sum at most `limit` words, whose texts, where they do not fit into an
-   entry, have at most `texts_limit` bytes: those that belong to `part` of `parts`. */
-EXPORTED void sums_begin(Sums *sums, size_t limit, size_t texts_limit, uint64_t part, uint64_t parts) {
-    sums->table.slots_mask = FEWEST_SLOTS - 1; /* as few as at first: parts differ more than blocks */
-    clear_table(&sums->table);
-    sums->table.limit = limit, sums->texts_limit = texts_limit;
-    sums->part = part, sums->parts = parts;
-    sums->total = sums->line = 0;
-}
-
-static int add_word(Sums *sums, const Key *key, uint64_t times) {
-    int status = DONE;
-    if (sums->parts > 1 && (key->hash >> 32) % sums->parts != sums->part)
-        return DONE;
-    Entry *word = entry_of(&sums->table, key, &status);
-    if (!word)
-        return status;
-    if (word->mark == sums->line)
-        return TWICE;
-    word->mark = sums->line;
-    if (__builtin_add_overflow(sums->total, times, &sums->total) || sums->total > INT64_MAX)
-        return TOO_LARGE;
-    word->count += (int64_t)times; /* not above the total */
-    return DONE;
-}
-
-/* Where a word ends, at a quote or at what no word has; `all` gets the bits that its bytes have. */
-static inline const uint8_t *end_of_word(const uint8_t *at, const uint8_t *end, uint64_t *all) {
-    for (uint64_t bytes, ends; end - at >= 8; at += 8) {
-        memcpy(&bytes, at, 8);
-        if ((ends = escaped_in(bytes))) {
-            *all |= bytes & (ends ^ (ends - 1));
-            return at + __builtin_ctzll(ends) / 8;
-        }
-        *all |= bytes;
-    }
-    for (; at < end && *at != '"' && *at != '\\' && *at >= ' '; at++)
-        *all |= *at;
-    return at;
-}
-
-/* Add a line as counting_lines writes it, which a newline may follow. On failure, *failed_at is its offset. */
-EXPORTED int sums_add(Sums *sums, const uint8_t *line, size_t bytes, size_t *failed_at) {
-    const uint8_t *at = line, *end = line + bytes;
-    Key keys[BATCH];
-    uint64_t times[BATCH];
-    int status = DONE, more, is_next;
-    *failed_at = 0;
-    if (!++sums->line)
-        return TOO_LARGE;
-    end -= bytes && end[-1] == '\n';
-    if (end - at < 2 || *at++ != '{' || *--end != '}')
-        return SYNTAX;
-    for (more = at < end; more && !status;) {
-        size_t made = 0;
-        is_next = 0; /* object: what comes twice in one is damage */
-        while (made < BATCH && more) {
-            *failed_at = (size_t)(at - line);
-            const uint8_t *word = ++at;
-            if (at >= end || word[-1] != '"')
-                return SYNTAX;
-            uint64_t all = 0;
-            at = end_of_word(word, end, &all);
-            if (end - at < 3 || at[0] != '"' || at[1] != ':' || at[2] < '1' || at[2] > '9')
-                return SYNTAX;
-            if (at == word || ((all & EACH(0x80)) && !is_utf8(word, at)))
-                return SYNTAX;
-            make_key(&keys[made], &sums->table.secret, word, (size_t)(at - word), end);
-            prefetch_slot(&sums->table, &keys[made]);
-            uint64_t number = 0;
-            for (at += 2; at < end && *at >= '0' && *at <= '9'; at++)
-                if (__builtin_mul_overflow(number, 10, &number) ||
-                    __builtin_add_overflow(number, (uint64_t)(*at - '0'), &number))
-                    return TOO_LARGE;
-            times[made++] = number;
-            if (!(more = at < end) || *at++ == ',')
-                continue;
-            if (end - at < 3 || at[-1] != '}' || at[0] != '\t' || at[1] != '{')
-                return SYNTAX;
-            at += 2, is_next = 1;
-            break;
-        }
-        for (size_t i = 0; i < made; i++)
-            prefetch_entry(&sums->table, &keys[i]);
-        for (size_t i = 0; i < made && !status; i++) {
-            *failed_at = (size_t)(keys[i].text - line) - 1;
-            status = add_word(sums, &keys[i], times[i]);
-        }
-        if (!status && sums->table.texts.size > sums->texts_limit)
-            return TOO_MANY;
-        if (is_next && !++sums->line)
-            return TOO_LARGE;
-    }
-    return status;
-}
-
-static int is_before(const Table *table, const Entry *one, const Entry *other) {
-    if (one->count != other->count)
-        return one->count > other->count;
-    size_t shorter = one->bytes < other->bytes ? one->bytes : other->bytes;
-    int order = memcmp(text_of(table, one), text_of(table, other), shorter);
-    return order ? order < 0 : one->bytes < other->bytes;
-}
-
-/* The `top` <= 64 most frequent words as a line of JSON, ties by the order of bytes, which is that of code
-   points; and how often all words occurred. */
-EXPORTED int sums_best(Sums *sums, size_t top, const uint8_t **line, size_t *bytes, uint64_t *total) {
-    const Entry *best[65];
-    size_t found = 0;
-    for (size_t i = 0; i < entries_in(&sums->table); i++) {
-        const Entry *word = entry_at(&sums->table, i);
-        size_t place = found;
-        for (; place && is_before(&sums->table, word, best[place - 1]); place--)
-            best[place] = best[place - 1];
-        best[place] = word;
-        found += found < top;
-    }
-    int status = DONE;
-    sums->best.lines[0].size = 0, sums->best.observed[0] = 0;
-    begin_pieces(&sums->best);
-    for (size_t i = 0; i < found && !status; i++)
-        status = write_entry(&sums->best, 0, &sums->table, best[i], 1);
-    if (status || end_pieces(&sums->best))
-        return NO_MEMORY;
-    const Buffer *written = &sums->best.lines[0];
-    *line = written->size ? written->data : (const uint8_t *)"{}", *bytes = written->size ? written->size : 2;
-    *total = sums->total;
-    return DONE;
+/* The lines by shard and length, whose words are in the order in which they came; the answer counts longer words. */
+EXPORTED uint64_t counting_lines(const Counting *counting, const uint8_t **lines, size_t *sizes, int64_t *observed) {
+    tell_lines(&counting->lines, lines, sizes, observed);
+    return counting->longer_words;
 }

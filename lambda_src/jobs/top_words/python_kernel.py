@@ -1,29 +1,23 @@
 """The kernel in Python: the reference for the one in C, and used where that is not built."""
 
 from collections import Counter
-from typing import Annotated
 
-import msgspec
-
-from lambda_src.errors import BlobDamaged, TooManyDistinct
+from lambda_src.counts.python_counts import Written
 from lambda_src.input.findings import Invalid, invalid_utf8
-from lambda_src.job import check_lines, pieces_of
-from lambda_src.jobs.top_words import top, words
-from lambda_src.jobs.top_words.kernel import CountedLines, Kernel, Summed
+from lambda_src.job import Shards
+from lambda_src.jobs.top_words import words
+from lambda_src.jobs.top_words.kernel import CountedWords, Kernel
 from lambda_src.jobs.top_words.words import LONGEST, count_stretches, count_words
-
-_OBJECT = msgspec.json.Decoder(dict[str, Annotated[int, msgspec.Meta(ge=1)]])
 
 
 class Counting:
     """``kernel.Counting``."""
 
-    def __init__(self) -> None:
+    def __init__(self, shards: Shards) -> None:
         self._stretches: Counter[bytes] = Counter()
         self._settled: list[dict[str, int]] = [{} for _ in range(LONGEST)]
         self._unsettled_bytes = 0
-        self._lines = [bytearray() for _ in range(LONGEST)]
-        self._words = [0] * LONGEST
+        self._written = Written(shards, LONGEST)
         self._longer_words = 0
 
     def add(self, chunk: bytes) -> Invalid:
@@ -38,53 +32,25 @@ class Counting:
 
     def _settle(self) -> None:
         """Turn the stretches into words, which frees their memory."""
-        counts = count_words(self._stretches)
-        for settled, more in zip(self._settled, counts.by_length, strict=True):
-            top.add(settled, more)
-        self._longer_words += counts.longer_words
+        found = count_words(self._stretches)
+        for settled, more in zip(self._settled, found.by_length, strict=True):
+            for word, count in more.items():
+                settled[word] = settled.get(word, 0) + count
+        self._longer_words += found.longer_words
         self._stretches.clear()
         self._unsettled_bytes = 0
 
     def _write(self) -> None:
-        """Write the settled words to the lines, as one more object in each that has any."""
+        """Write the settled words to the lines, as one more piece of each that has any."""
         for length, counts in enumerate(self._settled):
-            if counts:
-                line = self._lines[length]
-                line += b"\t" * bool(line) + msgspec.json.encode(counts)
-                self._words[length] += sum(counts.values())
-                counts.clear()
-        check_lines([len(line) or len(b"{}") for line in self._lines])
+            self._written.write_keys(length, {word: [count] for word, count in counts.items()})
+            counts.clear()
+        self._written.check()
 
-    def lines(self) -> CountedLines:
+    def lines(self) -> CountedWords:
         self._settle()
         self._write()
-        return CountedLines([bytes(line or b"{}") for line in self._lines], self._words, self._longer_words)
+        return CountedWords(self._written.lines(), self._longer_words)
 
 
-class Sums:
-    """``kernel.Sums``."""
-
-    def __init__(self, most: int, part: int, parts: int) -> None:
-        self._most, self._part, self._parts = most, part, parts
-        self._counts: dict[str, int] = {}
-
-    def add(self, line: bytes) -> None:
-        for counts in pieces_of(line):
-            self._add_object(counts)
-
-    def _add_object(self, line: memoryview) -> None:
-        try:
-            counts = _OBJECT.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BlobDamaged(f"A line of counts cannot be read ({error}): start the run again.") from None
-        if self._parts > 1:
-            counts = top.part_of(counts, self._part, self._parts)
-        top.add(self._counts, counts)
-        if len(self._counts) > self._most:
-            raise TooManyDistinct(f"More than {self._most:,} distinct words do not fit into one sum.")
-
-    def summed(self) -> Summed:
-        return Summed(top.top(self._counts), sum(self._counts.values()))
-
-
-KERNEL = Kernel(is_native=False, most_words=4_000_000, counting=Counting, sums=Sums)
+KERNEL = Kernel(is_native=False, counting=Counting)
