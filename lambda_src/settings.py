@@ -23,6 +23,9 @@ LOG_RESULTS_TIMEOUT_S = 60
 ONE_VCPU_MB = 1769
 """At this memory size Lambda gives exactly one vCPU (AWS Lambda developer guide, "Configure memory")."""
 
+ACCOUNT_QUOTA = 1000
+"""The concurrent Lambdas of an account that is not new."""
+
 NEW_ACCOUNT_MB = 3008
 """The most memory of a function in a new account (AWS Lambda developer guide, "Lambda quotas")."""
 

@@ -9,7 +9,7 @@ import typer
 from fanfold.cli.options import Job, Local, Profile, Region, whole_number
 from fanfold.cli.session import open_app, open_console
 from fanfold.safe_text import visible
-from lambda_src.settings import DEFAULT_JOB
+from lambda_src.settings import ACCOUNT_QUOTA, DEFAULT_JOB
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -19,24 +19,24 @@ SMALLEST_QUOTA = 2
 SMALLEST_BARE = 1_000_000
 """Smallest size that may have no unit: a smaller one was probably not meant as bytes."""
 
-ACCOUNT_QUOTA = 1000
-"""Concurrent Lambdas of an account that is not new."""
+SourceOrSize = Annotated[
+    str, typer.Argument(metavar="SOURCE|SIZE", help="A size such as 10GB, or what `fanfold run` takes.")
+]
+Quota = Annotated[
+    int,
+    typer.Option(
+        parser=whole_number(SMALLEST_QUOTA),
+        metavar="N",
+        help="How many Lambdas your account may run at once, 2 or more; a new one has 10.",
+    ),
+]
 
 
 def estimate(
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE|SIZE", help="A size such as 10GB, or what `fanfold run` takes.")
-    ],
+    source: SourceOrSize,
     *,
     job: Job = DEFAULT_JOB,
-    quota: Annotated[
-        int,
-        typer.Option(
-            parser=whole_number(SMALLEST_QUOTA),
-            metavar="N",
-            help="How many Lambdas your account may run at once, 2 or more; a new one has 10.",
-        ),
-    ] = ACCOUNT_QUOTA,
+    quota: Quota = ACCOUNT_QUOTA,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     local: Local = False,
     profile: Profile = None,
@@ -45,18 +45,9 @@ def estimate(
     """Estimate the seconds and dollars of a run before you pay for it, by stage and by item. It also says
     how the run divides its work, and why. A SIZE needs no account."""
     from fanfold.estimate.contents import modelled
-    from fanfold.format import parse_size
 
     of_job = modelled(job)
-    size = parse_size(source)
-    if size is not None and size < SMALLEST_BARE and re.fullmatch(r"[0-9.]+", source.strip()):
-        raise typer.BadParameter(
-            f"{source} would be {source} bytes: write a unit, as in {source}GB, or {source}B for bytes."
-        )
-    if size is not None and Path(source).exists():
-        raise typer.BadParameter(
-            f"{source} is both a size and a file: write ./{source} for the file, or {size} for the size."
-        )
+    size = _size(source)
     from fanfold.cli.output import STANDARD_OUTPUT, json_text, show_warnings, write
     from fanfold.estimate import table
     from lambda_src.run.prices import REFERENCE
@@ -85,3 +76,19 @@ def estimate(
 
 def _note(text: str) -> None:
     open_console(to_errors=True).print(visible(text), soft_wrap=True)
+
+
+def _size(source: str) -> int | None:
+    """The size that ``source`` means, if it is one. Raises BadParameter for what could mean two things."""
+    from fanfold.format import parse_size
+
+    size = parse_size(source)
+    if size is not None and size < SMALLEST_BARE and re.fullmatch(r"[0-9.]+", source.strip()):
+        raise typer.BadParameter(
+            f"{source} would be {source} bytes: write a unit, as in {source}GB, or {source}B for bytes."
+        )
+    if size is not None and Path(source).exists():
+        raise typer.BadParameter(
+            f"{source} is both a size and a file: write ./{source} for the file, or {size} for the size."
+        )
+    return size

@@ -21,11 +21,8 @@ from fanfold.runs.source import Local, Object, Objects, Source, parse
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, OnBadObject
 from lambda_src.run.prices import REFERENCE
-from lambda_src.settings import DEFAULT_JOB
+from lambda_src.settings import ACCOUNT_QUOTA, DEFAULT_JOB
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
-
-ACCOUNT_QUOTA = 1000
-"""Concurrent Lambdas of an account that is not new."""
 
 Upload = Callable[[Aws, str, Local], Input | Folder]
 """Stores a local source in a bucket."""
