@@ -146,6 +146,7 @@ class Run:
                 manifest=manifest,
                 version=version("fanfold"),
                 options=self.aws.options,
+                is_local=self.aws.is_local,
             )
         return text.encode()
 

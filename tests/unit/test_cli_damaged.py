@@ -37,6 +37,7 @@ class FakeAws:
     """The table and the bucket of one job's deployment, as boto3's clients and ours see them."""
 
     endpoint_url = None
+    is_local = False
     options = ""
 
     def __init__(self, job: str) -> None:

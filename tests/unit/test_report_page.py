@@ -487,7 +487,7 @@ def test_the_command_survives_a_shell() -> None:
         "fanfold", "run", f"s3://fanfold-input/{key}", "--job", "top_words",
         "--block-bytes", str(RUN.record.block_units), "--concurrency", "4",
     ]  # fmt: skip
-    local = drawn(RUN, options=" --local")
+    local = drawn(RUN, options=" --local", is_local=True)
     assert "fanfold run --local s3://" in local
     assert "aws cloudformation" not in local
     assert "aws cloudformation" in text

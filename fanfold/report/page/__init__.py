@@ -64,6 +64,7 @@ def page(
     manifest: Manifest | None = None,
     version: str = "",
     options: str = "",
+    is_local: bool = False,
     trace_error: str = "",
 ) -> str:
     """The report of a run of ``job``, a whole HTML document that loads nothing.
@@ -71,7 +72,7 @@ def page(
     A run whose status is RUNNING has died. ``summary`` is what ``summarize`` returned, ``parts`` are the
     reports of its reducers and ``manifest`` those of its blocks: with both, the report recomputes the proof.
     ``trace`` and ``manifest`` are None if the bucket no longer has them; ``trace_error`` says why
-    a trace cannot be read. ``version`` is Fanfold's, ``options`` how the command line names the account.
+    a trace cannot be read. ``version`` is Fanfold's, ``options`` select the account on the command line; it may be the local AWS.
     Raises ReportError if the library that draws the charts is missing.
     """
     the_job = load(job)
@@ -98,7 +99,7 @@ def page(
         bill=bill_of(record, manifest),
         proof=proof_of(the_job, parts, manifest) if result and manifest else None,
         command=_command(job, record, options),
-        is_local="--local" in options.split(),
+        is_local=is_local,
         stack=stack_name(job),
         version=version,
         failures=record.failures[:MOST_FAILURES],
