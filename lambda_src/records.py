@@ -102,12 +102,22 @@ class _Reader:
         self._at_cut = False  # whether ``pending`` is known to begin with a record
 
     def read_on(self) -> None:
-        """Read a chunk more, or find out where the block's own text ends, or that there is no more."""
+        """Read a chunk more, or find out where the block's own text ends, or that there is no more.
+
+        Of the own text, chunks together as long as what is pending: a long record is not copied and searched
+        for each of its chunks.
+        """
         if len(self.pending) > self._rule.longest_bytes + 2 * self._rule.around_bytes:
             raise self._too_long(self.base)  # nobody reads on who has found a cut
-        chunk = next(self._text.own if self.end is None else self._text.beyond, None)
-        if chunk is not None:
-            self.pending += chunk
+        wanted = 1 if self.end is not None else len(self.pending)
+        chunks = [self.pending]
+        for chunk in self._text.own if self.end is None else self._text.beyond:
+            chunks.append(chunk)
+            wanted -= len(chunk)
+            if wanted <= 0:
+                break
+        if len(chunks) > 1:
+            self.pending = b"".join(chunks)
         elif self.end is None:
             self.end = self.base + len(self.pending)
         else:

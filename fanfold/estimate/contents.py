@@ -96,13 +96,12 @@ def contents_in_s3(client: Any, source: Object | Objects) -> Contents:
     kms_requests = {0.0}
 
     def readable(key: str, size: int) -> Readable:
-        def read(start: int, end: int) -> bytes:
+        def read(start: int, end: int) -> list[bytes]:
             answer = client.get_object(Bucket=source.bucket, Key=key, Range=f"bytes={start}-{end - 1}")
             kms_requests.add(
                 _kms_requests(answer.get("ServerSideEncryption"), answer.get("BucketKeyEnabled"))
             )
-            data: bytes = answer["Body"].read()
-            return data
+            return [answer["Body"].read()]
 
         return Readable(f"{S3}{source.bucket}/{key}", size, read)
 
@@ -150,7 +149,7 @@ def input_of(source: Local) -> ObjectsInput:
         address += file.bytes
     return ObjectsInput(
         Addresses(placed),
-        lambda one, start, end: files[one.key].read(start, end),
+        lambda one, start, end: files[one.key].chunks(start, end),
         size_bytes=address,
         objects=len(placed),
     )
@@ -175,10 +174,10 @@ def _files(source: Local) -> Sequence[Path]:
 
 
 def _readable(path: Path) -> Readable:
-    def read(start: int, end: int) -> bytes:
+    def read(start: int, end: int) -> list[bytes]:
         with path.open("rb") as file:
             file.seek(start)
-            return file.read(end - start)
+            return [file.read(end - start)]
 
     return Readable(str(path), path.stat().st_size, read)
 

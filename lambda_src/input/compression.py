@@ -69,6 +69,7 @@ class Archive:
         self.compression = compression
         self._ahead = ahead  # begins at `position - _used`
         self._used = 0
+        self._arriving: Iterator[bytes] = iter(())  # what follows those that are ahead
         self._step_bytes = STEP_BYTES
         self._first = position
         self._unpacked_bytes = 0
@@ -172,13 +173,18 @@ class Archive:
 
     def _fill(self, size: int) -> None:
         """Have ``size`` bytes ahead, if the object has them."""
-        missing = size - (len(self._ahead) - self._used)
-        read_to = self.position + size - missing
-        if missing > 0 and read_to < self._source.bytes:
-            end = min(read_to + max(self._step_bytes, missing), self._source.bytes)
-            self._ahead = self._ahead[self._used :] + self._source.read(read_to, end)
-            self._used = 0
-            self._step_bytes = min(2 * self._step_bytes, WINDOW_BYTES)
+        while (missing := size - (len(self._ahead) - self._used)) > 0:
+            chunk = next(self._arriving, b"")
+            read_to = self.position + size - missing
+            if chunk:
+                self._ahead = self._ahead[self._used :] + chunk
+                self._used = 0
+            elif read_to == self._source.bytes:
+                return
+            else:
+                end = min(read_to + max(self._step_bytes, missing), self._source.bytes)
+                self._arriving = filter(None, self._source.chunks(read_to, end))
+                self._step_bytes = min(2 * self._step_bytes, WINDOW_BYTES)
 
 
 class _Decoder(Protocol):

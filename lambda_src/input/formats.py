@@ -1,11 +1,12 @@
 """The format of an object, detected by its first bytes and not by its name."""
 
+import builtins
 import codecs
 import importlib
 import math
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from lambda_src.errors import SourceNotText
@@ -17,8 +18,9 @@ ENDINGS: Mapping[str, Compression] = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", 
 
 CANNOT_BE_SPLIT = ("gzip", "xz", "zstd")
 """One Lambda must unpack all of such an object; of bzip2, only if it is one stream."""
-Read = Callable[[int, int], bytes]
-"""``read(start, end)``: bytes ``[start, end)`` of one object."""
+
+Read = Callable[[int, int], Iterable[bytes]]
+"""``read(start, end)``: bytes ``[start, end)`` of one object, in chunks, as they arrive."""
 
 
 def no_end() -> float:
@@ -31,8 +33,12 @@ class Readable(NamedTuple):
 
     name: str
     bytes: int
-    read: Read
+    chunks: Read
     remaining_s: Callable[[], float] = no_end
+
+    def read(self, start: int, end: int) -> "builtins.bytes":
+        """Bytes ``[start, end)``."""
+        return b"".join(self.chunks(start, end))
 
 
 LOOK_BYTES = 1 << 10

@@ -9,12 +9,10 @@ from contextlib import contextmanager
 from lambda_src.errors import InvalidRequest, SourceTooLarge
 from lambda_src.input.addresses import Addresses, Listing, Piece, Placed, Portion, addresses_of
 from lambda_src.input.formats import Format, no_end
-from lambda_src.input.ownership import feed_block, first_read
+from lambda_src.input.ownership import Read, feed_block, first_read
 from lambda_src.job import Feed, Owned, Place, Span
 from lambda_src.records import Rule
 from lambda_src.telemetry import meter
-
-Read = Callable[[Placed, int, int], bytes]
 
 AHEAD_THREADS = 32
 AHEAD_BYTES = 64 << 20
@@ -28,10 +26,9 @@ class ObjectsInput:
     """An input of ``size_bytes`` in ``objects`` objects, of which ``addresses`` are all, or those that the
     block touches which is to be fed.
 
-    ``read(object, start, end)`` gives bytes ``[start, end)`` of a pinned object, to several threads at once;
-    ``remaining_s`` tells how much time is left for unpacking. The objects at the addresses ``left_out``
-    are not fed; to ``skip_bad`` objects, ``feed`` raises BadObjects, which names them. Every method raises
-    what ``read`` does, too.
+    ``read`` is called by several threads at once; ``remaining_s`` tells how much time is left for unpacking.
+    The objects at the addresses ``left_out`` are not fed; to ``skip_bad`` objects, ``feed`` raises
+    BadObjects, which names them. Every method raises what ``read`` does, too.
     """
 
     def __init__(
@@ -106,7 +103,7 @@ def input_of_bytes(
     portion = Portion(placed, None) if touched is None else listing.portion(touched)
     return ObjectsInput(
         addresses_of(portion, lambda start, end: listing.body[start:end]),
-        lambda one, start, end: texts[int(one.key)][start:end],
+        lambda one, start, end: [texts[int(one.key)][start:end]],
         size_bytes=address,
         objects=len(texts),
     )
@@ -120,7 +117,7 @@ def _too_large(piece: Piece, most_bytes: int) -> SourceTooLarge:
 def _read_ahead(pieces: Iterable[Piece], read: Read) -> Iterator[Read]:
     """``read``, by which the first bytes of ``pieces``, if these are asked for in order, were read before:
     at most ``AHEAD_BYTES`` that nobody asked for yet."""
-    coming = deque((piece.object, first_read(piece)) for piece in pieces)
+    coming = deque((piece.object, first) for piece in pieces if (first := first_read(piece)))
     ahead: deque[tuple[Placed, Span, Future[bytes]]] = deque()
     ahead_bytes = 0
     threads = ThreadPoolExecutor(AHEAD_THREADS)  # of which none begins before there is work
@@ -133,15 +130,18 @@ def _read_ahead(pieces: Iterable[Piece], read: Read) -> Iterator[Read]:
                 return
             coming.popleft()
             ahead_bytes += end - start
-            ahead.append((one, Span(start, end), threads.submit(read, one, start, end)))
+            ahead.append((one, Span(start, end), threads.submit(whole, one, start, end)))
 
-    def read_one(one: Placed, start: int, end: int) -> bytes:
+    def whole(one: Placed, start: int, end: int) -> bytes:
+        return b"".join(read(one, start, end))
+
+    def read_one(one: Placed, start: int, end: int) -> Iterable[bytes]:
         nonlocal ahead_bytes
         if not ahead or ahead[0][:2] != (one, (start, end)):
             return read(one, start, end)
         try:
             with meter.stage("fetch"):
-                return ahead.popleft()[2].result()
+                return [ahead.popleft()[2].result()]
         finally:
             ahead_bytes -= end - start
             go_on()

@@ -10,12 +10,14 @@ that it finds as far as they unpack, and reports to the byte where its streams a
 The first block begins with the object; from there on ``check_chain`` proves that no beginning was false.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import chain, pairwise
 
 from lambda_src.errors import BAD_OBJECT, ArchiveDamaged, BadObjects, ConservationBroken, CredentialsRefused
 from lambda_src.input.addresses import Piece, Placed
-from lambda_src.input.compression import BZIP2_STREAM, MAGIC_BYTES, STEP_BYTES, WINDOW_BYTES, Archive
+from lambda_src.input.compression import BZIP2_STREAM, MAGIC_BYTES, STEP_BYTES, Archive
+from lambda_src.input.compression import WINDOW_BYTES as HEAD_BYTES
 from lambda_src.input.formats import (
     LOOK_BYTES,
     Compression,
@@ -26,6 +28,12 @@ from lambda_src.input.formats import (
 )
 from lambda_src.job import Feed, Owned, Place, Span
 from lambda_src.records import Rule, Text, feed_records
+
+Read = Callable[[Placed, int, int], Iterable[bytes]]
+"""``read(object, start, end)``: bytes ``[start, end)`` of a pinned object, in chunks, as they arrive."""
+
+WINDOW_BYTES = 256 << 20
+"""The most that is read at once of a plain object: S3's client gives a GET 30 s."""
 
 OVER_READ_BYTES = 1 << 10
 """First read past a block's end; doubled until the last record ends."""
@@ -68,16 +76,18 @@ def check_chain(owned: Iterable[Owned], size: int, unit: str = "bytes") -> None:
         raise ConservationBroken(f"The blocks owned {reached} of {size} {unit}{more}.")
 
 
-def first_read(piece: Piece) -> Span:
-    """The bytes that ``feed_block`` reads first of a piece that begins with its object. They can be read
-    ahead, for many pieces at once."""
-    end = max(min(piece.end + OVER_READ_BYTES, WINDOW_BYTES), LOOK_BYTES)
+def first_read(piece: Piece) -> Span | None:
+    """The bytes that ``feed_block`` reads first of a piece, to look at them, unless it is known to be plain
+    or does not begin with its object. They can be read ahead, for many pieces at once."""
+    if piece.start or piece.object.format == "plain":
+        return None
+    end = max(min(piece.end + OVER_READ_BYTES, HEAD_BYTES), LOOK_BYTES)
     return Span(0, min(end, piece.object.bytes))
 
 
 def feed_block(
     pieces: Sequence[Piece],
-    read: Callable[[Placed, int, int], bytes],
+    read: Read,
     rule: Rule,
     feed: Feed,
     remaining_s: Callable[[], float] = no_end,
@@ -88,8 +98,7 @@ def feed_block(
     """Feed the records that the block of ``pieces``, at least one, owns, in order, in chunks that cut none,
     each with its place. Of the objects at the addresses ``left_out`` it owns its pieces, and reads nothing.
 
-    ``read(object, start, end)`` gives bytes ``[start, end)`` of a pinned object; ``remaining_s`` tells how
-    much time is left for unpacking.
+    ``read`` is called by another thread, too; ``remaining_s`` tells how much time is left for unpacking.
 
     Raises ArchiveDamaged, ArchiveTooLarge, SourceNotText (a record that is too long, an object that is no
     text, zstd that cannot be unpacked), ConservationBroken (a rule that contradicts itself), and what
@@ -128,21 +137,22 @@ def _ignore(_chunk: bytes, _at: Place) -> None:
 
 def _feed_piece(
     piece: Piece,
-    read: Callable[[Placed, int, int], bytes],
+    read: Read,
     rule: Rule,
     feed: Feed,
     remaining_s: Callable[[], float],
 ) -> Owned:
     """Like ``feed_block``, in bytes of the piece's own object."""
 
-    def read_object(start: int, end: int) -> bytes:
+    def read_object(start: int, end: int) -> Iterable[bytes]:
         return read(piece.object, start, end)
 
     source = Readable(piece.object.key, piece.object.bytes, read_object, remaining_s)
-    head = read_object(*first_read(piece)) if piece.start == 0 else b""
+    first = first_read(piece)
+    head = source.read(*first) if first else b""
     compression = piece.object.format
     if not compression:
-        compression = detect_format(source, head or read_object(0, min(LOOK_BYTES, source.bytes)))
+        compression = detect_format(source, head or source.read(0, min(LOOK_BYTES, source.bytes)))
     if compression == "plain":
         return _feed_plain(source, Span(piece.start, piece.end), head, rule, feed)
     archive = Archive(source, compression, 0, head)
@@ -154,49 +164,54 @@ def _feed_piece(
 
 
 def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Feed) -> Owned:
-    """Feed what a block owns of a plain object; ``head`` are its first bytes if the piece has them."""
+    """Feed what a block owns of a plain object; ``head`` are its first bytes if they were read already."""
     begin = max(piece.start - rule.around_bytes, 0)
-    if piece.start:
-        end = min(max(begin + WINDOW_BYTES, piece.start + 1), piece.end + OVER_READ_BYTES, source.bytes)
-        head = source.read(begin, end)
-    windows = _windows(source, begin + len(head), piece.end)
-    rest = b""
+    with closing(_chunks(source, begin + len(head), piece.end)) as chunks:
+        while len(head) < piece.start - begin:
+            head += next(chunks)
+        rest = b""
 
-    def own() -> Iterator[bytes]:
-        nonlocal rest
-        left = piece.end - piece.start
-        for window in chain((head[piece.start - begin :],), windows):
-            rest = window[left:]
-            yield window[:left]
-            left -= len(window)
-            if left <= 0:
-                return
+        def own() -> Iterator[bytes]:
+            nonlocal rest
+            left = piece.end - piece.start
+            for chunk in chain((head[piece.start - begin :],), chunks):
+                rest = chunk[left:]
+                yield chunk[:left]
+                left -= len(chunk)
+                if left <= 0:
+                    return
 
-    def beyond() -> Iterator[bytes]:
-        yield rest
-        yield from windows
+        def beyond() -> Iterator[bytes]:
+            yield rest
+            yield from chunks
 
-    def where(offset: int) -> str:
-        return Place(source.name, piece.start + offset).name()
+        def where(offset: int) -> str:
+            return Place(source.name, piece.start + offset).name()
 
-    def feed_at(chunk: bytes, offset: int) -> None:
-        feed(chunk, Place(source.name, piece.start + offset))
+        def feed_at(chunk: bytes, offset: int) -> None:
+            feed(chunk, Place(source.name, piece.start + offset))
 
-    fed = feed_records(rule, Text(head[: piece.start - begin], own(), beyond(), where), feed_at)
+        fed = feed_records(rule, Text(head[: piece.start - begin], own(), beyond(), where), feed_at)
     return Owned(piece.start + fed.skipped, piece.end + fed.overrun)
 
 
-def _windows(source: Readable, position: int, block_end: int) -> Iterator[bytes]:
-    """The object from ``position`` on: in whole windows up to the block's end, then in growing steps."""
-    step = min(OVER_READ_BYTES, WINDOW_BYTES)
-    while position < source.bytes:
-        if position < block_end:
-            end = min(position + WINDOW_BYTES, block_end + OVER_READ_BYTES, source.bytes)
-        else:
-            end = min(position + step, source.bytes)
-            step = min(2 * step, WINDOW_BYTES)
-        yield source.read(position, end)
-        position = end
+def _chunks(source: Readable, position: int, block_end: int) -> Generator[bytes]:
+    """The object from ``position`` on: in even windows up to the block's end, then in growing steps."""
+    end = max(min(block_end + OVER_READ_BYTES, source.bytes), position)
+    for window in _even(position, end):
+        yield from source.chunks(*window)
+    step = OVER_READ_BYTES
+    while end < source.bytes:
+        step = min(2 * step, HEAD_BYTES)
+        yield from source.chunks(end, min(end + step, source.bytes))
+        end += step
+
+
+def _even(start: int, end: int) -> list[Span]:
+    """``[start, end)`` as the fewest spans of at most ``WINDOW_BYTES``, all about as long."""
+    count = -(-(end - start) // WINDOW_BYTES)
+    cuts = [start + (end - start) * number // count for number in range(count)]
+    return [Span(*pair) for pair in pairwise([*cuts, end])]
 
 
 def _feed_streams(archive: Archive, source: Readable, piece: Span, rule: Rule, feed: Feed) -> Owned:
@@ -258,7 +273,7 @@ def _enter(source: Readable, piece: Span, behind_bytes: int) -> tuple[Archive, b
     beginning that does not unpack may be a false one: then try the one before it.
     """
     at = max(piece.start - STEP_BYTES, 0)
-    head = source.read(at, min(piece.start + WINDOW_BYTES, piece.end + STEP_BYTES, source.bytes))
+    head = source.read(at, min(piece.start + HEAD_BYTES, piece.end + STEP_BYTES, source.bytes))
     if not _any_beginning(source, piece, at, head):
         return None
     damaged = 0
@@ -288,7 +303,7 @@ def _any_beginning(source: Readable, piece: Span, at: int, data: bytes) -> bool:
         if found or read_to >= needed:
             return found is not None
         at = max(read_to - (MAGIC_BYTES - 1), at)
-        data = source.read(at, min(read_to + WINDOW_BYTES, needed))
+        data = source.read(at, min(read_to + HEAD_BYTES, needed))
 
 
 def _beginnings_before(source: Readable, position: int, at: int, data: bytes) -> Iterator[int]:
@@ -298,7 +313,7 @@ def _beginnings_before(source: Readable, position: int, at: int, data: bytes) ->
     while at:
         found = BZIP2_STREAM.finditer(data, 0, position - at + MAGIC_BYTES - 1)
         yield from reversed([at + beginning.start() for beginning in found])
-        step = min(2 * step, WINDOW_BYTES)
+        step = min(2 * step, HEAD_BYTES)
         position, at = at, max(at - step, 0)
         data = source.read(at, min(position + MAGIC_BYTES - 1, source.bytes))
     found = BZIP2_STREAM.finditer(data, 1, position + MAGIC_BYTES - 1)

@@ -39,7 +39,7 @@ def refused(
         bucket = open_bucket(BUCKET, "amazonaws.com")
         if pinning:
             source.pin(bucket, BUCKET, key)
-        source.read(bucket, BUCKET, Placed(0, key, 5, '"e"'), 0, 5)
+        b"".join(source.read(bucket, BUCKET, Placed(0, key, 5, '"e"'), 0, 5))
 
 
 def error(code: str, message: str = "") -> bytes:

@@ -4,7 +4,7 @@ import bz2
 import gzip
 import lzma
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from obstore.store import S3Store
 
 from lambda_src.aws import source
 from lambda_src.aws.s3 import open_bucket
-from lambda_src.errors import SourceChanged, SourceNotFound, SourceNotText
+from lambda_src.errors import SourceChanged, SourceNotFound, SourceNotText, Transient
 from lambda_src.input.addresses import Placed
 from lambda_src.job import Owned, Span
 from lambda_src.records import delimited
@@ -32,8 +32,8 @@ def test_a_pinned_object_is_read_by_range(s3: Any, objects: S3Store) -> None:
     s3.put_object(Bucket=BUCKET, Key="input/text", Body=b"0123456789")
     pinned, one = pin(objects, "input/text")
     assert (pinned.bytes, pinned.bucket, pinned.key, pinned.objects) == (10, BUCKET, "input/text", 1)
-    assert source.read(objects, BUCKET, one, 3, 7) == b"3456"
-    assert source.read(objects, BUCKET, one, 0, 10) == b"0123456789"
+    assert b"".join(source.read(objects, BUCKET, one, 3, 7)) == b"3456"
+    assert b"".join(source.read(objects, BUCKET, one, 0, 10)) == b"0123456789"
 
 
 def test_an_empty_object_is_pinned(s3: Any, objects: S3Store) -> None:
@@ -44,7 +44,7 @@ def test_an_empty_object_is_pinned(s3: Any, objects: S3Store) -> None:
 @pytest.mark.parametrize("key", ["input/a b+c%41.txt", "input/日本語 ü.txt", "input/{x}~#?&=.txt"])
 def test_any_key_is_addressed_as_it_is(s3: Any, objects: S3Store, key: str) -> None:
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"text")
-    assert source.read(objects, BUCKET, pin(objects, key)[1], 0, 4) == b"text"
+    assert b"".join(source.read(objects, BUCKET, pin(objects, key)[1], 0, 4)) == b"text"
 
 
 def test_an_object_that_was_replaced_is_not_read(s3: Any, objects: S3Store) -> None:
@@ -52,10 +52,44 @@ def test_an_object_that_was_replaced_is_not_read(s3: Any, objects: S3Store) -> N
     _, one = pin(objects, "input/text")
     s3.put_object(Bucket=BUCKET, Key="input/text", Body=b"two version")
     with pytest.raises(SourceChanged, match="s3://bucket/input/text was replaced while the run read it"):
-        source.read(objects, BUCKET, one, 0, 3)
+        b"".join(source.read(objects, BUCKET, one, 0, 3))
     s3.delete_object(Bucket=BUCKET, Key="input/text")
     with pytest.raises(SourceNotFound, match="s3://bucket/input/text does not exist"):
-        source.read(objects, BUCKET, one, 0, 3)
+        b"".join(source.read(objects, BUCKET, one, 0, 3))
+
+
+def test_a_read_that_breaks_off_goes_on_where_it_was(
+    objects: S3Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GET has 30 s, and a job may be slower than that: there is no end to it as long as it gets on."""
+    asked: list[int] = []
+
+    def get(_objects: Any, _bucket: str, _key: str, span: tuple[int, int], _wanted: Any) -> Iterator[bytes]:
+        asked.append(span[0])
+        yield b"0123456789"[span[0] : min(span[0] + 3, span[1])]
+        raise Transient("timed out")
+
+    monkeypatch.setattr(source, "_get", get)
+    assert b"".join(source.read(objects, BUCKET, Placed(0, "o", 10, "e"), 1, 10)) == b"123456789"
+    assert asked == [1, 4, 7]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "error"),
+    [([b"0", b""], "timed out"), ([], "answered 0 bytes"), ([b"0" * 11], "answered 11 bytes")],
+)
+def test_a_read_that_does_not_get_on_or_has_too_much_fails(
+    objects: S3Store, monkeypatch: pytest.MonkeyPatch, chunks: list[bytes], error: str
+) -> None:
+    def get(_objects: Any, _bucket: str, _key: str, span: tuple[int, int], _wanted: Any) -> Iterator[bytes]:
+        if span[0] == 0:
+            yield from chunks
+        if chunks:
+            raise Transient("timed out")
+
+    monkeypatch.setattr(source, "_get", get)
+    with pytest.raises(Transient, match=error):
+        list(source.read(objects, BUCKET, Placed(0, "o", 10, "e"), 0, 10))
 
 
 def test_a_versioned_object_that_was_replaced_is_read_as_it_was(s3: Any, objects: S3Store) -> None:

@@ -16,9 +16,9 @@ from tests.texts import ANY_BYTES
 
 
 def told(data: bytes) -> str:
-    def read(start: int, end: int) -> bytes:
+    def read(start: int, end: int) -> list[bytes]:
         assert 0 <= start < end <= len(data), "outside of the object"
-        return data[start:end]
+        return [data[start:end]]
 
     return detect_format(Readable("o", len(data), read), data[:LOOK_BYTES])
 

@@ -2,8 +2,9 @@
 
 import bz2
 import gzip
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from lambda_src.errors import ArchiveTooLarge, InvalidRequest, SourceTooLarge, Transient
 from lambda_src.input.addresses import Addresses, Placed, place
 from lambda_src.input.objects import AHEAD_BYTES, AHEAD_THREADS, ObjectsInput, input_of_bytes
+from lambda_src.input.ownership import Read
 from lambda_src.job import Input, Owned, Place, Span
 from lambda_src.records import delimited
 
@@ -30,7 +32,7 @@ def refuse(*_: Any) -> NoReturn:
     pytest.fail("nobody should ask")
 
 
-def an_input(objects: list[Placed], read: Callable[[Placed, int, int], bytes]) -> ObjectsInput:
+def an_input(objects: list[Placed], read: Read) -> ObjectsInput:
     known = Addresses(objects)
     return ObjectsInput(known, read, size_bytes=known.end, objects=len(objects))
 
@@ -63,12 +65,12 @@ def test_many_small_objects_are_read_at_once_and_fed_in_order() -> None:
     together = threading.Barrier(AHEAD_THREADS, timeout=WAIT_S)
     reads: list[str] = []
 
-    def read(one: Placed, start: int, end: int) -> bytes:
+    def read(one: Placed, start: int, end: int) -> list[bytes]:
         assert (start, end) == (0, one.bytes)
         reads.append(one.key)
         if 0 < int(one.key) <= AHEAD_THREADS:
             together.wait()
-        return f"{one.key}\n".encode()
+        return [f"{one.key}\n".encode()]
 
     objects = placed([6] * 5000)
     chunks: list[bytes] = []
@@ -83,7 +85,7 @@ def test_what_is_read_ahead_is_bounded_in_bytes_and_threads() -> None:
     running = most_running = most_held = held = 0
     fed = threading.Event()
 
-    def read(one: Placed, start: int, end: int) -> bytes:
+    def read(one: Placed, start: int, end: int) -> list[bytes]:
         nonlocal running, most_running, held, most_held
         with lock:
             running += 1
@@ -92,7 +94,7 @@ def test_what_is_read_ahead_is_bounded_in_bytes_and_threads() -> None:
         data = bytes(end - start - 1) + b"\n"
         with lock:
             running -= 1
-        return data
+        return [data]
 
     def feed(chunk: bytes, _at: Place) -> None:
         nonlocal held
@@ -112,11 +114,11 @@ def test_an_error_is_that_of_the_read_and_no_thread_stays(bad: int) -> None:
     before = threading.active_count()
     reads: list[int] = []
 
-    def read(one: Placed, _start: int, _end: int) -> bytes:
+    def read(one: Placed, _start: int, _end: int) -> list[bytes]:
         reads.append(int(one.key))
         if int(one.key) == bad:
             raise Transient(f"S3 did not serve {one.key}")
-        return b"x"
+        return [b"x"]
 
     chunks: list[bytes] = []
     with pytest.raises(Transient, match=f"did not serve {bad:05d}"):
@@ -133,7 +135,7 @@ def test_what_the_job_raises_ends_the_reads_too() -> None:
         raise InvalidRequest("of the job")
 
     with pytest.raises(InvalidRequest, match="of the job"):
-        an_input(placed([1] * 500), lambda *_: b"x").feed(Span(0, 500), LINE, feed)
+        an_input(placed([1] * 500), lambda *_: [b"x"]).feed(Span(0, 500), LINE, feed)
     assert threading.active_count() == before
 
 
@@ -171,7 +173,7 @@ def test_a_bomb_is_refused_for_its_size_as_soon_as_it_has_it() -> None:
 
     source = ObjectsInput(
         Addresses(placed([len(data)])),
-        lambda _, start, end: data[start:end],
+        lambda _, start, end: [data[start:end]],
         size_bytes=len(data),
         objects=1,
         remaining_s=remaining_s,
@@ -193,7 +195,7 @@ def test_an_archive_that_takes_too_long_is_refused_and_plain_bytes_are_not() -> 
     objects = placed([len(text) for text in texts])
     source = ObjectsInput(
         Addresses(objects),
-        lambda one, start, end: texts[int(one.key)][start:end],
+        lambda one, start, end: [texts[int(one.key)][start:end]],
         size_bytes=sum(map(len, texts)),
         objects=2,
         remaining_s=lambda: 9.9,
@@ -201,3 +203,86 @@ def test_an_archive_that_takes_too_long_is_refused_and_plain_bytes_are_not() -> 
     source.feed(Span(len(texts[0]), source.size_bytes), LINE, lambda *_: None)
     with pytest.raises(ArchiveTooLarge, match="00000 takes longer to unpack than a function may run"):
         source.feed(Span(0, 1), LINE, lambda *_: None)
+
+
+def test_text_is_fed_while_the_rest_of_it_arrives() -> None:
+    events: list[str] = []
+
+    def read(_: Placed, _start: int, _end: int) -> Iterator[bytes]:
+        for number in range(3):
+            events.append(f"chunk {number} arrives")
+            yield f"line\n{number}".encode()
+
+    one = Placed(0, "o", 18, "e", "plain")
+    an_input([one], read).feed(
+        Span(0, 18), LINE, lambda chunk, at: events.append(f"{chunk!r} at {at.offset}")
+    )
+    assert events == [
+        "chunk 0 arrives",
+        "b'line\\n' at 0",
+        "chunk 1 arrives",
+        "b'0line\\n' at 5",
+        "chunk 2 arrives",
+        "b'1line\\n' at 11",
+        "b'2' at 17",
+    ]
+
+
+def test_a_read_is_closed_when_the_job_fails() -> None:
+    closed: list[bool] = []
+
+    def read(_: Placed, _start: int, _end: int) -> Iterator[bytes]:
+        try:
+            while True:
+                yield b"line\n"
+        finally:
+            closed.append(True)
+
+    def fail(_chunk: bytes, _at: Place) -> NoReturn:
+        raise InvalidRequest("of the job")
+
+    with pytest.raises(InvalidRequest) as raised:  # which holds the frames
+        an_input([Placed(0, "o", 1 << 30, "e", "plain")], read).feed(Span(0, 1 << 30), LINE, fail)
+    assert closed == [True], raised
+
+
+def test_a_block_of_1_gib_takes_few_reads() -> None:
+    reads: list[tuple[int, int]] = []
+
+    def read(_: Placed, start: int, end: int) -> Iterator[bytes]:
+        reads.append((start, end))
+        return (LINES_OF_1_MIB for _ in range(start, end, 1 << 20))
+
+    one = Placed(0, "o", 1 << 30, "e", "plain")
+    fed = 0
+
+    def feed(chunk: bytes, _at: Place) -> None:
+        nonlocal fed
+        fed += len(chunk)
+
+    assert an_input([one], read).feed(Span(0, 1 << 30), LINE, feed) == Owned(0, 1 << 30)
+    assert fed == 1 << 30
+    assert reads == [(part << 28, (part + 1) << 28) for part in range(4)]
+
+
+LINES_OF_1_MIB = b"a line of 16 b.\n" * (1 << 16)
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(1, 9), min_size=1), st.integers(1, 20))
+def test_long_records_in_small_chunks_are_fed_whole(text: bytes, sizes: list[int], block_bytes: int) -> None:
+    """Chunks are gathered until a record ends: it may take many of them."""
+
+    def read(_: Placed, start: int, end: int) -> Iterator[bytes]:
+        size = itertools.cycle(sizes)
+        while start < end:
+            begin, start = start, min(start + next(size), end)
+            yield text[begin:start]
+
+    source = an_input([Placed(0, "o", len(text), "e", "plain")], read)
+    chunks: list[bytes] = []
+    for start in range(0, len(text), block_bytes):
+        source.feed(
+            Span(start, min(start + block_bytes, len(text))), LINE, lambda chunk, _: chunks.append(chunk)
+        )
+    assert b"".join(chunks) == text
+    assert all(chunk.endswith(b"\n") for chunk in chunks[:-1])

@@ -110,7 +110,7 @@ def packed(how: str, text: bytes, cuts: Sequence[int], zeros: int = 0) -> Stored
 
 
 def is_plain(data: bytes) -> bool:
-    source = Readable("", len(data), lambda start, end: data[start:end])
+    source = Readable("", len(data), lambda start, end: [data[start:end]])
     try:
         return detect_format(source, data[:LOOK_BYTES]) == "plain"
     except SourceNotText:
@@ -140,15 +140,15 @@ class Run:
         self.stored = stored
         self.rule = rule
         self.reads: list[tuple[str, int, int]] = []
-        self.most_bytes = 1 << 62
+        self.most_bytes = self.chunk_bytes = 1 << 62
 
-    def read(self, placed: Placed, start: int, end: int) -> bytes:
+    def read(self, placed: Placed, start: int, end: int) -> list[bytes]:
         data = self.stored[int(placed.key)].data
         assert 0 <= start < end <= len(data), "outside of the object"
         if (start, end) != (0, min(LOOK_BYTES, len(data))):
             assert end - start <= self.most_bytes, "more than a window and what surrounds it"
         self.reads.append((placed.key, start, end))
-        return data[start:end]
+        return [data[at : min(at + self.chunk_bytes, end)] for at in range(start, end, self.chunk_bytes)]
 
     def block(self, start: int, end: int) -> tuple[Owned, list[bytes]]:
         chunks: list[bytes] = []
@@ -162,8 +162,7 @@ class Run:
 
         owned = feed_block(pieces, self.read, self.rule, feed)
         for piece in pieces:
-            if piece.start == 0:
-                first = first_read(piece)
+            if first := first_read(piece):
                 assert (piece.object.key, *first) == next(
                     one for one in self.reads if one[0] == piece.object.key
                 )
@@ -208,24 +207,28 @@ def of_all(kind: Kind, texts: Sequence[bytes]) -> list[bytes | str]:
     OBJECTS,
     st.sampled_from(KINDS),
     st.lists(st.integers(1, 1000), max_size=20),
-    st.tuples(st.integers(10, 200), st.integers(1, 80)),
+    st.tuples(st.integers(10, 200), st.integers(1, 80), st.integers(1, 100)),
     st.booleans(),
 )
-@example([packed("bzip2", b"one two", [1, 2, 2, 3, 5])], RUNS, list(range(300)), (10, 1), False)
+@example([packed("bzip2", b"one two", [1, 2, 2, 3, 5])], RUNS, list(range(300)), (10, 1, 10), False)
 @example(
-    [packed("bzip2", b"", [0, 0]), packed("bzip2", b"x", [0, 0, 1])], LINES, list(range(300)), (10, 1), True
+    [packed("bzip2", b"", [0, 0]), packed("bzip2", b"x", [0, 0, 1])],
+    LINES,
+    list(range(300)),
+    (10, 1, 3),
+    True,
 )
-@example([packed("bzip2", "é本\u0301x é".encode(), range(11))], TOKENS, list(range(500)), (10, 1), True)
-@example([packed("bzip2", FALSE_BEGINNING * 2, [20, 120])], RUNS, list(range(600)), (10, 1), False)
+@example([packed("bzip2", "é本\u0301x é".encode(), range(11))], TOKENS, list(range(500)), (10, 1, 1), True)
+@example([packed("bzip2", FALSE_BEGINNING * 2, [20, 120])], RUNS, list(range(600)), (10, 1, 10), False)
 @settings(max_examples=500)
 def test_every_record_is_fed_once_and_whole(
-    stored: list[Stored], kind: Kind, cuts: list[int], sizes: tuple[int, int], known: bool
+    stored: list[Stored], kind: Kind, cuts: list[int], sizes: tuple[int, int, int], known: bool
 ) -> None:
-    window, step = sizes
+    window, step, chunk = sizes
     run = Run(stored, kind.rule)
     if known:
         run.looked_at()
-    run.most_bytes = window + step + kind.rule.around_bytes + 18
+    run.most_bytes, run.chunk_bytes = window + step + kind.rule.around_bytes + 18, chunk
     with ExitStack() as patches:
         for module, names in (
             (ownership, ["STEP_BYTES", "OVER_READ_BYTES", "JOIN_BYTES"]),
@@ -234,6 +237,7 @@ def test_every_record_is_fed_once_and_whole(
             patches.enter_context(patch.object(module, "WINDOW_BYTES", window))
             for name in names:
                 patches.enter_context(patch.object(module, name, step))
+        patches.enter_context(patch.object(ownership, "HEAD_BYTES", window))
         _, chunks = run.all(cuts)
     assert b"".join(chunks) == b"".join(one.text for one in stored)
     assert of_all(kind, chunks) == of_all(kind, [one.text for one in stored])
@@ -322,7 +326,10 @@ def test_a_record_is_refused_for_its_length_wherever_blocks_are_cut(how: str, bl
 
 def test_a_record_that_is_too_long_is_not_read_to_its_end() -> None:
     run = Run([Stored(b"short\n" + b"a" * 1_000_000, b"")], delimited("line", b"\n", 1000))
-    with patch.object(ownership, "WINDOW_BYTES", 2000), pytest.raises(SourceNotText, match="at byte 6 of"):
+    with (
+        patch.multiple(ownership, WINDOW_BYTES=2000, HEAD_BYTES=2000),
+        pytest.raises(SourceNotText, match="at byte 6 of"),
+    ):
         run.block(0, 900_000)
     assert max(end for _, _, end in run.reads) <= 4000
 
@@ -459,10 +466,10 @@ def test_what_reading_raises_is_what_one_sees() -> None:
     class LostError(FanfoldError):
         pass
 
-    def lost(placed: Placed, start: int, end: int) -> bytes:
+    def lost(placed: Placed, start: int, end: int) -> list[bytes]:
         if end > 10:
             raise LostError
-        return MULTISTREAM.data[start:end]
+        return [MULTISTREAM.data[start:end]]
 
     objects = place([("000", len(MULTISTREAM.data), "")])
     with pytest.raises(LostError):

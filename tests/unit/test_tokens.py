@@ -37,10 +37,10 @@ def owned(data: bytes, block: Block, window_bytes: int, rule: Rule = TOKENS) -> 
     """What ``block`` owns of ``data``; checks every read on the way."""
     chunks: list[bytes] = []
 
-    def read(_: Placed, start: int, end: int) -> bytes:
+    def read(_: Placed, start: int, end: int) -> list[bytes]:
         assert 0 <= start < end <= len(data), "outside of the object"
         assert end - start <= max(window_bytes, 16 if start else LOOK_BYTES), "more than asked for"
-        return data[start:end]
+        return [data[start:end]]
 
     source = ObjectsInput(
         Addresses([Placed(0, "o", len(data), "", "plain")]), read, size_bytes=len(data), objects=1
@@ -183,9 +183,9 @@ def test_a_small_block_takes_one_read() -> None:
     data = b"some words " * 1000
     reads: list[tuple[int, int]] = []
 
-    def read(_: Placed, start: int, end: int) -> bytes:
+    def read(_: Placed, start: int, end: int) -> list[bytes]:
         reads.append((start, end))
-        return data[start:end]
+        return [data[start:end]]
 
     one = Placed(0, "o", len(data), "", "plain")
     ObjectsInput(Addresses([one]), read, size_bytes=len(data), objects=1).feed(

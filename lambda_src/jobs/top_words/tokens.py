@@ -19,6 +19,10 @@ MAX_TOKEN_BYTES = 1 << 20
 _CHARACTER_BYTES = 4
 _FIRST_REACHES_BYTES = (256, 64 << 10)
 
+_ASCII_END = re.compile(rb"[^A-Za-z\x80-\xff]([A-Za-z]*)\Z")
+_ASCII_END_BYTES = 64
+"""Most texts end with an ASCII separator and perhaps ASCII letters: no character needs to be looked up."""
+
 
 def first_cut(data: bytes, at: int, is_all: bool) -> int | None:
     """``at``, or the end of the token or character that covers it.
@@ -49,6 +53,8 @@ def last_cut(data: bytes) -> int:
     >>> last_cut("yes, señ".encode()), last_cut("yes, señ".encode()[:-1]), last_cut(b"yes "), last_cut(b"yes")
     (5, 5, 4, 0)
     """
+    if ascii_end := _ASCII_END.search(data[-_ASCII_END_BYTES:]):
+        return len(data) - len(ascii_end[1])
     for reach_bytes in (*_FIRST_REACHES_BYTES, len(data)):
         begin = max(len(data) - reach_bytes, 0)
         while 0 < begin < len(data) and _goes_on(data[begin]):
