@@ -29,6 +29,7 @@ def windows_of(window_bytes: int) -> Iterator[None]:
     """At most so many bytes are read at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ownership, "WINDOW_BYTES", window_bytes)
+        patch.setattr(ownership, "HEAD_BYTES", window_bytes)
         patch.setattr(ownership, "LOOK_BYTES", 16)
         yield
 
