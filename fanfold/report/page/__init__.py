@@ -71,9 +71,9 @@ def page(
 
     A run whose status is RUNNING has died. ``summary`` is what ``summarize`` returned, ``parts`` are the
     reports of its reducers and ``manifest`` those of its blocks: with both, the report recomputes the proof.
-    ``trace`` and ``manifest`` are None if the bucket no longer has them; ``trace_error`` says why
-    a trace cannot be read. ``version`` is Fanfold's, ``options`` select the account on the command line; it may be the local AWS.
-    Raises ReportError if the library that draws the charts is missing.
+    ``trace`` and ``manifest`` are None if the bucket no longer has them; ``trace_error`` says why a trace
+    cannot be read. ``version`` is Fanfold's, ``options`` select the account on the command line. Raises
+    ReportError if the library that draws the charts is missing.
     """
     the_job = load(job)
     result = client_job(job).draw(summary) if parts and record.status == "SUCCEEDED" else None
