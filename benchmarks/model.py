@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from benchmarks.what_if import COUNTER_FIGURES, MAP_FIGURES, counters, distributed_map
+from benchmarks.what_if import COUNTER_FIGURES, MAP_FIGURES, Machine, counters, state_machine
 from fanfold.estimate.model import Given, Modelled, at_once, curve, model, plan
 from fanfold.format import MIB
 from fanfold.jobs import column_permutations
@@ -202,20 +202,39 @@ def _short(run: Modelled) -> str:
 
 
 def machine() -> str:
-    """A Distributed Map over the same Lambdas."""
+    """Step Functions over the same Lambdas: an inline Map, or a Distributed Map of either kind."""
 
     def rows() -> Iterator[Row]:
         for size in SIZES[:4]:
             given, concurrency = words(size), at_once(QUOTA)
+            few = round(MAP_FIGURES["inline_at_once"].value)
             chosen = plan(given, concurrency)
+            inline = state_machine(given, plan(given, few), few, "inline")
+            standard = state_machine(given, chosen, concurrency, "standard")
+            express = state_machine(given, chosen, concurrency, "express")
             here = model(given, chosen, concurrency, cold=True)
-            children = [
-                distributed_map(given, chosen, concurrency, cold=True, express=express)
-                for express in (True, False)
-            ]
-            yield _size(size), *(f"{_s(run.seconds)}, {_d(run.dollars)}" for run in (here, *children))
+            yield (
+                _size(size),
+                f"{_s(here.seconds)}, {_d(here.dollars)}",
+                *(_machine(one) for one in (inline, standard, express)),
+            )
 
-    return markdown(("cold s, $", "Fanfold", "Express children", "Standard children"), rows())
+    return markdown(
+        (
+            "cold s, $ (transitions)",
+            "Fanfold",
+            "Inline Map",
+            "Distributed Map, Standard",
+            "Distributed Map, Express",
+        ),
+        rows(),
+    )
+
+
+def _machine(machine: Machine) -> str:
+    run = machine.run
+    fails = ", **fails**" if run.obstacle else ""
+    return f"{_s(run.seconds)}, {_d(run.dollars)} ({machine.transitions:,.0f}){fails}"
 
 
 def dynamodb() -> str:

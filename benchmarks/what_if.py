@@ -3,7 +3,7 @@ word, and Step Functions instead of our own fan-out."""
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fanfold.estimate.model import Given, Modelled, Stage, model
 from lambda_src.figures import Figure, values_of
@@ -27,6 +27,9 @@ MAP_FIGURES = {
     "per_child": Figure(
         2, "", "assumed", "transitions that a Standard child pays for: its start and its one state"
     ),
+    "inline_at_once": Figure(40, "", "published", "iterations at once of a Map that is not distributed"),
+    "inline_events": Figure(25_000, "", "published", "events that the history of its workflow may have"),
+    "events": Figure(5, "", "published", "of these, for each Lambda that it calls"),
     "dollars_transition": Figure(25e-6, "$", "published", "a state transition of a Standard workflow"),
     "dollars_express": Figure(1e-6, "$", "published", "a start of an Express workflow"),
     "dollars_express_gb_s": Figure(
@@ -82,10 +85,20 @@ MOST_FREQUENT = 0.06
 """Share of "the" among the words of English text."""
 
 
-def distributed_map(given: Given, plan: Plan, concurrency: int, *, cold: bool, express: bool) -> Modelled:
-    """The same Lambdas under a state machine: a function that lists the blocks, a Distributed Map over
-    ``parse_block``, one that checks and writes the manifest, a Map over ``get_occurrences``, ``log_results``.
-    The children of the Distributed Map are Express workflows or Standard ones."""
+Kind = Literal["inline", "standard", "express"]
+
+
+class Machine(NamedTuple):
+    """A run under a state machine, and the state transitions that are paid for one by one."""
+
+    run: Modelled
+    transitions: float
+
+
+def state_machine(given: Given, plan: Plan, concurrency: int, kind: Kind, *, cold: bool = True) -> Machine:
+    """The same Lambdas under a state machine: a function that lists the blocks, a Map over ``parse_block``,
+    one that checks and writes the manifest, a Map over ``get_occurrences``, ``log_results``. The first Map is
+    inline, or a Distributed Map whose children are Standard workflows or Express ones."""
     machine = values_of(MAP_FIGURES)
     of = values_of(given.figures) | {
         "warmed": 0.0,
@@ -101,12 +114,13 @@ def distributed_map(given: Given, plan: Plan, concurrency: int, *, cold: bool, e
     reduce_s, reduce_used = run.reduce(plan.shard_by, plan.shards)
     log_s, log_used = run.log()
     step_s = machine["transition"]
-    child_s, starting_s, child_dollars = _children(run, machine, express=express)
-    parse_s = max(parse_s, starting_s + blocks.slowest_s) + machine["map_start"] + 2 * child_s
+    child_s, starting_s, child_transitions, child_dollars = _children(run, machine, kind)
+    begun_s = 0.0 if kind == "inline" else machine["map_start"]
+    parse_s = max(parse_s, starting_s + blocks.slowest_s) + begun_s + 2 * child_s
     # The function that checks starts and ends in place of get_all_occurrences.
     reduce_s += 2 * step_s + 2 * of["table_get"]
     transition = machine["dollars_transition"]
-    parsing = transition + blocks.number * child_dollars
+    parsing = transition * (1 + blocks.number * child_transitions) + blocks.number * child_dollars
     stages = tuple(
         Stage(name, seconds, used, dollars_of(used, given.prices) | {TRANSITIONS: dollars})
         for name, seconds, used, dollars in (
@@ -116,18 +130,25 @@ def distributed_map(given: Given, plan: Plan, concurrency: int, *, cold: bool, e
             ("log", step_s + log_s, log_used, transition),
         )
     )
-    return ours._replace(stages=stages)
+    obstacle = ours.obstacle
+    if kind == "inline" and (blocks.number + plan.shards) * machine["events"] > machine["inline_events"]:
+        obstacle = f"Its history would have more than {machine['inline_events']:,.0f} events."
+    return Machine(
+        ours._replace(stages=stages, obstacle=obstacle), 6 + plan.shards + blocks.number * child_transitions
+    )
 
 
-def _children(run: RunModel, of: Mapping[str, float], *, express: bool) -> tuple[float, float, float]:
-    """The children of the map: seconds that each adds to its block, seconds until the last one starts, and
-    dollars of each."""
-    if not express:
+def _children(run: RunModel, of: Mapping[str, float], kind: Kind) -> tuple[float, float, float, float]:
+    """The iterations of the first map: seconds that each adds to its block, seconds until the last one
+    starts, transitions of each, and other dollars."""
+    if kind == "inline":
+        return of["transition"], 0.0, 1.0, 0.0
+    if kind == "standard":
         starting_s = max(run.blocks.number - of["children_burst"], 0.0) / of["children"]
-        return of["transition"], starting_s, of["per_child"] * of["dollars_transition"]
+        return of["transition"], starting_s, of["per_child"], 0.0
     child_s = of["express"]
     billed_s = math.ceil((run.blocks.slowest_s + child_s) * 10) / 10
-    return child_s, 0.0, of["dollars_express"] + billed_s * 64 / 1024 * of["dollars_express_gb_s"]
+    return child_s, 0.0, 0.0, of["dollars_express"] + billed_s * 64 / 1024 * of["dollars_express_gb_s"]
 
 
 def _without_waiting(used: dict[str, float], waited_s: float, of: Mapping[str, float]) -> dict[str, float]:

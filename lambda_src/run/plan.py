@@ -197,4 +197,4 @@ def _why(plan: Plan, sharded_by: Sequence[ShardBy], wanted: Wanted) -> str:
         return "as the job always does"
     if plan.shard_by == "part":
         return "planned: about as fast as by key"
-    return "planned: faster than by part"
+    return "planned: faster or cheaper than by part"

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.model import TABLES, TOP_WORDS, replaced
-from benchmarks.what_if import COUNTER_FIGURES, MAP_FIGURES, TRANSITIONS, counters, distributed_map
+from benchmarks.what_if import (
+    COUNTER_FIGURES,
+    MAP_FIGURES,
+    TRANSITIONS,
+    Kind,
+    Machine,
+    counters,
+    state_machine,
+)
 from fanfold.estimate import model as module
 from fanfold.estimate.model import Given, Modelled, curve, model, plan
 from fanfold.estimate.workload import Stored
@@ -398,16 +406,19 @@ def test_fewer_passes_need_fewer_reads() -> None:
     assert math.isclose(reads, 5, rel_tol=1e-3)  # the first pass ends at the last word
 
 
-@pytest.mark.parametrize("express", [True, False])
-def test_a_distributed_map_pays_for_its_children(express: bool) -> None:
-    def mapped(units: int, express: bool) -> Modelled:
+@pytest.mark.parametrize("kind", ["inline", "standard", "express"])
+def test_a_state_machine_pays_for_its_iterations(kind: Kind) -> None:
+    def machine(units: int, kind: Kind) -> Machine:
         what = Given(units, TOP_WORDS, ("part",))
-        return distributed_map(what, plan(what, 250, Wanted(5 * MIB)), 250, cold=False, express=express)
+        return state_machine(what, plan(what, 250, Wanted(5 * MIB)), 250, kind, cold=False)
 
-    one, other, standard = mapped(GB, express), mapped(2 * GB, express), mapped(GB, False)
-    assert other.dollars_by_item[TRANSITIONS] > one.dollars_by_item[TRANSITIONS] > 0
-    assert one.dollars <= standard.dollars
-    assert one.seconds <= standard.seconds
+    one, other, standard = machine(GB, kind), machine(2 * GB, kind), machine(GB, "standard")
+    dollars, more = (found.run.dollars_by_item[TRANSITIONS] for found in (one, other))
+    assert more > dollars > 0
+    assert one.run.dollars <= standard.run.dollars
+    assert one.transitions <= standard.transitions
+    assert not one.run.obstacle
+    assert bool(machine(100 * GB, kind).run.obstacle) == (kind == "inline")
 
 
 def test_counters_cost_a_write_for_each_word_or_for_each_distinct_word_of_a_block() -> None:
