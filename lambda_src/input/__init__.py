@@ -1,1 +1,1 @@
-"""What a run reads: its objects, their formats, and which records a block owns."""
+"""The input of a run: its objects, their formats, and the records that a block owns."""

@@ -20,10 +20,10 @@ from lambda_src.input.names import MAX_OBJECTS
 from lambda_src.job import Span
 
 INLINE_BYTES = 8 << 10
-"""The most bytes of the listing in a request: cheaper than reading it, for 250 requests at once."""
+"""Most bytes of the listing in a request: for 250 requests at once, this is cheaper than reading it."""
 
 LOOKED_AT = 1000
-"""Objects whose names tell how an input is stored."""
+"""Number of objects whose names are looked at to tell how an input is stored."""
 
 
 class Placed(NamedTuple):
@@ -45,17 +45,18 @@ class Piece(NamedTuple):
 
 
 class Portion(NamedTuple):
-    """The objects that a block touches, or, if they are many, the bytes of the listing that name them."""
+    """The objects that a block touches or, if there are many, the bytes of the listing that name them."""
 
     objects: Sequence[Placed]
     listing: Span | None
 
 
 def place(pinned: Iterable[tuple[str, int, str]]) -> list[Placed]:
-    """Objects, each as key, size and ETag, in the order of S3: by the keys' bytes in UTF-8. Empty ones, such
-    as folder markers, have an address, and own nothing.
+    """Objects, each as key, size and ETag, in the order of S3: by the keys' bytes in UTF-8. Empty objects,
+    such as folder markers, have an address but no bytes.
 
-    Raises InvalidRequest for more than ``MAX_OBJECTS``, ConservationBroken for one that is listed twice.
+    Raises InvalidRequest for more than ``MAX_OBJECTS``, ConservationBroken for an object that is listed
+    twice.
     """
     objects: list[Placed] = []
     address = 0
@@ -74,8 +75,8 @@ def place(pinned: Iterable[tuple[str, int, str]]) -> list[Placed]:
 
 
 def likely_format(objects: Iterable[tuple[str, int, Format | None]]) -> Format:
-    """How most of the bytes of ``objects`` are likely stored: each has a key, a size and a format, if that is
-    known, or else the one that its name tells.
+    """The likely format of most bytes of ``objects``, each a key, a size and a format. If the format is None,
+    the name decides.
 
     >>> likely_format([("a", 5, None), ("b.gz", 9, None)]), likely_format([("b.gz", 9, "plain")])
     ('gzip', 'plain')
@@ -100,12 +101,12 @@ class Addresses:
         return len(self._objects)
 
     def likely_format(self) -> Format:
-        """How most of the bytes are likely stored."""
+        """The likely format of most bytes."""
         return likely_format((one.key, one.bytes, one.format) for one in self._objects[:LOOKED_AT])
 
     def pieces(self, block: Span) -> list[Piece]:
-        """The pieces of objects at the addresses of ``block``, in order. Raises ConservationBroken if some
-        are not known here."""
+        """The pieces of objects at the addresses of ``block``, in order. Raises ConservationBroken if an
+        address is unknown."""
         touched = self.objects(block)
         pieces = [
             Piece(one, max(block.start - one.address, 0), min(block.end - one.address, one.bytes))
@@ -120,8 +121,8 @@ class Addresses:
         return pieces
 
     def work(self, block: Span) -> int:
-        """How many bytes a block may have to read: of plain objects those in it. Others may be a single
-        record, which is read as a whole by the block in which the object begins."""
+        """The number of bytes that a block may have to read. Plain objects count by their bytes in it;
+        another object may be a single record, which is read completely by the block in which it begins."""
         return sum(
             one.bytes
             if one.format != "plain" and block.start <= one.address < block.end
@@ -134,7 +135,7 @@ class Addresses:
         return self._objects[slice(*self.numbers(block))]
 
     def numbers(self, block: Span) -> tuple[int, int]:
-        """Which of the objects these are: the first one's number, and the number after the last one's."""
+        """The numbers of these objects: the first one's, and the one after the last."""
         first = max(bisect_right(self._starts, block.start) - 1, 0)
         return first, bisect_left(self._starts, block.end)
 
@@ -149,11 +150,11 @@ class Listing:
         self._offsets = list(accumulate(map(len, lines), initial=0))
 
     def digest(self) -> str:
-        """Names the objects, their order, sizes and ETags: what an ETag is to a run on one object."""
+        """Identifies the objects, their order, sizes and ETags, as an ETag does for a run on one object."""
         return hashlib.sha256(self.body).hexdigest()
 
     def portion(self, block: Span) -> Portion:
-        """What the request for ``block`` says of its objects."""
+        """The objects of ``block`` as its request names them."""
         first, last = self.addresses.numbers(block)
         listing = Span(self._offsets[first], self._offsets[last])
         if listing.end - listing.start > INLINE_BYTES:
@@ -164,14 +165,14 @@ class Listing:
 def addresses_of(portion: Portion, read_listing: Callable[[int, int], bytes]) -> Addresses:
     """The objects of ``portion``; ``read_listing(start, end)`` reads bytes of the run's listing.
 
-    Raises BlobDamaged if these are no lines of a listing.
+    Raises BlobDamaged if these are not lines of a listing.
     """
     if portion.listing is None:
         return Addresses(portion.objects)
     start, end = portion.listing
     try:
         return Addresses(_LINES.decode_lines(read_listing(start, end)))
-    except (ValueError, RecursionError) as error:  # not UTF-8, no JSON, or none of a listing
+    except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or not of a listing
         raise BlobDamaged(
             f"Bytes {start} to {end} of the run's listing of objects are damaged: start a new run."
         ) from error

@@ -3,18 +3,18 @@
 from typing import NamedTuple
 
 MAX_BLOCKS = 100_000
-"""Bounds the manifest and the reducers' reads however many units there are."""
+"""Most blocks of a run, which bounds the manifest and the reads of reducers for any input."""
 
 
 SMALLEST_BYTES = 5 << 20
-"""Below it, a Lambda's start and requests outweigh its work."""
+"""Smallest block: below this, a Lambda's start and requests outweigh its work."""
 
 LARGEST_BYTES = 1 << 30
-"""A Lambda that dies on a larger one loses more than 13 s of work."""
+"""Largest block: a Lambda that dies on a larger one loses more than 13 s of work."""
 
 LEAST_BLOCKS = 16
-"""Where blocks are not smaller than ``SMALLEST_BYTES``, so many at least: one that is lost or slow costs
-a sixteenth of the work, and a person sees progress."""
+"""Fewest blocks, unless they would be smaller than ``SMALLEST_BYTES``: a lost or slow block costs a sixteenth
+of the work, and people see progress."""
 
 
 class Block(NamedTuple):
@@ -26,7 +26,7 @@ class Block(NamedTuple):
 
 
 def bounded_block_units(units: int, block_units: int) -> int:
-    """``block_units``, raised as far as it takes to need at most ``MAX_BLOCKS``.
+    """``block_units``, raised so that there are at most ``MAX_BLOCKS``.
 
     >>> bounded_block_units(1_000_000_000, 5_000_000)
     5000000

@@ -2,7 +2,7 @@
 
 An archive is one *stream* after another: members of gzip, frames of zstd, streams of bzip2 and xz. Their
 texts, put end to end, are the object's text, as ``gzip -d`` and the others write it. Nothing else may follow
-but the padding that the format allows. Every checksum is checked by the library that unpacks.
+except padding that the format allows. Every checksum is checked by the library that unpacks.
 """
 
 import bz2
@@ -16,10 +16,11 @@ from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge
 from lambda_src.input.formats import Compression, Readable, load_zstd
 
 MAGIC_BYTES = 10
-"""Enough bytes to see whether a stream begins."""
+"""Number of bytes that show whether a stream begins."""
 
 BZIP2_STREAM = re.compile(rb"BZh[1-9]1AY&SY")
-"""How a bzip2 stream begins, unless it is empty. It occurs by chance once in 2**76 bytes, or on purpose."""
+"""The beginning of a bzip2 stream that is not empty. Elsewhere it occurs once in 2**76 bytes by chance, or on
+purpose."""
 
 _BEGINNINGS: dict[Compression, re.Pattern[bytes]] = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
@@ -28,30 +29,30 @@ _BEGINNINGS: dict[Compression, re.Pattern[bytes]] = {
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # a frame, or one to be skipped
 }
 _PADDING_BYTES: dict[Compression, int] = {"gzip": 1, "bzip2": 1, "xz": 4}
-"""Zeros may follow a stream, in multiples of this."""
+"""Zeros may follow a stream, in multiples of this number."""
 
 WINDOW_BYTES = 8 << 20
-"""The most that is read at once."""
+"""Most bytes that are read at once."""
 
 STEP_BYTES = 256 << 10
-"""The first read; the next ones double up to the window, because the end is not known."""
+"""Bytes of the first read; the next ones double up to the window, because the end is unknown."""
 
 CHUNK_BYTES = 1 << 20
-"""The most text that is unpacked at once."""
+"""Most bytes of text that are unpacked at once."""
 
 SLICE_BYTES = 64 << 10
-"""The input of a decompressor at once: it copies what it does not use."""
+"""Bytes given to a decompressor at once: it copies what it does not use."""
 
 MAX_RATIO = 1000
 FLOOR_BYTES = 64 << 20
 """An archive that unpacks to more than this plus ``MAX_RATIO`` times the bytes read so far is not text."""
 
 RESERVE_S = 10.0
-"""An archive that is not unpacked this long before the function's time-out is refused: a retry would end the
-same way."""
+"""Seconds before the function's time-out at which an archive must be unpacked, or it is refused: a retry
+would end the same way."""
 
 MAX_MEMORY_BYTES = 128 << 20
-"""For one decompressor: xz -9 needs 65 MiB."""
+"""Memory limit of one decompressor: xz -9 needs 65 MiB."""
 
 
 class Archive:
@@ -84,7 +85,7 @@ class Archive:
         return self.position == self._source.bytes
 
     def peek(self) -> bytes:
-        """The next ``MAGIC_BYTES``, or what there is."""
+        """The next ``MAGIC_BYTES``, or fewer at the end."""
         self._fill(MAGIC_BYTES)
         return self._ahead[self._used : self._used + MAGIC_BYTES]
 
@@ -154,8 +155,8 @@ class Archive:
             self._give_back(len(more))
         if (self.position - begin) % unit_bytes:
             raise ArchiveDamaged(
-                f"The padding of {self._source.name} at byte {begin} is no multiple of {unit_bytes} bytes: "
-                "upload it again."
+                f"The padding of {self._source.name} at byte {begin} is not a multiple of {unit_bytes} "
+                "bytes: upload it again."
             )
 
     def _take(self) -> bytes:
@@ -167,12 +168,12 @@ class Archive:
         return data
 
     def _give_back(self, size: int) -> None:
-        """The last ``size`` bytes of what was taken last are next again."""
+        """Give back the last ``size`` bytes that were taken."""
         self._used -= size
         self.position -= size
 
     def _fill(self, size: int) -> None:
-        """Have ``size`` bytes ahead, if the object has them."""
+        """Read until ``size`` bytes are ahead, if the object has them."""
         while (missing := size - (len(self._ahead) - self._used)) > 0:
             chunk = next(self._arriving, b"")
             read_to = self.position + size - missing
@@ -188,7 +189,7 @@ class Archive:
 
 
 class _Decoder(Protocol):
-    """What the decompressors of ``bz2``, ``lzma`` and ``compression.zstd`` have in common."""
+    """The common interface of the decompressors of ``bz2``, ``lzma`` and ``compression.zstd``."""
 
     @property
     def eof(self) -> bool: ...
@@ -200,7 +201,7 @@ class _Decoder(Protocol):
 
 
 class _GzipMember:
-    """One member, with zlib's own check of CRC and length, in the manner of the others."""
+    """A member of gzip with the same interface; zlib checks CRC and length."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -227,7 +228,7 @@ class _Opened(NamedTuple):
 
 
 def _open_decoder(compression: Compression, name: str) -> _Opened:
-    """A decompressor of one stream, and what it raises."""
+    """A decompressor of one stream, and the errors that it raises."""
     match compression:
         case "gzip":
             return _Opened(_GzipMember(), (zlib.error,))

@@ -1,7 +1,7 @@
-"""What blocks find in their text besides what they count.
+"""Findings: what blocks notice in their text besides what they count.
 
-A block reports how often each kind occurred, where first, and the objects in which it occurred most. Summed
-over a run, the numbers do not depend on how the input was cut.
+A block reports how often each kind occurred, where it occurred first, and the objects in which it occurred
+most. Summed over a run, the numbers do not depend on how the input was cut.
 """
 
 from collections import Counter
@@ -29,17 +29,17 @@ CONCERNS = {
         advice="Text hardly ever has any: see whether the input is binary, or was cut by a full disk.",
     ),
 }
-"""What the engine itself looks for."""
+"""The findings of the engine itself."""
 
 MOST_OBJECTS = 100
-"""The most objects that a block names for each kind, besides its first and last."""
+"""Most objects that a block names for each kind, besides its first and last."""
 
 SLICE_BYTES = 64 << 10
-"""Decoded at once. A slice of only ASCII is not decoded."""
+"""Number of bytes decoded at once. A slice of only ASCII is not decoded."""
 
 
 class Invalid(NamedTuple):
-    """How many bytes belong to no character, and where the first of them is."""
+    """The number of bytes that belong to no character, and the place of the first."""
 
     found: int
     first: int
@@ -78,8 +78,8 @@ class Tally:
         self._objects: dict[str, FoundIn] = {}
 
     def note(self, at: Place, count: int, total: int, first: int = 0) -> None:
-        """``count`` of the ``total`` things in the chunk that begins at ``at``, the first one at its byte
-        ``first``."""
+        """Note ``count`` of the ``total`` things in the chunk that begins at ``at``, the first one at its
+        byte ``first``."""
         self._count += count
         self._total += total
         if count and self._first is None:
@@ -93,12 +93,12 @@ class Tally:
         self._objects[at.key] = FoundIn(at.key, before.found + count, before.total + total)
 
     def is_noted(self) -> bool:
-        """Whether there was any chunk."""
+        """Whether any chunk was noted."""
         return bool(self._objects)
 
     def finding(self) -> Finding:
-        """What was noted. The first and the last object, which may be shared with other blocks, are named in
-        any case: their totals are needed."""
+        """The finding. It always names the first and the last object, which other blocks may share: their
+        totals are needed."""
         objects = list(self._objects.values())
         inner = sorted(objects[1:-1], key=lambda one: (-one.found, one.key))[:MOST_OBJECTS]
         ends = [*objects[:1], *objects[1:][-1:]]
@@ -106,7 +106,8 @@ class Tally:
 
 
 class WatchedInput:
-    """``source``, whose text is checked, as it is fed, for NULs and, if ``for_utf8``, what is not UTF-8."""
+    """``source``, whose text is checked while it is fed: for NULs and, if ``for_utf8``, for bytes that are
+    not UTF-8."""
 
     def __init__(self, source: Input, *, for_utf8: bool) -> None:
         self.size_bytes, self.objects = source.size_bytes, source.objects
@@ -130,7 +131,7 @@ class WatchedInput:
         return self._source.feed(block, rule, watched)
 
     def findings(self) -> dict[str, Finding]:
-        """What was noticed."""
+        """The findings so far."""
         noted = {NUL_BYTES: self._nuls} if self._nuls.is_noted() else {}
         if self._for_utf8:
             noted[INVALID_UTF8] = self._invalid
@@ -147,7 +148,7 @@ class Findings:
         self._objects: dict[str, dict[str, FoundIn]] = {}
 
     def add(self, findings: Mapping[str, Finding]) -> None:
-        """Add those of one block."""
+        """Add the findings of one block."""
         for code, found in findings.items():
             self._counts[code] += found.found
             self._totals[code] += found.total

@@ -17,19 +17,20 @@ Format = Literal["plain"] | Compression
 ENDINGS: Mapping[str, Compression] = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd"}
 
 CANNOT_BE_SPLIT = ("gzip", "xz", "zstd")
-"""One Lambda must unpack all of such an object; of bzip2, only if it is one stream."""
+"""Compressions whose objects one Lambda must unpack completely. A bzip2 object can be split if it has several
+streams."""
 
 Read = Callable[[int, int], Iterable[bytes]]
 """``read(start, end)``: bytes ``[start, end)`` of one object, in chunks, as they arrive."""
 
 
 def no_end() -> float:
-    """For ``remaining_s`` without a time limit."""
+    """A ``remaining_s`` without a time limit."""
     return math.inf
 
 
 class Readable(NamedTuple):
-    """One object: its name for a person, its size, how it is read, and how much time is left to unpack it."""
+    """One object: its name for people, its size, how to read it, and how much time is left to unpack it."""
 
     name: str
     bytes: int
@@ -42,15 +43,15 @@ class Readable(NamedTuple):
 
 
 LOOK_BYTES = 1 << 10
-"""So many bytes of a text's beginning tell whether it is one."""
+"""Number of first bytes that tell whether an object is text."""
 
 _COMPRESSED: dict[Compression, re.Pattern[bytes]] = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
-    # A block's magic number is all ASCII: only behind its checksum, in the high bits of a number of at most
-    # 900,000, stands what no text has. An empty stream ends at once.
+    # A block's magic number is all ASCII: only after its checksum, in the high bits of a number of at most
+    # 900,000, there is a byte that no text has. An empty stream ends at once.
     "bzip2": re.compile(rb"BZh[1-9](1AY&SY.{4}[\x00-\x06]|\x17rE8P\x90)", re.DOTALL),
     "xz": re.compile(rb"\xfd7zXZ\x00"),
-    # A frame, or one to be skipped, of less than 16 MiB: its size has a zero, as no text.
+    # A frame, or one to be skipped, of less than 16 MiB: its size has a zero byte, unlike text.
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18.{3}\x00", re.DOTALL),
 }
 _ARCHIVE = "unpack it into a folder, then upload that."
@@ -147,31 +148,31 @@ _NO_TEXT: dict[str, tuple[bytes, str]] = {
     ),
     "encrypted by OpenSSL": (rb"Salted__(?=[ -~]{0,7}[^ -~\t\r\n])", _BINARY),
 }
-"""How what is no text begins, and what to do about it. No text begins so, by chance or by meaning."""
+"""The beginnings of formats that are not text, and advice. No text begins like this."""
 
 _BEGINNINGS = {name: re.compile(pattern, re.DOTALL) for name, (pattern, _) in _NO_TEXT.items()}
 _TAR, _PARQUET_TABLE = "a tar archive", "Parquet"
 
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-"""Bytes of ASCII that are hardly ever in a text."""
+"""Bytes of ASCII that text hardly ever has."""
 _ALPHABETS = bytes(range(1, 0x20))
 """The high bytes of the alphabets from Latin with all its accents to Mongolian and Greek with its own."""
 _NO_TEXT_CHARS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffe\uffff]")
 _INVISIBLE = (
     "\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
-"""Characters of texts that are not printed: hyphens, joiners, directions."""
+"""Characters of text that are not printed: hyphens, joiners, directions."""
 _USUAL = re.compile("[\t\n\r -~\u3000-\u3002\uff01\uff0c\uff1a]")
 
 _PARQUET = b"PAR1"
-"""What a Parquet file begins and ends with; before the end stands the footer's size, four bytes."""
+"""The beginning and the end of a Parquet file. The size of the footer, four bytes, is before the end."""
 
 
 def detect_format(source: Readable, first_bytes: bytes) -> Format:
-    """What ``source`` is, which begins with ``first_bytes``: ``LOOK_BYTES`` or more, or all that it has.
-    A text that only begins as a format does is plain.
+    """The format of ``source``, which begins with ``first_bytes``: at least ``LOOK_BYTES``, or all of it. A
+    text that only begins like a format is plain.
 
-    Raises SourceNotText for what is no UTF-8 text, and for zstd that this Python cannot unpack.
+    Raises SourceNotText for what is not UTF-8 text, and for zstd that this Python cannot unpack.
     """
     if _is_parquet(source, first_bytes):
         raise SourceNotText(f"{source.name} is {_PARQUET_TABLE}, not UTF-8 text: {_TABLE}")
@@ -184,8 +185,8 @@ def detect_format(source: Readable, first_bytes: bytes) -> Format:
 
 
 def check_unpacked(name: str, compression: Compression, beginning: bytes) -> None:
-    """Raise SourceNotText unless ``name``, which is in ``compression``, unpacks to text. ``beginning`` is
-    the first ``LOOK_BYTES`` of that text, or all of it."""
+    """Raise SourceNotText unless the object ``name``, compressed with ``compression``, unpacks to text.
+    ``beginning`` is the first ``LOOK_BYTES`` of that text, or all of it."""
     if inner := _compression(beginning):
         raise SourceNotText(f"{name} is {inner} inside {compression}: unpack it once, then upload that.")
     if found := _no_text(beginning):
@@ -228,7 +229,7 @@ def _is_zlib(beginning: bytes) -> bool:
 
 
 def _is_tar(header: bytes) -> bool:
-    """Whether it is a member's header: with a magic, or, as the oldest have none, with its own checksum."""
+    """Whether it is a member's header: it has a magic or, in the oldest archives, only a valid checksum."""
     if re.match(rb"ustar(?:  )?\x00", header[257:]):
         return True
     written = header[148:156].strip(b" \x00")
@@ -238,14 +239,15 @@ def _is_tar(header: bytes) -> bool:
 
 
 def _wide_encoding(beginning: bytes) -> str | None:
-    """UTF-32 or UTF-16, told by decoding: each character has to be one of a text, and the bytes have to be
-    what no text in UTF-8 has. So NULs in a text, and numbers of a fixed size, are not taken for it."""
+    """UTF-32 or UTF-16, recognized by decoding: each character must be one of text, and the bytes must be
+    some that UTF-8 text does not have. So NULs in a text, and numbers of a fixed size, are not taken for
+    it."""
     if not _CONTROLS.search(beginning) and beginning.isascii():
         return None
     for name, unit_bytes in (("UTF-32LE", 4), ("UTF-32BE", 4), ("UTF-16LE", 2), ("UTF-16BE", 2)):
         decoder = codecs.getincrementaldecoder(name)()
         try:
-            text = decoder.decode(beginning)  # whose last character may be cut
+            text = decoder.decode(beginning)  # the last character may be cut
         except UnicodeDecodeError:
             continue
         strange = sum(not (char.isprintable() or char.isspace() or char in _INVISIBLE) for char in text)
@@ -257,18 +259,19 @@ def _wide_encoding(beginning: bytes) -> str | None:
 
 
 def _is_utf16(beginning: bytes, text: str, high_at: int) -> bool:
-    """Whether bytes that can be read as the UTF-16 ``text`` are meant so; the high bytes of its units begin
-    at ``high_at``."""
+    """Whether bytes that can be read as the UTF-16 ``text`` are UTF-16; the high bytes of its units begin at
+    ``high_at``."""
     high = beginning[high_at::2]
     zeros = high.count(0)
     if zeros >= max(3, 0.9 * len(high)):
         return beginning[1 - high_at :: 2].count(0) <= len(high) / 100
-    # In other alphabets than Latin, the high bytes are one control character, and NUL.
+    # In alphabets other than Latin, the high bytes are one control character, and NUL.
     frequent = max(_ALPHABETS, key=high.count)
     alphabet = high.count(frequent)
     if alphabet >= 3 and zeros + alphabet >= 0.8 * len(high) and (zeros or frequent not in b"\t\n\v\f\r"):
         return True
-    # In others still, blanks, line ends and punctuation have bytes that no text in another encoding has.
+    # In other scripts, blanks, line ends and punctuation have bytes that text in another encoding does not
+    # have.
     wrong = len(beginning) - len(_CONTROLS.sub(b"", beginning).decode(errors="ignore").encode())
     return len(text) >= 8 and bool(_USUAL.search(text)) and wrong - beginning.count(0) >= len(beginning) / 25
 

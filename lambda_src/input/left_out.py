@@ -1,5 +1,5 @@
-"""The bad objects that a run leaves out, and the blocks that they touch. Every block must leave them out, or
-part of an object would be counted."""
+"""The bad objects that a run leaves out, and the blocks that they touch. Every such block must leave them
+out, or part of an object would be counted."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -21,8 +21,8 @@ class LeftOutObjects:
         self.add((), reasons.items())
 
     def add(self, told: Iterable[Span], found: Iterable[tuple[int, str]]) -> None:
-        """Leave out more objects, each an address and the reason, found by a block that was ``told`` to leave
-        out those spans. Raises ConservationBroken if it did not."""
+        """Leave out the objects that a block ``found``, each an address and the reason. The block was
+        ``told`` to leave out some spans already. Raises ConservationBroken if it did not."""
         known = {span.start for span in told}
         changed = set()
         for address, reason in found:

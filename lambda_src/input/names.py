@@ -1,16 +1,17 @@
 """Names under a prefix or in a folder that are not input: markers and leftovers of other programs."""
 
 MAX_OBJECTS = 100_000
-"""The most objects of one run. At keys of 1,024 bytes this bounds the listing to 110 MB."""
+"""Most objects of one run. With keys of 1,024 bytes, the listing has 110 MB."""
 
 NAMES_SHOWN = 3
-"""A warning names the first few."""
+"""Number of names in a warning."""
 
 
 def is_stray(name: str, prefix: str, size: int) -> bool:
     """Whether a run skips the object ``name`` of ``size`` bytes, which is found under ``prefix``: a part of
     its name below the prefix begins with ``.`` or ``_``, as Hadoop, Spark and Athena have it; or it is an
-    editor's swap or backup file, or the empty ``Icon\\r`` of macOS. What the prefix itself names is meant.
+    editor's swap or backup file, or the empty ``Icon\\r`` of macOS. A name that the prefix itself contains is
+    not stray.
 
     >>> [is_stray(name, "logs/", 1) for name in ("logs/_SUCCESS", "logs/.tmp/a", "logs/a~", "logs/a_b.c")]
     [True, True, True, False]

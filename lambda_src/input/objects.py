@@ -16,19 +16,20 @@ from lambda_src.telemetry import meter
 
 AHEAD_THREADS = 32
 AHEAD_BYTES = 64 << 20
-"""What is read at once of the next objects of a block: many small ones would each wait for the one before."""
+"""Most bytes that are read ahead of the next objects of a block: otherwise each of many small objects would
+wait for the one before."""
 
 ANYWHERE = Rule("byte", AHEAD_BYTES, 0, lambda _, at, __: at, len)
-"""Of a text that is taken as a whole, every byte is a record."""
+"""The rule for a text that is read as a whole: every byte is a record."""
 
 
 class ObjectsInput:
-    """An input of ``size_bytes`` in ``objects`` objects, of which ``addresses`` are all, or those that the
-    block touches which is to be fed.
+    """An input of ``size_bytes`` in ``objects`` objects. ``addresses`` has all of them, or those that the
+    block to be fed touches.
 
     ``read`` is called by several threads at once; ``remaining_s`` tells how much time is left for unpacking.
-    The objects at the addresses ``left_out`` are not fed; to ``skip_bad`` objects, ``feed`` raises
-    BadObjects, which names them. Every method raises what ``read`` does, too.
+    The objects at the addresses ``left_out`` are not fed. With ``skip_bad``, ``feed`` raises BadObjects,
+    which names them. Every method raises what ``read`` does, too.
     """
 
     def __init__(
@@ -93,8 +94,8 @@ class ObjectsInput:
 def input_of_bytes(
     texts: Sequence[bytes], format_: Format | None = None, touched: Span | None = None
 ) -> ObjectsInput:
-    """An input of objects with these bytes, all in ``format_``, or else each in the format that is
-    detected. With ``touched``, only the objects at these bytes, as a block gets them."""
+    """An input of objects with these bytes, all in ``format_``, or each in its detected format. With
+    ``touched``, only the objects at these bytes, as a block gets them."""
     placed, address = [], 0
     for number, data in enumerate(texts):
         placed.append(Placed(address, f"{number}", len(data), "", format_))
@@ -115,12 +116,12 @@ def _too_large(piece: Piece, most_bytes: int) -> SourceTooLarge:
 
 @contextmanager
 def _read_ahead(pieces: Iterable[Piece], read: Read) -> Iterator[Read]:
-    """``read``, by which the first bytes of ``pieces``, if these are asked for in order, were read before:
-    at most ``AHEAD_BYTES`` that nobody asked for yet."""
+    """A ``read`` that reads the first bytes of ``pieces`` ahead, at most ``AHEAD_BYTES`` at once, if they are
+    requested in order."""
     coming = deque((piece.object, first) for piece in pieces if (first := first_read(piece)))
     ahead: deque[tuple[Placed, Span, Future[bytes]]] = deque()
     ahead_bytes = 0
-    threads = ThreadPoolExecutor(AHEAD_THREADS)  # of which none begins before there is work
+    threads = ThreadPoolExecutor(AHEAD_THREADS)  # none begins before there is work
 
     def go_on() -> None:
         nonlocal ahead_bytes

@@ -1,13 +1,14 @@
-"""What a block owns of the objects that it touches, whole records only, plain or compressed.
+"""The records that a block owns of the objects that it touches, plain or compressed. It owns whole records
+only.
 
 The end of an object ends a record. Of a plain object a block owns the records whose first byte lies in it. A
 gzip, xz or zstd object is one record. Of a bzip2 object a block owns the streams whose first byte lies in it:
 the texts of all streams, put end to end, are one text, and the block owns the records whose first byte lies
 in the texts of its own.
 
-Where a bzip2 stream begins is known for sure only by unpacking all before it. A block trusts the beginnings
-that it finds as far as they unpack, and reports to the byte where its streams and its records begin and end.
-The first block begins with the object; from there on ``check_chain`` proves that no beginning was false.
+Where a bzip2 stream begins is certain only after unpacking everything before it. A block trusts the
+beginnings that it finds if they unpack, and reports to the byte where its streams and its records begin and
+end. The first block begins with the object; from there, ``check_chain`` proves that no beginning was false.
 """
 
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
@@ -33,27 +34,27 @@ Read = Callable[[Placed, int, int], Iterable[bytes]]
 """``read(object, start, end)``: bytes ``[start, end)`` of a pinned object, in chunks, as they arrive."""
 
 WINDOW_BYTES = 256 << 20
-"""The most that is read at once of a plain object: S3's client gives a GET 30 s."""
+"""Most bytes read at once of a plain object: S3's client gives a GET 30 s."""
 
 OVER_READ_BYTES = 1 << 10
-"""First read past a block's end; doubled until the last record ends."""
+"""Bytes of the first read past a block's end; doubled until the last record ends."""
 
 JOIN_BYTES = 64 << 10
-"""Texts of small streams are joined up to this: what is done per chunk is not done per stream."""
+"""Texts of small streams are joined up to this size: work per chunk is then not work per stream."""
 
 MOST_BAD = 2000
-"""Bad objects that a block names at once: its answer has to fit a payload of 6 MB."""
+"""Most bad objects that a block names at once: its answer must fit into a payload of 6 MB."""
 
 LOOK_S = 60.0
-"""With less time left, a block looks for no more bad objects: a good one would seem to take too long."""
+"""Seconds left below which a block stops looking for bad objects: a good one would seem to take too long."""
 
 FALSE_BEGINNINGS = 3
-"""How many false beginnings of bzip2 streams, one before the other, are tolerated."""
+"""Number of false beginnings of bzip2 streams in a row that are tolerated."""
 
 
 def check_chain(owned: Iterable[Owned], size: int, unit: str = "bytes") -> None:
-    """Raise ConservationBroken unless what the blocks owned, in block order, runs from 0 to ``size`` with no
-    gap and no overlap, of units and of texts. ``unit`` is what a message calls the units."""
+    """Raise ConservationBroken unless the ranges that the blocks owned, in block order, run from 0 to
+    ``size`` with no gap and no overlap, in units and in texts. ``unit`` names the units in messages."""
     reached, overrun = 0, 0
     for number, span in enumerate(owned):
         if span.start == span.end:
@@ -100,10 +101,10 @@ def feed_block(
 
     ``read`` is called by another thread, too; ``remaining_s`` tells how much time is left for unpacking.
 
-    Raises ArchiveDamaged, ArchiveTooLarge, SourceNotText (a record that is too long, an object that is no
+    Raises ArchiveDamaged, ArchiveTooLarge, SourceNotText (a record that is too long, an object that is not
     text, zstd that cannot be unpacked), ConservationBroken (a rule that contradicts itself), and what
-    ``read`` and ``feed`` raise. To ``skip_bad`` means that objects that are bad are looked for in all of the
-    block, as far as time allows, and that all are named at once: BadObjects.
+    ``read`` and ``feed`` raise. With ``skip_bad``, looks for bad objects in the whole block, as far as time
+    allows, and names all of them at once: BadObjects.
     """
     owned: list[Owned] = []
     bad: list[tuple[int, str]] = []
@@ -132,7 +133,7 @@ def feed_block(
 
 
 def _ignore(_chunk: bytes, _at: Place) -> None:
-    """For a block that will be read again."""
+    """A ``feed`` for a block that will be read again."""
 
 
 def _feed_piece(
@@ -164,7 +165,8 @@ def _feed_piece(
 
 
 def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Feed) -> Owned:
-    """Feed what a block owns of a plain object; ``head`` are its first bytes if they were read already."""
+    """Feed the records that a block owns of a plain object; ``head`` has its first bytes if they were read
+    already."""
     begin = max(piece.start - rule.around_bytes, 0)
     with closing(_chunks(source, begin + len(head), piece.end)) as chunks:
         while len(head) < piece.start - begin:
@@ -208,15 +210,15 @@ def _chunks(source: Readable, position: int, block_end: int) -> Generator[bytes]
 
 
 def _even(start: int, end: int) -> list[Span]:
-    """``[start, end)`` as the fewest spans of at most ``WINDOW_BYTES``, all about as long."""
+    """``[start, end)`` as the fewest spans of at most ``WINDOW_BYTES``, of about the same length."""
     count = -(-(end - start) // WINDOW_BYTES)
     cuts = [start + (end - start) * number // count for number in range(count)]
     return [Span(*pair) for pair in pairwise([*cuts, end])]
 
 
 def _feed_streams(archive: Archive, source: Readable, piece: Span, rule: Rule, feed: Feed) -> Owned:
-    """Feed what a block owns of a compressed object: the records that begin in its streams. ``archive`` is at
-    the object's beginning."""
+    """Feed the records that a block owns of a compressed object: those that begin in its streams. ``archive``
+    is at the object's beginning."""
     behind = b""
     if piece.start:
         entered = _enter(source, piece, rule.around_bytes)
@@ -261,7 +263,8 @@ def check_beginning(source: Readable, compression: Compression, head: bytes) -> 
 
 
 def _is_empty_stream(archive: Archive) -> bool:
-    """Empty bzip2 streams have no beginning to be found by, and belong to the stream before them."""
+    """Whether the stream is empty. Empty bzip2 streams cannot be found by their beginning, and belong to the
+    stream before them."""
     return not BZIP2_STREAM.match(archive.peek())
 
 
@@ -290,7 +293,7 @@ def _enter(source: Readable, piece: Span, behind_bytes: int) -> tuple[Archive, b
                 raise
             continue
         if len(behind) == behind_bytes or beginning == 0:
-            return archive, behind  # behind the piece, if what begins in it was a false beginning
+            return archive, behind  # after the piece, if the beginning in it was false
     raise AssertionError("an object begins")
 
 

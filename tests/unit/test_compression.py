@@ -137,7 +137,7 @@ def test_zeros_may_pad_gzip_and_bzip2_and_in_multiples_of_four_xz(zeros: int) ->
 
     assert padded("gzip") == padded("bzip2") == b"one two"
     if zeros % 4:
-        with pytest.raises(ArchiveDamaged, match=r"padding of o at byte \d+ is no multiple of 4"):
+        with pytest.raises(ArchiveDamaged, match=r"padding of o at byte \d+ is not a multiple of 4"):
             padded("xz")
     else:
         assert padded("xz") == b"one two"
