@@ -21,7 +21,6 @@ from lambda_src.run.model import (
     blob_share,
     even_blocks,
     map_s,
-    window_bytes,
 )
 from lambda_src.run.plan import NOTHING, Plan, Wanted, choose
 from lambda_src.run.prices import PRICES, REFERENCE, Prices
@@ -244,7 +243,8 @@ def tasks_of(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float
                 # Where the first one begins is known by unpacking the one before it.
                 unpacked = packed + (0 if is_first else one.stream_bytes)
                 read = max(unpacked, size)
-            windows = math.ceil(size / window_bytes(size, of)) if read else 0
+            window = of["window" if one.format == "plain" else "archive_window"]
+            windows = math.ceil(size / window) if read else 0
             behind = _growing_gets(read - size, of) if one.format != "plain" else 0
             gets[block] += windows + behind + (0 if is_first else looks)
             read_bytes[block] += read
@@ -259,7 +259,7 @@ def tasks_of(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float
 
 def _growing_gets(size: float, of: Mapping[str, float]) -> int:
     """How many GETs read ``size`` bytes if each is twice as large as the one before, up to a window."""
-    step, window = of["archive_step"], of["window"]
+    step, window = of["archive_step"], of["archive_window"]
     if size <= 0:
         return 0
     grown = window - step  # what all GETs that are smaller than a window read

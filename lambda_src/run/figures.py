@@ -45,10 +45,9 @@ ENGINE: Figures = {
     ),
     "reads_at_once": Figure(32, "", "code", "GETs at once by a reducer"),
     "read": Figure(0.0003, "s", "measured", "processor time of one GET in a reducer"),
-    "overlap": Figure(1, "", "code", "1: a block's next window is fetched while one is counted"),
-    "window": Figure(32 * MIB, "bytes", "code", "of a block, read by one GET, at most"),
-    "least_window": Figure(2 * MIB, "bytes", "code", "the same, at least"),
-    "windows": Figure(4, "", "code", "GETs of a block, between these"),
+    "overlap": Figure(1, "", "code", "1: a block's text is counted while it arrives"),
+    "window": Figure(256 * MIB, "bytes", "code", "of a plain object, read by one GET, at most"),
+    "archive_window": Figure(8 * MIB, "bytes", "code", "the same of an archive"),
     "payload": Figure(
         4_000_000, "bytes", "code", "of a manifest that travels in requests; reducers read a larger one"
     ),

@@ -44,11 +44,6 @@ class Blocks(NamedTuple):
     text_units: float
 
 
-def window_bytes(block_bytes: float, of: Values) -> float:
-    """How much of a block one GET reads: the next window is fetched while this one is counted."""
-    return min(max(block_bytes / of["windows"], of["least_window"]), of["window"])
-
-
 def blob_share(block_units: float, of: Values) -> float:
     """Bytes of the blob per unit of its block: the more text, the fewer of its words are new."""
     return block_units and min(of["blob"] * math.pow(block_units / (5 * MIB), of["blob_growth"]), 1.0)
@@ -62,14 +57,12 @@ def transfer_s(megabytes: float, of: Values, rounds: int = 1) -> float:
 
 
 def map_s(task: Task, blob_bytes: float, of: Values, rounds: int = 1) -> float:
-    """The time of a block's handler, if each Lambda has so many blocks: it fetches one window while it counts
-    the one before."""
-    fetch_s = transfer_s(task.read_bytes / 1e6, of, rounds) + max(task.waits - 1, 0) * of["get"] * (
-        1 - of["overlap"]
-    )
+    """The time of a block's handler, if each Lambda has so many blocks: it counts text while it arrives,
+    unless it needs all of it first."""
+    fetch_s = transfer_s(task.read_bytes / 1e6, of, rounds) + max(task.waits - 1, 0) * of["get"]
     count_s = (task.unpack_s + task.text_bytes / 1e6 / of["count"]) / of["arm"]
     shorter_s, longer_s = sorted((fetch_s, count_s))
-    hidden_s = shorter_s * (1 - 1 / max(task.gets, 1)) * of["overlap"]
+    hidden_s = 0.0 if of["whole"] else shorter_s * of["overlap"]
     prepare_s = of["prepare"] / of["arm"]
     stored_s = of["put"] + blob_bytes / 1e6 / of["network"]
     return of["get"] + prepare_s + longer_s + shorter_s - hidden_s + stored_s
@@ -84,7 +77,7 @@ def even_blocks(
     ratio = 1.0 if stored_as == "plain" else of["ratio"]
     unpack_s = 0.0 if stored_as == "plain" else block_units / 1e6 / of[f"unpack_{stored_as}"]
     read_bytes = block_units * of["reads"] + of["whole"]
-    gets = math.ceil(read_bytes / window_bytes(read_bytes, of))
+    gets = math.ceil(read_bytes / of["window" if stored_as == "plain" else "archive_window"])
     text_units = block_units * ratio
     blob = text_units * blob_share(text_units, of)
     rounds = math.ceil(number / concurrency)

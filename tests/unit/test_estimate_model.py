@@ -30,8 +30,10 @@ from lambda_src.counts import c_counts
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.figures import BYTE_BY_BYTE, UNKNOWN, Figures, values_of
 from lambda_src.input.compression import RESERVE_S, STEP_BYTES
+from lambda_src.input.compression import WINDOW_BYTES as ARCHIVE_WINDOW_BYTES
 from lambda_src.input.formats import Format
 from lambda_src.input.objects import AHEAD_THREADS
+from lambda_src.input.ownership import WINDOW_BYTES
 from lambda_src.job import MAX_LINES_BYTES
 from lambda_src.jobs.top_words import JOB, words
 from lambda_src.run.figures import ENGINE, figures_of
@@ -95,9 +97,8 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         "block_counts": words.SPILL_WORDS,
         "reads_at_once": READS_AT_ONCE,
         "overlap": 1,
-        "window": 32 * MIB,
-        "least_window": 2 * MIB,
-        "windows": 4,
+        "window": WINDOW_BYTES,
+        "archive_window": ARCHIVE_WINDOW_BYTES,
         "payload": INLINE_BYTES,
         "memory": ONE_VCPU_MB,
         "warmed": 1,
@@ -271,11 +272,11 @@ def test_packages_of_a_job_are_imported_when_it_is_cold() -> None:
         assert (heavy.seconds > plain.seconds + least_s) == cold
 
 
-@pytest.mark.parametrize("size", [0, 1, 262_144, 262_145, 32 * MIB - 262_144, 32 * MIB, 100 * MIB])
+@pytest.mark.parametrize("size", [0, 1, 262_144, 262_145, 8 * MIB - 262_144, 8 * MIB, 100 * MIB])
 def test_an_archive_is_read_in_growing_steps(size: int) -> None:
     gets, left, step = 0, size, STEP_BYTES
     while left > 0:
-        gets, left, step = gets + 1, left - step, min(2 * step, round(OF["window"]))
+        gets, left, step = gets + 1, left - step, min(2 * step, round(OF["archive_window"]))
     assert module._growing_gets(size, OF) == gets
 
 
