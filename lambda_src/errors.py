@@ -26,7 +26,7 @@ class SourceNotFound(FanfoldError):
 
 
 class SourceChanged(FanfoldError):
-    """The input object is not the version that a run or a request means, or not any more."""
+    """The input object is not, or no longer, the version that a run or a request means."""
 
 
 class SourceNotText(FanfoldError):
@@ -70,7 +70,7 @@ class BlobDamaged(EndsRun):
 
 
 class RulesChanged(EndsRun):
-    """The stack was deployed during a run: a function has other rules than the run."""
+    """The stack was deployed during a run: a function has different rules than the run."""
 
 
 class CodeChanged(EndsRun):

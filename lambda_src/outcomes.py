@@ -1,4 +1,4 @@
-"""How a call of a fan-out can end."""
+"""The outcomes of a call of a fan-out."""
 
 from typing import Literal, get_args
 

@@ -4,7 +4,7 @@ import bisect
 import math
 
 ENOUGH_DONE = 10
-"""So many tasks of about the same work give a useful median."""
+"""Number of tasks of about the same work that give a useful median."""
 
 
 class Pace:

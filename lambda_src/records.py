@@ -3,7 +3,7 @@
 A *cut* is a place between two bytes where a text may be cut without cutting a record; its beginning and its
 end are cuts. A block whose text is ``[start, end)`` owns what lies between the first cut at or after
 ``start`` and the first cut at or after ``end``: the records whose first byte lies in it. Neighbours agree,
-for both look at the same bytes around the same place.
+because both look at the same bytes around the same place.
 """
 
 import re
@@ -14,13 +14,13 @@ from lambda_src.errors import SourceNotText
 
 
 class Rule(NamedTuple):
-    """Where a text may be cut: told by at most ``around_bytes`` on either side of a place.
+    """Where a text may be cut, decided by at most ``around_bytes`` on either side of a place.
 
-    ``first_cut(data, at, is_all)`` is the first cut at or after ``at`` > 0, None if it takes more data to
-    tell, which there are unless the text ends with these (``is_all``). ``last_cut(data)`` is the last one of
-    all, 0 if there is none or it takes more data to tell. Their data begin at a cut, or at least
-    ``around_bytes`` before ``at``. ``what`` names a record in errors; one of more
-    than ``longest_bytes`` would make memory unbounded, and is refused.
+    ``first_cut(data, at, is_all)`` returns the first cut at or after ``at`` > 0, or None if that depends on
+    more data; with ``is_all``, the text ends with ``data``. ``last_cut(data)`` returns the last cut, or 0 if
+    there is none or it depends on more data. ``data`` begin at a cut, or at least ``around_bytes`` before
+    ``at``. ``what`` names a record in errors. A record of more than ``longest_bytes`` is refused, to bound
+    memory.
     """
 
     what: str
@@ -53,9 +53,9 @@ def delimited(what: str, separators: bytes, longest_bytes: int) -> Rule:
 
 
 class Text(NamedTuple):
-    """A block's ``own`` text, in chunks. ``behind`` are the ``around_bytes`` before it, or all that there
-    are; ``beyond`` is what follows it, read only as far as needed. ``place(offset)`` says in errors where a
-    byte of it lies."""
+    """A block's ``own`` text, in chunks. ``behind`` are the ``around_bytes`` before it, or fewer at the
+    beginning of the text; ``beyond`` is what follows it, read only as far as needed. ``place(offset)`` says
+    in errors where a byte of it lies."""
 
     behind: bytes
     own: Iterator[bytes]
@@ -64,8 +64,8 @@ class Text(NamedTuple):
 
 
 class Fed(NamedTuple):
-    """How what was fed differs from the block's own text: the first ``skipped`` bytes of that belong to a
-    record of an earlier block, and the ``overrun`` bytes behind it to its own last record."""
+    """The difference between what was fed and the block's own text: its first ``skipped`` bytes belong to a
+    record of an earlier block, and the ``overrun`` bytes after it to its own last record."""
 
     skipped: int
     overrun: int
@@ -102,13 +102,13 @@ class _Reader:
         self._at_cut = False  # whether ``pending`` is known to begin with a record
 
     def read_on(self) -> None:
-        """Read a chunk more, or find out where the block's own text ends, or that there is no more.
+        """Read one more chunk, or note where the block's own text or all text ends.
 
-        Of the own text, chunks together as long as what is pending: a long record is not copied and searched
-        for each of its chunks.
+        Within the own text, read chunks that are together as long as what is pending, so that a long record
+        is not copied and searched once per chunk.
         """
         if len(self.pending) > self._rule.longest_bytes + 2 * self._rule.around_bytes:
-            raise self._too_long(self.base)  # nobody reads on who has found a cut
+            raise self._too_long(self.base)  # a caller that has found a cut does not read on
         wanted = 1 if self.end is not None else len(self.pending)
         chunks = [self.pending]
         for chunk in self._text.own if self.end is None else self._text.beyond:
@@ -125,20 +125,20 @@ class _Reader:
 
     def cut_from(self, offset: int) -> int:
         """The first cut at or after ``offset``."""
-        if offset == self.base:  # where the text begins, or a cut that is known
+        if offset == self.base:  # the beginning of the text, or a known cut
             return offset
         while (cut := self._rule.first_cut(self.pending, offset - self.base, self._is_all)) is None:
             self.read_on()
         return self.base + cut
 
     def drop_to(self, offset: int) -> None:
-        """Forget what lies before ``offset``, a cut."""
+        """Forget what is before ``offset``, a cut."""
         self.pending = self.pending[offset - self.base :]
         self.base = offset
         self._at_cut = True
 
     def feed_to(self, offset: int, feed: Callable[[bytes, int], None]) -> None:
-        """Feed what lies before ``offset``, a cut, once no record in it is found to be too long."""
+        """Feed what is before ``offset``, a cut, after checking that no record in it is too long."""
         data = self.pending[: offset - self.base]
         if not data:
             return
