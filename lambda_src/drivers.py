@@ -53,8 +53,8 @@ class Driver(Protocol[Task_contra]):
         """Start a call. Whatever goes wrong is the error of its ``Finished``."""
 
     def wait(self, timeout_s: float) -> Sequence[Finished]:
-        """The calls that have come back since the last wait. If there is none, wait for one, but no longer
-        than ``timeout_s``."""
+        """The calls that have come back since the last wait. If there is none, wait for one, or for room, but
+        no longer than ``timeout_s``; it may return earlier."""
 
     def abandon(self, call: Call) -> None:
         """Stop waiting for a call that was started: it will not come back."""

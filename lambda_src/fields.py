@@ -9,11 +9,12 @@ Function = Literal["parse_file", "parse_block", "get_all_occurrences", "get_occu
 
 FUNCTIONS: tuple[Function, ...] = get_args(Function)
 
-DEFAULT_MAX_CONCURRENCY = 250
+MAX_CONCURRENCY = 950
+"""Each call is a connection, and a Lambda has 1,024 open files. It is the default, too: a fan-out notices at
+once that an account allows less."""
 
 
-MAX_CONCURRENCY = 500
-"""Each call is a thread and a connection, and a Lambda has 1,024 of threads and of open files."""
+DEFAULT_MAX_CONCURRENCY = MAX_CONCURRENCY
 
 
 MAX_KEY_BYTES = 1024

@@ -3,9 +3,9 @@
 ``FanOut`` decides what to do: a state machine that is told what has happened and when. A driver does it: in
 threads, by one thread that waits for all, or in simulated time.
 
-The window starts small and grows by one with every answer, as TCP's does: a sudden burst is what S3 answers
-with 503 and a small account with 429. A throttled call halves it, once for all calls that were under way,
-and from then on it grows by one a round.
+The window begins with all calls that are allowed. A throttled call shrinks it to what the service has
+accepted: the calls that are still under way. Then two calls follow each that was accepted, as in TCP, up to
+half of the former size; beyond, the window grows by one a round.
 """
 
 import bisect
@@ -26,7 +26,6 @@ Answer = TypeVar("Answer")
 Work = Callable[[Task, Answer | None], float]
 """How much work a task is, in any unit; with its answer, how much it was. What nobody knows is 1."""
 
-FIRST_WINDOW = 64
 MAX_ATTEMPTS = 5
 """Of one task. Throttled calls are not counted: they say nothing of the task."""
 
@@ -34,6 +33,9 @@ BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
 STALLED_S = 60.0
 """When every call has been throttled for so long, there is no room for this fan-out."""
+
+ACCEPTED_S = 1.0
+"""A call that has been under way for so long was not throttled: services say so at once."""
 
 STARTS_AT_ONCE = 16
 """How many calls are started before the driver may wait: the first throttles stop the start of more."""
@@ -209,8 +211,9 @@ def _give_up(
     observer: Observer | None,
 ) -> None:
     now = driver.now()
+    came_back = {finished.call for finished in arrived}
     for call, ended in state.give_up(arrived, now):
-        if call not in {finished.call for finished in arrived}:
+        if call not in came_back:
             driver.abandon(call)
         if observer:
             observer.ended(ended)
@@ -220,12 +223,10 @@ def _give_up(
 
 
 class Window:
-    """How many calls may be under way at once."""
+    """How many calls may be under way at once: at first the limit."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = float(limit)
-        self._size = min(float(FIRST_WINDOW), self._limit)
-        self._threshold = self._limit
+        self._limit = self._size = self._threshold = float(limit)
         self._cut_at = float("-inf")
 
     @property
@@ -233,17 +234,20 @@ class Window:
         """At least 1, at most the limit."""
         return int(self._size)
 
-    def succeeded(self) -> None:
-        """Grow: by one below the threshold, by one a round above it."""
-        growth = 1.0 if self._size < self._threshold else 1.0 / self._size
-        self._size = min(self._size + growth, self._limit)
+    def accepted(self, *, has_ended: bool) -> None:
+        """Grow with a call: up to the threshold so that two can follow it, beyond by one a round."""
+        if self._size < self._threshold:
+            self._size = min(self._size + (1.0 if has_ended else 2.0), self._threshold)
+        else:
+            self._size = min(self._size + 1.0 / self._size, self._limit)
 
-    def throttled(self, started_at: float, now: float) -> None:
-        """Halve, unless the call started before the last cut: that cut answers for it."""
-        if started_at >= self._cut_at:
+    def throttled(self, started_at: float, now: float, under_way: int) -> None:
+        """Shrink to the calls that are still ``under_way``. The threshold is halved, unless the call started
+        before the last time, or nothing was accepted, which says nothing of how much would be."""
+        if started_at >= self._cut_at and under_way:
             self._cut_at = now
-            self._size = max(self._size / 2, 1.0)
-            self._threshold = self._size
+            self._threshold = max(self._size / 2, 1.0)
+        self._size = max(min(self._size, float(under_way)), 1.0)
 
 
 def full_jitter(most_s: float) -> float:
@@ -274,6 +278,8 @@ class FanOut(Generic[Task, Answer]):
         self._again: list[tuple[float, int]] = []  # a heap of (not before, task)
         self._under_way: dict[int, list[float]] = {}  # task -> when each of its copies started
         self._calls: set[Call] = set()  # copies under way, those of finished tasks included
+        self._started: deque[Call] = deque()  # those that may still be throttled
+        self._accepted_before = float("-inf")  # what was started earlier was accepted
         self._starts = [0] * len(tasks)
         self._attempts = [0] * len(tasks)
         self._throttles = [0] * len(tasks)
@@ -299,6 +305,10 @@ class FanOut(Generic[Task, Answer]):
         Those to be tried again come first: what never works is known before much else is paid for. Copies of
         stragglers come last.
         """
+        self._accepted_before = now - ACCEPTED_S
+        while self._started and self._started[0].started_at < self._accepted_before:
+            if self._started.popleft() in self._calls:
+                self._window.accepted(has_ended=False)
         if self._failures or len(self._calls) >= self._window.size:
             return None
         if self._again and self._again[0][0] <= now:
@@ -312,12 +322,13 @@ class FanOut(Generic[Task, Answer]):
         self._starts[number] += 1
         call = Call(number, self._starts[number], queued_at, now)
         self._calls.add(call)
+        self._started.append(call)
         self._under_way.setdefault(number, []).append(now)
         return call
 
     def nap_s(self, now: float) -> float:
         """How long nothing will be due unless a call comes back: at most until the next tick."""
-        if self._again and len(self._calls) < self._window.size:
+        if self._again and not self._failures and len(self._calls) < self._window.size:
             return min(max(self._again[0][0] - now, 0.001), TICK_S)
         return TICK_S
 
@@ -335,13 +346,14 @@ class FanOut(Generic[Task, Answer]):
 
         if isinstance(error, Throttled):
             self._throttle = error
-            self._window.throttled(started_at, now)
+            self._window.throttled(started_at, now, len(self._calls))
         else:
             self._moved_at = now
         if late:
             return ended
         if error is None:
-            self._window.succeeded()
+            if started_at >= self._accepted_before:
+                self._window.accepted(has_ended=True)
             bisect.insort(self._durations_s, now - started_at)
             answer = cast(Answer, finished.answer)
             self._pace.took(self._work(self._tasks[number], answer), now - started_at)
@@ -388,6 +400,7 @@ class FanOut(Generic[Task, Answer]):
     def give_up(self, arrived: Sequence[Finished], now: float) -> Iterator[tuple[Call, Ended]]:
         """End it: what becomes of the calls under way. Those that have ``arrived`` meanwhile come first; the
         others are to be abandoned."""
+        self._under_way.clear()
         came_back = {finished.call for finished in arrived}
         rest = [Finished(call, now, None, None) for call in sorted(self._calls - came_back)]
         for finished in (*arrived, *rest):

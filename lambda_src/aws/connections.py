@@ -8,6 +8,7 @@ import asyncio
 import resource
 import socket
 import ssl
+import sys
 import time
 from collections import deque
 from collections.abc import Coroutine, Mapping
@@ -25,10 +26,14 @@ from lambda_src.aws.endpoint import (
 )
 from lambda_src.aws.http1 import AnswerReader, NotHttp, Response
 
-MAX_CONNECTIONS = 950
+OTHER_FILES = 74
 """A Lambda may have 1,024 open files, and needs some for S3, the table and its own."""
 
-OTHER_FILES = 74
+OPENED_AT_ONCE = 32
+"""Connections: with more, each would only be slower, and the first requests would wait for the last
+handshakes. Meanwhile the first throttles can stop the start of more."""
+SLOW_S = 1.0
+"""A connection that takes longer to open holds up no others: its address may be dead."""
 
 ADDRESSES_S = 5.0
 """How long to use the addresses of a host before looking them up again: a fan-out opens hundreds of
@@ -46,22 +51,25 @@ class Connections:
         self._lookup: asyncio.Future[Any] | None = None
         self._looked_up_at = 0.0
         self._opened = 0
+        self._connecting: set[asyncio.Task[Any]] = set()
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._at_most = MAX_CONNECTIONS if files < 0 else max(min(MAX_CONNECTIONS, files - OTHER_FILES), 1)
+        self._at_most = max(files - OTHER_FILES, 1) if files != resource.RLIM_INFINITY else sys.maxsize
 
     def has_room(self) -> bool:
-        """Whether there may be one more request."""
-        return len(self._requests) < self._at_most
+        """Whether there may be one more request now."""
+        return len(self._requests) < self._at_most and len(self._connecting) < OPENED_AT_ONCE
 
     def begin(self, request: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Begin a request, which is to call ``post``. When it ends, so does ``run``."""
         task = self._loop.create_task(request)
         self._requests.add(task)
+        self._connecting.add(task)
+        self._loop.call_later(SLOW_S, self._is_connected, task)
         task.add_done_callback(self._ended)
         return task
 
     def run(self, timeout_s: float) -> None:
-        """Carry out requests until one has ended, for at most ``timeout_s``."""
+        """Carry out requests until one has ended, or there is room again, for at most ``timeout_s``."""
         alarm = self._loop.call_later(timeout_s, self._loop.stop) if timeout_s > 0 else None
         if alarm is None:
             self._loop.stop()  # after one round
@@ -84,6 +92,7 @@ class Connections:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await self._connected()
+                self._is_connected(asyncio.current_task())
                 try:
                     response = await connection.ask(self._service.signed_request("POST", path, headers, body))
                 except BaseException:
@@ -106,8 +115,16 @@ class Connections:
         self._loop.close()
 
     def _ended(self, request: "asyncio.Task[Any]") -> None:
+        self._is_connected(request)
         self._requests.discard(request)
         self._loop.stop()
+
+    def _is_connected(self, request: "asyncio.Task[Any] | None") -> None:
+        if request not in self._connecting:
+            return
+        self._connecting.remove(request)
+        if len(self._connecting) == OPENED_AT_ONCE // 2:
+            self._loop.stop()
 
     async def _connected(self) -> "_Connection":
         """A connection that was kept, the latest first, or a new one. Raises OSError."""

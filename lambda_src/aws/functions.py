@@ -113,10 +113,7 @@ class Invocations(Generic[Task]):
 
     def wait(self, timeout_s: float) -> Sequence[Finished]:
         """As ``Driver.wait``."""
-        ends_at = self.now() + timeout_s
         self._functions.run(0.0 if self._finished else timeout_s)
-        while not self._finished and (left_s := ends_at - self.now()) > 0:  # another driver's has ended
-            self._functions.run(left_s)
         found, self._finished = self._finished, []
         return found
 

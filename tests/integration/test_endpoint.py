@@ -1,6 +1,7 @@
 """Requests over real connections, to a service that does what each test says."""
 
 import contextlib
+import resource
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,9 +15,11 @@ import msgspec
 import pytest
 
 from lambda_src import drivers, map_reduce
+from lambda_src.aws import connections as connections_module
 from lambda_src.aws import dynamodb
 from lambda_src.aws import endpoint as module
-from lambda_src.aws.connections import Connections
+from lambda_src.aws import functions as functions_module
+from lambda_src.aws.connections import OPENED_AT_ONCE, OTHER_FILES, Connections
 from lambda_src.aws.dynamodb import DynamoDbError, EndpointTable
 from lambda_src.aws.endpoint import Endpoint, Unreachable
 from lambda_src.aws.functions import Invocation, Invocations
@@ -41,6 +44,7 @@ class Service(ThreadingHTTPServer):
     """Answers as ``answer`` does; counts connections and requests."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -242,12 +246,11 @@ def test_calls_that_are_given_up_hold_no_connection(
 ) -> None:
     """Whether they wait to be connected, for TLS or for an answer."""
     monkeypatch.setattr(map_reduce, "TICK_S", 0.01)
-    monkeypatch.setattr(map_reduce, "FIRST_WINDOW", 60)
     with connections(silent, scheme) as functions:
         before = open_sockets()
 
         def give_up() -> None:
-            if open_sockets() == before + 60:
+            if open_sockets() >= before + OPENED_AT_ONCE:
                 raise GivenUp
 
         with pytest.raises(GivenUp):
@@ -288,6 +291,158 @@ def test_threads_that_are_given_up_end(silent: int, scheme: str, monkeypatch: py
     for thread in calling():
         thread.join(1)
     assert calling() == []
+
+
+def many(functions: Connections, calls: int) -> list[LogResultsReport]:
+    """The answers of so many calls at once."""
+    found: list[LogResultsReport] = []
+    map_reduce.map_reduce(
+        log_results(functions),
+        [REQUEST] * calls,
+        lambda _, report: found.append(report),
+        name=str,
+        max_concurrency=calls,
+    )
+    return found
+
+
+def report(handler: Handler, _body: bytes) -> None:
+    handler.say(200, b'{"outcome": "done", "parts": 3}')
+
+
+def in_chunks(handler: Handler, _body: bytes) -> None:
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for piece in (b'{"outcome": "done", ', b'"parts": 3}', b""):
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        handler.wfile.flush()
+
+
+@pytest.mark.parametrize("answer", [report, in_chunks])
+def test_calls_at_once_have_a_connection_each_and_leave_it_to_later_ones(
+    service: Service, functions: Connections, answer: Callable[[Handler, bytes], None]
+) -> None:
+    together = threading.Barrier(50)
+
+    def wait_for_all(handler: Handler, body: bytes) -> None:
+        together.wait(10)
+        answer(handler, body)
+
+    service.answer = wait_for_all
+    for _ in range(2):
+        assert many(functions, 50) == [LogResultsReport(3)] * 50
+    assert service.connections == 50
+    service.answer = answer
+    assert many(functions, 100) == [LogResultsReport(3)] * 100
+    assert service.connections <= 100
+
+
+def test_connections_are_opened_a_few_at_a_time(service: Service, silent: int) -> None:
+    with connections(silent) as functions:
+        driver = log_results(functions)
+        started: list[drivers.Call] = []
+        while driver.has_room():
+            started.append(drivers.Call(len(started), 1, 0.0, 0.0))
+            driver.start(started[-1], REQUEST)
+        assert len(started) == OPENED_AT_ONCE
+        for call in started:
+            driver.abandon(call)
+        driver.close()
+        assert driver.has_room()
+
+
+def test_a_connection_that_does_not_open_holds_up_no_others(
+    service: Service, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections_module, "SLOW_S", 0.0)
+    with connections(silent) as functions:
+        driver = log_results(functions)
+        started = [drivers.Call(number, 1, 0.0, 0.0) for number in range(2 * OPENED_AT_ONCE)]
+        for call in started:
+            while not driver.has_room():
+                assert driver.wait(1.0) == []
+            driver.start(call, REQUEST)
+        for call in started:
+            driver.abandon(call)
+        driver.close()
+
+
+def test_as_many_connections_as_there_may_be_files_are_opened(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (OTHER_FILES + 3, 1024))
+    service.answer = report
+    with connections(service.server_port) as functions:
+        assert many(functions, 30) == [LogResultsReport(3)] * 30
+    assert service.connections <= 3
+
+
+@pytest.mark.parametrize("fault", [cut, hang_up])
+def test_a_call_with_half_an_answer_may_pass_and_its_connection_goes(
+    service: Service, functions: Connections, fault: Callable[[Handler, bytes], None]
+) -> None:
+    service.answer = fault
+    with pytest.raises(Transient, match=r"The connection to Lambda failed for function: .*closed"):
+        ask(functions)
+    assert len(service.requests) == 1
+    service.answer = report
+    assert ask(functions) == LogResultsReport(3)
+    assert service.connections == 2
+
+
+def test_a_call_that_takes_longer_than_its_function_may_has_failed(
+    service: Service, functions: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(functions_module, "MARGIN_S", 0.0)
+    ended = answered_late(service)
+    with pytest.raises(Transient, match="TimeoutError: timed out"):
+        once(log_results(functions, timeout_s=0.05), REQUEST)
+    ended.set()
+    service.answer = report
+    assert ask(functions) == LogResultsReport(3)  # and not the late answer
+    assert service.connections == 2
+
+
+def test_a_connection_that_was_closed_or_has_said_more_is_not_used_again(
+    service: Service, functions: Connections
+) -> None:
+    """While nobody waits for it, and its loop stands still."""
+    said = threading.Event()
+
+    def say_more(handler: Handler, body: bytes) -> None:
+        report(handler, body)
+        handler.wfile.flush()
+        if len(service.requests) == 1:
+            handler.wfile.write(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+            handler.wfile.flush()
+        else:
+            handler.close_connection = True
+            handler.connection.shutdown(socket.SHUT_RDWR)
+        said.set()
+
+    service.answer = say_more
+    for number in range(1, 4):
+        assert ask(functions) == LogResultsReport(3)
+        assert said.wait(10)
+        said.clear()
+        assert service.connections == number
+
+
+def test_idle_connections_are_not_used_after_a_while(
+    service: Service, functions: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.answer = report
+    ask(functions)
+    monkeypatch.setattr(connections_module, "IDLE_S", -1.0)
+    ask(functions)
+    assert service.connections == 2
+
+
+@pytest.mark.usefixtures("service")
+def test_no_function_is_there() -> None:
+    with connections(9) as functions, pytest.raises(Transient, match="ConnectionRefusedError"):
+        ask(functions)
 
 
 def test_a_lost_copy_is_given_up_at_the_end_and_its_connection_is_not_used_again(

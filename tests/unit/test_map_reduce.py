@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from lambda_src import drivers
 from lambda_src import map_reduce as module
-from lambda_src.drivers import MAX_THREADS
+from lambda_src.aws.connections import OTHER_FILES
 from lambda_src.errors import CapacityExhausted, FanOutFailed, InvalidRequest, Throttled, Transient
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.map_reduce import (
-    FIRST_WINDOW,
     MAX_ATTEMPTS,
     Ended,
     Window,
@@ -343,7 +342,6 @@ class GivenUp(Exception):
 def blocked_calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Room for 150 threads; calls that block until the event is set, all at once from the start."""
     monkeypatch.setattr(drivers, "_thread_slots", threading.BoundedSemaphore(150))
-    monkeypatch.setattr(module, "FIRST_WINDOW", 100)
     monkeypatch.setattr(module, "TICK_S", 0.01)
     released = threading.Event()
     yield released
@@ -408,22 +406,25 @@ def test_with_few_threads_left_a_fan_out_is_only_slower(blocked_calls: threading
     assert all_end_beyond(before)
 
 
-def test_a_request_may_ask_for_as_many_calls_as_there_are_threads() -> None:
-    assert MAX_CONCURRENCY == MAX_THREADS
+def test_a_request_may_ask_for_as_many_calls_as_there_may_be_connections() -> None:
+    assert MAX_CONCURRENCY + OTHER_FILES == 1024
 
 
-@given(st.integers(1, 1000), st.lists(st.sampled_from(["succeeded", "throttled"]), max_size=500))
-def test_the_window_stays_within_its_bounds(limit: int, events: list[str]) -> None:
+@given(
+    st.integers(1, 1000),
+    st.lists(st.one_of(st.sampled_from(["ended", "goes on"]), st.integers(0, 1000)), max_size=500),
+)
+def test_the_window_stays_within_its_bounds(limit: int, events: list[str | int]) -> None:
     window = Window(limit)
-    assert window.size == min(FIRST_WINDOW, limit)
+    assert window.size == limit
     for now, event in enumerate(events, start=1):
         before = window.size
-        if event == "succeeded":
-            window.succeeded()
-            assert before <= window.size <= before + 1
+        if isinstance(event, str):
+            window.accepted(has_ended=event == "ended")
+            assert before <= window.size <= before + (1 if event == "ended" else 2)
         else:
-            window.throttled(now, now)
-            assert window.size == max(before // 2, 1)
+            window.throttled(now, now, event)
+            assert window.size == max(min(before, event), 1)
         assert 1 <= window.size <= limit
 
 
@@ -572,14 +573,25 @@ def test_calls_that_are_given_up_are_told_with_the_time_until_then(monkeypatch: 
     assert all(call.ended_at - call.started_at >= 0.04 for call in books.calls[1:])
 
 
-def test_the_window_doubles_a_round_until_throttled_then_climbs_by_one() -> None:
-    window = Window(1000)
-    for _ in range(FIRST_WINDOW):
-        window.succeeded()
-    assert window.size == 2 * FIRST_WINDOW
-    window.throttled(1.0, 2.0)
-    window.throttled(1.5, 2.1)  # started before the cut: no second one
-    assert window.size == FIRST_WINDOW
-    for _ in range(FIRST_WINDOW + 1):
-        window.succeeded()
-    assert window.size == FIRST_WINDOW + 1
+def test_the_window_shrinks_to_what_was_accepted_then_doubles_a_round_to_half_then_climbs_by_one() -> None:
+    window = Window(100)
+    window.throttled(1.0, 2.0, 99)
+    for under_way in range(98, 29, -1):
+        window.throttled(1.5, 2.1, under_way)  # started before the first throttle: half is still 50
+    assert window.size == 30
+    for _ in range(20):
+        window.accepted(has_ended=True)
+    assert window.size == 50
+    for _ in range(51):
+        window.accepted(has_ended=True)
+    assert window.size == 51
+
+
+def test_a_service_that_accepts_nothing_says_nothing_of_how_much_it_would() -> None:
+    window = Window(100)
+    for started_at in range(9):
+        window.throttled(started_at, started_at + 0.5, 0)
+    assert window.size == 1
+    for size in range(2, 51):
+        window.accepted(has_ended=True)
+        assert window.size == size

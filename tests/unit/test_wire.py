@@ -106,7 +106,7 @@ def test_a_worker_that_does_not_know_a_request_is_of_another_version(error: str)
         ({"key": "k", "block_bytes": 1.5}, "$.block_bytes"),
         ({"key": "k", "block_bytes": True}, "$.block_bytes"),
         ({"key": "k", "max_concurrency": 0}, "$.max_concurrency"),
-        ({"key": "k", "max_concurrency": 501}, "$.max_concurrency"),
+        ({"key": "k", "max_concurrency": 951}, "$.max_concurrency"),
         ({"key": "k", "block_bytes": 10**40}, "$.block_bytes"),
         ({"key": "half of a pair: \ud800"}, "surrogates not allowed"),
         ({"key": "k", "half of a pair: \ud800": 1}, "surrogates not allowed"),
