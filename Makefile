@@ -69,13 +69,16 @@ bench: .installed ## Measure everything, next to Polars, DuckDB and others: [FIL
 	@python -m benchmarks $${FILE:+"--file=$$FILE"} $${QUICK:+--quick}
 
 .PHONY: fuzz
-fuzz: ## Fuzz the C code under AddressSanitizer and UBSan, with cc or CC=compiler: [FUZZ_S=seconds]
+fuzz: ## Fuzz the C code under AddressSanitizer and UBSan, with cc or CC=compiler: [FUZZ_S=seconds for each target]
 	@mkdir -p .build/fuzz
-	$(CC) $(fuzz_options) -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize-coverage=trace-pc \
-		-c tests/fuzz/kernel_target.c -o .build/fuzz/kernel_target.o
 	$(CC) $(fuzz_options) -c tests/fuzz/driver.c -o .build/fuzz/driver.o
-	$(CC) -fsanitize=address,undefined .build/fuzz/driver.o .build/fuzz/kernel_target.o -o .build/fuzz/fuzz
-	@cd .build/fuzz && ./fuzz "$${FUZZ_S:-60}"
+	@set -e; for file in tests/fuzz/*_target.c; do \
+		target=.build/fuzz/$$(basename "$$file" _target.c); echo "$$file"; \
+		$(CC) $(fuzz_options) $(sanitized) -fsanitize-coverage=trace-pc -c "$$file" -o "$$target.o"; \
+		$(CC) $(sanitized) .build/fuzz/driver.o "$$target.o" -o "$$target"; \
+		(cd .build/fuzz && "./$$(basename "$$target")" "$${FUZZ_S:-60}"); \
+	done
+sanitized := -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzz_options := -std=gnu11 -g -O2 -fno-omit-frame-pointer -Wall -Wextra -Werror
 
 .PHONY: lint

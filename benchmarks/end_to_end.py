@@ -99,14 +99,18 @@ class Summary(Struct, frozen=True):
 
 @contextmanager
 def deployed(
-    folder: Path, started: Callable[[LocalAws], None] = lambda _: None, **server_variables: str
+    folder: Path,
+    started: Callable[[LocalAws], None] = lambda _: None,
+    job: str = DEFAULT_JOB,
+    **server_variables: str,
 ) -> Iterator[Deployed]:
-    """The stack in a local AWS of its own, as `make run` deploys it; ``started`` is told of it before."""
+    """The stack of ``job`` in a local AWS of its own, as `make run` deploys it; ``started`` is told of it
+    before."""
     with local_aws(folder, **server_variables) as local:
         started(local)
-        deploy_locally(local, folder, DEFAULT_JOB)
+        deploy_locally(local, folder, job)
         aws = account_of(local.environment)
-        yield Deployed(aws, find_deployment(aws, DEFAULT_JOB), local.process_id)
+        yield Deployed(aws, find_deployment(aws, job), local.process_id)
 
 
 def measure(text: Path, peers: Sequence[Peer], rounds: int) -> list[Round]:

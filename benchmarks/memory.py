@@ -27,7 +27,8 @@ from lambda_src.input.addresses import Placed, Portion
 from lambda_src.input.blocks import MAX_BLOCKS
 from lambda_src.input.formats import Format
 from lambda_src.job import MAX_LINE_BYTES, Job, Owned, load
-from lambda_src.jobs.access_log import LINES, LONGEST_PATH
+from lambda_src.jobs.access_log.lines import LINES
+from lambda_src.jobs.access_log.scan import LONGEST_PATH
 from lambda_src.jobs.column_permutations.table import MAX_COLUMNS, MAX_ROWS
 from lambda_src.settings import DEFAULT_JOB, ONE_VCPU_MB
 from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore
@@ -274,8 +275,7 @@ def path_lines(blocks: int, paths: int, path_bytes: int, filling: bytes) -> Iter
     for block in range(blocks):
         names = (f"{number:08d}" for number in range(block * paths, (block + 1) * paths))
         listed = ",".join(f'"/{name}{shown * (path_bytes - 9)}":[1,1]' for name in names)
-        line = f'{{"requests":{paths},"bytes_sent":1,"status":{{"500":{paths}}},"paths":{{{listed}}}}}'
-        yield line.encode(), paths
+        yield f'{{{listed}}}\t["sent",{paths},"500",{paths}]'.encode(), paths
 
 
 def largest_manifest(folder: Path) -> dict[str, Any]:
@@ -423,9 +423,9 @@ class Peak(Struct, frozen=True):
 
 def peaks(names: Iterable[str] = CASES) -> Iterator[Peak]:
     """Every case, in a process of its own."""
-    library = build_libraries("host", sources_of_job(DEFAULT_JOB))
     for name in names:
         case = CASES[name]
+        library = build_libraries("host", sources_of_job(case.job))
         with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as endpoint:
             event = case.prepare(Path(folder))
             environment = {

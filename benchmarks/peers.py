@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements-bench.txt"
@@ -59,6 +59,10 @@ class Peer(NamedTuple):
 
     def answers(self, *files: Path) -> list[Counted]:
         """The answer for each file, from one process. Raises PeerFailed."""
+        return [_counted(output) for output in self.outputs(*files)]
+
+    def outputs(self, *files: Path) -> list[dict[str, Any]]:
+        """What it prints for each file. Raises PeerFailed."""
         python = _python_with(self.packages) if self.packages else Path(sys.executable)
         command = [str(python), "-m", self.module, *map(str, files)]
         ran = subprocess.run(
@@ -66,7 +70,7 @@ class Peer(NamedTuple):
         )
         if ran.returncode:
             raise PeerFailed(f"{self.name} failed: {ran.stderr.strip()[-1000:]}")
-        return [_counted(json.loads(line)) for line in ran.stdout.splitlines()]
+        return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
 PROCESSORS = os.cpu_count() or 1
@@ -77,6 +81,8 @@ PEERS = (
     Peer(f"Python Pool({PROCESSORS})", "benchmarks.peer_pool"),
     Peer("coreutils + mawk", "benchmarks.peer_mawk", commands=("sh", "tr", "mawk", "sort")),
 )
+
+LOG_PEER = Peer("DuckDB", "benchmarks.peer_duckdb_logs", packages=("duckdb",))
 
 
 def install() -> None:
@@ -97,15 +103,24 @@ def install() -> None:
 
 
 def print_answers(rank: Callable[[str], Ranked]) -> None:
-    """The main program of a peer: print a line of JSON for each file that it is given."""
+    """The main program of a peer that ranks words."""
+
+    def by_length(file: str) -> dict[str, Any]:
+        top_words: TopWords = {str(length): [] for length in range(1, LONGEST + 1)}
+        for length, word, count in rank(file):
+            top_words[str(length)].append((word, count))
+        return {"top_words": top_words}
+
+    print_outputs(by_length)
+
+
+def print_outputs(work: Callable[[str], dict[str, Any]]) -> None:
+    """The main program of a peer: print a line of JSON for each file that it is given, with the seconds."""
     for file in sys.argv[1:]:
         started_at, used_before_s = time.monotonic(), _cpu_s()
-        ranked = list(rank(file))
+        found = work(file)
         wall_s, cpu_s = time.monotonic() - started_at, _cpu_s() - used_before_s
-        top_words: TopWords = {str(length): [] for length in range(1, LONGEST + 1)}
-        for length, word, count in ranked:
-            top_words[str(length)].append((word, count))
-        print(json.dumps(Counted(wall_s, cpu_s, top_words)._asdict()))
+        print(json.dumps({"wall_s": wall_s, "cpu_s": cpu_s, **found}))
 
 
 def _cpu_s() -> float:
@@ -113,8 +128,8 @@ def _cpu_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def _counted(answer: dict[str, object]) -> Counted:
-    counted = Counted(**answer)  # type: ignore[arg-type]
+def _counted(answer: dict[str, Any]) -> Counted:
+    counted = Counted(**answer)
     tuples = {length: [(word, count) for word, count in top] for length, top in counted.top_words.items()}
     return counted._replace(top_words=tuples)
 

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from lambda_src.settings import DEFAULT_JOB
+from lambda_src.job import names
 from stacks.native_library import build_libraries, sources_of_job
 from tests.faults.faulty import ROW, Row
 
 # As in Lambda, whose layer has it: what is tested is what runs.
-sys.path.append(str(build_libraries("host", sources_of_job(DEFAULT_JOB))))
+_SOURCES = dict.fromkeys(source for job in names() for source in sources_of_job(job))
+sys.path.append(str(build_libraries("host", list(_SOURCES))))
 
 # No test depends on time: a slow machine is no failure.
 settings.register_profile("fanfold", deadline=None, print_blob=True)

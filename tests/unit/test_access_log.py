@@ -1,8 +1,10 @@
 """The job ``access_log`` against its oracle: same answer, wherever the input is cut, whatever it holds."""
 
 import json
-from collections.abc import Iterable, Iterator
-from typing import Any
+import re
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, Literal
 from unittest.mock import patch
 
 import pytest
@@ -10,12 +12,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_src import job
+from lambda_src.counts import c_counts
+from lambda_src.counts.library import find_library
 from lambda_src.errors import SourceNotText, TooManyDistinct
 from lambda_src.input import ownership
 from lambda_src.input.objects import input_of_bytes
-from lambda_src.job import Input, Mapped, Measured, Span
+from lambda_src.job import Input, Mapped, Measured, Shards, Span
 from lambda_src.jobs import access_log
-from lambda_src.jobs.access_log import HOURS, JOB, MALFORMED
+from lambda_src.jobs.access_log import JOB, c_scan, python_scan
+from lambda_src.jobs.access_log.formats import CONCERNS
+from lambda_src.jobs.access_log.scan import HOURS, LIBRARY, MALFORMED, Scanner
+from stacks.native_library import library_name, sources_of_job
 from tests import access_log_oracle as oracle
 from tests.contexts import context_for, finish_part, observed_by_part
 from tests.laws import Objects, run_job
@@ -34,11 +41,21 @@ def plain(*objects: bytes) -> Input:
     return input_of_bytes(objects, "plain")
 
 
+def mapped_by(scanner: Scanner, data: bytes, shards: Shards | None = None) -> Mapped:
+    with patch.object(access_log, "SCANNER", scanner):
+        return JOB.map(Span(0, len(data)), plain(data), context_for(JOB, shards))
+
+
 def mapped(data: bytes) -> Mapped:
-    return JOB.map(Span(0, len(data)), plain(data), context_for(JOB))
+    """By both scanners, which give the same."""
+    found = mapped_by(c_scan.Scan, data)
+    assert found == mapped_by(python_scan.Scan, data)
+    return found
 
 
 def answer(*objects: bytes, cuts: Iterable[int] = ()) -> dict[str, Any]:
+    for data in objects:
+        mapped(data)
     return run_job(JOB, Objects(objects, "plain"), cuts)
 
 
@@ -160,9 +177,9 @@ LOGS = st.lists(_ENDED_LINES, max_size=30).map(b"".join)
 @given(LINES)
 @example(COMBINED)
 @example(ALB)
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 def test_a_line_is_what_the_oracle_says(line: bytes) -> None:
-    assert answer(line) == oracle.answer(line)
+    assert run_job(JOB, Objects([line], "plain")) == oracle.answer(line)
 
 
 @given(
@@ -176,14 +193,14 @@ def test_any_cutting_gives_the_answer_of_the_whole(
 ) -> None:
     """The last line of an object may have no newline: it ends there all the same."""
     with patch.object(ownership, "WINDOW_BYTES", window_bytes):
-        assert answer(*logs, cuts=cuts) == oracle.answer(*logs)
+        assert run_job(JOB, Objects(logs, "plain"), cuts) == oracle.answer(*logs)
 
 
 @given(LOGS, st.integers(1, 100))
 @settings(deadline=None)
 def test_every_line_is_observed_once(log: bytes, slice_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(access_log, "SLICE_BYTES", slice_bytes)
+        patch.setattr(python_scan, "SLICE_BYTES", slice_bytes)
         observations = observed_by_part(mapped(log).lines)
     assert len(observations) == len(JOB.parts) == 25
     assert sum(observations) == len(oracle.lines_of(log))
@@ -200,7 +217,7 @@ def test_a_block_mapped_again_gives_the_same_bytes(log: bytes) -> None:
         assert mapped(log) == first
     for line in first.lines:
         assert b"\n" not in line.data
-        assert json.loads(line.data.decode())
+        assert all(json.loads(piece.decode()) for piece in line.data.split(b"\t") if line.data)
 
 
 def test_a_line_of_a_megabyte_counts_and_one_without_end_is_refused() -> None:
@@ -215,53 +232,89 @@ def test_a_line_of_a_megabyte_counts_and_one_without_end_is_refused() -> None:
         answer(b"\xff" + junk)
 
 
-@given(st.lists(LOGS, min_size=1, max_size=4))
+def shards_of(run_id: str, by: Literal["part", "key"], count: int) -> Shards:
+    return Shards(by, 25 if by == "part" else count, run_id)
+
+
+SHARDS = st.builds(
+    shards_of, st.sampled_from(["a", "b"]), st.sampled_from(["part", "key"]), st.integers(1, 9)
+)
+
+
+@given(LOGS | st.binary(max_size=40), SHARDS)
+@settings(max_examples=300, deadline=None)
+def test_both_scanners_write_the_same_bytes(log: bytes, shards: Shards) -> None:
+    assert mapped_by(c_scan.Scan, log, shards) == mapped_by(python_scan.Scan, log, shards)
+
+
+@given(st.lists(LOGS, max_size=3), SHARDS)
 @settings(deadline=None)
-def test_many_paths_are_summed_in_several_passes(logs: list[bytes]) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(access_log, "MAX_SUMMED_PATHS_BYTES", 10_000)
-        assert answer(*logs) == oracle.answer(*logs)
+def test_any_shards_give_the_answer_of_the_whole(logs: list[bytes], shards: Shards) -> None:
+    with patch.object(c_counts, "KEYS_BYTES", 300):  # so that they are summed in several passes
+        assert run_job(JOB, Objects(logs, "plain"), shards=shards) == oracle.answer(*logs)
 
 
-def test_passes_cover_all_paths_and_count_lines_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = b"".join(combined(b"GET /%d HTTP/1.1" % (number % 700)) for number in range(1_000))
-    monkeypatch.setattr(access_log, "MAX_SUMMED_PATHS_BYTES", 30_000)
-    readings = 0
-
-    class Lines:
-        def __iter__(self) -> Iterator[bytes]:
-            nonlocal readings
-            readings += 1
-            return iter([mapped(log).lines[10].data] * 2)
-
-    reduced = finish_part(JOB, "10", Lines())
-    assert readings == 1 + 1 + 16  # in one and in four passes the first has too many
-    expected = oracle.answer(log, log)["hours"]["10"]
-    assert (reduced.observations, reduced.result) == (2_000, expected)
-
-
+@pytest.mark.parametrize("scan", [c_scan, python_scan])
 @pytest.mark.parametrize("held", [0, 2_000, 20_000])
-def test_more_paths_than_a_block_holds_go_to_its_lines(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
+def test_more_paths_than_a_block_holds_go_to_its_lines(
+    scan: ModuleType, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = b"".join(
         combined(b"GET /%d HTTP/1.1" % (number * number % 307), b"22/Nov/2026:1%d:00:00 +0000" % (number % 5))
         for number in range(2_000)
     )
-    monkeypatch.setattr(access_log, "SLICE_BYTES", 1_000)
-    monkeypatch.setattr(access_log, "MAX_HELD_PATHS_BYTES", held)
-    block = mapped(log)
+    monkeypatch.setattr(python_scan, "SLICE_BYTES", 1_000)
+    monkeypatch.setattr(scan, "MOST_HELD_BYTES", held)
+    monkeypatch.setattr(access_log, "SCANNER", scan.Scan)
+    block = JOB.map(Span(0, len(log)), plain(log), context_for(JOB))
     assert any(b"}\t{" in line.data for line in block.lines)
     assert observed_by_part(block.lines) == [0] * 10 + [400] * 5 + [0] * 10
-    assert answer(log, log) == oracle.answer(log, log)
-
-
-def test_a_block_with_too_many_paths_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    log = b"".join(combined(b"GET /%d HTTP/1.1" % number) for number in range(1_000))
-    monkeypatch.setattr(access_log, "SLICE_BYTES", 1_000)
-    monkeypatch.setattr(access_log, "MAX_HELD_PATHS_BYTES", 1_000)
-    mapped(log)
-    monkeypatch.setattr(job, "MAX_LINE_BYTES", 5_000)
+    assert run_job(JOB, Objects([log, log], "plain")) == oracle.answer(log, log)
+    monkeypatch.setattr(job, "MAX_LINE_BYTES", 500)
     with pytest.raises(TooManyDistinct, match="One block has too many distinct things to count"):
-        mapped(log)
+        JOB.map(Span(0, len(log)), plain(log), context_for(JOB))
+
+
+def test_the_scanner_in_c_is_used_where_its_library_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a change of scan.c or of what it includes, its new name goes into scan.py."""
+    assert LIBRARY in map(library_name, sources_of_job("access_log"))
+    assert find_library(LIBRARY)
+    assert access_log.choose_scanner() is c_scan.Scan
+    monkeypatch.setattr(access_log, "find_library", lambda _: None)
+    assert access_log.choose_scanner() is python_scan.Scan
+
+
+@given(st.integers(0, 300) | st.integers(2040, 2060), st.binary(min_size=1, max_size=8))
+@settings(max_examples=200, deadline=None)
+def test_a_long_path_is_shown_by_its_sha_256(size: int, some: bytes) -> None:
+    """Of any length around a block of the hash."""
+    path = b"/ bytes, SHA-256 /" + re.sub(rb'[\s"?\\\0]', b"x", some) * size
+    assert only_path(combined(b"GET %s HTTP/1.1" % path[:2060])) == oracle.shown(
+        path[:2060].decode("latin-1")
+    )
+
+
+def test_what_is_noticed_may_be_more_than_one_call_has_room_for() -> None:
+    log = b"{}\n" * 10_000 + COMBINED + b"\n#Date: \n\n"
+    found = mapped(log).findings
+    assert {code: finding.found for code, finding in found.items() if finding.found} == {
+        "malformed_lines": 10_002,
+        "json_lines": 10_000,
+        "w3c_extended": 1,
+    }
+    first = found["w3c_extended"].first
+    assert first
+    assert first.offset == log.index(b"#")
+
+
+def test_a_chunk_with_nuls_is_counted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever these are, the same is found."""
+    log = (b"\0" * 3 + COMBINED + b"\n" + b"\0\n" + ALB + bytes(20) + COMBINED + b"a\0b\n{}\n") * 5
+    whole = mapped(log)
+    for piece_bytes in (1, 100, 1_000):
+        monkeypatch.setattr(access_log, "PIECE_BYTES", piece_bytes)
+        assert mapped(log) == whole
+    assert set(CONCERNS) >= set(whole.findings)
 
 
 @pytest.mark.parametrize(
@@ -475,8 +528,8 @@ def test_lines_may_come_in_any_order() -> None:
 
 
 def test_known_times_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_log, "MAX_KNOWN_TIMES", 5)
-    parts = access_log._Parts()
+    monkeypatch.setattr(python_scan, "MAX_KNOWN_TIMES", 5)
+    parts = python_scan._Parts()
     times = [b"22/Nov/2026:%02d:59+0000" % hour for hour in range(24)]
     assert [parts[time] for time in times] == list(range(24))
     assert len(parts) <= 5

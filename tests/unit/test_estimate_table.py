@@ -131,6 +131,6 @@ def test_it_says_what_keeping_the_intermediates_costs() -> None:
 
 
 def test_an_input_that_is_too_much_is_split_as_it_is_stored() -> None:
-    many = Stored("many.bz2", 40_000 * MB, "bzip2", 15.0, 1 * MB)
+    many = Stored("many.bz2", 20_000_000 * MB, "bzip2", 15.0, 1 * MB)
     with pytest.raises(NotModelled, match=r"split it into [0-9]+ inputs of about "):
         estimated(many, job=access_log)

@@ -15,12 +15,9 @@ from lambda_src.counts.figures import COUNTING
 from lambda_src.figures import UNKNOWN
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import MAX_LINES_BYTES, load, names
-from lambda_src.jobs import access_log as log_job
+from lambda_src.jobs.access_log.figures import PATH_BYTES
+from lambda_src.jobs.access_log.scan import ENTRY_BYTES, MOST_HELD_BYTES
 from lambda_src.run.figures import ENGINE
-
-PATH_BYTES = 25
-TEXT_BYTES = 50
-"""Of a Python text beside its characters."""
 
 
 @pytest.fixture
@@ -92,10 +89,9 @@ def test_a_folder_and_a_table_that_is_too_large_are_refused(
 
 
 def test_bounds_of_the_log_job_are_the_codes_own() -> None:
-    entry_bytes = log_job.ENTRY_BYTES + TEXT_BYTES + PATH_BYTES
-    of = {name: figure.value for name, figure in log_job.FIGURES.items()}
-    assert of["block_counts"] == log_job.MAX_HELD_PATHS_BYTES // entry_bytes
-    assert of["distinct"] == log_job.MAX_SUMMED_PATHS_BYTES // entry_bytes
+    of = {name: figure.value for name, figure in load("access_log").figures.items()}
+    assert of["block_counts"] == MOST_HELD_BYTES // (ENTRY_BYTES + PATH_BYTES)
+    assert of["distinct"] == c_counts.limits(columns=2).keys // 1_000_000 * 1_000_000
     assert of["block_distinct"] == MAX_LINES_BYTES / of["entry"]
 
 

@@ -59,12 +59,12 @@ def test_a_block_that_is_too_large_gets_advice_that_helps(
 
 def test_a_line_that_no_reducer_could_read_is_refused_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether or not the job looked at its lines itself."""
-    monkeypatch.setattr(job, "MAX_LINE_BYTES", 10)
+    monkeypatch.setattr(job, "MAX_LINE_BYTES", 5)
     text = b"one line"
     objects = (Placed(0, "input/0", len(text), "e", "plain"),)
     source = Source("b", "k", "e", len(text))
     request = ParseBlockRequest(
         "run", source, 0, 0, len(text), Portion(objects, None), JOB.rules, sent_context(JOB)
     )
-    with pytest.raises(TooManyDistinct, match=r"10 bytes in one shard, .*\. Choose a smaller block_bytes\.$"):
+    with pytest.raises(TooManyDistinct, match=r"5 bytes in one shard, .*\. Choose a smaller block_bytes\.$"):
         map_block(JOB, request, input_of_bytes([text]), cast(Any, None))

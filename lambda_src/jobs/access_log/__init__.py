@@ -1,0 +1,168 @@
+"""Combs through access logs: requests, bytes, statuses and the most frequent paths for each hour of the day.
+
+Two formats are known, line by line: Combined Log Format, and that of AWS's Application Load Balancers (ALB).
+
+- A line ends with ``\\n``, or with its object; one ``\\r`` before that is no part of it. Every line is in one
+  part: the hour of its own time in UTC, or ``malformed``.
+- NULs at the start of a line are skipped, and ``NUL_RUN`` of them or more end a line: logrotate's
+  copytruncate leaves them, as many as the log was long.
+- *Combined*: ``host ident user [day/Mon/year:hour:minute:second +hhmm] "request" status bytes "referer"
+  "user agent"``. A user may be empty, and may hold spaces but no ``[``. ``-`` for bytes is 0.
+- *ALB*: ``type time elb client target``, three durations, ``elb_status target_status received sent "request"
+  "user agent"``. The status that counts is the load balancer's own, which may be ``-``.
+- More fields may follow after a space: AWS adds some now and then, and people add their own. A line that
+  could be read as both is ALB's.
+- In a quoted string a backslash takes the next byte along, so ``\\"`` does not end it.
+- A second of 60 is a leap second: it is taken at 23:59, in UTC or in the line's own zone.
+- Malformed is all else: an empty or cut line, a time that does not exist, a status that is not three digits,
+  a size that is negative or has more than 15 digits.
+- A *path* is the request's target up to ``?``, in ALB's log that of the URL without scheme and host. The
+  request is ``METHOD target HTTP/version``, where the target may hold spaces but not begin or end with one,
+  or ``METHOD target`` without any, if the target begins with ``/`` or a scheme. Any other's path is ``-``.
+- A path is shown as it stands, control characters too: who prints it makes it safe. A byte that is not UTF-8
+  is shown as ``\\xff``, as servers that escape it write it; a replacement character would mix paths.
+- A path of more than ``LONGEST_PATH`` bytes is shown by its beginning, size and SHA-256. So its line counts,
+  no two paths are mixed, and answers have a bounded size. So is a path that holds what is shown of another.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lambda_src.counts import Counted, Ranked, Sums, counts_job
+from lambda_src.counts.library import find_library
+from lambda_src.input.findings import NUL_BYTES, Tally
+from lambda_src.job import Context, Place
+from lambda_src.jobs.access_log.figures import FIGURES
+from lambda_src.jobs.access_log.formats import CONCERNS, MALFORMED_LINES, NULS_IN_LINES
+from lambda_src.jobs.access_log.lines import LINES, Skipped, original, without_nuls
+from lambda_src.jobs.access_log.scan import (
+    FAILED,
+    HOURS,
+    LIBRARY,
+    MALFORMED,
+    PARTS,
+    REQUESTS,
+    SENT,
+    SENT_BITS,
+    SENT_HIGH,
+    Scanner,
+)
+
+RULES = "2"
+
+PIECE_BYTES = 64 << 10
+"""Of lines with NULs, taken at once: each run of them is remembered until its piece is counted."""
+
+
+def choose_scanner() -> Scanner:
+    """The scanner of this process. The other one is not imported: every cold start would pay for it."""
+    if find_library(LIBRARY):
+        from lambda_src.jobs.access_log.c_scan import Scan as InC  # noqa: PLC0415
+
+        return InC
+    from lambda_src.jobs.access_log.python_scan import Scan as InPython  # noqa: PLC0415
+
+    return InPython
+
+
+SCANNER = choose_scanner()
+
+
+class Requests:
+    """Counts the requests of one block, and what else its lines are. An error ends it."""
+
+    def __init__(self, context: Context) -> None:
+        self._scan = SCANNER(context.shards)
+        self._findings = {code: Tally() for code in CONCERNS}
+
+    def add(self, chunk: bytes, at: Place) -> None:
+        """Count the lines of ``chunk``, which begins at ``at``; only the last one of an object may lack its
+        ``\n``. Raises TooManyDistinct, OutOfMemory."""
+        for start, piece in _pieces(chunk):
+            there = at._replace(offset=at.offset + start)
+            if b"\0" in piece:
+                self._count(*self._without_nuls(piece, there), there)
+            else:
+                self._count(piece, [], there)
+
+    def _without_nuls(self, piece: bytes, at: Place) -> tuple[bytes, list[Skipped]]:
+        text, skipped = without_nuls(piece)
+        first = skipped[0].at if skipped else 0
+        self._findings[NUL_BYTES].note(at, sum(one.nuls for one in skipped), 0, first)
+        if left := text.count(b"\0"):
+            self._findings[NULS_IN_LINES].note(at, left, 0, original(text.index(b"\0"), skipped))
+        return text, skipped
+
+    def _count(self, chunk: bytes, skipped: list[Skipped], at: Place) -> None:
+        noticed = self._scan.add(chunk if chunk.endswith(b"\n") or not chunk else chunk + b"\n")
+        first = {code: original(offset, skipped) for code, offset in noticed.first.items()}
+        self._findings[MALFORMED_LINES].note(
+            at, noticed.malformed, noticed.lines, first.get(MALFORMED_LINES, 0)
+        )
+        for code, count in noticed.formats.items():
+            self._findings[code].note(at, count, 0, first[code])
+
+    def lines(self) -> Counted:
+        """What was counted. This ends the counting. Raises TooManyDistinct, OutOfMemory."""
+        findings = {code: tally.finding() for code, tally in self._findings.items() if tally.is_noted()}
+        return Counted(self._scan.lines(), {}, findings)
+
+
+def _pieces(chunk: bytes) -> Iterator[tuple[int, bytes]]:
+    """Pieces of whole lines that begin behind a newline, each with its offset: the lines up to one with a
+    NUL, and ``PIECE_BYTES`` from that one on."""
+    start = 0
+    while start < len(chunk):
+        nul, end = chunk.find(b"\0", start), len(chunk)
+        if nul >= 0 and (clean_end := chunk.rfind(b"\n", start, nul) + 1) > start:
+            end = clean_end
+        elif nul >= 0:
+            end = chunk.rfind(b"\n", start, start + PIECE_BYTES) + 1
+            end = end or chunk.find(b"\n", start + PIECE_BYTES) + 1 or len(chunk)
+        yield start, chunk[start:end]
+        start = end
+
+
+def _show(part: str, sums: Sums) -> dict[str, Any]:
+    requests = sums.totals[REQUESTS]
+    if part == MALFORMED:
+        return {"lines": requests}
+    named = dict(sums.named)
+    bytes_sent = named.pop(SENT, 0) + (named.pop(SENT_HIGH, 0) << SENT_BITS)
+    return {
+        "requests": requests,
+        "bytes_sent": bytes_sent,
+        "status": dict(sorted(named.items())),
+        "top_paths": [_top(path, REQUESTS) for path in sums.best[REQUESTS]],
+        "top_paths_5xx": [_top(path, FAILED) for path in sums.best[FAILED]],
+    }
+
+
+def _top(path: Ranked, column: str) -> dict[str, Any]:
+    return {"path": path.key, "count": path.counts[column]}
+
+
+def _summarize(
+    context: Context, _extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    malformed_lines = results[MALFORMED]["lines"]
+    return {
+        **context.facts,
+        "lines": malformed_lines + sum(results[hour]["requests"] for hour in HOURS),
+        "malformed_lines": malformed_lines,
+        "hours": {hour: results[hour] for hour in HOURS},
+    }
+
+
+JOB = counts_job(
+    rules=RULES,
+    part="hour",
+    parts=PARTS,
+    records=LINES,
+    counter=Requests,
+    columns=(REQUESTS, FAILED),
+    show=_show,
+    summarize=_summarize,
+    concerns=CONCERNS,
+    figures=FIGURES,
+)

@@ -1,0 +1,84 @@
+"""What is noticed besides requests: malformed lines, and the formats that these may have."""
+
+import re
+import sys
+from collections import Counter
+
+from lambda_src.input.findings import NUL_BYTES
+from lambda_src.job import Concern
+
+MALFORMED_LINES, NULS_IN_LINES = "malformed_lines", "nul_bytes_in_lines"
+_DAY = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = rb"[0-9]{2}:[0-9]{2}:[0-9]{2}"
+_BRACKETED = rb"\[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:" + _CLOCK + rb" [+-][0-9]{4}\]"
+_TEXT = rb'[^"\\\n]*+(?:\\[^\n]?+[^"\\\n]*+)*+'
+_OTHER_FORMATS = {
+    "carriage_returns": ("several lines that only CR ends, as on old Macs", rb"[^\r]*\r[^\r]"),
+    "common_log_format": (
+        "Common Log Format",
+        rb"[^ ]+ [^ ]+ [^[]* " + _BRACKETED + rb' "' + _TEXT + rb'" (?:[0-9]{3}|-) (?:[0-9]+|-) ?\r?\Z',
+    ),
+    "classic_elb": (
+        "the log of a Classic Load Balancer",
+        _DAY + rb"T" + _CLOCK + rb"(?:\.[0-9]+)?Z [^ ]+ [^ ]+ [^ ]+ [-.0-9]+ [-.0-9]+ [-.0-9]+ "
+        rb"(?:[0-9]{3}|-) (?:[0-9]{3}|-) [0-9]+ [0-9]+ \"",
+    ),
+    "network_load_balancer": ("the log of a Network Load Balancer", rb"tls [0-9.]+ " + _DAY + rb"T"),
+    "cloudfront": (
+        "a log of CloudFront",
+        rb"#Version: 1\.0\r?\Z|#Fields: date time x-edge|" + _DAY + rb"\t" + _CLOCK + rb"\t",
+    ),
+    "w3c_extended": (
+        "the W3C extended format of IIS",
+        rb"#(?:Software|Date|Fields): |" + _DAY + rb" " + _CLOCK + rb" [^ ]+ [^ ]+ ",
+    ),
+    "s3_access_log": ("an access log of S3", rb"[0-9a-f]{64} [^ ]+ " + _BRACKETED),
+    "json_lines": ("lines of JSON", rb"[ \t]*\{.*\}[ \t]*\r?\Z"),
+    "nginx_error_log": ("an error log of nginx", rb"[0-9]{4}/[0-9]{2}/[0-9]{2} " + _CLOCK + rb" \["),
+    "apache_error_log": ("an error log of Apache", rb"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]{2} " + _CLOCK),
+    "vpc_flow_log": ("a flow log of a VPC", rb"[0-9] [0-9]{12} eni-"),
+    "squid": ("the native log of Squid", rb"[0-9]{9,11}\.[0-9]{3} +-?[0-9]+ [^ ]+ [A-Z_]+/[0-9]{3} "),
+    "syslog": ("syslog", rb"(?:<[0-9]{1,3}>|[A-Z][a-z]{2} [ 0-9]{2} " + _CLOCK + rb" [^ ]+ )"),
+}
+"""Formats that are recognized and not read: the name for a person, and how a line begins."""
+
+_OTHER_FORMAT = re.compile(
+    rb"|".join(b"(?P<%s>%s)" % (code.encode(), pattern) for code, (_, pattern) in _OTHER_FORMATS.items())
+)
+
+CONCERNS = {
+    MALFORMED_LINES: Concern(
+        "line",
+        "could not be read as a log line",
+        "could not be read as log lines",
+        most="Most lines of these objects are not log lines",
+        advice="The job reads Combined Log Format and that of AWS's Application Load Balancers.",
+    ),
+    **{
+        code: Concern("line", f"looks like {name}, which is not read", f"look like {name}, which is not read")
+        for code, (name, _) in _OTHER_FORMATS.items()
+    },
+    NUL_BYTES: Concern(
+        "NUL byte",
+        "was skipped",
+        "were skipped",
+        advice="Such runs are left behind where a log is truncated while its server goes on writing.",
+    ),
+    NULS_IN_LINES: Concern("NUL byte", "is part of a line", "are part of lines"),
+}
+
+
+def format_of(line: bytes, begin: int = 0, end: int = sys.maxsize) -> str | None:
+    """The code of the format that the malformed ``line[begin:end]`` has, if that is known."""
+    kind = _OTHER_FORMAT.match(line, begin, end)
+    return kind.lastgroup if kind else None
+
+
+class Noticed:
+    """How many ``lines`` one chunk has, and how many ``malformed`` ones; ``formats`` counts what some of
+    these look like. ``first`` has where the first line of each kind begins."""
+
+    def __init__(self) -> None:
+        self.lines = self.malformed = 0
+        self.formats: Counter[str] = Counter()
+        self.first: dict[str, int] = {}
