@@ -285,6 +285,7 @@ class FanOut(Generic[Task, Answer]):
         self._throttles = [0] * len(tasks)
         self._done: set[int] = set()
         self._setbacks: dict[int, BaseException] = {}  # the last fault of a task that is to be tried again
+        self._lasting: dict[int, BaseException] = {}  # faults that no retry helps, while a copy may answer
         self._failures: dict[int, BaseException] = {}
         self._throttle: Throttled | None = None  # the last one
         self._stragglers: list[int] = []
@@ -360,15 +361,17 @@ class FanOut(Generic[Task, Answer]):
             self._done.add(number)
             self._setbacks.pop(number, None)
             self._under_way.pop(number, None)
-        elif isinstance(error, Throttled):
+        elif isinstance(error, Throttled) and number not in self._lasting:
             self._throttles[number] += 1
             self._try_again(number, now + error.retry_after_s + self._backoff_s(self._throttles[number]))
-        elif isinstance(error, Transient) and self._attempts[number] + 1 < self._max_attempts:
+        elif isinstance(error, Transient) and self._may_try_again(number):
             self._attempts[number] += 1
             self._setbacks[number] = error
             self._try_again(number, now + self._backoff_s(self._attempts[number]))
         elif number not in self._under_way:
-            self._failures[number] = error
+            self._failures[number] = self._lasting.get(number, error)
+        elif not isinstance(error, Transient):
+            self._lasting[number] = error
         return ended
 
     def check_capacity(self, now: float) -> None:
@@ -426,14 +429,12 @@ class FanOut(Generic[Task, Answer]):
             late = sorted(
                 (starts[0], number)
                 for number, starts in self._under_way.items()
-                if len(starts) == 1
-                and self._attempts[number] + 1 < self._max_attempts
-                and self._is_late(number, now - starts[0])
+                if len(starts) == 1 and self._may_try_again(number) and self._is_late(number, now - starts[0])
             )
             self._stragglers = [number for _, number in reversed(late)]
         while self._stragglers:
             number = self._stragglers.pop()
-            if len(self._under_way.get(number, ())) == 1 and self._attempts[number] + 1 < self._max_attempts:
+            if len(self._under_way.get(number, ())) == 1 and self._may_try_again(number):
                 return number
         return None
 
@@ -449,6 +450,9 @@ class FanOut(Generic[Task, Answer]):
         median_s = self._durations_s[len(self._durations_s) // 2]
         began_before = now - max(SLOW_FACTOR * median_s, SLOW_MIN_S)
         return sum(min(starts) < began_before for starts in self._under_way.values() if starts)
+
+    def _may_try_again(self, number: int) -> bool:
+        return self._attempts[number] + 1 < self._max_attempts and number not in self._lasting
 
     def _try_again(self, number: int, not_before: float) -> None:
         if number not in self._under_way:  # or its other copy may still answer

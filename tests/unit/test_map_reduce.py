@@ -13,11 +13,20 @@ from hypothesis import strategies as st
 from lambda_src import drivers
 from lambda_src import map_reduce as module
 from lambda_src.aws.connections import OTHER_FILES
-from lambda_src.errors import CapacityExhausted, FanOutFailed, InvalidRequest, Throttled, Transient
+from lambda_src.drivers import Finished
+from lambda_src.errors import (
+    CapacityExhausted,
+    FanOutFailed,
+    InvalidRequest,
+    SourceChanged,
+    Throttled,
+    Transient,
+)
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.map_reduce import (
     MAX_ATTEMPTS,
     Ended,
+    FanOut,
     Window,
     call_once,
     map_reduce,
@@ -264,6 +273,28 @@ def one_slow_task_of_30(work: Callable[[int, int | None], float], ticks: int) ->
     calls = Calls(behave)
     map_reduce(calls, range(30), lambda *_: None, name=str, max_concurrency=30, tick=tick, work=work)
     return calls
+
+
+@pytest.mark.parametrize("first", [None, Transient("no answer")])
+def test_a_copy_that_fails_for_good_is_the_last_one(first: Transient | None) -> None:
+    """The first call hangs, and each copy would fail at once: until the first one comes back."""
+    state: FanOut[int, str] = FanOut(range(20), 20, 0.0)
+    calls = [call for _ in range(20) if (call := state.next_call(0.0))]
+    for call in calls[1:]:
+        state.settle(Finished(call, 0.1, "done", None), 0.1)
+    copies, now = 0, 0.1
+    while now < 60.0:
+        now += 0.5
+        if copy := state.next_call(now):
+            copies += 1
+            state.settle(Finished(copy, now, None, SourceChanged("replaced")), now)
+    assert copies == 1
+    assert not state.is_over, "the first call may still succeed"
+    state.settle(Finished(calls[0], now, "done", first), now)
+    assert state.is_over
+    assert {number: str(error) for number, error in state.failures().items()} == (
+        {0: "replaced"} if first else {}
+    )
 
 
 @pytest.mark.parametrize(
