@@ -1,6 +1,7 @@
 """What a run says that it used is what passed the proxy."""
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,10 +11,15 @@ from tests.faults.faulty import Faulty
 from tests.faults.proxy import THROTTLED, Call, often
 
 
-@pytest.mark.parametrize("throttled_share", [0.0, 0.3])
-def test_requests_are_those_that_passed(faulty: Faulty, throttled_share: float) -> None:
+@pytest.mark.parametrize(
+    ("throttled_share", "shards"),
+    [(0.0, {"shard_by": "part"}), (0.3, {"shard_by": "part"}), (0.3, {"shard_by": "key", "shards": 4})],
+)
+def test_requests_are_those_that_passed(
+    faulty: Faulty, throttled_share: float, shards: dict[str, Any]
+) -> None:
     faulty.proxy.decide = often(throttled_share, THROTTLED, faulty.is_function("parse_block"))
-    event = faulty.event()
+    event = faulty.event(**shards)
     faulty.must_be_exact(f"429 of Lambda, {throttled_share:.0%} of parse_block, and its price", event)
     faulty.proxy.wait_until_idle()
     of_method = {"PUT": "s3_puts", "GET": "s3_gets", "HEAD": "s3_gets", "POST": "s3_deletes"}
@@ -36,9 +42,11 @@ def test_requests_are_those_that_passed(faulty: Faulty, throttled_share: float) 
     )
     after_trace = sum(map(stores_a_logged_run, faulty.proxy.calls))
     assert after_trace >= 1
-    # A reducer makes one request to the table.
-    assert 0 <= passed["dynamodb"] - after_trace - of_table <= unknown["get_occurrences"]
-    assert 20 * 4 < record.used["table_write_units"] < 400  # each part is written in a transaction
+    # A reducer of a part makes one request to the table, others make none.
+    by_part = shards["shard_by"] == "part"
+    assert 0 <= passed["dynamodb"] - after_trace - of_table <= unknown["get_occurrences"] * by_part
+    # Each part is written in a transaction of its own with the condition on the record, or all are in one.
+    assert 20 * (4 if by_part else 2) < record.used["table_write_units"] < 400
     assert record.used["table_read_units"] > 0
     throttled = record.calls["throttled"]
     assert (throttled > 0) == (throttled_share > 0)
