@@ -1,1 +1,1 @@
-"""The skeleton of a new job: one that counts lines, and its test."""
+"""The skeleton of a new job: one that counts the messages of a log, and its test."""

@@ -4,14 +4,14 @@ import ctypes
 import functools
 import weakref
 from collections.abc import Sequence
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint8, c_uint64, c_void_p
 from typing import Any
 
 import msgspec
 
 from lambda_src.counts import library
 from lambda_src.counts.c_lines import CLines, CShards, c_shards
-from lambda_src.counts.table import EVERY_KEY, KINDS, Limits, Summed, Takes
+from lambda_src.counts.table import EVERY_KEY, KINDS, Limits, Rows, RowsAdded, Summed, Takes
 from lambda_src.job import Line, Shards
 
 KEYS_BYTES = 636_000_000
@@ -40,6 +40,11 @@ _FUNCTIONS: library.Functions = {
         [_pointer, _size, _size, c_uint64, c_uint64, POINTER(CShards), c_uint64],
     ),
     "counts_add": (c_int, [_pointer, _size, _size, c_char_p, _size, POINTER(_size)]),
+    "counts_add_rows": (
+        c_int,
+        [_pointer, _size, c_char_p, _size, c_uint8, _size, _size, _size, POINTER(_size)],
+    ),
+    "counts_other_rows": (_pointer, [_pointer, POINTER(_size)]),
     "counts_held": (_size, [_pointer, POINTER(_size)]),
     "counts_write": (c_int, [_pointer, POINTER(CShards)]),
     "counts_lines": (None, [_pointer, POINTER(_pointer), POINTER(_size), POINTER(c_int64)]),
@@ -85,6 +90,19 @@ class Table:
         status = _c().counts_add(self._handle, first, parts, data, len(data), byref(failed_at))
         library.check(status, failed_at.value)
         self._bytes += len(data)
+
+    def add_rows(self, part: int, rows: Rows, at: int, limits: Limits) -> RowsAdded:
+        next_at = c_size_t(at)
+        text, separator = rows.text, ord(rows.separator)
+        status = _c().counts_add_rows(
+            self._handle, part, text, len(text), separator, rows.decimals, *limits, byref(next_at)
+        )
+        library.check(status)
+        self._bytes += next_at.value - at
+        size = c_size_t()
+        others = _c().counts_other_rows(self._handle, byref(size))
+        left = ctypes.string_at(others, size.value - 1).split(b"\n") if size else []
+        return RowsAdded(next_at.value, left)
 
     def is_full(self, limits: Limits) -> bool:
         text_bytes = c_size_t()

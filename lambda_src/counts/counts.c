@@ -355,6 +355,91 @@ EXPORTED int counts_add(Counts *counts, size_t first, size_t parts, const uint8_
     return status;
 }
 
+/* ------------------------------------------------------------------------------ rows */
+
+#define MOST_ROW_KEY 1000 /* bytes */
+#define MOST_DIGITS 18    /* of a number, with its point: so 64 bits hold it */
+
+/* Read what is behind a row's separator up to `end`: digits and a point before the last `decimals` of them. */
+static INLINE int read_decimal(const uint8_t *at, const uint8_t *end, size_t decimals, int64_t *number) {
+    int is_negative = at < end && *at == '-';
+    at += is_negative;
+    const uint8_t *point = decimals ? end - decimals - 1 : end;
+    if (end - at > MOST_DIGITS || end - at < (decimals ? (ptrdiff_t)decimals + 2 : 1) || (decimals && *point != '.'))
+        return 0;
+    int64_t size = 0;
+    int are_digits = 1;
+    for (; at < end; at++)
+        if (at != point) {
+            uint8_t digit = (uint8_t)(*at - '0');
+            are_digits &= digit < 10;
+            size = size * 10 + digit % 10;
+        }
+    *number = is_negative ? -size : size;
+    return are_digits;
+}
+
+static int add_row(Counts *counts, Table *table, const Key *key, int64_t number) {
+    size_t before = table->entries.size;
+    int status = DONE;
+    Entry *entry = entry_of(table, key, &status);
+    if (!entry)
+        return status;
+    int64_t *more = more_of(table, entry);
+    int is_new = table->entries.size > before;
+    entry->count++;
+    for (size_t i = 1; i < counts->columns && !status; i++)
+        if (is_new)
+            more[i - 1] = number;
+        else
+            status = combine(counts->kinds[i], &more[i - 1], number);
+    return status;
+}
+
+/* Add rows of a key, a separator and a number with `decimals`, from *at on, which is set to where the next row begins
+   once as much is held as `keys` keys or `texts` bytes of texts. A row counts 1 in the first column, and its number in
+   all others. Rows that are none are kept for counts_other_rows. */
+EXPORTED int counts_add_rows(Counts *counts, size_t part, const uint8_t *rows, size_t bytes, uint8_t separator, size_t decimals,
+                             size_t keys, size_t texts, size_t *at) {
+    Table *table = &counts->keys[part];
+    const uint8_t *row = rows + *at, *end = rows + bytes;
+    int status = open_once(table, &counts->secret, counts->columns);
+    counts->unescaped.size = 0;
+    table->limit = MAX_ENTRIES;
+    while (row < end && !status && counts->keys_held < keys && counts->texts_held < texts) {
+        Key made[BATCH];
+        int64_t numbers[BATCH];
+        size_t count = 0, held = entries_in(table), held_texts = table->texts.size;
+        for (; count < BATCH && row < end && !status;) {
+            const uint8_t *next = memchr(row, '\n', (size_t)(end - row)), *stop = next ? next : end;
+            next = next ? next + 1 : end;
+            const uint8_t *found = memchr(row, separator, (size_t)(stop - row));
+            uint64_t all = 0;
+            for (const uint8_t *byte = row; found && byte < found; byte++)
+                all |= *byte;
+            if (found && found - row <= MOST_ROW_KEY && read_decimal(found + 1, stop, decimals, &numbers[count]) && (all < 0x80 || is_utf8(row, found))) {
+                make_key(&made[count], &table->secret, row, (size_t)(found - row), end);
+                prefetch_slot(table, &made[count++]);
+            } else if (!(status = reserve(&counts->unescaped, (size_t)(stop - row) + 1))) {
+                append(&counts->unescaped, row, (size_t)(stop - row));
+                append(&counts->unescaped, "\n", 1);
+            }
+            row = next;
+        }
+        for (size_t i = 0; i < count && !status; i++)
+            status = add_row(counts, table, &made[i], numbers[i]);
+        counts->keys_held += entries_in(table) - held, counts->texts_held += table->texts.size - held_texts;
+    }
+    *at = (size_t)(row - rows);
+    return status;
+}
+
+/* What counts_add_rows has left, with a newline behind each row. */
+EXPORTED const uint8_t *counts_other_rows(const Counts *counts, size_t *bytes) {
+    *bytes = counts->unescaped.size;
+    return counts->unescaped.data;
+}
+
 /* How many keys are held, and the bytes of their texts that do not fit into an entry. */
 EXPORTED size_t counts_held(const Counts *counts, size_t *texts) {
     *texts = counts->texts_held;

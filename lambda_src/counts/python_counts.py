@@ -1,6 +1,7 @@
 """Sums of counts in Python: the reference for counts.c, and used where that is not built."""
 
 import functools
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
@@ -12,7 +13,11 @@ from lambda_src.counts.table import (
     EVERY_KEY,
     LEAST,
     MOST,
+    MOST_DIGITS,
+    MOST_ROW_KEY_BYTES,
     Limits,
+    Rows,
+    RowsAdded,
     Summed,
     Takes,
     best_of,
@@ -25,6 +30,9 @@ from lambda_src.errors import BlobDamaged, TooManyDistinct
 from lambda_src.job import Line, Shards, check_lines, pieces_of
 
 LIMITS = Limits(keys=4_000_000, text_bytes=400_000_000)
+
+ROWS_AT_ONCE = 32
+"""As many as counts.c adds before it looks whether it is full."""
 
 _Count = Annotated[int, msgspec.Meta(ge=LEAST, le=MOST)]
 _ONE_COLUMN = msgspec.json.Decoder(dict[str, _Count])
@@ -78,12 +86,15 @@ class Table:
                 self._held += 1
                 self._text_bytes += text_bytes_of(key)
             else:
-                keys[key] = [
-                    _fitting(COMBINE[kind](one, other))
-                    for kind, one, other in zip(self._kinds, held, counts, strict=True)
-                ]
+                keys[key] = self._combined(held, counts)
         if self._held > self._limits.keys or self._text_bytes > self._limits.text_bytes:
             raise TooManyDistinct("There are more distinct keys than fit into one sum.")
+
+    def _combined(self, held: Sequence[int], more: Sequence[int]) -> list[int]:
+        return [
+            _fitting(COMBINE[kind](one, other))
+            for kind, one, other in zip(self._kinds, held, more, strict=True)
+        ]
 
     def _add_sums(self, part: int, names_and_numbers: Sequence[Any]) -> None:
         names, numbers = names_and_numbers[::2], names_and_numbers[1::2]
@@ -96,6 +107,35 @@ class Table:
             for name, number in zip(names, numbers, strict=True):
                 sums[name] = _fitting(sums.get(name, 0) + number)
             check_names(len(sums))
+
+    def add_rows(self, part: int, rows: Rows, at: int, limits: Limits) -> RowsAdded:
+        fraction = rb"\.[0-9]{%d}" % rows.decimals if rows.decimals else b""
+        form = re.compile(rb"([^%b]*)%b(-?)([0-9]+%b)" % (*[re.escape(rows.separator)] * 2, fraction))
+        others = []
+        while at < len(rows.text) and not self.is_full(limits):
+            made = 0
+            while made < ROWS_AT_ONCE and at < len(rows.text):
+                end = rows.text.find(b"\n", at)
+                row = rows.text[at : end if end >= 0 else len(rows.text)]
+                at += len(row) + 1
+                match = form.fullmatch(row)
+                if match and _fits(match[1]) and len(match[3]) <= MOST_DIGITS:
+                    self._add_row(part, match[1].decode(), int(match[2] + match[3].replace(b".", b"")))
+                    made += 1
+                else:
+                    others.append(row)
+        return RowsAdded(min(at, len(rows.text)), others)
+
+    def _add_row(self, part: int, key: str, number: int) -> None:
+        keys = self._keys[part]
+        held = keys.get(key)
+        counts = [1, *[number] * (len(self._kinds) - 1)]
+        if held is None:
+            keys[key] = counts
+            self._held += 1
+            self._text_bytes += text_bytes_of(key)
+        else:
+            keys[key] = self._combined(held, counts)
 
     def is_full(self, limits: Limits) -> bool:
         return self._held >= limits.keys or self._text_bytes >= limits.text_bytes
@@ -164,6 +204,15 @@ class Written:
 
     def lines(self) -> list[Line]:
         return by_shard(self._shards, self._parts, list(map(bytes, self._lines)), self._observed)
+
+
+def _fits(key: bytes) -> bool:
+    """Whether a row may have this key."""
+    try:
+        key.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(key) <= MOST_ROW_KEY_BYTES
 
 
 def _fitting(number: int) -> int:

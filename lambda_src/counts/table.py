@@ -20,6 +20,10 @@ MOST_COLUMNS = 16
 MOST_NAMES = 10_000
 """Of sums of a part. There may be any number of keys."""
 
+MOST_ROW_KEY_BYTES = 1000
+MOST_DIGITS = 18
+"""Of a number in a row, with its point."""
+
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 """Counts have 64 bits."""
 
@@ -66,6 +70,22 @@ class Summed(NamedTuple):
     best: Sequence[Mapping[str, Sequence[int]]]
 
 
+class Rows(NamedTuple):
+    """Rows of ``text``: a key, the byte ``separator``, and a number with ``decimals``, which counts without
+    its point."""
+
+    text: bytes
+    separator: bytes
+    decimals: int
+
+
+class RowsAdded(NamedTuple):
+    """Where the next row begins, and rows of another form, which were not added."""
+
+    next_at: int
+    others: list[bytes]
+
+
 class Table(Protocol):
     """Sums of the keys of all parts. An error ends it."""
 
@@ -75,6 +95,10 @@ class Table(Protocol):
     def add(self, data: bytes, first: int, parts: int) -> None:
         """Add the lines of ``parts`` parts, from number ``first`` on, with newlines between. Raises
         BlobDamaged, TooManyDistinct, OutOfMemory."""
+
+    def add_rows(self, part: int, rows: Rows, at: int, limits: Limits) -> RowsAdded:
+        """Add ``rows`` from ``at`` on until all are added or the table holds ``limits``. A row counts 1 in
+        the first column, and its number in all others. Raises BlobDamaged, OutOfMemory."""
 
     def is_full(self, limits: Limits) -> bool:
         """Whether it holds as much as ``limits``."""
