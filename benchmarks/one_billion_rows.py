@@ -32,7 +32,7 @@ from stacks.native_library import build_libraries, sources_of_job
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "one_billion_rows.py"
 
-BLOCK_BYTES = 64 << 20
+BLOCK_BYTES, READ_BYTES = 64 << 20, 256 << 10
 PROCESSORS = os.cpu_count() or 1
 ROUNDS = 5
 ROWS_AT_ONCE = 1_000_000
@@ -98,8 +98,9 @@ def map_block(path: str, block: Span) -> list[bytes]:
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
 
-        def read(_: Placed, start: int, end: int) -> bytes:
-            return os.pread(file.fileno(), end - start, start)
+        def read(_: Placed, start: int, end: int) -> Iterator[bytes]:
+            for at in range(start, end, READ_BYTES):
+                yield os.pread(file.fileno(), min(READ_BYTES, end - at), at)
 
         source = ObjectsInput(
             Addresses([Placed(0, "rows", size, "", "plain")]), read, size_bytes=size, objects=1
