@@ -45,7 +45,6 @@ ENGINE: Figures = {
     ),
     "reads_at_once": Figure(32, "", "code", "GETs at once by a reducer"),
     "read": Figure(0.0003, "s", "measured", "processor time of one GET in a reducer"),
-    "overlap": Figure(1, "", "code", "1: a block's text is counted while it arrives"),
     "window": Figure(256 * MIB, "bytes", "code", "of a plain object, read by one GET, at most"),
     "archive_window": Figure(8 * MIB, "bytes", "code", "the same of an archive"),
     "payload": Figure(

@@ -61,11 +61,10 @@ def map_s(task: Task, blob_bytes: float, of: Values, rounds: int = 1) -> float:
     unless it needs all of it first."""
     fetch_s = transfer_s(task.read_bytes / 1e6, of, rounds) + max(task.waits - 1, 0) * of["get"]
     count_s = (task.unpack_s + task.text_bytes / 1e6 / of["count"]) / of["arm"]
-    shorter_s, longer_s = sorted((fetch_s, count_s))
-    hidden_s = 0.0 if of["whole"] else shorter_s * of["overlap"]
+    mapped_s = fetch_s + count_s if of["whole"] else max(fetch_s, count_s)
     prepare_s = of["prepare"] / of["arm"]
     stored_s = of["put"] + blob_bytes / 1e6 / of["network"]
-    return of["get"] + prepare_s + longer_s + shorter_s - hidden_s + stored_s
+    return of["get"] + prepare_s + mapped_s + stored_s
 
 
 def even_blocks(
@@ -173,8 +172,8 @@ class RunModel:
         """``log_results``, while the trace is stored, then the record."""
         of = self._of
         handler_s = of["table_get"]
-        seconds = of["overhead"] + self._later_starts_s(1) + max(handler_s, of["put"] * (1 - of["overlap"]))
-        seconds += of["table_put"]
+        logged_s = of["overhead"] + self._later_starts_s(1) + handler_s
+        seconds = max(logged_s, of["put"]) + of["table_put"]
         used = self._used(handler_s / 2 + self._init_s("imports_other") / 2 + seconds, 1)
         used["s3_puts"], used["table_write_units"], used["table_read_units"] = 1, of["record"], 5
         return seconds, used

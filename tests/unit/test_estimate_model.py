@@ -96,7 +96,6 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         "block_distinct": round(MAX_LINES_BYTES / TOP_WORDS["entry"].value),
         "block_counts": words.SPILL_WORDS,
         "reads_at_once": READS_AT_ONCE,
-        "overlap": 1,
         "window": WINDOW_BYTES,
         "archive_window": ARCHIVE_WINDOW_BYTES,
         "payload": INLINE_BYTES,
