@@ -1,6 +1,7 @@
 """A deployed run says where its time went and what it cost."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,9 @@ from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord
 from tests.deployed import Stack
 
-TEXT = b"some words and some more of them, once more\n" * 3000
+TEXT = b"".join(b"x" * length + b" " for length in range(1, 21)) * 600
+"""Words of all lengths: a reducer does not read an empty line."""
+
 BLOCKS = 12
 
 MEMORY_MB = {"parse_file": 1769, "parse_block": 1769, "get_occurrences": 1769}
@@ -23,11 +26,16 @@ MEMORY_MB = {"parse_file": 1769, "parse_block": 1769, "get_occurrences": 1769}
 @pytest.fixture(scope="module")
 def run(stack: Stack) -> tuple[Trace, RunRecord]:
     key = stack.put("input/trace", TEXT)
-    summary = stack.run(key, block_bytes=-(-len(TEXT) // BLOCKS), max_concurrency=4)
-    record, _ = stack.results(summary["run_id"])
-    assert record is not None
+    summary = stack.run(key, block_bytes=-(-len(TEXT) // BLOCKS), max_concurrency=4, shard_by="part")
+    record = record_of(stack, summary)
     assert 0 < record.dollars_estimated < summary["dollars"] < 0.01
     return stack.trace(summary["run_id"]), record
+
+
+def record_of(stack: Stack, summary: dict[str, Any]) -> RunRecord:
+    record, _ = stack.results(summary["run_id"])
+    assert record is not None
+    return record
 
 
 def test_every_call_is_in_the_trace(run: tuple[Trace, RunRecord]) -> None:
@@ -81,8 +89,11 @@ def test_the_record_is_the_sum_of_the_trace(run: tuple[Trace, RunRecord]) -> Non
     assert sum(record.seconds.values()) == pytest.approx(record.finished_at - record.started_at, rel=0.05)
 
 
-def test_the_model_counts_the_requests_of_a_run(run: tuple[Trace, RunRecord]) -> None:
-    _, record = run
+@pytest.mark.parametrize("reducers", [{"shard_by": "part"}, {"shards": 3}])
+def test_the_model_counts_the_requests_of_a_run(stack: Stack, reducers: dict[str, Any]) -> None:
+    """GETs are as many as blocks times reducers, one for each block, and two."""
+    key = stack.put("input/trace", TEXT)
+    record = record_of(stack, stack.run(key, block_bytes=-(-len(TEXT) // BLOCKS), **reducers))
     job = load("top_words")
     given = Given(len(TEXT), figures_of(job), job.sharded_by)
     wanted = Wanted(record.block_units, record.shard_by, record.shards)
