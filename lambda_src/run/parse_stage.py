@@ -107,8 +107,10 @@ class _Blocks:
 
         def tick() -> None:
             run.tick()
-            # Not before the first tick: by then warm functions have answered, and throttles have shown.
-            warming.begin_once(ledger.spare_concurrency)
+            # Not before the first tick: by then warm functions have answered, and throttles have shown. Blocks
+            # that are still to begin come first.
+            spare = run.record.max_concurrency - (len(self._requests) - len(self._reports))
+            warming.begin_once(min(spare, ledger.spare_concurrency))
 
         to_map = [request for request in self._requests if request.block not in self._reports]
         while to_map:

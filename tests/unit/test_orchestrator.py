@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambda_src import map_reduce
+from lambda_src.drivers import Threads
 from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
@@ -1518,6 +1519,29 @@ def test_no_more_lambdas_are_started_than_were_asked_for(
         ParseFileRequest(key="key", block_bytes=10, max_concurrency=max_concurrency), parse_block=parse_block
     )
     assert not run.warmed
+
+
+def test_blocks_that_are_still_to_begin_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a second to begin a thousand calls. What is started early then takes their room, and a block
+    that is throttled waits for another one to end."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.001)
+    run = Run(blocks=30)
+
+    class OneByOne(Threads[ParseBlockRequest, BlockReport]):
+        def has_room(self) -> bool:
+            return super().has_room() and self._in_flight < 1
+
+    def parse_block(request: ParseBlockRequest) -> BlockReport:
+        time.sleep(0.003)
+        return run.block(request)
+
+    def warm(function: str) -> Warmed:
+        assert len(run.stored) >= 30 + 22 - 40
+        return run.warm(function)
+
+    request = ParseFileRequest(key="key", block_bytes=10, max_concurrency=40)
+    assert run.run(request, parse_block=OneByOne(parse_block), warm=warm).status == "SUCCEEDED"
+    assert Counter(run.warmed) == LATER
 
 
 def test_nothing_is_started_early_in_an_account_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
