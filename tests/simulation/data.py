@@ -14,6 +14,7 @@ from lambda_src.store.keys import BLOBS_PREFIX
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.requests import Pinned
 from lambda_src.wire.source import Source
+from tests.simulation.s3 import NOTHING
 from tests.simulation.timing import BYTES_PER_S
 from tests.simulation.work import current_work
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from tests.simulation.engine import Simulation
 
 Task = TypeVar("Task")
+
+BULKS = 16
+"""A reducer whose reads are too many for one event each reads its blobs in so many bulks: all reducers share
+S3's rate."""
 
 LINE_UNITS = 10
 """A record of the input."""
@@ -46,21 +51,25 @@ class SimulatedObstore:
         assert not use_multipart
         whole = body if isinstance(body, bytes) else b"".join(body)
         s3, world, work = self._simulation.s3, self._simulation.world, current_work()
-        asked = s3.put(key, world.now)
+        asked = s3.put(key, world.time())
         size: float = len(whole)
         if work.execution.function == "parse_block":
             event = work.execution.event
             size = self._simulation.timing.blob_bytes(event["end"] - event["start"], len(whole))
         world.sleep(asked.delay_s + asked.latency_s * work.slowness)
-        world.sleep(work.network.delay_s(world.now, size * work.slowness))
+        world.sleep(work.network.delay_s(world.time(), size * work.slowness))
         if asked.fault not in ("throttled", "server error"):
-            s3.store(key, whole, work)
+            world.at(world.time(), lambda: None if work.execution.is_over else s3.store(key, whole, work))
+            world.sleep(0.0)
         _raise_s3(asked.fault)
 
     def get(self, _objects: Any, key: str, *, options: Mapping[str, Any]) -> Any:
         """Bytes of an object."""
         s3, world, work = self._simulation.s3, self._simulation.world, current_work()
-        asked = s3.get(key, world.time())
+        if self._simulation.timing.reads_in_bulk and world.is_ahead:
+            asked = NOTHING  # read_all asks for all at once
+        else:
+            asked = s3.get(key, world.time())
         world.sleep(asked.delay_s + asked.latency_s * work.slowness)
         body = s3.objects.get(key)
         start, end = options.get("range", (0, None))
@@ -121,7 +130,7 @@ class SimulatedInput:
         """As ``job.Input.feed``."""
         simulation, work = self._simulation, current_work()
         gets = simulation.timing.gets(block)
-        asked = simulation.s3.get("input/", simulation.world.now, gets)
+        asked = simulation.s3.get("input/", simulation.world.time(), gets)
         work.count("s3_gets", gets)
         own_s = simulation.timing.map_s(block, [asked.latency_s] * gets)
         simulation.world.sleep(max(own_s, asked.delay_s) * work.slowness)
@@ -208,21 +217,24 @@ def simulated_input_of(
 def read_all(
     read: Callable[[Task], bytes], tasks: Sequence[Task], *, name: Any, max_concurrency: int
 ) -> Iterator[tuple[Task, bytes]]:
-    """As ``map_reduce.fan_out``, in one event: limited by latency, by S3's rate, by bandwidth, or by the
-    processor."""
+    """As ``map_reduce.fan_out``, many reads in one event: limited by latency, by S3's rate, by bandwidth, or
+    by the processor."""
     work = current_work()
     simulation = work.simulation
-    lines: list[bytes] = []
     line_bytes = work.line_bytes(0)
-    asked = simulation.s3.get(BLOBS_PREFIX, simulation.world.now, len(tasks))
-    seconds = (
-        len(tasks) * asked.latency_s / max_concurrency,
-        asked.delay_s,
-        len(tasks) * line_bytes / BYTES_PER_S,
-        len(tasks) * simulation.timing.line_s(line_bytes),
-    )
-    _, error, _ = simulation.world.ahead(lambda: lines.extend(map(read, tasks)))
-    if error:
-        raise error
-    simulation.world.sleep(asked.latency_s + max(seconds))
-    yield from zip(tasks, lines, strict=True)
+    at_once = max(-(-len(tasks) // BULKS), max_concurrency)
+    for first in range(0, len(tasks), at_once):
+        some = tasks[first : first + at_once]
+        lines, error, _ = simulation.world.ahead(lambda some=some: list(map(read, some)))  # type: ignore[misc]
+        if error:
+            raise error
+        asked = simulation.s3.get(BLOBS_PREFIX, simulation.world.now, len(some))
+        simulation.world.sleep(
+            max(
+                asked.delay_s + asked.latency_s * (first == 0),
+                len(some) * asked.latency_s / max_concurrency,
+                len(some) * line_bytes / BYTES_PER_S,
+                len(some) * simulation.timing.line_s(line_bytes),
+            )
+        )
+        yield from zip(some, lines or (), strict=True)

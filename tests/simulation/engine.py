@@ -4,7 +4,8 @@ Only what would leave the process is replaced: HTTP, S3's client, threads, clock
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -98,24 +99,42 @@ class Simulation:
             stop_clock()
             about.end()
 
-        def work() -> None:
-            try:
-                answer = HANDLERS[execution.function](execution.event, context)
-            except FanfoldError as error:
-                about.ended_well, about.error = True, type(error).__name__
-                execution.crash(type(error).__name__, str(error))
-            except Exception as error:
-                self.bugs.append(f"{execution.function}: {type(error).__name__}: {error}")
-                execution.crash(type(error).__name__, str(error))
-                raise
-            else:
-                if deployment.form != about.form_known and execution.function != "parse_file":
-                    answer = {**answer, "form": deployment.form}
-                about.ended_well = execution.fault != "dies after"
-                execution.answer(answer)
+        def work() -> Mapping[str, Any]:
+            answer: Mapping[str, Any] = HANDLERS[execution.function](execution.event, context)
+            return answer
 
         execution.on_end = end
-        about.spawn(execution.function, work)
+        if execution.function == "parse_block":  # it only reads, and then stores its blob
+            answer, error, seconds = self.world.ahead(work, about, about.skew_s)
+            self.world.after(seconds, lambda: self._ended(about, answer, error))
+        else:
+            about.spawn(execution.function, lambda: self._carry_out(about, work))
+
+    def _carry_out(self, work: Work, handler: Callable[[], Mapping[str, Any]]) -> None:
+        try:
+            answer = handler()
+        except Exception as error:  # noqa: BLE001 - Lambda takes any
+            self._ended(work, None, error)
+        else:
+            self._ended(work, answer, None)
+
+    def _ended(self, work: Work, answer: Mapping[str, Any] | None, error: BaseException | None) -> None:
+        """A handler has returned, or raised an error."""
+        execution = work.execution
+        if execution.is_over:
+            return
+        if answer is None:
+            if isinstance(error, FanfoldError):
+                work.ended_well, work.error = True, type(error).__name__
+            else:
+                trace = "".join(traceback.format_exception(error)[-3:])
+                self.bugs.append(f"{execution.function}: {trace}")
+            execution.crash(type(error).__name__, str(error))
+            return
+        if work.deployment.form != work.form_known and execution.function != "parse_file":
+            answer = {**answer, "form": work.deployment.form}
+        work.ended_well = execution.fault != "dies after"
+        execution.answer(answer)
 
 
 class _Sink:

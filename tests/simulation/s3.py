@@ -1,11 +1,12 @@
 """A simulated S3: request rates per partition, latencies with a tail, throttles; and what it holds."""
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from tests.simulation.faults import Faults
 from tests.simulation.world import World
 
-GETS, PUTS = 5500.0, 3500.0
+GETS, PUTS = 5500, 3500
 """A second, of each partition of keys."""
 
 GET_S, GET_P99_S = 0.027, 0.103
@@ -14,18 +15,37 @@ PATIENCE_S = 20.0
 """The client library retries a throttled request for about so long."""
 
 
-class Rate:
-    """Requests that are served at a steady rate, ``burst_s`` of them at once: those that come faster wait, as
-    retries make them do."""
+class Line:
+    """What is served one after the other, at a steady rate."""
 
-    def __init__(self, per_s: float, burst_s: float = 1.0) -> None:
-        self._per_s, self._burst_s = per_s, burst_s
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
         self._free_at = 0.0
 
-    def delay_s(self, now: float, amount: float = 1.0) -> float:
-        """When ``amount`` more, that comes now, will have been served."""
-        self._free_at = max(self._free_at, now - self._burst_s) + amount / self._per_s
-        return max(self._free_at - now, 0.0)
+    def delay_s(self, now: float, amount: float) -> float:
+        """How long until ``amount`` more, which comes now, has been served."""
+        self._free_at = max(self._free_at, now) + amount / self._per_s
+        return self._free_at - now
+
+
+class Rate:
+    """Requests that are served, so many in each second: those that come faster wait, as retries make them do.
+    They may come in any order."""
+
+    def __init__(self, per_s: int) -> None:
+        self._per_s = per_s
+        self._served: Counter[int] = Counter()  # by second
+
+    def delay_s(self, now: float, requests: int = 1) -> float:
+        """How long the last one of ``requests``, which come now, waits."""
+        second = int(now)
+        while True:
+            room = min(self._per_s - self._served[second], requests)
+            self._served[second] += room
+            requests -= room
+            if requests <= 0:
+                return max(second - now, 0.0)
+            second += 1
 
 
 class Put(NamedTuple):
@@ -42,6 +62,9 @@ class Asked(NamedTuple):
     delay_s: float
     latency_s: float
     fault: str
+
+
+NOTHING = Asked(0.0, 0.0, "")
 
 
 class SimulatedS3:
@@ -68,7 +91,7 @@ class SimulatedS3:
         self.objects[key] = body
         self.puts.append(Put(self._world.now, about, key))
 
-    def _rate(self, what: str, per_s: float, key: str) -> Rate:
+    def _rate(self, what: str, per_s: int, key: str) -> Rate:
         return self._rates.setdefault(f"{what} {key.partition('/')[0]}", Rate(per_s))
 
     def _asked(self, delay_s: float, latency_s: float, *, is_one: bool = True) -> Asked:

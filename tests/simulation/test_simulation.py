@@ -77,7 +77,7 @@ BROKEN: dict[str, tuple[list[tuple[Any, str, Any]], str]] = {
             (parse_stage, "check_mapped", lambda *_: None),
             (reduce_shard, "check_reducer", lambda *_: None),
             (reduce_stage, "check_shards", lambda *_: None),
-            (reduce_stage, "check_part", lambda *_: None),
+            (reduce_stage, "check_parts", lambda *_: None),
         ],
         "inexact",
     ),

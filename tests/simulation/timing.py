@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lambda_src.figures import Figures, values_of
 from lambda_src.job import Shards, Span
-from lambda_src.run.model import blob_share, window_bytes
+from lambda_src.run.model import blob_share
 
 BYTES_PER_S = 80e6
 """Between a Lambda and S3."""
@@ -58,23 +58,21 @@ class Timing:
 class FiguredTiming(Timing):
     """Of a large run of a job with these figures."""
 
-    def __init__(self, figures: Figures, units: int, *, reads_in_bulk: bool) -> None:
+    def __init__(self, figures: Figures, *, reads_in_bulk: bool) -> None:
         self._of = of = values_of(figures)
         self.invoke_s, self.connect_s = of["invoke"], of["connect_call"]
         self.reads_in_bulk = reads_in_bulk
-        self._units, self._blob_bytes = units, 0.0
+        self._blob_bytes = 0.0
 
     def map_s(self, block: Span, get_s: Sequence[float]) -> float:
-        """Windows are fetched while others are counted; only the first request's latency is waited for."""
+        """Text is counted while it arrives."""
         of, size = self._of, block.end - block.start
         fetch_s, count_s = size / BYTES_PER_S, size / 1e6 / of["count"] / of["arm"]
-        shorter_s, longer_s = sorted((fetch_s, count_s))
-        return get_s[0] + of["prepare"] / of["arm"] + longer_s + shorter_s / len(get_s)
+        return sum(get_s) + of["prepare"] / of["arm"] + max(fetch_s, count_s)
 
     def gets(self, block: Span) -> int:
         """One for each window."""
-        size = block.end - block.start
-        return math.ceil(size / window_bytes(size, self._of))
+        return math.ceil((block.end - block.start) / self._of["window"])
 
     def blob_bytes(self, block_units: int, _real: int) -> float:
         """By the size of the block."""

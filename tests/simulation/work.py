@@ -10,7 +10,7 @@ from lambda_src.handlers.parse_file import TIMEOUTS_S
 from lambda_src.job import Job, Shards
 from lambda_src.telemetry.calls import Usage
 from tests.simulation.lambda_service import Execution
-from tests.simulation.s3 import Rate
+from tests.simulation.s3 import Line
 from tests.simulation.timing import BYTES_PER_S
 from tests.simulation.world import Process, current_world
 
@@ -44,7 +44,7 @@ class Work:
         self.connections: list[SimulatedConnections] = []
         self.invoked: list[str] = []
         self.requests: dict[str, float] = {}
-        self.network = Rate(BYTES_PER_S, burst_s=0.0)
+        self.network = Line(BYTES_PER_S)
         self._shards: Shards | None = None
         self.slowness = simulation.faults.slowness() if execution.fault == "slow" else 1.0
         event = execution.event
@@ -104,7 +104,7 @@ class Work:
         return Usage(
             memory_mb=self.simulation.timing.memory_mb(execution.function),
             init_ms=round(1000 * execution.init_s, 1),
-            handler_ms=round(1000 * (self.simulation.world.now - self.began_at), 3),
+            handler_ms=round(1000 * (self.simulation.world.time() - self.began_at), 3),
             fetch_ms=0.0,
             store_ms=0.0,
             requests=dict(self.requests),

@@ -40,7 +40,7 @@ class Event:
 
     __slots__ = ("action",)
 
-    def __init__(self, action: Callable[[], None] | None) -> None:
+    def __init__(self, action: Callable[[], object] | None) -> None:
         self.action = action
 
     def cancel(self) -> None:
@@ -133,14 +133,14 @@ class World:
 
     # Events.
 
-    def at(self, when: float, action: Callable[[], None]) -> Event:
+    def at(self, when: float, action: Callable[[], object]) -> Event:
         """Do ``action`` then."""
         event = Event(action)
         self._number += 1
         heapq.heappush(self._heap, (max(when, self.now), self._number, event))
         return event
 
-    def after(self, seconds: float, action: Callable[[], None]) -> Event:
+    def after(self, seconds: float, action: Callable[[], object]) -> Event:
         """Do ``action`` so much later."""
         return self.at(self.now + seconds, action)
 
@@ -179,9 +179,20 @@ class World:
         """The time, for what is done now: later than ``now`` inside ``ahead``."""
         return self.now + (self._ahead_s or 0.0)
 
-    def ahead(self, function: Callable[[], T]) -> tuple[T | None, BaseException | None, float]:
-        """What ``function`` gives or raises, and how long that takes. It is carried out now, so it must only
-        read."""
+    @property
+    def is_ahead(self) -> bool:
+        """Whether what happens now is carried out before its time."""
+        return self._ahead_s is not None
+
+    def ahead(
+        self, function: Callable[[], T], about: Any = None, skew_s: float = 0.0
+    ) -> tuple[T | None, BaseException | None, float]:
+        """What ``function`` gives or raises, and how long that takes. It is carried out at once, without a
+        process, so it must wait for nobody, and have effects only ``at`` their time. With ``about`` it runs
+        as if in a process of its own."""
+        before = self.current
+        if about is not None:
+            self.current = Process(self, "ahead", lambda: None, skew_s, about)
         self._ahead_s = 0.0
         try:
             answer = function()
@@ -189,7 +200,7 @@ class World:
         except Exception as error:  # noqa: BLE001 - as a thread would carry it
             return None, error, self._ahead_s
         finally:
-            self._ahead_s = None
+            self._ahead_s, self.current = None, before
 
     def sleep(self, seconds: float) -> None:
         """Let this process do nothing for so long, whoever wakes it."""
