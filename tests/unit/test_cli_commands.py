@@ -26,6 +26,7 @@ from fanfold.runs import app, history
 from fanfold.runs.run import Ended, Run
 from fanfold.runs.upload import Input
 from lambda_src.errors import BudgetExceeded
+from lambda_src.jobs.access_log.figures import FIGURES
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.requests import ParseFileRequest
 
@@ -520,16 +521,20 @@ def test_what_cannot_be_estimated_is_one_sentence(
 
 
 def test_what_no_block_size_can_do_is_not_suggested(capsys: pytest.CaptureFixture[str]) -> None:
-    assert commands.main(["estimate", "1TB", "--job", "access_log"]) == 1
+    assert commands.main(["estimate", "100TB", "--job", "access_log"]) == 1
     out, err = capsys.readouterr()
     assert not out
     assert err.endswith(
-        "its time-out is 10 min. Instead, split it into 8 inputs of about 125 GB, and run each by itself.\n"
+        "its time-out is 10 min. Instead, split it into 2 inputs of about 50 TB, and run each by itself.\n"
     )
-    assert commands.main(["estimate", "125GB", "--job", "access_log"]) == 0
+    assert commands.main(["estimate", "50TB", "--job", "access_log"]) == 0
 
 
-def test_the_block_sizes_that_cannot_succeed_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_block_sizes_that_cannot_succeed_are_marked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = FIGURES["block_distinct"]._replace(value=1_000_000)
+    monkeypatch.setitem(FIGURES, "block_distinct", few)
     assert commands.main(["estimate", "200GB", "--job", "access_log"]) == 0
     _, _, table = capsys.readouterr().out.rpartition("\n\n")
     rows = table.splitlines()[1:]
