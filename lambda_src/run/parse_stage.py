@@ -107,8 +107,8 @@ class _Blocks:
 
         def tick() -> None:
             run.tick()
-            # Not before the first tick: by then warm functions have answered, and throttles have shown. Blocks
-            # that are still to begin come first.
+            # Not before the first tick: by then warm functions have answered, and throttles have shown.
+            # Blocks that are still to begin come first.
             spare = run.record.max_concurrency - (len(self._requests) - len(self._reports))
             warming.begin_once(min(spare, ledger.spare_concurrency))
 
