@@ -33,7 +33,7 @@ from lambda_src.counts.library import find_library
 from lambda_src.input.findings import NUL_BYTES, Tally
 from lambda_src.job import Context, Place
 from lambda_src.jobs.access_log.figures import FIGURES
-from lambda_src.jobs.access_log.formats import CONCERNS, MALFORMED_LINES, NULS_IN_LINES
+from lambda_src.jobs.access_log.formats import CONCERNS, MALFORMED_LINES, NULS_IN_LINES, Noticed
 from lambda_src.jobs.access_log.lines import LINES, Skipped, original, without_nuls
 from lambda_src.jobs.access_log.scan import (
     FAILED,
@@ -78,23 +78,26 @@ class Requests:
     def add(self, chunk: bytes, at: Place) -> None:
         """Count the lines of ``chunk``, which begins at ``at``; only the last one of an object may lack its
         ``\n``. Raises TooManyDistinct, OutOfMemory."""
-        for start, piece in _pieces(chunk):
-            there = at._replace(offset=at.offset + start)
-            if b"\0" in piece:
-                self._count(*self._without_nuls(piece, there), there)
+        for start, end, is_clean in _pieces(chunk):
+            if is_clean:
+                self._note(self._scan.add(chunk, start, end), [], at)
             else:
-                self._count(piece, [], there)
+                self._add_copy(chunk[start:end], at._replace(offset=at.offset + start))
 
-    def _without_nuls(self, piece: bytes, at: Place) -> tuple[bytes, list[Skipped]]:
-        text, skipped = without_nuls(piece)
-        first = skipped[0].at if skipped else 0
-        self._findings[NUL_BYTES].note(at, sum(one.nuls for one in skipped), 0, first)
-        if left := text.count(b"\0"):
-            self._findings[NULS_IN_LINES].note(at, left, 0, original(text.index(b"\0"), skipped))
-        return text, skipped
+    def _add_copy(self, text: bytes, at: Place) -> None:
+        """Count lines that have NULs, or whose last one lacks its ``\\n``."""
+        skipped: list[Skipped] = []
+        if b"\0" in text:
+            text, skipped = without_nuls(text)
+            first = skipped[0].at if skipped else 0
+            self._findings[NUL_BYTES].note(at, sum(one.nuls for one in skipped), 0, first)
+            if left := text.count(b"\0"):
+                self._findings[NULS_IN_LINES].note(at, left, 0, original(text.index(b"\0"), skipped))
+        if text and not text.endswith(b"\n"):
+            text += b"\n"
+        self._note(self._scan.add(text, 0, len(text)), skipped, at)
 
-    def _count(self, chunk: bytes, skipped: list[Skipped], at: Place) -> None:
-        noticed = self._scan.add(chunk if chunk.endswith(b"\n") or not chunk else chunk + b"\n")
+    def _note(self, noticed: Noticed, skipped: list[Skipped], at: Place) -> None:
         first = {code: original(offset, skipped) for code, offset in noticed.first.items()}
         self._findings[MALFORMED_LINES].note(
             at, noticed.malformed, noticed.lines, first.get(MALFORMED_LINES, 0)
@@ -108,18 +111,18 @@ class Requests:
         return Counted(self._scan.lines(), {}, findings)
 
 
-def _pieces(chunk: bytes) -> Iterator[tuple[int, bytes]]:
-    """Pieces of whole lines that begin behind a newline, each with its offset: the lines up to one with a
-    NUL, and ``PIECE_BYTES`` from that one on."""
+def _pieces(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
+    """Where pieces of whole lines begin and end: clean ones up to a line with a NUL, or without its newline,
+    and ``PIECE_BYTES`` from such a line on. A clean one is not copied."""
     start = 0
     while start < len(chunk):
-        nul, end = chunk.find(b"\0", start), len(chunk)
-        if nul >= 0 and (clean_end := chunk.rfind(b"\n", start, nul) + 1) > start:
-            end = clean_end
-        elif nul >= 0:
+        nul = chunk.find(b"\0", start)
+        end = chunk.rfind(b"\n", start, nul if nul >= 0 else len(chunk)) + 1
+        is_clean = end > start
+        if not is_clean:
             end = chunk.rfind(b"\n", start, start + PIECE_BYTES) + 1
             end = end or chunk.find(b"\n", start + PIECE_BYTES) + 1 or len(chunk)
-        yield start, chunk[start:end]
+        yield start, end, is_clean
         start = end
 
 

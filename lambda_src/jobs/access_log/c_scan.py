@@ -56,18 +56,18 @@ class Scan:
         self._close = weakref.finalize(self, _c().scan_close, self._handle)
         self._noticed = _Noticed()
 
-    def add(self, chunk: bytes) -> Noticed:
+    def add(self, chunk: bytes, start: int, end: int) -> Noticed:
         noticed, found = Noticed(), self._noticed
-        found.scanned = 0
-        while found.scanned < len(chunk):
-            library.check(_c().scan_add(self._handle, chunk, len(chunk), byref(found)))
+        found.scanned = start
+        while found.scanned < end:
+            library.check(_c().scan_add(self._handle, chunk, end, byref(found)))
             if found.malformed:
                 noticed.first.setdefault(MALFORMED_LINES, found.first_malformed)
                 strange = found.strange[: 2 * found.strange_lines]
-                for begin, end in zip(strange[::2], strange[1::2], strict=True):
-                    if code := format_of(chunk, begin, end):
+                for line, line_end in zip(strange[::2], strange[1::2], strict=True):
+                    if code := format_of(chunk, line, line_end):
                         noticed.formats[code] += 1
-                        noticed.first.setdefault(code, begin)
+                        noticed.first.setdefault(code, line)
             noticed.lines += found.lines
             noticed.malformed += found.malformed
         if self._written < (written := _c().scan_written(self._handle)):

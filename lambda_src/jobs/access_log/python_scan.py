@@ -171,16 +171,16 @@ class Scan:
         self._malformed_lines = self._paths_bytes = 0
         self._parts = _Parts()
 
-    def add(self, chunk: bytes) -> Noticed:
-        noticed, start = Noticed(), 0
-        noticed.lines = chunk.count(b"\n")
-        while start < len(chunk):
-            end = chunk.rfind(b"\n", start, start + SLICE_BYTES) + 1
-            end = end or chunk.index(b"\n", start + SLICE_BYTES) + 1
-            self._add_lines(chunk, start, end, noticed)
+    def add(self, chunk: bytes, start: int, end: int) -> Noticed:
+        noticed = Noticed()
+        noticed.lines = chunk.count(b"\n", start, end)
+        while start < end:
+            slice_end = chunk.rfind(b"\n", start, min(start + SLICE_BYTES, end)) + 1
+            slice_end = slice_end or chunk.index(b"\n", start + SLICE_BYTES) + 1
+            self._add_lines(chunk, start, slice_end, noticed)
             if self._paths_bytes > MOST_HELD_BYTES:
                 self._write()
-            start = end
+            start = slice_end
         self._malformed_lines += noticed.malformed
         return noticed
 

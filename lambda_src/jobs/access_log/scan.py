@@ -34,8 +34,8 @@ ENTRY_BYTES = 64
 class Scan(Protocol):
     """Counts the lines of one block. An error ends it."""
 
-    def add(self, chunk: bytes) -> Noticed:
-        """Count the lines of ``chunk``, each of which ends with ``\\n``. Raises TooManyDistinct,
+    def add(self, chunk: bytes, start: int, end: int) -> Noticed:
+        """Count the lines ``chunk[start:end]``, each of which ends with ``\\n``. Raises TooManyDistinct,
         OutOfMemory."""
 
     def lines(self) -> Sequence[Line]:
