@@ -1,6 +1,7 @@
 """The deployed job against the oracle."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,32 @@ def test_every_count_equals_the_oracle(
     assert (record.status, record.stage, record.blocks_done) == ("SUCCEEDED", "done", summary["blocks"])
     assert record.extras["native_blocks"] == summary["blocks"], "the layer's library was not used"
     assert [report.part for report in parts] == [str(length) for length in range(1, 21)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen"),
+    [
+        ({"shard_by": "part"}, ("part", 20)),
+        ({"shard_by": "key", "shards": 1}, ("key", 1)),
+        ({"shard_by": "key", "shards": 7}, ("key", 7)),
+        ({"shards": 3}, ("key", 3)),
+    ],
+)
+def test_every_count_equals_the_oracle_however_reducers_share_the_work(
+    stack: Stack, text: bytes, key: str, wanted: dict[str, Any], seen: tuple[str, int]
+) -> None:
+    summary = stack.run(key, block_bytes=MIB, max_concurrency=8, **wanted)
+    assert summary["top_words"] == oracle.top_words(oracle.count_words(text))
+    shard_by, shards = seen
+    assert (summary["shard_by"], summary["shards"]) == seen
+    record, parts = stack.results(summary["run_id"])
+    assert record
+    assert (record.shards, len(parts)) == (shards, 20)
+    reducers = [call.task for call in stack.trace(record.run_id).calls if call.function == "get_occurrences"]
+    names = [f"length {n + 1}" if shard_by == "part" else f"shard {n}" for n in range(shards)]
+    assert set(reducers) - {"warming"} == set(names)
+    again = stack.run(key, run_id=summary["run_id"])
+    assert again == summary
 
 
 @pytest.mark.parametrize("data", [b"", b"12 34", b"\xff\xff"], ids=["empty", "digits", "no UTF-8"])

@@ -94,12 +94,13 @@ class Faulty(NamedTuple):
 
     @property
     def shards(self) -> Shards:
-        """Those of a small run."""
+        """Those of an ``event``: parts if the job can have that, else a single one."""
         return self.job.shards("run")
 
     def event(self, **more: Any) -> dict[str, Any]:
-        """A request for a run of the input."""
-        return {**self.case.request, "max_concurrency": 8, "run_id": new_run_id(), **more}
+        """A request for a run of the input, with its ``shards`` unless there are ``more`` fields for that."""
+        by = {"shard_by": self.shards.by} if self.job.sharded_by else {}
+        return {**self.case.request, "max_concurrency": 8, "run_id": new_run_id(), **by, **more}
 
     def is_function(self, name: str) -> Callable[[Call], bool]:
         """Whether a call invokes the function of the output ``name``."""

@@ -74,6 +74,26 @@ def test_a_task_whose_workers_all_die_fails_the_run_by_name(faulty: Faulty, func
     assert kills[last] == MAX_ATTEMPTS
 
 
+def test_killed_reducers_by_key_lose_nothing(faulty: Faulty) -> None:
+    """Four of them, each when it has begun to read."""
+    killed: list[int] = []
+
+    def decide(call: Call) -> Fault | None:
+        if call.block_read != 0 or len(killed) == MAX_ATTEMPTS - 1:
+            return None
+        worker = process_of_connection(call.port, faulty.workers("get_occurrences"))
+        if worker is None:
+            return None
+        killed.append(worker)
+        kill(worker)
+        return Reset()
+
+    faulty.proxy.decide = decide
+    event = faulty.event(shard_by="key", shards=3)
+    faulty.must_be_exact("SIGKILL of four reducers by key", event)
+    assert len(killed) == MAX_ATTEMPTS - 1
+
+
 def nth(matches: Callable[[Call], bool], n: int) -> Callable[[Call], bool]:
     """Whether a call is the ``n``-th that matches."""
     seen = 0

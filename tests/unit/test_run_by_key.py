@@ -147,6 +147,28 @@ def test_a_manifest_too_large_for_requests_is_stored_before_and_read(monkeypatch
     assert [request.ranges for request in run.asked] == [None] * 5
 
 
+def test_a_manifest_with_a_hole_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reduce_shards, "INLINE_BYTES", 100)
+    run = KeyRun()
+
+    def put_manifest(manifest: Manifest) -> None:
+        run.put_manifest(msgspec.structs.replace(manifest, blocks=manifest.blocks[:3] + manifest.blocks[4:]))
+
+    with pytest.raises(FanOutFailed, match=r"ConservationBroken: .* leaves a gap"):
+        run.by_key(put_manifest=put_manifest)
+
+
+def test_requests_without_a_block_end_the_run() -> None:
+    run = KeyRun()
+
+    def fewer(request: GetAllOccurrencesRequest) -> AllPartsReport:
+        assert request.blocks
+        return run.all_lengths(msgspec.structs.replace(request, blocks=request.blocks[1:]))
+
+    with pytest.raises(ConservationBroken, match=r"The reducer of shard 0 read 10 of 11 blobs"):
+        run.by_key(get_all_occurrences=fewer)
+
+
 def test_a_manifest_is_stored_while_the_shards_are_reduced() -> None:
     run, reduced = KeyRun(), threading.Event()
 
