@@ -65,7 +65,9 @@ class Stack(NamedTuple):
         stored = self.aws.client("s3").get_object(
             Bucket=self.deployment.bucket, Key=f"runs/{run_id}/trace.json"
         )
-        return msgspec.json.decode(stored["Body"].read(), type=Trace)
+        trace = msgspec.json.decode(stored["Body"].read(), type=Trace)
+        record, _ = self.results(run_id)
+        return Trace(trace.run_id, [*trace.calls, *(record.last_calls if record else ())])
 
     def results(self, run_id: str) -> tuple[RunRecord | None, list[PartReport]]:
         """What the results table holds of a run."""

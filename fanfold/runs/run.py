@@ -132,7 +132,8 @@ class Run:
         manifest = self._stored(manifest_key(self.run_id), Manifest)
         trace, trace_error = None, ""
         try:
-            trace = self._stored(trace_key(self.run_id), Trace)
+            if trace := self._stored(trace_key(self.run_id), Trace):
+                trace = Trace(trace.run_id, [*trace.calls, *record.last_calls])
         except RunError as error:  # the report is useful without a timeline, too
             trace_error = str(error)
         with legible(self.run_id):

@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from lambda_src.errors import BudgetExceeded, FanfoldError
 from lambda_src.fields import Function
 from lambda_src.map_reduce import Ended
 from lambda_src.outcomes import CALL_COUNTS
+from lambda_src.run.beside import Beside
 from lambda_src.run.prices import ITEMS, dollars, prices_of
 from lambda_src.telemetry.calls import FAILURE_BYTES, Call, Trace, Usage, cut, error_text
 from lambda_src.telemetry.log import log
@@ -93,10 +94,13 @@ class Ledger:
         usage: Callable[[], Usage],
         get_trace: Callable[[], Trace | None],
         put_trace: Callable[[Trace], None],
+        in_time: Callable[[Callable[[], None]], None] = lambda work: work(),
     ) -> None:
         self._record, self._usage = record, usage
-        self._get_trace, self._put_trace = get_trace, put_trace
+        self._get_trace, self._put_trace, self._in_time = get_trace, put_trace, in_time
         self._before: list[Call] | None = None
+        self._storing: Beside | None = None
+        self._stored = 0
         self._calls: list[Call] = []
         self._expected: Callable[[], list[Call]] = list
         self._memory_mb: dict[str, int] = {}
@@ -151,7 +155,7 @@ class Ledger:
     def show(self) -> None:
         """Bring the record up to date, including this invocation so far."""
         used, estimated = self._used.copy(), self._estimated.copy()
-        _add(self._own_call(0), 0, used, estimated)
+        _add(self._own_call(), 0, used, estimated)
         record = self._record
         record.calls = {
             name: self._counts[name] for name in ("running", "at_most", "slow", *CALL_COUNTS.values())
@@ -177,23 +181,50 @@ class Ledger:
                 "a higher limit: finished blocks are kept."
             )
 
-    def close(self) -> None:
+    def begin_trace(self) -> None:
+        """Store the trace of all calls so far, beside other work. If the run succeeds, its record has the
+        others."""
+        self._keep_expected()
+        try:
+            trace = Trace(self._record.run_id, [*self._calls_before(), *self._calls])
+        except FanfoldError:
+            return  # ``close`` tries again
+        self._stored = len(self._calls)
+        self._storing = Beside(lambda: self._put_trace(trace))
+
+    def close(self, *, succeeds: bool = False) -> None:
         """Append this invocation's calls to the stored trace. Errors are only logged: the result of the run
         does not depend on the trace."""
-        for call in self._expected():
-            self.keep(call)
+        self._keep_expected()
+        storing, self._storing = self._storing, None
+        self._record.last_calls = []
         try:
-            if self._before is None:
-                found = self._get_trace()
-                self._before = found.calls if found else []
-            own = self._own_call(sum(call.function == "parse_file" for call in self._before))
-            self._put_trace(Trace(self._record.run_id, [*self._before, *self._calls, own]))
+            if storing:  # also before it is stored once more: what is stored last stays
+                self._in_time(storing)
+            if storing and succeeds:
+                self._record.last_calls = [*self._calls[self._stored :], self._own_call(self._calls_before())]
+            else:
+                before = self._calls_before()
+                trace = Trace(self._record.run_id, [*before, *self._calls, self._own_call(before)])
+                self._in_time(lambda: self._put_trace(trace))
         except FanfoldError as error:
             run_id, name = self._record.run_id, type(error).__name__
             log("trace_not_written", run_id=run_id, error=name, message=str(error))
         self.show()
 
-    def _own_call(self, before: int) -> Call:
+    def _keep_expected(self) -> None:
+        for call in self._expected():
+            self.keep(call)
+
+    def _calls_before(self) -> list[Call]:
+        """The calls of earlier invocations of ``parse_file``."""
+        if self._before is None:
+            found = self._get_trace()
+            self._before = found.calls if found else []
+        return self._before
+
+    def _own_call(self, calls_before: Sequence[Call] = ()) -> Call:
+        before = sum(call.function == "parse_file" for call in calls_before)
         usage, now = self._usage(), time.time()
         started_at = now - usage.handler_ms / 1000
         return Call(

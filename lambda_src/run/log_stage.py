@@ -11,7 +11,9 @@ from lambda_src.wire.requests import LogResultsRequest
 
 
 def log_results(job: Job, run: Run, functions: Functions) -> None:
-    """Have ``log_results`` log every part. Raises ConservationBroken if the table misses one."""
+    """Have ``log_results`` log every part, and store the trace meanwhile. Raises ConservationBroken if the
+    table misses one."""
+    run.ledger.begin_trace()
     run.ledger.show()
     logged = call_once(
         functions.log_results,

@@ -59,7 +59,8 @@ class Run:
             record,
             invocation.usage,
             lambda: self._in_time(blobs.get_trace) if found else None,
-            lambda trace: self._in_time(lambda: blobs.put_trace(trace)),
+            blobs.put_trace,
+            self._in_time,
         )
 
     def claim(self) -> None:
@@ -181,7 +182,7 @@ class Run:
     def succeed(self) -> None:
         """Store the final record."""
         record, finished_at = self.record, time.time()
-        self.ledger.close()
+        self.ledger.close(succeeds=True)
         record.status, record.stage, record.finished_at = "SUCCEEDED", "done", finished_at
         _retried(lambda: self._results.put_run(record))
 

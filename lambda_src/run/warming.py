@@ -3,6 +3,7 @@ starts, one after the other.
 """
 
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -27,24 +28,23 @@ class Warming:
     def __init__(self, warm: Calls[Function, Warmed], functions: Sequence[Function]) -> None:
         self._driver = driver_of(warm)
         self._functions = functions
+        self._to_start = deque(range(len(functions)))
         self._started: set[Started] = set()
         self._calls: list[Call] = []
         self._epoch_s = time.time() - self._driver.now()
-        self._begun = False
+        self._begun = self._has_ended = False
 
     def begin_once(self, spare_concurrency: int) -> None:
-        """Call all functions at the same time, unless that was done, once there is ``spare_concurrency`` for
-        all of them. An environment answers one call at a time, so a function that is listed n times gets n
-        environments."""
-        if self._begun or spare_concurrency < len(self._functions):
+        """Call all functions, unless that was done, once there is ``spare_concurrency`` for all of them: at
+        the same time, or as soon as the driver has room. An environment answers one call at a time, so a
+        function that is listed n times gets n environments."""
+        if not self._begun and spare_concurrency < len(self._functions):
             return
         self._begun = True
-        for number, function in enumerate(self._functions):
-            if not self._driver.has_room():
-                break
-            now = self._driver.now()
+        while self._to_start and self._driver.has_room():
+            number, now = self._to_start.popleft(), self._driver.now()
             started = Started(number, 1, now, now)
-            self._driver.start(started, function)
+            self._driver.start(started, self._functions[number])
             self._started.add(started)
 
     def wait(self) -> None:
@@ -55,12 +55,14 @@ class Warming:
 
     def end(self) -> list[Call]:
         """The calls, for the ledger of the run; those that have not returned are given up."""
+        if self._has_ended:
+            return []
+        self._has_ended = True
         calls = [*self._calls, *(self._ended(finished) for finished in self._driver.wait(0.0))]
         for started in sorted(self._started):
             self._driver.abandon(started)
             calls.append(self._call(started, self._driver.now(), "given_up"))
         self._started.clear()
-        self._calls = []
         self._driver.close()
         return calls
 

@@ -47,7 +47,8 @@ class Call(Struct, frozen=True, array_like=True):
 
 
 class Trace(Struct, frozen=True, forbid_unknown_fields=True):
-    """All calls of a run, including ``parse_file`` itself: ``runs/<run id>/trace.json``."""
+    """The calls of a run, including ``parse_file`` itself: ``runs/<run id>/trace.json``. If the run has
+    succeeded, its record has those that ended last (``RunRecord.last_calls``)."""
 
     run_id: RunId
     calls: list[Call]

@@ -12,7 +12,7 @@ from lambda_src.errors import FORMER_NAMES, RunCancelled
 from lambda_src.fields import Count, OnBadObject, Time
 from lambda_src.input.addresses import Placed
 from lambda_src.job import ShardBy
-from lambda_src.telemetry.calls import ERROR_BYTES, FAILURE_BYTES, FAILURES, cut
+from lambda_src.telemetry.calls import ERROR_BYTES, FAILURE_BYTES, FAILURES, Call, cut
 from lambda_src.wire.source import name_of
 
 WARNINGS, WARNING_BYTES = 50, 1000
@@ -66,6 +66,8 @@ class RunRecord(Struct, kw_only=True):
     ``price_architecture``, which ``prices`` describes for people; ``dollars_estimated`` is the part of the
     sum that could not be measured. A run that costs more than ``max_dollars`` is cancelled.
 
+    ``last_calls`` of a run that has succeeded are those that ended after its trace was stored.
+
     ``error`` is for people; ``error_code`` is the name of the error's class.
     """
 
@@ -118,6 +120,7 @@ class RunRecord(Struct, kw_only=True):
     shard_by: ShardBy | None = None
     shards_because: str = ""
     options: dict[str, Any] = {}
+    last_calls: list[Call] = []
 
     def __post_init__(self) -> None:
         """Complete a record of an earlier version, which has the code of its error and the region and

@@ -83,7 +83,7 @@ def test_the_record_is_the_sum_of_the_trace(run: tuple[Trace, RunRecord]) -> Non
     assert record.used["invocations"] == len(trace.calls)
     assert record.used["s3_gets"] == used["s3_gets"] >= BLOCKS * (1 + 20)
     puts = record.used["s3_puts"]
-    assert puts == used["s3_puts"] + 1
+    assert puts == used["s3_puts"]
     # Each block, manifest and trace. On a busy machine, the copy of a straggler may put its block, too.
     assert BLOCKS + 2 <= puts <= BLOCKS + 2 + record.calls["copies"]
     assert sum(record.seconds.values()) == pytest.approx(record.finished_at - record.started_at, rel=0.05)

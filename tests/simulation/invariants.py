@@ -171,7 +171,8 @@ def _books(run: "SimulatedRun") -> Iterator[str]:
     could_write = all(work.ended_well and work.error != "RunConflict" for work in owners)
     if stored is None or troubled or not could_write:
         return
-    calls = msgspec.json.decode(stored, type=Trace).calls
+    record = run.record()
+    calls = [*msgspec.json.decode(stored, type=Trace).calls, *(record.last_calls if record else ())]
     for function in ("parse_block", "get_all_occurrences", "log_results"):
         begun = sum(work.invoked.count(function) for work in owners)
         outcomes = [call.outcome for call in calls if call.function == function]

@@ -275,6 +275,58 @@ def test_the_lease_is_renewed_while_the_trace_is_stored(monkeypatch: pytest.Monk
     assert job.table.record.status == "SUCCEEDED"
 
 
+def test_the_trace_is_stored_while_the_results_are_logged() -> None:
+    job, stored = Run(blocks=3), threading.Event()
+
+    def put_trace(trace: Trace) -> None:
+        job.trace = trace
+        stored.set()
+
+    def log_results(_: LogResultsRequest) -> LogResultsReport:
+        assert stored.wait(5), "nobody stores the trace"
+        return LogResultsReport(20)
+
+    assert job.run(put_trace=put_trace, log_results=log_results).status == "SUCCEEDED"
+    assert job.trace
+    assert job.table.record
+    assert {call.function for call in job.trace.calls} == {"parse_block", "get_all_occurrences"}
+    assert [call.function for call in job.table.record.last_calls] == ["log_results", "parse_file"]
+
+
+def test_the_trace_is_stored_once_more_if_the_run_fails_while_the_results_are_logged() -> None:
+    """What is stored last is whole, though S3 is slow with what was stored before."""
+    job, traces, failed = Run(blocks=3), list[Trace](), threading.Event()
+
+    def put_trace(trace: Trace) -> None:
+        if not traces:
+            assert failed.wait(5)
+        traces.append(trace)
+
+    def log_results(_: LogResultsRequest) -> LogResultsReport:
+        failed.set()
+        raise AccessDenied("no")
+
+    with pytest.raises(AccessDenied):
+        job.run(put_trace=put_trace, log_results=log_results)
+    assert [len(trace.calls) for trace in traces] == [4, 6]
+    assert [call.function for call in traces[1].calls[-2:]] == ["log_results", "parse_file"]
+    assert job.table.record
+    assert job.table.record.last_calls == []
+
+
+def test_a_trace_that_s3_does_not_take_at_first_is_stored_again() -> None:
+    job, faults = Run(blocks=3), [Transient("again")] * 2
+
+    def put_trace(trace: Trace) -> None:
+        if faults:
+            raise faults.pop()
+        job.trace = trace
+
+    assert job.run(put_trace=put_trace).status == "SUCCEEDED"
+    assert job.trace
+    assert len(trace_of(job)) == 6
+
+
 def test_a_trace_that_takes_too_long_is_given_up(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1036,7 +1088,9 @@ def test_a_log_of_too_few_lengths_fails_the_run() -> None:
 def trace_of(job: Run) -> list[Call]:
     """The calls of the run's trace, in order of function, task and attempt."""
     assert job.trace
-    return sorted(job.trace.calls, key=lambda call: (call.function, len(call.task), call.task, call.attempt))
+    assert job.table.record
+    calls = [*job.trace.calls, *job.table.record.last_calls]
+    return sorted(calls, key=lambda call: (call.function, len(call.task), call.task, call.attempt))
 
 
 def ends_of(calls: list[Call]) -> list[tuple[str, str, int, str]]:
