@@ -10,6 +10,7 @@ import socket
 import ssl
 import sys
 import time
+from asyncio import sslproto
 from collections import deque
 from collections.abc import Coroutine, Mapping
 from functools import cache
@@ -26,6 +27,10 @@ from lambda_src.aws.endpoint import (
 )
 from lambda_src.aws.http1 import AnswerReader, NotHttp, Response
 
+TLS_BUFFER_BYTES = 32 << 10
+"""Of a connection. asyncio's 256 KiB make each slower to open, and 950 of them take 250 MB; answers have some
+kilobytes."""
+
 OTHER_FILES = 74
 """A Lambda may have 1,024 open files, and needs some for S3, the table and its own."""
 
@@ -38,6 +43,8 @@ SLOW_S = 1.0
 ADDRESSES_S = 5.0
 """How long to use the addresses of a host before looking them up again: a fan-out opens hundreds of
 connections within a second."""
+
+sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
 
 
 class Connections:

@@ -14,7 +14,7 @@ import pytest
 
 from fanfold.local_aws.certificates import Certificates
 from lambda_src.aws import endpoint as module
-from lambda_src.aws.connections import Connections
+from lambda_src.aws.connections import TLS_BUFFER_BYTES, Connections
 from lambda_src.aws.endpoint import Endpoint, Unreachable
 from lambda_src.aws.trust import AMAZON_ROOTS, Trust
 from tests.integration.test_endpoint import Service
@@ -145,3 +145,21 @@ def test_each_authority_is_the_one_that_botocore_has(name: str, until: str, pem:
     expires = dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), dt.UTC)
     assert f"{expires:%Y-%m-%d}" == until
     assert expires > dt.datetime.now(dt.UTC) + dt.timedelta(days=365), "replace it"
+
+
+def test_a_connection_has_the_small_buffer_that_asyncio_is_told(
+    service: Service, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through a class attribute that Python does not document."""
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.authority))
+    connections = Connections("lambda", "us-east-1", f"https://localhost:{service.server_port}")
+
+    async def post() -> None:
+        await connections.post("/", {}, b"x", timeout_s=5)
+
+    connections.begin(post())
+    while not connections._kept:
+        connections.run(1.0)
+    ((_, connection),) = connections._kept
+    assert len(connection._transport._ssl_protocol._ssl_buffer) == TLS_BUFFER_BYTES  # type: ignore[attr-defined]
+    connections.close()
