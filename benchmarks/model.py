@@ -12,10 +12,11 @@ from pathlib import Path
 
 from benchmarks.what_if import COUNTER_FIGURES, MAP_FIGURES, Machine, counters, state_machine
 from fanfold.estimate.model import Given, Modelled, at_once, curve, model, plan
-from fanfold.format import MIB
+from fanfold.format import MIB, size_text
 from fanfold.jobs import column_permutations
 from lambda_src import job
 from lambda_src.figures import Figure, Figures
+from lambda_src.job import BYTES
 from lambda_src.jobs.column_permutations.ranks import block_choices, choices
 from lambda_src.run.figures import figures_of
 from lambda_src.run.plan import Wanted
@@ -91,13 +92,44 @@ def jobs() -> str:
             wanted = Wanted(block_choices(columns))
             cold, warm = (planned(given, cold=cold, wanted=wanted) for cold in (True, False))
             shape = f"{columns} columns, {lines:,} rows"
-            yield "`column_permutations`", shape, *_cut(cold), *_taken(cold, warm)
+            yield "`column_permutations`", shape, *_cut(cold, given.unit), *_taken(cold, warm)
 
     return markdown(("job", "input", "blocks", "reducers", "cold", "warm", "$"), rows())
 
 
 TABLES_OF_NUMBERS = ((80, 1_000, 520_000), (200, 1_000, 1_300_000), (500, 10_000, 32_000_000))
 """Columns, rows and bytes, for column_permutations."""
+
+
+ROW_BYTES = 13.8
+"""Of the One Billion Row Challenge."""
+
+ROWS = {
+    **figures_of(job.load("top_words")),
+    "parts": Figure(1, "", "code", "parts of the result"),
+    "count": Figure(370, "MB/s", "measured", "adding rows in C, per core"),
+    "blob": Figure(0.0032, "", "measured", "bytes of a blob per byte of a block of 5 MiB: 413 stations"),
+    "blob_growth": Figure(-1, "", "code", "a station is in a blob once"),
+    "largest_part": Figure(1, "", "code", "there is one part"),
+    "entry": Figure(40, "bytes", "measured", "a station and its four numbers"),
+}
+"""Figures of docs/examples/one_billion_rows.py."""
+
+
+def one_billion_rows() -> str:
+    """The One Billion Row Challenge, and what others have published for a trillion rows."""
+
+    def rows() -> Iterator[Row]:
+        for count, what in ((10**9, "a billion"), (10**12, "a trillion")):
+            given = Given(round(count * ROW_BYTES), ROWS, ("part", "key"))
+            cold, warm = (planned(given, cold=cold) for cold in (True, False))
+            where = f"Fanfold, modelled: {_cut(cold)[0]}, at most {at_once(QUOTA)} Lambdas at once"
+            taken = f"{_s(cold.seconds)}, warm {_s(warm.seconds)}"
+            yield what, where, f"text, {size_text(given.units)}", taken, _d(cold.dollars)
+        yield "a trillion", "ClickHouse, published", "Parquet", "under 3 min", "0.56"
+        yield "a trillion", "Burla, published: 10,000 CPUs", "Parquet", "76 s", ""
+
+    return markdown(("rows", "by", "input", "time", "$"), rows())
 
 
 def blocks() -> str:
@@ -345,13 +377,9 @@ def _figure(named: tuple[str, Figure]) -> Row:
     return f"`{name}`", value, figure.kind, figure.what
 
 
-def _cut(run: Modelled) -> Row:
-    size = (
-        f"{run.block_units / 1e6:,.1f} MB"
-        if run.units >= min(SMALL) and run.shards > 3
-        else f"{run.block_units:,}"
-    )
-    return f"{run.blocks:,} of {size}", f"{run.shards} by {run.shard_by}"
+def _cut(run: Modelled, unit: str = BYTES) -> list[str]:
+    size = f"{run.block_units / 1e6:,.1f} MB" if unit == BYTES else f"{run.block_units:,}"
+    return [f"{run.blocks:,} of {size}", f"{run.shards} by {run.shard_by}"]
 
 
 def _stages(run: Modelled) -> Row:
@@ -382,6 +410,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "targets": targets,
     "runs": runs,
     "jobs": jobs,
+    "one_billion_rows": one_billion_rows,
     "blocks": blocks,
     "sensitivity": sensitivity,
     "burst": burst,
