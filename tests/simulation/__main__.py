@@ -6,13 +6,18 @@ import os
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from statistics import fmean
 from typing import NamedTuple
 
+from lambda_src.fields import MAX_CONCURRENCY
+from tests.simulation.large import simulate_large
 from tests.simulation.run import SimulatedRun
 
 COLUMNS = 80
+GB = 10**9
+SIZES = [GB, 10 * GB, 100 * GB, 1000 * GB]
 TOLD = 10
 """So many seeds that broke a law are described."""
 
@@ -109,16 +114,65 @@ def tell(seed: int) -> int:
     return len(run.violations)
 
 
+def compare(runs: Sequence[tuple[int, int, bool]]) -> None:
+    """Large runs next to the model: each a size, how many Lambdas at once, and whether it is cold."""
+    _print("", "simulated/modelled = ratio")
+    for size, at_once, cold in runs:
+        seeds = range(max(10 * GB // size, 1) * 2 if size <= 10 * GB else 1)
+        found = [simulate_large(size, at_once, cold=cold, seed=seed) for seed in seeds]
+        one, modelled = found[0], found[0].modelled
+        stages = {stage.name: stage.seconds for stage in modelled.stages}
+        mean = {
+            name: fmean(large.summary["seconds"][name] for large in found)
+            for name in stages
+            if name != "start"
+        }
+        _print(
+            f"{_size(size)} {'cold' if cold else 'warm'}",
+            f"{_ratio(fmean(large.seconds for large in found), modelled.seconds)} s "
+            f"(parse {_ratio(mean['parse'], stages['parse'])}, "
+            f"reduce {_ratio(mean['reduce'], stages['reduce'])}), "
+            f"{_ratio(fmean(large.dollars for large in found), modelled.dollars, 4)} $; "
+            f"{one.summary['blocks']:,} blocks, {one.summary['shards']} shards by "
+            f"{one.summary['shard_by']}, {at_once:,} at once; {one.events:,} events in {one.took_s:.1f} s "
+            f"of processor time; mean of {len(found)}",
+        )
+
+
+def _ratio(simulated: float, modelled: float, digits: int = 2) -> str:
+    return f"{simulated:.{digits}f}/{modelled:.{digits}f} = {simulated / modelled:.2f}"
+
+
+def _size(size: int) -> str:
+    return f"{size / 10**12:g} TB" if size >= 10**12 else f"{size / 10**9:g} GB"
+
+
+def _bytes(text: str) -> int:
+    """A size such as 10TB."""
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
+        if text.upper().endswith(unit):
+            return round(float(text[: -len(unit)]) * factor)
+    return int(text)
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many runs")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="only this run, in detail")
+    parser.add_argument("--size", type=_bytes, help="a large run without faults instead, such as 10TB")
+    parser.add_argument("--concurrency", type=int, default=MAX_CONCURRENCY, help="of the large run")
+    parser.add_argument("--warm", action="store_true", help="the large run finds warm functions")
     given = parser.parse_args()
+    if given.size:
+        compare([(given.size, given.concurrency, not given.warm)])
+        return 0
     if given.seed is not None:
         return min(tell(given.seed), 1)
-    return min(report(range(given.first, given.first + given.seeds)), 1)
+    broken = report(range(given.first, given.first + given.seeds))
+    compare([(size, MAX_CONCURRENCY, cold) for size in SIZES for cold in (True, False)])
+    return min(broken, 1)
 
 
 if __name__ == "__main__":

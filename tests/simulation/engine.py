@@ -16,10 +16,13 @@ from lambda_src.aws import dynamodb, functions
 from lambda_src.errors import FanfoldError
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.handlers import get_all_occurrences, get_occurrences, log_results, parse_block, parse_file
-from lambda_src.run import beside, reduce_shard, state
+from lambda_src.run import beside, ledger, reduce_shard, state
 from lambda_src.run.plan import Plan, choose
 from lambda_src.store import blobs
+from lambda_src.store.keys import RUN_ITEM
+from lambda_src.store.results import run_from_item
 from lambda_src.telemetry import log, meter
+from lambda_src.wire.record import RunRecord
 from tests.simulation.calls import RecordedFanOut, SimulatedConnections, SimulatedThread, SimulatedThreads
 from tests.simulation.data import (
     SimulatedInputs,
@@ -80,6 +83,11 @@ class Simulation:
         self.service.deploy(
             {name: self._function(name, deployment, seconds) for name, seconds in timeouts_s.items()}
         )
+
+    def record(self) -> RunRecord | None:
+        """The record of the run as it is stored."""
+        item = self.table.items.get((RUN_ID, RUN_ITEM))
+        return run_from_item(item, RUN_ID) if item else None
 
     def _function(self, name: str, deployment: Deployment, timeout_s: float) -> Function:
         imports_s = self.timing.imports_s(name)
@@ -202,6 +210,7 @@ def patched(simulation: Simulation) -> Iterator[None]:
         (meter, "stage", _stage),
         (meter, "usage", lambda: current_work().usage()),
         (state, "choose", _choose),
+        (ledger, "os", SimpleNamespace(environ=os.environ, uname=lambda: SimpleNamespace(machine="arm64"))),
         (log, "sys", SimpleNamespace(stdout=_Sink(simulation))),
     ]
     if simulation.timing.reads_in_bulk:

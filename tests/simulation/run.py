@@ -11,7 +11,8 @@ from lambda_src.aws.dynamodb import EndpointTable
 from lambda_src.aws.http1 import Response
 from lambda_src.errors import FanfoldError
 from lambda_src.handlers.parse_file import TIMEOUTS_S
-from lambda_src.store.results import ResultsTable, run_from_item
+from lambda_src.store.results import ResultsTable
+from lambda_src.wire.record import RunRecord
 from tests.simulation.data import StoredObject
 from tests.simulation.engine import RUN_ID, TABLE, Simulation, patched
 from tests.simulation.faults import Faults, drawn_faults
@@ -103,7 +104,7 @@ def drawn_scenario(chance: random.Random) -> Scenario:
     if chance.random() < 0.1:
         request["max_dollars"] = chance.choice([1e-6, 1e-4, 1e-3])
     quota = chance.choice([2, 3, 10, 1000, 1000, 1000])
-    parse_file_s = chance.choice([900.0, 900.0, 900.0, 62.0, 75.0])
+    parse_file_s = chance.choice([900.0, 900.0, 900.0, 62.0, 70.0, 75.0])
     keep_days = chance.choice([1, 1, 2])
     map_s = chance.choice([0.02, 0.2, 0.2, 1.0, 5.0])
     timeouts_s: Mapping[str, float] = chance.choice([TIMEOUTS_S, *[SHORT_TIMEOUTS_S] * 5])
@@ -201,10 +202,9 @@ class SimulatedRun:
         """Whether a function has logged this."""
         return any(f'"event":"{event}"' in line for line in self.simulation.lines)
 
-    def record(self) -> Any:
+    def record(self) -> RunRecord | None:
         """The record of the run as it is stored."""
-        item = self.simulation.table.items.get((RUN_ID, "run"))
-        return run_from_item(item, RUN_ID) if item else None
+        return self.simulation.record()
 
     def _invoke(self, request: Mapping[str, Any]) -> None:
         """Somebody wants the run."""

@@ -11,9 +11,11 @@ import pytest
 
 from fanfold.checkout import ROOT
 from lambda_src import map_reduce
+from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.run import parse_stage, reduce_shard, reduce_stage
 from lambda_src.store import results
 from tests.simulation.__main__ import simulate, simulate_all
+from tests.simulation.large import simulate_large
 from tests.simulation.run import SimulatedRun
 
 SHORT, LONG = 200, 5000
@@ -25,6 +27,22 @@ def test_every_run_is_exact_or_fails_or_can_be_resumed(seeds: range) -> None:
     assert not found, "\n".join(
         f"{each.violations}: python -m tests.simulation --seed {each.seed}" for each in found
     )
+
+
+@pytest.mark.parametrize(
+    ("size", "at_once"),
+    [
+        (10**10, MAX_CONCURRENCY),
+        (10**11, MAX_CONCURRENCY),
+        pytest.param(10**12, MAX_CONCURRENCY, marks=pytest.mark.long),
+        pytest.param(10**13, MAX_CONCURRENCY, marks=pytest.mark.long),
+    ],
+)
+def test_a_large_run_agrees_with_the_model(size: int, at_once: int) -> None:
+    large = simulate_large(size, at_once)
+    assert large.seconds == pytest.approx(large.modelled.seconds, rel=0.1)
+    assert large.dollars == pytest.approx(large.modelled.dollars, rel=0.1)
+    assert large.throttles == 0
 
 
 def digest(seeds: range) -> str:
