@@ -1,5 +1,6 @@
 """Reduces one shard: reads its line of every blob, as fast as S3 allows."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -37,14 +38,16 @@ def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> 
     job.check_observed("reduce", shard, line, shards)
     read = written_at(lines.ranges_read)._replace(observed=sum(line.observed))
     check_reducer(name, read, written_at(ranges))
-    if len(line.data) > MAX_REDUCED_BYTES:
-        raise JobContractViolated(
-            f"reduce gave {len(line.data):,} bytes for {name}: it must give at most {MAX_REDUCED_BYTES:,}."
-        )
     if shards.by == "part":
         (report,) = finish(job, context, [line.data], [shard], read)
         return report
-    return ShardReport(shard, read.blobs, list(line.observed), read.lines, line.data)
+    packed = zlib.compress(line.data, 1)
+    if len(packed) > MAX_REDUCED_BYTES:
+        raise JobContractViolated(
+            f"reduce gave {len(packed):,} bytes for {name}, compressed: it must give at most "
+            f"{MAX_REDUCED_BYTES:,}."
+        )
+    return ShardReport(shard, read.blobs, list(line.observed), read.lines, packed)
 
 
 def _ranges_from_manifest(job: Job, shard: int, blobs: BlobStore) -> list[Range]:

@@ -106,7 +106,7 @@ class ShardReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="shard", tag_field="outcome"
 ):
     """What one reducer made of a shard that has keys of several parts: ``data``, from which all parts are
-    finished; ``observed`` is per part. ``lines_read`` is as in ``PartReport``."""
+    finished, compressed by zlib; ``observed`` is per part. ``lines_read`` is as in ``PartReport``."""
 
     shard: Count
     blobs_read: Count

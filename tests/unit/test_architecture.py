@@ -19,7 +19,6 @@ ENGINE = {
     "figures": set(),
     "job": {"errors", "fields", "figures", "records"},
     "counts": {"errors", "figures", "job", "records"},
-    "one_part_per_shard": {"job"},
     "settings": {"errors"},
     "drivers": {"waits"},
     "map_reduce": {"drivers", "errors", "outcomes", "pace"},
@@ -30,7 +29,7 @@ ENGINE = {
     "store": {"aws", "errors", "fields", "job", "settings", "telemetry", "wire"},
     "run": {"drivers", "errors", "fields", "figures", "input", "job", "map_reduce", "outcomes", "settings"}
     | {"store", "telemetry", "wire"},
-    "jobs": {"counts", "errors", "figures", "input", "job", "one_part_per_shard", "records"},
+    "jobs": {"counts", "errors", "figures", "input", "job", "records"},
     "handlers": {"aws", "drivers", "errors", "fields", "input", "job", "run", "settings", "store"}
     | {"telemetry", "wire"},
 }

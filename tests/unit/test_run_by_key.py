@@ -370,6 +370,16 @@ def test_a_reduced_shard_that_no_answer_could_hold_is_refused(monkeypatch: pytes
         KeyRun().by_key()
 
 
+def test_a_reduced_shard_is_sent_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambda_src.run.reduce_shard.MAX_REDUCED_BYTES", 200)
+
+    def padded(shard: int, lines: Any, context: Context) -> Line:
+        line = HONEST.reduce(shard, lines, context)
+        return line._replace(data=line.data + b" " * 10_000)
+
+    assert KeyRun(msgspec.structs.replace(HONEST, reduce=padded)).by_key().lines == RIGHT
+
+
 def test_a_shard_that_the_run_does_not_have_is_refused() -> None:
     run = KeyRun()
     run.by_key()
