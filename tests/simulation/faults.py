@@ -27,6 +27,7 @@ CALL_FAULTS = (
 connection, or without a sign; it takes many times as long, or for ever; it is executed once more, later; a
 reducer loses a line, or counts it twice."""
 
+MISCOUNTS = ("lambda", "miscounts")
 S3_FAULTS = ("throttled", "server error", "lost answer", "slow")
 EVENT_FAULTS = ("lost", "late", "twice")
 TABLE_FAULTS = ("throttled", "server error", "lost request", "lost answer", "slow")
@@ -136,6 +137,8 @@ def drawn_faults(chance: random.Random) -> Faults:
     some = chance.sample(kinds, chance.choice([0, 1, 1, 2, 2, 3, 5, len(kinds)]))
     most = 0.3 if len(some) < 4 else 0.05
     rates = {kind: chance.uniform(0.0, most) for kind in some}
+    if MISCOUNTS in rates:
+        rates[MISCOUNTS] = 0.5  # which only reducers notice
     outages = []
     for _ in range(chance.choice([0, 0, 0, 1, 1, 2])):
         service, fault = chance.choice(kinds)

@@ -115,7 +115,7 @@ def test_a_broken_engine_is_found(name: str, monkeypatch: pytest.MonkeyPatch) ->
     changes, expected = BROKEN[name]
     for where, attribute, value in changes:
         monkeypatch.setattr(where, attribute, value)
-    for seed in range(SHORT):
+    for seed in range(2 * SHORT):
         if any(expected in violation for violation in simulate(seed).violations):
             return
     pytest.fail(f"no seed has found it: {name}")
