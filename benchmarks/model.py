@@ -83,10 +83,10 @@ def jobs() -> str:
     """The other jobs."""
 
     def rows() -> Iterator[Row]:
-        for size in SIZES[:-1]:
+        for size in (SIZES[0], SIZES[2], SIZES[3]):
             cold, warm = (planned(logs(size), cold=cold) for cold in (True, False))
             yield "`access_log`", _size(size), *_cut(cold), *_taken(cold, warm)
-        for columns, lines, size in TABLES_OF_NUMBERS:
+        for columns, lines, size in TABLES_OF_NUMBERS[1:]:
             figures = column_permutations.figures_of(columns, lines, size)
             given = Given(choices(columns), figures, unit="choices")
             wanted = Wanted(block_choices(columns))
@@ -169,10 +169,8 @@ def items() -> str:
 SENSITIVITY: tuple[tuple[str, dict[str, float]], ...] = (
     ("as it is", {}),
     ("bandwidth of a Lambda: half", {"network": 0.5}),
-    ("75 MB/s instead of 80", {"network": 75 / 80}),
     ("GETs a second that S3 serves: half", {"gets": 0.5}),
     ("latency of S3: twice", {"get": 2, "get_p99": 2, "put": 2, "put_p99": 2}),
-    ("a core: 0.6 times as fast", {"arm": 0.6}),
     ("counting and summing: half as fast", {"count": 0.5, "reduce": 0.5}),
     ("lines of large blocks: less compact", {"blob_growth": 2 / 3}),
     ("processor time of calls: twice", {"invoke": 2, "connect_call": 2}),
@@ -199,7 +197,7 @@ def burst() -> str:
     """What a burst of bandwidth would change: the plan made without it, and the one made with it."""
 
     def rows() -> Iterator[Row]:
-        for size in SIZES[:4]:
+        for size in (SIZES[0], SIZES[2], SIZES[3]):
             without, cells = plan(words(size), at_once(QUOTA)), []
             for megabytes, rate in BURSTS:
                 values = {"burst_budget": float(megabytes), "burst_network": float(rate)}
