@@ -201,6 +201,15 @@ def test_a_result_that_cannot_be_written_is_shown(capsys: pytest.CaptureFixture[
     assert "ΟΔΟΣ 7" in capsys.readouterr().out
 
 
+def test_a_result_says_how_the_work_was_divided_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(str(tmp_path / "result.json"))
+    shown = capsys.readouterr().out
+    assert "1 byte in 1 block of at most 1 byte (requested)\n" in shown
+    assert "20 reducers by part (as the job always does)\n" in shown
+
+
 def test_nothing_is_begun_for_a_result_that_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
