@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from fanfold.demo.corpus import write_corpus
 from lambda_src.errors import TooManyDistinct
 from lambda_src.input.addresses import Placed, Portion
 from lambda_src.input.blocks import MAX_BLOCKS
@@ -197,6 +198,20 @@ def write_manifest(reports: list[BlockReport], folder: Path) -> None:
     path.write_bytes(encode(Manifest(RUN, Source(BUCKET, "k", ETAG, units), units, reports)))
 
 
+def articles(size: int) -> Iterator[bytes]:
+    """Generated articles in many languages, repeated from 100 MB on."""
+    with tempfile.TemporaryDirectory() as folder:
+        texts = [Path(folder, str(seed)) for seed in range(2)]
+        for seed, text in enumerate(texts):
+            write_corpus(text, 50_000_000, seed)
+        for text in itertools.cycle(texts):
+            data = text.read_bytes()[:size]
+            yield data
+            size -= len(data)
+            if size <= 0:
+                return
+
+
 def chinese(size: int) -> Iterator[bytes]:
     """Sentences, each a distinct stretch."""
     generator = random.Random(1)
@@ -321,6 +336,11 @@ CASES = {
     "48 MiB of words of two letters": Case("parse_block", DEFAULT_JOB, block(two_letter_words)),
     "48 MiB of words of two letters, in Python": Case(
         "parse_block", DEFAULT_JOB, block(two_letter_words), kernel="python"
+    ),
+    "1 GiB of articles": Case("parse_block", DEFAULT_JOB, block(partial(articles, 1 << 30))),
+    "1 GiB of Chinese": Case("parse_block", DEFAULT_JOB, block(partial(chinese, 1 << 30))),
+    "8 million log lines, each of another path": Case(
+        "parse_block", "access_log", block(lambda: log_lines(8_000_000, 60, hours=24), "access_log")
     ),
     "290 MB of Chinese in one gzip": Case(
         "parse_block", DEFAULT_JOB, block(partial(chinese, 290_000_000), format_="gzip")
