@@ -219,7 +219,10 @@ class RunModel:
         of = self._of
         late_s = max(of["get_p99"] - of["get"], of["put_p99"] - of["put"])
         late_s += (of["init_p99"] - of["init"]) * self._cold
-        return late_s * chance_of_late(tasks)
+        starts = min(tasks, self._at_once)
+        # If they are spread evenly, the last one is expected so far behind the mean.
+        spread_s = of["environment_spread"] * (starts / (starts + 1) - 0.5) * self._cold
+        return late_s * chance_of_late(tasks) + spread_s
 
     def _init_s(self, imports: str) -> float:
         return (self._of["init"] + self._of[imports]) * self._cold
