@@ -259,7 +259,7 @@ def _planned(found: Estimate) -> str:
         f"Planned: {counted(cold.blocks, 'block')} of at most {block_text(cold.block_units, unit)} "
         f"({found.plan.block_because}), {reducers} by {cold.shard_by} ({found.plan.shards_because})."
     )
-    if found.default.concurrency == cold.concurrency:
+    if cold.concurrency == DEFAULT_MAX_CONCURRENCY:
         return f"{blocks} A run plans the same by itself."
     default = found.default
     takes = (

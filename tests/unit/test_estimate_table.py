@@ -134,3 +134,15 @@ def test_an_input_that_is_too_much_is_split_as_it_is_stored() -> None:
     many = Stored("many.bz2", 20_000_000 * MB, "bzip2", 15.0, 1 * MB)
     with pytest.raises(NotModelled, match=r"split it into [0-9]+ inputs of about "):
         estimated(many, job=access_log)
+
+
+def test_a_small_account_is_told_to_say_how_many_lambdas_it_may_run() -> None:
+    def told(quota: int) -> str:
+        console = Console(file=io.StringIO(), width=100)
+        show(console, estimate(top_words.workload(1000 * MB), 1000 * MB, quota, "us-east-1"))
+        return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+    assert "A run plans the same by itself." in told(1000)
+    small = told(10)
+    assert "Planned: 16 blocks of at most 62.5 MB (planned for 8 Lambdas at once), " in small
+    assert "To run it so: --concurrency=8. Without it, it takes " in small
