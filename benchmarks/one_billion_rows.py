@@ -53,7 +53,9 @@ rows = found.sort("station").collect(engine="streaming").rows()
 """,
     "DuckDB": """
 import duckdb
-rows = duckdb.connect().execute('''SELECT station, count(*), min(t), avg(t), max(t)
+database = duckdb.connect()
+database.execute("SET enable_progress_bar = false")  # it would be part of the output
+rows = database.execute('''SELECT station, count(*), min(t), avg(t), max(t)
     FROM read_csv(?, columns = {'station': 'VARCHAR', 't': 'DECIMAL(4, 1)'}, delim = ';', header = false,
     auto_detect = false, quote = '', escape = '') GROUP BY 1 ORDER BY station''', [FILE]).fetchall()
 """,
