@@ -196,34 +196,27 @@ static INLINE int combine(uint8_t kind, int64_t *number, int64_t more) {
 }
 
 static INLINE int is_elsewhere(const Counts *counts, const Key *key) {
-    if (counts->shards.by_part)
-        return 0;
     uint64_t hash = hash_of(key->head, &counts->shards.secret, key->text, key->bytes, key->text + key->bytes);
     return (hash >> 32) * counts->shards.count >> 32 != counts->shard;
 }
 
-/* Add a key of a part that is not among those that it has to a table, or combine their counts. */
-static INLINE int add_key(Counts *counts, size_t columns, Table *table, const Key *key, int64_t first,
+/* Add a key to the table of its part, or combine its counts. */
+static INLINE int add_key(const Counts *counts, size_t columns, Table *table, const Key *key, uint32_t piece, int64_t first,
                           const int64_t *more) {
-    if (counts->passes > 1 && (key->hash >> 32) % counts->passes != counts->pass)
-        return DONE;
-    size_t before = table->entries.size;
     int status = DONE;
     Entry *entry = entry_of(table, key, &status);
     if (!entry)
         return status;
-    if (table->entries.size > before) {
-        entry->count = first;
-        for (size_t i = 1; i < columns; i++)
-            more_of(table, entry)[i - 1] = more[i - 1];
-    } else {
-        if (entry->mark == counts->piece)
-            return TWICE;
-        status = combine(SUM, &entry->count, first);
-        for (size_t i = 1; i < columns && !status; i++)
+    uint32_t mark = entry->mark; /* 0: it is new */
+    entry->mark = piece;
+    if (mark == piece)
+        return TWICE;
+    status = combine(SUM, &entry->count, first);
+    for (size_t i = 1; i < columns && !status; i++)
+        if (mark)
             status = combine(counts->kinds[i], &more_of(table, entry)[i - 1], more[i - 1]);
-    }
-    entry->mark = counts->piece;
+        else
+            more_of(table, entry)[i - 1] = more[i - 1];
     return status;
 }
 
@@ -271,13 +264,20 @@ static INLINE int add_batch(Counts *counts, size_t columns, Table *table, const 
     for (size_t i = 0; i < batch->made; i++)
         prefetch_entry(table, &batch->keys[i]);
     size_t keys = entries_in(table), texts = table->texts.size;
+    const int is_checked = !counts->shards.by_part, is_everything = counts->passes == 1;
+    const uint32_t piece = counts->piece;
     int status = DONE;
     table->limit = keys + (counts->keys_limit - counts->keys_held);
-    for (size_t i = 0; i < batch->made && !status; i++) {
-        const Key *key = &batch->keys[i];
-        status = is_elsewhere(counts, key) ? ELSEWHERE : add_key(counts, columns, table, key, batch->first[i], batch->behind[i]);
-        *failed = batch->places[i];
+    size_t done = 0;
+    for (; done < batch->made && !status; done++) {
+        const Key *key = &batch->keys[done];
+        if (is_checked && is_elsewhere(counts, key))
+            status = ELSEWHERE;
+        else if (is_everything || (key->hash >> 32) % counts->passes == counts->pass)
+            status = add_key(counts, columns, table, key, piece, batch->first[done], batch->behind[done]);
     }
+    if (done)
+        *failed = batch->places[done - 1];
     counts->keys_held += entries_in(table) - keys, counts->texts_held += table->texts.size - texts;
     return status || counts->texts_held <= counts->texts_limit ? status : TOO_MANY;
 }
@@ -380,14 +380,15 @@ static INLINE int read_decimal(const uint8_t *at, const uint8_t *end, size_t dec
 }
 
 static int add_row(Counts *counts, Table *table, const Key *key, int64_t number) {
-    size_t before = table->entries.size;
     int status = DONE;
     Entry *entry = entry_of(table, key, &status);
     if (!entry)
         return status;
     int64_t *more = more_of(table, entry);
-    int is_new = table->entries.size > before;
-    entry->count++;
+    int is_new = !entry->mark;
+    if (entry->count == INT64_MAX)
+        return TOO_LARGE;
+    entry->count++, entry->mark = counts->piece;
     for (size_t i = 1; i < counts->columns && !status; i++)
         if (is_new)
             more[i - 1] = number;
@@ -403,7 +404,7 @@ EXPORTED int counts_add_rows(Counts *counts, size_t part, const uint8_t *rows, s
                              size_t keys, size_t texts, size_t *at) {
     Table *table = &counts->keys[part];
     const uint8_t *row = rows + *at, *end = rows + bytes;
-    int status = open_once(table, &counts->secret, counts->columns);
+    int status = ++counts->piece ? open_once(table, &counts->secret, counts->columns) : TOO_LARGE;
     counts->unescaped.size = 0;
     table->limit = MAX_ENTRIES;
     while (row < end && !status && counts->keys_held < keys && counts->texts_held < texts) {
@@ -487,14 +488,11 @@ EXPORTED int counts_totals(const Counts *counts, size_t part, int64_t *totals, s
     const Table *table = &counts->keys[part];
     int status = DONE;
     *keys = table->slots ? entries_in(table) : 0;
-    for (size_t i = 0; i < *keys && !status; i++) {
-        for (size_t column = 0; column < counts->columns && !status; column++) {
-            int64_t count = *count_of(table, entry_at(table, i), column);
-            if (i)
-                status = combine(counts->kinds[column], &totals[column], count);
-            else
-                totals[column] = count;
-        }
+    for (size_t column = 0; column < counts->columns && *keys && !status; column++) {
+        int64_t total = *count_of(table, entry_at(table, 0), column);
+        for (size_t i = 1; i < *keys && !status; i++)
+            status = combine(counts->kinds[column], &total, *count_of(table, entry_at(table, i), column));
+        totals[column] = total;
     }
     return status;
 }
@@ -532,8 +530,12 @@ static void sift_down(const Ranking *ranking, size_t at, size_t size) {
 /* Put the `top` first ones of a part's keys into the ranking, in order; the answer is how many these are. */
 static size_t rank(const Ranking *ranking, size_t top, int leaves_out_zeros) {
     size_t size = 0;
+    int64_t last = 0; /* the count of the last one, once there are enough */
     for (size_t i = 0, entries = entries_in(ranking->table); top && i < entries; i++) {
-        if (leaves_out_zeros && !*count_of(ranking->table, entry_at(ranking->table, i), ranking->column))
+        int64_t count = *count_of(ranking->table, entry_at(ranking->table, i), ranking->column);
+        if (size == top && (ranking->is_lowest_first ? count > last : count < last))
+            continue;
+        if (leaves_out_zeros && !count)
             continue;
         if (size < top) {
             ranking->heap[size++] = (uint32_t)i;
@@ -543,6 +545,8 @@ static size_t rank(const Ranking *ranking, size_t top, int leaves_out_zeros) {
             ranking->heap[0] = (uint32_t)i;
             sift_down(ranking, 0, size);
         }
+        if (size == top)
+            last = *count_of(ranking->table, entry_at(ranking->table, ranking->heap[0]), ranking->column);
     }
     for (size_t next = size < top ? size / 2 : 0; next--;)
         sift_down(ranking, next, size);

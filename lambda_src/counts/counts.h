@@ -254,7 +254,7 @@ SHARED INLINE Entry *entry_of(Table *table, const Key *key, int *status) {
     if (index >= table->limit || index >= MAX_ENTRIES || key->bytes > UINT32_MAX)
         *status = TOO_MANY;
     else if (reserve(&table->entries, sizeof(Entry)) || reserve(&table->texts, text_bytes) ||
-             reserve(&table->more, (table->columns - 1) * sizeof(int64_t)))
+             (table->columns > 1 && reserve(&table->more, (table->columns - 1) * sizeof(int64_t))))
         *status = NO_MEMORY;
     if (*status)
         return NULL;
