@@ -65,7 +65,7 @@ class App:
 
         ``source``: a file or folder, which is uploaded first; ``s3://bucket/key``; or all objects under
         ``s3://bucket/prefix/``. ``block_bytes``: size of a block, in the unit of the job. ``concurrency``:
-        Lambdas at once, 1 to 500. ``max_dollars``: the run is cancelled once it has cost more, in US dollars.
+        Lambdas at once, 1 to 950. ``max_dollars``: the run is cancelled once it has cost more, in US dollars.
         ``run_id``: a name for it, or that of a run to resume. ``include_hidden``: also read files whose names
         begin with a dot or an underscore. ``on_bad_object``: ``"skip"`` leaves out unreadable objects.
         """
