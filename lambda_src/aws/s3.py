@@ -176,6 +176,8 @@ def open_bucket(bucket: str, url_suffix: str, *, requester_pays: bool = False) -
 
 @cache
 def _open_once(bucket: str, region: str, endpoint: str, requester_pays: bool) -> S3Store:
+    # obstore's threads hand each network packet to each other; a function has one vCPU, so one is enough.
+    os.environ.setdefault("TOKIO_WORKER_THREADS", "1")
     return S3Store(
         bucket,
         region=region,
