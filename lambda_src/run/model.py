@@ -192,15 +192,16 @@ class RunModel:
         begun_s = max(at_once * call_s, environments_s)
         round_s = mean_s + of["overhead"]
         slowest_s = max(self.blocks.slowest_s - mean_s, 0.0)
-        return (
-            start_s
-            + slowest_s
-            + max(
-                begun_s + max(waves - 1, 1) * round_s,
-                (begun_s if waves == 1 else last * call_s) + waves * round_s,
-                number * of["invoke"] + at_once * of["connect_call"] + round_s,
-                requests_s + round_s,
-            )
+        if waves == 1:
+            return start_s + slowest_s + max(begun_s, requests_s) + round_s
+        in_waves_s = max(begun_s + (waves - 1) * round_s, last * call_s + waves * round_s)
+        # Short calls do not come in waves: the Lambdas that began first take more of them.
+        evenly_s = max(begun_s + round_s, begun_s / 2 + (number / at_once + 1) * round_s)
+        first_s = start_s + call_s + round_s  # until the first call has ended, and the next one can begin
+        return slowest_s + max(
+            start_s + min(in_waves_s, evenly_s),
+            max(begun_s, first_s) + (number - at_once) * of["invoke"] + round_s,
+            start_s + requests_s + round_s,
         )
 
     def _shard_s(self, lines_mb: float, reads: float) -> float:

@@ -210,7 +210,7 @@ def test_the_fan_out_takes_what_a_simulation_of_it_does(
             now = heapq.heappop(ends)
         free_at = max(free_at, now) + of["invoke"] + (of["connect_call"] if begun < at_once else 0)
         heapq.heappush(ends, free_at + (start_s if begun < at_once else 0) + of["overhead"] + each_s)
-    assert model_of._fan_out_s() == pytest.approx(max(ends), rel=0.05, abs=0.05)
+    assert model_of._fan_out_s() == pytest.approx(max(ends), rel=0.12, abs=0.05)
 
 
 @pytest.mark.parametrize("by_key", [None, 16])
