@@ -235,7 +235,7 @@ class RunModel:
         """What there is to wait for ``starts`` starts, one after the other; of functions that are warmed,
         from the first tick of the first stage on, what that has left of one."""
         start_s = self._start_s("imports_other")
-        warmed_s = max(TICK_S + start_s - self._parse_s - self._reduce_s, 0.0) if self._cold else 0.0
+        warmed_s = max(TICK_S / 2 + start_s - self._parse_s - self._reduce_s, 0.0) if self._cold else 0.0
         return min(warmed_s, starts * start_s) if self._of["warmed"] else starts * start_s
 
     def _with_kms(self, used: Used, input_gets: float, blob_requests: float) -> Used:

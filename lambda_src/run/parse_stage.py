@@ -104,11 +104,16 @@ class _Blocks:
         reducers: list[Function] = ["get_occurrences"] * run.record.shards
         warming = Warming(functions.warm, ["get_all_occurrences", "log_results", *reducers])
         ledger.expect(warming.end)
+        is_early = True
 
         def tick() -> None:
             run.tick()
-            # Not before the first tick: by then warm functions have answered, and throttles have shown.
-            # Blocks that are still to begin come first.
+            # Not before the first tick: by then throttles have shown. Where this function was warm, others
+            # may be, too, and answer soon. Blocks that are still to begin come first.
+            nonlocal is_early
+            if is_early and not run.was_cold:
+                is_early = False
+                return
             spare = run.record.max_concurrency - (len(self._requests) - len(self._reports))
             warming.begin_once(min(spare, ledger.spare_concurrency))
 

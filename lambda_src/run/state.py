@@ -55,6 +55,7 @@ class Run:
         self._found = found
         self._results = results
         self._lease = Lease(record, results, invocation.remaining_s)
+        self._usage = invocation.usage
         self.ledger = Ledger(
             record,
             invocation.usage,
@@ -62,6 +63,11 @@ class Run:
             blobs.put_trace,
             self._in_time,
         )
+
+    @property
+    def was_cold(self) -> bool:
+        """Whether this invocation had to wait for its environment."""
+        return self._usage().init_ms > 0
 
     def claim(self) -> None:
         """Become the owner. Raises RunConflict if another invocation is."""

@@ -167,7 +167,9 @@ def _books(run: "SimulatedRun") -> Iterator[str]:
     stored = simulation.s3.objects.get(trace_key(RUN_ID))
     works = [execution.about for execution in simulation.service.executions if execution.about]
     owners = [work for work in works if work.execution.function == "parse_file" and work.invoked]
-    troubled = run.has_log("trace_not_written") or "blob damaged" in {name for _, name in run.story}
+    # An owner whose run was claimed by another one, with another clock, writes its own trace over that.
+    troubled = run.has_log("trace_not_written") or run.has_log("record_not_written")
+    troubled = troubled or "blob damaged" in {name for _, name in run.story}
     could_write = all(work.ended_well and work.error != "RunConflict" for work in owners)
     if stored is None or troubled or not could_write:
         return

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lambda_src import map_reduce
 from lambda_src.drivers import Threads
@@ -1573,6 +1574,27 @@ def test_no_more_lambdas_are_started_than_were_asked_for(
         ParseFileRequest(key="key", block_bytes=10, max_concurrency=max_concurrency), parse_block=parse_block
     )
     assert not run.warmed
+
+
+@pytest.mark.parametrize(("init_ms", "ticks_before"), [(160.0, 1), (0.0, 2)])
+def test_where_the_first_function_was_warm_the_others_have_one_more_tick_to_answer(
+    monkeypatch: pytest.MonkeyPatch, init_ms: float, ticks_before: int
+) -> None:
+    run, began = Run(blocks=3), []
+    parse_block = ticks(monkeypatch, run, lambda: len(run.warmed) == 22)
+
+    def parse(request: ParseBlockRequest) -> BlockReport:
+        began.append(len(run.table.records))
+        return parse_block(request)  # type: ignore[no-any-return]
+
+    def warm(function: str) -> Warmed:
+        began.append(len(run.table.records))
+        return run.warm(function)
+
+    usage = replace(USAGE, init_ms=init_ms)
+    request = ParseFileRequest(key="key", block_bytes=10)
+    run.run(request, parse_block=parse, warm=warm, usage=lambda: usage)
+    assert began[3] - began[0] == ticks_before
 
 
 def test_blocks_that_are_still_to_begin_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
