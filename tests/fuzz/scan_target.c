@@ -24,6 +24,8 @@ static void *failing_calloc(size_t count, size_t size) { return fails() ? NULL :
     "https 2026-11-22T05:59:59.186641Z app/lb/50 192.168.131.3:2817 10.0.0.1:80 0.08 0.04 -1 502 200 0 57 "           \
     "\"GET https://www.example.com:443/a?b=c HTTP/1.1\" \"curl/8\" ECDHE TLSv1.2"
 
+#define ALB_OF(numbers) "h2 2026-11-22T00:00:00Z a b c 1 -1 0.1 " numbers " \"GET https://h/a\xe2\x82 HTTP/2\" \"\""
+
 const char *const FUZZ_SEEDS[] = {
     "p\377\377" COMBINED "\n" ALB "\n" COMBINED "\r\njunk\n\n",
     "k\4\377" COMBINED "\n" ALB "\n" ALB,
@@ -31,6 +33,8 @@ const char *const FUZZ_SEEDS[] = {
     "k\1\377a b  [31/Dec/2016:23:59:60 -0100] \"GET /\xc3\xa9\xff b c\" 503 999999999999999 \"\\\"\" \"\\\\\" x\n",
     "p\377\377- - - [29/Feb/2024:12:00:00 +0000] \"POST / HTTP/2\" 500 - \"\" \"\"\n- - - [29/Feb/1900:12:00:00 +0000] \"\" 500 - \"\" \"\"",
     "k\377\377- - - [01/Jan/2024:12:00:00 +0000] \"GET /a (9 bytes, SHA-256 00) HTTP/1.1\" 500 1 \"\" \"\"\n",
+    "p\377\377- - - [01/Jan/2024:12:00:00 +0000] \"GET /a  HTTP/1.1\" 499 1 \"\" \"\"\n- - - [01/Jan/2024:12:00:00 +0000] \"\" 499 1 \"\" \"\\\n\" \"\" \"\" \"\"\n- - - [01/Jan/2024:12:00:00 +0000] \"GET  /a HTTP/1.1\" 600 1234567890123456 \"\" \"\"",
+    "p\377\377" ALB_OF("499 - 0 1234567890123456") "\n" ALB_OF("- - 0 1") "\n" ALB_OF("200 - 1234567890123456 1") "\r\n" ALB_OF("600 9 0 1"),
     "p\377\20wss 2026-01-31T23:59:60Z a b c 0.1 - . - - 0 1 \"GET ws://h/a b?c d HTTP/1.1\" \"\"\n",
     NULL};
 const char *const FUZZ_TOKENS[] = {" ", "\"", "\\", "\\\"", "\n", "\r\n", "?", "/", "://", "http://", " HTTP/1.1\"", " HTTP/2\"",

@@ -285,6 +285,7 @@ def test_the_scanner_in_c_is_used_where_its_library_is(monkeypatch: pytest.Monke
 
 
 @given(st.integers(0, 300) | st.integers(2040, 2060), st.binary(min_size=1, max_size=8))
+@example(700, "本".encode())  # cut within a character
 @settings(max_examples=200, deadline=None)
 def test_a_long_path_is_shown_by_its_sha_256(size: int, some: bytes) -> None:
     """Of any length around a block of the hash."""
