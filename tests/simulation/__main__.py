@@ -118,7 +118,7 @@ def compare(runs: Sequence[tuple[int, int, bool]]) -> None:
     """Large runs next to the model: each a size, how many Lambdas at once, and whether it is cold."""
     _print("", "simulated/modelled = ratio")
     for size, at_once, cold in runs:
-        seeds = range(max(10 * GB // size, 1) * 2 if size <= 10 * GB else 1)
+        seeds = range(20 if size <= GB else 8 if size <= 10 * GB else 1)
         found = [simulate_large(size, at_once, cold=cold, seed=seed) for seed in seeds]
         one, modelled = found[0], found[0].modelled
         stages = {stage.name: stage.seconds for stage in modelled.stages}
