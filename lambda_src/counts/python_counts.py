@@ -44,7 +44,8 @@ class Table:
     """``table.Table``."""
 
     def __init__(self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY) -> None:
-        self._kinds, self._takes, self._limits = kinds, takes, takes.limits or LIMITS
+        self._kinds, self._takes = kinds, takes
+        self._limits = takes.limits or Limits(max(LIMITS.keys // len(kinds), 1), LIMITS.text_bytes)
         by_key = takes.shards and takes.shards.by == "key" and takes.shards.count > 1
         self._checked = takes.shards if by_key else None
         self._keys: list[dict[str, list[int]]] = [{} for _ in range(parts)]

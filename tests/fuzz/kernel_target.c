@@ -33,6 +33,8 @@ const char *const FUZZ_SEEDS[] = {
     "s\2\377{\"a\\n\\u001f\\\\\\\"\":[1,2,3]}\n\1{\"a\\n\\u001f\\\\\\\"\":[0,-1,9]}\n",
     "s\15\377{\"a\":[1,-2],\"b\":[2,7],\"a key of more than sixteen bytes\":[1,1]}\n\1\n{\"a\":[1,-3]}",
     "s\44\377{\"\xe6\x97\xa5\":7,\"b\":2,\"c\":3}\n",
+    "r\1\377Hamburg;12.0\nS\xc3\xa3o;-3.5\nHamburg;0.1\n;1.0\nx;1\n\xff;1.0\nHamburg;99999999999999999.9",
+    "r\0\377a;1\nb;-2\n\na;;3\na;999999999999999999\na;999999999999999999",
     "c\12\377the cat the dog caf\xc3\xa9 the cat the dog caf\xc3\xa9",
     "s\1\377{\"a\":01}\n",
     NULL};
@@ -451,6 +453,37 @@ static void try_summing(const uint8_t *data, size_t size, size_t columns, const 
     counts_close(counts);
 }
 
+/* Add rows a few keys at a time: each is counted once or handed back. */
+static void try_rows(const uint8_t *data, size_t size, size_t decimals) {
+    static const uint8_t kinds[3] = {SUM, MIN, MAX};
+    static const Shards one = {{{0}}, 1, 0};
+    Counts *counts = counts_open(&SECRET, SIMPLE_PARTS, 3, kinds);
+    if (!counts)
+        return;
+    counts_begin(counts, 3000, SIZE_MAX, 0, 1, &one, 0);
+    size_t at = 0, rows = size && data[size - 1] != '\n', others = 0, counted = 0, bytes, keys;
+    for (size_t i = 0; i < size; i++)
+        rows += data[i] == '\n';
+    int status = DONE;
+    while (at < size && !status) {
+        size_t before = at;
+        int64_t totals[3];
+        status = counts_add_rows(counts, 1, data, size, ';', decimals, 40, 1000, &at);
+        CHECK(status == DONE || (status == NO_MEMORY && !allocations_left));
+        CHECK(at <= size && (status || at > before));
+        const uint8_t *left = counts_other_rows(counts, &bytes);
+        for (size_t i = 0; i < bytes; i++)
+            others += left[i] == '\n';
+        if (!status && !counts_totals(counts, 1, totals, &keys) && keys) {
+            counted += (size_t)totals[0];
+            CHECK(totals[1] <= totals[2]);
+        }
+        status = status ? status : counts_write(counts, &one);
+    }
+    CHECK(status || others + counted == rows);
+    counts_close(counts);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 3 || size > 6000)
         return 0;
@@ -461,6 +494,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     Shards shards = {OTHER, is_by_part ? SIMPLE_PARTS : 1 + data[1] / 3 % 4 * 2, is_by_part};
     if (data[0] == 's')
         try_summing(data + 3, size - 3, 1 + data[1] % 3, &shards, 1 + data[1] / 12 % 3);
+    else if (data[0] == 'r')
+        try_rows(data + 3, size - 3, data[1] % 3);
     else if (data[0] == 't' && newline)
         try_counting(data + 3, bytes, 1 + data[1] % 4, data[1] / 4 % 3, newline + 1, size - 4 - bytes);
     else

@@ -83,7 +83,7 @@ def test_too_many_keys_are_reduced_in_several_passes(monkeypatch: pytest.MonkeyP
     mapped = CLIENTS.map(Span(0, len(LINES)), input_of_bytes([LINES]), CONTEXT)
     few = Limits(2, 1000)
     monkeypatch.setattr(c_counts, "limits", lambda _: few)
-    monkeypatch.setattr(python_counts, "LIMITS", few)
+    monkeypatch.setattr(python_counts, "LIMITS", Limits(3 * few.keys, 1000))
     reduced = CLIENTS.reduce(0, [line.data for line in mapped.lines], CONTEXT)
     results = CLIENTS.finish([reduced.data], CONTEXT)
     assert {part: result.result for part, result in results.items()} == at_once["results"]
