@@ -59,6 +59,9 @@ LASTING = {
 }
 """Errors of status 5xx, and two of 403, that only a person can fix."""
 
+UNREADABLE = (ValueError, RecursionError)
+"""Of an answer that is not UTF-8, not JSON, nested too deeply, or something else than was expected."""
+
 EVENT_TIMEOUT_S = 10.0
 """Lambda answers at once whether it accepts an event."""
 
@@ -147,7 +150,7 @@ class Invocations(Generic[Task]):
                 raise _crashed(function, response.body, named)
             try:
                 report = decode_answer(response.body, self._answer)
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 raise FunctionFailed(
                     f"{function} answered something other than its report{named}: {error}. If the stack was "
                     "deployed while the run was going on, resume the run."
@@ -205,7 +208,7 @@ def _error_of(function: str, response: Response, named: str) -> FanfoldError:
 def _message(body: bytes) -> str:
     try:
         answer = msgspec.json.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return repr(body[:200])
     return str(answer.get("Message") or answer.get("message") or answer)
 
@@ -214,7 +217,7 @@ def _crashed(function: str, payload: bytes, named: str) -> Transient:
     """Lambda has two names for a function that ran out of memory."""
     try:
         crash = msgspec.json.decode(payload, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Transient(f"{function} crashed: {payload[:200]!r}{named}")
     kind, message = str(crash.get("errorType", "Unknown")), str(crash.get("errorMessage", ""))
     if kind == "Runtime.OutOfMemory" or (kind == "Runtime.ExitError" and message.endswith("signal: killed")):

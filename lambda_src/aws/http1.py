@@ -1,10 +1,14 @@
 """HTTP/1.1 as bytes (RFC 9112): writes requests and reads answers. No I/O."""
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 MAX_HEAD_BYTES = 64 << 10
 """Of status line and headers together, and of the line before a chunk."""
+
+_STATUS_LINE = re.compile(r"(HTTP/1\.[01]) ([1-9][0-9]{2})( .*)?", re.DOTALL)
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class Response(NamedTuple):
@@ -71,13 +75,13 @@ class AnswerReader:
                 return False
             first, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
             del self._buffer[: end + 4]
-            version, _, rest = first.partition(" ")
-            if version not in ("HTTP/1.1", "HTTP/1.0") or not (rest[:3].isdecimal() and rest[:3].isascii()):
+            begins = _STATUS_LINE.fullmatch(first)
+            if not begins:
                 raise NotHttp(f"the answer begins with {first[:100]!r}")
-            status = int(rest[:3])
+            status = int(begins[2])
             if status >= 200 or status == 101:
                 self._status, self._headers = status, _headers(lines)
-                self._frame(version, status, self._headers)
+                self._frame(begins[1], status, self._headers)
                 return True
 
     def _frame(self, version: str, status: int, headers: Mapping[str, str]) -> None:
@@ -92,7 +96,7 @@ class AnswerReader:
                 raise NotHttp(f"the body has the coding {coding[:100]!r} and the length {length}")
             self._is_chunked = True
         elif length is not None:
-            if not (length.isascii() and length.isdecimal()):
+            if not _LENGTH.fullmatch(length):
                 raise NotHttp(f"the length of the body is {length[:100]!r}")
             self._left = int(length)
         else:

@@ -103,7 +103,9 @@ def _request(
     """The event as a request. A refused request leaves a failed record, unless its run id has a record
     already. A refused hand-over ends its run: a deployment since then has changed the code."""
     try:
-        return _decoded(event, settings, deployed)
+        request = _decoded(event, settings, deployed)
+        _check_options(request, table, deployed)
+        return request
     except (InvalidRequest, CodeChanged) as error:
         if _is_hand_over(event):
             table.end_released_run(str(event["handed_over_by"]), error)
@@ -141,8 +143,17 @@ def _decoded(event: object, settings: ParseFileSettings, deployed: Job) -> Parse
         check_key(request.key)
     wanted = Wanted(request.block_bytes, request.shard_by, request.shards)
     plan.check(wanted, deployed.sharded_by, len(deployed.parts))
-    deployed.read_options(request.options or {})
     return request
+
+
+def _check_options(request: ParseFileRequest, table: ResultsTable, deployed: Job) -> None:
+    """Raise InvalidRequest unless the options are the job's. A run that is resumed has its options, also
+    those that the job requires."""
+    try:
+        deployed.read_options(request.options or {})
+    except InvalidRequest:
+        if request.options is not None or not table.has_run():
+            raise
 
 
 class _Invocation:

@@ -44,7 +44,6 @@ def new_record(
         max_dollars=request.max_dollars,
         shards=request.shards or 0,
         shard_by=request.shard_by,
-        options=dict(to_plain(job.read_options(request.options or {}))),
         started_at=time.time(),
     )
     if found:
@@ -59,10 +58,12 @@ def new_record(
         if found.blocks or not request.block_bytes:
             record.block_units, record.block_units_because = found.block_units, found.block_units_because
         record.facts, record.options = found.facts, found.options
-        if found.shards:
+        if found.shards_because or not (request.shards or request.shard_by):
             record.shards, record.shard_by = found.shards, found.shard_by
             record.shards_because = found.shards_because
         record.started_at, record.seconds = found.started_at, dict(found.seconds)
+    else:
+        record.options = dict(to_plain(job.read_options(request.options or {})))
     return record
 
 
@@ -92,7 +93,7 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
             f"options: the run has the options {found.options}: leave them out to resume, or choose another "
             "run_id."
         )
-    if found.shards and (
+    if found.shards_because and (
         request.shards not in (None, found.shards) or request.shard_by not in (None, found.shard_by)
     ):
         raise RunConflict(

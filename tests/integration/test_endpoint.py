@@ -582,6 +582,10 @@ def test_a_function_that_lambda_killed_needed_more_memory(
         (429, {}, b'{"Message": "why"}', Throttled),
         (404, {"x_amzn_ErrorType": "ResourceNotFoundException"}, b'{"Message": "why"}', FunctionFailed),
         (200, {}, b"<html>", FunctionFailed),
+        (200, {}, b'{"outcome": "\xff"}', FunctionFailed),
+        (200, {}, b'{"parts": ' + b"[" * 5000 + b"]" * 5000 + b"}", FunctionFailed),
+        (200, {"X_Amz_Function_Error": "Unhandled"}, b'{"errorMessage": "\xff"}', Transient),
+        (500, {}, b'{"Message": "\xff"}', Transient),
     ],
 )
 def test_a_call_that_failed_is_named_as_its_logs_name_it(  # noqa: PLR0917 - one row

@@ -1,9 +1,11 @@
 """Whatever a handler is sent, only our own named errors come out."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -235,13 +237,42 @@ def test_blobs_that_are_to_be_kept_are_not_deleted(days: int, deleted: list[tupl
         ({"prefix": ""}, "prefix: the inputs in own begin with input/, '' does not"),
         ({"key": "runs/x"}, "key: the inputs in own begin with input/"),
         ({"key": "input/x", "bucket": "other"}, "bucket: this deployment reads from own only"),
-        ({"key": "input/x", "options": {"top": 5}}, "options: this job has no option 'top'"),
         ({"key": "input/x", "shards": 0}, "The request is not valid: .*shards"),
     ],
 )
 def test_what_may_not_be_read_is_refused(event: dict[str, str], named: str) -> None:
     with pytest.raises(InvalidRequest, match=named):
         parse_file._decoded(event, SETTINGS, JOB)
+
+
+class Column(msgspec.Struct, frozen=True):
+    """Options of which one is required."""
+
+    column: str
+
+
+@pytest.mark.parametrize(
+    ("event", "has_run", "message"),
+    [
+        ({"options": {"column": "a"}}, False, None),
+        ({"options": {"top": 5}}, True, "options: this job has no option 'top'"),
+        ({}, False, "options: Object missing required field `column`"),
+        ({}, True, None),
+        ({"handed_over_by": "owner"}, True, None),
+    ],
+)
+def test_options_are_required_of_a_new_run_only(
+    event: dict[str, Any], has_run: bool, message: str | None
+) -> None:
+    ended: list[Any] = []
+    table: Any = SimpleNamespace(
+        run_id="run", has_run=lambda: has_run, put_new_run=ended.append, end_released_run=ended.append
+    )
+    job = replace(JOB, options=Column)
+    expected = pytest.raises(InvalidRequest, match=message) if message else nullcontext()
+    with expected:
+        parse_file._request({"key": "input/x", "run_id": "run", **event}, table, SETTINGS, job)
+    assert len(ended) == bool(message)
 
 
 class Blobs:

@@ -210,6 +210,33 @@ def test_a_run_that_failed_before_it_was_planned_is_planned_when_it_is_resumed()
     assert (answer.lines, answer.shards, answer.shard_by) == (RIGHT, 3, "key")
 
 
+@pytest.mark.parametrize(
+    ("resumed", "shards", "shard_by"),
+    [({}, None, "key"), ({"shards": 3, "shard_by": "key"}, 3, "key"), ({"shard_by": "part"}, 2, "part")],
+)
+def test_until_it_is_planned_a_request_decides_on_shards_and_what_it_leaves_out_stays(
+    resumed: dict[str, Any], shards: int | None, shard_by: str
+) -> None:
+    run = KeyRun()
+    request = ParseFileRequest(key="key", block_bytes=BLOCK_BYTES, shard_by="key")
+    with pytest.raises(Transient):
+        run.start(request, measure=lambda *_: (_ for _ in ()).throw(Transient("slow")))
+    answer = run.start(ParseFileRequest(key="key", **resumed))
+    assert (answer.lines, answer.shard_by) == (RIGHT, shard_by)
+    assert shards in (None, answer.shards)
+
+
+def test_a_resumed_run_has_the_options_that_its_job_requires() -> None:
+    class Required(msgspec.Struct, frozen=True):
+        times: int
+
+    run = KeyRun(msgspec.structs.replace(HONEST, options=Required))
+    request = ParseFileRequest(key="key", block_bytes=BLOCK_BYTES, options={"times": 3})
+    with pytest.raises(Transient):
+        run.start(request, log_results=raising(Transient("no log")))
+    assert run.start(ParseFileRequest(key="key")).options == {"times": 3}
+
+
 def test_a_damaged_range_ends_the_run_and_its_block_alone_is_mapped_again() -> None:
     run = KeyRun()
 
