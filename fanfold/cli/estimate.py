@@ -42,8 +42,8 @@ def estimate(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Estimate the seconds and dollars of a run before you pay for it, by stage and by item. It also says
-    how the run divides its work, and why. A SIZE needs no account."""
+    """Estimate the seconds and dollars of a run before you pay. It shows each stage and each item, how the
+    run divides its work, and why. A SIZE needs no account."""
     from fanfold.estimate.contents import modelled
 
     of_job = modelled(job)

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from fanfold.cli.options import (
-    LARGEST_CONCURRENCY,
     BlockBytes,
     Job,
     Json,
@@ -17,6 +16,7 @@ from fanfold.cli.options import (
 )
 from fanfold.cli.session import complain, open_console, open_output, open_stages
 from fanfold.safe_text import visible
+from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.settings import DEFAULT_JOB
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -101,9 +101,9 @@ def demo(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            parser=whole_number(1, LARGEST_CONCURRENCY),
+            parser=whole_number(1, MAX_CONCURRENCY),
             metavar="N",
-            help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
+            help=f"Maximum number of Lambdas at once, 1 to {MAX_CONCURRENCY}.  "
             "[default: twice the processors]",
         ),
     ] = None,

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from fanfold.cli.session import LAST, LOCAL_VARIABLE, complain
+from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.job import names
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
-LARGEST_CONCURRENCY = 500
 MOST_DOLLARS = 1e9
 MOST_DAYS = 36_500
 
@@ -140,10 +140,10 @@ BlockBytes = Annotated[
 Concurrency = Annotated[
     int | None,
     typer.Option(
-        parser=whole_number(1, LARGEST_CONCURRENCY),
+        parser=whole_number(1, MAX_CONCURRENCY),
         metavar="N",
-        help=f"Maximum number of Lambdas at once, 1 to {LARGEST_CONCURRENCY}.  "
-        "[default: 250; locally, twice the processors]",
+        help=f"Maximum number of Lambdas at once, 1 to {MAX_CONCURRENCY}.  "
+        f"[default: {DEFAULT_MAX_CONCURRENCY}; locally, twice the processors]",
     ),
 ]
 MaxDollars = Annotated[

@@ -42,7 +42,9 @@ def demo(
     """Start a local AWS, deploy into it, upload ``file`` or generated input, run, show, stop."""
     generate = client_job(job).sample
     if not file and not generate:
-        raise CorpusError(f"There is no generated input for the job {job}: name a file or a folder.")
+        raise CorpusError(
+            f"There is no generated input for the job {job}: name a file or a folder (`make run`: FILE=path)."
+        )
     run_id = new_run_id()
     with run_folder(ROOT / ".build" / "runs", run_id) as folder:
         sample = None

@@ -147,8 +147,8 @@ def client_environment(access: Access, private: Path) -> dict[str, str]:
 
 
 def _raise_open_files_limit() -> None:
-    """Raise the limit of open files: 250 Lambdas at once need more connections than the usual soft limit of
-    1,024."""
+    """Raise the limit of open files: hundreds of Lambdas at once need more connections than the usual
+    soft limit of 1,024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -79,8 +79,8 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["run"], "Error: Missing argument 'SOURCE'."),
         (["rum", "x"], "Error: No such command 'rum'. Did you mean 'run', "),
         (["run", "x", "--job", "words"], "there is no job words; choose one of access_log, "),
-        (["run", "x", "--concurrency", "501"], "'--concurrency': 501 is not a whole number from 1 to 500."),
-        (["run", "x", "--concurrency", "many"], "'--concurrency': many is not a whole number from 1 to 500."),
+        (["run", "x", "--concurrency", "951"], "'--concurrency': 951 is not a whole number from 1 to 950."),
+        (["run", "x", "--concurrency", "many"], "'--concurrency': many is not a whole number from 1 to 950."),
         (["run", "x", "--block-bytes", "5x"], "'--block-bytes': 5x is not a size of at least 1, such as 5MB"),
         (["run", "x", "--block-bytes", "0"], "'--block-bytes': 0 is not a size of at least 1"),
         (
