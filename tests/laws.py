@@ -139,7 +139,8 @@ def check_job(
             raise
         except Exception as error:
             raise LawBroken(
-                f"Hostile input is refused by an error of lambda_src.errors: this was {type(error).__name__}."
+                "Hostile input is answered, or refused with an error of lambda_src.errors: the job raised "
+                f"{type(error).__name__}: {error}"
             ) from error
 
     cut_anywhere()

@@ -233,7 +233,7 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
         (finishing(lambda _: "a" * 400_000), "an item has at most 400000 bytes"),
         (replace(HONEST, measure=facts_of(lambda source: {1, 2})), "cannot hold the run's facts"),
         (replace(HONEST, measure=facts_of(lambda _: next(CALLS))), "Measuring again"),
-        (replace(HONEST, map=fails_on_hostile_bytes), "this was UnicodeDecodeError"),
+        (replace(HONEST, map=fails_on_hostile_bytes), "the job raised UnicodeDecodeError"),
     ],
 )
 def test_a_broken_law_is_seen_and_named(job: Job, law: str) -> None:
