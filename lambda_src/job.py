@@ -40,6 +40,9 @@ MAX_LINES_BYTES = 600_000_000
 MAX_REDUCED_BYTES = 4_500_000
 """Of a reduced shard, compressed: in base64 it fits Lambda's answer of 6 MB."""
 
+MAX_UNPACKED_BYTES = 64_000_000
+"""Of the same before it is compressed: ``get_all_occurrences`` has the memory for it."""
+
 ShardBy = Literal["part", "key"]
 
 _MASK = (1 << 64) - 1

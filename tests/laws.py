@@ -25,7 +25,18 @@ from lambda_src.input.findings import Findings
 from lambda_src.input.formats import Format
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.input.ownership import check_chain
-from lambda_src.job import MAX_REDUCED_BYTES, Context, Input, Job, Line, Mapped, Measured, Shards, Span
+from lambda_src.job import (
+    MAX_REDUCED_BYTES,
+    MAX_UNPACKED_BYTES,
+    Context,
+    Input,
+    Job,
+    Line,
+    Mapped,
+    Measured,
+    Shards,
+    Span,
+)
 from lambda_src.run.map_block import map_watched
 from lambda_src.run.summary import ENGINE_FIELDS
 from tests.texts import ANY_BYTES
@@ -270,8 +281,11 @@ def _reduce(run: Carried, shard: int, group: int) -> bytes:
             for first in range(0, len(lines), group)
         ]
     reduced = _checked(run, shard, "reduce", lines)
-    if run.context.shards.by == "key" and len(zlib.compress(reduced.data, 1)) > MAX_REDUCED_BYTES:
-        raise LawBroken(f"A reduced shard has at most {MAX_REDUCED_BYTES} bytes, compressed.")
+    if run.context.shards.by == "key":
+        if len(reduced.data) > MAX_UNPACKED_BYTES:
+            raise LawBroken(f"A reduced shard has at most {MAX_UNPACKED_BYTES} bytes.")
+        if len(zlib.compress(reduced.data, 1)) > MAX_REDUCED_BYTES:
+            raise LawBroken(f"A reduced shard has at most {MAX_REDUCED_BYTES} bytes, compressed.")
     return reduced.data
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from lambda_src.counts.adding import SPILL, Add, Counted, TextCounter
 from lambda_src.counts.figures import COUNTING
 from lambda_src.counts.library import COUNTS, find_library
-from lambda_src.counts.table import Column, Summed, Table, Takes, merged
+from lambda_src.counts.table import MOST_COLUMNS, Column, Summed, Table, Takes, merged
 from lambda_src.errors import JobContractViolated, TooManyDistinct
 from lambda_src.job import Context, Input, Job, Line, Mapped, Part, Place, Shards, Span
 from lambda_src.records import Rule, delimited
@@ -24,6 +24,9 @@ __all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Ranked", "Sums", "co
 
 LINES = delimited("line", b"\n", longest_bytes=1 << 20)
 """Lines of text, whose last one may lack its newline."""
+
+MERGED_AT_ONCE = 16
+"""Reduced shards: all of a large run may not fit into memory."""
 
 
 class Ranked(NamedTuple):
@@ -99,6 +102,7 @@ def counts_job(
     all_columns = [column if isinstance(column, Column) else Column(column) for column in columns]
     names = [column.name for column in all_columns]
     kinds = [column.kind for column in all_columns]
+    _check_columns(names, kinds)
     if count and not counter:
         counter = functools.partial(_text_counter, count, parts, kinds)
     elif count or not counter:
@@ -124,6 +128,17 @@ def counts_job(
         summarize=summarize,
         **{"sharded_by": ("part", "key"), "figures": COUNTING, **more},
     )
+
+
+def _check_columns(names: Sequence[str], kinds: Sequence[str]) -> None:
+    if not 1 <= len(names) <= MOST_COLUMNS:
+        raise JobContractViolated(f"A counting job has 1 to {MOST_COLUMNS} columns, not {len(names)}.")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise JobContractViolated(
+            f"A counting job's columns differ, but two columns have the name {twice[0]!r}."
+        )
+    if kinds[0] != "sum":
+        raise JobContractViolated(f"A counting job's first column must be a sum, not a {kinds[0]}.")
 
 
 class _Counting(Struct, frozen=True):
@@ -193,7 +208,10 @@ class _Counting(Struct, frozen=True):
         found: dict[str, list[Summed]] = {}
         for data in reduced:
             for part, summed in msgspec.json.decode(data, type=dict[str, Summed]).items():
-                found.setdefault(part, []).append(summed)
+                of_part = found.setdefault(part, [])
+                of_part.append(summed)
+                if len(of_part) == MERGED_AT_ONCE:
+                    found[part] = [self._merged(of_part)]
         return {part: self._shown(part, self._merged(found[part])) for part in self.parts if part in found}
 
     def _shown(self, part: str, summed: Summed) -> Part:

@@ -74,6 +74,8 @@ class Add:
     def sum(self, part: str, name: str, number: int) -> None:
         """Add to a sum that belongs to the part and to no key."""
         sums = self._sums[part]
+        if name not in sums:
+            check_names(len(sums) + 1)
         sums[name] = sums.get(name, 0) + number
 
     def rows(self, part: str, text: bytes, separator: bytes, decimals: int = 0) -> list[bytes]:
@@ -111,7 +113,6 @@ class Add:
     def _flush(self) -> None:
         """Move what was added to the table, and from there to lines if there is much."""
         for number, (keys, sums) in enumerate(zip(self._keys.values(), self._sums.values(), strict=True)):
-            check_names(len(sums))
             one_column = {key: counts[0] for key, counts in keys.items()} if len(self._ones) == 1 else None
             self._move(number, one_column or keys)
             self._move(number, [each for pair in sums.items() for each in pair])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from lambda_src.errors import BlobDamaged, InvalidRequest, JobContractViolated
-from lambda_src.job import MAX_REDUCED_BYTES, Job
+from lambda_src.job import MAX_REDUCED_BYTES, MAX_UNPACKED_BYTES, Job
 from lambda_src.map_reduce import fan_out
 from lambda_src.run.finish import finish
 from lambda_src.run.proof import check_mapped, check_reducer
@@ -42,10 +42,10 @@ def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> 
         (report,) = finish(job, context, [line.data], [shard], read)
         return report
     packed = zlib.compress(line.data, 1)
-    if len(packed) > MAX_REDUCED_BYTES:
+    if len(packed) > MAX_REDUCED_BYTES or len(line.data) > MAX_UNPACKED_BYTES:
         raise JobContractViolated(
-            f"reduce gave {len(packed):,} bytes for {name}, compressed: it must give at most "
-            f"{MAX_REDUCED_BYTES:,}."
+            f"reduce gave {len(line.data):,} bytes for {name}, {len(packed):,} when compressed: it must give "
+            f"at most {MAX_UNPACKED_BYTES:,} and {MAX_REDUCED_BYTES:,}."
         )
     return ShardReport(shard, read.blobs, list(line.observed), read.lines, packed)
 

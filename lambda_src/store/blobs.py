@@ -94,7 +94,7 @@ class BlobStore:
                 # Without the permission to list, S3 answers 403 for a missing object.
                 return None
             header = head.getvalue()
-            if not header[:_DIGITS].isdigit():
+            if not header[:_DIGITS].isdigit() or int(header[:_DIGITS]) < HEADER_STEP_BYTES:
                 return None
             if int(header[:_DIGITS]) == size:
                 return header[_DIGITS:], blob_bytes - size

@@ -128,6 +128,9 @@ def test_a_header_of_any_size_comes_back(s3: Any, objects: S3Store, content_byte
     for kept in (0, 5, size - 1):
         s3.put_object(Bucket=BUCKET, Key=blobs.key(1), Body=stored[:kept])
         assert blobs.get_header(1) is None
+    for damaged in (b"00000000", b"00000008", b"00000512", b"99999999", b"-0001024"):
+        s3.put_object(Bucket=BUCKET, Key=blobs.key(1), Body=damaged + stored[8:])
+        assert blobs.get_header(1) is None
 
 
 def test_the_trace_comes_back(s3: Any, objects: S3Store) -> None:

@@ -1,9 +1,11 @@
 """Counting jobs as their authors write them, in C and in Python."""
 
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from benchmarks.one_billion_rows import load_example, write_rows
 from lambda_src import counts
 from lambda_src.counts import Add, Column, adding, c_counts, counts_job, python_counts
 from lambda_src.counts.adding import LONGEST_KEY
-from lambda_src.counts.table import Limits, Table
+from lambda_src.counts.table import Limits, Summed, Table
 from lambda_src.errors import JobContractViolated
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Job, NoOptions, Shards, Span
@@ -114,6 +116,51 @@ def mapped(count: Callable[[bytes, Add], None], text: bytes = b"a\n") -> Any:
 def test_what_add_does_not_take_is_told(add: Callable[[Add], Any], fault: str) -> None:
     with pytest.raises(JobContractViolated, match=fault):
         mapped(lambda _, given_add: add(given_add))
+
+
+def test_names_of_sums_are_counted_while_they_are_added() -> None:
+    added = 0
+
+    def count(_: bytes, add: Add) -> None:
+        nonlocal added
+        for added in range(1_000_000):
+            add.sum("Mon", str(added), 1)
+
+    with pytest.raises(JobContractViolated, match="10,000 sums by name"):
+        mapped(count)
+    assert added == 10_000
+
+
+@pytest.mark.parametrize(
+    ("columns", "fault"),
+    [
+        ([], "has 1 to 16 columns, not 0"),
+        ([f"column {number}" for number in range(17)], "has 1 to 16 columns, not 17"),
+        (["a", "a"], "two columns have the name 'a'"),
+        ([Column("a", "min"), "b"], "first column must be a sum"),
+    ],
+)
+def test_columns_that_cannot_be_counted_are_refused(columns: list[Any], fault: str) -> None:
+    with pytest.raises(JobContractViolated, match=fault):
+        job_of(count_clients, columns=columns)
+
+
+def test_shards_are_finished_in_the_memory_of_a_few() -> None:
+    def reduced(shards: int) -> Iterator[bytes]:
+        for shard in range(shards):
+            best = {f"{shard} {number} ".ljust(LONGEST_KEY): [shard + 1, 1, 1] for number in range(100)}
+            yield msgspec.json.encode({"Mon": Summed([100, 100, 1], {}, [best, best, best])})
+
+    one = len(next(reduced(1)))
+    tracemalloc.start()
+    try:
+        parts = CLIENTS.finish(reduced(100), CONTEXT)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert parts["Mon"].observations == 100 * 100
+    assert [each["requests"] for each in parts["Mon"].result["top_requests"]] == [100, 100]
+    assert most < 25 * one
 
 
 def test_a_long_key_is_counted_by_its_beginning_size_and_digest() -> None:

@@ -397,6 +397,17 @@ def test_a_reduced_shard_that_no_answer_could_hold_is_refused(monkeypatch: pytes
         KeyRun().by_key()
 
 
+def test_a_reduced_shard_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambda_src.run.reduce_shard.MAX_UNPACKED_BYTES", 1000, raising=False)
+
+    def padded(shard: int, lines: Any, context: Context) -> Line:
+        line = HONEST.reduce(shard, lines, context)
+        return line._replace(data=line.data + b" " * 1000)
+
+    with pytest.raises(FanOutFailed, match=r"JobContractViolated: reduce gave .* bytes for shard 0"):
+        KeyRun(msgspec.structs.replace(HONEST, reduce=padded)).by_key()
+
+
 def test_a_reduced_shard_is_sent_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lambda_src.run.reduce_shard.MAX_REDUCED_BYTES", 200)
 
