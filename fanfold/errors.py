@@ -45,6 +45,10 @@ class UnreadableRun(RunError):
     """The record or a result of the run is damaged, or a newer version wrote it."""
 
 
+class OptionError(ExpectedError):
+    """An option of a job has an unknown name or a wrong value."""
+
+
 class NotModelled(ExpectedError):
     """A run cannot be estimated; the text says why."""
 

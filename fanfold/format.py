@@ -3,7 +3,11 @@
 
 import re
 import time
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
+
+import msgspec
 
 from lambda_src.job import BYTES
 
@@ -157,3 +161,23 @@ def dollars_in_report(amount: float) -> str:
     if amount >= 0.1:
         return f"${amount:.2f}"
     return f"${amount:.7f}".rstrip("0") if amount < 1e-5 else f"${float(f'{amount:.2g}'):.7f}".rstrip("0")
+
+
+def value_text(value: Any) -> str:
+    """The value of a job's option, as ``--set name=value`` takes it.
+
+    >>> value_text(True), value_text(["a", "b,c"]), value_text({"a": 1}), value_text(None)
+    ('true', 'a,b\\\\,c', '{"a":1}', 'null')
+    """
+    if isinstance(value, list):
+        return ",".join(value_text(element).replace(",", "\\,") for element in value)
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def options_text(options: Mapping[str, Any]) -> str:
+    """The options of a run for a person.
+
+    >>> options_text({"zones": ["UTC", "CET"], "top": 3})
+    'top=3 zones=UTC,CET'
+    """
+    return " ".join(f"{name}={value_text(value)}" for name, value in sorted(options.items()))

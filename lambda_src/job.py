@@ -306,12 +306,23 @@ class Job(Struct, frozen=True):
         """``options`` as the job's type. Raises InvalidRequest."""
         known = [field.encode_name for field in msgspec.structs.fields(self.options)]
         if unknown := sorted(options.keys() - set(known)):
-            known_ones = f"its options are {', '.join(known)}" if known else "it has none"
-            raise InvalidRequest(f"options: this job has no option {unknown[0]!r}: {known_ones}.")
+            raise InvalidRequest(
+                f"options: this job has no option {unknown[0]!r}: {_known_options(unknown[0], known)}."
+            )
         try:
-            return msgspec.convert(options, self.options)
+            found = msgspec.convert(options, self.options)
+            # The run's record and its requests are JSON.
+            if msgspec.json.decode(msgspec.json.encode(found), type=self.options) == found:
+                return found
         except msgspec.ValidationError as error:
             raise InvalidRequest(f"options: {error}.") from None
+        raise InvalidRequest("options: a number is not finite, so JSON cannot hold it.")
+
+    def plain_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """All options of a run for which ``options`` are given, as JSON. Raises InvalidRequest."""
+        text = msgspec.json.encode(self.read_options(options), order="sorted")
+        plain: dict[str, Any] = msgspec.json.decode(text)
+        return plain
 
     def check_rules(self, rules: str) -> None:
         """Raise RulesChanged unless a run that began with ``rules`` has these."""
@@ -349,6 +360,24 @@ class Job(Struct, frozen=True):
                 f"{what} gave observations of other parts in the line of "
                 f"{shards.name(shard, self.part, self.parts)}."
             )
+
+
+def _known_options(unknown: str, known: Sequence[str]) -> str:
+    """What may be meant by an option that is not known.
+
+    >>> _known_options("tops", ["zone", "top"])
+    'did you mean top? Its options are zone, top'
+    """
+    if not known:
+        return "it has none"
+    import difflib  # noqa: PLC0415 - only a mistake pays for it
+
+    closest = difflib.get_close_matches(unknown, known, 1)
+    return (
+        f"did you mean {closest[0]}? Its options are {', '.join(known)}"
+        if closest
+        else (f"its options are {', '.join(known)}")
+    )
 
 
 def check_lines(sizes: Sequence[int]) -> None:

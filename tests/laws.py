@@ -339,6 +339,10 @@ def _check_form(job: Job) -> None:
         raise LawBroken("Parts have labels, each its own, zeros in front apart.")
     if not all(1 <= len(part) <= 64 for part in job.parts):
         raise LawBroken("The label of a part has 1 to 64 characters.")
+    _, components = msgspec.json.schema_components([job.options])
+    for name, schema in components[job.options.__name__]["properties"].items():
+        if "description" not in schema:
+            raise LawBroken(f"The option {name} has a sentence: Meta(description=...).")
 
 
 def _check_again(run: Carried, stored: Objects) -> None:

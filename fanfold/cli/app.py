@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fanfold.cli import clean, doctor, estimate, local, report, run, runs
+from fanfold.cli import clean, doctor, estimate, jobs, local, report, run, runs
 from fanfold.cli.session import complain
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -51,6 +51,7 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
             "fanfold run --local enwiki.xml --json | jq .words",
         ],
     ),
+    (jobs.jobs, ["fanfold jobs", "fanfold jobs access_log"]),
     (runs.watch, ["fanfold watch 20261125T101500Z-0a1b2c3d"]),
     (runs.runs, ["fanfold runs", "fanfold runs --status failed --json | jq .[].run_id"]),
     (

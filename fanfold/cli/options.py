@@ -129,6 +129,15 @@ Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="PATH", help="Also write the result to this file, .json or .csv."),
 ]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="An option of the job; give it for each. Commas separate the elements of a list. "
+        "`fanfold jobs NAME` lists the options.  [default: the job's, or those of a resumed run]",
+    ),
+]
 BlockBytes = Annotated[
     int | None,
     typer.Option(

@@ -16,7 +16,7 @@ from rich.text import Text
 from fanfold.cli.csv_export import as_csv
 from fanfold.cli.terminal import Terminal
 from fanfold.errors import ReportError
-from fanfold.format import counted, dollars_text, singular, time_text
+from fanfold.format import counted, dollars_text, options_text, singular, time_text
 from fanfold.jobs import client_job
 from fanfold.runs.result import as_json
 from fanfold.safe_text import visible
@@ -169,6 +169,8 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
         console.print(
             f"{counted(reducers, 'reducer')} by {summary['shard_by']} ({summary['shards_because']})",
         )
+    if options := summary.get("options"):
+        console.print(visible(f"Options: {options_text(options)}"))
     if out := summary.get("objects_left_out"):
         console.print(
             f"Not in it: {counted(out, 'object')} of {counted(summary['bytes_left_out'], 'byte')}, left out"

@@ -15,6 +15,7 @@ from fanfold.cli.options import (
     Output,
     Profile,
     Region,
+    Set,
     new_name,
 )
 from fanfold.cli.session import open_app, open_output, open_stages
@@ -77,6 +78,7 @@ def run(
     source: Source,
     *,
     job: Job = DEFAULT_JOB,
+    set_: Set = None,
     json: Json = False,
     output: Output = None,
     block_bytes: BlockBytes = None,
@@ -101,8 +103,10 @@ def run(
     from functools import partial
 
     from fanfold.cli.watch import finish, upload_shown, watch_run
+    from fanfold.runs.options import from_texts
     from lambda_src.wire.requests import ParseFileRequest
 
+    options = from_texts(job, set_ or ())
     input_ = _parse(source, job, include_hidden)
     app = open_app(local, profile, region)
     app.account.deployment(job)
@@ -114,6 +118,7 @@ def run(
         include_hidden=include_hidden or None,
         on_bad_object="skip" if on_bad_object is BadObjectChoice.SKIP else None,
         max_dollars=max_dollars,
+        options=options,
     )
     if block_bytes and not yes and not _confirmed(app, job, input_, block_bytes, request.max_concurrency):
         stages.console.print("Nothing was started.")

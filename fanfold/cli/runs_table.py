@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fanfold.format import dollars_text, size_text
+from fanfold.format import dollars_text, options_text, size_text
 from fanfold.runs.history import PastRun, duration_s
 from fanfold.runs.run import status_of
 from fanfold.safe_text import visible
@@ -16,7 +16,10 @@ from fanfold.safe_text import visible
 STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red", "CANCELLED": "yellow"}
 
 HEADINGS = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
-GIVE_WAY = ("Began", "Job", "Size", "Seconds", "Dollars")
+OPTIONS = "Options"
+"""The last column, if a run has any: most jobs have none."""
+
+GIVE_WAY = (OPTIONS, "Began", "Job", "Size", "Seconds", "Dollars")
 """Columns that a narrow terminal leaves out, in this order. Run ids are never cut: people copy them."""
 
 SHORTEST_INPUT = 16
@@ -25,20 +28,22 @@ SHORTEST_INPUT = 16
 
 def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.localtime) -> None:
     """Print a table; without a terminal, one run a line, with tabs between the columns."""
+    headings = (*HEADINGS, OPTIONS) if any(run.record.options for run in runs) else HEADINGS
     if not console.is_terminal:
-        lines = ["\t".join(cells) for cells in (HEADINGS, *(_cells(run, local_time, "") for run in runs))]
+        shown = [_cells(run, local_time, "")[: len(headings)] for run in runs]
+        lines = ["\t".join(cells) for cells in (headings, *shown)]
         try:  # directly: the console would turn tabs into spaces
             console.file.write("\n".join([*lines, ""]))
             console.file.flush()
         except BrokenPipeError:
             console.on_broken_pipe()
         return
-    rows = [dict(zip(HEADINGS, _cells(run, local_time, "-"), strict=True)) for run in runs]
-    widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) for heading in HEADINGS}
+    rows = [dict(zip(headings, _cells(run, local_time, "-"), strict=False)) for run in runs]
+    widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) for heading in headings}
     input_width = widths.pop("Input")
     for heading in GIVE_WAY:
         if sum(widths.values()) + len(widths) + min(input_width, SHORTEST_INPUT) > console.width:
-            del widths[heading]
+            widths.pop(heading, None)
     room = max(1, console.width - sum(widths.values()) - len(widths))
     table = Table(pad_edge=False, box=None, header_style="bold", padding=(0, 1, 0, 0))
     for heading in (*widths, "Input"):
@@ -64,6 +69,7 @@ def _cells(run: PastRun, local_time: Any, missing: str) -> list[str]:
         dollars_text(sum(record.dollars.values())) if record.dollars else missing,
         time.strftime("%Y-%m-%d %H:%M", local_time(record.started_at)),
         visible(record.name()) if record.bucket else missing,
+        visible(options_text(record.options)) or missing,
     ]
 
 

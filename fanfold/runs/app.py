@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,13 @@ import msgspec
 
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
-from fanfold.errors import DeploymentError, RunError
+from fanfold.errors import DeploymentError, OptionError, RunError
 from fanfold.estimate.contents import local_workload, modelled, workload_of
 from fanfold.estimate.workload import Workload
 from fanfold.jobs import client_job
 from fanfold.runs.history import newest, past_runs
 from fanfold.runs.inputs import checked, contents, request_for, with_key
+from fanfold.runs.options import checked as checked_options
 from fanfold.runs.run import Run, find_run
 from fanfold.runs.source import Local, Object, Objects, Source, parse
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
@@ -40,7 +41,7 @@ class App:
 
     All its methods raise ExpectedErrors, each with one sentence for people: AccountError for credentials and
     permissions, DeploymentError for a job that is not deployed, RunError for runs, SourceError and
-    UploadError for inputs, NotModelled for estimates.
+    UploadError for inputs, OptionError for a job's options, NotModelled for estimates.
     """
 
     def __init__(self, account: Account) -> None:
@@ -60,6 +61,7 @@ class App:
         run_id: str | None = None,
         include_hidden: bool = False,
         on_bad_object: OnBadObject = "fail",
+        options: Mapping[str, Any] | None = None,
     ) -> Run:
         """Start a run of ``job`` and return without waiting for it.
 
@@ -68,6 +70,7 @@ class App:
         Lambdas at once, 1 to 950. ``max_dollars``: the run is cancelled once it has cost more, in US dollars.
         ``run_id``: a name for it, or that of a run to resume. ``include_hidden``: also read files whose names
         begin with a dot or an underscore. ``on_bad_object``: ``"skip"`` leaves out unreadable objects.
+        ``options``: those of the job, by name; `fanfold jobs NAME` lists them.
         """
         run, request = self.prepare(
             parse(os.fspath(source), include_hidden=include_hidden),
@@ -79,6 +82,7 @@ class App:
                 max_dollars=max_dollars,
                 include_hidden=include_hidden or None,
                 on_bad_object="skip" if on_bad_object == "skip" else None,
+                options=None if options is None else dict(options),
             ),
         )
         run.begin(request)
@@ -90,15 +94,15 @@ class App:
         """A run of ``job`` that is ready to begin, and its request: ``request`` for ``source``, which is
         uploaded if it is local."""
         deployment = self.account.deployment(job)
+        run = Run(self.account.aws, deployment, request.run_id or new_run_id())
+        request = msgspec.structs.replace(request, run_id=run.run_id, options=_options(run, request))
         stored: Input | Folder | Object | Objects
         if isinstance(source, Local):
             client_job(job).check(source)
             stored = upload(self.account.aws, deployment.source_bucket, source)
         else:
             stored = checked(self.account.aws, deployment, source)
-        run_id = request.run_id or new_run_id()
-        request = request_for(stored, msgspec.structs.replace(request, run_id=run_id))
-        return Run(self.account.aws, deployment, run_id), request
+        return run, request_for(stored, request)
 
     @property
     def default_concurrency(self) -> int:
@@ -163,3 +167,15 @@ class App:
     def region(self) -> str:
         """The region that prices are taken from."""
         return self.account.aws.session.region_name or REFERENCE
+
+
+def _options(run: Run, request: ParseFileRequest) -> dict[str, Any] | None:
+    """All options of a request that gives some. Raises OptionError, also if the job needs some and none are
+    given, unless ``run`` exists and so has its own."""
+    try:
+        options = checked_options(run.job, request.options or {})
+    except OptionError:
+        if request.options is None and request.run_id and run.exists():
+            return None
+        raise
+    return options if request.options is not None else None

@@ -133,6 +133,7 @@ def as_json(past: Past) -> list[dict[str, Any]]:
             "seconds": duration_s(run.record),
             "dollars": total_dollars(run.record) if run.record.dollars else None,
             "error": run.record.error or None,
+            **({"options": run.record.options} if run.record.options else {}),
         }
         for run in past.runs
     ]

@@ -18,7 +18,6 @@ from lambda_src.job import Job
 from lambda_src.run.ports import Inputs, Results
 from lambda_src.run.summary import summarize
 from lambda_src.telemetry.log import log
-from lambda_src.wire.codec import to_plain
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.requests import ParseFileRequest
 from lambda_src.wire.source import name_of
@@ -63,7 +62,7 @@ def new_record(
             record.shards_because = found.shards_because
         record.started_at, record.seconds = found.started_at, dict(found.seconds)
     else:
-        record.options = dict(to_plain(job.read_options(request.options or {})))
+        record.options = job.plain_options(request.options or {})
     return record
 
 
@@ -88,7 +87,7 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
             f"on_bad_object: the run began with {found.on_bad_object!r}: leave it out to resume, or choose "
             "another run_id."
         )
-    if request.options is not None and to_plain(job.read_options(request.options)) != found.options:
+    if request.options is not None and job.plain_options(request.options) != found.options:
         raise RunConflict(
             f"options: the run has the options {found.options}: leave them out to resume, or choose another "
             "run_id."

@@ -77,12 +77,21 @@ class Options(msgspec.Struct, frozen=True):
 
     zone: str
     top: int = 10
+    share: float | None = None
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"zone": "UTC", "tops": 3}, "options: this job has no option 'tops': its options are zone, top."),
+        (
+            {"zone": "UTC", "tops": 3},
+            "options: this job has no option 'tops': did you mean top? Its options are zone, top, share.",
+        ),
+        ({"zone": "UTC", "x": 3}, "options: this job has no option 'x': its options are zone, top, share."),
+        (
+            {"zone": "UTC", "share": float("nan")},
+            "options: a number is not finite, so JSON cannot hold it.",
+        ),
         ({"zone": 3}, "options: Expected `str`, got `int` - at `$.zone`."),
         ({}, "options: Object missing required field `zone`."),
     ],

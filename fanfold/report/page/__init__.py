@@ -16,7 +16,15 @@ from markupsafe import Markup
 
 from fanfold.checkout import ROOT
 from fanfold.errors import ReportError
-from fanfold.format import date_text, dollars_in_report, singular, size_text, time_in_report
+from fanfold.format import (
+    date_text,
+    dollars_in_report,
+    options_text,
+    singular,
+    size_text,
+    time_in_report,
+    value_text,
+)
 from fanfold.jobs import client_job
 from fanfold.report.figures import Rankings, Result, Stack, Table
 from fanfold.report.page import markup
@@ -90,6 +98,7 @@ def page(
         data=markup.as_data({**(time.data if time else {}), "stacks": _stacks(result)}),
         job=the_job,
         job_name=job,
+        job_options=options_text(record.options),
         one_unit=singular(the_job.unit),
         record=record,
         result=result,
@@ -136,8 +145,12 @@ def _command(job: str, record: RunRecord, options: str) -> str:
     name = record.name()
     # A prefix that ends like a folder needs no star.
     source = name.removesuffix("*") if record.key is None and name.endswith("/*") else name
+    chosen = "".join(
+        f" --set {shell_word(f'{name}={value_text(value)}')}"
+        for name, value in sorted(record.options.items())
+    )
     sizes = f"--block-bytes {record.block_units} --concurrency {record.max_concurrency}"
-    return f"fanfold run{options} {shell_word(source)} --job {shell_word(job)} {sizes}"
+    return f"fanfold run{options} {shell_word(source)} --job {shell_word(job)}{chosen} {sizes}"
 
 
 def _policy(style: str, script: str) -> str:

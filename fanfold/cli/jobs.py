@@ -1,0 +1,110 @@
+"""The command jobs."""
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fanfold.cli.options import Local, Profile, Region, complete_job, known_job
+from fanfold.cli.session import complain, open_app, open_console
+from fanfold.safe_text import shell_word, visible
+from lambda_src.job import load, names
+from lambda_src.settings import DEFAULT_JOB
+
+if TYPE_CHECKING:
+    from fanfold.runs.options import Option
+
+# ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
+
+MOST_PARTS = 8
+"""How many parts are listed; of more, the first ones and the last."""
+
+
+def jobs(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME",
+            help="Show what this job finds, its options, and an example.",
+            callback=known_job,
+            autocompletion=complete_job,
+        ),
+    ] = None,
+    *,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> None:
+    """List the jobs that there are, and which of them are deployed; or show one of them."""
+    console = open_console()
+    if name:
+        lines = _described(name)
+    else:
+        deployed = _deployed(local, profile, region)
+        width = max(map(len, names()))
+        lines = [f"{job:{width}}  {_state(job, deployed):12}  {_sentence(job)}".rstrip() for job in names()]
+    for line in lines:
+        console.print(visible(line), soft_wrap=True, markup=False, highlight=False)
+
+
+def _deployed(local: bool, profile: str | None, region: str | None) -> set[str] | None:
+    """The jobs that are deployed; None, with a sentence on standard error, if that cannot be known."""
+    from fanfold.errors import ExpectedError, StackNotFound
+
+    try:
+        account = open_app(local, profile, region).account
+        return set(account.known) if account.known is not None else {one.job for one in account.deployments()}
+    except StackNotFound:
+        return set()
+    except ExpectedError as error:
+        complain(f"Which jobs are deployed cannot be told. {error}")
+        return None
+
+
+def _state(job: str, deployed: set[str] | None) -> str:
+    if deployed is None:
+        return "?"
+    return "deployed" if job in deployed else "not deployed"
+
+
+def _sentence(job: str) -> str:
+    """How the documentation of the job's module begins."""
+    text = importlib.import_module(f"lambda_src.jobs.{job}").__doc__ or ""
+    return " ".join(text.strip().partition("\n\n")[0].split())
+
+
+def _described(job: str) -> list[str]:
+    from fanfold.runs.options import options_of
+
+    loaded = load(job)
+    options, parts = options_of(loaded), list(loaded.parts)
+    if len(parts) > MOST_PARTS:
+        parts = [*parts[: MOST_PARTS - 1], "...", parts[-1]]
+    sentence = _sentence(job)
+    return [
+        f"{job}: {sentence}" if sentence else job,
+        f"The result is by {loaded.part}: {', '.join(parts)}",
+        "Options:" if options else "It has no options.",
+        *(line for option in options for line in _lines(option)),
+        f"Example: {_example(job, options)}",
+    ]
+
+
+def _lines(option: "Option") -> list[str]:
+    default = "it must be given" if option.default is None else f"default: {option.default or 'empty'}"
+    return [
+        f"  {option.name}: {option.takes}; {default}",
+        *([f"    {option.sentence}"] if option.sentence else []),
+    ]
+
+
+def _example(job: str, options: "Sequence[Option]") -> str:
+    """A command that sets the options that must be given, or else the first one."""
+    chosen = [option for option in options if option.default is None] or options[:1]
+    given = "".join(
+        f" --set {option.name}={'VALUE' if option.default is None else shell_word(option.default)}"
+        for option in chosen
+    )
+    which = "" if job == DEFAULT_JOB else f" --job {job}"
+    return f"fanfold run{which}{given} FILE"

@@ -1,0 +1,291 @@
+"""The options of a job: how they are given, refused, kept and shown."""
+
+import io
+import sys
+from collections.abc import Mapping
+from types import ModuleType, SimpleNamespace
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from msgspec import Meta, Struct
+from rich.console import Console
+
+from fanfold.account import choice
+from fanfold.account.choice import Account
+from fanfold.account.connection import Aws
+from fanfold.cli import app as commands
+from fanfold.cli import jobs as jobs_command
+from fanfold.cli import options as cli_options
+from fanfold.cli.output import show
+from fanfold.cli.runs_table import show_runs
+from fanfold.errors import AccountError, OptionError, StackNotFound
+from fanfold.format import options_text, value_text
+from fanfold.report.page import page
+from fanfold.runs import app as app_module
+from fanfold.runs import history
+from fanfold.runs.app import App
+from fanfold.runs.history import Past, PastRun
+from fanfold.runs.options import checked, from_texts, options_of
+from fanfold.runs.result import as_json
+from fanfold.runs.run import Run
+from lambda_src.counts import Add, counts_job
+from lambda_src.job import load
+from lambda_src.run.summary import summarize
+from lambda_src.wire.record import RunRecord
+from tests.laws import LawBroken, check_job
+
+JOB = "lines_with"
+
+
+class Options(Struct, frozen=True, forbid_unknown_fields=True):
+    """Options of every kind."""
+
+    words: Annotated[frozenset[str], Meta(description="A line counts if it has one of these words.")]
+    longest: Annotated[int, Meta(ge=1, description="Only so much of a line is a key.")] = 1000
+    share: Annotated[float, Meta(le=1, description="A number.")] = 0.5
+    upper: Annotated[bool, Meta(description="Whether case matters.")] = False
+    mode: Annotated[Literal["all", "first"], Meta(description="A choice.")] = "all"
+    sizes: Annotated[tuple[int, ...], Meta(description="Whole numbers.")] = (1, 2)
+    note: Annotated[str | None, Meta(description="Text, or nothing.")] = None
+    weights: Annotated[dict[str, int], Meta(description="A mapping.")] = msgspec.field(default_factory=dict)
+
+
+DEFAULTS = {"longest": 1000, "share": 0.5, "upper": False, "mode": "all", "sizes": [1, 2], "note": None}
+DEFAULTS |= {"weights": {}}
+
+
+def count(text: bytes, add: Add) -> None:
+    """Add the lines that have one of the words."""
+    for line in text.decode(errors="replace").removesuffix("\n").split("\n"):
+        if any(word in line for word in add.options.words):
+            add("line", line[: add.options.longest])
+
+
+LINES_WITH = counts_job(
+    rules="1", part="kind", parts=("line",), columns=("lines",), count=count, options=Options
+)
+
+
+@pytest.fixture(autouse=True)
+def _job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job is one of those that there are, and deployed."""
+    module: Any = ModuleType(f"lambda_src.jobs.{JOB}", "Counts lines\nwith words.\n\nMore.")
+    module.JOB = LINES_WITH
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for place in (cli_options, jobs_command):
+        monkeypatch.setattr(place, "names", lambda: [JOB, "top_words"])
+    session = SimpleNamespace(region_name="eu-west-1", profile_name="work")
+    deployment: Any = SimpleNamespace(job=JOB, bucket="bucket", source_bucket="bucket", table="table")
+    monkeypatch.setattr(choice, "open_account", lambda **_: Account(Aws(session), {JOB: deployment}))
+
+
+def test_the_options_of_a_run_change_its_answer_and_keep_the_laws() -> None:
+    text = {"a": b"big cat\nbig dog\nsmall cat\n"}
+    answer = check_job(LINES_WITH, text, 5, {"words": ["dog"]})
+    assert "big dog" in str(answer)
+    assert "cat" not in str(answer)
+
+
+def test_each_option_has_a_sentence() -> None:
+    class Silent(Struct, frozen=True):
+        top: int = 3
+
+    with pytest.raises(LawBroken, match="The option top has a sentence"):
+        check_job(msgspec.structs.replace(LINES_WITH, options=Silent), {"a": b"x"}, 1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "options"),
+    [
+        (["words=a"], {"words": ["a"]}),
+        (["words=b,a"], {"words": ["a", "b"]}),
+        (["words=b", "words=a"], {"words": ["a", "b"]}),
+        ([r"words=a{1\,2},b"], {"words": ["a{1,2}", "b"]}),
+        (["words="], {"words": []}),
+        (["words=a=b"], {"words": ["a=b"]}),
+        (["words=a", "longest=5", "share=0.25", "upper=true"], {"longest": 5, "share": 0.25, "upper": True}),
+        (["words=a", "sizes=3,4", "sizes=5"], {"sizes": [3, 4, 5]}),
+        (["words=a", "mode=first", "note=5"], {"mode": "first", "note": "5"}),
+        (["words=a", "note=null"], {"note": None}),
+        (["words=a", 'weights={"x": 1}'], {"weights": {"x": 1}}),
+    ],
+)
+def test_texts_give_options_of_their_types(texts: list[str], options: dict[str, Any]) -> None:
+    assert from_texts(JOB, texts) == DEFAULTS | {"words": ["a"]} | options
+
+
+def test_without_texts_the_request_has_no_options() -> None:
+    assert from_texts(JOB, []) is None
+
+
+MISTAKES = [
+    (["longest"], "--set longest: write name=value."),
+    (
+        ["word=a"],
+        "options: this job has no option 'word': did you mean words? Its options are words, longest",
+    ),
+    (["words=a", "longest=x"], "--set longest=x: longest takes a whole number of at least 1."),
+    (["words=a", "longest=0"], "--set longest=0: longest takes a whole number of at least 1."),
+    (["words=a", "share=2"], "--set share=2: share takes a number of at most 1."),
+    (["words=a", "share=nan"], "--set share=nan: share takes a number of at most 1."),
+    (["words=a", "upper=yes"], "--set upper=yes: upper takes true or false."),
+    (["words=a", "mode=last"], "--set mode=last: mode takes one of all, first."),
+    (["words=a", "sizes=1,x"], "--set sizes=1,x: sizes takes a list, each a whole number."),
+    (["words=a", "weights=x"], "--set weights=x: weights takes JSON."),
+    (["words=a", "longest=1", "longest=2"], "--set longest: it is given 2 times, but takes one value."),
+    (["longest=5"], "options: Object missing required field `words`."),
+]
+
+
+@pytest.mark.parametrize(("texts", "message"), MISTAKES)
+def test_a_mistake_is_told_before_anything_is_read_or_uploaded(
+    texts: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [word for text in texts for word in ("--set", text)]
+    assert commands.main(["run", "no-such-file", "--job", JOB, *given]) == 1
+    assert capsys.readouterr().err.startswith(f"Error: {message}")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The options of the requests that are sent."""
+    requests: list[Any] = []
+    monkeypatch.setattr(app_module, "checked", lambda _aws, _deployment, source: source)
+    monkeypatch.setattr(Run, "begin", lambda _, request: requests.append(request.options))
+    return requests
+
+
+def test_the_command_and_python_send_all_options(sent: list[Any]) -> None:
+    words = ["run", "s3://bucket/key", "--job", JOB, "--detach"]
+    assert commands.main([*words, "--set", "words=a"]) == 0
+    app = App(choice.open_account(local=False, profile=None, region=None))
+    app.run("s3://bucket/key", JOB, options={"words": {"a"}})
+    assert sent == [DEFAULTS | {"words": ["a"]}] * 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"words": 3}, {"word": ["a"]}, {"words": ["a"], "note": object()}, {}, None]
+)
+def test_python_is_refused_wrong_options_before_anything_is_uploaded(
+    options: Mapping[str, Any] | None, sent: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "exists", lambda _: False)
+    app = App(choice.open_account(local=False, profile=None, region=None))
+    for run_id in (None, "mine"):
+        with pytest.raises(OptionError):
+            app.run("s3://bucket/key", JOB, options=options, run_id=run_id)
+    assert sent == []
+
+
+def test_a_resumed_run_keeps_its_options(sent: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Run, "exists", lambda _: True)
+    assert commands.main(["run", "s3://bucket/key", "--job", JOB, "--detach", "--run-id", "mine"]) == 0
+    assert sent == [None]
+
+
+def test_what_is_shown_can_be_set_again() -> None:
+    options = checked(JOB, {"words": ["a,b", "c"], "note": "it's", "weights": {"x": 1}})
+    assert from_texts(JOB, [f"{name}={value_text(value)}" for name, value in options.items()]) == options
+    assert options_text(options).endswith(r"""weights={"x":1} words=a\,b,c""")
+
+
+RECORD = RunRecord(
+    run_id="new", started_at=2e9, finished_at=2e9 + 1, status="SUCCEEDED", bucket="b", key="k", etag='"e"',
+    bytes=3, objects=1, blocks=1, shards=1, shard_by="key", shards_because="x", block_units=3,
+    block_units_because="x", options=DEFAULTS | {"words": ["<b>"]},
+)  # fmt: skip
+PLAIN = RunRecord(run_id="old", started_at=1e9, status="SUCCEEDED", bucket="b", key="k", etag='"e"')
+
+
+def shown(runs: list[RunRecord], width: int | None) -> str:
+    console = Console(file=io.StringIO(), force_terminal=width is not None, width=width or 80, no_color=True)
+    deployment: Any = SimpleNamespace(job=JOB)
+    show_runs(console, [PastRun(deployment, record) for record in runs])
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_runs_show_options_if_one_has_any() -> None:
+    in_a_pipe = [line.split("\t") for line in shown([RECORD, PLAIN], None).splitlines()]
+    assert [line[-1] for line in in_a_pipe] == ["Options", options_text(RECORD.options), ""]
+    assert "Options" not in shown([PLAIN], None)
+    assert "words=<b>" in shown([RECORD], 250)
+    assert "words=<b>" not in shown([RECORD], 80)
+    deployment: Any = SimpleNamespace(job=JOB)
+    past = history.as_json(Past([PastRun(deployment, one) for one in (RECORD, PLAIN)], []))
+    assert past[0]["options"] == RECORD.options
+    assert "options" not in past[1]
+
+
+def test_a_report_has_options_in_its_title_and_in_its_command() -> None:
+    text = page(JOB, RECORD, summarize(LINES_WITH, RECORD, []), None)
+    title = text.partition("<title>")[2].partition("</title>")[0]
+    assert "longest=1000 mode=all" in title
+    assert "words=&lt;b&gt;" in title
+    assert "words=&lt;b&gt;" in text.partition("<h1>")[2].partition("</h1>")[0]
+    assert "--set longest=1000 --set mode=all" in text
+    plain = page("top_words", PLAIN, summarize(load("top_words"), PLAIN, []), None)
+    assert "<title>Succeeded · s3://b/k · Fanfold</title>" in plain
+    assert "<h1>No result: the run left none</h1>" in plain
+    assert "--set" not in plain
+
+
+def test_a_job_shows_its_options_and_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["jobs", JOB]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        f"{JOB}: Counts lines with words.",
+        "The result is by kind: line",
+        "Options:",
+        "  words: a list, each text; it must be given",
+    ]
+    assert lines[4:7] == [
+        "    A line counts if it has one of these words.",
+        "  longest: a whole number of at least 1; default: 1000",
+        "    Only so much of a line is a key.",
+    ]
+    assert lines[-1] == f"Example: fanfold run --job {JOB} --set words=VALUE FILE"
+    assert [option.default for option in options_of(LINES_WITH)][-3:] == ["1,2", "null", "{}"]
+
+
+def test_a_job_without_options_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["jobs", "top_words"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1:] == [
+        "The result is by length: 1, 2, 3, 4, 5, 6, 7, ..., 20",
+        "It has no options.",
+        "Example: fanfold run FILE",
+    ]
+
+
+def test_jobs_are_listed_and_which_are_deployed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def states() -> list[str]:
+        assert commands.main(["jobs"]) == 0
+        return [line.split("  ")[1].strip() for line in capsys.readouterr().out.splitlines()]
+
+    assert states() == ["deployed", "not deployed"]
+
+    def fails(error: Exception) -> None:
+        def opened(**_: Any) -> Any:
+            raise error
+
+        monkeypatch.setattr(choice, "open_account", opened)
+
+    fails(StackNotFound("none"))
+    assert states() == ["not deployed", "not deployed"]
+    fails(AccountError("No region."))
+    assert commands.main(["jobs"]) == 0
+    told = capsys.readouterr()
+    assert told.err == "Which jobs are deployed cannot be told. No region.\n"
+    assert told.out.count("?") == 2
+
+
+def test_the_answer_and_its_table_show_the_options(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = summarize(LINES_WITH, RECORD, [])
+    assert answer["options"] == RECORD.options
+    assert as_json(JOB, answer, {})["options"] == RECORD.options
+    show(Console(width=200), JOB, answer, {})
+    assert f"\nOptions: {options_text(RECORD.options)}\n" in capsys.readouterr().out
