@@ -26,6 +26,8 @@ def as_csv(job: str, summary: Summary) -> bytes:
 def _harmless(cell: Cell) -> Cell:
     """A number as it is; text with an apostrophe, which spreadsheets read as 'this is text', wherever a
     formula could begin (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
     if not isinstance(cell, str):
         return cell
     text = "".join(f"'{piece}" if _is_formula(piece) else piece for piece in _SPLIT.split(cell))

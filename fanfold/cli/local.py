@@ -8,6 +8,7 @@ import typer
 
 from fanfold.cli.options import (
     BlockBytes,
+    Format,
     Job,
     Json,
     Output,
@@ -97,6 +98,7 @@ def demo(
     job: Job = DEFAULT_JOB,
     json: Json = False,
     output: Output = None,
+    format_: Format = None,
     block_bytes: BlockBytes = None,
     concurrency: Annotated[
         int | None,
@@ -117,7 +119,7 @@ def demo(
 ) -> None:
     """Try Fanfold on this machine. It starts a local AWS, deploys, runs the job, shows the result, and
     removes everything again."""
-    into = open_output(output, json)
+    into = open_output(output, json, format_)
     from fanfold.demo import demo as demonstration
     from fanfold.jobs import client_job
     from fanfold.runs.source import local

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fanfold.cli.formats import ALL_ENDINGS
+from fanfold.cli.formats import Format as Formats
 from fanfold.cli.session import LAST, LOCAL_VARIABLE, complain
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
 from lambda_src.job import names
@@ -123,11 +125,26 @@ RunId = Annotated[
     ),
 ]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON; everything else goes to standard error.")
+    bool,
+    typer.Option(
+        "--json",
+        help="The same as --format json: print the result as JSON; everything else goes to standard error.",
+    ),
 ]
 Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="PATH", help="Also write the result to this file, .json or .csv."),
+    typer.Option(
+        "--output", "-o", metavar="PATH", help=f"Also write the result to this file: {ALL_ENDINGS}."
+    ),
+]
+Format = Annotated[
+    Formats | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help=f"Print the result as {', '.join(Formats)}; everything else goes to standard error. With "
+        "--output, the format of that file.  [default: what the file's ending says]",
+    ),
 ]
 Set = Annotated[
     list[str] | None,

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from fanfold.cli.csv_export import as_csv
+from fanfold.cli.formats import Format
+from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet
 from fanfold.cli.terminal import Terminal
 from fanfold.errors import ReportError
 from fanfold.format import counted, dollars_text, options_text, singular, time_text
@@ -42,15 +44,27 @@ ITEM_NAMES = {
 
 
 class Output(NamedTuple):
-    """Where a result is written, and whether as CSV or JSON."""
+    """Where a result is written, and how."""
 
     path: Path
-    csv: bool = False
+    format: Format = Format.JSON
+
+
+TABLES = {
+    Format.JSONL: as_json_lines,
+    Format.CSV: as_csv,
+    Format.MARKDOWN: as_markdown,
+    Format.HTML: as_html,
+    Format.PARQUET: as_parquet,
+}
+"""What writes a result as one flat table."""
 
 
 def as_file(output: Output, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> bytes:
     """The result in the format of ``output``."""
-    return as_csv(job, summary) if output.csv else json_text(as_json(job, summary, seconds))
+    if output.format is Format.JSON:
+        return json_text(as_json(job, summary, seconds))
+    return TABLES[output.format](job, summary)
 
 
 def has_ending(path: Path) -> bool:

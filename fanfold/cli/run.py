@@ -8,6 +8,7 @@ import typer
 from fanfold.cli.options import (
     BlockBytes,
     Concurrency,
+    Format,
     Job,
     Json,
     Local,
@@ -81,6 +82,7 @@ def run(
     set_: Set = None,
     json: Json = False,
     output: Output = None,
+    format_: Format = None,
     block_bytes: BlockBytes = None,
     concurrency: Concurrency = None,
     max_dollars: MaxDollars = None,
@@ -94,12 +96,12 @@ def run(
     region: Region = None,
 ) -> None:
     """Run a job, watch it, and show its result."""
-    if detach and (json or output):
+    if detach and (json or output or format_):
         raise typer.BadParameter(
-            "--detach does not wait for a result: leave out --json and --output, and read it later with "
-            "`fanfold results`."
+            "--detach does not wait for a result: leave out --json, --format and --output, and "
+            "read it later with `fanfold results`."
         )
-    into = open_output(output, json)
+    into = open_output(output, json, format_)
     from functools import partial
 
     from fanfold.cli.watch import finish, upload_shown, watch_run

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from fanfold.cli.formats import ALL_ENDINGS
 from fanfold.cli.options import (
     AnyJob,
+    Format,
     Json,
     Local,
     MaxDollars,
@@ -44,12 +46,13 @@ def watch(
     job: AnyJob = None,
     json: Json = False,
     output: Output = None,
+    format_: Format = None,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """Watch a run until it has ended, and show its result."""
-    into = open_output(output, json)
+    into = open_output(output, json, format_)
     from fanfold.cli.watch import finish, watch_run
 
     run, stages = open_run(run_id, job, local, profile, region), open_stages(into)
@@ -98,21 +101,20 @@ def runs(
 def results(
     run_id: RunId,
     *,
-    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print it as CSV, one flat table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="The same as --format csv.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="PATH", help="Write it to this file instead, .json or .csv."),
+        typer.Option("--output", "-o", metavar="PATH", help=f"Write it to this file instead: {ALL_ENDINGS}."),
     ] = None,
+    format_: Format = None,
     job: AnyJob = None,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """Show the result of a run that has succeeded."""
-    if json and csv:
-        raise typer.BadParameter("give --json or --csv, not both.")
-    into = open_output(output, json, csv)
+    into = open_output(output, json, format_, csv)
     from fanfold.cli import output as report
     from fanfold.runs.run import legible
 
@@ -139,12 +141,13 @@ def resume(
     job: AnyJob = None,
     json: Json = False,
     output: Output = None,
+    format_: Format = None,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """Resume a run that failed, was cancelled or died. Only what is missing is done."""
-    into = open_output(output, json)
+    into = open_output(output, json, format_)
     from fanfold.cli.watch import finish, watch_run
 
     run, stages = open_run(run_id, job, local, profile, region), open_stages(into)

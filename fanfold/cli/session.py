@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fanfold.cli.formats import ALL_ENDINGS, ENDINGS, Format
 from fanfold.safe_text import visible
 
 if TYPE_CHECKING:
@@ -43,22 +44,50 @@ def open_stages(into: "Output | None" = None, *, to_errors: bool = False) -> "St
     return Stages(results if results.is_terminal else open_console(to_errors=True), results)
 
 
-def open_output(path: Path | None, json: bool, csv: bool = False) -> "Output | None":
-    """The file to write the result to, if any. Raises ReportError before anything is paid for."""
+def open_output(
+    path: Path | None, json: bool, format_: Format | None = None, csv: bool = False
+) -> "Output | None":
+    """The file to write the result to, if any, and how. Raises ReportError before anything is paid for."""
     from fanfold.cli.output import STANDARD_OUTPUT, Output, check_path, has_ending
 
+    chosen = _chosen(json=json, csv=csv, format_=format_)
     if path is None:
-        return Output(STANDARD_OUTPUT, csv) if json or csv else None
+        return Output(STANDARD_OUTPUT, _possible(STANDARD_OUTPUT, chosen[1])) if chosen else None
     check_path(path)
-    ending = path.suffix.lower()
-    if has_ending(path) and ((json and ending == ".csv") or (csv and ending == ".json")):
-        other = "--json" if json else "--csv"
-        raise typer.BadParameter(f"{path} ends in {ending}, which {other} contradicts: leave out either.")
-    if not (json or csv) and has_ending(path):
-        csv = ending == ".csv"
-        if not csv and ending != ".json":
-            raise typer.BadParameter(f"{path}: name a file that ends in .json or .csv, or give --json.")
-    return Output(path, csv)
+    named = ENDINGS.get(path.suffix.lower()) if has_ending(path) else None
+    if chosen and named not in (None, chosen[1]):
+        raise typer.BadParameter(
+            f"{path} ends in {path.suffix.lower()}, which {chosen[0]} contradicts: leave out either."
+        )
+    if not chosen and not named and has_ending(path):
+        raise typer.BadParameter(f"{path}: name a file that ends in {ALL_ENDINGS}, or give --format.")
+    return Output(path, _possible(path, chosen[1] if chosen else named or Format.JSON))
+
+
+def _chosen(*, json: bool, csv: bool, format_: Format | None) -> tuple[str, Format] | None:
+    """The format that options name, and the option."""
+    given = {
+        "--json": Format.JSON if json else None,
+        "--csv": Format.CSV if csv else None,
+        "--format": format_,
+    }
+    chosen = [(option, one) for option, one in given.items() if one]
+    if len(chosen) > 1:
+        raise typer.BadParameter(f"give {' or '.join(option for option, _ in chosen)}, not both.")
+    return chosen[0] if chosen else None
+
+
+def _possible(path: Path, format_: Format) -> Format:
+    """``format_``, if it can be written here. Raises ReportError."""
+    if format_ is Format.PARQUET:
+        from fanfold.cli.output import STANDARD_OUTPUT
+        from fanfold.cli.table_export import check_parquet
+        from fanfold.errors import ReportError
+
+        check_parquet()
+        if path == STANDARD_OUTPUT and sys.stdout.isatty():
+            raise ReportError("Parquet is not for a terminal: name a file, such as -o result.parquet.")
+    return format_
 
 
 def open_app(local: bool, profile: str | None, region: str | None) -> "App":

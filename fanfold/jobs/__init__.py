@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # slow to import
     from fanfold.runs.source import Local
 
 Summary = Mapping[str, Any]
-Cell = str | int | float
+Cell = str | int | float | None
 Rows = Iterator[tuple[Cell, ...]]
 
 
@@ -47,8 +47,19 @@ def client_job(name: str) -> ClientJob:
     """What the client knows about the job ``name``; a default for a job without a module here."""
     module = f"{__name__}.{name}"
     if not importlib.util.find_spec(module):
-        module = f"{__name__}._any_job"
+        return any_job(name)
     job: ClientJob = importlib.import_module(module).JOB
+    return job
+
+
+def any_job(name: str, *, title: str = "", headline: str = "", tables: Sequence[str] = ()) -> ClientJob:
+    """What the client makes of the results of a job by itself: every list of objects is a table.
+
+    ``title`` is that of a report. ``headline`` names its main number: a field of the summary, or a column,
+    whose sum it is. ``tables`` are the fields whose tables come first; a file such as CSV has only the first.
+    """
+    module = importlib.import_module(f"{__name__}._any_job")
+    job: ClientJob = module.client_job(name, title, headline, tables)
     return job
 
 

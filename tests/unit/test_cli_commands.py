@@ -125,13 +125,22 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
         (["demo", "--corpus-bytes", "60TB"], "'--corpus-bytes': 60TB is more than 50 TB"),
         (["results", "run", "--json", "--csv"], "give --json or --csv, not both"),
         (["results", "run", "--csv", "-o", "a.json"], "a.json ends in .json, which --csv contradicts: leave"),
+        (["results", "run", "--format", "csv", "--json"], "give --json or --format, not both"),
+        (
+            ["run", "x", "--format", "html", "-o", "a.md"],
+            "a.md ends in .md, which --format contradicts: leave",
+        ),
+        (["run", "x", "--detach", "--format", "csv"], "--detach does not wait for a result"),
         (["run", "x", "--json", "-o", "a.CSV"], "a.CSV ends in .csv, which --json contradicts: leave"),
         (
             ["results", "run", "--output", "words.txt"],
-            "words.txt: name a file that ends in .json or .csv, or give --json",
+            "words.txt: name a file that ends in .json, .jsonl, .csv, .md, .html or ",
         ),
         *(
-            ([*way, "-o", "words.txt"], "words.txt: name a file that ends in .json or .csv, or give --json")
+            (
+                [*way, "-o", "words.txt"],
+                "words.txt: name a file that ends in .json, .jsonl, .csv, .md, .html or ",
+            )
             for way in (["run", "x"], ["watch", "run"], ["resume", "run"], ["demo"])
         ),
         (["results", "--json", "words.json", "run"], "Error: Got unexpected extra argument"),
@@ -431,6 +440,23 @@ def test_what_is_printed_for_programs_is_that_alone(
 
 @pytest.mark.usefixtures("_ended")
 @pytest.mark.parametrize("way", WAYS)
+def test_every_command_prints_every_format(way: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for name, row in (("jsonl", '{"length":7,'), ("markdown", "| 7 | 1 | denmark |"), ("csv", "7,1,")):
+        assert commands.main([*way, "--format", name]) == 0
+        assert row in capsys.readouterr().out
+
+
+def test_parquet_without_its_library_is_refused_before_a_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    assert commands.main(["run", "s3://b/k", "--format", "parquet"]) == 1
+    assert capsys.readouterr().err.endswith("-m pip install pyarrow\n")
+
+
+@pytest.mark.usefixtures("_ended")
+@pytest.mark.parametrize("way", WAYS)
 def test_a_file_gets_the_same_and_people_see_the_result(
     way: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -446,7 +472,16 @@ def test_a_file_gets_the_same_and_people_see_the_result(
 
 
 @pytest.mark.usefixtures("_ended")
-@pytest.mark.parametrize(("name", "beginning"), [("r.json", "{"), ("r.CSV", '"length",')])
+@pytest.mark.parametrize(
+    ("name", "beginning"),
+    [
+        ("r.json", "{"),
+        ("r.CSV", '"length",'),
+        ("r.jsonl", '{"length":'),
+        ("r.md", "| length |"),
+        ("r.html", "<!doctype html>"),
+    ],
+)
 @pytest.mark.parametrize("way", WAYS)
 def test_the_name_of_a_file_says_what_it_holds(
     way: list[str], name: str, beginning: str, tmp_path: Path

@@ -1,0 +1,116 @@
+"""A result in every format for files: nothing is lost, and no text becomes markup."""
+
+import importlib.util
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from fanfold.cli import table_export
+from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet, typed
+from fanfold.errors import ReportError
+from fanfold.safe_text import visible
+
+NASTY = ["<script>", "a|b", "\\|", "`x`", "**b**", "[a](http://x)", "![i](x)", "&lt;", "www.x.org", "a@@b.c"]
+TEXT = (
+    st.text(max_size=12)
+    | st.sampled_from(NASTY)
+    | st.text("|\\`*_~<>&[]()!#@:/.w-\n\r\x1b\u202e ", max_size=9)
+)
+ROWS = st.lists(
+    st.builds(lambda host, n: {"host": host, "n": n}, TEXT, st.integers(0, 10**12)), min_size=1, max_size=4
+)
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+class Reader(HTMLParser):
+    """Collects tags, with their attributes, and the texts of cells."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[Any] = []
+        self.cells: list[str] = []
+        self.in_cell = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, attrs))
+        self.in_cell = tag in ("td", "th")
+        if self.in_cell:
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.in_cell = self.in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.in_cell:
+            self.cells[-1] += data
+
+
+def cells_of(rows: list[dict[str, Any]]) -> list[str]:
+    return [*rows[0], *(visible(str(cell)) for row in rows for cell in row.values())]
+
+
+@given(ROWS)
+def test_no_text_becomes_markdown(rows: list[dict[str, Any]]) -> None:
+    text = as_markdown("mine", {"top": rows}).decode()
+    assert all(line == visible(line) for line in text.splitlines())
+    tokens = MARKDOWN.parse(text)
+    inner = [token.children or [] for token in tokens if token.type == "inline"]
+    assert {child.type for cell in inner for child in cell} <= {"text", "text_special", "code_inline"}
+    assert ["".join(child.content for child in cell) for cell in inner] == [
+        cell.strip(" ") for cell in cells_of(rows)
+    ]
+    assert sum(token.type == "table_open" for token in tokens) == 1
+
+
+@given(ROWS)
+def test_no_text_becomes_html(rows: list[dict[str, Any]]) -> None:
+    read = Reader(as_html("mine", {"run_id": "<b>", "top": rows}).decode())
+    plain = [{name: 0 if name == "n" else "" for name in row} for row in rows]
+    assert read.tags == Reader(as_html("mine", {"run_id": "r", "top": plain}).decode()).tags
+    assert read.cells == cells_of(rows)
+
+
+@given(ROWS)
+def test_json_lines_hold_the_rows(rows: list[dict[str, Any]]) -> None:
+    lines = as_json_lines("mine", {"top": rows}).decode().split("\n")
+    assert [json.loads(line) for line in lines[:-1]] == rows
+
+
+@given(st.lists(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()))
+def test_a_column_has_one_kind_and_the_same_values(cells: list[Any]) -> None:
+    (column,) = typed(["x"], [[cell] for cell in cells])
+    kinds = {"integer": int, "number": float, "boolean": bool, "text": str}
+    for cell, stored in zip(cells, column.cells, strict=True):
+        assert stored is None if cell is None else type(stored) is kinds[column.kind]
+        assert not isinstance(stored, int) or abs(stored) < 1 << 63
+        if column.kind != "text" or isinstance(cell, str):
+            assert stored == cell
+
+
+def test_without_a_library_for_parquet_a_command_installs_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_export.sys, "executable", "/a b/python")  # type: ignore[attr-defined]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ReportError, match=r"To install one: '/a b/python' -m pip install pyarrow$"):
+        as_parquet("mine", {})
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "polars"])
+def test_parquet_holds_the_rows(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = pytest.importorskip(library)
+    monkeypatch.setattr(table_export, "check_parquet", lambda: module)
+    rows = [{"host": "ä|", "n": 1, "share": None}, {"host": "", "n": 2, "share": 0.5}]
+    import io
+
+    written = io.BytesIO(as_parquet("mine", {"top": rows}))
+    if library == "polars":
+        assert module.read_parquet(written).to_dicts() == rows
+    else:
+        parquet = importlib.import_module("pyarrow.parquet")
+        assert parquet.read_table(written).to_pylist() == rows
