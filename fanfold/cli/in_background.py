@@ -26,8 +26,8 @@ def in_background(work: Callable[[Callable[[], None]], T]) -> Iterator[Future[T]
         if ended.is_set():
             raise Abandoned
 
-    with ThreadPoolExecutor(1) as beside:
+    with ThreadPoolExecutor(1) as thread:
         try:
-            yield beside.submit(work, check)
+            yield thread.submit(work, check)
         finally:
             ended.set()

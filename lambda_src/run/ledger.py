@@ -14,7 +14,7 @@ from lambda_src.errors import BudgetExceeded, FanfoldError
 from lambda_src.fields import Function
 from lambda_src.map_reduce import Ended
 from lambda_src.outcomes import CALL_COUNTS
-from lambda_src.run.beside import Beside
+from lambda_src.run.in_background import InBackground
 from lambda_src.run.prices import ITEMS, dollars, prices_of
 from lambda_src.telemetry.calls import FAILURE_BYTES, Call, Trace, Usage, cut, error_text
 from lambda_src.telemetry.log import log
@@ -99,7 +99,7 @@ class Ledger:
         self._record, self._usage = record, usage
         self._get_trace, self._put_trace, self._in_time = get_trace, put_trace, in_time
         self._before: list[Call] | None = None
-        self._storing: Beside | None = None
+        self._storing: InBackground | None = None
         self._stored = 0
         self._calls: list[Call] = []
         self._expected: Callable[[], list[Call]] = list
@@ -182,7 +182,7 @@ class Ledger:
             )
 
     def begin_trace(self) -> None:
-        """Store the trace of all calls so far, beside other work. If the run succeeds, its record has the
+        """Store the trace of all calls so far, in the background. If the run succeeds, its record has the
         others."""
         self._keep_expected()
         try:
@@ -190,7 +190,7 @@ class Ledger:
         except FanfoldError:
             return  # ``close`` tries again
         self._stored = len(self._calls)
-        self._storing = Beside(lambda: self._put_trace(trace))
+        self._storing = InBackground(lambda: self._put_trace(trace))
 
     def close(self, *, succeeds: bool = False) -> None:
         """Append this invocation's calls to the stored trace. Errors are only logged: the result of the run

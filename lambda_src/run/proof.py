@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lambda_src.errors import ConservationBroken
 from lambda_src.input.ownership import check_chain
-from lambda_src.job import Job, Span
+from lambda_src.job import Job, Shards, Span
 from lambda_src.run.ranges import Written, lines_written, written
 from lambda_src.wire.reports import Manifest, PartReport, ShardReport
 
@@ -49,15 +49,17 @@ def check_reducer(name: str, read: Written, wrote: Written) -> None:
         )
 
 
-def is_by_key(manifest: Manifest) -> bool:
-    """Whether a shard has keys of all parts. In a manifest that names no shards, each part is one."""
-    return manifest.shards is not None and manifest.shards.by == "key"
+def shards_by_key(manifest: Manifest) -> Shards | None:
+    """The shards of a run, if each has keys of all parts. In a manifest that names no shards, each part is
+    one."""
+    shards = manifest.shards
+    return shards if shards and shards.by == "key" else None
 
 
 def lines_by_part(job: Job, manifest: Manifest) -> dict[str, str]:
     """``lines_written`` for each part: where shards are by key, all lines are read for each."""
-    if manifest.shards is not None and manifest.shards.by == "key":
-        return dict.fromkeys(job.parts, lines_written(range(manifest.shards.count), manifest.blocks))
+    if shards := shards_by_key(manifest):
+        return dict.fromkeys(job.parts, lines_written(range(shards.count), manifest.blocks))
     return {part: lines_written([number], manifest.blocks) for number, part in enumerate(job.parts)}
 
 

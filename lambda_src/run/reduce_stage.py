@@ -7,9 +7,9 @@ from contextlib import suppress
 from lambda_src.errors import CapacityExhausted, ConservationBroken, Transient
 from lambda_src.job import Job, Shards
 from lambda_src.map_reduce import call_once
-from lambda_src.run.beside import Beside
+from lambda_src.run.in_background import InBackground
 from lambda_src.run.ports import Blobs, Functions, Results
-from lambda_src.run.proof import check_parts, check_shards, is_by_key
+from lambda_src.run.proof import check_parts, check_shards, shards_by_key
 from lambda_src.run.reduce_shards import blocks_for_request, reduce_shards, shard_name
 from lambda_src.run.state import Run
 from lambda_src.telemetry.log import log
@@ -30,7 +30,7 @@ def reduce(
 ) -> list[PartReport]:
     """The reports of all parts, in the job's order. The manifest is stored meanwhile, or before if it is too
     large for requests. Raises ConservationBroken."""
-    store_manifest = Beside(lambda: blobs.put_manifest(manifest))
+    store_manifest = InBackground(lambda: blobs.put_manifest(manifest))
     blocks = blocks_for_request(manifest)
     if blocks is None:
         run.wait_for(store_manifest)
@@ -45,7 +45,7 @@ def _check(job: Job, reduced: AllPartsReport, manifest: Manifest) -> None:
     """Raise ConservationBroken unless all shards and parts arrived at what the blocks observed."""
     if (found := [report.part for report in reduced.parts]) != list(job.parts):
         raise ConservationBroken(f"Only the {job.part}s {found} were reduced.")
-    if is_by_key(manifest):
+    if shards_by_key(manifest):
         check_shards(reduced.shards, job, manifest)
     check_parts(reduced.parts, job, manifest)
 

@@ -113,7 +113,7 @@ class SimulatedThreads(Generic[Task]):
 
 
 class SimulatedThread:
-    """Stands in for ``threading.Thread`` in ``run.beside``."""
+    """Stands in for ``threading.Thread`` in ``run.in_background``."""
 
     def __init__(self, target: Callable[[], None], daemon: bool) -> None:
         assert daemon
@@ -123,7 +123,7 @@ class SimulatedThread:
 
     def start(self) -> None:
         """Begin."""
-        self._process = self._work.spawn("beside", self._target)
+        self._process = self._work.spawn("in the background", self._target)
 
     def join(self) -> None:
         """Wait for its end."""

@@ -16,7 +16,7 @@ from lambda_src.aws import dynamodb, functions
 from lambda_src.errors import FanfoldError
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.handlers import get_all_occurrences, get_occurrences, log_results, parse_block, parse_file
-from lambda_src.run import beside, ledger, reduce_shard, state
+from lambda_src.run import in_background, ledger, reduce_shard, state
 from lambda_src.run.plan import Plan, choose
 from lambda_src.store import blobs
 from lambda_src.store.keys import RUN_ITEM
@@ -164,9 +164,7 @@ def _stage(_wait: str) -> Iterator[None]:
     yield
 
 
-@contextmanager
-def patched(simulation: Simulation) -> Iterator[None]:
-    """The engine calls the services of ``simulation``."""
+def _environment(simulation: Simulation) -> dict[str, str]:
     parse_file_settings = settings.ParseFileSettings(
         job="simulated",
         url_suffix="simulated",
@@ -180,11 +178,16 @@ def patched(simulation: Simulation) -> Iterator[None]:
         metrics="on",
         keep_intermediates_days=simulation.keep_days,
     )
-    environment = {
+    return {
         **settings.to_environment(parse_file_settings),
         "AWS_LAMBDA_FUNCTION_NAME": "parse_file",
         "AWS_REGION": "us-east-1",
     }
+
+
+@contextmanager
+def patched(simulation: Simulation) -> Iterator[None]:
+    """The engine calls the services of ``simulation``."""
     open_bucket = lambda *_, **__: None  # noqa: E731
     replaced: list[tuple[Any, str, Any]] = [
         (job, "load", lambda _name: current_work().job()),
@@ -204,7 +207,7 @@ def patched(simulation: Simulation) -> Iterator[None]:
         (blobs, "obstore", SimulatedObstore(simulation)),
         (map_reduce, "FanOut", RecordedFanOut),
         (drivers, "Threads", SimulatedThreads),
-        (beside, "threading", SimpleNamespace(Thread=SimulatedThread)),
+        (in_background, "threading", SimpleNamespace(Thread=SimulatedThread)),
         (meter, "begin", lambda *_: None),
         (meter, "count", lambda *given: current_work().count(*given)),
         (meter, "stage", _stage),
@@ -216,7 +219,7 @@ def patched(simulation: Simulation) -> Iterator[None]:
     if simulation.timing.reads_in_bulk:
         replaced.append((reduce_shard, "fan_out", read_all))
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(os.environ, environment))
+        stack.enter_context(mock.patch.dict(os.environ, _environment(simulation)))
         for place_, name, value in replaced:
             stack.enter_context(mock.patch.object(place_, name, value))
         yield

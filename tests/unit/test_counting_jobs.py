@@ -1,6 +1,7 @@
 """Counting jobs as their authors write them, in C and in Python."""
 
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,24 @@ def test_names_of_sums_are_counted_while_they_are_added() -> None:
 def test_columns_that_cannot_be_counted_are_refused(columns: list[Any], fault: str) -> None:
     with pytest.raises(JobContractViolated, match=fault):
         job_of(count_clients, columns=columns)
+
+
+def test_keys_cannot_be_chosen_so_that_all_are_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python_counts, "LIMITS", Limits(4, 1000))
+    monkeypatch.setattr(c_counts, "limits", lambda _: Limits(4, 1000))
+    alike = [key for key in map(str, range(200_000)) if zlib.crc32(key.encode()) % 4**6 == 7][:12]
+    line = msgspec.json.encode(dict.fromkeys(alike, 1)) + b"\n\n"
+    passes = 0
+
+    class Lines:
+        def __iter__(self) -> Iterator[bytes]:
+            nonlocal passes
+            passes += 1
+            assert passes < 500
+            return iter([line])
+
+    reduced = job_of(count_clients).reduce(0, Lines(), CONTEXT)
+    assert list(reduced.observed) == [12, 0, 0]
 
 
 def test_shards_are_finished_in_the_memory_of_a_few() -> None:

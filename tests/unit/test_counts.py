@@ -217,6 +217,8 @@ def test_a_line_is_summed_as_python_does_or_refused_by_name(blocks: list[bytes],
         b'{"a":1',
         b'["a"]',
         b"1",
+        b'{"a":1}\t',
+        b"\t",
     ],
 )
 def test_both_refuse_damaged_lines_by_name(table: type[Table], line: bytes) -> None:

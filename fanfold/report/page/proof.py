@@ -10,9 +10,9 @@ from lambda_src.run.proof import (
     check_left_out,
     check_mapped,
     check_parts,
-    is_by_key,
     left_out_of,
     lines_by_part,
+    shards_by_key,
 )
 from lambda_src.wire.reports import Manifest, PartReport
 
@@ -154,19 +154,20 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
 
 
 def _reducers(job: Job, manifest: Manifest) -> str:
-    if manifest.shards is None or not is_by_key(manifest):
+    shards = shards_by_key(manifest)
+    if shards is None:
         return f"There is one reducer for each {job.part}."
-    if manifest.shards.count == 1:
+    if shards.count == 1:
         return f"There is one reducer, for every {job.part}."
     return f"Each reducer has some of the keys, for every {job.part}."
 
 
 def _reads(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> str:
-    blocks = len(manifest.blocks)
-    if manifest.shards is None or not is_by_key(manifest):
+    blocks, shards = len(manifest.blocks), shards_by_key(manifest)
+    if shards is None:
         reads, reducers = sum(part.blobs_read for part in parts), len(job.parts)
     else:
-        reducers = manifest.shards.count
+        reducers = shards.count
         reads = reducers * min((part.blobs_read for part in parts), default=0)
     return f"{reads} of {reducers} × {blocks} = {reducers * blocks} lines"
 
@@ -177,7 +178,8 @@ def _lines(job: Job, manifest: Manifest, parts: Sequence[PartReport]) -> list[Ch
     if not any(written.values()):
         return []
     same = sum(part.lines_read == written[part.part] != "" for part in parts)
-    lines = len(manifest.blocks) * (manifest.shards.count if manifest.shards and is_by_key(manifest) else 1)
+    shards = shards_by_key(manifest)
+    lines = len(manifest.blocks) * (shards.count if shards else 1)
     return [
         Check(
             "Every line read is the line that was written",

@@ -1,10 +1,10 @@
-"""Work that is done beside other work."""
+"""Work in a thread, while another one does something else."""
 
 import threading
 from collections.abc import Callable
 
 
-class Beside:
+class InBackground:
     """Does ``work`` in a thread from now on. Calling it waits for that, and raises what it raised; calling it
     again does the work again."""
 
