@@ -32,10 +32,10 @@ MAX_ATTEMPTS = 5
 BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
 STALLED_S = 60.0
-"""When every call has been throttled for so long, there is no room for this fan-out."""
+"""When every call has been throttled for this long, there is no room for this fan-out."""
 
 ACCEPTED_S = 1.0
-"""A call that has been under way for so long was not throttled: services say so at once."""
+"""A call that has been under way for this long was not throttled: services say so at once."""
 
 STARTS_AT_ONCE = 16
 """How many calls are started before the driver may wait: the first throttles stop the start of more."""
@@ -397,7 +397,7 @@ class FanOut(Generic[Task, Answer]):
         self._moved_at = now
 
     def progress(self, now: float) -> tuple[int, int, int, float]:
-        """What ``Observer.progress`` is told."""
+        """The arguments of ``Observer.progress``."""
         running_s = sum(now - call.started_at for call in self._calls)
         return len(self._calls), self._window.size, self._slow(now), running_s
 

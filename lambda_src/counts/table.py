@@ -157,7 +157,7 @@ def text_bytes_of(key: str) -> int:
 
 
 def check_names(count: int) -> None:
-    """Raise JobContractViolated if a part has so many sums by name."""
+    """Raise JobContractViolated if ``count`` sums by name are too many for a part."""
     if count > MOST_NAMES:
         raise JobContractViolated(
             f"A part has more than {MOST_NAMES:,} sums by name: add keys instead, of which there may be any "

@@ -12,7 +12,7 @@ def finish(
     job: Job, context: Context, reduced: Iterable[bytes], shards: Sequence[int], read: Written
 ) -> list[PartReport]:
     """The results of the parts that ``shards`` hold, in the job's order, from what ``reduce`` made of them.
-    Their reducers have ``read`` so much. Raises JobContractViolated."""
+    ``read`` is what their reducers read. Raises JobContractViolated."""
     found = job.finish(reduced, context)
     wanted = [part for shard in shards[:1] for part in context.shards.parts_of(shard, job.parts)]
     if found.keys() != set(wanted):

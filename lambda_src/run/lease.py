@@ -14,10 +14,10 @@ from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord
 
 LEASE_S = 30.0
-"""A run whose owner has died can be claimed after so long."""
+"""A run whose owner has died can be claimed after this time."""
 
 GRACE_S = 30.0
-"""A renewal that fails is tried again at the next tick, until the lease has been over for so long. Until
+"""A renewal that fails is tried again at the next tick, until the lease has been over for this long. Until
 somebody claims the run, which a renewal notices, it is still this invocation's."""
 
 HANDOVER_S = 60.0

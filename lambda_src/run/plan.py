@@ -18,16 +18,17 @@ ABOUT = 1.03
 
 BY_PART_ABOUT, BY_PART_DOLLARS = 1.05, 0.0005
 """Reducers by part are preferred if the run takes at most this many times as long as the fastest, and costs
-at most so much more than by key: each part then has its own reducer, as published, and nothing is merged."""
+at most this many dollars more than by key: each part then has its own reducer, as published, and nothing is
+merged."""
 
 MOST_TIMES, OF_ATHENA = 2.0, 0.5
-"""A faster plan may cost so many times as much as the cheapest one, or this share of what Athena charges."""
+"""A faster plan may cost this many times as much as the cheapest one, or this share of Athena's price."""
 
 SHARDS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Reducers by key that are considered."""
 
 FINER = 2**0.5
-"""A block is so many times as large as the next smaller one that is considered."""
+"""A block is this many times as large as the next smaller one that is considered."""
 
 
 class Wanted(NamedTuple):

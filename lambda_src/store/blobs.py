@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HEADER_STEP_BYTES = 1024
 """A header begins with its own size in eight digits, and is padded with spaces to a multiple of this. So one
-read of so many bytes gets most headers, and two reads get any."""
+read of this many bytes gets most headers, and two reads get any."""
 
 CHUNK_BYTES = 1 << 20
 """Bodies are read in chunks of about this size."""
@@ -35,7 +35,7 @@ DELETED_AT_ONCE = 1000
 """S3's limit."""
 
 DELETE_RESERVE_S = 100.0
-"""A delete may take so long, including the client's retries."""
+"""A delete may take this long, including the client's retries."""
 
 
 def header_bytes(content_bytes: int) -> int:

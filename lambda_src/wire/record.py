@@ -19,7 +19,7 @@ WARNINGS, WARNING_BYTES = 50, 1000
 
 
 LEFT_OUT, REASON_BYTES = 30, 2000
-"""So many fit into a record: an item of DynamoDB holds 400 KB."""
+"""At most: an item of DynamoDB holds 400 KB."""
 
 
 Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]

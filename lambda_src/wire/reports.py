@@ -22,7 +22,7 @@ class BadObject(NamedTuple):
 
 class Range(NamedTuple):
     """The bytes of a blob that one shard has: in the ``variant`` of the blob of ``block``, from ``start`` on.
-    The block ``observed`` so much in the shard."""
+    ``observed`` are the observations of the block in the shard."""
 
     block: Count
     start: Count

@@ -40,7 +40,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     - ``include_hidden``: also read objects under the prefix whose names look stray. Default: false.
     - ``on_bad_object``: what bad objects under the prefix do: ``fail`` the run (default), or ``skip``.
     - ``must_be_new``: refuse a run id that has a record: Lambda may deliver an event late or twice.
-    - ``max_dollars``: cancel the run when it has cost so much.
+    - ``max_dollars``: cancel the run once it has cost this many dollars.
     - ``shards``, ``shard_by``: how many reducers share what the blocks counted, and whether each gets a
       ``part`` or some of the keys (``key``). Default: the job's choice.
     - ``options``: the job's own options.

@@ -19,7 +19,7 @@ COLUMNS = 80
 GB = 10**9
 SIZES = [GB, 10 * GB, 100 * GB, 1000 * GB]
 TOLD = 10
-"""So many seeds that broke a law are described."""
+"""The most seeds that are described, of those that broke a law."""
 
 
 class Found(NamedTuple):

@@ -26,7 +26,7 @@ Counts = dict[str, dict[str, list[int]]]
 
 
 class Options(Struct, frozen=True, forbid_unknown_fields=True):
-    """Each unit counts so many times."""
+    """How many times each unit counts."""
 
     weight: int = 1
 

@@ -21,7 +21,7 @@ REQUESTS_BURST, REQUESTS_PER_S = 10_000.0, 1000.0
 """Requests to a function: at once, and more of them (10,000 in 10 s)."""
 
 IDLE_S = 300.0
-"""An environment that is not used for so long is gone."""
+"""An environment that is not used for this long is gone."""
 
 KILLED = "Runtime.ExitError", "Error: Runtime exited with error: exit status 1"
 

@@ -12,7 +12,7 @@ GETS, PUTS = 5500, 3500
 GET_S, GET_P99_S = 0.027, 0.103
 PUT_S, PUT_P99_S = 0.041, 0.125
 PATIENCE_S = 20.0
-"""The client library retries a throttled request for about so long."""
+"""The client library retries a throttled request for about this long."""
 
 
 class Line:
