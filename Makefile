@@ -26,8 +26,9 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
-CHECKED := app.py stacks lambda_src fanfold tests benchmarks
+CHECKED := app.py setup.py stacks lambda_src fanfold tests benchmarks
 with_context = set -f; for setting in $$CONTEXT; do set -- "$$@" -c "$$setting"; done;
+with_tags = for tag in $$TAGS; do set -- "$$@" --tag "$$tag"; done;
 
 .PHONY: help
 help: ## Show this list
@@ -97,15 +98,15 @@ pictures: .installed ## Update the pictures of the docs; needs chromium: [REPORT
 
 .PHONY: synth
 synth: .installed ## Write the CloudFormation template to cdk.out: [CONTEXT="name=value ..."]
-	@$(with_context) cdk synth --quiet "$$@"
+	@$(with_context) fanfold synth "$$@"
 
 .PHONY: deploy
 deploy: .installed ## Deploy to your AWS account: [CONTEXT="name=value ..."] [TAGS="name=value ..."] [REQUIRE_APPROVAL=never]
-	@python -m fanfold.account.deploy deploy
+	@$(with_context) $(with_tags) fanfold deploy $${REQUIRE_APPROVAL:+"--require-approval=$$REQUIRE_APPROVAL"} "$$@"
 
 .PHONY: destroy
 destroy: .installed ## Remove the stack; data stay unless deployed with retain_data=false: [REQUIRE_APPROVAL=never]
-	@python -m fanfold.account.deploy destroy
+	@$(with_context) fanfold destroy $${REQUIRE_APPROVAL:+"--require-approval=$$REQUIRE_APPROVAL"} "$$@"
 
 .PHONY: audit
 audit: ## Check the locked packages for known vulnerabilities
@@ -116,8 +117,8 @@ audit: ## Check the locked packages for known vulnerabilities
 .PHONY: lock
 lock: ## Update the hashed locks from pyproject.toml
 	$(PYTHON) -m venv .build/lock && .build/lock/bin/pip install --quiet 'uv==0.13.9'
-	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --group shared --output-file requirements.txt
-	.build/lock/bin/uv pip compile $(lock_options) pyproject.toml --group dev --output-file requirements-dev.txt
+	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:cdk --output-file requirements.txt
+	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:dev --output-file requirements-dev.txt
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:lambda --output-file lambda_src/requirements.txt
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:column_permutations \
 		--output-file lambda_src/jobs/column_permutations/requirements.txt
@@ -128,7 +129,7 @@ lock_options := --quiet --universal --python-version 3.11 --generate-hashes --no
 
 .PHONY: clean
 clean: ## Remove everything that make has created
-	rm -rf .venv .installed .build node_modules cdk.out *.egg-info
+	rm -rf .venv .installed .build build node_modules cdk.out *.egg-info
 
 .installed: requirements-dev.txt package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \

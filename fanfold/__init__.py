@@ -9,12 +9,22 @@
 Expected errors are subclasses of ``fanfold.errors.ExpectedError``.
 """
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fanfold.runs.app import App
 
 __all__ = ["connect"]
+
+# A wheel has the CDK app, and in it lambda_src, inside this package: site-packages gets no other name.
+_APP = os.path.join(os.path.dirname(__file__), "cdk_app")  # noqa: PTH118, PTH120 - pathlib would be slow
+if os.path.isdir(_APP):  # noqa: PTH112
+    sys.path.insert(0, _APP)
+    import lambda_src as lambda_src
+
+    sys.path.remove(_APP)
 
 
 def connect(*, profile: str | None = None, region: str | None = None, local: bool = False) -> "App":

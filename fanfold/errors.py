@@ -21,6 +21,10 @@ class NotDeployed(ExpectedError):
     """Nothing was changed."""
 
 
+class ToolsMissing(ExpectedError):
+    """Something that deploying needs is not installed."""
+
+
 class LocalAwsError(ExpectedError):
     """The local AWS did not start."""
 

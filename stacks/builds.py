@@ -1,10 +1,8 @@
-"""Folders that are built once and kept in ``.build``, each named by a hash of its sources."""
+"""Folders that are built once and kept, each named by a hash of its sources."""
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> Path:

@@ -1,10 +1,11 @@
-// Runs write_bytecode of bytecode.py by Pyodide: node bytecode.mjs FOLDER RUNS_IN VERSION
+// Runs write_bytecode of bytecode.py by Pyodide: node bytecode.mjs FOLDER RUNS_IN VERSION PYODIDE
 
 import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 
-const [folder, runsIn, version] = process.argv.slice(2);
+const [folder, runsIn, version, module] = process.argv.slice(2);
 try {
-  const pyodide = await import("pyodide");
+  const pyodide = await import(pathToFileURL(module));
   if (pyodide.version !== version) {
     throw new Error(`Pyodide ${pyodide.version} is installed, ${version} is locked`);
   }

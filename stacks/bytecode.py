@@ -3,7 +3,7 @@
 The compiler is CPython 3.13 in WebAssembly: Pyodide, pinned in package-lock.json, in the Node that the CDK
 runs in. So the same sources give the same bytes on every machine, whichever Python it has.
 
-Pyodide runs this file, too: it imports nothing but the standard library.
+Pyodide runs this file, too: at its top it imports nothing but the standard library.
 """
 
 import json
@@ -29,8 +29,11 @@ def identity() -> bytes:
 def add_bytecode(folder: Path, runs_in: str) -> None:
     """Put the bytecode of Lambda's Python beside every source in ``folder``, which will be ``runs_in`` there.
     Raises BytecodeNotWritten."""
+    from fanfold.checkout import NODE_MODULES  # noqa: PLC0415 - Pyodide does not have it
+
     # The Node that jsii uses for the CDK.
     command = [os.environ.get("JSII_NODE", "node"), str(SCRIPT), str(folder), runs_in, _locked()["version"]]
+    command += [str(NODE_MODULES / "pyodide" / "pyodide.mjs")]
     try:
         written = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -13,14 +13,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stacks.builds import ROOT, build_once
+from fanfold.checkout import BUILDS, ROOT
+from stacks.builds import build_once
 from stacks.bytecode import add_bytecode
 from stacks.bytecode import identity as identity_of_bytecode
 
 LOCK = ROOT / "lambda_src" / "requirements.txt"
 """The lock of the packages that every function needs."""
 
-BUILT = ROOT / ".build" / "layers"
+BUILT = BUILDS / "layers"
 
 RUNTIME_PYTHON = "3.13"
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}

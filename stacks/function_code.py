@@ -4,12 +4,13 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from stacks.builds import ROOT, build_once
+from fanfold.checkout import BUILDS, ROOT
+from stacks.builds import build_once
 from stacks.bytecode import add_bytecode
 from stacks.bytecode import identity as identity_of_bytecode
 
 SOURCES = ROOT / "lambda_src"
-BUILT = ROOT / ".build" / "code"
+BUILT = BUILDS / "code"
 
 ENDINGS = (".py", ".pem")
 

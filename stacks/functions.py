@@ -10,10 +10,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 from msgspec import Struct
 
+from fanfold.checkout import ROOT
 from lambda_src.fields import Function
 from lambda_src.settings import to_environment
 from stacks.assets import code_of
-from stacks.builds import ROOT
 from stacks.dependency_layer import LOCK, RUNTIME_PYTHON, build_layer, host_architecture
 from stacks.function_code import build_code
 from stacks.native_library import build_libraries

@@ -12,13 +12,14 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from stacks.builds import ROOT, build_once
+from fanfold.checkout import BUILDS, ROOT
+from stacks.builds import build_once
 from stacks.dependency_layer import MACHINES, LayerNotBuilt, pip_install
 
 LOCK = ROOT / "requirements-native.txt"
 """The compiler."""
 
-BUILT = ROOT / ".build" / "native"
+BUILT = BUILDS / "native"
 
 _GLIBC = "2.17"
 """The glibc that libraries require, older than that of any runtime."""

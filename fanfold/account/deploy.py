@@ -1,9 +1,10 @@
-"""What `make deploy` and `make destroy` run: the CDK, with the settings given to make."""
+"""What `fanfold deploy`, `fanfold destroy` and `fanfold synth` run: the CDK, with the settings given."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,20 +13,22 @@ from fanfold.account import doctor
 from fanfold.account.connection import Aws, account_of_person, explain
 from fanfold.account.deployment import find_deployment
 from fanfold.account.doctor import QUALIFIER, Finding
-from fanfold.checkout import CDK, ROOT
-from fanfold.errors import DeploymentError, ExpectedError, NotDeployed
-from fanfold.safe_text import visible
+from fanfold.checkout import APP, BUILDS, CDK, INSTALLED, ROOT, with_node
+from fanfold.errors import DeploymentError, NotDeployed
+from fanfold.tools import prepare_tools
 from lambda_src.settings import DEFAULT_JOB
 
 APPROVALS = ("never", "any-change", "broadening", "destructive")
 
 NO_TERMINAL = (
-    "Not a terminal, so nobody can approve changes: give REQUIRE_APPROVAL=never to deploy without approval."
+    "Not a terminal, so nobody can approve changes: give --require-approval=never (with make, "
+    "REQUIRE_APPROVAL=never) to do without approval."
 )
+OF_APP = (*APP, "--output", str((BUILDS if INSTALLED else ROOT) / "cdk.out"))
 
 
 class Given(NamedTuple):
-    """The variables given to make: settings, tags as ``name=value``, and which changes need approval."""
+    """Settings and tags as ``name=value``, and which changes need approval."""
 
     context: tuple[str, ...]
     tags: tuple[str, ...]
@@ -37,22 +40,19 @@ class Given(NamedTuple):
         return found[-1] if found else None
 
 
-def given(environment: Mapping[str, str], *, has_terminal: bool) -> Given:
-    """Read the variables of make. Raises NotDeployed."""
-    context = tuple(environment.get("CONTEXT", "").split())
-    tags = tuple(environment.get("TAGS", "").split())
-    approval = environment.get("REQUIRE_APPROVAL", "")
-    for name, settings in (("CONTEXT", context), ("TAGS", tags)):
-        for setting in settings:
+def given(
+    context: Sequence[str] | None, tags: Sequence[str] | None, approval: str | None, *, has_terminal: bool
+) -> Given:
+    """Check what was given to the command. Raises NotDeployed."""
+    for name, settings in (("--context", context), ("--tag", tags)):
+        for setting in settings or ():
             if not setting.partition("=")[0] or "=" not in setting:
-                raise NotDeployed(
-                    f'{name}: {setting} is not name=value; write {name}="name=value name=value".'
-                )
+                raise NotDeployed(f"{name}: {setting} is not name=value.")
     if approval and approval not in APPROVALS:
-        raise NotDeployed(f"REQUIRE_APPROVAL={approval}: choose one of {', '.join(APPROVALS)}.")
+        raise NotDeployed(f"--require-approval={approval}: choose one of {', '.join(APPROVALS)}.")
     if approval != "never" and not has_terminal:
         raise NotDeployed(NO_TERMINAL)
-    return Given(context, tags, approval)
+    return Given(tuple(context or ()), tuple(tags or ()), approval or "")
 
 
 def bootstrap_command(given: Given, qualifier: str, account: str, region: str) -> list[str]:
@@ -69,13 +69,19 @@ def bootstrap_command(given: Given, qualifier: str, account: str, region: str) -
 def deploy_command(given: Given) -> list[str]:
     """Deploys the stack."""
     approval = ["--require-approval", given.approval] if given.approval else []
-    return ["deploy", *approval, *_each("--tags", given.tags), *_each("-c", given.context)]
+    return [
+        "deploy",
+        *OF_APP,
+        *approval,
+        *_each("--tags", given.tags),
+        *_each("-c", given.context),
+    ]
 
 
 def destroy_command(given: Given) -> list[str]:
     """Removes the stack. The CDK asks once for confirmation."""
     force = ["--force"] if given.approval == "never" else []
-    return ["destroy", *force, *_each("-c", given.context)]
+    return ["destroy", *OF_APP, *force, *_each("-c", given.context)]
 
 
 def check(given: Given, aws: Aws) -> Finding:
@@ -84,7 +90,7 @@ def check(given: Given, aws: Aws) -> Finding:
     credentials, _ = doctor.check_credentials(aws)
     if credentials.state == "wrong":
         raise NotDeployed(
-            f"{credentials.text} make takes the profile and the region from AWS_PROFILE and AWS_REGION."
+            f"{credentials.text} The profile and the region come from AWS_PROFILE and AWS_REGION."
         )
     wanted = given.setting("reserved_concurrency")
     if wanted and wanted.isdecimal():
@@ -106,19 +112,23 @@ def _each(option: str, values: tuple[str, ...]) -> list[str]:
     return [word for value in values for word in (option, value)]
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
+    """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _cdk(command: list[str]) -> int:
-    return subprocess.run([*CDK, *command], cwd=ROOT, check=False).returncode
+    return subprocess.run([*CDK, *command], cwd=ROOT, env=with_node(os.environ), check=False).returncode
 
 
-def _deploy(wanted: Given) -> int:
+def deploy(wanted: Given, tell: Callable[[str], None]) -> int:
+    """Deploy, after bootstrapping if necessary, and return the CDK's exit status. Raises NotDeployed,
+    ToolsMissing, AccountError."""
+    prepare_tools(tell)
     aws = account_of_person()
     bootstrap = check(wanted, aws)
     if bootstrap.state != "ok":
-        print(visible(f"CDK bootstrap: {bootstrap.text}"), file=sys.stderr)
+        tell(f"CDK bootstrap: {bootstrap.text}")
     if bootstrap.state == "wrong":
         qualifier = wanted.setting(QUALIFIER) or doctor.qualifier_of_files()
         try:
@@ -130,17 +140,13 @@ def _deploy(wanted: Given) -> int:
     return _cdk(deploy_command(wanted))
 
 
-def main(command: str) -> int:
-    """Run ``deploy`` or ``destroy`` and return the exit status."""
-    try:
-        wanted = given(os.environ, has_terminal=_has_terminal())
-        return _deploy(wanted) if command == "deploy" else _cdk(destroy_command(wanted))
-    except ExpectedError as error:
-        print(visible(f"Error: {error}"), file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+def destroy(wanted: Given, tell: Callable[[str], None]) -> int:
+    """Remove the stack and return the CDK's exit status. Raises ToolsMissing."""
+    prepare_tools(tell)
+    return _cdk(destroy_command(wanted))
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+def synth(wanted: Given, output: Path, tell: Callable[[str], None]) -> int:
+    """Write the template to the folder ``output`` and return the CDK's exit status. Raises ToolsMissing."""
+    prepare_tools(tell)
+    return _cdk(["synth", *APP, "--quiet", "--output", str(output.absolute()), *_each("-c", wanted.context)])

@@ -12,6 +12,7 @@ from fanfold.errors import DeploymentError, StackNotFound
 from fanfold.local_aws.assembly import assembled
 from fanfold.local_aws.processes import started
 from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws
+from fanfold.safe_text import shell_word
 from lambda_src.settings import DEFAULT_JOB, Outputs, stack_name
 
 
@@ -79,11 +80,12 @@ def deploy_command(context: Mapping[str, str]) -> str:
     """The command that deploys to an account with these settings, such as the job.
 
     >>> deploy_command({"job": "top_words", "architecture": "x86_64"})
-    'make deploy CONTEXT="architecture=x86_64"'
+    'fanfold deploy -c architecture=x86_64'
     """
     settings = {name: value for name, value in context.items() if (name, value) != ("job", DEFAULT_JOB)}
-    given = " ".join(f"{name}={value}" for name, value in settings.items())
-    return f'make deploy CONTEXT="{given}"' if given else "make deploy"
+    return " ".join(
+        ["fanfold deploy", *(f"-c {shell_word(f'{name}={value}')}" for name, value in settings.items())]
+    )
 
 
 def _cdk(aws: LocalAws, folder: Path, command: str, *arguments: str) -> None:

@@ -20,10 +20,11 @@ from rich.text import Text
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws, explain
 from fanfold.account.deployment import Deployment, deploy_command, find_deployment
-from fanfold.checkout import CDK, ROOT
+from fanfold.checkout import CDK, INSTALLED, NODE_MODULES, ROOT, with_node
 from fanfold.errors import AccountError, DeploymentError, LocalStackError, StackNotFound
 from fanfold.local_aws.processes import started, temporary_folder
-from fanfold.safe_text import visible
+from fanfold.safe_text import shell_word, visible
+from fanfold.tools import INSTALL_EXTRA, missing_packages
 from lambda_src.settings import DEFAULT_JOB, NEW_ACCOUNT_MB, SETTINGS, stack_name
 
 PYTHONS = ((3, 11), (3, 15))
@@ -57,6 +58,8 @@ class Finding(NamedTuple):
     text: str
     fix: str = ""
 
+
+MAKE_AGAIN = "rm -f .installed && make .installed"
 
 STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 
@@ -106,8 +109,16 @@ def as_json(findings: Sequence[Finding]) -> list[dict[str, str | None]]:
 def of_this_machine() -> Iterator[Finding]:
     """Python, the CDK, and the installed packages."""
     yield python_version(sys.version_info[:2])
-    yield cdk_installed(Path(CDK[0]), ROOT / "package-lock.json")
-    yield packages((ROOT / "requirements-dev.txt").read_text(), _installed_version)
+    if not INSTALLED:
+        yield cdk_installed(Path(CDK[0]), ROOT / "package-lock.json")
+        yield packages((ROOT / "requirements-dev.txt").read_text(), _installed_version)
+    elif missing_packages():
+        yield Finding("CDK", "note", "not installed; deploying and the local AWS need it", INSTALL_EXTRA)
+    elif not NODE_MODULES.exists():
+        yield Finding("CDK", "ok", "not fetched yet; the first deployment fetches it")
+    else:
+        fix = f"rm -r {shell_word(str(NODE_MODULES.parent))}"
+        yield cdk_installed(Path(CDK[0]), ROOT / "package-lock.json", fix)
 
 
 def python_version(version: tuple[int, ...]) -> Finding:
@@ -120,17 +131,19 @@ def python_version(version: tuple[int, ...]) -> Finding:
     )
 
 
-def cdk_installed(cdk: Path, lock: Path) -> Finding:
+def cdk_installed(cdk: Path, lock: Path, fix: str = MAKE_AGAIN) -> Finding:
     """Whether the CDK's command line is installed in the locked version and starts: it needs node."""
     wanted = json.loads(lock.read_text())["packages"]["node_modules/aws-cdk"]["version"]
-    fix = "rm -f .installed && make .installed"
     if not cdk.exists():
         return Finding("CDK", "wrong", "not installed", fix)
-    # The node that is installed with this Python is in the same folder.
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"}
     try:
         asked = subprocess.run(
-            [str(cdk), "--version"], env=environment, capture_output=True, text=True, check=False, timeout=60
+            [str(cdk), "--version"],
+            env=with_node(os.environ),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding("CDK", "wrong", f"does not start: {error}", fix)
@@ -155,9 +168,7 @@ def packages(lock: str, installed: Callable[[str], str | None]) -> Finding:
             "Packages", "ok", f"all {len(locked)} match the lock file, boto3 {locked.get('boto3', '?')}"
         )
     more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-    return Finding(
-        "Packages", "wrong", f"{', '.join(wrong[:3])}{more}", "rm -f .installed && make .installed"
-    )
+    return Finding("Packages", "wrong", f"{', '.join(wrong[:3])}{more}", MAKE_AGAIN)
 
 
 def _installed_version(name: str) -> str | None:
@@ -305,14 +316,14 @@ def bootstrap(aws: Aws, qualifier: str) -> Finding:
     except ClientError as error:
         if error.response["Error"]["Code"] == "ParameterNotFound":
             named = "" if qualifier == DEFAULT_QUALIFIER else f" with the qualifier {qualifier}"
-            text = f"not done in {aws.session.region_name}{named}; `make deploy` does it"
-            return Finding("CDK bootstrap", "wrong", text, "make deploy")
+            text = f"not done in {aws.session.region_name}{named}; `fanfold deploy` does it"
+            return Finding("CDK bootstrap", "wrong", text, "fanfold deploy")
         return Finding("CDK bootstrap", "note", f"cannot be read: {explain(error)}")
     except BotoCoreError as error:
         return Finding("CDK bootstrap", "note", f"cannot be read: {explain(error)}")
     if version < BOOTSTRAP_VERSION:
         text = f"version {version} is older than {BOOTSTRAP_VERSION}"
-        return Finding("CDK bootstrap", "wrong", text, "make deploy")
+        return Finding("CDK bootstrap", "wrong", text, "fanfold deploy")
     return Finding("CDK bootstrap", "ok", f"version {version}")
 
 
@@ -346,7 +357,7 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
     settings = template.get("Metadata", {}).get(SETTINGS)
     if settings is None:
         text = "an older version deployed the stack and did not record its settings; deploy again with yours"
-        return Finding("Checkout", "wrong", text, fix if local else 'make deploy CONTEXT="name=value ..."')
+        return Finding("Checkout", "wrong", text, fix if local else "fanfold deploy -c name=value ...")
     context = {"job": deployment.job, **settings}
     qualifier = _qualifier(template)
     if qualifier and qualifier != DEFAULT_QUALIFIER:
@@ -354,11 +365,11 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
     fresh = synthesized(context)
     if isinstance(fresh, str):
         return Finding(
-            "Checkout", "note", f"cannot synthesize a template to compare with: {fresh}", "make synth"
+            "Checkout", "note", f"cannot synthesize a template to compare with: {fresh}", "fanfold synth"
         )
     different = differences(template, fresh)
     if not different:
-        return Finding("Checkout", "ok", "the deployed stack matches this checkout")
+        return Finding("Checkout", "ok", "the deployed stack matches this version")
     more = f", and {len(different) - 3} more" if len(different) > 3 else ""
     text = f"the deployed stack differs from this checkout: {', '.join(different[:3])}{more}"
     return Finding("Checkout", "wrong", text, fix if local else deploy_command(context))
@@ -367,10 +378,8 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
 def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
     """The template that this checkout makes with ``context``, or the reason why it cannot."""
     environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
+        **with_node(os.environ),
         "CDK_CONTEXT_JSON": json.dumps({**_app_context(), **context}),
-        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
     }
     with temporary_folder() as folder:
         log, command = folder / "log", [sys.executable, str(ROOT / "app.py")]

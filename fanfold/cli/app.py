@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fanfold.cli import clean, doctor, estimate, jobs, local, report, run, runs
+from fanfold.cli import clean, deploy, doctor, estimate, jobs, local, report, run, runs
 from fanfold.cli.session import complain
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -87,6 +87,9 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
             "fanfold report 20261125T101500Z-0a1b2c3d --output report.html",
         ],
     ),
+    (deploy.deploy, ["fanfold deploy", "fanfold deploy -c job=access_log -c dashboard=true"]),
+    (deploy.destroy, ["fanfold destroy", "fanfold destroy -c job=access_log"]),
+    (deploy.synth, ["fanfold synth", "fanfold synth -c hardened=true --output review"]),
     (doctor.doctor, ["fanfold doctor", "fanfold doctor --job access_log --region eu-west-1"]),
     (local.demo, ["fanfold demo", "fanfold demo --job access_log --file logs/2026/11"]),
 ]

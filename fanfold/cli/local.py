@@ -28,8 +28,10 @@ CORPUS_BYTES = 100_000_000
 def up(job: Job = DEFAULT_JOB) -> None:
     """Start a local AWS that stays up, and deploy the stack into it. Later calls do only what has changed."""
     from fanfold.local_aws.state import up as start
+    from fanfold.tools import prepare_tools
 
     console = open_console()
+    prepare_tools(complain)
     stack = start(job, lambda text: console.print(visible(text)))
     if stack.was_saved:
         _give_up_runs()
@@ -123,10 +125,12 @@ def demo(
     from fanfold.demo import demo as demonstration
     from fanfold.jobs import client_job
     from fanfold.runs.source import local
+    from fanfold.tools import prepare_tools
 
     source = local(file) if file else None
     if source:
         client_job(job).check(source)
+    prepare_tools(complain)
     demonstration.demo(
         open_stages(into),
         job,

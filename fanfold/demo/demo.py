@@ -10,7 +10,7 @@ from rich.text import Text
 
 from fanfold.account.connection import account_of
 from fanfold.account.deployment import deploy_locally
-from fanfold.checkout import ROOT
+from fanfold.checkout import BUILDS
 from fanfold.cli.in_background import in_background
 from fanfold.cli.live import shown
 from fanfold.cli.output import Output
@@ -46,7 +46,7 @@ def demo(
             f"There is no generated input for the job {job}: name a file or a folder (`make run`: FILE=path)."
         )
     run_id = new_run_id()
-    with run_folder(ROOT / ".build" / "runs", run_id) as folder:
+    with run_folder(BUILDS / "runs", run_id) as folder:
         sample = None
         with ExitStack() as stack:
             generated = None

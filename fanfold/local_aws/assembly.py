@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from fanfold.checkout import CDK, ROOT
+from fanfold.checkout import APP, BUILDS, CDK, ROOT
 from fanfold.local_aws.processes import remove_folder, started, temporary_folder
 
-ASSEMBLIES = ROOT / ".build" / "assemblies"
+ASSEMBLIES = BUILDS / "assemblies"
 
 KEPT = 3
 """Number of assemblies that are kept for each job. Older ones are no longer deployed."""
@@ -66,6 +66,7 @@ def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterato
             [
                 *CDK,
                 "synth",
+                *APP,
                 "--quiet",
                 "--output",
                 str(writing / "cdk.out"),

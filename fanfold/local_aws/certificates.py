@@ -3,8 +3,6 @@
 import datetime as dt
 from pathlib import Path
 
-import trustme
-
 AUTHORITY = "authority.pem"
 
 VALID = dt.timedelta(days=800)
@@ -17,6 +15,8 @@ class Certificates:
     ``folder``. The authority's own key is never written, so it signs nothing else."""
 
     def __init__(self, folder: Path) -> None:
+        import trustme  # noqa: PLC0415 - installed only with the extra `deploy`
+
         self.authority, self.certificate, self.key = (
             folder / name for name in (AUTHORITY, "server.pem", "server.key")
         )

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from fanfold.checkout import ROOT
+from fanfold.checkout import ROOT, with_node
 from fanfold.errors import LocalAwsError
 from fanfold.local_aws.certificates import AUTHORITY, Certificates
 from fanfold.local_aws.processes import Group, started, temporary_folder
@@ -129,7 +129,7 @@ def client_environment(access: Access, private: Path) -> dict[str, str]:
     }
     authority = str(private / AUTHORITY)
     return {
-        **inherited,
+        **with_node(inherited),
         "AWS_ENDPOINT_URL": access.endpoint,
         "AWS_ACCESS_KEY_ID": access.access_key_id,
         "AWS_SECRET_ACCESS_KEY": access.secret_access_key,

@@ -1,8 +1,8 @@
 """A local AWS that keeps running, with stacks deployed in it: ``up`` starts it, later commands find it,
 ``down`` ends it.
 
-There is one for each checkout, in one private folder. The server holds a lock there while it lives, so it
-cannot be mistaken for another process, or for another server on its port.
+There is one for each clone and one for an installed package, in a private folder. The server holds a lock
+there while it lives, so it cannot be mistaken for another process, or for another server on its port.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ import msgspec
 
 from fanfold.account.connection import Stopped
 from fanfold.account.deployment import Deployment, deploy_locally
-from fanfold.checkout import ROOT
+from fanfold.checkout import BUILDS
 from fanfold.errors import LocalStackError
 from fanfold.local_aws.assembly import identity
 from fanfold.local_aws.processes import end_group
@@ -26,7 +26,7 @@ from fanfold.local_aws.server import Access, LocalAws, client_environment, servi
 from fanfold.signals import SIGNALS
 from lambda_src.settings import stack_name
 
-STATE = ROOT / ".build" / "local-aws"
+STATE = BUILDS / "local-aws"
 
 STOP_TIMEOUT_S = 60.0
 """Seconds for the server to save its data."""

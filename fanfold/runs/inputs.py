@@ -23,7 +23,7 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
         raise RunError(
             f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}. "
             "Name a local file to upload it, or deploy again to read from that bucket: "
-            f'make deploy CONTEXT="job={deployment.job} source_bucket={source.bucket}"'
+            f"fanfold deploy -c job={deployment.job} -c source_bucket={source.bucket}"
         )
     name = source.key if isinstance(source, Object) else source.prefix
     if source.bucket == deployment.bucket and not name.startswith(INPUT_PREFIX):

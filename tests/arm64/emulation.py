@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from stacks.builds import ROOT
+from fanfold.checkout import ROOT
 from stacks.dependency_layer import RUNTIME_PYTHON
 
 BUILT = ROOT / ".build" / "emulated"

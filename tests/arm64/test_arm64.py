@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from fanfold.account.connection import Aws, account_of
+from fanfold.checkout import ROOT
 from fanfold.jobs import client_job
 from fanfold.local_aws.server import LocalAws
 from lambda_src import job
@@ -42,7 +43,6 @@ from lambda_src.wire.requests import (
     RunContext,
 )
 from lambda_src.wire.source import Source
-from stacks.builds import ROOT
 from stacks.dependency_layer import RUNTIME_PYTHON
 from tests.arm64.conftest import INVOKE, URL_SUFFIX, Machine, Report
 

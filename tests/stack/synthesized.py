@@ -10,8 +10,8 @@ from typing import Any
 import aws_cdk
 import pytest
 
+from fanfold.checkout import ROOT
 from lambda_src.settings import DEFAULT_JOB, stack_name
-from stacks.builds import ROOT
 
 Properties = dict[str, Any]
 

@@ -8,6 +8,7 @@ import pytest
 from aws_cdk.assertions import Template
 from msgspec import Struct
 
+from fanfold.checkout import ROOT
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,
@@ -22,7 +23,6 @@ from lambda_src.settings import (
     from_environment,
     to_environment,
 )
-from stacks.builds import ROOT
 
 from .conftest import Synthesize
 from .synthesized import FUNCTIONS, Synthesized

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fanfold.checkout import ROOT
 from stacks import native_library
-from stacks.builds import ROOT
 from stacks.dependency_layer import LayerNotBuilt
 from stacks.native_library import build_libraries, library_name, sources_of_job
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
+from fanfold.checkout import ROOT
 from stacks import native_library
-from stacks.builds import ROOT
 
 from .synthesized import CDK_CONTEXT, Synthesized
 

@@ -1,4 +1,4 @@
-"""What `make deploy` asks of the CDK: no bootstrap without need, and nothing that waits for a terminal."""
+"""What `fanfold deploy` asks of the CDK: no bootstrap without need, and nothing that waits for a terminal."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from botocore.exceptions import NoCredentialsError
 
 from fanfold.account import deploy, doctor
 from fanfold.account.connection import Aws
-from fanfold.account.deploy import NO_TERMINAL, given
+from fanfold.account.deploy import NO_TERMINAL, OF_APP
 from fanfold.account.doctor import QUALIFIER
-from fanfold.errors import NotDeployed
+from fanfold.cli.app import main
 
 from .test_account_doctor import Service, refused
 
@@ -31,15 +31,13 @@ def ran(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list
 
     monkeypatch.setattr(deploy, "_cdk", cdk)
     monkeypatch.setattr(doctor, "qualifier_of_files", lambda: doctor.DEFAULT_QUALIFIER)
-    for name in ("CONTEXT", "TAGS", "REQUIRE_APPROVAL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(deploy, "_has_terminal", lambda: True)
+    monkeypatch.setattr(deploy, "has_terminal", lambda: True)
     return commands
 
 
 def test_an_account_that_is_bootstrapped_is_not_bootstrapped_again(ran: list[list[str]]) -> None:
-    assert deploy.main("deploy") == 0
-    assert ran == [["deploy"]]
+    assert main(["deploy"]) == 0
+    assert ran == [["deploy", *OF_APP]]
 
 
 @pytest.mark.parametrize("ran", [{"get_parameter": refused("AccessDenied", 403)}], indirect=True)
@@ -47,8 +45,8 @@ def test_nor_one_of_which_that_cannot_be_read(
     ran: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Who may deploy may not need to read that parameter, and mostly may not bootstrap."""
-    assert deploy.main("deploy") == 0
-    assert ran == [["deploy"]]
+    assert main(["deploy"]) == 0
+    assert ran == [["deploy", *OF_APP]]
     assert capsys.readouterr().err.startswith("CDK bootstrap: cannot be read: ")
 
 
@@ -58,17 +56,16 @@ def test_nor_one_of_which_that_cannot_be_read(
     indirect=True,
 )
 def test_one_that_is_not_is(ran: list[list[str]]) -> None:
-    assert deploy.main("deploy") == 0
-    assert ran == [["bootstrap", "aws://111122223333/eu-west-1"], ["deploy"]]
+    assert main(["deploy"]) == 0
+    assert ran == [["bootstrap", "aws://111122223333/eu-west-1"], ["deploy", *OF_APP]]
 
 
 @pytest.mark.parametrize("ran", [{"get_parameter": refused("ParameterNotFound")}], indirect=True)
-def test_what_is_given_is_passed_on(ran: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CONTEXT", f"job=access_log  permissions_boundary=Limits {QUALIFIER}=team")
-    monkeypatch.setenv("TAGS", "owner=me cost-center=7=a")
-    monkeypatch.setenv("REQUIRE_APPROVAL", "any-change")
+def test_what_is_given_is_passed_on(ran: list[list[str]]) -> None:
+    context = ["-c", "job=access_log", "-c", "permissions_boundary=Limits", "-c", f"{QUALIFIER}=team"]
     tags = ["--tags", "owner=me", "--tags", "cost-center=7=a"]
-    assert deploy.main("deploy") == 0
+    told = ["--tag", "owner=me", "--tag", "cost-center=7=a", "--require-approval=any-change"]
+    assert main(["deploy", *context, *told]) == 0
     assert ran == [
         [
             *("bootstrap", "aws://111122223333/eu-west-1", "--qualifier", "team"),
@@ -76,24 +73,22 @@ def test_what_is_given_is_passed_on(ran: list[list[str]], monkeypatch: pytest.Mo
             *("--apply-permissions-boundary-to-all-roles", *tags),
         ],
         [
-            *("deploy", "--require-approval", "any-change", *tags, "-c", "job=access_log"),
-            *("-c", "permissions_boundary=Limits", "-c", f"{QUALIFIER}=team"),
+            *("deploy", *OF_APP, "--require-approval", "any-change", *tags, *context),
         ],
     ]
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-@pytest.mark.parametrize("approval", ["", "broadening"])
+@pytest.mark.parametrize("approval", [[], ["--require-approval=broadening"]])
 def test_without_a_terminal_one_sentence_says_what_to_give(
     ran: list[list[str]],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     command: str,
-    approval: str,
+    approval: list[str],
 ) -> None:
-    monkeypatch.setattr(deploy, "_has_terminal", lambda: False)
-    monkeypatch.setenv("REQUIRE_APPROVAL", approval)
-    assert deploy.main(command) == 1
+    monkeypatch.setattr(deploy, "has_terminal", lambda: False)
+    assert main([command, *approval]) == 1
     assert ran == []
     assert capsys.readouterr().err == f"Error: {NO_TERMINAL}\n"
 
@@ -104,35 +99,35 @@ def test_without_a_terminal_one_sentence_says_what_to_give(
 def test_without_a_terminal_nobody_is_asked_if_that_is_given(
     ran: list[list[str]], monkeypatch: pytest.MonkeyPatch, command: str, arguments: list[str]
 ) -> None:
-    monkeypatch.setattr(deploy, "_has_terminal", lambda: False)
-    monkeypatch.setenv("REQUIRE_APPROVAL", "never")
-    monkeypatch.setenv("CONTEXT", "job=access_log")
-    assert deploy.main(command) == 0
-    assert ran == [[command, *arguments, "-c", "job=access_log"]]
+    monkeypatch.setattr(deploy, "has_terminal", lambda: False)
+    assert main([command, "--require-approval=never", "-c", "job=access_log"]) == 0
+    assert ran == [[command, *OF_APP, *arguments, "-c", "job=access_log"]]
 
 
 @pytest.mark.parametrize(
-    ("variables", "sentence"),
+    ("option", "sentence"),
     [
-        ({"CONTEXT": "job"}, 'CONTEXT: job is not name=value; write CONTEXT="name=value name=value".'),
-        ({"TAGS": "=x"}, 'TAGS: =x is not name=value; write TAGS="name=value name=value".'),
+        ("--context=job", "--context: job is not name=value."),
+        ("--tag==x", "--tag: =x is not name=value."),
         (
-            {"REQUIRE_APPROVAL": "no"},
-            "REQUIRE_APPROVAL=no: choose one of never, any-change, broadening, destructive.",
+            "--require-approval=no",
+            "--require-approval=no: choose one of never, any-change, broadening, destructive.",
         ),
     ],
 )
-def test_what_cannot_be_meant_is_refused(variables: dict[str, str], sentence: str) -> None:
-    with pytest.raises(NotDeployed) as refusal:
-        given(variables, has_terminal=True)
-    assert str(refusal.value) == sentence
+def test_what_cannot_be_meant_is_refused(
+    ran: list[list[str]], capsys: pytest.CaptureFixture[str], option: str, sentence: str
+) -> None:
+    assert main(["deploy", option]) == 1
+    assert ran == []
+    assert capsys.readouterr().err == f"Error: {sentence}\n"
 
 
 @pytest.mark.parametrize("ran", [{"get_caller_identity": NoCredentialsError()}], indirect=True)
 def test_credentials_that_do_not_work_are_told_before_anything_is_done(
     ran: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert deploy.main("deploy") == 1
+    assert main(["deploy"]) == 1
     assert ran == []
     assert capsys.readouterr().err.startswith("Error: There are no AWS credentials: ")
 
@@ -151,8 +146,7 @@ def test_more_than_the_account_can_reserve_is_refused(
     status: int,
 ) -> None:
     monkeypatch.setattr(deploy, "_reserved_now", lambda *_: 0)
-    monkeypatch.setenv("CONTEXT", f"reserved_concurrency={wanted}")
-    assert deploy.main("deploy") == status
+    assert main(["deploy", "-c", f"reserved_concurrency={wanted}"]) == status
     assert len(ran) == (0 if status else 1)
     told = capsys.readouterr().err
     assert ("would leave 99: choose at most 40, or ask AWS for a larger quota.\n" in told) == bool(status)

@@ -53,5 +53,5 @@ def test_every_output_is_found_under_its_name() -> None:
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_a_stack_without_an_output_is_to_be_deployed_again(name: str) -> None:
     fewer = {other: value for other, value in OUTPUTS.items() if other != name}
-    with pytest.raises(DeploymentError, match=f"lacks an output .*`{name}`.* again with `make deploy"):
+    with pytest.raises(DeploymentError, match=f"lacks an output .*`{name}`.* again with `fanfold deploy"):
         find_deployment(Aws(Session(fewer)), "top_words")

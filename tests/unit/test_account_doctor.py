@@ -179,7 +179,7 @@ def test_the_bootstrap_is_looked_for_under_its_qualifier() -> None:
         aws = Aws(Bootstrapped(**answers, get_template=answer))
         *_, found = doctor.of_account(Account(aws), "top_words")
     assert asked == ["/cdk-bootstrap/team/version", "/cdk-bootstrap/hnb659fds/version"]
-    assert found.text == "not done in eu-west-1; `make deploy` does it"
+    assert found.text == "not done in eu-west-1; `fanfold deploy` does it"
 
 
 def test_the_qualifier_is_that_of_the_cdk_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_a_stack_that_is_not_deployed_is_told_with_the_command() -> None:
         "Stack",
         "wrong",
         "Fanfold-access-log is not deployed in eu-west-1",
-        'make deploy CONTEXT="job=access_log"',
+        "fanfold deploy -c job=access_log",
     )
 
 
@@ -245,7 +245,7 @@ def test_a_stack_of_an_older_version_is_told(monkeypatch: pytest.MonkeyPatch) ->
     """Deployed without its settings, it would lose its source bucket."""
     monkeypatch.setattr(doctor, "synthesized", lambda _: pytest.fail("with which settings?"))
     found = doctor.drift({"Resources": {}}, deployment(), local=False)
-    assert (found.state, found.fix) == ("wrong", 'make deploy CONTEXT="name=value ..."')
+    assert (found.state, found.fix) == ("wrong", "fanfold deploy -c name=value ...")
 
 
 def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +261,7 @@ def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.Mon
     found = [doctor.drift(TEMPLATE, deployment(), local=False) for _ in range(3)]
     assert [finding.state for finding in found] == ["ok", "wrong", "note"]
     assert found[1].text.endswith(": ParseBlock")
-    assert found[1].fix == 'make deploy CONTEXT="architecture=x86_64"'
+    assert found[1].fix == "fanfold deploy -c architecture=x86_64"
     assert asked[0] == {"job": "top_words", "architecture": "x86_64"}
 
 

@@ -83,8 +83,9 @@ def test_each_setting_of_the_context_is_one_argument(folder: Path, how: str) -> 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])
 @pytest.mark.parametrize("target", ["deploy", "destroy"])
-def test_a_deployment_is_given_all_as_it_is(folder: Path, target: str, how: str) -> None:
-    told = {name: HOSTILE + name for name in ("CONTEXT", "TAGS", "REQUIRE_APPROVAL")}
-    recorder = folder / ".venv" / "bin" / "python"
-    recorder.write_text(RECORDER.replace('"$@"', '"$@" "$CONTEXT" "$TAGS" "$REQUIRE_APPROVAL"'))
-    assert make(folder, target, told, how) == ["-m", "fanfold.account.deploy", target, *told.values()]
+def test_a_deployment_is_given_each_setting_as_one_argument(folder: Path, target: str, how: str) -> None:
+    settings = ["a=1", "b=$(touch${IFS}m)", "c=`touch${IFS}m`", "d=it's;touch", "e=*", '"f', 'g"']
+    told = {"CONTEXT": "  ".join(settings), "TAGS": "x=* y=$(touch${IFS}m)", "REQUIRE_APPROVAL": HOSTILE}
+    context = [word for setting in settings for word in ("-c", setting)]
+    tags = ["--tag", "x=*", "--tag", "y=$(touch${IFS}m)"] if target == "deploy" else []
+    assert make(folder, target, told, how) == [target, f"--require-approval={HOSTILE}", *context, *tags]

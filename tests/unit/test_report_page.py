@@ -9,7 +9,6 @@ import re
 import shlex
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fanfold.report.page
-from fanfold.errors import ReportError
 from fanfold.format import dollars_in_report, share_text, time_in_report
 from fanfold.jobs import _any_job, access_log, client_job
 from fanfold.report.figures import Rankings, Stack, Table
@@ -193,16 +191,6 @@ def test_the_library_comes_with_its_licence() -> None:
     assert "leeoniya/uPlot" in text
     assert "The MIT License (MIT)" in text
     assert "Copyright (c) 2022 Leon Sorokin" in text
-
-
-def test_a_missing_library_is_named_with_the_command_that_gets_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fanfold.report.page, "UPLOT", tmp_path / "node_modules" / "uplot")
-    with pytest.raises(ReportError) as caught:
-        drawn(RUN)
-    assert str(tmp_path / "node_modules" / "uplot" / "dist" / "uPlot.min.css") in str(caught.value)
-    assert f"npm ci in {tmp_path}" in str(caught.value)
 
 
 # ---- size

@@ -14,8 +14,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from fanfold.checkout import ROOT
-from fanfold.errors import ReportError
 from fanfold.format import (
     date_text,
     dollars_in_report,
@@ -41,8 +39,8 @@ from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import Manifest, PartReport
 
 HERE = Path(__file__).parent
-UPLOT = ROOT / "node_modules" / "uplot"
-"""The library that draws the charts: https://github.com/leeoniya/uPlot, pinned in package-lock.json."""
+UPLOT = HERE / "uplot"
+"""The library that draws the charts, version 1.6.32: https://github.com/leeoniya/uPlot"""
 
 SCRIPT_FILES = (
     "elements",
@@ -80,8 +78,7 @@ def page(
     A run whose status is RUNNING has died. ``summary`` is what ``summarize`` returned, ``parts`` are the
     reports of its reducers and ``manifest`` those of its blocks: with both, the report recomputes the proof.
     ``trace`` and ``manifest`` are None if the bucket no longer has them; ``trace_error`` says why a trace
-    cannot be read. ``version`` is Fanfold's, ``options`` select the account on the command line. Raises
-    ReportError if the library that draws the charts is missing.
+    cannot be read. ``version`` is Fanfold's, ``options`` select the account on the command line.
     """
     the_job = load(job)
     result = client_job(job).draw(summary) if parts and record.status == "SUCCEEDED" else None
@@ -89,8 +86,8 @@ def page(
         time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
     except (ValueError, ArithmeticError) as error:  # times that are out of range
         time, trace_error = None, f"it is damaged: {error}."
-    style = Markup(_library("dist/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
-    script = Markup(_library("dist/uPlot.iife.min.js") + "\n" + _script())  # noqa: S704 - as above
+    style = Markup(_own("uplot/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
+    script = Markup(_own("uplot/uPlot.iife.min.js") + "\n" + _script())  # noqa: S704 - as above
     return _ENVIRONMENT.get_template("page.html").render(
         style=style,
         script=script,
@@ -112,7 +109,7 @@ def page(
         stack=stack_name(job),
         version=version,
         failures=record.failures[:MOST_FAILURES],
-        licence=_library("LICENSE"),
+        licence=_own("uplot/LICENSE"),
     )
 
 
@@ -163,16 +160,6 @@ def _policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _library(path: str) -> str:
-    try:
-        return (UPLOT / path).read_text()
-    except FileNotFoundError:
-        raise ReportError(
-            f"{UPLOT / path} is missing, which draws the charts of a report: get it by running "
-            f"npm ci in {UPLOT.parents[1]}."
-        ) from None
 
 
 def _script() -> str:
