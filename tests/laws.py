@@ -336,7 +336,7 @@ def _check_form(job: Job) -> None:
     if not job.rules or not job.part:
         raise LawBroken("rules and part have names.")
     if not job.parts or len({part.lstrip("0") or "0" for part in job.parts}) < len(job.parts):
-        raise LawBroken("Parts have labels, each its own, zeros in front apart.")
+        raise LawBroken("Each part needs a label of its own; leading zeros do not count as a difference.")
     if not all(1 <= len(part) <= 64 for part in job.parts):
         raise LawBroken("The label of a part has 1 to 64 characters.")
     _, components = msgspec.json.schema_components([job.options])

@@ -111,12 +111,13 @@ def _time_left(moment: Moment) -> list[str]:
 def as_line(moment: Moment) -> str:
     """The moment as one line of text."""
     record, parts_done, parts = moment.progress
-    done = (
-        f"{record.blocks_done:,}/{record.blocks:,} blocks"
-        if record.stage == "parse"
-        else f"{parts_done}/{parts} parts"
-    )
-    return ", ".join([f"{_clock(moment.elapsed_s)} {DOING[record.stage]}: {done}", *facts(moment)])
+    if record.stage != "parse":
+        doing = f"{DOING[record.stage]}: {parts_done}/{parts} parts"
+    elif record.blocks:
+        doing = f"{DOING[record.stage]}: {record.blocks_done:,}/{record.blocks:,} blocks"
+    else:
+        doing = "Reading the beginning of the input"
+    return ", ".join([f"{_clock(moment.elapsed_s)} {doing}", *facts(moment)])
 
 
 def as_picture(moment: Moment, width: int) -> RenderableType:

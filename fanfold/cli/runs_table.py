@@ -20,7 +20,8 @@ OPTIONS = "Options"
 """The last column, if a run has any: most jobs have none."""
 
 GIVE_WAY = (OPTIONS, "Began", "Job", "Size", "Seconds", "Dollars")
-"""Columns that a narrow terminal leaves out, in this order. Run ids are never cut: people copy them."""
+"""Columns that a narrow terminal leaves out, in this order, but the job last where there are several. Run ids
+are never cut: people copy them."""
 
 SHORTEST_INPUT = 16
 """Smallest width of the input: a shorter text could not be recognised."""
@@ -41,7 +42,8 @@ def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.
     rows = [dict(zip(headings, _cells(run, local_time, "-"), strict=False)) for run in runs]
     widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) for heading in headings}
     input_width = widths.pop("Input")
-    for heading in GIVE_WAY:
+    has_one_job = len({run.deployment.job for run in runs}) == 1
+    for heading in GIVE_WAY if has_one_job else sorted(GIVE_WAY, key="Job".__eq__):
         if sum(widths.values()) + len(widths) + min(input_width, SHORTEST_INPUT) > console.width:
             widths.pop(heading, None)
     room = max(1, console.width - sum(widths.values()) - len(widths))

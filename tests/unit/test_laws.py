@@ -183,8 +183,8 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
     ("job", "law"),
     [
         (replace(HONEST, rules=""), "rules and part have names"),
-        (replace(HONEST, parts=["odd", "odd"]), "Parts have labels, each its own"),
-        (replace(HONEST, parts=["1", "01"]), "Parts have labels, each its own"),
+        (replace(HONEST, parts=["odd", "odd"]), "Each part needs a label of its own"),
+        (replace(HONEST, parts=["1", "01"]), "Each part needs a label of its own"),
         (replace(HONEST, parts=["even", "o" * 65]), "1 to 64 characters"),
         (replace(HONEST, finish=takes_a_name), "A result's names are its own: parity is in every log line"),
         (replace(HONEST, summarize=lambda *_: {"blocks": 1}), "An answer's names are its own: blocks is one"),
