@@ -73,5 +73,9 @@ class CorpusError(ExpectedError):
     """The input could not be generated."""
 
 
+class JobNotUsable(ExpectedError):
+    """There is no such job, or its code has a mistake."""
+
+
 class Detached(Exception):
     """The person stopped watching a run, which continues. The text says how to watch it again."""

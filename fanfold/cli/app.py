@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fanfold.cli import clean, deploy, doctor, estimate, jobs, local, report, run, runs
+from fanfold.cli import clean, deploy, doctor, estimate, jobs, local, report, run, runs, try_job
 from fanfold.cli.session import complain
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -52,6 +52,14 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
         ],
     ),
     (jobs.jobs, ["fanfold jobs", "fanfold jobs access_log"]),
+    (
+        try_job.try_,
+        [
+            "fanfold try top_words enwiki.xml",
+            "fanfold try access_log logs/2026 --json | jq .requests",
+            "fanfold try ./my_job.py words.txt --profile",
+        ],
+    ),
     (runs.watch, ["fanfold watch 20261125T101500Z-0a1b2c3d"]),
     (runs.runs, ["fanfold runs", "fanfold runs --status failed --json | jq .[].run_id"]),
     (
@@ -96,7 +104,7 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
 
 for command, examples in COMMANDS:
     lines = "\n".join(f"  {line}" for line in examples)
-    app.command(command.__name__, epilog=f"\b\nExample:\n{lines}")(command)
+    app.command(command.__name__.removesuffix("_"), epilog=f"\b\nExample:\n{lines}")(command)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,7 +22,7 @@ from fanfold.format import counted, dollars_text, options_text, singular, time_t
 from fanfold.jobs import client_job
 from fanfold.runs.result import as_json
 from fanfold.safe_text import visible
-from lambda_src.job import load
+from lambda_src.job import Job, load
 from lambda_src.wire.record import RunRecord, RunWarning
 
 STANDARD_OUTPUT = Path("-")
@@ -171,10 +171,17 @@ def _is_standard_output(path: Path) -> bool:
         return False
 
 
-def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
-    """Print the result as a table, and the duration of each stage."""
+def show(
+    console: Console,
+    job: str,
+    summary: Mapping[str, Any],
+    seconds: Mapping[str, float],
+    loaded: Job | None = None,
+) -> None:
+    """Print the result as a table, and the duration of each stage. ``loaded`` is a job that is not one of
+    Fanfold."""
     client_job(job).show(console, summary)
-    unit = singular(load(job).unit)
+    unit = singular((loaded or load(job)).unit)
     console.print(
         f"{counted(summary['bytes'], 'byte')} in {counted(summary['blocks'], 'block')} of "
         f"at most {counted(summary['block_bytes'], unit)} ({summary['block_bytes_because']})"

@@ -9,9 +9,9 @@ from obstore.store import S3Store
 from lambda_src.aws.s3 import check_key, obstore_sends, translated
 from lambda_src.errors import AccessDenied, FanfoldError, SourceNotFound, Transient
 from lambda_src.input.addresses import Addresses, Listing, Placed
-from lambda_src.input.formats import Readable, detect_format, no_end
+from lambda_src.input.formats import Readable, no_end
 from lambda_src.input.objects import ObjectsInput
-from lambda_src.input.ownership import check_beginning
+from lambda_src.input.ownership import PIN_BYTES, format_of
 from lambda_src.telemetry import meter
 from lambda_src.wire.source import Source, name_of
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 256 << 10
 """What arrives is handed on in chunks of this much, so that counting finds it in the processor's cache."""
-
-PIN_BYTES = 16 << 10
-"""Size of the first read of an object: enough to start unpacking gzip and xz."""
 
 
 def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> tuple[Source, Listing]:
@@ -59,11 +56,8 @@ def pin(objects: S3Store, bucket: str, key: str, version: str | None = None) -> 
         # The bucket's owner does not allow reads by version, so only the ETag identifies it.
         found = None
         first_bytes = stored.read(*first)
-    compression = detect_format(stored, first_bytes)
-    # Other formats are checked by the block that reads them.
-    if compression in ("gzip", "xz") or (compression != "plain" and size <= PIN_BYTES):
-        check_beginning(stored, compression, first_bytes)
-    return Source(bucket, key, etag, size, version_id=found), Listing([one._replace(format=compression)])
+    placed = one._replace(format=format_of(stored, first_bytes))
+    return Source(bucket, key, etag, size, version_id=found), Listing([placed])
 
 
 def input_of(

@@ -22,6 +22,7 @@ from lambda_src.input.compression import WINDOW_BYTES as HEAD_BYTES
 from lambda_src.input.formats import (
     LOOK_BYTES,
     Compression,
+    Format,
     Readable,
     check_unpacked,
     detect_format,
@@ -47,6 +48,9 @@ MOST_BAD = 2000
 
 LOOK_S = 60.0
 """Seconds left below which a block stops looking for bad objects: a good one would seem to take too long."""
+
+PIN_BYTES = 16 << 10
+"""Size of the first read of an object: enough to start unpacking gzip and xz."""
 
 FALSE_BEGINNINGS = 3
 """Number of false beginnings of bzip2 streams in a row that are tolerated."""
@@ -256,7 +260,17 @@ def _checked(texts: Iterator[bytes], name: str, compression: Compression) -> Ite
     yield from texts
 
 
-def check_beginning(source: Readable, compression: Compression, head: bytes) -> None:
+def format_of(stored: Readable, head: bytes) -> Format:
+    """The format of an object, whose first ``PIN_BYTES`` are ``head``; where those tell, also whether it
+    unpacks to text. Raises SourceNotText, ArchiveDamaged, ArchiveTooLarge."""
+    found = detect_format(stored, head)
+    # Other formats are checked by the block that reads them.
+    if found in ("gzip", "xz") or (found != "plain" and stored.bytes <= PIN_BYTES):
+        _check_beginning(stored, found, head)
+    return found
+
+
+def _check_beginning(source: Readable, compression: Compression, head: bytes) -> None:
     """Look at the beginning of the text of a compressed object, whose first bytes are ``head``. Raises
     SourceNotText, ArchiveDamaged, ArchiveTooLarge."""
     next(_checked(Archive(source, compression, 0, head).rest(), source.name, compression))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from obstore.store import S3Store
 
+from fanfold.testing.texts import ANY_BYTES
 from lambda_src.aws import source
 from lambda_src.aws.listing import open_client, pin_prefix
 from lambda_src.errors import BlobDamaged
@@ -33,7 +34,6 @@ from tests import oracle
 from tests.archives import zipped
 from tests.contexts import sent_context
 from tests.integration.conftest import BUCKET
-from tests.texts import ANY_BYTES
 
 SENT = sent_context(JOB)
 

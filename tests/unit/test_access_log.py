@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fanfold.testing import Objects, run_job
 from lambda_src import job
 from lambda_src.counts import c_counts
 from lambda_src.counts.library import find_library
@@ -25,7 +26,6 @@ from lambda_src.jobs.access_log.scan import HOURS, LIBRARY, MALFORMED, Scanner
 from stacks.native_library import library_name, sources_of_job
 from tests import access_log_oracle as oracle
 from tests.contexts import context_for, finish_part, observed_by_part
-from tests.laws import Objects, run_job
 
 LONGEST_LINE_BYTES = 8 << 20
 COMBINED = b'1.2.3.4 - bob [22/Nov/2026:23:59:59 +0530] "GET /a?b=c HTTP/1.1" 200 12 "-" "curl/8"'

@@ -52,7 +52,19 @@ LIBRARIES = {
 }
 """What a room may import besides: it costs time in cold starts."""
 
-CLIENT_MAY_IMPORT = {"aws", "errors", "fields", "input", "job", "jobs", "map_reduce", "run", "settings"} | {
+CLIENT_MAY_IMPORT = {
+    "aws",
+    "drivers",
+    "errors",
+    "fields",
+    "input",
+    "job",
+    "jobs",
+    "map_reduce",
+    "run",
+    "settings",
+} | {
+    "drivers",
     "figures",
     "outcomes",
     "store",
@@ -159,7 +171,7 @@ def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
     assert rooms(page, "fanfold") <= {"checkout", "errors", "format", "jobs", "report", "safe_text"}
 
 
-@pytest.mark.parametrize("name", ["local_aws", "report", "runs"])
+@pytest.mark.parametrize("name", ["here", "local_aws", "report", "runs"])
 def test_only_commands_print(name: str) -> None:
     """Whatever is below them returns values and raises errors."""
     paths = modules("fanfold", name)

@@ -21,6 +21,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fanfold.demo.table import write_table
+from fanfold.testing import Objects, run_job
+from fanfold.testing.texts import ANY_BYTES
 from lambda_src.errors import SourceTooLarge, TableUnusable
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Input, Owned, Part, Span
@@ -29,8 +31,6 @@ from lambda_src.jobs.column_permutations import table as table_module
 from lambda_src.jobs.column_permutations.ranks import Choice, choices, unrank
 from lambda_src.jobs.column_permutations.table import Table, read_table
 from tests.contexts import context_for
-from tests.laws import Objects, run_job
-from tests.texts import ANY_BYTES
 
 Columns = dict[str, Sequence[float]]
 Figures = dict[tuple[str, tuple[str, ...]], float | None]

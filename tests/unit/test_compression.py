@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fanfold.testing.texts import ANY_BYTES
 from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge, SourceNotText
 from lambda_src.input import compression as compressed
 from lambda_src.input.compression import FLOOR_BYTES, RESERVE_S, WINDOW_BYTES, Archive
 from lambda_src.input.formats import LOOK_BYTES, Readable, detect_format
 from tests.archives import ENOUGH_BYTES
-from tests.texts import ANY_BYTES
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda text: gzip.compress(text, mtime=0),

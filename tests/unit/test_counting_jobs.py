@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks.one_billion_rows import load_example, write_rows
+from fanfold.testing import Objects, check_job, run_job
 from lambda_src import counts
 from lambda_src.counts import Add, Column, adding, c_counts, counts_job, python_counts
 from lambda_src.counts.adding import LONGEST_KEY
@@ -19,7 +20,6 @@ from lambda_src.counts.table import Limits, Summed, Table
 from lambda_src.errors import JobContractViolated
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Job, NoOptions, Shards, Span
-from tests.laws import Objects, check_job, run_job
 
 DAYS = ("Mon", "Tue", "Wed")
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanfold.testing.texts import ANY_BYTES
 from lambda_src.errors import JobContractViolated
 from lambda_src.input import findings
 from lambda_src.input.findings import (
@@ -28,7 +29,6 @@ from lambda_src.wire.codec import encode
 from lambda_src.wire.record import RunWarning
 from lambda_src.wire.reports import BlockReport
 from tests.contexts import context_for
-from tests.texts import ANY_BYTES
 
 
 def by_characters(text: bytes) -> Invalid:

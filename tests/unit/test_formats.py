@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fanfold.testing.texts import ANY_BYTES
 from lambda_src.errors import SourceNotText
 from lambda_src.input import formats
 from lambda_src.input.formats import LOOK_BYTES, Readable, check_unpacked, detect_format
 from tests.archives import COMPRESSED, NO_TEXT, PARQUET, SCRIPTS, ZSTD
-from tests.texts import ANY_BYTES
 
 
 def told(data: bytes) -> str:

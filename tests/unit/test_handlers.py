@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fanfold.testing.texts import ANY_BYTES, ANY_JSON
 from lambda_src.errors import FanfoldError, InvalidRequest
 from lambda_src.handlers import (
     get_all_occurrences,
@@ -42,7 +43,6 @@ from lambda_src.wire.source import Source
 from tests import oracle
 from tests.contexts import sent_context
 from tests.recorded import JOBS, recorded
-from tests.texts import ANY_BYTES, ANY_JSON
 
 SETTINGS = ParseFileSettings(
     "top_words", "amazonaws.com", "own", "own", "table", "f1", "f2", "f3", "f4", "off"

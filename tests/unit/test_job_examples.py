@@ -4,7 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
-from tests.laws import check_job
+from fanfold.testing import check_job
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fanfold.testing.texts import ANY_BYTES
 from lambda_src import job
 from lambda_src.counts import library
 from lambda_src.counts.library import find_library
@@ -28,7 +29,6 @@ from lambda_src.jobs.top_words.kernel import LIBRARY, CountedWords, Kernel
 from lambda_src.jobs.top_words.words import LONGEST
 from stacks.native_library import library_name, sources_of_job
 from tests.contexts import context_for
-from tests.texts import ANY_BYTES
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from fanfold.testing import LawBroken, check_job
 from lambda_src.errors import FanfoldError
 from lambda_src.input.objects import ANYWHERE
 from lambda_src.job import (
@@ -27,7 +28,6 @@ from lambda_src.job import (
     load,
     measure_bytes,
 )
-from tests.laws import LawBroken, check_job
 from tests.parity import HONEST, LINES, PARITIES, finish_lines, line_of, map_lines, reduce_lines, sum_lines
 
 COMBINED = b'1.2.3.4 - - [22/Nov/2026:%02d:59:59 +0530] "GET /%d?b=c HTTP/1.1" %d 12 "-" "curl/8"\n'

@@ -29,11 +29,11 @@ from fanfold.runs.history import Past, PastRun
 from fanfold.runs.options import checked, from_texts, options_of
 from fanfold.runs.result import as_json
 from fanfold.runs.run import Run
+from fanfold.testing import LawBroken, check_job
 from lambda_src.counts import Add, counts_job
 from lambda_src.job import load
 from lambda_src.run.summary import summarize
 from lambda_src.wire.record import RunRecord
-from tests.laws import LawBroken, check_job
 
 JOB = "lines_with"
 

@@ -15,6 +15,7 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fanfold.testing.texts import ANY_BYTES
 from lambda_src.errors import ArchiveDamaged, ConservationBroken, FanfoldError, SourceNotText
 from lambda_src.input import compression as compressed
 from lambda_src.input import ownership
@@ -25,7 +26,6 @@ from lambda_src.input.ownership import check_chain, feed_block, first_read
 from lambda_src.job import Owned, Place, Span
 from lambda_src.records import Rule, delimited
 from tests.archives import ENOUGH_BYTES
-from tests.texts import ANY_BYTES
 
 RUN_BYTES = bytes(byte for byte in range(256) if byte >= 0x80 or chr(byte).isalpha())
 SEPARATORS = bytes(byte for byte in range(256) if byte not in RUN_BYTES)

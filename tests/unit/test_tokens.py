@@ -8,6 +8,7 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fanfold.testing.texts import ANY_BYTES, WITHOUT_ASCII
 from lambda_src.errors import SourceNotText
 from lambda_src.input import ownership
 from lambda_src.input.addresses import Addresses, Placed
@@ -18,7 +19,6 @@ from lambda_src.input.ownership import check_chain
 from lambda_src.job import Owned, Span
 from lambda_src.jobs.top_words.tokens import MAX_TOKEN_BYTES, TOKENS
 from lambda_src.records import Rule
-from tests.texts import ANY_BYTES, WITHOUT_ASCII
 
 WINDOWS = st.integers(5, 64)
 """At least a character and a byte."""

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from fanfold.testing.texts import ANY_JSON
 from lambda_src.errors import (
     BudgetExceeded,
     CapacityExhausted,
@@ -27,7 +28,6 @@ from lambda_src.wire.codec import decode_answer, decode_event, encode, failure
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import BlockReport, Failure, PartReport
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
-from tests.texts import ANY_JSON
 
 
 @pytest.mark.parametrize(

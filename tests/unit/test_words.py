@@ -11,6 +11,7 @@ import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fanfold.testing.texts import ANY_BYTES, WITHOUT_ASCII
 from lambda_src.errors import SourceNotText
 from lambda_src.input import ownership
 from lambda_src.input.blocks import split
@@ -22,7 +23,6 @@ from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.jobs.top_words.words import LONGEST
 from lambda_src.records import Rule
 from tests import oracle
-from tests.texts import ANY_BYTES, WITHOUT_ASCII
 
 each_kernel = pytest.mark.parametrize(
     "kernel", [c_kernel.KERNEL, python_kernel.KERNEL], ids=["native", "python"]

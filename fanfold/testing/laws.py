@@ -18,6 +18,7 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from fanfold.testing.texts import ANY_BYTES
 from lambda_src.aws.dynamodb import from_attribute, to_attribute
 from lambda_src.errors import ConservationBroken, FanfoldError, JobContractViolated
 from lambda_src.input import ownership
@@ -39,7 +40,6 @@ from lambda_src.job import (
 )
 from lambda_src.run.map_block import map_watched
 from lambda_src.run.summary import ENGINE_FIELDS
-from tests.texts import ANY_BYTES
 
 MAX_ITEM_BYTES = 400_000
 """Of an item in DynamoDB. A part's result is one, the facts and extras are part of another."""
@@ -177,7 +177,7 @@ class _Lines:
     """Lines that each reading gives in another order."""
 
     def __init__(self, lines: Sequence[bytes]) -> None:
-        self._lines, self._random = list(lines), Random(len(lines))
+        self._lines, self._random = list(lines), Random(len(lines))  # noqa: S311 - no secret
 
     def __iter__(self) -> Iterator[bytes]:
         self._random.shuffle(self._lines)

@@ -1,0 +1,189 @@
+"""The command try."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fanfold.cli.options import BlockBytes, Json, Output, whole_number
+from fanfold.cli.run import IncludeHidden
+from fanfold.cli.session import complain, open_output, open_stages
+from fanfold.safe_text import visible
+from lambda_src.job import names
+
+if TYPE_CHECKING:
+    from fanfold.cli.output import Output as Into
+    from fanfold.cli.progress import Stages
+    from fanfold.here.jobs import Named
+    from fanfold.here.run import Show, Trial, Tried
+    from lambda_src.wire.record import RunRecord
+    from lambda_src.wire.requests import ParseFileRequest
+
+# ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
+
+SHOWN_AFTER_S = 2.0
+"""A run that takes longer shows its progress."""
+
+MOST_PROCESSES = 500
+
+ARGUMENT_HELP = f"One of {', '.join(names())}; or a file that defines JOB, such as ./my_job.py."
+
+
+def try_(
+    job: Annotated[str, typer.Argument(metavar="JOB", help=ARGUMENT_HELP)],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Files and folders; - is standard input."),
+    ],
+    *,
+    json: Json = False,
+    output: Output = None,
+    block_bytes: BlockBytes = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole_number(1, MOST_PROCESSES),
+            metavar="N",
+            help="Number of processes.  [default: one per processor]",
+        ),
+    ] = None,
+    include_hidden: IncludeHidden = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Also show in which functions the time goes.")
+    ] = False,
+) -> None:
+    """Run a job on local files, on this machine and without AWS."""
+    into = open_output(output, json)
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    from fanfold.here.blobs import FolderBlobs
+    from fanfold.here.files import find
+    from fanfold.here.run import Trial
+    from fanfold.signals import SIGNALS
+    from lambda_src.wire.requests import ParseFileRequest, new_run_id
+
+    named = _job(job)
+    with SIGNALS.cleanup(
+        lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), lambda folder: shutil.rmtree(folder, True)
+    ) as folder:
+        files = find(sources, folder, include_hidden=include_hidden)
+        trial = Trial(named.job, files, FolderBlobs(folder, new_run_id()))
+        request = ParseFileRequest(block_bytes=block_bytes)
+        _try(named, trial, processes, request, into=into, profile=profile)
+
+
+def _job(text: str) -> "Named":
+    """The job, with its C compiled. Raises JobNotUsable."""
+    from fanfold.here.jobs import find_job
+    from fanfold.here.libraries import add_libraries
+    from fanfold.here.tracebacks import JobFailed
+
+    add_libraries(complain)
+    try:
+        return find_job(text)
+    except JobFailed as error:
+        raise _of_author(error) from error
+
+
+def _try(
+    named: "Named",
+    trial: "Trial",
+    count: int | None,
+    request: "ParseFileRequest",
+    *,
+    into: "Into | None",
+    profile: bool,
+) -> None:
+    from fanfold.cli.output import show_warnings
+    from fanfold.here.run import processors, run_here, workers
+    from fanfold.signals import SIGNALS
+    from lambda_src.errors import FanfoldError
+
+    stages = open_stages(into)
+    with SIGNALS.cleanup(
+        lambda: workers(trial, count or processors(), profile=profile), lambda processes: processes.close()
+    ) as processes:
+        try:
+            with _shown(stages, named) as show:
+                tried = run_here(trial, processes, request, show)
+        except FanfoldError as error:
+            raise _explained(error) from error
+        except Exception as error:
+            raise _of_author(error) from error
+        _finish(named, tried, stages, into)
+        show_warnings(tried.record.warnings)
+        if profile:
+            _show_profile(stages, processes.profiles())
+
+
+def _explained(error: Exception) -> Exception:
+    """``error`` for a person; with the stack trace of the job, if the job raised it."""
+    from fanfold.errors import RunError
+    from fanfold.here.tracebacks import JobFailed
+    from lambda_src.errors import for_people
+
+    if isinstance(error.__cause__, JobFailed):
+        return _of_author(error.__cause__)
+    return RunError(for_people(str(error)))
+
+
+def _of_author(error: BaseException) -> Exception:
+    """The error to raise once the stack trace of ``error`` is printed, which its author has to see."""
+    from fanfold.errors import JobNotUsable
+    from fanfold.here.tracebacks import author_traceback
+
+    for line in author_traceback(error).splitlines():
+        complain(line)
+    return JobNotUsable("the code of the job has failed, as the lines above say.")
+
+
+@contextmanager
+def _shown(stages: "Stages", named: "Named") -> Iterator["Show"]:
+    """Yields a function that shows the progress of a run which takes longer."""
+    import time
+
+    from msgspec.structs import replace
+
+    from fanfold.cli.live import shown
+    from fanfold.runs.run import Progress
+
+    began_at = time.monotonic()
+    parts = len(named.job.parts)
+    show: Callable[[Progress], None] | None = None
+
+    with ExitStack() as live:
+
+        def show_late(record: "RunRecord") -> None:
+            nonlocal show
+            if time.monotonic() < began_at + SHOWN_AFTER_S:
+                return
+            show = show or live.enter_context(shown(stages.console, named.job.unit))
+            show(
+                Progress(replace(record, calls={}, dollars={}), 0, parts)
+            )  # there are no Lambdas, and no bill
+
+        yield show_late
+
+
+def _finish(named: "Named", tried: "Tried", stages: "Stages", into: "Into | None") -> None:
+    """Write the result, and show it unless it went to standard output."""
+    from fanfold.cli import output
+
+    summary = tried.summary
+    if into:
+        output.write(into.path, output.as_file(into, named.name, summary, {}))
+        if into.path == output.STANDARD_OUTPUT:
+            return
+        stages.console.print(visible(f"Written to {into.path}"), soft_wrap=True)
+    output.show(stages.results, named.name, summary, {}, named.job)
+
+
+def _show_profile(stages: "Stages", profiles: Sequence[Any]) -> None:
+    """The functions of the job that took most time, over all processes."""
+    from fanfold.here.profile import slowest
+
+    for line in slowest(profiles):
+        stages.console.print(visible(line), soft_wrap=True)

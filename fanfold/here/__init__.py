@@ -1,0 +1,2 @@
+"""Runs on this machine, by the engine of a deployed run: files in place of S3, processes in place of
+Lambdas."""
