@@ -8,6 +8,7 @@ new invocation.
 import time
 from collections.abc import Callable
 
+from lambda_src import map_reduce
 from lambda_src.errors import NoProgress, RunConflict, Transient
 from lambda_src.run.ports import Results
 from lambda_src.telemetry.log import log
@@ -24,6 +25,10 @@ HANDOVER_S = 60.0
 """An invocation with less time left hands the run over to a new one."""
 
 
+EARLY_S = 0.001
+"""A tick that comes so much early counts as on time."""
+
+
 class OutOfTime(Exception):
     """The time of this invocation is nearly over."""
 
@@ -35,7 +40,7 @@ class Lease:
         self._record = record
         self._results = results
         self._remaining_s = remaining_s
-        self._lasts_until = 0.0
+        self._lasts_until = self._stored_at = 0.0
 
     def claim(self, found: RunRecord | None) -> None:
         """Become the owner of the run, whose record was ``found``. Raises RunConflict."""
@@ -47,24 +52,26 @@ class Lease:
                 f"run_id: another invocation works on the run {self._record.run_id}: wait for it, or, if it "
                 f"has died, try again in {LEASE_S:.0f} seconds."
             ) from None
-        self._lasts_until = self._record.lease_until
+        self._stored()
 
     def take_over(self, owner: str) -> None:
         """Become the owner of the run that ``owner`` released. Raises RunConflict if another invocation did
         already."""
         self._record.lease_until = time.time() + LEASE_S
         self._results.take_over(self._record, owner)
-        self._lasts_until = self._record.lease_until
+        self._stored()
 
     def renew(self) -> None:
-        """Extend the lease and store the record. Raises OutOfTime, and as ``extend``."""
+        """Extend the lease and store the record, unless it was stored less than a tick ago: each fan-out has
+        ticks of its own. Raises OutOfTime, and as ``extend``."""
         if self._remaining_s() < HANDOVER_S:
             raise OutOfTime
-        self.extend()
+        if time.monotonic() - self._stored_at >= map_reduce.TICK_S - EARLY_S:
+            self.extend()
 
     def extend(self) -> None:
-        """The same, even if time is nearly over. Raises RunConflict, RunCancelled; Transient once the
-        table has not answered until long after the lease."""
+        """Extend the lease and store the record, whatever the time. Raises RunConflict, RunCancelled;
+        Transient once the table has not answered until long after the lease."""
         self._record.lease_until = time.time() + LEASE_S
         try:
             self._results.put_run(self._record)
@@ -73,7 +80,7 @@ class Lease:
                 raise
             log("lease_not_renewed", run_id=self._record.run_id, message=str(error))
         else:
-            self._lasts_until = self._record.lease_until
+            self._stored()
 
     def release(self) -> None:
         """Release the run to a new invocation. Raises NoProgress if this one finished no block: the next
@@ -86,3 +93,6 @@ class Lease:
         # If the new invocation never starts, anyone may claim the run once the lease has expired.
         self._record.released, self._record.lease_until = True, time.time() + LEASE_S
         self._results.put_run(self._record)
+
+    def _stored(self) -> None:
+        self._lasts_until, self._stored_at = self._record.lease_until, time.monotonic()

@@ -154,7 +154,8 @@ class Run:
         """Note the number of blocks, and store it at once if it is new."""
         known, self.record.blocks = self.record.blocks, blocks
         if blocks != known:
-            self.tick()
+            self.ledger.show()
+            self._lease.extend()
 
     def count_blocks(self, done: int, units_done: int) -> None:
         """Note the progress: the blocks that are done, and the units they own."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -422,11 +422,15 @@ def test_a_renewal_is_tried_again_for_as_long_as_nobody_needs_the_run(
                 raise Transient("timed out")
             super().put_run(record)
 
-    monkeypatch.setattr(lease, "time", SimpleNamespace(time=lambda: now[0]))
+    def clock() -> float:
+        return now[0]
+
+    monkeypatch.setattr(lease, "time", SimpleNamespace(time=clock, monotonic=clock))
     record = RunRecord(run_id="run", owner="me", started_at=1e9)
     kept = lease.Lease(record, Slow(), lambda: 900.0)
     for _ in renewals_s[:-1]:
         kept.renew()
+        now[0] += map_reduce.TICK_S
     with pytest.raises(Transient) if ends else contextlib.nullcontext():
         kept.renew()
 
@@ -1382,6 +1386,7 @@ def writes_of(course: Course, clock: Clock) -> list[float]:
 
 @settings(deadline=None, max_examples=300)
 @given(COURSES)
+@example(Course(0.0, [0.3, 0.0], [0.24], 0.01, 0.0, 1e9, False))
 def test_a_record_is_written_four_times_a_second_at_most(course: Course) -> None:
     """However long the run takes, and also if it fails or is handed over repeatedly."""
     with pytest.MonkeyPatch.context() as monkeypatch:

