@@ -1,5 +1,7 @@
 """The report of a run shows its faults where they happened."""
 
+import json
+
 from fanfold.report.page.timeline import timeline_of
 from fanfold.runs.run import Run
 from tests.faults.faulty import Faulty
@@ -12,7 +14,8 @@ def test_a_report_shows_faults_where_they_happened(faulty: Faulty) -> None:
     kill, is_block, throttles = faulty.proxy.decide, faulty.is_function("parse_block"), iter([True])
 
     def decide(call: Call) -> Fault | None:
-        return THROTTLED if is_block(call) and next(throttles, False) else kill(call)
+        is_other = is_block(call) and json.loads(call.body).get("block") != 3
+        return THROTTLED if is_other and next(throttles, False) else kill(call)
 
     faulty.proxy.decide = decide
     event = faulty.event()
