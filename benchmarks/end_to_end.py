@@ -104,8 +104,8 @@ def deployed(
     job: str = DEFAULT_JOB,
     **server_variables: str,
 ) -> Iterator[Deployed]:
-    """The stack of ``job`` in a local AWS of its own, as `make run` deploys it; ``started`` is told of it
-    before."""
+    """The stack of ``job`` in a local AWS of its own, deployed as by `make run`. ``started`` gets the local
+    AWS before the deployment."""
     with local_aws(folder, **server_variables) as local:
         started(local)
         deploy_locally(local, folder, job)

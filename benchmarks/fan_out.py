@@ -46,7 +46,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 class Case(NamedTuple):
-    """``calls``, each of which takes ``delay_ms``, at most ``at_once`` at the same time, from the start."""
+    """``calls`` that take ``delay_ms`` each, up to ``at_once`` at a time from the start."""
 
     calls: int
     delay_ms: int

@@ -11,8 +11,8 @@
 5. ``handlers.get_all_occurrences`` fans out over ``handlers.get_occurrences``, one per shard
    (``run.reduce_shards``).
 6. Each reads its line of every blob, checks its digest, and has the job reduce the lines
-   (``run.reduce_shard``). Whoever has all shards of a part has the job finish it (``run.finish``), and stores
-   the result (``store.results``).
+   (``run.reduce_shard``). Once all shards of a part are reduced, the job finishes it (``run.finish``), and
+   the result is stored (``store.results``).
 7. ``parse_file`` checks that no observation was lost; ``handlers.log_results`` logs the answer.
 
 ``run.orchestrator`` runs these stages (``run.parse_stage``, ``run.reduce_stage``, ``run.log_stage``).

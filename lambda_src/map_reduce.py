@@ -1,7 +1,7 @@
 """Fan out over tasks, fold the answers: a sliding window of calls, with retries. Knows no job.
 
-``FanOut`` decides what to do: a state machine that is told what has happened and when. A driver does it: in
-threads, by one thread that waits for all, or in simulated time.
+``FanOut`` is a state machine: it receives events and their times, and decides what to do. A driver does that:
+in threads, with one thread that waits for all calls, or in simulated time.
 
 The window begins with all calls that are allowed. A throttled call shrinks it to what the service has
 accepted: the calls that are still under way. Then two calls follow each that was accepted, as in TCP, up to
@@ -393,7 +393,7 @@ class FanOut(Generic[Task, Answer]):
         )
 
     def go_on(self, now: float) -> None:
-        """Whoever gets the answers took until ``now``: that is no standstill."""
+        """The caller used the answers until ``now``, so the time since then does not count as a stall."""
         self._moved_at = now
 
     def progress(self, now: float) -> tuple[int, int, int, float]:

@@ -125,7 +125,7 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _replace(target: Path, text: bytes) -> None:
-    """Replace the file. It keeps its mode, so whoever could not read the old one cannot read the new one."""
+    """Replace the file and keep its mode, so that nobody gains access to it."""
     half = _half(target)
     try:
         mode = stat.S_IMODE(target.stat().st_mode)

@@ -11,8 +11,8 @@ LATE_S = 2.0
 
 
 def add_libraries(say: Callable[[str], None]) -> None:
-    """Compile the C, unless that was done before, and have jobs find it. ``say`` is told if that takes
-    longer, or is not possible."""
+    """Compile the C if it was not compiled before, and let jobs find it. ``say`` gets a message if that
+    takes long or is not possible."""
     if INSTALLED:  # an installed wheel has the app, and what compiles, inside of its package
         sys.path.append(str(ROOT))
     from stacks.dependency_layer import LayerNotBuilt  # noqa: PLC0415 - found only from here on

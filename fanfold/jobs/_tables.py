@@ -85,7 +85,7 @@ class _Search:
                 rows.append((tuple(inside.values()), self.record(path, inside, entry)))
 
     def tables(self) -> Iterator[FoundTable]:
-        """All tables, also empty ones. Those of the same name are told apart by where they are."""
+        """All tables, including empty ones. Tables of the same name are qualified by their place."""
         all_fields = {
             place: list(dict.fromkeys(name for _, values in rows for name in values))
             for place, rows in self._rows.items()

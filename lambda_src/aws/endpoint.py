@@ -99,7 +99,7 @@ class Service:
 
 
 class Endpoint:
-    """``service`` at ``url``. For many threads, each of which waits for its own answer."""
+    """``service`` at ``url``, for many threads that each wait for an answer."""
 
     def __init__(self, service: str, region: str, url: str) -> None:
         self._service = Service(service, region, url)

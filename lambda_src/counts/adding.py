@@ -1,4 +1,4 @@
-"""Counting in Python: what ``count`` of a counting job is given, and what becomes of it."""
+"""Counting in Python: what a counting job's ``count`` receives, and how it is counted."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple

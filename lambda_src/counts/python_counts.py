@@ -81,15 +81,18 @@ class Table:
             # Python keys this hash for each process: no text can be crafted so that one pass gets all keys.
             if takes.passes > 1 and hash(key) % takes.passes != takes.number:
                 continue
-            held = keys.get(key)
-            if held is None:
-                keys[key] = counts
-                self._held += 1
-                self._text_bytes += text_bytes_of(key)
-            else:
-                keys[key] = self._combined(held, counts)
+            self._hold(keys, key, counts)
         if self._held > self._limits.keys or self._text_bytes > self._limits.text_bytes:
             raise TooManyDistinct("There are more distinct keys than fit into one sum.")
+
+    def _hold(self, keys: dict[str, list[int]], key: str, counts: list[int]) -> None:
+        held = keys.get(key)
+        if held is None:
+            keys[key] = counts
+            self._held += 1
+            self._text_bytes += text_bytes_of(key)
+        else:
+            keys[key] = self._combined(held, counts)
 
     def _combined(self, held: Sequence[int], more: Sequence[int]) -> list[int]:
         return [
@@ -121,22 +124,12 @@ class Table:
                 at += len(row) + 1
                 match = form.fullmatch(row)
                 if match and _fits(match[1]) and len(match[3]) <= MOST_DIGITS:
-                    self._add_row(part, match[1].decode(), int(match[2] + match[3].replace(b".", b"")))
+                    number = int(match[2] + match[3].replace(b".", b""))
+                    self._hold(self._keys[part], match[1].decode(), [1, *[number] * (len(self._kinds) - 1)])
                     made += 1
                 else:
                     others.append(row)
         return RowsAdded(min(at, len(rows.text)), others)
-
-    def _add_row(self, part: int, key: str, number: int) -> None:
-        keys = self._keys[part]
-        held = keys.get(key)
-        counts = [1, *[number] * (len(self._kinds) - 1)]
-        if held is None:
-            keys[key] = counts
-            self._held += 1
-            self._text_bytes += text_bytes_of(key)
-        else:
-            keys[key] = self._combined(held, counts)
 
     def is_full(self, limits: Limits) -> bool:
         return self._held >= limits.keys or self._text_bytes >= limits.text_bytes

@@ -160,8 +160,8 @@ def check_names(count: int) -> None:
     """Raise JobContractViolated if ``count`` sums by name are too many for a part."""
     if count > MOST_NAMES:
         raise JobContractViolated(
-            f"A part has more than {MOST_NAMES:,} sums by name: add keys instead, of which there may be any "
-            "number."
+            f"A part has more than {MOST_NAMES:,} sums by name: add keys instead; their number is not "
+            "limited."
         )
 
 

@@ -35,7 +35,7 @@ class Scan(Protocol):
     """Counts the lines of one block. An error ends it."""
 
     def add(self, chunk: bytes, start: int, end: int) -> Noticed:
-        """Count the lines ``chunk[start:end]``, each of which ends with ``\\n``. Raises TooManyDistinct,
+        """Count the lines ``chunk[start:end]``, which all end with ``\\n``. Raises TooManyDistinct,
         OutOfMemory."""
 
     def lines(self) -> Sequence[Line]:
