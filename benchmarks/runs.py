@@ -1,6 +1,6 @@
 """How long a run takes in this checkout against another one, deployed side by side, run in turn.
 
-python -m benchmarks.runs OTHER_CHECKOUT [FILE]
+python -m benchmarks.runs OTHER_CHECKOUT [MEGABYTES ...]
 
 Both checkouts must be installed (make .installed); each is deployed by its own code into its own local AWS.
 """
@@ -8,6 +8,7 @@ Both checkouts must be installed (make .installed); each is deployed by its own 
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -15,7 +16,7 @@ from statistics import median
 from fanfold.demo.corpus import write_corpus
 
 ROUNDS = 7
-CORPUS_BYTES = 20_000_000
+DEFAULT_MEGABYTES = (2, 20, 200)
 
 RUNNER = """
 import json, sys, tempfile, time
@@ -32,7 +33,7 @@ with tempfile.TemporaryDirectory() as name, local_aws(Path(name)) as local:
     aws.client("s3").upload_file(sys.argv[1], deployment.bucket, "input/text")
     once = Config(read_timeout=905, retries={"total_max_attempts": 1})
     client = aws.client("lambda", once)
-    event = json.dumps({"key": "input/text", "block_bytes": 1 << 20, "max_concurrency": 4})
+    event = json.dumps({"key": "input/text", "max_concurrency": 4})
     print("ready", flush=True)
     for _ in sys.stdin:
         started_at = time.monotonic()
@@ -78,23 +79,24 @@ class Checkout:
         return self._process.stdout.readline().strip()
 
 
-def main() -> None:
-    """Print the ratios of paired runs."""
-    other = Path(sys.argv[1])
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(folder) / "corpus.xml"
-        if len(sys.argv) <= 2:
-            write_corpus(file, CORPUS_BYTES, 1)
-        with ExitStack() as stack:
+def main(other: Path, megabytes: Sequence[int]) -> None:
+    """Print the ratios of paired runs for each size of generated text."""
+    for size in megabytes:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+            file = Path(folder, "corpus.xml")
+            write_corpus(file, size * 1_000_000, 1)
             here, there = (Checkout(checkout, file) for checkout in (Path.cwd(), other))
             stack.callback(here.end)
             stack.callback(there.end)
-            pairs = [(here.run_s(), there.run_s()) for _ in range(ROUNDS + 1)]
-    warm = pairs[1:]
-    ratios = sorted(here_s / there_s for here_s, there_s in warm)
-    print(f"here {median(pair[0] for pair in warm):.2f} s, there {median(pair[1] for pair in warm):.2f} s")
-    print(f"here / there: median {median(ratios):.2f} (from {ratios[0]:.2f} to {ratios[-1]:.2f})")
+            warm = [(here.run_s(), there.run_s()) for _ in range(ROUNDS + 1)][1:]
+        ratios = sorted(here_s / there_s for here_s, there_s in warm)
+        here_s, there_s = (median(seconds) for seconds in zip(*warm, strict=True))
+        print(
+            f"{size} MB: {here_s:.2f} s, there {there_s:.2f} s, here / there: median {median(ratios):.2f}"
+            f" (from {ratios[0]:.2f} to {ratios[-1]:.2f})",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]), [int(size) for size in sys.argv[2:]] or DEFAULT_MEGABYTES)

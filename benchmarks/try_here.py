@@ -1,6 +1,6 @@
-"""``fanfold try`` and Polars in turn on the same file: python -m benchmarks.try_here FILE [ROUNDS]
+"""``fanfold try``, Polars and DuckDB in turn on the same file: python -m benchmarks.try_here FILE [ROUNDS]
 
-The seconds of both are those of whole programs, from their start to their answer.
+Seconds are those of whole programs, from their start to their answer.
 """
 
 import json
@@ -11,7 +11,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import peers
-from fanfold.safe_text import visible
+
+OURS = "fanfold try"
 
 
 def ours(file: Path) -> tuple[float, peers.TopWords]:
@@ -24,26 +25,29 @@ def ours(file: Path) -> tuple[float, peers.TopWords]:
     return taken_s, {length: [(one["word"], one["count"]) for one in top] for length, top in found.items()}
 
 
-def of_polars(file: Path) -> tuple[float, peers.TopWords]:
+def of_peer(peer: peers.Peer, file: Path) -> tuple[float, peers.TopWords]:
     """Seconds and answer. Raises PeerFailed."""
     began_at = time.monotonic()
-    (counted,) = peers.PEERS[0].answers(file)
+    (counted,) = peer.answers(file)
     return time.monotonic() - began_at, counted.top_words
 
 
 def main(file: Path, rounds: int) -> None:
     """Measure in turn, and print the medians."""
     peers.install()
-    seconds: dict[str, list[float]] = {"fanfold try": [], "Polars": []}
+    rivals = [peer for peer in peers.PEERS if peer.name in ("Polars", "DuckDB")]
+    seconds: dict[str, list[float]] = {OURS: [], **{rival.name: [] for rival in rivals}}
     for _ in range(rounds):
-        (own_s, own), (polars_s, theirs) = ours(file), of_polars(file)
-        if own != theirs:
-            sys.exit("The answers differ: use a text in ASCII, as `make bench` writes it.")
-        seconds["fanfold try"].append(own_s)
-        seconds["Polars"].append(polars_s)
+        own_s, own = ours(file)
+        seconds[OURS].append(own_s)
+        for rival in rivals:
+            rival_s, theirs = of_peer(rival, file)
+            if own != theirs:
+                sys.exit("The answers differ: use a text in ASCII, as `make bench` writes it.")
+            seconds[rival.name].append(rival_s)
     for name, taken in seconds.items():
-        print(f"{name:12} {median(taken):7.2f} s ({', '.join(f'{one:.2f}' for one in taken)})")
-    print(visible(f"Ratio {median(seconds['Polars']) / median(seconds['fanfold try']):.1f} on {file}"))
+        ratio = median(one / own for one, own in zip(taken, seconds[OURS], strict=True))
+        print(f"{name:12} {median(taken):7.2f} s, {ratio:5.2f} times as long", flush=True)
 
 
 if __name__ == "__main__":
