@@ -76,8 +76,7 @@ EXPORTED void counts_begin(Counts *counts, size_t keys, size_t texts, uint64_t p
 
 /* ------------------------------------------------------------------------------ reading */
 
-/* The last byte, which counts_add looks at first, ends a piece or a line. So whoever has read another byte than that
-   may look at the next one. */
+/* counts_add checks first that the last byte is `}`, `]` or a newline. Behind any other byte there is one more to read. */
 typedef struct {
     const uint8_t *at, *end;
     const uint8_t *failed; /* where what is being read begins */
@@ -251,6 +250,8 @@ static INLINE int read_batch(Counts *counts, size_t columns, Reader *reader, con
         batch->places[i] = reader->failed;
         if ((status = read_numbers(reader, columns, &batch->first[i], batch->behind[i])))
             return status;
+        if (columns > 1 && reader->at == reader->end) /* the last byte was the `]` of a key's numbers */
+            return SYNTAX;
         *more = *reader->at == ',';
         if (!*more && *reader->at != '}')
             return SYNTAX;

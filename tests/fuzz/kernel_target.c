@@ -32,6 +32,7 @@ const char *const FUZZ_SEEDS[] = {
     "s\1\377{\"a\":[1,-2],\"b\":[2,9223372036854775807]}\n\1\n{\"a\":[1,-3]}",
     "s\2\377{\"a\\n\\u001f\\\\\\\"\":[1,2,3]}\n\1{\"a\\n\\u001f\\\\\\\"\":[0,-1,9]}\n",
     "s\15\377{\"a\":[1,-2],\"b\":[2,7],\"a key of more than sixteen bytes\":[1,1]}\n\1\n{\"a\":[1,-3]}",
+    "s\15\377{\"a\":[1,-2]",
     "s\44\377{\"\xe6\x97\xa5\":7,\"b\":2,\"c\":3}\n",
     "r\1\377Hamburg;12.0\nS\xc3\xa3o;-3.5\nHamburg;0.1\n;1.0\nx;1\n\xff;1.0\nHamburg;99999999999999999.9",
     "r\0\377a;1\nb;-2\n\na;;3\na;999999999999999999\na;999999999999999999",
@@ -235,7 +236,7 @@ static int simple_lines(SimpleCounts *counts, const uint8_t *at, const uint8_t *
 static int is_too_long(const uint8_t *data, size_t bytes) {
     size_t run = 0;
     for (size_t i = 0; i < bytes; i++)
-        if ((run = data[i] == '"' ? 0 : run + 1) > 64)
+        if ((run = data[i] == '"' && (!i || data[i - 1] != '\\') ? 0 : run + 1) > 64)
             return 1;
     return 0;
 }
