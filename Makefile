@@ -9,6 +9,7 @@ PYTHON ?= python3
 # commands or quotes in them.
 override JOB := $(value JOB)
 override FILE := $(value FILE)
+override SET := $(value SET)
 override JSON := $(value JSON)
 override BLOCK_BYTES := $(value BLOCK_BYTES)
 override CONCURRENCY := $(value CONCURRENCY)
@@ -20,7 +21,7 @@ override FUZZ_S := $(value FUZZ_S)
 override SEEDS := $(value SEEDS)
 override REPORT := $(value REPORT)
 override QUICK := $(value QUICK)
-export JOB FILE JSON BLOCK_BYTES CONCURRENCY CONTEXT TAGS REQUIRE_APPROVAL NAME FUZZ_S QUICK REPORT SEEDS
+export JOB FILE SET JSON BLOCK_BYTES CONCURRENCY CONTEXT TAGS REQUIRE_APPROVAL NAME FUZZ_S QUICK REPORT SEEDS
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -28,6 +29,7 @@ export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
 CHECKED := app.py setup.py stacks lambda_src fanfold tests benchmarks
 with_context = set -f; for setting in $$CONTEXT; do set -- "$$@" -c "$$setting"; done;
+with_options = set -f; for option in $$SET; do set -- "$$@" --set "$$option"; done;
 with_tags = for tag in $$TAGS; do set -- "$$@" --tag "$$tag"; done;
 
 .PHONY: help
@@ -38,9 +40,9 @@ help: ## Show this list
 install: .installed ## Install everything into this folder, with the command fanfold in .venv/bin
 
 .PHONY: run
-run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
-	@fanfold demo $${JOB:+"--job=$$JOB"} $${FILE:+"--file=$$FILE"} $${JSON:+--json "--output=$$JSON"} \
-		$${BLOCK_BYTES:+"--block-bytes=$$BLOCK_BYTES"} $${CONCURRENCY:+"--concurrency=$$CONCURRENCY"}
+run: .installed ## Run a job in a local AWS: [JOB=name] [FILE=path] [SET="name=value ..."] [JSON=path] [BLOCK_BYTES=n] [CONCURRENCY=n]
+	@$(with_options) fanfold demo $${JOB:+"--job=$$JOB"} $${FILE:+"--file=$$FILE"} $${JSON:+--json "--output=$$JSON"} \
+		$${BLOCK_BYTES:+"--block-bytes=$$BLOCK_BYTES"} $${CONCURRENCY:+"--concurrency=$$CONCURRENCY"} "$$@"
 
 .PHONY: test
 test: .installed lint ## Lint, types, and tests: unit, integration, stack, end to end, faults

@@ -169,9 +169,11 @@ def value_text(value: Any) -> str:
     >>> value_text(True), value_text(["a", "b,c"]), value_text({"a": 1}), value_text(None)
     ('true', 'a,b\\\\,c', '{"a":1}', 'null')
     """
-    if isinstance(value, list):
-        return ",".join(value_text(element).replace(",", "\\,") for element in value)
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if not isinstance(value, list) or any(isinstance(element, list | dict) for element in value):
+        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    # A backslash in front of a comma means something: there it is doubled.
+    elements = [re.sub(r"(\\*),", r"\1\1\\,", value_text(element)) for element in value]
+    return ",".join([*(re.sub(r"(\\+)\Z", r"\1\1", one) for one in elements[:-1]), *elements[-1:]])
 
 
 def options_text(options: Mapping[str, Any]) -> str:

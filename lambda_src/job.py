@@ -315,7 +315,9 @@ class Job(Struct, frozen=True):
             if msgspec.json.decode(msgspec.json.encode(found), type=self.options) == found:
                 return found
         except msgspec.ValidationError as error:
-            raise InvalidRequest(f"options: {error}.") from None
+            from lambda_src.options import why_wrong  # noqa: PLC0415 - only a mistake pays for it
+
+            raise InvalidRequest(f"options: {why_wrong(self.options, options, str(error))}") from None
         raise InvalidRequest("options: a number is not finite, so JSON cannot hold it.")
 
     def plain_options(self, options: Mapping[str, Any]) -> dict[str, Any]:

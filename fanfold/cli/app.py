@@ -57,7 +57,7 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
         [
             "fanfold try top_words enwiki.xml",
             "fanfold try access_log logs/2026 --json | jq .requests",
-            "fanfold try ./my_job.py words.txt --profile",
+            "fanfold try ./my_job.py words.txt --profile -o words.csv",
         ],
     ),
     (runs.watch, ["fanfold watch 20261125T101500Z-0a1b2c3d"]),

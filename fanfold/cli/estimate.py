@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fanfold.cli.options import Job, Local, Profile, Region, whole_number
+from fanfold.cli.options import Job, Local, Profile, Region, SetNew, whole_number
 from fanfold.cli.session import open_app, open_console
 from fanfold.safe_text import visible
 from lambda_src.settings import ACCOUNT_QUOTA, DEFAULT_JOB
@@ -36,6 +36,7 @@ def estimate(
     source: SourceOrSize,
     *,
     job: Job = DEFAULT_JOB,
+    set_: SetNew = None,
     quota: Quota = ACCOUNT_QUOTA,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     local: Local = False,
@@ -45,7 +46,10 @@ def estimate(
     """Estimate the seconds and dollars of a run before you pay. It shows each stage and each item, how the
     run divides its work, and why. A SIZE needs no account."""
     from fanfold.estimate.contents import modelled
+    from fanfold.runs.options import from_texts
+    from lambda_src.job import load
 
+    options = from_texts(load(job), set_) if set_ else None
     of_job = modelled(job)
     size = _size(source)
     from fanfold.cli.output import STANDARD_OUTPUT, json_text, show_warnings, write
@@ -69,9 +73,9 @@ def estimate(
             region = app.region
     found = table.estimate(workload, size, quota, region or REFERENCE)
     if json:
-        write(STANDARD_OUTPUT, json_text(table.as_json(job, found)))
+        write(STANDARD_OUTPUT, json_text(table.as_json(job, found, options)))
     else:
-        table.show(open_console(), found)
+        table.show(open_console(), found, options)
 
 
 def _note(text: str) -> None:

@@ -102,9 +102,6 @@ def _lines(option: "Option") -> list[str]:
 def _example(job: str, options: "Sequence[Option]") -> str:
     """A command that sets the options that must be given, or else the first one."""
     chosen = [option for option in options if option.default is None] or options[:1]
-    given = "".join(
-        f" --set {option.name}={'VALUE' if option.default is None else shell_word(option.default)}"
-        for option in chosen
-    )
+    given = "".join(f" --set {shell_word(f'{option.name}={option.example}')}" for option in chosen)
     which = "" if job == DEFAULT_JOB else f" --job {job}"
     return f"fanfold run{which}{given} FILE"

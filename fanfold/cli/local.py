@@ -12,6 +12,7 @@ from fanfold.cli.options import (
     Job,
     Json,
     Output,
+    SetNew,
     size_in_bytes,
     whole_number,
 )
@@ -98,6 +99,7 @@ def demo(
         Path | None, typer.Option(metavar="PATH", help="A file or a folder.  [default: generated input]")
     ] = None,
     job: Job = DEFAULT_JOB,
+    set_: SetNew = None,
     json: Json = False,
     output: Output = None,
     format_: Format = None,
@@ -124,9 +126,12 @@ def demo(
     into = open_output(output, json, format_)
     from fanfold.demo import demo as demonstration
     from fanfold.jobs import client_job
+    from fanfold.runs.options import of_new_run
     from fanfold.runs.source import local
     from fanfold.tools import prepare_tools
+    from lambda_src.job import load
 
+    options = of_new_run(load(job), set_ or ())
     source = local(file) if file else None
     if source:
         client_job(job).check(source)
@@ -135,6 +140,7 @@ def demo(
         open_stages(into),
         job,
         file=source,
+        options=options,
         output=into,
         block_bytes=block_bytes,
         concurrency=concurrency,

@@ -155,6 +155,15 @@ Set = Annotated[
         "`fanfold jobs NAME` lists the options.  [default: the job's, or those of a resumed run]",
     ),
 ]
+SetNew = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="An option of the job; give it for each. Commas separate the elements of a list. "
+        "`fanfold jobs NAME` lists the options.  [default: the job's]",
+    ),
+]
 BlockBytes = Annotated[
     int | None,
     typer.Option(

@@ -106,9 +106,10 @@ def run(
 
     from fanfold.cli.watch import finish, upload_shown, watch_run
     from fanfold.runs.options import from_texts
+    from lambda_src.job import load
     from lambda_src.wire.requests import ParseFileRequest
 
-    options = from_texts(job, set_ or ())
+    options = from_texts(load(job), set_ or ())
     input_ = _parse(source, job, include_hidden)
     app = open_app(local, profile, region)
     app.account.deployment(job)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fanfold.cli.options import BlockBytes, Json, Output, whole_number
+from fanfold.cli.options import BlockBytes, Format, Json, Output, SetNew, whole_number
 from fanfold.cli.run import IncludeHidden
 from fanfold.cli.session import complain, open_output, open_stages
 from fanfold.safe_text import visible
@@ -37,8 +37,10 @@ def try_(
         typer.Argument(metavar="SOURCE...", help="Files and folders; - is standard input."),
     ],
     *,
+    set_: SetNew = None,
     json: Json = False,
     output: Output = None,
+    format_: Format = None,
     block_bytes: BlockBytes = None,
     processes: Annotated[
         int | None,
@@ -54,7 +56,7 @@ def try_(
     ] = False,
 ) -> None:
     """Run a job on local files, on this machine and without AWS."""
-    into = open_output(output, json)
+    into = open_output(output, json, format_)
     import shutil
     import tempfile
     from pathlib import Path
@@ -62,16 +64,18 @@ def try_(
     from fanfold.here.blobs import FolderBlobs
     from fanfold.here.files import find
     from fanfold.here.run import Trial
+    from fanfold.runs.options import of_new_run
     from fanfold.signals import SIGNALS
     from lambda_src.wire.requests import ParseFileRequest, new_run_id
 
     named = _job(job)
+    options = of_new_run(named.job, set_ or ())
     with SIGNALS.cleanup(
         lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), lambda folder: shutil.rmtree(folder, True)
     ) as folder:
         files = find(sources, folder, include_hidden=include_hidden)
         trial = Trial(named.job, files, FolderBlobs(folder, new_run_id()))
-        request = ParseFileRequest(block_bytes=block_bytes)
+        request = ParseFileRequest(block_bytes=block_bytes, options=options)
         _try(named, trial, processes, request, into=into, profile=profile)
 
 

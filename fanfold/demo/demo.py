@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 
@@ -33,6 +34,7 @@ def demo(
     job: str,
     *,
     file: Local | None,
+    options: dict[str, Any] | None,
     output: Output | None,
     block_bytes: int | None,
     concurrency: int | None,
@@ -69,6 +71,7 @@ def demo(
                 there,
                 ParseFileRequest(
                     run_id=run_id,
+                    options=options,
                     block_bytes=block_bytes,
                     max_concurrency=concurrency or 2 * (os.cpu_count() or 1),
                 ),

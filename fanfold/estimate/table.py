@@ -1,5 +1,6 @@
 """Shows the estimate of a run, before anything is spent."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from fanfold.cli.output import ITEM_NAMES
 from fanfold.errors import NotModelled
 from fanfold.estimate.model import Given, Modelled, at_once, curve, model, plan
 from fanfold.estimate.workload import Stored, Workload
-from fanfold.format import block_text, counted, dollars_text, size_text, time_text
+from fanfold.format import block_text, counted, dollars_text, options_text, size_text, time_text
 from fanfold.safe_text import visible
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
 from lambda_src.job import BYTES
@@ -79,14 +80,16 @@ def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> E
     return Estimate(workload, input_bytes, quota, prices, name, planned, cold, warm, default, runs, bound_by)
 
 
-def show(console: Console, found: Estimate) -> None:
-    """Print the estimate."""
+def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = None) -> None:
+    """Print the estimate, which is the same for all ``options``."""
     workload, cold = found.workload, found.cold
     objects = f" in {counted(len(workload.objects), 'object')}" if len(workload.objects) > 1 else ""
     console.print(
         f"{size_text(found.input_bytes)}{objects}, modelled for {workload.about}, in an account with a quota "
         f"of {counted(found.quota, 'Lambda')} at once; prices of {found.prices_name}"
     )
+    if options:
+        console.print(visible(f"Options, which do not change it: {options_text(options)}"), soft_wrap=True)
     if 0 < workload.looked_at < len(workload.objects):
         console.print(
             f"{counted(workload.looked_at, 'object')} looked at, the largest of each ending; the others are "
@@ -111,11 +114,12 @@ def show(console: Console, found: Estimate) -> None:
     console.print(_curve(found))
 
 
-def as_json(job: str, found: Estimate) -> dict[str, Any]:
+def as_json(job: str, found: Estimate, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The estimate as JSON. Dollars and seconds are not rounded."""
     cold, bound_by = found.cold, found.bound_by
     return {
         "job": job,
+        **({"options": options} if options else {}),
         "about": found.workload.about,
         "bytes": found.input_bytes,
         "objects": max(len(found.workload.objects), 1),

@@ -21,6 +21,7 @@ from fanfold.runs.run import Run, find_run
 from fanfold.runs.source import Local, Object, Objects, Source, parse
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, OnBadObject
+from lambda_src.job import load
 from lambda_src.run.prices import REFERENCE
 from lambda_src.settings import ACCOUNT_QUOTA, DEFAULT_JOB
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
@@ -62,6 +63,7 @@ class App:
         include_hidden: bool = False,
         on_bad_object: OnBadObject = "fail",
         options: Mapping[str, Any] | None = None,
+        **named: Any,
     ) -> Run:
         """Start a run of ``job`` and return without waiting for it.
 
@@ -70,7 +72,8 @@ class App:
         Lambdas at once, 1 to 950. ``max_dollars``: the run is cancelled once it has cost more, in US dollars.
         ``run_id``: a name for it, or that of a run to resume. ``include_hidden``: also read files whose names
         begin with a dot or an underscore. ``on_bad_object``: ``"skip"`` leaves out unreadable objects.
-        ``options``: those of the job, by name; `fanfold jobs NAME` lists them.
+        All other arguments are options of the job, which `fanfold jobs NAME` lists; ``options`` takes them as
+        a mapping, also those whose names are arguments here.
         """
         run, request = self.prepare(
             parse(os.fspath(source), include_hidden=include_hidden),
@@ -82,7 +85,7 @@ class App:
                 max_dollars=max_dollars,
                 include_hidden=include_hidden or None,
                 on_bad_object="skip" if on_bad_object == "skip" else None,
-                options=None if options is None else dict(options),
+                options=_together(options, named),
             ),
         )
         run.begin(request)
@@ -128,18 +131,26 @@ class App:
         return Run(self.account.aws, past.deployment, past.record.run_id)
 
     def estimate(
-        self, source: str | Path | int, job: str = DEFAULT_JOB, *, quota: int = ACCOUNT_QUOTA
+        self,
+        source: str | Path | int,
+        job: str = DEFAULT_JOB,
+        *,
+        quota: int = ACCOUNT_QUOTA,
+        options: Mapping[str, Any] | None = None,
+        **named: Any,
     ) -> dict[str, Any]:
         """The estimate that ``fanfold estimate --json`` prints: seconds, US dollars, and how the run
         would divide its work. ``source``: as for ``run``, or a number of bytes. ``quota``: how many Lambdas
-        the account may run at once."""
+        the account may run at once. Options are as for ``run``; they are checked, and change nothing."""
         from fanfold.estimate.table import as_json, estimate  # noqa: PLC0415 - slow to import
 
+        given = _together(options, named)
+        checked_given = None if given is None else checked_options(load(job), given)
         if isinstance(source, int):
             size, workload = source, modelled(job)(source)
         else:
             size, workload = self.workload(parse(os.fspath(source)), job)
-        return as_json(job, estimate(workload, size, quota, self.region))
+        return as_json(job, estimate(workload, size, quota, self.region), checked_given)
 
     def workload(
         self, source: Source, job: str, warn: Callable[[str], None] = warnings.warn
@@ -169,11 +180,18 @@ class App:
         return self.account.aws.session.region_name or REFERENCE
 
 
+def _together(options: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The options that are given in either way. Raises OptionError for one that is given in both."""
+    if twice := (options or {}).keys() & named:
+        raise OptionError(f"options: {min(twice)} is given twice: give it once.")
+    return None if options is None and not named else {**(options or {}), **named}
+
+
 def _options(run: Run, request: ParseFileRequest) -> dict[str, Any] | None:
     """All options of a request that gives some. Raises OptionError, also if the job needs some and none are
     given, unless ``run`` exists and so has its own."""
     try:
-        options = checked_options(run.job, request.options or {})
+        options = checked_options(load(run.job), request.options or {})
     except OptionError:
         if request.options is None and request.run_id and run.exists():
             return None

@@ -10,76 +10,53 @@ from msgspec import inspect
 from fanfold.errors import OptionError
 from fanfold.format import value_text
 from lambda_src.errors import InvalidRequest
-from lambda_src.job import Job, load
+from lambda_src.job import Job
+from lambda_src.options import LISTS, choices, meant, takes
 
-COMMA = re.compile(r"(?<!\\),")
-"""What separates the elements of a list: a comma without a backslash in front."""
+COMMA = re.compile(r"(\\*),")
+"""What may separate the elements of a list: a comma, unless an odd number of backslashes is in front."""
 
-LISTS = (
-    inspect.ListType,
-    inspect.SetType,
-    inspect.FrozenSetType,
-    inspect.VarTupleType,
-    inspect.TupleType,
-)
 IN_JSON = (inspect.DictType, inspect.StructType, inspect.TypedDictType, inspect.DataclassType)
-"""Types whose values are written as JSON."""
+"""Types whose values are written as JSON, and so are lists of them, and of lists."""
 
-NAMES = {
-    inspect.IntType: "a whole number",
-    inspect.FloatType: "a number",
-    inspect.BoolType: "true or false",
-    inspect.StrType: "text",
-    inspect.NoneType: "null",
-    inspect.DateType: "a date, such as 2026-11-25",
-    inspect.DateTimeType: "a time, such as 2026-11-25T10:15:00Z",
-    inspect.DecimalType: "a number",
-}
-
-
-BOUNDS = {
-    "ge": "of at least",
-    "gt": "above",
-    "le": "of at most",
-    "lt": "below",
-    "multiple_of": "that is a multiple of",
-    "min_length": "with a length of at least",
-    "max_length": "with a length of at most",
-    "pattern": "that matches",
-}
+EXAMPLES = ("text", "1", "0.5", "true", "2026-11-25", "2026-11-25T10:15:00Z", "{}", "[]")
+"""Values for an example, of which an option that must be given has the first that it takes."""
 
 
 class Option(NamedTuple):
-    """An option for a person. ``default`` is as ``--set`` takes it, None if the option must be given."""
+    """An option for a person. ``default`` is as ``--set`` takes it, None if the option must be given;
+    ``example`` is a value that it takes."""
 
     name: str
     takes: str
     default: str | None
     sentence: str
+    example: str
 
 
 def options_of(job: Job) -> list[Option]:
     """The options of ``job``, in its order."""
-    info = inspect.type_info(job.options)
-    assert isinstance(info, inspect.StructType)
-    return [
-        Option(field.encode_name, _takes(field.type), _default(field), _sentence(field.type))
-        for field in info.fields
-    ]
+    found = []
+    for field in msgspec.structs.fields(job.options):
+        info, name, default = inspect.type_info(field.type), field.encode_name, _default(field)
+        described = info.extra_json_schema or {} if isinstance(info, inspect.Metadata) else {}
+        example = default if default is not None else _example(field, info, described)
+        found.append(Option(name, takes(info), default, str(described.get("description", "")), example))
+    return found
 
 
-def from_texts(job: str, texts: Sequence[str]) -> dict[str, Any] | None:
+def from_texts(job: Job, texts: Sequence[str]) -> dict[str, Any] | None:
     """The options that ``texts`` give, each ``name=value``; None without any. A list takes its elements from
     several texts, or with commas between them. Raises OptionError."""
     if not texts:
         return None
-    deployed, given = load(job), dict[str, list[str]]()
+    given = dict[str, list[str]]()
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise OptionError(f"--set {text}: write name=value.")
         given.setdefault(name, []).append(value)
-    fields = {field.encode_name: field.type for field in msgspec.structs.fields(deployed.options)}
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(job.options)}
     # A wrong name is refused with the others, below.
     options = {
         name: _value(name, values, fields[name]) if name in fields else values
@@ -88,32 +65,79 @@ def from_texts(job: str, texts: Sequence[str]) -> dict[str, Any] | None:
     return checked(job, options)
 
 
-def checked(job: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def of_new_run(job: Job, texts: Sequence[str]) -> dict[str, Any] | None:
+    """As ``from_texts``, for a run that has none yet: those without a default must be given."""
+    options = from_texts(job, texts)
+    if options is None:
+        checked(job, {})
+    return options
+
+
+def checked(job: Job, options: Mapping[str, Any]) -> dict[str, Any]:
     """All options of a run of ``job`` for which these are given, as JSON. Raises OptionError."""
     try:
-        return load(job).plain_options(options)
+        return job.plain_options(options)
     except (InvalidRequest, TypeError) as error:  # a value that no JSON can hold
         raise OptionError(str(error)) from None
 
 
-def _value(name: str, texts: Sequence[str], kind: Any) -> Any:
+def _value(name: str, texts: list[str], kind: Any) -> Any:
     """The value that ``texts`` mean. Raises OptionError."""
     info = inspect.type_info(kind)
-    if list(texts) == ["null"] and _is_any(info, (inspect.NoneType,)):
+    if texts == ["null"] and _is_any(info, (inspect.NoneType,)):
         return None
-    if _is_any(info, LISTS):
-        value: Any = [element.replace("\\,", ",") for text in texts if text for element in COMMA.split(text)]
+    in_json = _is_in_json(info) and texts != [""]  # which is an empty list
+    if _is_any(info, LISTS) and not in_json:
+        value: Any = [element for text in texts if text for element in _elements(text)]
     elif len(texts) > 1:
         raise OptionError(f"--set {name}: it is given {len(texts)} times, but takes one value.")
     else:
         value = texts[0]
     try:
-        if _is_any(info, IN_JSON):
+        if in_json:
             return msgspec.json.decode(value, type=kind)
         found = msgspec.convert(value, kind, strict=False)
         return msgspec.json.decode(msgspec.json.encode(found), type=kind)  # which refuses NaN
     except (msgspec.ValidationError, msgspec.DecodeError):
-        raise OptionError(f"--set {name}={','.join(texts)}: {name} takes {_takes(info)}.") from None
+        raise OptionError(
+            f"--set {name}={','.join(texts)}: {name} takes {takes(info)}.{meant(info, value)}"
+        ) from None
+
+
+def _elements(text: str) -> list[str]:
+    r"""The elements of a list. Backslashes in front of a comma stand for half as many; where one is left, the
+    comma belongs to the element.
+
+    >>> _elements(r"a,b\,c"), _elements(r"\d\\,e")
+    (['a', 'b,c'], ['\\d\\', 'e'])
+    """
+    elements, at = [""], 0
+    for found in COMMA.finditer(text):
+        slashes = len(found[1])
+        elements[-1] += text[at : found.start()] + "\\" * (slashes // 2)
+        if slashes % 2:
+            elements[-1] += ","
+        else:
+            elements.append("")
+        at = found.end()
+    elements[-1] += text[at:]
+    return elements
+
+
+def _is_in_json(info: inspect.Type) -> bool:
+    """Whether values of that type are written as JSON."""
+    if _is_any(info, IN_JSON):
+        return True
+    match info:
+        case inspect.Metadata(type=inner):
+            return _is_in_json(inner)
+        case inspect.UnionType(types=types):
+            return any(map(_is_in_json, types))
+        case inspect.ListType() | inspect.SetType() | inspect.FrozenSetType() | inspect.VarTupleType():
+            return _is_any(info.item_type, (*LISTS, *IN_JSON))
+        case inspect.TupleType(item_types=types):
+            return any(_is_any(one, (*LISTS, *IN_JSON)) for one in types)
+    return False
 
 
 def _is_any(info: inspect.Type, kinds: tuple[type, ...]) -> bool:
@@ -126,42 +150,20 @@ def _is_any(info: inspect.Type, kinds: tuple[type, ...]) -> bool:
     return isinstance(info, kinds)
 
 
-def _sentence(info: inspect.Type) -> str:
-    """The description of an option."""
-    schema = info.extra_json_schema if isinstance(info, inspect.Metadata) else None
-    return str((schema or {}).get("description", ""))
+def _example(field: msgspec.structs.FieldInfo, info: inspect.Type, described: Mapping[str, Any]) -> str:
+    """A value of an option that must be given: an example of its author, or the first that it takes."""
+    inner = info.type if isinstance(info, inspect.Metadata) else info
+    bounds = [bound for name in ("ge", "le") if (bound := getattr(inner, name, None)) is not None]
+    for value in [*described.get("examples", ()), *choices(info), *bounds, *EXAMPLES]:
+        try:
+            _value(field.encode_name, [value_text(value)], field.type)
+        except OptionError:
+            continue
+        return value_text(value)
+    return "VALUE"
 
 
-def _takes(info: inspect.Type) -> str:
-    """The values of a type, for a person."""
-    match info:
-        case inspect.Metadata(type=inner):
-            text = _takes(inner)
-        case inspect.UnionType(types=types):
-            text = " or ".join(_takes(one) for one in types)
-        case inspect.LiteralType(values=values):
-            text = f"one of {', '.join(map(str, values))}"
-        case inspect.EnumType(cls=cls):
-            text = f"one of {', '.join(str(member.value) for member in cls)}"
-        case inspect.TupleType(item_types=types):
-            text = f"a list: {', '.join(_takes(one) for one in types)}"
-        case inspect.ListType() | inspect.SetType() | inspect.FrozenSetType() | inspect.VarTupleType():
-            text = f"a list, each {_takes(info.item_type)}"
-        case _:
-            text = NAMES.get(type(info), "JSON")
-    return text + _bounds(info)
-
-
-def _bounds(info: inspect.Type) -> str:
-    bounds = [
-        f"{words} {bound}"
-        for name, words in BOUNDS.items()
-        if (bound := getattr(info, name, None)) is not None
-    ]
-    return " " + " and ".join(bounds) if bounds else ""
-
-
-def _default(field: inspect.Field) -> str | None:
+def _default(field: msgspec.structs.FieldInfo) -> str | None:
     if field.required:
         return None
     value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()

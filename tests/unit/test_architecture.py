@@ -17,7 +17,8 @@ ENGINE = {
     "fields": set(),
     "records": {"errors"},
     "figures": set(),
-    "job": {"errors", "fields", "figures", "records"},
+    "options": set(),
+    "job": {"errors", "fields", "figures", "options", "records"},
     "counts": {"errors", "figures", "job", "records"},
     "settings": {"errors"},
     "drivers": {"waits"},
@@ -61,6 +62,7 @@ CLIENT_MAY_IMPORT = {
     "job",
     "jobs",
     "map_reduce",
+    "options",
     "run",
     "settings",
 } | {

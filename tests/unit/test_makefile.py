@@ -64,6 +64,15 @@ def test_the_name_of_a_new_job_is_just_characters(folder: Path, name: str, how: 
     assert make(folder, "new-job", {"NAME": name}, how) == ["-m", "fanfold.new_job", name]
 
 
+@pytest.mark.parametrize("how", ["argument", "environment"])
+def test_options_are_split_at_spaces_and_nowhere_else(folder: Path, how: str) -> None:
+    options = ["words=a,b*", "note=$(touch", "m);'x'", '"b"', "*"]
+    assert make(folder, "run", {"SET": "  ".join(options)}, how) == [
+        "demo",
+        *(word for option in options for word in ("--set", option)),
+    ]
+
+
 def test_numbers_are_passed_on_and_nothing_else(folder: Path) -> None:
     given = {"BLOCK_BYTES": "7;touch m", "CONCURRENCY": "2"}
     assert make(folder, "run", given, "argument")[1:] == ["--block-bytes=7;touch m", "--concurrency=2"]

@@ -2,12 +2,15 @@
 
 import io
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from rich.console import Console
 
@@ -21,6 +24,8 @@ from fanfold.cli.output import show
 from fanfold.cli.runs_table import show_runs
 from fanfold.errors import AccountError, OptionError, StackNotFound
 from fanfold.format import options_text, value_text
+from fanfold.here import jobs as here_jobs
+from fanfold.jobs import client_job
 from fanfold.report.page import page
 from fanfold.runs import app as app_module
 from fanfold.runs import history
@@ -31,9 +36,12 @@ from fanfold.runs.result import as_json
 from fanfold.runs.run import Run
 from fanfold.testing import LawBroken, check_job
 from lambda_src.counts import Add, counts_job
+from lambda_src.errors import InvalidRequest, RunConflict
 from lambda_src.job import load
+from lambda_src.run.admission import check_request, new_record
 from lambda_src.run.summary import summarize
 from lambda_src.wire.record import RunRecord
+from lambda_src.wire.requests import ParseFileRequest
 
 JOB = "lines_with"
 
@@ -49,10 +57,12 @@ class Options(Struct, frozen=True, forbid_unknown_fields=True):
     sizes: Annotated[tuple[int, ...], Meta(description="Whole numbers.")] = (1, 2)
     note: Annotated[str | None, Meta(description="Text, or nothing.")] = None
     weights: Annotated[dict[str, int], Meta(description="A mapping.")] = msgspec.field(default_factory=dict)
+    zones: Annotated[list[Literal["UTC", "CET"]], Meta(description="Choices.")] = []
+    pairs: Annotated[list[list[int]], Meta(description="Lists.")] = []
 
 
 DEFAULTS = {"longest": 1000, "share": 0.5, "upper": False, "mode": "all", "sizes": [1, 2], "note": None}
-DEFAULTS |= {"weights": {}}
+DEFAULTS |= {"weights": {}, "zones": [], "pairs": []}
 
 
 def count(text: bytes, add: Add) -> None:
@@ -73,7 +83,7 @@ def _job(monkeypatch: pytest.MonkeyPatch) -> None:
     module: Any = ModuleType(f"lambda_src.jobs.{JOB}", "Counts lines\nwith words.\n\nMore.")
     module.JOB = LINES_WITH
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    for place in (cli_options, jobs_command):
+    for place in (cli_options, jobs_command, here_jobs):
         monkeypatch.setattr(place, "names", lambda: [JOB, "top_words"])
     session = SimpleNamespace(region_name="eu-west-1", profile_name="work")
     deployment: Any = SimpleNamespace(job=JOB, bucket="bucket", source_bucket="bucket", table="table")
@@ -109,14 +119,42 @@ def test_each_option_has_a_sentence() -> None:
         (["words=a", "mode=first", "note=5"], {"mode": "first", "note": "5"}),
         (["words=a", "note=null"], {"note": None}),
         (["words=a", 'weights={"x": 1}'], {"weights": {"x": 1}}),
+        (
+            ["words=a", "zones=CET,UTC", "pairs=[[1, 2], []]"],
+            {"zones": ["CET", "UTC"], "pairs": [[1, 2], []]},
+        ),
+        ([r"words=\d+\\,\b"], {"words": [r"\b", "\\d+\\"]}),
     ],
 )
 def test_texts_give_options_of_their_types(texts: list[str], options: dict[str, Any]) -> None:
-    assert from_texts(JOB, texts) == DEFAULTS | {"words": ["a"]} | options
+    assert from_texts(LINES_WITH, texts) == DEFAULTS | {"words": ["a"]} | options
+
+
+def test_try_takes_options_and_writes_any_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.txt").write_text("big cat\nbig dog\n")
+    command = ["try", JOB, str(tmp_path / "in.txt"), "--set", "words=dog", "--processes", "1"]
+    assert commands.main([*command, "--format", "csv"]) == 0
+    assert '"line",1,"big dog"' in capsys.readouterr().out
+    assert commands.main([*command, "-o", str(tmp_path / "out.md")]) == 0
+    assert "| big dog |" in (tmp_path / "out.md").read_text()
+    assert commands.main([*command, "--json"]) == 0
+    written = capsys.readouterr().out
+    assert msgspec.json.decode(written[written.index("\n{") :])["options"] == DEFAULTS | {"words": ["dog"]}
+
+
+def test_an_estimate_shows_its_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fanfold.estimate.contents.modelled", lambda _: client_job("top_words").workload)
+    command = ["estimate", "1GB", "--job", JOB, "--set", "words=dog"]
+    assert commands.main(command) == 0
+    assert "Options, which do not change it: longest=1000" in capsys.readouterr().out
+    assert commands.main([*command, "--json"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["options"] == DEFAULTS | {"words": ["dog"]}
 
 
 def test_without_texts_the_request_has_no_options() -> None:
-    assert from_texts(JOB, []) is None
+    assert from_texts(LINES_WITH, []) is None
 
 
 MISTAKES = [
@@ -134,17 +172,85 @@ MISTAKES = [
     (["words=a", "sizes=1,x"], "--set sizes=1,x: sizes takes a list, each a whole number."),
     (["words=a", "weights=x"], "--set weights=x: weights takes JSON."),
     (["words=a", "longest=1", "longest=2"], "--set longest: it is given 2 times, but takes one value."),
-    (["longest=5"], "options: Object missing required field `words`."),
+    (["words=a", "mode=frist"], "--set mode=frist: mode takes one of all, first. Did you mean first?"),
+    (
+        ["words=a", "zones=UTC,UTCC"],
+        "--set zones=UTC,UTCC: zones takes a list, each one of CET, UTC. Did you mean UTC?",
+    ),
+    (["words=a", "pairs=[[1]"], "--set pairs=[[1]: pairs takes a list, each a list, each a whole number."),
+]
+MISSING = (["longest=5"], "options: words is missing: it takes a list, each text.")
+
+
+COMMANDS = [
+    ["run", "no-such-file", "--job", JOB],
+    ["estimate", "no-such-file", "--job", JOB],
+    ["demo", "--file", "no-such-file", "--job", JOB],
+    ["try", JOB, "no-such-file"],
 ]
 
 
-@pytest.mark.parametrize(("texts", "message"), MISTAKES)
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("texts", "message"), [*MISTAKES, MISSING])
 def test_a_mistake_is_told_before_anything_is_read_or_uploaded(
-    texts: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    texts: list[str], message: str, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = [word for text in texts for word in ("--set", text)]
-    assert commands.main(["run", "no-such-file", "--job", JOB, *given]) == 1
+    assert commands.main([*command, *given]) == 1
     assert capsys.readouterr().err.startswith(f"Error: {message}")
+
+
+@pytest.mark.parametrize(
+    "command", [["demo", "--file", "no-such-file", "--job", JOB], ["try", JOB, "no-such-file"]]
+)
+def test_a_new_run_needs_options_without_a_default(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(command) == 1
+    assert capsys.readouterr().err == f"Error: {MISSING[1]}\n"
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"word": ["a"]}, "this job has no option 'word': did you mean words? Its options are words, longest,"),
+    ({"longest": 5}, "words is missing: it takes a list, each text."),
+    ({"words": "a"}, "words takes a list, each text, not 'a'."),
+    ({"words": ["a", 1]}, "words takes a list, each text, not ['a', 1]."),
+    ({"longest": "x" * 99}, f"longest takes a whole number of at least 1, not '{'x' * 59}…."),
+    ({"longest": 0}, "longest takes a whole number of at least 1, not 0."),
+    ({"share": 2}, "share takes a number of at most 1, not 2."),
+    ({"upper": 1}, "upper takes true or false, not 1."),
+    ({"mode": "frist"}, "mode takes one of all, first, not 'frist'. Did you mean first?"),
+    (
+        {"zones": ["UTC", "UTCC"]},
+        "zones takes a list, each one of CET, UTC, not ['UTC', 'UTCC']. Did you mean UTC?",
+    ),
+    ({"sizes": [1, "x"]}, "sizes takes a list, each a whole number, not [1, 'x']."),
+    ({"pairs": [1]}, "pairs takes a list, each a list, each a whole number, not [1]."),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_python_and_an_event_are_refused_with_the_same_sentence(
+    options: dict[str, Any], message: str, sent: list[Any]
+) -> None:
+    if "missing" not in message:
+        options = {"words": ["a"], **options}
+    app = App(choice.open_account(local=False, profile=None, region=None))
+    asked: list[Callable[[], object]] = [
+        lambda: app.run("s3://bucket/key", JOB, options=options),
+        lambda: app.run("s3://bucket/key", JOB, **options),
+        lambda: app.estimate("no-such-file", JOB, **options),
+        lambda: app.estimate("no-such-file", JOB, options=options),
+    ]
+    for ask in asked:
+        with pytest.raises(OptionError) as told:
+            ask()
+        assert str(told.value).startswith(f"options: {message}")
+    assert sent == []
+    event = ParseFileRequest(key="input/a", options=options)
+    with pytest.raises(InvalidRequest) as refused:
+        new_record(LINES_WITH, "run", "bucket", event, None)
+    assert str(refused.value).startswith(f"options: {message}")
 
 
 @pytest.fixture
@@ -184,10 +290,45 @@ def test_a_resumed_run_keeps_its_options(sent: list[Any], monkeypatch: pytest.Mo
     assert sent == [None]
 
 
+def test_an_option_is_given_once(sent: list[Any]) -> None:
+    app = App(choice.open_account(local=False, profile=None, region=None))
+    with pytest.raises(OptionError, match="options: words is given twice"):
+        app.run("s3://bucket/key", JOB, options={"words": ["a"]}, words=["b"])
+    app.run("s3://bucket/key", JOB, options={"words": ["a"]}, longest=3)
+    assert sent == [DEFAULTS | {"words": ["a"], "longest": 3}]
+
+
+def test_a_run_is_resumed_with_its_own_options_only() -> None:
+    found = new_record(LINES_WITH, "run", "b", ParseFileRequest(key="k", options={"words": ["a"]}), None)
+    found.etag = '"e"'
+    check_request(LINES_WITH, found, "b", ParseFileRequest(key="k"))
+    check_request(LINES_WITH, found, "b", ParseFileRequest(key="k", options={"words": ["a"], "mode": "all"}))
+    with pytest.raises(RunConflict, match=r"options: the run has the options .* leave them out to resume"):
+        check_request(LINES_WITH, found, "b", ParseFileRequest(key="k", options={"words": ["b"]}))
+
+
+@given(
+    st.builds(
+        Options,
+        words=st.frozensets(st.text('a,\\[]" ', max_size=4), max_size=4).filter(lambda words: words != {""}),
+        note=st.none() | st.text(max_size=5).filter(lambda text: text != "null"),
+        weights=st.dictionaries(st.text(max_size=3), st.integers(-9, 9), max_size=2),
+        pairs=st.lists(st.lists(st.integers(0, 9), max_size=2), max_size=2),
+        sizes=st.lists(st.integers(-9, 9), max_size=3).map(tuple),
+        zones=st.lists(st.sampled_from(["UTC", "CET"]), max_size=2),
+    )
+)
+def test_any_options_that_are_shown_can_be_set_again(options: Options) -> None:
+    plain = checked(LINES_WITH, msgspec.to_builtins(options))
+    assert from_texts(LINES_WITH, [f"{name}={value_text(value)}" for name, value in plain.items()]) == plain
+
+
 def test_what_is_shown_can_be_set_again() -> None:
-    options = checked(JOB, {"words": ["a,b", "c"], "note": "it's", "weights": {"x": 1}})
-    assert from_texts(JOB, [f"{name}={value_text(value)}" for name, value in options.items()]) == options
-    assert options_text(options).endswith(r"""weights={"x":1} words=a\,b,c""")
+    options = checked(LINES_WITH, {"words": ["a,b", "c"], "note": "it's", "weights": {"x": 1}})
+    assert (
+        from_texts(LINES_WITH, [f"{name}={value_text(value)}" for name, value in options.items()]) == options
+    )
+    assert options_text(options).endswith(r"""weights={"x":1} words=a\,b,c zones=""")
 
 
 RECORD = RunRecord(
@@ -245,8 +386,8 @@ def test_a_job_shows_its_options_and_an_example(capsys: pytest.CaptureFixture[st
         "  longest: a whole number of at least 1; default: 1000",
         "    Only so much of a line is a key.",
     ]
-    assert lines[-1] == f"Example: fanfold run --job {JOB} --set words=VALUE FILE"
-    assert [option.default for option in options_of(LINES_WITH)][-3:] == ["1,2", "null", "{}"]
+    assert lines[-1] == f"Example: fanfold run --job {JOB} --set words=text FILE"
+    assert [option.default for option in options_of(LINES_WITH)][-5:] == ["1,2", "null", "{}", "", ""]
 
 
 def test_a_job_without_options_says_so(capsys: pytest.CaptureFixture[str]) -> None:

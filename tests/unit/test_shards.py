@@ -92,8 +92,8 @@ class Options(msgspec.Struct, frozen=True):
             {"zone": "UTC", "share": float("nan")},
             "options: a number is not finite, so JSON cannot hold it.",
         ),
-        ({"zone": 3}, "options: Expected `str`, got `int` - at `$.zone`."),
-        ({}, "options: Object missing required field `zone`."),
+        ({"zone": 3}, "options: zone takes text, not 3."),
+        ({}, "options: zone is missing: it takes text."),
     ],
 )
 def test_options_are_of_the_jobs_type(options: dict[str, Any], message: str) -> None:
