@@ -258,6 +258,24 @@ class Part(NamedTuple):
     result: Mapping[str, Any]
 
 
+class Shown(Struct, frozen=True):
+    """What a person sees first of an answer.
+
+    ``title`` says what the job answers. ``headline`` names numbers and texts of the answer in braces, as in
+    ``"{requests:,} requests of {hosts:,} hosts"``: its own fields, or those of the results of its parts,
+    which are added up. ``tables`` are the fields whose tables come first; a file such as CSV has only the
+    first one.
+    """
+
+    title: str = ""
+    headline: str = ""
+    tables: Sequence[str] = ()
+
+
+PLAIN = Shown()
+"""Of an author who says nothing."""
+
+
 class Job(Struct, frozen=True):
     """A job as a value.
 
@@ -273,7 +291,8 @@ class Job(Struct, frozen=True):
     ``options`` is the type of the job's options. ``sharded_by`` says how its shards can be made, the default
     first; without any, a run has one shard. ``unit`` is what messages call its units. ``concerns`` describe
     its findings. The engine looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map``
-    does, at less cost. ``figures`` say what the job takes, for the plan of a run.
+    does, at less cost. ``figures`` say what the job takes, for the plan of a run. ``shown`` is for reports,
+    terminals and files: no function reads it.
     """
 
     rules: str
@@ -291,6 +310,7 @@ class Job(Struct, frozen=True):
     concerns: Mapping[str, Concern] = {}
     finds_invalid_utf8: bool = False
     figures: Figures = {}
+    shown: Shown = PLAIN
 
     def touched(self, block: Span, input_bytes: int) -> Span:
         """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""

@@ -1,6 +1,5 @@
 """The command jobs."""
 
-import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from fanfold.cli.options import Local, Profile, Region, complete_job, known_job
 from fanfold.cli.session import complain, open_app, open_console
+from fanfold.jobs import sentence_of
 from fanfold.safe_text import shell_word, visible
 from lambda_src.job import load, names
 from lambda_src.settings import DEFAULT_JOB
@@ -43,7 +43,7 @@ def jobs(
     else:
         deployed = _deployed(local, profile, region)
         width = max(map(len, names()))
-        lines = [f"{job:{width}}  {_state(job, deployed):12}  {_sentence(job)}".rstrip() for job in names()]
+        lines = [f"{job:{width}}  {_state(job, deployed):12}  {sentence_of(job)}".rstrip() for job in names()]
     for line in lines:
         console.print(visible(line), soft_wrap=True, markup=False, highlight=False)
 
@@ -68,12 +68,6 @@ def _state(job: str, deployed: set[str] | None) -> str:
     return "deployed" if job in deployed else "not deployed"
 
 
-def _sentence(job: str) -> str:
-    """How the documentation of the job's module begins."""
-    text = importlib.import_module(f"lambda_src.jobs.{job}").__doc__ or ""
-    return " ".join(text.strip().partition("\n\n")[0].split())
-
-
 def _described(job: str) -> list[str]:
     from fanfold.runs.options import options_of
 
@@ -81,7 +75,7 @@ def _described(job: str) -> list[str]:
     options, parts = options_of(loaded), list(loaded.parts)
     if len(parts) > MOST_PARTS:
         parts = [*parts[: MOST_PARTS - 1], "...", parts[-1]]
-    sentence = _sentence(job)
+    sentence = sentence_of(job)
     return [
         f"{job}: {sentence}" if sentence else job,
         f"The result is by {loaded.part}: {', '.join(parts)}",

@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # slow to import
     from fanfold.estimate.workload import Workload
     from fanfold.report.figures import Result
     from fanfold.runs.source import Local
+    from lambda_src.job import Job
 
 Summary = Mapping[str, Any]
 Cell = str | int | float | None
@@ -47,20 +48,35 @@ def client_job(name: str) -> ClientJob:
     """What the client knows about the job ``name``; a default for a job without a module here."""
     module = f"{__name__}.{name}"
     if not importlib.util.find_spec(module):
-        return any_job(name)
+        return any_job(name, _loaded(name))
     job: ClientJob = importlib.import_module(module).JOB
     return job
 
 
-def any_job(name: str, *, title: str = "", headline: str = "", tables: Sequence[str] = ()) -> ClientJob:
-    """What the client makes of the results of a job by itself: every list of objects is a table.
+def _loaded(name: str) -> "Job | None":
+    """The job, if its code is here."""
+    from lambda_src.job import load  # noqa: PLC0415 - slow to import
 
-    ``title`` is that of a report. ``headline`` names its main number: a field of the summary, or a column,
-    whose sum it is. ``tables`` are the fields whose tables come first; a file such as CSV has only the first.
-    """
-    module = importlib.import_module(f"{__name__}._any_job")
-    job: ClientJob = module.client_job(name, title, headline, tables)
-    return job
+    try:
+        return load(name)
+    except ModuleNotFoundError:
+        return None
+
+
+def sentence_of(name: str) -> str:
+    """How the documentation of the module of the job ``name`` begins, if its code is here."""
+    try:
+        text = importlib.import_module(f"lambda_src.jobs.{name}").__doc__ or ""
+    except ModuleNotFoundError:
+        return ""
+    return " ".join(text.strip().partition("\n\n")[0].split())
+
+
+def any_job(name: str, job: "Job | None" = None) -> ClientJob:
+    """What the client makes of the results of a job by itself: every list of objects is a table, and what the
+    ``job`` says in ``shown`` comes first."""
+    found: ClientJob = importlib.import_module(f"{__name__}._any_job").client_job(name, job)
+    return found
 
 
 def by_number(parts: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -1,23 +1,27 @@
 """The default for jobs without a module here: lists of objects are tables, all else is a single value."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
 
 from rich.console import Console
 from rich.text import Text
 
 from fanfold.format import counted, plural
-from fanfold.jobs import Cell, ClientJob, Rows, Summary
-from fanfold.jobs._tables import Found, FoundTable, find
+from fanfold.jobs import Cell, ClientJob, Rows, Summary, sentence_of
+from fanfold.jobs._headline import filled, is_number, names_in, parted
+from fanfold.jobs._tables import Found, find
 from fanfold.jobs._terminal import cell_text, show_table
 from fanfold.report.figures import Result, Table
 from fanfold.safe_text import visible
-from lambda_src.job import load, names
+from lambda_src.job import PLAIN, Job, Shown
 from lambda_src.run.summary import ENGINE_FIELDS
 
 MOST_ROWS = 500
 """Rows of a table in a report."""
+
+LONGEST_TITLE = 100
+"""Characters of the first sentence of a job's documentation that make it a title."""
 
 OF_THE_INPUT = ("bytes", "objects")
 """Numbers that say nothing about the answer."""
@@ -25,16 +29,20 @@ OF_THE_INPUT = ("bytes", "objects")
 
 @dataclass(frozen=True)
 class AnyJob:
-    """Shows results of the job ``name``; see ``any_job``."""
+    """Shows results of a job; see ``any_job``. ``title`` is that of one whose author gives none."""
 
-    name: str
     title: str
-    headline: str
-    first: Sequence[str]
+    part: str = "part"
+    parts: Sequence[str] = ()
+    shown: Shown = PLAIN
 
     def show(self, console: Console, summary: Summary) -> None:
-        """Print single values, then tables."""
+        """Print what the author wants to be seen first, single values, then tables."""
         found = self._find(summary)
+        headline = filled(self.shown.headline, summary, self.parts)
+        for line, style in ((self.shown.title, "bold"), (headline, "")):
+            if line:
+                console.print(Text(visible(line), style=style), soft_wrap=True)
         for name, value in found.values.items():
             console.print(Text(visible(f"{_words(name)}: {cell_text(value)}")), soft_wrap=True)
         for _, table in found.tables:
@@ -45,7 +53,7 @@ class AnyJob:
         column that names them. A result without tables is its single values."""
         values, found = self._find(summary)
         tables = [one for one in found if one.table.headings]
-        chosen = [one for one in tables if self.first and one.field == self.first[0]]
+        chosen = [one for one in tables if one.field in self.shown.tables[:1]]
         if not tables:
             yield "name", "value"
             yield from values.items()
@@ -59,17 +67,17 @@ class AnyJob:
     def draw(self, summary: Summary) -> Result:
         """A headline, the single values and all tables."""
         found = self._find(summary)
-        number, what = self._headline(found)
+        number, what = self._headline(summary, found)
         others = [
             f"{_words(name)}: {value}"
             for name, value in found.values.items()
-            if _is_number(value) and name not in (what, *OF_THE_INPUT)
+            if is_number(value) and name not in (what, *names_in(self.shown.headline), *OF_THE_INPUT)
         ]
         sizes = [f"{counted(len(table.rows), 'row')} of {table.title}" for _, table in found.tables]
         values = [[_words(name), _on_page(value)] for name, value in found.values.items()]
         shown = [Table("Single values", ["What", "Value"], values)] if values else []
         return Result(
-            self.title or _words(self.name).capitalize() or "What the job found",
+            self.shown.title or self.title,
             number,
             _words(what),
             "; ".join(others + sizes),
@@ -78,28 +86,16 @@ class AnyJob:
 
     def _find(self, summary: Summary) -> Found:
         own = {name: value for name, value in summary.items() if name not in ENGINE_FIELDS}
-        if self.name in names():
-            job = load(self.name)
-            values, tables = find(own, job.part, job.parts)
-        else:
-            values, tables = find(own)
-        return Found(values, sorted(tables, key=self._place))
+        values, tables = find(own, self.part, self.parts)
+        first = list(self.shown.tables)
+        return Found(values, sorted(tables, key=lambda one: (*first, one.field).index(one.field)))
 
-    def _place(self, table: FoundTable) -> int:
-        return list(self.first).index(table.field) if table.field in self.first else len(self.first)
-
-    def _headline(self, found: Found) -> tuple[int | float, str]:
-        """The main number, and what it counts."""
-        numbers = {name: value for name, value in found.values.items() if _is_number(value)}
-        if self.headline in numbers:
-            return numbers[self.headline], self.headline
-        for _, table in found.tables:
-            if self.headline in table.headings:
-                place = list(table.headings).index(self.headline)
-                cells = (row[place] for row in table.rows)
-                return sum(cell for cell in cells if _is_number(cell)), self.headline
-        for name, value in numbers.items():
-            if name not in OF_THE_INPUT:
+    def _headline(self, summary: Summary, found: Found) -> tuple[str | int | float, str]:
+        """The main number, and what it counts; or a text in place of both."""
+        if self.shown.headline:
+            return parted(self.shown.headline, summary, self.parts)
+        for name, value in found.values.items():
+            if is_number(value) and name not in OF_THE_INPUT:
                 return value, name
         rows = len(found.tables[0].table.rows) if found.tables else len(found.values)
         return rows, plural(rows, "row" if found.tables else "value")
@@ -127,18 +123,20 @@ def _on_page(cell: Cell) -> Cell:
     return cell_text(cell) if isinstance(cell, bool) else cell
 
 
-def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def client_job(name: str, title: str = "", headline: str = "", tables: Sequence[str] = ()) -> ClientJob:
+def client_job(name: str, job: Job | None = None) -> ClientJob:
     """See ``fanfold.jobs.any_job``."""
-    job = AnyJob(name, title, headline, tables)
-    return ClientJob(show=job.show, rows=job.rows, draw=job.draw)
+    title = _words(name).capitalize() or "What the job found"
+    if not job:
+        shows = AnyJob(title)
+    else:
+        sentence = re.split(r"\.(?:\s|$)", sentence_of(name))[0]
+        title = sentence if 0 < len(sentence) <= LONGEST_TITLE else title
+        shows = AnyJob(title, job.part, job.parts, job.shown)
+    return ClientJob(show=shows.show, rows=shows.rows, draw=shows.draw)
 
 
 JOB = client_job("")

@@ -60,11 +60,11 @@ class Table(NamedTuple):
 
 
 class Result(NamedTuple):
-    """A job's part of the page: the question, the main number and what it counts, a sentence about it, and
-    the figures."""
+    """A job's part of the page: the question, the main number and what it counts, or a text in place of both,
+    a sentence about it, and the figures."""
 
     question: str
-    number: float
+    number: str | float
     counted: str
     sentence: str
     figures: Sequence[Rankings | Stack | Table]

@@ -18,6 +18,8 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from fanfold.jobs._headline import names_in, value_of
+from fanfold.jobs._tables import find
 from fanfold.testing.texts import ANY_BYTES
 from lambda_src.aws.dynamodb import from_attribute, to_attribute
 from lambda_src.errors import ConservationBroken, FanfoldError, JobContractViolated
@@ -105,6 +107,7 @@ def check_job(
       So a retry's line can replace the first one, and a resumed run gives the answer of another.
     - *What is stored comes back*: results, facts and extras are what a table of DynamoDB holds, and an answer
       is the same whether they come from there or from the job.
+    - *What is shown first is there*: the names in the headline, and the tables, of ``shown``.
     - *Hostile input* is answered by the same laws, or refused by one of the errors of ``lambda_src.errors``.
     """
     _check_form(job)
@@ -112,6 +115,7 @@ def check_job(
     stored = Objects(in_order)
     whole = _carry_out(job, stored, options=options)
     answer = _answer(whole)
+    _check_shown(job, answer)
     _check_again(whole, stored)
     units = whole.measured.units
 
@@ -343,6 +347,19 @@ def _check_form(job: Job) -> None:
     for name, schema in components[job.options.__name__]["properties"].items():
         if "description" not in schema:
             raise LawBroken(f"The option {name} has a sentence: Meta(description=...).")
+
+
+def _check_shown(job: Job, answer: Mapping[str, Any]) -> None:
+    for name in names_in(job.shown.headline):
+        if value_of(name, answer, job.parts) is None:
+            raise LawBroken(
+                f"A headline is made of numbers and texts of the answer: there is no {name}, nor has any of "
+                f"its parts such a number."
+            )
+    tables = {table.field for table in find(answer, job.part, job.parts).tables}
+    for field in job.shown.tables:
+        if field not in tables:
+            raise LawBroken(f"The tables that come first are in the answer: no table is in a field {field}.")
 
 
 def _check_again(run: Carried, stored: Objects) -> None:

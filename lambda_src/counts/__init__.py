@@ -17,10 +17,10 @@ from lambda_src.counts.figures import COUNTING
 from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import MOST_COLUMNS, Column, Summed, Table, Takes, merged
 from lambda_src.errors import JobContractViolated, TooManyDistinct
-from lambda_src.job import Context, Input, Job, Line, Mapped, Part, Place, Shards, Span
+from lambda_src.job import PLAIN, Context, Input, Job, Line, Mapped, Part, Place, Shards, Shown, Span
 from lambda_src.records import Rule, delimited
 
-__all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Ranked", "Sums", "counts_job"]
+__all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Ranked", "Shown", "Sums", "counts_job"]
 
 LINES = delimited("line", b"\n", longest_bytes=1 << 20)
 """Lines of text, whose last one may lack its newline."""
@@ -91,6 +91,7 @@ def counts_job(
     ranked_by: Sequence[str] | None = None,
     show: Show = show_all,
     summarize: Summarize = summarize_all,
+    shown: Shown = PLAIN,
     **more: Any,
 ) -> Job:
     """A job that counts keys.
@@ -98,6 +99,7 @@ def counts_job(
     ``count(text, add)`` gets whole ``records`` of one object and adds what they hold. Native code has a
     ``counter`` instead, which makes what counts one block. The first of ``columns`` is a sum, and is what is
     observed. Results have the ``top`` first keys by each column, or by those that are named in ``ranked_by``.
+    The headline, unless ``shown`` has one, is the total of the first column.
     """
     all_columns = [column if isinstance(column, Column) else Column(column) for column in columns]
     names = [column.name for column in all_columns]
@@ -117,6 +119,9 @@ def counts_job(
         show=show,
         counter=counter,
     )
+    if not shown.headline and show is show_all and summarize is summarize_all:
+        what = "counted" if names[0] == "count" else names[0]
+        shown = Shown(shown.title, f"{{{names[0]}:,}} {what}", shown.tables)
     return Job(
         rules=rules,
         part=part,
@@ -126,6 +131,7 @@ def counts_job(
         reduce=counting.reduce,
         finish=counting.finish,
         summarize=summarize,
+        shown=shown,
         **{"sharded_by": ("part", "key"), "figures": COUNTING, **more},
     )
 

@@ -13,10 +13,14 @@ from rich.console import Console
 from fanfold.cli.csv_export import as_csv
 from fanfold.jobs import any_job
 from fanfold.jobs._any_job import MOST_ROWS
+from fanfold.jobs._headline import filled, names_in, parted
 from fanfold.jobs._tables import find
 from fanfold.jobs._terminal import MOST_ROWS as MOST_SHOWN
 from fanfold.report.figures import Table
 from fanfold.safe_text import visible
+from fanfold.testing import LawBroken, check_job
+from lambda_src.counts import Add, Shown, counts_job
+from lambda_src.job import Job
 
 LEVELS = {
     "run_id": "r",
@@ -30,6 +34,24 @@ LEVELS = {
 """What a counting job that states nothing about its result answers."""
 
 NAME = st.text(max_size=8)
+
+
+def levels(**shown: Any) -> Job:
+    return counts_job(
+        rules="1",
+        part="level",
+        parts=("ERROR", "INFO"),
+        columns=("lines",),
+        count=count,
+        shown=Shown(**shown),
+    )
+
+
+def count(text: bytes, add: Add) -> None:
+    for line in text.decode(errors="replace").splitlines():
+        add("ERROR", line)
+
+
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAME, inner, max_size=4),
@@ -122,11 +144,55 @@ def test_several_tables_of_an_unknown_job_are_one_file() -> None:
 
 
 def test_three_lines_of_an_author_choose() -> None:
-    job = any_job("levels", title="Messages by level", headline="lines", tables=["top"])
-    assert next(job.rows(LEVELS)) == ("results", "key", "lines")
+    job = any_job("levels", levels(title="Messages by level", headline="{lines:,} lines", tables=["top"]))
+    assert next(job.rows(LEVELS)) == ("level", "key", "lines")
     drawn = job.draw(LEVELS)
     assert (drawn.question, drawn.number, drawn.counted) == ("Messages by level", 3, "lines")
-    assert [figure.title for figure in drawn.figures] == ["Single values", "Top by results", "Results"]
+    assert [figure.title for figure in drawn.figures] == ["Single values", "Top by level", "Results by level"]
+
+
+def test_a_counting_job_has_a_headline_without_an_author() -> None:
+    assert any_job("levels", levels()).draw(LEVELS)[:3] == ("Levels", 3, "lines")
+    assert levels(title="Mine").shown == Shown("Mine", "{lines:,} lines")
+
+
+def test_a_headline_may_be_a_text() -> None:
+    job = any_job("levels", levels(headline="{host} has {lines:,} of {share:.1%} {nothing}"))
+    drawn = job.draw({**LEVELS, "host": "<b>", "share": 0.25})
+    assert (drawn.number, drawn.counted) == ("<b> has 3 of 25.0% {nothing}", "")
+
+
+HEADLINE = st.text(max_size=12) | st.text("{}:,.1f%!_[]n", max_size=12) | st.just("{n:,.9f}")
+
+
+@given(HEADLINE, st.dictionaries(st.sampled_from(["n", "_", "f"]), VALUE | st.just(10**400), max_size=3))
+def test_any_headline_and_any_answer_are_a_text(headline: str, summary: dict[str, Any]) -> None:
+    number, rest = parted(headline, summary, [])
+    assert isinstance(filled(headline, summary, []), str)
+    assert isinstance(rest, str)
+    if not any(isinstance(summary.get(name), str | int | float) for name in names_in(headline)):
+        assert (number, rest) == (headline, "")
+
+
+def test_a_headline_looks_into_nothing() -> None:
+    headline = "{n.__class__} {n!r} {n[0]} {} {0} {n:>99999999} {{n:99}}"
+    assert filled(headline, {"n": 1, "0": "x"}, []) == headline.replace("{0}", "x")
+
+
+@pytest.mark.parametrize(
+    ("shown", "law"),
+    [({"headline": "{hosts} hosts"}, "there is no hosts"), ({"tables": ["top", "tops"]}, "in a field tops")],
+)
+def test_what_is_shown_first_is_in_the_answer(shown: dict[str, Any], law: str) -> None:
+    with pytest.raises(LawBroken, match=law):
+        check_job(levels(**shown), {"a": b"x"}, 1)
+    check_job(levels(headline="{lines:,} lines", tables=["top"]), {"a": b"x"}, 1)
+
+
+def test_a_terminal_shows_title_and_headline_first() -> None:
+    console = Console(file=io.StringIO(), width=80, markup=False, highlight=False)
+    any_job("mine", levels(title="A\x1b[2J", headline="{lines:,} lines")).show(console, LEVELS)
+    assert console.file.getvalue().startswith("A\\x1b[2J\n3 lines\nbytes: 90\n")  # type: ignore[attr-defined]
 
 
 def test_a_report_has_a_title_a_headline_and_tables_without_an_author() -> None:
