@@ -94,7 +94,7 @@ class _Search:
         titles = [_title(path[-1:], keys) for path, keys in found]
         for (path, keys), title in zip(found, titles, strict=True):
             fields, rows = all_fields[path, keys], self._rows[path, keys]
-            headings = [*(_new(key, fields) for key in keys), *fields] if fields else []
+            headings = [*_all_new(keys, fields), *fields] if fields else []
             cells = [[*of, *(values.get(name) for name in fields)] for of, values in rows]
             unique = title if titles.count(title) == 1 else _title(path, keys)
             yield FoundTable(path[-1], Table(unique, headings, cells))
@@ -144,6 +144,14 @@ def _new(name: str, taken: Collection[str]) -> str:
     while name in taken:
         name += "_"
     return name
+
+
+def _all_new(names: Collection[str], taken: Collection[str]) -> list[str]:
+    """``names``, each with underscores if it is ``taken``, or an earlier one."""
+    found: list[str] = []
+    for name in names:
+        found.append(_new(name, {*taken, *found}))
+    return found
 
 
 def _title(path: Path, keys: Path) -> str:

@@ -1,19 +1,27 @@
 """A result in every format for files: nothing is lost, and no text becomes markup."""
 
+import csv
 import importlib.util
+import io
 import json
+import re
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from rich.console import Console
 
 from fanfold.cli import table_export
+from fanfold.cli.csv_export import as_csv
 from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet, typed
 from fanfold.errors import ReportError
+from fanfold.jobs import any_job
+from fanfold.jobs._tables import find
 from fanfold.safe_text import visible
+from tests.unit.test_cli_csv_export import SPLITS, is_formula
 
 NASTY = ["<script>", "a|b", "\\|", "`x`", "**b**", "[a](http://x)", "![i](x)", "&lt;", "www.x.org", "a@@b.c"]
 TEXT = (
@@ -25,6 +33,9 @@ ROWS = st.lists(
     st.builds(lambda host, n: {"host": host, "n": n}, TEXT, st.integers(0, 10**12)), min_size=1, max_size=4
 )
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+CELLS = ("tr", "td", "th")
 
 
 class Reader(HTMLParser):
@@ -83,6 +94,48 @@ def test_json_lines_hold_the_rows(rows: list[dict[str, Any]]) -> None:
     assert [json.loads(line) for line in lines[:-1]] == rows
 
 
+TREE = st.recursive(
+    TEXT | st.integers() | st.none(),
+    lambda inner: (
+        st.lists(st.dictionaries(TEXT, inner, max_size=2), max_size=2)
+        | st.dictionaries(TEXT | st.sampled_from(["a", "a_"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(TEXT, TREE, max_size=3))
+@example({"a": {"k": {"a_": {"j": {"a": 1, "a_": 2, "x": [{"a": 1, "a_": 1}]}}}}})
+def test_names_of_fields_are_as_harmless_as_texts(fields: dict[str, Any]) -> None:
+    headings, *rows = ([*map(str, row)] for row in any_job("mine").rows(fields))
+    for unique in (headings, *(table.headings for _, table in find(fields).tables)):
+        assert len(set(unique)) == len(unique)
+    names = list(map(visible, headings))
+
+    markdown = as_markdown("mine", fields).decode()
+    assert len(markdown.splitlines()) == 2 + len(rows)
+    inner = [token.children or [] for token in MARKDOWN.parse(markdown) if token.type == "inline"]
+    assert {child.type for cell in inner for child in cell} <= {"text", "text_special", "code_inline"}
+    shown = ["".join(child.content for child in cell) for cell in inner]
+    assert shown[: len(names)] == [name.strip(" ") for name in names]
+
+    read = Reader(as_html("mine", fields).decode())
+    assert {tag for tag, _ in read.tags} <= {"html", "meta", "title", "style", "table", "caption", *CELLS}
+    assert read.cells[: len(names)] == names
+
+    lines = as_json_lines("mine", fields).decode().split("\n")
+    assert [list(json.loads(line)) for line in lines[:-1]] == [headings] * len(rows)
+
+    table = list(csv.reader(io.StringIO(as_csv("mine", fields).decode(), newline="")))
+    assert [len(row) for row in table] == [len(headings)] * (1 + len(rows))
+    pieces = (piece for cell in table[0] for piece in re.split(f"[{SPLITS}]", cell))
+    assert not any(map(is_formula, pieces))
+
+    console = Console(file=io.StringIO(), width=60, markup=False, highlight=False)
+    any_job("mine").show(console, fields)
+    assert all(line == visible(line) for line in console.file.getvalue().split("\n"))  # type: ignore[attr-defined]
+
+
 @given(st.lists(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()))
 def test_a_column_has_one_kind_and_the_same_values(cells: list[Any]) -> None:
     (column,) = typed(["x"], [[cell] for cell in cells])
@@ -106,8 +159,6 @@ def test_parquet_holds_the_rows(library: str, monkeypatch: pytest.MonkeyPatch) -
     module = pytest.importorskip(library)
     monkeypatch.setattr(table_export, "check_parquet", lambda: module)
     rows = [{"host": "ä|", "n": 1, "share": None}, {"host": "", "n": 2, "share": 0.5}]
-    import io
-
     written = io.BytesIO(as_parquet("mine", {"top": rows}))
     if library == "polars":
         assert module.read_parquet(written).to_dicts() == rows
