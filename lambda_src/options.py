@@ -108,7 +108,7 @@ def why_wrong(kind: type[Struct], options: Mapping[str, Any], error: str) -> str
             msgspec.convert(value, field.type)
         except msgspec.ValidationError:
             return f"{field.encode_name} takes {takes(info)}, not {_shown(value)}.{meant(info, value)}"
-    return f"{error}."
+    return error.removesuffix(".") + "."
 
 
 def _closest(wrong: object, possible: Iterable[Any]) -> Any:

@@ -72,6 +72,22 @@ def sentence_of(name: str) -> str:
     return " ".join(text.strip().partition("\n\n")[0].split())
 
 
+def records_of(name: str, summary: Summary, field: str) -> list[dict[str, Cell]]:
+    """The rows of the table that a result of the job ``name`` has in ``field``. Raises RunError."""
+    from fanfold.errors import RunError  # noqa: PLC0415 - as above
+    from fanfold.jobs._tables import find  # noqa: PLC0415
+    from lambda_src.run.summary import ENGINE_FIELDS  # noqa: PLC0415
+
+    job = _loaded(name)
+    own = {name: value for name, value in summary.items() if name not in ENGINE_FIELDS}
+    tables = (find(own, job.part, job.parts) if job else find(own)).tables
+    for table in tables:
+        if table.field == field:
+            return [dict(zip(table.table.headings, row, strict=True)) for row in table.table.rows]
+    fields = ", ".join(dict.fromkeys(table.field for table in tables))
+    raise RunError(f"The result has no table {field!r}: its tables are {fields}.")
+
+
 def any_job(name: str, job: "Job | None" = None) -> ClientJob:
     """What the client makes of the results of a job by itself: every list of objects is a table, and what the
     ``job`` says in ``shown`` comes first."""

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from fanfold.account.connection import Aws, explain, explain_code
 from fanfold.account.deployment import Deployment
 from fanfold.errors import RunError, UnreadableRun
-from fanfold.jobs import client_job
+from fanfold.jobs import client_job, records_of
 from fanfold.runs.result import as_json
 from fanfold.runs.stored import read_stored
 from fanfold.safe_text import shell_word
@@ -109,9 +109,12 @@ class Run:
         cost in US dollars, ``seconds`` the duration of each stage; docs/jobs.md has the fields of jobs."""
         return as_json(self.job, self.read().summary, {})
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The result as flat records, the same as in the CSV export: ``pandas.DataFrame(run.rows())``."""
+    def rows(self, table: str | None = None) -> list[dict[str, Any]]:
+        """The result as flat records, the same as in the CSV export: ``pandas.DataFrame(run.rows())``; or the
+        rows of the ``table`` that a field of it holds. """
         with legible(self.run_id):
+            if table is not None:
+                return records_of(self.job, self.read().summary, table)
             columns, *rows = client_job(self.job).rows(self.read().summary)
             return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
 

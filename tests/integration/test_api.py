@@ -71,6 +71,9 @@ def test_a_run_that_has_succeeded_gives_its_result_and_flat_rows(run: Run, table
         {"length": 7, "rank": 1, "word": "denmark", "count": 2},
         {"length": 7, "rank": 2, "word": "francis", "count": 1},
     ]
+    assert run.rows("top_words")[1] == {"length": "7", "word": "francis", "count": 1}
+    with pytest.raises(RunError, match=r"no table 'top': its tables are top_words\."):
+        run.rows("top")
 
 
 def test_a_run_that_failed_raises_why(run: Run, table: Any) -> None:
