@@ -111,7 +111,7 @@ class Run:
 
     def rows(self, table: str | None = None) -> list[dict[str, Any]]:
         """The result as flat records, the same as in the CSV export: ``pandas.DataFrame(run.rows())``; or the
-        rows of the ``table`` that a field of it holds. """
+        rows of the ``table`` that a field of it holds."""
         with legible(self.run_id):
             if table is not None:
                 return records_of(self.job, self.read().summary, table)

@@ -256,7 +256,7 @@ class Column(msgspec.Struct, frozen=True):
     [
         ({"options": {"column": "a"}}, False, None),
         ({"options": {"top": 5}}, True, "options: this job has no option 'top'"),
-        ({}, False, "options: Object missing required field `column`"),
+        ({}, False, "options: column is missing: it takes"),
         ({}, True, None),
         ({"handed_over_by": "owner"}, True, None),
     ],
