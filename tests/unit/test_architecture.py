@@ -49,6 +49,7 @@ LIBRARIES = {
     "aws": {"boto3", "botocore", "msgspec", "obstore"},
     "handlers": {"msgspec", "obstore"},
     "store": {"msgspec", "obstore"},
+    "input": MESSAGES | {"isal"},
     "jobs": {"msgspec", "numpy", "regex"},
 }
 """What a room may import besides: it costs time in cold starts."""

@@ -64,7 +64,7 @@ def test_a_size_says_nothing_of_columns() -> None:
         (b"one\n1\n", "must name at least 2 columns"),
         (b"a,b", "at least 2 rows"),
         (b"\xff,b\n1,2\n", "not UTF-8"),
-        (b"\x1f\x8b\x08a,b\n", "does not unpack"),
+        (b"\x1f\x8b\x08a,b\n", "is cut"),
         (b'"a,b\n1,2\n', "not a CSV row"),
         (b"a,b\n1,two\n3,4\n", "row 2"),
         (b"a,b\n" + b"1,2\n" * 100_001, "more than 100,000 rows"),
