@@ -7,6 +7,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
@@ -101,7 +102,8 @@ def check_parquet() -> ModuleType:
     """The library that writes Parquet. Raises ReportError if there is none."""
     for name in ("pyarrow", "polars"):
         if importlib.util.find_spec(name):
-            return importlib.import_module(name)
+            with suppress(ImportError):  # one that does not fit this Python
+                return importlib.import_module(name)
     raise ReportError(
         "Parquet needs pyarrow or polars, and neither is installed. To install one: "
         f"{shell_word(sys.executable)} -m pip install pyarrow"

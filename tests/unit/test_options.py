@@ -1,6 +1,8 @@
 """The options of a job: how they are given, refused, kept and shown."""
 
+import datetime as dt
 import io
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
@@ -37,7 +40,7 @@ from fanfold.runs.run import Run
 from fanfold.testing import LawBroken, check_job
 from lambda_src.counts import Add, counts_job
 from lambda_src.errors import InvalidRequest, RunConflict
-from lambda_src.job import load
+from lambda_src.job import load, names
 from lambda_src.run.admission import check_request, new_record
 from lambda_src.run.summary import summarize
 from lambda_src.wire.record import RunRecord
@@ -388,6 +391,37 @@ def test_a_job_shows_its_options_and_an_example(capsys: pytest.CaptureFixture[st
     ]
     assert lines[-1] == f"Example: fanfold run --job {JOB} --set words=text FILE"
     assert [option.default for option in options_of(LINES_WITH)][-5:] == ["1,2", "null", "{}", "", ""]
+
+
+class Needed(Struct, frozen=True):
+    """Options that must be given, of every kind."""
+
+    pattern: Annotated[str, Meta(pattern="^[0-9]+$", description="Digits.", examples=["404"])]
+    words: Annotated[list[str], Meta(min_length=1, description="Words.", examples=[["a b", "c,d"]])]
+    most: Annotated[int, Meta(ge=5, description="A bound.")]
+    share: Annotated[float, Meta(le=0.1, description="A bound.")]
+    mode: Annotated[Literal["all", "first"], Meta(description="A choice.")]
+    since: Annotated[dt.date, Meta(description="A day.")]
+    weights: Annotated[dict[str, int], Meta(description="A mapping.")]
+
+
+@pytest.mark.parametrize("job", [*names(), JOB, "needing"])
+def test_the_example_of_a_job_can_be_run(
+    job: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module: Any = ModuleType("lambda_src.jobs.needing")
+    module.JOB = msgspec.structs.replace(LINES_WITH, options=Needed)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for place in (cli_options, jobs_command):
+        monkeypatch.setattr(place, "names", lambda: [*names(), JOB, "needing"])
+    assert commands.main(["jobs", job]) == 0
+    example = capsys.readouterr().out.splitlines()[-1].removeprefix("Example: ")
+    _, command, *words = shlex.split(example)
+    context = typer.main.get_command(commands.app).commands[command].make_context(command, words)  # type: ignore[attr-defined]
+    assert context.params["job"] == job
+    given = context.params["set_"] or []
+    checked(load(job), from_texts(load(job), given) or {})
+    assert "VALUE" not in example
 
 
 def test_a_job_without_options_says_so(capsys: pytest.CaptureFixture[str]) -> None:
