@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from fanfold.errors import ReportError
+from fanfold.format import options_text
 from fanfold.jobs import Cell, Summary, client_job
 from fanfold.safe_text import shell_word, visible
 
@@ -51,11 +52,13 @@ class Column(NamedTuple):
 
 
 def as_markdown(job: str, summary: Summary) -> bytes:
-    """A table of GitHub's Markdown; columns of numbers are aligned to the right."""
+    """A table of GitHub's Markdown; columns of numbers are aligned to the right. Options of the run are above
+    it."""
     headings, rows = _table(job, summary)
+    title = f"{_in_markdown(_title(job, summary))}\n\n" if summary.get("options") else ""
     rule = ["---:" if numeric else "---" for numeric in _are_numeric(headings, rows)]
     lines = [map(_in_markdown, headings), rule, *(map(_in_markdown, row) for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines).encode()
+    return (title + "".join(f"| {' | '.join(line)} |\n" for line in lines)).encode()
 
 
 def as_html(job: str, summary: Summary) -> bytes:
@@ -68,7 +71,7 @@ def as_html(job: str, summary: Summary) -> bytes:
             f"<{tag}{of}>{html.escape(_shown(cell))}</{tag}>" for of, cell in zip(classes, cells, strict=True)
         )
 
-    title = html.escape(visible(f"{job}, run {summary.get('run_id', '')}"))
+    title = html.escape(visible(_title(job, summary)))
     body = "\n".join([line("th", headings), *(line("td", row) for row in rows)])
     return _PAGE.format(title=title, rows=body).encode()
 
@@ -133,6 +136,12 @@ def _kind(types: set[type], cells: Sequence[Cell]) -> Kind:
         return "integer"
     # A larger integer would be rounded.
     return "number" if types and types <= {int, float} and largest <= 1 << 53 else "text"
+
+
+def _title(job: str, summary: Summary) -> str:
+    """The run, with its options."""
+    options = summary.get("options")
+    return f"{job}{f', {options_text(options)}' if options else ''}, run {summary.get('run_id', '')}"
 
 
 def _table(job: str, summary: Summary) -> tuple[list[str], list[Sequence[Cell]]]:

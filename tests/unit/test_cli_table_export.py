@@ -1,6 +1,7 @@
 """A result in every format for files: nothing is lost, and no text becomes markup."""
 
 import csv
+import html
 import importlib.util
 import io
 import json
@@ -86,6 +87,21 @@ def test_no_text_becomes_html(rows: list[dict[str, Any]]) -> None:
     plain = [{name: 0 if name == "n" else "" for name in row} for row in rows]
     assert read.tags == Reader(as_html("mine", {"run_id": "r", "top": plain}).decode()).tags
     assert read.cells == cells_of(rows)
+
+
+@given(TEXT)
+def test_options_are_above_a_table_as_texts(text: str) -> None:
+    fields = {"run_id": "r", "options": {"pattern": text, "top": 3}, "top": [{"n": 1}]}
+    shown = f"mine, pattern={visible(text)} top=3, run r"
+    first, _, table = as_markdown("mine", fields).decode().partition("\n\n")
+    assert table == as_markdown("mine", {"top": [{"n": 1}]}).decode()
+    (paragraph,) = (token for token in MARKDOWN.parse(first) if token.type == "inline")
+    children = paragraph.children or []
+    assert {child.type for child in children} <= {"text", "text_special", "code_inline"}
+    assert "".join(child.content for child in children) == shown
+    page = as_html("mine", fields).decode()
+    assert page.count(f"<caption>{html.escape(shown)}</caption>") == 1
+    assert Reader(page).tags == Reader(as_html("mine", {"top": [{"n": 1}]}).decode()).tags
 
 
 @given(ROWS)
