@@ -16,12 +16,11 @@ override CONCURRENCY := $(value CONCURRENCY)
 override CONTEXT := $(value CONTEXT)
 override TAGS := $(value TAGS)
 override REQUIRE_APPROVAL := $(value REQUIRE_APPROVAL)
-override NAME := $(value NAME)
 override FUZZ_S := $(value FUZZ_S)
 override SEEDS := $(value SEEDS)
 override REPORT := $(value REPORT)
 override QUICK := $(value QUICK)
-export JOB FILE SET JSON BLOCK_BYTES CONCURRENCY CONTEXT TAGS REQUIRE_APPROVAL NAME FUZZ_S QUICK REPORT SEEDS
+export JOB FILE SET JSON BLOCK_BYTES CONCURRENCY CONTEXT TAGS REQUIRE_APPROVAL FUZZ_S QUICK REPORT SEEDS
 
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
@@ -89,10 +88,6 @@ lint: .installed ## Check style and types
 	ruff check $(CHECKED)
 	ruff format --check $(CHECKED)
 	mypy $(CHECKED)
-
-.PHONY: new-job
-new-job: .installed ## Write the skeleton of a new job and its test: NAME=name (docs/jobs.md)
-	@python -m fanfold.new_job "$$NAME"
 
 .PHONY: pictures
 pictures: .installed ## Update the pictures of the docs; needs chromium: [REPORT=file.html]

@@ -21,8 +21,9 @@ from msgspec import Struct
 
 from benchmarks.peak import own_peak_kib
 from fanfold.demo.corpus import write_corpus
+from lambda_src.counts.compiled import library_name
 from lambda_src.settings import DEFAULT_JOB
-from stacks.native_library import build_libraries, library_name, sources_of_job
+from stacks.native_library import build_libraries, sources_of_job
 
 SOURCES = sources_of_job(DEFAULT_JOB)
 FOLDER = build_libraries("host", SOURCES)

@@ -77,5 +77,9 @@ class JobNotUsable(ExpectedError):
     """There is no such job, or its code has a mistake."""
 
 
+class JobNotWritten(ExpectedError):
+    """The name is not valid, or is already used."""
+
+
 class Detached(Exception):
     """The person stopped watching a run, which continues. The text says how to watch it again."""

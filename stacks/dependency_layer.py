@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 
 from fanfold.checkout import BUILDS, ROOT
+from fanfold.job_code import LOCK as LOCK_OF_JOB
+from fanfold.job_code import folder_of
 from stacks.builds import build_once
 from stacks.bytecode import add_bytecode
 from stacks.bytecode import identity as identity_of_bytecode
@@ -48,7 +50,7 @@ def host_architecture() -> str:
 
 def lock_of_job(job: str) -> Path | None:
     """The job's own lock, if it has one."""
-    lock = ROOT / "lambda_src" / "jobs" / job / "requirements.txt"
+    lock = folder_of(job) / LOCK_OF_JOB
     return lock if lock.is_file() else None
 
 

@@ -7,12 +7,13 @@ downloaded (100 MB) only if something must be compiled. The same source gives th
 import hashlib
 import os
 import platform
-import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from fanfold.checkout import BUILDS, ROOT
+from fanfold.job_code import folder_of
+from lambda_src.counts.compiled import library_name, text_of
 from stacks.builds import build_once
 from stacks.dependency_layer import MACHINES, LayerNotBuilt, pip_install
 
@@ -24,29 +25,13 @@ BUILT = BUILDS / "native"
 _GLIBC = "2.17"
 """The glibc that libraries require, older than that of any runtime."""
 
-_OPTIONS = ["-std=c11", "-O3", "-g0", "-s", "-shared", "-fPIC", "-fvisibility=hidden"]
-
-
-_INCLUDE = re.compile(rb'^ *# *include +"([^"]+)"', re.MULTILINE)
+_OPTIONS = ["-std=c11", "-O3", "-g0", "-s", "-shared", "-fPIC"]
 
 
 def sources_of_job(job: str) -> list[Path]:
     """The C files that are compiled for the functions of ``job``: the engine's, and its own."""
-    of_engine, of_job = (ROOT / "lambda_src" / folder for folder in ("counts", f"jobs/{job}"))
-    return [*sorted(of_engine.glob("*.c")), *sorted(of_job.glob("*.c"))]
-
-
-def _text_of(source: Path) -> bytes:
-    """``source`` and the headers that it includes by a path relative to its own."""
-    text = source.read_bytes()
-    headers = [source.parent / name.decode() for name in _INCLUDE.findall(text)]
-    return b"\0".join((text, *map(_text_of, headers)))
-
-
-def library_name(source: Path) -> str:
-    """The path in a layer of the library of ``source``, with a hash of it and its headers, so that code never
-    loads the library of another version."""
-    return f"fanfold.libs/{source.stem}-{hashlib.sha256(_text_of(source)).hexdigest()[:8]}.so"
+    of_engine = ROOT / "lambda_src" / "counts"
+    return [*sorted(of_engine.glob("*.c")), *sorted(folder_of(job).glob("*.c"))]
 
 
 def build_libraries(architecture: str, sources: Sequence[Path]) -> Path:
@@ -55,7 +40,7 @@ def build_libraries(architecture: str, sources: Sequence[Path]) -> Path:
     target = _target(architecture)
     made_of = hashlib.sha256(LOCK.read_bytes() + Path(__file__).read_bytes())
     for source in sources:
-        made_of.update(library_name(source).encode() + _text_of(source))
+        made_of.update(library_name(source).encode() + text_of(source))
 
     def build(folder: Path) -> None:
         (folder / "fanfold.libs").mkdir(parents=True)
@@ -66,7 +51,10 @@ def build_libraries(architecture: str, sources: Sequence[Path]) -> Path:
 
 
 def _compile(source: Path, target: str, library: Path, caches: Path) -> None:
-    command = [str(_compiler()), "cc", "-target", target, *_OPTIONS, source.name, "-o", str(library)]
+    is_ours = source.is_relative_to(ROOT / "lambda_src")
+    command = [str(_compiler()), "cc", "-target", target, *_OPTIONS]
+    command += ["-fvisibility=hidden"] if is_ours else []  # an own job exports all its functions
+    command += [source.name, "-o", str(library)]
     compiled = subprocess.run(
         command,
         cwd=source.parent,  # so that no path gets into the library

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fanfold.cli import clean, deploy, doctor, estimate, jobs, local, report, run, runs, try_job
+from fanfold.cli import clean, deploy, doctor, estimate, jobs, local, new_job, report, run, runs, try_job
 from fanfold.cli.session import complain
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -52,6 +52,7 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
         ],
     ),
     (jobs.jobs, ["fanfold jobs", "fanfold jobs access_log"]),
+    (new_job.new_job, ["fanfold new-job log_messages"]),
     (
         try_job.try_,
         [
@@ -104,7 +105,8 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
 
 for command, examples in COMMANDS:
     lines = "\n".join(f"  {line}" for line in examples)
-    app.command(command.__name__.removesuffix("_"), epilog=f"\b\nExample:\n{lines}")(command)
+    name = command.__name__.removesuffix("_").replace("_", "-")
+    app.command(name, epilog=f"\b\nExample:\n{lines}")(command)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -133,6 +135,17 @@ def main(arguments: Sequence[str]) -> int:
                 complain(f"Error: {reason}.")  # a standard stream
                 return 1
             case ExpectedError() | OSError():
+                _show_cause(error)
                 complain(f"Error: {error}")
                 return 1
         raise
+
+
+def _show_cause(error: Exception) -> None:
+    """The stack trace of what a job's code raised, which its author has to see."""
+    from fanfold.errors import JobNotUsable
+    from fanfold.here.tracebacks import author_traceback
+
+    if isinstance(error, JobNotUsable) and error.__cause__:
+        for line in author_traceback(error.__cause__).splitlines():
+            complain(line)

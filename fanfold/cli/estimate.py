@@ -46,8 +46,8 @@ def estimate(
     """Estimate the seconds and dollars of a run before you pay. It shows each stage and each item, how the
     run divides its work, and why. A SIZE needs no account."""
     from fanfold.estimate.contents import modelled
+    from fanfold.job_code import load
     from fanfold.runs.options import from_texts
-    from lambda_src.job import load
 
     options = from_texts(load(job), set_) if set_ else None
     of_job = modelled(job)

@@ -7,9 +7,9 @@ import typer
 
 from fanfold.cli.options import Local, Profile, Region, complete_job, known_job
 from fanfold.cli.session import complain, open_app, open_console
+from fanfold.job_code import as_given, known_jobs, load
 from fanfold.jobs import sentence_of
 from fanfold.safe_text import shell_word, visible
-from lambda_src.job import load, names
 from lambda_src.settings import DEFAULT_JOB
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ def jobs(
         lines = _described(name)
     else:
         deployed = _deployed(local, profile, region)
-        width = max(map(len, names()))
-        lines = [f"{job:{width}}  {_state(job, deployed):12}  {sentence_of(job)}".rstrip() for job in names()]
+        jobs = known_jobs()
+        width = max(map(len, jobs))
+        lines = [f"{job:{width}}  {_state(job, deployed):12}  {sentence_of(job)}".rstrip() for job in jobs]
     for line in lines:
         console.print(visible(line), soft_wrap=True, markup=False, highlight=False)
 
@@ -97,5 +98,5 @@ def _example(job: str, options: "Sequence[Option]") -> str:
     """A command that sets the options that must be given, or else the first one."""
     chosen = [option for option in options if option.default is None] or options[:1]
     given = "".join(f" --set {shell_word(f'{option.name}={option.example}')}" for option in chosen)
-    which = "" if job == DEFAULT_JOB else f" --job {job}"
+    which = "" if job == DEFAULT_JOB else f" --job {as_given(job)}"
     return f"fanfold run{which}{given} FILE"

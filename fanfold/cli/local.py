@@ -125,11 +125,11 @@ def demo(
     removes everything again."""
     into = open_output(output, json, format_)
     from fanfold.demo import demo as demonstration
+    from fanfold.job_code import load
     from fanfold.jobs import client_job
     from fanfold.runs.options import of_new_run
     from fanfold.runs.source import local
     from fanfold.tools import prepare_tools
-    from lambda_src.job import load
 
     options = of_new_run(load(job), set_ or ())
     source = local(file) if file else None

@@ -10,8 +10,8 @@ import typer
 from fanfold.cli.formats import ALL_ENDINGS
 from fanfold.cli.formats import Format as Formats
 from fanfold.cli.session import LAST, LOCAL_VARIABLE, complain
+from fanfold.job_code import is_name, job_named, known_jobs
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
-from lambda_src.job import names
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -19,9 +19,22 @@ MOST_DOLLARS = 1e9
 MOST_DAYS = 36_500
 
 
-def known_job(name: str | None) -> str | None:
-    if name is not None and name not in names():
-        raise typer.BadParameter(f"there is no job {name}; choose one of {', '.join(names())}.")
+def known_job(text: str | None) -> str | None:
+    """The name of a job whose code is here, given by that name or by its file."""
+    name = named_job(text)
+    if name is not None and name not in known_jobs():
+        raise typer.BadParameter(
+            f"there is no job {name}; choose one of {', '.join(known_jobs())}, or give a file, as in "
+            f"./{name}.py."
+        )
+    return name
+
+
+def named_job(text: str | None) -> str | None:
+    """The name of a job, whose code may be elsewhere, given by that name or by its file."""
+    name = None if text is None else job_named(text)
+    if name is not None and not is_name(name):
+        raise typer.BadParameter(f"{text} is not the name of a job, nor a file such as ./my_job.py.")
     return name
 
 
@@ -49,7 +62,7 @@ def note_local(context: typer.Context, local: bool) -> bool:
 
 
 def complete_job(beginning: str) -> list[str]:
-    return [name for name in names() if name.startswith(beginning)]
+    return [name for name in known_jobs() if name.startswith(beginning)]
 
 
 def whole_number(smallest: int, largest: int | None = None) -> Callable[[str | int], int]:
@@ -93,17 +106,20 @@ def days(text: str | float) -> float:
     return days
 
 
-JOB_HELP = f"One of {', '.join(names())}."
+JOB_HELP = f"One of {', '.join(known_jobs())}; or a file or a folder of your own, such as ./my_job.py."
 Job = Annotated[
-    str, typer.Option(metavar="NAME", help=JOB_HELP, callback=known_job, autocompletion=complete_job)
+    str, typer.Option(metavar="JOB", help=JOB_HELP, callback=known_job, autocompletion=complete_job)
+]
+AnyDeployedJob = Annotated[
+    str, typer.Option(metavar="JOB", help=JOB_HELP, callback=named_job, autocompletion=complete_job)
 ]
 AnyJob = Annotated[
     str | None,
     typer.Option(
         "--job",
-        metavar="NAME",
+        metavar="JOB",
         help=f"{JOB_HELP}  [default: all deployed jobs]",
-        callback=known_job,
+        callback=named_job,
         autocompletion=complete_job,
     ),
 ]

@@ -19,10 +19,10 @@ from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_par
 from fanfold.cli.terminal import Terminal
 from fanfold.errors import ReportError
 from fanfold.format import counted, dollars_text, options_text, singular, time_text
+from fanfold.job_code import load
 from fanfold.jobs import client_job
 from fanfold.runs.result import as_json
 from fanfold.safe_text import visible
-from lambda_src.job import Job, load
 from lambda_src.wire.record import RunRecord, RunWarning
 
 STANDARD_OUTPUT = Path("-")
@@ -171,17 +171,10 @@ def _is_standard_output(path: Path) -> bool:
         return False
 
 
-def show(
-    console: Console,
-    job: str,
-    summary: Mapping[str, Any],
-    seconds: Mapping[str, float],
-    loaded: Job | None = None,
-) -> None:
-    """Print the result as a table, and the duration of each stage. ``loaded`` is a job that is not one of
-    Fanfold."""
+def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+    """Print the result as a table, and the duration of each stage."""
     client_job(job).show(console, summary)
-    unit = singular((loaded or load(job)).unit)
+    unit = singular(load(job).unit)
     console.print(
         f"{counted(summary['bytes'], 'byte')} in {counted(summary['blocks'], 'block')} of "
         f"at most {counted(summary['block_bytes'], unit)} ({summary['block_bytes_because']})"

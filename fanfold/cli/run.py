@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fanfold.cli.options import (
+    AnyDeployedJob,
     BlockBytes,
     Concurrency,
     Format,
-    Job,
     Json,
     Local,
     MaxDollars,
@@ -17,6 +17,7 @@ from fanfold.cli.options import (
     Profile,
     Region,
     Set,
+    known_job,
     new_name,
 )
 from fanfold.cli.session import open_app, open_output, open_stages
@@ -78,7 +79,7 @@ Yes = Annotated[
 def run(
     source: Source,
     *,
-    job: Job = DEFAULT_JOB,
+    job: AnyDeployedJob = DEFAULT_JOB,
     set_: Set = None,
     json: Json = False,
     output: Output = None,
@@ -105,11 +106,13 @@ def run(
     from functools import partial
 
     from fanfold.cli.watch import finish, upload_shown, watch_run
+    from fanfold.job_code import load
     from fanfold.runs.options import from_texts
-    from lambda_src.job import load
     from lambda_src.wire.requests import ParseFileRequest
 
-    options = from_texts(load(job), set_ or ())
+    if not detach:  # to show its result takes its code
+        known_job(job)
+    options = from_texts(load(job), set_) if set_ else None
     input_ = _parse(source, job, include_hidden)
     app = open_app(local, profile, region)
     app.account.deployment(job)

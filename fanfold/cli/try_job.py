@@ -9,8 +9,8 @@ import typer
 from fanfold.cli.options import BlockBytes, Format, Json, Output, SetNew, whole_number
 from fanfold.cli.run import IncludeHidden
 from fanfold.cli.session import complain, open_output, open_stages
+from fanfold.job_code import known_jobs
 from fanfold.safe_text import visible
-from lambda_src.job import names
 
 if TYPE_CHECKING:
     from fanfold.cli.output import Output as Into
@@ -27,7 +27,9 @@ SHOWN_AFTER_S = 2.0
 
 MOST_PROCESSES = 500
 
-ARGUMENT_HELP = f"One of {', '.join(names())}; or a file that defines JOB, such as ./my_job.py."
+ARGUMENT_HELP = f"One of {', '.join(known_jobs())}; or a file or a folder of your own, such as ./my_job.py."
+
+FAILED = "the code of the job has failed, as the lines above say."
 
 
 def try_(
@@ -63,12 +65,13 @@ def try_(
 
     from fanfold.here.blobs import FolderBlobs
     from fanfold.here.files import find
+    from fanfold.here.jobs import find_job
     from fanfold.here.run import Trial
     from fanfold.runs.options import of_new_run
     from fanfold.signals import SIGNALS
     from lambda_src.wire.requests import ParseFileRequest, new_run_id
 
-    named = _job(job)
+    named = find_job(job, complain)
     options = of_new_run(named.job, set_ or ())
     with SIGNALS.cleanup(
         lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), lambda folder: shutil.rmtree(folder, True)
@@ -77,19 +80,6 @@ def try_(
         trial = Trial(named.job, files, FolderBlobs(folder, new_run_id()))
         request = ParseFileRequest(block_bytes=block_bytes, options=options)
         _try(named, trial, processes, request, into=into, profile=profile)
-
-
-def _job(text: str) -> "Named":
-    """The job, with its C compiled. Raises JobNotUsable."""
-    from fanfold.here.jobs import find_job
-    from fanfold.here.libraries import add_libraries
-    from fanfold.here.tracebacks import JobFailed
-
-    add_libraries(complain)
-    try:
-        return find_job(text)
-    except JobFailed as error:
-        raise _of_author(error) from error
 
 
 def _try(
@@ -102,9 +92,11 @@ def _try(
     profile: bool,
 ) -> None:
     from fanfold.cli.output import show_warnings
+    from fanfold.errors import JobNotUsable, RunError
     from fanfold.here.run import processors, run_here, workers
+    from fanfold.here.tracebacks import JobFailed
     from fanfold.signals import SIGNALS
-    from lambda_src.errors import FanfoldError
+    from lambda_src.errors import FanfoldError, for_people
 
     stages = open_stages(into)
     with SIGNALS.cleanup(
@@ -114,34 +106,15 @@ def _try(
             with _shown(stages, named) as show:
                 tried = run_here(trial, processes, request, show)
         except FanfoldError as error:
-            raise _explained(error) from error
+            if isinstance(error.__cause__, JobFailed):
+                raise JobNotUsable(FAILED) from error.__cause__
+            raise RunError(for_people(str(error))) from error
         except Exception as error:
-            raise _of_author(error) from error
+            raise JobNotUsable(FAILED) from error
         _finish(named, tried, stages, into)
         show_warnings(tried.record.warnings)
         if profile:
             _show_profile(stages, processes.profiles())
-
-
-def _explained(error: Exception) -> Exception:
-    """``error`` for a person; with the stack trace of the job, if the job raised it."""
-    from fanfold.errors import RunError
-    from fanfold.here.tracebacks import JobFailed
-    from lambda_src.errors import for_people
-
-    if isinstance(error.__cause__, JobFailed):
-        return _of_author(error.__cause__)
-    return RunError(for_people(str(error)))
-
-
-def _of_author(error: BaseException) -> Exception:
-    """The error to raise once the stack trace of ``error`` is printed, which its author has to see."""
-    from fanfold.errors import JobNotUsable
-    from fanfold.here.tracebacks import author_traceback
-
-    for line in author_traceback(error).splitlines():
-        complain(line)
-    return JobNotUsable("the code of the job has failed, as the lines above say.")
 
 
 @contextmanager
@@ -182,7 +155,7 @@ def _finish(named: "Named", tried: "Tried", stages: "Stages", into: "Into | None
         if into.path == output.STANDARD_OUTPUT:
             return
         stages.console.print(visible(f"Written to {into.path}"), soft_wrap=True)
-    output.show(stages.results, named.name, summary, {}, named.job)
+    output.show(stages.results, named.name, summary, {})
 
 
 def _show_profile(stages: "Stages", profiles: Sequence[Any]) -> None:

@@ -10,13 +10,13 @@ from fanfold.cli.live import shown
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import ask
 from fanfold.errors import Detached, RunError
+from fanfold.job_code import load
 from fanfold.runs.run import Ended, Run, legible
 from fanfold.runs.source import Local
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
 from fanfold.safe_text import visible
 from fanfold.signals import SIGNALS
 from lambda_src.errors import BudgetExceeded
-from lambda_src.job import load
 from lambda_src.run.summary import plain_warnings
 
 

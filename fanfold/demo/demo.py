@@ -20,12 +20,12 @@ from fanfold.cli.watch import finish, upload_shown
 from fanfold.demo.folder import run_folder
 from fanfold.demo.sample import Generate, Sample
 from fanfold.errors import CorpusError, WrongCounts
+from fanfold.job_code import load
 from fanfold.jobs import client_job
 from fanfold.local_aws.server import local_aws
 from fanfold.runs.inputs import request_for
 from fanfold.runs.run import Ended, start
 from fanfold.runs.source import Local, local
-from lambda_src.job import load
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
 
 

@@ -10,9 +10,11 @@ import msgspec
 
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
+from fanfold.account.deployment import Deployment
 from fanfold.errors import DeploymentError, OptionError, RunError
 from fanfold.estimate.contents import local_workload, modelled, workload_of
 from fanfold.estimate.workload import Workload
+from fanfold.job_code import job_named, known_jobs, load
 from fanfold.jobs import client_job
 from fanfold.runs.history import newest, past_runs
 from fanfold.runs.inputs import checked, contents, request_for, with_key
@@ -21,7 +23,6 @@ from fanfold.runs.run import Run, find_run
 from fanfold.runs.source import Local, Object, Objects, Source, parse
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, OnBadObject
-from lambda_src.job import load
 from lambda_src.run.prices import REFERENCE
 from lambda_src.settings import ACCOUNT_QUOTA, DEFAULT_JOB
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
@@ -54,7 +55,7 @@ class App:
     def run(
         self,
         source: str | Path,
-        job: str = DEFAULT_JOB,
+        job: str | Path = DEFAULT_JOB,
         *,
         block_bytes: int | None = None,
         concurrency: int | None = None,
@@ -65,7 +66,7 @@ class App:
         options: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> Run:
-        """Start a run of ``job`` and return without waiting for it.
+        """Start a run of ``job``, a name or the path of its file, and return without waiting for it.
 
         ``source``: a file or folder, which is uploaded first; ``s3://bucket/key``; or all objects under
         ``s3://bucket/prefix/``. ``block_bytes``: size of a block, in the unit of the job. ``concurrency``:
@@ -77,7 +78,7 @@ class App:
         """
         run, request = self.prepare(
             parse(os.fspath(source), include_hidden=include_hidden),
-            job,
+            job_named(job),
             ParseFileRequest(
                 run_id=run_id,
                 block_bytes=block_bytes,
@@ -112,28 +113,28 @@ class App:
         """The default number of Lambdas at once: on the local AWS, two for each processor."""
         return 2 * (os.cpu_count() or 1) if self.account.aws.is_local else DEFAULT_MAX_CONCURRENCY
 
-    def get(self, run_id: str, job: str | None = None) -> Run:
+    def get(self, run_id: str, job: str | Path | None = None) -> Run:
         """The run of that id. ``job`` is needed only if runs of several jobs have it."""
-        return find_run(self.account.aws, self.account.deployments(job), run_id)
+        return find_run(self.account.aws, self._deployments(job), run_id)
 
-    def runs(self, job: str | None = None, *, status: str | None = None, limit: int = 50) -> list[Run]:
+    def runs(self, job: str | Path | None = None, *, status: str | None = None, limit: int = 50) -> list[Run]:
         """The newest runs, newest first: of ``job`` or of all jobs, with ``status`` or with any: RUNNING,
         SUCCEEDED, FAILED, CANCELLED or DIED. A run whose record is unreadable is left out, with a warning."""
         aws = self.account.aws
-        found = past_runs(aws, self.account.deployments(job), limit, status)
+        found = past_runs(aws, self._deployments(job), limit, status)
         for unreadable in found.unreadable:
             warnings.warn(unreadable.text, stacklevel=2)
         return [Run(aws, past.deployment, past.record.run_id) for past in found.runs]
 
-    def newest(self, job: str | None = None) -> Run:
+    def newest(self, job: str | Path | None = None) -> Run:
         """The newest run, of ``job`` or of all jobs. Raises RunError if there is none."""
-        past = newest(self.account.aws, self.account.deployments(job))
+        past = newest(self.account.aws, self._deployments(job))
         return Run(self.account.aws, past.deployment, past.record.run_id)
 
     def estimate(
         self,
         source: str | Path | int,
-        job: str = DEFAULT_JOB,
+        job: str | Path = DEFAULT_JOB,
         *,
         quota: int = ACCOUNT_QUOTA,
         options: Mapping[str, Any] | None = None,
@@ -144,6 +145,7 @@ class App:
         the account may run at once. Options are as for ``run``; they are checked, and change nothing."""
         from fanfold.estimate.table import as_json, estimate  # noqa: PLC0415 - slow to import
 
+        job = job_named(job)
         given = _together(options, named)
         checked_given = None if given is None else checked_options(load(job), given)
         if isinstance(source, int):
@@ -174,6 +176,9 @@ class App:
                 )
         return found.bytes, workload
 
+    def _deployments(self, job: str | Path | None) -> list[Deployment]:
+        return self.account.deployments(None if job is None else job_named(job))
+
     @property
     def region(self) -> str:
         """The region that prices are taken from."""
@@ -189,7 +194,9 @@ def _together(options: Mapping[str, Any] | None, named: Mapping[str, Any]) -> di
 
 def _options(run: Run, request: ParseFileRequest) -> dict[str, Any] | None:
     """All options of a request that gives some. Raises OptionError, also if the job needs some and none are
-    given, unless ``run`` exists and so has its own."""
+    given, unless ``run`` exists and so has its own. Without the job's code, ``parse_file`` does that."""
+    if request.options is None and run.job not in known_jobs():
+        return None
     try:
         options = checked_options(load(run.job), request.options or {})
     except OptionError:

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from fanfold.account.connection import Aws, explain, explain_code
 from fanfold.account.deployment import Deployment
 from fanfold.errors import RunError, UnreadableRun
+from fanfold.job_code import as_given, load
 from fanfold.jobs import client_job, records_of
 from fanfold.runs.result import as_json
 from fanfold.runs.stored import read_stored
@@ -23,7 +24,6 @@ from fanfold.signals import SIGNALS
 from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId
-from lambda_src.job import load
 from lambda_src.run.summary import summarize
 from lambda_src.settings import DEFAULT_JOB
 from lambda_src.store.keys import manifest_key, trace_key
@@ -427,7 +427,7 @@ def legible(run_id: str) -> Iterator[None]:
 
 def job_option(name: str) -> str:
     """The option that names the job; empty for the default job."""
-    return "" if name == DEFAULT_JOB else f" --job={name}"
+    return "" if name == DEFAULT_JOB else f" --job={as_given(name)}"
 
 
 def _pause() -> None:

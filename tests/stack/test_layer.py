@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from lambda_src.counts.compiled import library_name
 from lambda_src.job import names
 from stacks import dependency_layer
 from stacks.dependency_layer import LOCK, LayerNotBuilt, build_layer, lock_of_job
-from stacks.native_library import build_libraries, library_name, sources_of_job
+from stacks.native_library import build_libraries, sources_of_job
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 """EM_AARCH64 and EM_X86_64 of the ELF specification."""

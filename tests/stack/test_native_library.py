@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from fanfold.checkout import ROOT
+from lambda_src.counts.compiled import library_name
 from stacks import native_library
 from stacks.dependency_layer import LayerNotBuilt
-from stacks.native_library import build_libraries, library_name, sources_of_job
+from stacks.native_library import build_libraries, sources_of_job
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 """EM_AARCH64 and EM_X86_64 of the ELF specification."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from fanfold.testing import Objects, run_job
 from lambda_src import job
 from lambda_src.counts import c_counts
+from lambda_src.counts.compiled import library_name
 from lambda_src.counts.library import find_library
 from lambda_src.errors import SourceNotText, TooManyDistinct
 from lambda_src.input import ownership
@@ -23,7 +24,7 @@ from lambda_src.jobs import access_log
 from lambda_src.jobs.access_log import JOB, c_scan, python_scan
 from lambda_src.jobs.access_log.formats import CONCERNS
 from lambda_src.jobs.access_log.scan import HOURS, LIBRARY, MALFORMED, Scanner
-from stacks.native_library import library_name, sources_of_job
+from stacks.native_library import sources_of_job
 from tests import access_log_oracle as oracle
 from tests.contexts import context_for, finish_part, observed_by_part
 

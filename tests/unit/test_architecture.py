@@ -149,6 +149,7 @@ def test_jobs_do_not_import_each_other() -> None:
 def test_the_stack_knows_only_settings_keys_and_the_names_of_functions_jobs_and_metrics() -> None:
     for path in (ROOT / "stacks").glob("*.py"):
         assert {name[1:3] for name in imports(path) if name[0] == "lambda_src"} <= {
+            ("counts", "compiled"),
             ("fields", "FUNCTIONS"),
             ("fields", "Function"),
             ("job", "load"),
@@ -171,7 +172,10 @@ def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
         "telemetry",
         "wire",
     }
-    assert rooms(page, "fanfold") <= {"checkout", "errors", "format", "jobs", "report", "safe_text"}
+    assert rooms(page, "fanfold") <= {"checkout", "errors", "format", "job_code", "jobs"} | {
+        "report",
+        "safe_text",
+    }
 
 
 @pytest.mark.parametrize("name", ["here", "local_aws", "report", "runs"])
@@ -189,7 +193,8 @@ def test_reports_do_not_know_where_runs_are_found() -> None:
 def test_what_the_client_knows_of_a_job_does_not_know_how_it_is_run_or_drawn() -> None:
     jobs = modules("fanfold", "jobs")
     assert rooms(jobs, "fanfold") <= {"demo", "errors", "estimate", "format", "jobs", "report", "runs"} | {
-        "safe_text"
+        "job_code",
+        "safe_text",
     }
     for path in jobs:
         assert {name[1:3] for name in imports(path) if name[:2] == ("fanfold", "report")} <= {

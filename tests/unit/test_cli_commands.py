@@ -17,11 +17,12 @@ from fanfold.account import choice as account
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
-from fanfold.cli import clean, options, terminal, watch
+from fanfold.cli import clean, terminal, watch
 from fanfold.demo import demo
 from fanfold.errors import LocalStackError, NotModelled, RunError
 from fanfold.estimate import contents
 from fanfold.local_aws import state as local_stack
+from fanfold.new_job import write_job
 from fanfold.runs import app, history
 from fanfold.runs.run import Ended, Run
 from fanfold.runs.upload import Input
@@ -542,13 +543,11 @@ def test_an_empty_input_which_a_run_answers_can_be_estimated(
     assert "Planned: " in capsys.readouterr().out
 
 
-def test_what_cannot_be_estimated_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_estimated_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["estimate", "1GB", "--job", "column_permutations"]) == 1
     assert capsys.readouterr().err.endswith("not tell: name the table as a file on this machine.\n")
-    monkeypatch.setattr(options, "names", lambda: ["line_count"])
-    assert commands.main(["estimate", "1GB", "--job", "line_count"]) == 1
+    job = write_job(tmp_path, "line_count")[0]
+    assert commands.main(["estimate", "1GB", "--job", str(job)]) == 1
     assert capsys.readouterr().err == (
         "Error: There are no measurements for line_count, so it cannot be estimated: run it on a part of the "
         "input, then see its seconds and dollars with `fanfold runs --job line_count`.\n"

@@ -16,11 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambda_src.counts import c_counts, library, python_counts
+from lambda_src.counts.compiled import library_name
 from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import EVERY_KEY, KINDS, LEAST, MOST, MOST_NAMES, Limits, Summed, Table, Takes
 from lambda_src.errors import BlobDamaged, JobContractViolated, TooManyDistinct
 from lambda_src.job import Line, Shards
-from stacks.native_library import library_name, sources_of_job
+from stacks.native_library import sources_of_job
 
 ROOT = Path(__file__).parents[2]
 C, PYTHON = c_counts.Table, python_counts.Table

@@ -158,9 +158,10 @@ def test_a_file_of_ones_own_is_a_job(
     ("name", "text", "sentence"),
     [
         ("my_job.py", None, "There is no job"),
-        ("my_job.txt", "JOB = 1", "a job is a Python file or package"),
+        ("my_job.txt", "JOB = 1", "a job is a Python file, or a folder that has an __init__.py."),
         ("my_job.py", "JOB = 1", "does not define JOB, a Job"),
-        ("my_job.py", "import nothing_like_it", "ModuleNotFoundError: No module named 'nothing_like_it'"),
+        ("my_job.py", "from lambda_src import nothing_like_it", "ImportError: cannot import name 'nothing_"),
+        ("My-Job.py", MY_JOB, "so name that with up to 40 lower-case letters"),
         ("top_words.py", MY_JOB, "top_words is a job of Fanfold already"),
     ],
 )

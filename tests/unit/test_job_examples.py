@@ -1,22 +1,11 @@
 """The examples of docs/jobs.md keep the laws of every job and answer what they should."""
 
 import re
-import runpy
 from pathlib import Path
 
 from fanfold.testing import check_job
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-def test_a_job_that_is_not_a_counting_job() -> None:
-    job = runpy.run_path(str(DOCS / "examples" / "byte_kinds.py"))["JOB"]
-    answer = check_job(job, {"a": b"one, 2\nthree\n", "b": "4 \u00e9".encode()})
-    assert answer == {
-        "bytes": 17,
-        "objects": 2,
-        "kinds": {"letters": 8, "digits": 2, "space": 4, "others": 3},
-    }
 
 
 def test_the_counting_job_of_the_page() -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from fanfold.testing.texts import ANY_BYTES
 from lambda_src import job
 from lambda_src.counts import library
+from lambda_src.counts.compiled import library_name
 from lambda_src.counts.library import find_library
 from lambda_src.errors import TooManyDistinct
 from lambda_src.input.findings import invalid_utf8
@@ -27,7 +28,7 @@ from lambda_src.jobs import top_words
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words
 from lambda_src.jobs.top_words.kernel import LIBRARY, CountedWords, Kernel
 from lambda_src.jobs.top_words.words import LONGEST
-from stacks.native_library import library_name, sources_of_job
+from stacks.native_library import sources_of_job
 from tests.contexts import context_for
 
 ROOT = Path(__file__).parents[2]

@@ -59,12 +59,6 @@ def test_file_and_json_are_just_characters(folder: Path, name: str, how: str) ->
 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])
-@pytest.mark.parametrize("name", ["a_job", "$(touch m)", HOSTILE])
-def test_the_name_of_a_new_job_is_just_characters(folder: Path, name: str, how: str) -> None:
-    assert make(folder, "new-job", {"NAME": name}, how) == ["-m", "fanfold.new_job", name]
-
-
-@pytest.mark.parametrize("how", ["argument", "environment"])
 def test_options_are_split_at_spaces_and_nowhere_else(folder: Path, how: str) -> None:
     options = ["words=a,b*", "note=$(touch", "m);'x'", '"b"', "*"]
     assert make(folder, "run", {"SET": "  ".join(options)}, how) == [

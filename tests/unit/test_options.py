@@ -17,17 +17,15 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from rich.console import Console
 
+from fanfold import job_code
 from fanfold.account import choice
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
 from fanfold.cli import app as commands
-from fanfold.cli import jobs as jobs_command
-from fanfold.cli import options as cli_options
 from fanfold.cli.output import show
 from fanfold.cli.runs_table import show_runs
 from fanfold.errors import AccountError, OptionError, StackNotFound
 from fanfold.format import options_text, value_text
-from fanfold.here import jobs as here_jobs
 from fanfold.jobs import client_job
 from fanfold.report.page import page
 from fanfold.runs import app as app_module
@@ -86,8 +84,7 @@ def _job(monkeypatch: pytest.MonkeyPatch) -> None:
     module: Any = ModuleType(f"lambda_src.jobs.{JOB}", "Counts lines\nwith words.\n\nMore.")
     module.JOB = LINES_WITH
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    for place in (cli_options, jobs_command, here_jobs):
-        monkeypatch.setattr(place, "names", lambda: [JOB, "top_words"])
+    monkeypatch.setattr(job_code, "names", lambda: [JOB, "top_words"])
     session = SimpleNamespace(region_name="eu-west-1", profile_name="work")
     deployment: Any = SimpleNamespace(job=JOB, bucket="bucket", source_bucket="bucket", table="table")
     monkeypatch.setattr(choice, "open_account", lambda **_: Account(Aws(session), {JOB: deployment}))

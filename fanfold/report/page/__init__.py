@@ -23,6 +23,7 @@ from fanfold.format import (
     time_in_report,
     value_text,
 )
+from fanfold.job_code import load
 from fanfold.jobs import client_job
 from fanfold.report.figures import Rankings, Result, Stack, Table
 from fanfold.report.page import markup
@@ -31,7 +32,6 @@ from fanfold.report.page.proof import proof_of
 from fanfold.report.page.timeline import timeline_of
 from fanfold.safe_text import shell_word
 from lambda_src.errors import for_people
-from lambda_src.job import load
 from lambda_src.outcomes import CALL_COUNTS
 from lambda_src.settings import stack_name
 from lambda_src.telemetry.calls import Trace
