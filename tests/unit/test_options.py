@@ -409,8 +409,7 @@ def test_the_example_of_a_job_can_be_run(
     module: Any = ModuleType("lambda_src.jobs.needing")
     module.JOB = msgspec.structs.replace(LINES_WITH, options=Needed)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    for place in (cli_options, jobs_command):
-        monkeypatch.setattr(place, "names", lambda: [*names(), JOB, "needing"])
+    monkeypatch.setattr(job_code, "names", lambda: [*names(), JOB, "needing"])
     assert commands.main(["jobs", job]) == 0
     example = capsys.readouterr().out.splitlines()[-1].removeprefix("Example: ")
     _, command, *words = shlex.split(example)
