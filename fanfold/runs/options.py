@@ -22,6 +22,8 @@ IN_JSON = (inspect.DictType, inspect.StructType, inspect.TypedDictType, inspect.
 EXAMPLES = ("text", "1", "0.5", "true", "2026-11-25", "2026-11-25T10:15:00Z", "{}", "[]")
 """Values for an example, of which an option that must be given has the first that it takes."""
 
+NO_EXAMPLE = "VALUE"
+
 
 class Option(NamedTuple):
     """An option for a person. ``default`` is as ``--set`` takes it, None if the option must be given;
@@ -160,7 +162,7 @@ def _example(field: msgspec.structs.FieldInfo, info: inspect.Type, described: Ma
         except OptionError:
             continue
         return value_text(value)
-    return "VALUE"
+    return NO_EXAMPLE
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str | None:

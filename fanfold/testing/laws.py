@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from fanfold.jobs._headline import names_in, value_of
 from fanfold.jobs._tables import find
+from fanfold.runs.options import NO_EXAMPLE, options_of
 from fanfold.testing.texts import ANY_BYTES
 from lambda_src.aws.dynamodb import from_attribute, to_attribute
 from lambda_src.errors import ConservationBroken, FanfoldError, JobContractViolated
@@ -343,10 +344,13 @@ def _check_form(job: Job) -> None:
         raise LawBroken("Each part needs a label of its own; leading zeros do not count as a difference.")
     if not all(1 <= len(part) <= 64 for part in job.parts):
         raise LawBroken("The label of a part has 1 to 64 characters.")
-    _, components = msgspec.json.schema_components([job.options])
-    for name, schema in components[job.options.__name__]["properties"].items():
-        if "description" not in schema:
-            raise LawBroken(f"The option {name} has a sentence: Meta(description=...).")
+    for option in options_of(job):
+        if not option.sentence:
+            raise LawBroken(f"The option {option.name} has a sentence: Meta(description=...).")
+        if option.example == NO_EXAMPLE:
+            raise LawBroken(
+                f"The option {option.name}, which must be given, has an example: Meta(examples=[...])."
+            )
 
 
 def _check_shown(job: Job, answer: Mapping[str, Any]) -> None:

@@ -105,6 +105,15 @@ def test_each_option_has_a_sentence() -> None:
         check_job(msgspec.structs.replace(LINES_WITH, options=Silent), {"a": b"x"}, 1)
 
 
+def test_an_option_that_must_be_given_has_an_example() -> None:
+    class Digits(Struct, frozen=True):
+        code: Annotated[str, Meta(pattern="^[0-9]{3}$", description="A status.")]
+
+    job = msgspec.structs.replace(LINES_WITH, options=Digits)
+    with pytest.raises(LawBroken, match=r"The option code, which must be given, has an example: Meta\(exam"):
+        check_job(job, {"a": b"x"}, 1)
+
+
 @pytest.mark.parametrize(
     ("texts", "options"),
     [
