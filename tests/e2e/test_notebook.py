@@ -1,0 +1,24 @@
+"""What docs/notebook.ipynb prints is what it prints on the deployed stack, cell by cell."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fanfold.account import choice
+from fanfold.account.choice import Account
+from tests.e2e.conftest import StackOf
+from tests.notebook import code, printed, read, written
+
+
+def test_each_cell_prints_what_is_stored(
+    stack_of: StackOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = stack_of("access_log")
+    account = Account(stack.aws, {"access_log": stack.deployment})
+    monkeypatch.setattr(choice, "open_account", lambda **_: account)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for cell in code(read()):
+        assert printed(cell, names) == written(cell), cell["id"]
+    assert "<html" in (tmp_path / "report.html").read_text()
