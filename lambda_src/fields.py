@@ -62,6 +62,11 @@ MAX_SHARDS = 1000
 ShardCount = Annotated[int, Meta(ge=1, le=MAX_SHARDS)]
 
 
+MOST_REUSE_DAYS = 400
+
+ReuseDays = Annotated[int, Meta(ge=1, le=MOST_REUSE_DAYS)]
+
+
 OnBadObject = Literal["fail", "skip"]
 
 

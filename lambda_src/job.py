@@ -65,7 +65,8 @@ class Shards(Struct, frozen=True, array_like=True):
     """How a run divides its pairs of part and key among reducers.
 
     By part, shard n holds the n-th part, and nothing else. By key, a shard holds the keys of all parts that
-    have a certain hash. The hash depends on the run: no text can be crafted so that one shard gets it all.
+    have a certain hash. The hash depends on the run, or on the secret of runs that use each other's blobs,
+    in place of its id: no text can be crafted so that one shard gets it all.
     """
 
     by: ShardBy

@@ -9,7 +9,13 @@ from constructs import Construct
 
 from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB, SETTINGS, Outputs, on_or_off
-from lambda_src.store.keys import BLOBS_PREFIX, INPUT_PREFIX, RUNS_PREFIX
+from lambda_src.store.keys import (
+    BLOBS_PREFIX,
+    FAMILIES_PREFIX,
+    INPUT_PREFIX,
+    REUSED_PREFIX,
+    RUNS_PREFIX,
+)
 from stacks.context import Context, InvalidContext
 from stacks.dashboard import Dashboard
 from stacks.functions import ARCHITECTURES
@@ -74,6 +80,8 @@ class FanfoldStack(Stack):
             inputs_key=_inputs_key(context),
             blobs=Objects(storage.bucket, BLOBS_PREFIX, storage.bucket_in_findings),
             runs=Objects(storage.bucket, RUNS_PREFIX, storage.bucket_in_findings),
+            reused=Objects(storage.bucket, REUSED_PREFIX, storage.bucket_in_findings),
+            families=Objects(storage.bucket, FAMILIES_PREFIX, storage.bucket_in_findings),
             table=storage.table,
             metrics=dashboard,
             keep_intermediates_days=keep_intermediates_days,

@@ -48,7 +48,8 @@ class Objects(NamedTuple):
 class MapReduceJob(Construct):
     """The functions of ``job``, a module of ``lambda_src.jobs``.
 
-    They read ``inputs``, keep intermediates in ``blobs`` and ``runs``, and results in ``table``.
+    They read ``inputs``, keep intermediates in ``blobs`` and ``runs``, what later runs may use in ``reused``
+    and ``families``, and results in ``table``.
     ``inputs_key`` is the ARN of the customer's KMS key of the inputs, if they have one. The packages of the
     job's own lock go to the two functions that map, its compiled C goes to all. ``metrics`` of each run cost
     money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can use no more, and other
@@ -66,6 +67,8 @@ class MapReduceJob(Construct):
         inputs_key: str | None,
         blobs: Objects,
         runs: Objects,
+        reused: Objects,
+        families: Objects,
         table: dynamodb.TableV2,
         metrics: bool,
         keep_intermediates_days: int,
@@ -78,6 +81,7 @@ class MapReduceJob(Construct):
         super().__init__(scope, construct_id)
         self._job, self._url_suffix = job, Stack.of(self).url_suffix
         self._inputs, self._blobs, self._runs, self._table = inputs, blobs, runs, table
+        self._reused, self._families = reused, families
         self._bucket = blobs.bucket.bucket_name
         self._requester_pays = on_or_off(inputs.requester_pays)
         self._functions = Functions(
@@ -117,6 +121,7 @@ class MapReduceJob(Construct):
         _allow_objects(function, "s3:GetObject", self._inputs)
         _allow_objects(function, "s3:GetObjectVersion", self._inputs)
         _allow_objects(function, "s3:PutObject", self._blobs)
+        _allow_objects(function, "s3:PutObject", self._reused)
         _allow_objects(function, "s3:GetObject", self._runs)
         return function
 
@@ -133,6 +138,7 @@ class MapReduceJob(Construct):
             timeout_s=GET_OCCURRENCES_TIMEOUT_S,
         )
         _allow_objects(function, "s3:GetObject", self._blobs)
+        _allow_objects(function, "s3:GetObject", self._reused)
         _allow_objects(function, "s3:GetObject", self._runs)
         _allow(function, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem"], [self._table.table_arn])
         return function
@@ -196,6 +202,9 @@ class MapReduceJob(Construct):
         _allow_objects(function, "s3:GetObject", self._runs)
         _allow_objects(function, "s3:GetObject", self._blobs)
         _allow_objects(function, "s3:DeleteObject", self._blobs)
+        _allow_objects(function, "s3:GetObject", self._reused)
+        _allow_objects(function, "s3:GetObject", self._families)
+        _allow_objects(function, "s3:PutObject", self._families)
         table_actions = ("ConditionCheckItem", "DeleteItem", "GetItem", "PutItem", "Query")
         _allow(function, [f"dynamodb:{action}" for action in table_actions], [self._table.table_arn])
         callees = (self.parse_block, self.get_all_occurrences, self.get_occurrences, self.log_results)

@@ -5,7 +5,15 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from lambda_src.store.keys import BLOBS_PREFIX, RUNS_INDEX, RUNS_PREFIX
+from lambda_src.store.keys import (
+    BLOBS_PREFIX,
+    FAMILIES_PREFIX,
+    REUSED_DAYS,
+    REUSED_MARGIN_DAYS,
+    REUSED_PREFIX,
+    RUNS_INDEX,
+    RUNS_PREFIX,
+)
 
 RECORDS_KEPT_DAYS = 7
 """Days that manifest, trace and listing are kept: reports need them, and they are small."""
@@ -105,15 +113,20 @@ def _explain_no_access_logs(bucket: s3.Bucket) -> None:
 
 def _lifecycle(keep_intermediates_days: int) -> list[s3.LifecycleRule]:
     """When objects expire. Inputs do not. A run can be resumed while its blobs are stored, and needs its
-    listing for that."""
+    listing for that. What later runs may use is in folders by its days, and so is which that is."""
     expiring = {
         BLOBS_PREFIX: keep_intermediates_days,
         RUNS_PREFIX: max(RECORDS_KEPT_DAYS, keep_intermediates_days),
+        **{
+            f"{prefix}{days}/": days + REUSED_MARGIN_DAYS
+            for prefix in (REUSED_PREFIX, FAMILIES_PREFIX)
+            for days in REUSED_DAYS
+        },
     }
     return [
         *(
             s3.LifecycleRule(
-                id=f"Expire-{prefix[:-1]}",
+                id=f"Expire-{prefix[:-1].replace('/', '-')}",
                 prefix=prefix,
                 expiration=Duration.days(days),
                 noncurrent_version_expiration=Duration.days(1),

@@ -11,7 +11,7 @@ from fanfold.cli.formats import ALL_ENDINGS
 from fanfold.cli.formats import Format as Formats
 from fanfold.cli.session import LAST, LOCAL_VARIABLE, complain
 from fanfold.job_code import is_name, job_named, known_jobs
-from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY
+from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY, MOST_REUSE_DAYS
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -195,6 +195,15 @@ Concurrency = Annotated[
         metavar="N",
         help=f"Maximum number of Lambdas at once, 1 to {MAX_CONCURRENCY}.  "
         f"[default: {DEFAULT_MAX_CONCURRENCY}; locally, twice the processors]",
+    ),
+]
+ReuseDays = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number(1, MOST_REUSE_DAYS),
+        metavar="N",
+        help="Of the objects under the prefix, map only what no run of the last N days has mapped, and keep "
+        "what this run maps for as long.  [default: map all of them, or as a resumed run began]",
     ),
 ]
 MaxDollars = Annotated[

@@ -18,7 +18,7 @@ from fanfold.cli.formats import Format
 from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet
 from fanfold.cli.terminal import Terminal
 from fanfold.errors import ReportError
-from fanfold.format import counted, dollars_text, options_text, singular, time_text
+from fanfold.format import counted, dollars_text, options_text, singular, size_text, time_text
 from fanfold.job_code import load
 from fanfold.jobs import client_job
 from fanfold.runs.result import as_json
@@ -182,6 +182,11 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
     if reducers := summary.get("shards"):  # runs of earlier versions have none
         console.print(
             f"{counted(reducers, 'reducer')} by {summary['shard_by']} ({summary['shards_because']})",
+        )
+    if "reuse_days" in summary:
+        console.print(
+            f"Reused: {summary['blocks_reused']:,} of {counted(summary['blocks'], 'block')}, "
+            f"{size_text(summary['bytes_reused'])} of {size_text(summary['bytes'])}"
         )
     if options := summary.get("options"):
         console.print(visible(f"Options: {options_text(options)}"))

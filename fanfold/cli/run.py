@@ -16,6 +16,7 @@ from fanfold.cli.options import (
     Output,
     Profile,
     Region,
+    ReuseDays,
     Set,
     known_job,
     new_name,
@@ -90,6 +91,7 @@ def run(
     run_id: RunName = None,
     include_hidden: IncludeHidden = False,
     on_bad_object: OnBadObject = BadObjectChoice.FAIL,
+    reuse_days: ReuseDays = None,
     detach: Detach = False,
     yes: Yes = False,
     local: Local = False,
@@ -125,6 +127,7 @@ def run(
         on_bad_object="skip" if on_bad_object is BadObjectChoice.SKIP else None,
         max_dollars=max_dollars,
         options=options,
+        reuse_days=reuse_days,
     )
     if block_bytes and not yes and not _confirmed(app, job, input_, block_bytes, request.max_concurrency):
         stages.console.print("Nothing was started.")

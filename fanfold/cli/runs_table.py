@@ -16,12 +16,14 @@ from fanfold.safe_text import visible
 STYLES = {"SUCCEEDED": "green", "RUNNING": "cyan", "FAILED": "red", "DIED": "red", "CANCELLED": "yellow"}
 
 HEADINGS = ("Run", "Job", "Status", "Size", "Seconds", "Dollars", "Began", "Input")
-OPTIONS = "Options"
-"""The last column, if a run has any: most jobs have none."""
+REUSED, OPTIONS = "Reused", "Options"
+"""The last columns, if a run has any: most have none."""
 
-GIVE_WAY = (OPTIONS, "Began", "Job", "Size", "Seconds", "Dollars")
+GIVE_WAY = (OPTIONS, REUSED, "Began", "Job", "Size", "Seconds", "Dollars")
 """Columns that a narrow terminal leaves out, in this order, but the job last where there are several. Run ids
 are never cut: people copy them."""
+
+NUMBERS = ("Size", "Seconds", "Dollars", REUSED)
 
 SHORTEST_INPUT = 16
 """Smallest width of the input: a shorter text could not be recognised."""
@@ -29,9 +31,13 @@ SHORTEST_INPUT = 16
 
 def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.localtime) -> None:
     """Print a table; without a terminal, one run a line, with tabs between the columns."""
-    headings = (*HEADINGS, OPTIONS) if any(run.record.options for run in runs) else HEADINGS
+    headings = [*HEADINGS]
+    headings += [REUSED] * any(run.record.reuse_days for run in runs)
+    headings += [OPTIONS] * any(run.record.options for run in runs)
+    missing = "-" if console.is_terminal else ""
+    rows = [_cells(run, local_time, missing) for run in runs]
     if not console.is_terminal:
-        shown = [_cells(run, local_time, "")[: len(headings)] for run in runs]
+        shown = [[row[heading] for heading in headings] for row in rows]
         lines = ["\t".join(cells) for cells in (headings, *shown)]
         try:  # directly: the console would turn tabs into spaces
             console.file.write("\n".join([*lines, ""]))
@@ -39,7 +45,6 @@ def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.
         except BrokenPipeError:
             console.on_broken_pipe()
         return
-    rows = [dict(zip(headings, _cells(run, local_time, "-"), strict=False)) for run in runs]
     widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) for heading in headings}
     input_width = widths.pop("Input")
     has_one_job = len({run.deployment.job for run in runs}) == 1
@@ -49,9 +54,7 @@ def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.
     room = max(1, console.width - sum(widths.values()) - len(widths))
     table = Table(pad_edge=False, box=None, header_style="bold", padding=(0, 1, 0, 0))
     for heading in (*widths, "Input"):
-        table.add_column(
-            heading, justify="right" if heading in ("Size", "Seconds", "Dollars") else "left", no_wrap=True
-        )
+        table.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=True)
     for row in rows:
         cells = {heading: Text(row[heading]) for heading in widths}
         cells["Status"].stylize(STYLES.get(row["Status"], ""))
@@ -59,10 +62,10 @@ def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.
     console.print(table)
 
 
-def _cells(run: PastRun, local_time: Any, missing: str) -> list[str]:
+def _cells(run: PastRun, local_time: Any, missing: str) -> dict[str, str]:
     record = run.record
     took = duration_s(record)
-    return [
+    cells = [
         visible(record.run_id),
         run.deployment.job,
         status_of(record),
@@ -71,8 +74,10 @@ def _cells(run: PastRun, local_time: Any, missing: str) -> list[str]:
         dollars_text(sum(record.dollars.values())) if record.dollars else missing,
         time.strftime("%Y-%m-%d %H:%M", local_time(record.started_at)),
         visible(record.name()) if record.bucket else missing,
+        size_text(record.bytes_reused) if record.reuse_days else missing,
         visible(options_text(record.options)) or missing,
     ]
+    return dict(zip((*HEADINGS, REUSED, OPTIONS), cells, strict=True))
 
 
 def _end_of(text: str, width: int) -> str:

@@ -22,6 +22,7 @@ from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.run.reduce_shards import reduce_shards
 from lambda_src.telemetry.calls import Trace, Usage
 from lambda_src.wire.codec import encode
+from lambda_src.wire.family import Family
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import (
     AllPartsReport,
@@ -182,6 +183,12 @@ class _Blobs:
 
     def find_report(self, request: ParseBlockRequest, check_lines: bool) -> BlockReport | None:
         """Every run is new."""
+
+    def get_family(self, days: int, name: str) -> Family | None:
+        """Its input is mapped again each time."""
+
+    def put_family(self, days: int, name: str, family: Family) -> None:
+        """Nothing is kept."""
 
     def put_manifest(self, manifest: Manifest) -> None:
         self._blobs.put_manifest(encode(manifest))

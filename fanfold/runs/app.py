@@ -17,7 +17,7 @@ from fanfold.estimate.workload import Workload
 from fanfold.job_code import job_named, known_jobs, load
 from fanfold.jobs import client_job
 from fanfold.runs.history import newest, past_runs
-from fanfold.runs.inputs import checked, contents, request_for, with_key
+from fanfold.runs.inputs import check_reuse, checked, contents, request_for, with_key
 from fanfold.runs.options import checked as checked_options
 from fanfold.runs.run import Run, find_run
 from fanfold.runs.source import Local, Object, Objects, Source, parse
@@ -64,6 +64,7 @@ class App:
         include_hidden: bool = False,
         on_bad_object: OnBadObject = "fail",
         options: Mapping[str, Any] | None = None,
+        reuse_days: int | None = None,
         **named: Any,
     ) -> Run:
         """Start a run of ``job``, a name or the path of its file, and return without waiting for it.
@@ -73,8 +74,9 @@ class App:
         Lambdas at once, 1 to 950. ``max_dollars``: the run is cancelled once it has cost more, in US dollars.
         ``run_id``: a name for it, or that of a run to resume. ``include_hidden``: also read files whose names
         begin with a dot or an underscore. ``on_bad_object``: ``"skip"`` leaves out unreadable objects.
-        All other arguments are options of the job, which `fanfold jobs NAME` lists; ``options`` takes them as
-        a mapping, also those whose names are arguments here.
+        ``reuse_days``: of the objects under a prefix, map only what no run of so many days, 1 to 400, has
+        mapped. All other arguments are options of the job, which `fanfold jobs NAME` lists; ``options`` takes
+        them as a mapping, also those whose names are arguments here.
         """
         run, request = self.prepare(
             parse(os.fspath(source), include_hidden=include_hidden),
@@ -87,6 +89,7 @@ class App:
                 include_hidden=include_hidden or None,
                 on_bad_object="skip" if on_bad_object == "skip" else None,
                 options=_together(options, named),
+                reuse_days=reuse_days,
             ),
         )
         run.begin(request)
@@ -99,6 +102,7 @@ class App:
         uploaded if it is local."""
         deployment = self.account.deployment(job)
         run = Run(self.account.aws, deployment, request.run_id or new_run_id())
+        check_reuse(job, source, request.reuse_days)
         request = msgspec.structs.replace(request, run_id=run.run_id, options=_options(run, request))
         stored: Input | Folder | Object | Objects
         if isinstance(source, Local):

@@ -12,6 +12,7 @@ from fanfold.account.deployment import Deployment, deploy_command
 from fanfold.errors import AccountError, RunError
 from fanfold.runs.run import job_option, status_of
 from lambda_src.errors import RecordUnreadable
+from lambda_src.run.summary import what_is_reused
 from lambda_src.store.keys import RUN_ITEM, RUNS_INDEX
 from lambda_src.store.results import run_from_item
 from lambda_src.wire.record import RunRecord, Status, total_dollars
@@ -133,6 +134,7 @@ def as_json(past: Past) -> list[dict[str, Any]]:
             "seconds": duration_s(run.record),
             "dollars": total_dollars(run.record) if run.record.dollars else None,
             "error": run.record.error or None,
+            **what_is_reused(run.record),
             **({"options": run.record.options} if run.record.options else {}),
         }
         for run in past.runs

@@ -10,8 +10,12 @@ from fanfold.account.deployment import Deployment
 from fanfold.errors import RunError
 from fanfold.estimate.contents import Contents, contents_in_s3, with_key_of
 from fanfold.estimate.workload import Workload
-from fanfold.runs.source import S3, Object, Objects, check_in_s3
+from fanfold.runs.source import S3, Object, Objects, Source, check_in_s3
 from fanfold.runs.upload import Folder, Input
+from lambda_src.errors import InvalidRequest
+from lambda_src.fields import MOST_REUSE_DAYS
+from lambda_src.job import load
+from lambda_src.run import reuse
 from lambda_src.store.keys import INPUT_PREFIX
 from lambda_src.wire.requests import ParseFileRequest
 
@@ -40,6 +44,21 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
     except BotoCoreError as error:
         raise RunError(f"{S3}{source.bucket} cannot be read: {explain(error)}") from error
     return source
+
+
+def check_reuse(job: str, source: Source, days: int | None) -> None:
+    """Raise RunError unless a run of ``job`` on ``source`` can reuse what those of the last ``days`` have
+    mapped."""
+    if days is None:
+        return
+    if not isinstance(source, Objects):
+        raise RunError("reuse_days (--reuse-days) is for a prefix, such as s3://bucket/logs/.")
+    if not 1 <= days <= MOST_REUSE_DAYS:
+        raise RunError(f"reuse_days: {days} is not a number of days from 1 to {MOST_REUSE_DAYS}.")
+    try:
+        reuse.check(load(job), source.prefix)
+    except InvalidRequest as error:
+        raise RunError(str(error)) from None
 
 
 def contents(aws: Aws, source: Object | Objects, deployment: Deployment | None) -> Contents:

@@ -10,6 +10,7 @@ from lambda_src.aws.source import input_of
 from lambda_src.input.addresses import addresses_of
 from lambda_src.run.answer import answer
 from lambda_src.run.map_block import map_block
+from lambda_src.run.reuse import addresses_of_group, as_of_group, in_run
 from lambda_src.settings import ParseBlockSettings, from_environment
 from lambda_src.store.blobs import BlobStore
 from lambda_src.telemetry.meter import metered
@@ -28,16 +29,17 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
         deployed = job.load(settings.job)
         deployed.check_rules(request.rules)
         blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, request.run_id)
+        own = as_of_group(request)
         source = input_of(
             open_bucket(
-                request.source.bucket, settings.url_suffix, requester_pays=settings.requester_pays == "on"
+                own.source.bucket, settings.url_suffix, requester_pays=settings.requester_pays == "on"
             ),
-            request.source,
-            addresses_of(request.portion, blobs.get_listing),
+            own.source,
+            addresses_of_group(request, addresses_of(request.portion, blobs.get_listing)),
             lambda: context.get_remaining_time_in_millis() / 1000,
-            left_out={one.start for one in request.left_out},
-            skip_bad=request.skip_bad_objects,
+            left_out={one.start for one in own.left_out},
+            skip_bad=own.skip_bad_objects,
         )
-        return map_block(deployed, request, source, blobs)
+        return in_run(map_block(deployed, own, source, blobs), request)
 
     return answer(work)

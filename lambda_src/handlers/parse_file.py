@@ -20,7 +20,7 @@ from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidReq
 from lambda_src.fields import Function, RunId
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Job, Measured
-from lambda_src.run import metrics, plan
+from lambda_src.run import metrics, plan, reuse
 from lambda_src.run.map_block import find_report, how_to_get_smaller_blocks
 from lambda_src.run.orchestrator import execute
 from lambda_src.run.plan import Wanted
@@ -34,13 +34,14 @@ from lambda_src.settings import (
     from_environment,
 )
 from lambda_src.store.blobs import BlobStore
-from lambda_src.store.keys import INPUT_PREFIX, variant
+from lambda_src.store.keys import INPUT_PREFIX, family_key, variant
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Trace, Usage
 from lambda_src.telemetry.log import log
 from lambda_src.telemetry.meter import metered
 from lambda_src.wire.codec import decode_event, decode_request, encode
+from lambda_src.wire.family import Family
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import (
     REDUCED,
@@ -143,6 +144,8 @@ def _decoded(event: object, settings: ParseFileSettings, deployed: Job) -> Parse
         check_key(request.key)
     wanted = Wanted(request.block_bytes, request.shard_by, request.shards)
     plan.check(wanted, deployed.sharded_by, len(deployed.parts))
+    if request.reuse_days:
+        reuse.check(deployed, request.prefix)
     return request
 
 
@@ -268,6 +271,17 @@ class _Blobs:
     def find_report(self, request: ParseBlockRequest, check_lines: bool) -> BlockReport | None:
         return find_report(self._deployed, request, self._blobs, check_lines=check_lines)
 
+    def get_family(self, days: int, name: str) -> Family | None:
+        key = family_key(days, name)
+        stored = self._blobs.get_family(key)
+        family = reuse.unpacked(stored)
+        if stored and not family:
+            log("family_not_used", key=key, message="It is damaged: all blocks are mapped again.")
+        return family
+
+    def put_family(self, days: int, name: str, family: Family) -> None:
+        self._blobs.put_family(family_key(days, name), reuse.packed(family))
+
     def put_manifest(self, manifest: Manifest) -> None:
         self._blobs.put_manifest(encode(manifest))
 
@@ -282,9 +296,10 @@ class _Blobs:
         self._blobs.put_trace(encode(trace))
 
     def delete(self, reports: Iterable[BlockReport]) -> None:
-        """Includes the blobs that were stored before an object was left out."""
+        """Includes the blobs that were stored before an object was left out, but not those for later runs."""
         if self._keep_days == 1:
-            stored = {(report.block, name) for report in reports for name in ("", variant(report.left_out))}
+            own = [report for report in reports if not report.blob]
+            stored = {(report.block, name) for report in own for name in ("", variant(report.left_out))}
             self._blobs.delete(sorted(stored), self._remaining_s)
 
 

@@ -8,7 +8,7 @@ the number of objects.
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -99,6 +99,9 @@ class Addresses:
 
     def __len__(self) -> int:
         return len(self._objects)
+
+    def __iter__(self) -> Iterator[Placed]:
+        return iter(self._objects)
 
     def likely_format(self) -> Format:
         """The likely format of most bytes."""

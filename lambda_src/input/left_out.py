@@ -1,21 +1,23 @@
 """The bad objects that a run leaves out, and the blocks that they touch. Every such block must leave them
 out, or part of an object would be counted."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from lambda_src.errors import ConservationBroken, NothingLeft
 from lambda_src.input.addresses import Addresses, Placed
+from lambda_src.input.blocks import Block
 from lambda_src.job import Span
 
 
 class LeftOutObjects:
-    """Some of the ``objects`` of a run in blocks of ``block_bytes``: those at the addresses of ``reasons``,
-    which say why."""
+    """Some of the ``objects`` of a run in ``blocks``: those at the addresses of ``reasons``, which say
+    why."""
 
-    def __init__(self, objects: Addresses, block_bytes: int, reasons: Mapping[int, str]) -> None:
+    def __init__(self, objects: Addresses, blocks: Sequence[Block], reasons: Mapping[int, str]) -> None:
         self._objects = objects
-        self._block_bytes = block_bytes
+        self._starts = [block.start for block in blocks]
         self._reasons: dict[int, str] = {}
         self._by_block: dict[int, list[Span]] = defaultdict(list)
         self.add((), reasons.items())
@@ -34,7 +36,7 @@ class LeftOutObjects:
                 continue
             self._reasons[address] = reason
             end = address + self._at(address).bytes
-            for block in range(address // self._block_bytes, (end - 1) // self._block_bytes + 1):
+            for block in range(bisect_right(self._starts, address) - 1, bisect_left(self._starts, end)):
                 self._by_block[block].append(Span(address, end))
                 changed.add(block)
         for block in changed:

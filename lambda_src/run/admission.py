@@ -13,9 +13,9 @@ from lambda_src.errors import (
     SourceChanged,
     SourceNotFound,
 )
-from lambda_src.input.blocks import bounded_block_units
 from lambda_src.job import Job
 from lambda_src.run.ports import Inputs, Results
+from lambda_src.run.reuse import block_units_of
 from lambda_src.run.summary import summarize
 from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord
@@ -43,6 +43,7 @@ def new_record(
         max_dollars=request.max_dollars,
         shards=request.shards or 0,
         shard_by=request.shard_by,
+        reuse_days=request.reuse_days or 0,
         started_at=time.time(),
     )
     if found:
@@ -60,6 +61,7 @@ def new_record(
         if found.shards_because or not (request.shards or request.shard_by):
             record.shards, record.shard_by = found.shards, found.shard_by
             record.shards_because = found.shards_because
+        record.reuse_days, record.reuse_secret = found.reuse_days, found.reuse_secret
         record.started_at, record.seconds = found.started_at, dict(found.seconds)
     else:
         record.options = job.plain_options(request.options or {})
@@ -87,6 +89,11 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
             f"on_bad_object: the run began with {found.on_bad_object!r}: leave it out to resume, or choose "
             "another run_id."
         )
+    if request.reuse_days not in (None, found.reuse_days):
+        raise RunConflict(
+            f"reuse_days: the run began with {found.reuse_days or 'none'}: leave it out to resume, or choose "
+            "another run_id."
+        )
     if request.options is not None and job.plain_options(request.options) != found.options:
         raise RunConflict(
             f"options: the run has the options {found.options}: leave them out to resume, or choose another "
@@ -101,7 +108,7 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
         )
     if not found.blocks or not request.block_bytes:
         return
-    wanted = bounded_block_units(found.units, request.block_bytes)
+    wanted = block_units_of(found, found.units, request.block_bytes)
     if wanted != found.block_units:
         raise RunConflict(
             f"block_bytes: the run has blocks of {found.block_units:,} {job.unit}, not {wanted:,}: leave it "

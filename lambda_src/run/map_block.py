@@ -7,9 +7,9 @@ from lambda_src.input.addresses import Portion
 from lambda_src.input.findings import CONCERNS, WatchedInput
 from lambda_src.job import Context, Input, Job, Mapped, Owned, Span
 from lambda_src.run.ranges import ranges_of
+from lambda_src.run.reuse import as_of_group, blob_of, in_run
 from lambda_src.store.blobs import BlobStore, header_bytes
 from lambda_src.store.digests import digest_of
-from lambda_src.store.keys import variant
 from lambda_src.telemetry.calls import cut
 from lambda_src.wire.codec import encode
 from lambda_src.wire.record import REASON_BYTES
@@ -53,7 +53,7 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         _header(job, request, report),
         report.header_bytes,
         [line.data for line in mapped.lines],
-        variant=variant(request.left_out),
+        variant=blob_of(request),
     )
     return report
 
@@ -88,7 +88,14 @@ def find_report(
     """The report of a block that is mapped already, or None: its blob must be whole, and belong to this block
     of this input, to the rules of ``job``, and to the shards and options of the run. With ``check_lines``,
     every line is read and checked."""
-    found = blobs.get_header(request.block, variant=variant(request.left_out))
+    report = _found(job, as_of_group(request), blobs, check_lines=check_lines)
+    return report and in_run(report, request)
+
+
+def _found(
+    job: Job, request: ParseBlockRequest, blobs: BlobStore, *, check_lines: bool
+) -> BlockReport | None:
+    found = blobs.get_header(request.block, variant=blob_of(request))
     if found is None:
         return None
     header_text, lines_bytes = found
@@ -115,7 +122,7 @@ def find_report(
         return None
     try:
         for shard in range(shards.count if check_lines else 0):
-            blobs.get(*ranges_of([report], shard))
+            blobs.get(*ranges_of([in_run(report, request)], shard))
     except BlobDamaged:
         return None
     return report

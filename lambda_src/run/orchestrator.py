@@ -80,6 +80,23 @@ def _run_stages(
     job: Job, run: Run, etag: str | None, ports: Ports, *, check_lines: bool
 ) -> tuple[Manifest, list[PartReport]]:
     run.begin()
+    try:
+        manifest, parts = _map_and_reduce(job, run, etag, ports, check_lines=check_lines)
+    except BlobDamaged as error:
+        if not run.record.blocks_reused:
+            raise
+        log("mapped_again", run_id=run.record.run_id, blocks=run.record.blocks_reused, message=str(error))
+        run.begin()
+        manifest, parts = _map_and_reduce(job, run, etag, ports, check_lines=check_lines, may_reuse=False)
+    with run.stage("log"):
+        log_results(job, run, ports.functions)
+    run.succeed()
+    return manifest, parts
+
+
+def _map_and_reduce(
+    job: Job, run: Run, etag: str | None, ports: Ports, *, check_lines: bool, may_reuse: bool = True
+) -> tuple[Manifest, list[PartReport]]:
     with run.stage("parse"):
         manifest = parse(
             job,
@@ -89,6 +106,7 @@ def _run_stages(
             blobs=ports.blobs,
             functions=ports.functions,
             check_lines=check_lines,
+            may_reuse=may_reuse,
         )
     run.ledger.show()
     run.ledger.check_budget()
@@ -96,9 +114,6 @@ def _run_stages(
         parts = reduce(
             job, run, manifest, functions=ports.functions, results=ports.results, blobs=ports.blobs
         )
-    with run.stage("log"):
-        log_results(job, run, ports.functions)
-    run.succeed()
     return manifest, parts
 
 

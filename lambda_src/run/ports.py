@@ -8,6 +8,7 @@ from lambda_src.fields import Function
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Measured
 from lambda_src.telemetry.calls import Trace, Usage
+from lambda_src.wire.family import Family
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import (
     AllPartsReport,
@@ -88,6 +89,12 @@ class Blobs(Protocol):
 
     def find_report(self, request: ParseBlockRequest, check_lines: bool) -> BlockReport | None:
         """The report of a block whose blob is stored already."""
+
+    def get_family(self, days: int, name: str) -> Family | None:
+        """What this family of runs knows, whose blobs may be so old."""
+
+    def put_family(self, days: int, name: str, family: Family) -> None:
+        """Store that."""
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Store the manifest."""

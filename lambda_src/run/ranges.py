@@ -35,7 +35,7 @@ def _range(block: BlockReport, shard: int, start: int) -> Range:
         start,
         block.line_bytes[shard],
         digest_at(shard, block.line_digests),
-        variant(block.left_out),
+        block.blob or variant(block.left_out),
         block.observed_in_shard(shard),
     )
 

@@ -97,9 +97,10 @@ def finish_shards(
     job: Job, request: GetAllOccurrencesRequest, reports: Sequence[ShardReport]
 ) -> list[PartReport]:
     """The results of all parts, from the ``reports`` of all shards. Raises JobContractViolated."""
+    lines = [int(report.lines_read, 16) for report in reports if report.lines_read]
     read = Written(
         min(report.blobs_read for report in reports),
-        f"{sum(int(report.lines_read, 16) for report in reports if report.lines_read):x}",
+        f"{sum(lines):x}" if lines else "",
         sum(sum(report.observed) for report in reports),
     )
     context = request.context.of(job)

@@ -13,7 +13,6 @@ from typing import TypeVar
 from lambda_src.errors import FanfoldError, SourceChanged, Transient
 from lambda_src.figures import values_of
 from lambda_src.input.addresses import Listing, Placed
-from lambda_src.input.blocks import bounded_block_units
 from lambda_src.input.names import named
 from lambda_src.job import Job, Measured
 from lambda_src.map_reduce import call_once
@@ -22,7 +21,9 @@ from lambda_src.run.lease import Lease
 from lambda_src.run.ledger import Ledger
 from lambda_src.run.plan import Wanted, choose
 from lambda_src.run.ports import Blobs, Invocation, Results
+from lambda_src.run.reuse import block_units_of, new_secret
 from lambda_src.telemetry.log import log
+from lambda_src.wire.family import Family
 from lambda_src.wire.record import RunRecord, RunWarning, Stage
 from lambda_src.wire.requests import HandOverRequest, Pinned
 
@@ -122,19 +123,32 @@ class Run:
         if not source.bytes:
             record.warn(RunWarning("empty_input", f"{source.name()} is empty, so every count is zero."))
 
-    def choose_plan(self, job: Job, measured: Measured, listing: Listing) -> None:
-        """Note the size of the input, and plan the run, as far as neither the request nor an earlier
+    def note_size(self, measured: Measured) -> None:
+        """Note the size of the input, and what else the job found out about it."""
+        self.record.units, self.record.facts = measured.units, dict(measured.facts)
+
+    def choose_plan(self, job: Job, measured: Measured, listing: Listing, family: Family | None) -> None:
+        """Plan the run as its ``family``, if it has one, or else as far as neither the request nor an earlier
         invocation has decided."""
         record = self.record
-        record.units, record.facts = measured.units, dict(measured.facts)
         if self._found and self._found.etag and not self._found.shards:
             log("resumed_without_shards", run_id=record.run_id, message=OLD_BLOBS)
         if not (self._found and self._found.shards_because):
-            self._plan(job, measured, listing)
-        record.block_units = bounded_block_units(measured.units, record.block_units)
+            if family:
+                self._plan_as(family)
+            else:
+                self._plan(job, measured, listing)
+        record.block_units = block_units_of(record, measured.units, record.block_units)
+
+    def _plan_as(self, family: Family) -> None:
+        record = self.record
+        record.shards, record.shard_by = family.shards, family.shard_by
+        record.block_units, record.reuse_secret = family.block_units, family.secret
+        record.shards_because = record.block_units_because = "as in the runs whose blocks it reuses"
 
     def _plan(self, job: Job, measured: Measured, listing: Listing) -> None:
         record = self.record
+        record.reuse_secret = new_secret() if record.reuse_days else ""
         plan = choose(
             measured.units,
             record.max_concurrency,
@@ -164,6 +178,16 @@ class Run:
     def count_kept_blocks(self, kept: int) -> None:
         """Note how many blocks earlier invocations have mapped."""
         self.record.blocks_kept = kept
+
+    def count_reused(self, blocks: int, units: int) -> None:
+        """Note how many blocks, of so many units in all, earlier runs have mapped."""
+        self.record.blocks_reused, self.record.bytes_reused = blocks, units
+
+    def note_not_kept(self, error: FanfoldError) -> None:
+        """Warn that later runs will not find what this one has mapped."""
+        self.record.warn(
+            RunWarning("not_kept", f"The next run will map all blocks of this one again: {error}")
+        )
 
     def note_extras(self, extras: dict[str, int], warnings: Iterable[RunWarning]) -> None:
         """Note what all blocks counted, and warn of what they noticed."""
@@ -219,6 +243,7 @@ class Run:
             block_bytes=record.block_units,
             max_concurrency=record.max_concurrency,
             max_dollars=record.max_dollars,
+            reuse_days=record.reuse_days or None,
             handed_over_by=record.owner,
         )
 

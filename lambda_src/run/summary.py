@@ -14,6 +14,7 @@ ENGINE_FIELDS = frozenset(
     {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "warnings", "seconds", "dollars"}
     | {"shards", "shard_by", "shards_because", "options"}
     | {"objects_left_out", "bytes_left_out", "left_out"}
+    | {"reuse_days", "blocks_reused", "bytes_reused"}
 )
 """The fields of every summary: no job may use these names."""
 
@@ -29,6 +30,7 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
         "block_bytes_because": record.block_units_because,
         "blocks": record.blocks,
         **shards_of(record),
+        **what_is_reused(record),
         **own,
         **what_is_left_out(record),
         "warnings": plain_warnings(record.warnings),
@@ -64,6 +66,17 @@ def what_is_left_out(record: RunRecord) -> dict[str, Any]:
         "objects_left_out": record.objects_left_out,
         "bytes_left_out": record.bytes_left_out,
         "left_out": [asdict(one) for one in record.left_out],
+    }
+
+
+def what_is_reused(record: RunRecord) -> dict[str, Any]:
+    """The fields on blocks that earlier runs have mapped, if the run may use such."""
+    if not record.reuse_days:
+        return {}
+    return {
+        "reuse_days": record.reuse_days,
+        "blocks_reused": record.blocks_reused,
+        "bytes_reused": record.bytes_reused,
     }
 
 

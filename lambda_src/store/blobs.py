@@ -128,6 +128,17 @@ class BlobStore:
         AccessDenied, Transient."""
         return self._get(listing_key(self._run_id), start, end)[0].getvalue()
 
+    def put_family(self, key: str, family: bytes) -> None:
+        """Store what a family of runs knows as ``key``. Raises AccessDenied, Transient."""
+        self._put(key, family)
+
+    def get_family(self, key: str) -> bytes | None:
+        """What a family of runs knows, or None. Raises Transient."""
+        try:
+            return self._get(key)[0].getvalue()
+        except (BlobDamaged, AccessDenied):  # see get_header
+            return None
+
     def put_trace(self, trace: bytes) -> None:
         """Store the run's trace. Raises AccessDenied, Transient."""
         self._put(trace_key(self._run_id), trace)

@@ -3,6 +3,8 @@
 ``input/``  inputs, by their content
 ``blobs/``  one blob per block: ``blobs/<spread>/<run id>/<block>.jsonl``
 ``runs/``   the manifest, the listing and the trace of each run: ``runs/<run id>/<name>``
+``reused/``  blobs that later runs may use: ``reused/<days>/<what they were made from>.jsonl``
+``families/``  which blobs those are, for runs that can use each other's: ``families/<days>/<family>.json``
 """
 
 import hashlib
@@ -15,6 +17,14 @@ INPUT_PREFIX = "input/"
 
 BLOBS_PREFIX = "blobs/"
 RUNS_PREFIX = "runs/"
+REUSED_PREFIX = "reused/"
+FAMILIES_PREFIX = "families/"
+
+REUSED_DAYS = (7, 35, 100, 400)
+"""S3 deletes by prefix: blobs that may be reused are in the folder of the next number of days."""
+
+REUSED_MARGIN_DAYS = 1
+"""How much longer they are stored: a run that begins to rely on a blob in time also ends in time."""
 
 RUN_ITEM = "run"
 """The sort key of a run's record. The partition key is the run id."""
@@ -39,11 +49,13 @@ def input_key(sha256: str, name: str) -> str:
 
 def blob_key(run_id: str, block: int, variant: str = "") -> str:
     """The key of a block's blob. It begins with a hash, so that the blobs of a run spread over S3's
-    partitions.
+    partitions. A ``variant`` that is the key of a reusable blob stands for that.
 
-    >>> blob_key("run", 7)
-    'blobs/6e0431c4/run/000007.jsonl'
+    >>> blob_key("run", 7), blob_key("run", 7, "reused/7/0a1b.jsonl")
+    ('blobs/6e0431c4/run/000007.jsonl', 'reused/7/0a1b.jsonl')
     """
+    if variant.startswith(REUSED_PREFIX):
+        return variant
     spread = hashlib.sha256(f"{run_id}/{block}".encode()).hexdigest()[:8]
     return f"{BLOBS_PREFIX}{spread}/{run_id}/{block:06d}{variant}.jsonl"
 
@@ -57,6 +69,34 @@ def variant(left_out: Iterable[Sequence[int]]) -> str:
     """
     spans = [tuple(span) for span in left_out]
     return f"-{hashlib.sha256(repr(spans).encode()).hexdigest()[:8]}" if spans else ""
+
+
+def folder_of(days: int) -> int:
+    """The folder of blobs that may be reused for ``days``.
+
+    >>> [folder_of(days) for days in (1, 7, 8, 400)]
+    [7, 7, 35, 400]
+    """
+    return next(most for most in REUSED_DAYS if days <= most)
+
+
+def reused_key(days: int, identity: str, left_out: Iterable[Sequence[int]]) -> str:
+    """The key of a blob that may be reused for ``days``. ``identity`` says what it was made from, except for
+    the objects ``left_out``.
+
+    >>> reused_key(30, "0a1b", [])
+    'reused/35/0a1b.jsonl'
+    """
+    return f"{REUSED_PREFIX}{folder_of(days)}/{identity}{variant(left_out)}.jsonl"
+
+
+def family_key(days: int, family: str) -> str:
+    """The key of what a family of runs knows.
+
+    >>> family_key(7, "0a1b")
+    'families/7/0a1b.json'
+    """
+    return f"{FAMILIES_PREFIX}{folder_of(days)}/{family}.json"
 
 
 def manifest_key(run_id: str) -> str:

@@ -66,6 +66,9 @@ class RunRecord(Struct, kw_only=True):
     ``price_architecture``, which ``prices`` describes for people; ``dollars_estimated`` is the part of the
     sum that could not be measured. A run that costs more than ``max_dollars`` is cancelled.
 
+    A run with ``reuse_days`` may use blobs that are so old: of its blocks, it has ``blocks_reused``, with
+    ``bytes_reused``. ``reuse_secret`` takes the place of its id where keys are hashed.
+
     ``last_calls`` of a run that has succeeded are those that ended after its trace was stored.
 
     ``error`` is for people; ``error_code`` is the name of the error's class.
@@ -120,6 +123,10 @@ class RunRecord(Struct, kw_only=True):
     shard_by: ShardBy | None = None
     shards_because: str = ""
     options: dict[str, Any] = {}
+    reuse_days: Count = 0
+    reuse_secret: str = ""
+    blocks_reused: Count = 0
+    bytes_reused: Count = 0
     last_calls: list[Call] = []
 
     def __post_init__(self) -> None:

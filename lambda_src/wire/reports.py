@@ -21,7 +21,8 @@ class BadObject(NamedTuple):
 
 
 class Range(NamedTuple):
-    """The bytes of a blob that one shard has: in the ``variant`` of the blob of ``block``, from ``start`` on.
+    """The bytes of a blob that one shard has: in the ``variant`` of the blob of ``block``, or in the reusable
+    blob of which that is the key, from ``start`` on.
     ``observed`` are the observations of the block in the shard."""
 
     block: Count
@@ -39,6 +40,9 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
     ``shard_observations`` are per shard. Where each part is a shard, they are left out: see
     ``observed_in_shard``.
 
+    ``blob`` is the key of a blob that later runs may use. In the blob itself, and among what a family of runs
+    knows, such a report has no key and no number of its block, and its addresses count from its group.
+
     ``usage`` is for the caller. It is not stored, so that a block that is mapped again has the same blob. The
     block did not read the objects at the addresses ``left_out``. A block that found ``bad_objects`` has no
     blob: it must be mapped again, without them."""
@@ -55,6 +59,7 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
     left_out: list[Span] = []
     bad_objects: list[BadObject] = []
     shard_observations: list[Count] = []
+    blob: str = ""
 
     def observed_in_shard(self, shard: int) -> int:
         """The observations in one shard."""

@@ -18,6 +18,7 @@ from lambda_src.fields import (
     Part,
     Positive,
     Prefix,
+    ReuseDays,
     RunId,
     ShardCount,
     Text,
@@ -44,6 +45,8 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     - ``shards``, ``shard_by``: how many reducers share what the blocks counted, and whether each gets a
       ``part`` or some of the keys (``key``). Default: the job's choice.
     - ``options``: the job's own options.
+    - ``reuse_days``: use what runs of the last days have mapped of the objects under the prefix, and keep
+      what this run maps for as long.
     """
 
     key: Text | None = None
@@ -60,6 +63,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     shards: ShardCount | None = None
     shard_by: ShardBy | None = None
     options: dict[str, Any] | None = None
+    reuse_days: ReuseDays | None = None
 
 
 class HandOverRequest(ParseFileRequest, frozen=True, kw_only=True):
@@ -93,15 +97,27 @@ class RunContext(Struct, frozen=True, forbid_unknown_fields=True):
 
 def context_of(record: RunRecord) -> RunContext:
     """The context of the run of ``record``, whose shards are chosen."""
-    shards = Shards(record.shard_by or "key", record.shards, record.run_id)
+    shards = Shards(record.shard_by or "key", record.shards, record.reuse_secret or record.run_id)
     return RunContext(shards, record.options, record.facts)
+
+
+class Reusable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A block whose blob runs of the next ``days`` may use. ``identity`` says what it is made from, by which
+    ``code``; ``group`` are the addresses of its group of so many ``objects``."""
+
+    days: ReuseDays
+    identity: str
+    code: str
+    group: Span
+    objects: Count
 
 
 class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Map block ``block``, nominally units ``[start, end)``, of ``source``; ``portion`` has their objects. A
     function whose job has other ``rules`` refuses this and every request below.
 
-    The objects at the addresses ``left_out`` are not read. With ``skip_bad_objects``, further bad objects are
+    Later runs may use the blob of a ``reusable`` block. The objects at the addresses ``left_out`` are not
+    read. With ``skip_bad_objects``, further bad objects are
     reported instead of failing the block."""
 
     run_id: RunId
@@ -114,6 +130,7 @@ class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
     context: RunContext
     left_out: list[Span] = []
     skip_bad_objects: bool = False
+    reusable: Reusable | None = None
 
     def without(self, left_out: list[Span]) -> "ParseBlockRequest":
         """The same block, without the objects in these spans."""

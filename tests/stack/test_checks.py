@@ -20,6 +20,8 @@ ACKNOWLEDGED = {
     "AwsSolutions-IAM5[Resource::Bucket/input/*]",
     "AwsSolutions-IAM5[Resource::Bucket/blobs/*]",
     "AwsSolutions-IAM5[Resource::Bucket/runs/*]",
+    "AwsSolutions-IAM5[Resource::Bucket/reused/*]",
+    "AwsSolutions-IAM5[Resource::Bucket/families/*]",
 }
 
 

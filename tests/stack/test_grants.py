@@ -16,6 +16,8 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "Bucket where s3:prefix is like input/*": {"s3:ListBucket"},
         "Bucket/blobs/*": {"s3:DeleteObject", "s3:GetObject"},
         "Bucket/runs/*": {"s3:GetObject", "s3:PutObject"},
+        "Bucket/reused/*": {"s3:GetObject"},
+        "Bucket/families/*": {"s3:GetObject", "s3:PutObject"},
         "Table": {
             "dynamodb:ConditionCheckItem",
             "dynamodb:DeleteItem",
@@ -34,6 +36,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     "ParseBlock": {
         "Bucket/input/*": {"s3:GetObject", "s3:GetObjectVersion"},
         "Bucket/blobs/*": {"s3:PutObject"},
+        "Bucket/reused/*": {"s3:PutObject"},
         "Bucket/runs/*": {"s3:GetObject"},
         "ParseBlockLog": OWN_LOG,
     },
@@ -44,6 +47,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
     },
     "GetOccurrences": {
         "Bucket/blobs/*": {"s3:GetObject"},
+        "Bucket/reused/*": {"s3:GetObject"},
         "Bucket/runs/*": {"s3:GetObject"},
         "Table": {"dynamodb:ConditionCheckItem", "dynamodb:PutItem"},
         "GetOccurrencesLog": OWN_LOG,

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
-from lambda_src.store.keys import RUNS_INDEX
+from lambda_src.fields import MOST_REUSE_DAYS
+from lambda_src.store.keys import RUNS_INDEX, family_key, reused_key
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import PartReport
 
@@ -14,6 +15,9 @@ from .synthesized import Synthesized
 
 BUCKET = "AWS::S3::Bucket"
 TABLE = "AWS::DynamoDB::GlobalTable"
+FOR_LATER_RUNS = {
+    f"{kind}/{days}/": days + 1 for kind in ("reused", "families") for days in (7, 35, 100, 400)
+}
 KEPT = (BUCKET, "AWS::S3::BucketPolicy", TABLE)
 
 
@@ -74,7 +78,7 @@ def test_intermediates_and_unfinished_uploads_expire_and_inputs_do_not(bucket: d
     rules = bucket["LifecycleConfiguration"]["Rules"]
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     expiring = {rule.get("Prefix"): rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"blobs/": 1, "runs/": 7}
+    assert expiring == {"blobs/": 1, "runs/": 7, **FOR_LATER_RUNS}
     (aborting,) = (rule for rule in rules if "AbortIncompleteMultipartUpload" in rule)
     assert aborting["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     assert "Prefix" not in aborting
@@ -88,7 +92,8 @@ def test_intermediates_may_be_kept_longer_and_what_resuming_needs_with_them(
 ) -> None:
     stack = synthesize(keep_intermediates_days=days)
     rules = stack.the_only(BUCKET)["Properties"]["LifecycleConfiguration"]["Rules"]
-    assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == expiring
+    found = {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r}
+    assert found == {**expiring, **FOR_LATER_RUNS}
     variables = stack.function("ParseFile")["Environment"]["Variables"]
     assert variables["FANFOLD_KEEP_INTERMEDIATES_DAYS"] == str(days)
 
@@ -100,7 +105,17 @@ def test_no_old_version_is_stored_for_ever(bucket: dict[str, Any]) -> None:
         for rule in bucket["LifecycleConfiguration"]["Rules"]
         if "NoncurrentVersionExpiration" in rule
     }
-    assert kept == {"blobs/": 1, "runs/": 1, None: 30}
+    for_later: dict[str | None, int] = dict.fromkeys(FOR_LATER_RUNS, 1)
+    assert kept == {"blobs/": 1, "runs/": 1, **for_later, None: 30}
+
+
+def test_what_later_runs_may_use_is_kept_longer_than_they_may_use_it() -> None:
+    """For as many days as a request can ask for, and each in a folder that nothing expires earlier."""
+    for days in range(1, MOST_REUSE_DAYS + 1):
+        for key in (reused_key(days, "0a1b", []), family_key(days, "0a1b")):
+            expiring = {**FOR_LATER_RUNS, "blobs/": 1, "runs/": 7}
+            (kept_days,) = (kept for prefix, kept in expiring.items() if key.startswith(prefix))
+            assert kept_days > days
 
 
 def test_table_is_on_demand_and_keyed_by_run_and_item(table: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from lambda_src.errors import (
     Transient,
 )
 from lambda_src.input.addresses import Addresses, Listing, Placed, addresses_of, place
+from lambda_src.input.blocks import split
 from lambda_src.input.left_out import LeftOutObjects
 from lambda_src.input.objects import ObjectsInput
 from lambda_src.job import Span
@@ -263,7 +264,7 @@ def test_a_block_that_read_what_another_left_out_breaks_the_proof() -> None:
 
 def test_a_block_that_reads_what_it_was_to_leave_out_ends_the_run() -> None:
     objects = Addresses([Placed(0, "a", 9, "etag"), Placed(9, "b", 9, "etag")])
-    left_out = LeftOutObjects(objects, 5, {0: "bad"})
+    left_out = LeftOutObjects(objects, split(18, 5), {0: "bad"})
     assert [left_out.of_block(number) for number in range(4)] == [[Span(0, 9)], [Span(0, 9)], [], []]
     with pytest.raises(ConservationBroken, match="a was read by a block that was to leave it out"):
         left_out.add([Span(0, 9)], [(0, "bad")])

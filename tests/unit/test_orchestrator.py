@@ -209,6 +209,8 @@ class Run:
             "hand_over": self.handed_over.append,
             "put_listing": lambda _: None,
             "find_report": self.find,
+            "get_family": lambda *_: None,
+            "put_family": lambda *_: None,
             "put_manifest": self.put_manifest,
             "get_trace": lambda: self.trace,
             "put_trace": lambda trace: setattr(self, "trace", trace),
