@@ -10,11 +10,11 @@ from fanfold.account.deployment import Deployment
 from fanfold.errors import RunError
 from fanfold.estimate.contents import Contents, contents_in_s3, with_key_of
 from fanfold.estimate.workload import Workload
+from fanfold.job_code import load
 from fanfold.runs.source import S3, Object, Objects, Source, check_in_s3
 from fanfold.runs.upload import Folder, Input
 from lambda_src.errors import InvalidRequest
 from lambda_src.fields import MOST_REUSE_DAYS
-from lambda_src.job import load
 from lambda_src.run import reuse
 from lambda_src.store.keys import INPUT_PREFIX
 from lambda_src.wire.requests import ParseFileRequest
