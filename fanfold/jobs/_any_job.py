@@ -65,7 +65,7 @@ class AnyJob:
             yield from _below_each_other([one.table for one in chosen or tables])
 
     def draw(self, summary: Summary) -> Result:
-        """A headline, the single values and all tables."""
+        """A headline, the single values if they say more than how large the input is, and all tables."""
         found = self._find(summary)
         number, what = self._headline(summary, found)
         others = [
@@ -75,7 +75,9 @@ class AnyJob:
         ]
         sizes = [f"{counted(len(table.rows), 'row')} of {table.title}" for _, table in found.tables]
         values = [[_words(name), _on_page(value)] for name, value in found.values.items()]
-        shown = [Table("Single values", ["What", "Value"], values)] if values else []
+        # Above the result, a report says how large the input is.
+        of_the_answer = found.values.keys() - set(OF_THE_INPUT)
+        shown = [Table("Single values", ["What", "Value"], values)] if of_the_answer else []
         return Result(
             self.shown.title or self.title,
             number,

@@ -151,6 +151,16 @@ def test_try_takes_options_and_writes_any_format(tmp_path: Path, capsys: pytest.
     assert msgspec.json.decode(written[written.index("\n{") :])["options"] == DEFAULTS | {"words": ["dog"]}
 
 
+def test_the_demo_gets_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr("fanfold.tools.prepare_tools", lambda _: None)
+    monkeypatch.setattr("fanfold.demo.demo.demo", lambda *_, **named: given.append(named["options"]))
+    (tmp_path / "in.txt").touch()
+    command = ["demo", "--job", JOB, "--file", str(tmp_path / "in.txt"), "--set", "words=dog"]
+    assert commands.main(command) == 0
+    assert given == [DEFAULTS | {"words": ["dog"]}]
+
+
 def test_an_estimate_shows_its_options(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

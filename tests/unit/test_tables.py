@@ -148,7 +148,9 @@ def test_three_lines_of_an_author_choose() -> None:
     assert next(job.rows(LEVELS)) == ("level", "key", "lines")
     drawn = job.draw(LEVELS)
     assert (drawn.question, drawn.number, drawn.counted) == ("Messages by level", 3, "lines")
-    assert [figure.title for figure in drawn.figures] == ["Single values", "Top by level", "Results by level"]
+    assert [figure.title for figure in drawn.figures] == ["Top by level", "Results by level"]
+    (values, *_) = job.draw({**LEVELS, "hosts": 2}).figures
+    assert values[:3] == ("Single values", ["What", "Value"], [["bytes", 90], ["objects", 1], ["hosts", 2]])
 
 
 def test_a_counting_job_has_a_headline_without_an_author() -> None:
