@@ -175,12 +175,12 @@ def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Fe
     with closing(_chunks(source, begin + len(head), piece.end)) as chunks:
         while len(head) < piece.start - begin:
             head += next(chunks)
-        rest = b""
+        coming, rest = chain(_sliced(head[piece.start - begin :]), chunks), b""
 
         def own() -> Iterator[bytes]:
             nonlocal rest
             left = piece.end - piece.start
-            for chunk in chain((head[piece.start - begin :],), chunks):
+            for chunk in coming:
                 rest = chunk[left:]
                 yield chunk[:left]
                 left -= len(chunk)
@@ -189,7 +189,7 @@ def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Fe
 
         def beyond() -> Iterator[bytes]:
             yield rest
-            yield from chunks
+            yield from coming
 
         def where(offset: int) -> str:
             return Place(source.name, piece.start + offset).name()
@@ -199,6 +199,12 @@ def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Fe
 
         fed = feed_records(rule, Text(head[: piece.start - begin], own(), beyond(), where), feed_at)
     return Owned(piece.start + fed.skipped, piece.end + fed.overrun)
+
+
+def _sliced(head: bytes) -> Iterator[bytes]:
+    """``head`` in chunks that fit into the processor's cache, as others come."""
+    for start in range(0, len(head), STEP_BYTES):
+        yield head[start : start + STEP_BYTES]
 
 
 def _chunks(source: Readable, position: int, block_end: int) -> Generator[bytes]:
