@@ -150,6 +150,14 @@ class Place(NamedTuple):
     offset: int
     unpacked_from: int = 0
 
+    def begins_object(self) -> bool:
+        """Whether nothing of the object's text is before it.
+
+        >>> Place("a.csv", 0).begins_object(), Place("a.csv", 5).begins_object()
+        (True, False)
+        """
+        return not self.offset and not self.unpacked_from
+
     def name(self) -> str:
         """The place for a person.
 
@@ -178,6 +186,9 @@ class Input(Protocol):
         """Feed the text of the records that begin in ``block``, bytes ``[start, end)``, in order, in chunks
         that cut none of them and hold the text of one object only, each with its place; what the block
         owned."""
+
+    def first_record(self, rule: Rule) -> bytes:
+        """The first record of the input, such as the header of a table; nothing if there is no text."""
 
     def whole(self, most_bytes: int) -> bytes:
         """All text of the only object, for jobs whose units are not bytes. Raises SourceTooLarge where there

@@ -52,6 +52,29 @@ def delimited(what: str, separators: bytes, longest_bytes: int) -> Rule:
     return Rule(what, longest_bytes, 1, first_cut, last_cut)
 
 
+LINES = delimited("line", b"\n", longest_bytes=1 << 20)
+"""Lines of text, whose last one may lack its newline."""
+
+
+def lines_of(text: bytes) -> list[str]:
+    """The lines of ``text`` without their ends. Bytes that are not UTF-8 are replacement characters.
+
+    >>> lines_of(b"one\\r\\n\\ntwo"), lines_of(b"one\\n"), lines_of(b"")
+    (['one', '', 'two'], ['one'], [])
+    """
+    lines = text.decode(errors="replace").replace("\r\n", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def offset_of_line(text: bytes, number: int) -> int:
+    """Where line ``number`` of ``text`` begins, counted from 0.
+
+    >>> [offset_of_line(b"one\\n\\ntwo", number) for number in range(3)]
+    [0, 4, 5]
+    """
+    return sum(len(line) + 1 for line in text.split(b"\n", number)[:number])
+
+
 class Text(NamedTuple):
     """A block's ``own`` text, in chunks. ``behind`` are the ``around_bytes`` before it, or fewer at the
     beginning of the text; ``beyond`` is what follows it, read only as far as needed. ``place(offset)`` says

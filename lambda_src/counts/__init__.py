@@ -18,12 +18,9 @@ from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import MOST_COLUMNS, Column, Summed, Table, Takes, merged
 from lambda_src.errors import JobContractViolated, TooManyDistinct
 from lambda_src.job import PLAIN, Context, Input, Job, Line, Mapped, Part, Place, Shards, Shown, Span
-from lambda_src.records import Rule, delimited
+from lambda_src.records import LINES, Rule
 
 __all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Ranked", "Shown", "Sums", "counts_job"]
-
-LINES = delimited("line", b"\n", longest_bytes=1 << 20)
-"""Lines of text, whose last one may lack its newline."""
 
 MERGED_AT_ONCE = 16
 """Reduced shards: all of a large run may not fit into memory."""

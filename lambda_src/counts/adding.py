@@ -7,6 +7,7 @@ import msgspec
 
 from lambda_src.counts.table import COMBINE, Limits, Rows, Table, check_names
 from lambda_src.errors import BlobDamaged, JobContractViolated
+from lambda_src.input.reading import Reading
 from lambda_src.job import Context, Finding, Line, Place
 
 FLUSH_BYTES = 32 << 20
@@ -41,16 +42,14 @@ class _ByPart(dict[str, Any]):
         raise JobContractViolated(f"add got the part {part!r}, which the job does not have.")
 
 
-class Add:
+class Add(Reading):
     """Adds to what a block counts: ``add(part, key, *counts)``, one count for each column, 1 each by default.
 
-    A key is a ``str``, counts are ``int`` of 64 bits, and that of the first column is not negative. ``place``
-    is where the text begins that is being counted; ``options`` and ``facts`` are the run's.
+    A key is a ``str``, counts are ``int`` of 64 bits, and that of the first column is not negative.
     """
 
     def __init__(self, parts: Sequence[str], kinds: Sequence[str], context: Context, table: Table) -> None:
-        self.place = Place("", 0)
-        self.options, self.facts = context.options, context.facts
+        super().__init__(context)
         self._shards, self._table = context.shards, table
         self._columns = list(enumerate(COMBINE[kind] for kind in kinds))
         self._ones = (1,) * len(kinds)
@@ -159,4 +158,4 @@ class TextCounter:
 
     def lines(self) -> Counted:
         """What was counted."""
-        return Counted(self._add.lines())
+        return Counted(self._add.lines(), {}, self._add.findings())

@@ -111,7 +111,7 @@ class WatchedInput:
 
     def __init__(self, source: Input, *, for_utf8: bool) -> None:
         self.size_bytes, self.objects = source.size_bytes, source.objects
-        self.whole = source.whole
+        self.whole, self.first_record = source.whole, source.first_record
         self._for_utf8 = for_utf8
         self._invalid, self._nuls = Tally(), Tally()
         self._source = source

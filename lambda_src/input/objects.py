@@ -23,6 +23,14 @@ ANYWHERE = Rule("byte", AHEAD_BYTES, 0, lambda _, at, __: at, len)
 """The rule for a text that is read as a whole: every byte is a record."""
 
 
+class _Enough(Exception):
+    """Ends the feeding of an input whose first ``record`` is known."""
+
+    def __init__(self, record: bytes) -> None:
+        super().__init__()
+        self.record = record
+
+
 class ObjectsInput:
     """An input of ``size_bytes`` in ``objects`` objects. ``addresses`` has all of them, or those that the
     block to be fed touches.
@@ -67,6 +75,18 @@ class ObjectsInput:
                 left_out=self._left_out,
                 skip_bad=self._skip_bad,
             )
+
+    def first_record(self, rule: Rule) -> bytes:
+        """As ``Input.first_record``. Raises as ``feed_block``."""
+
+        def add(chunk: bytes, _at: Place) -> None:
+            raise _Enough(chunk[: rule.first_cut(chunk, 1, True)])
+
+        try:
+            self.feed(Span(0, self.size_bytes), rule, add)
+        except _Enough as enough:
+            return enough.record
+        return b""
 
     def whole(self, most_bytes: int) -> bytes:
         """As ``Input.whole``. Raises SourceTooLarge, InvalidRequest (several objects that are not empty), and

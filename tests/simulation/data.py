@@ -165,6 +165,10 @@ class SimulatedInput:
                 return at
         return min(-(-at // LINE_UNITS) * LINE_UNITS, self.size_bytes)
 
+    def first_record(self, rule: Rule) -> bytes:
+        """No simulated job wants it."""
+        raise NotImplementedError
+
     def whole(self, most_bytes: int) -> bytes:
         """No simulated job wants it."""
         raise NotImplementedError

@@ -286,3 +286,23 @@ def test_long_records_in_small_chunks_are_fed_whole(text: bytes, sizes: list[int
         )
     assert b"".join(chunks) == text
     assert all(chunk.endswith(b"\n") for chunk in chunks[:-1])
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_the_first_record_is_the_first_one_of_all_objects(pack: Callable[[bytes], bytes]) -> None:
+    source = input_of_bytes([b"", pack(b""), pack(b"a,b\n") + pack(b"1,2\n"), pack(b"c\n")])
+    assert source.first_record(LINE) == b"a,b\n"
+    assert input_of_bytes([pack(b"one")]).first_record(LINE) == b"one"
+    assert input_of_bytes([b"", pack(b"")]).first_record(LINE) == b""
+
+
+def test_the_first_record_is_known_without_the_rest() -> None:
+    reads: list[int] = []
+
+    def read(_: Placed, start: int, end: int) -> Iterator[bytes]:
+        for at in range(start, end, 4):
+            reads.append(at)
+            yield b"one\n"
+
+    assert an_input([Placed(0, "a", 4_000_000, "", "plain")], read).first_record(LINE) == b"one\n"
+    assert reads == [0]

@@ -1,0 +1,166 @@
+"""Numbers, missing cells, minimum, maximum, mean and variance of each column of a CSV in one object or many.
+
+Copy it anywhere: ``fanfold try ./column_statistics.py part-1.csv part-2.csv``. Every object begins with the
+same header. Sums are exact decimals, so the answer is the same however the input is cut; figures are rounded
+at the end, to the nearest double. The variance is that of a sample, divided by n - 1. A number has at most 40
+digits, and is 0 or from 1e-60 to 1e61 in size; other cells are missing or texts. Rows with more or fewer
+cells are left out, with a warning. A line break inside quotes cannot be read: it ends the run.
+"""
+
+import csv
+from collections.abc import Sequence
+from decimal import Context as Digits
+from decimal import Decimal, Inexact, InvalidOperation, Overflow, Subnormal, localcontext
+from fractions import Fraction
+from operator import mul
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from lambda_src.errors import TableUnusable
+from lambda_src.folds import Fold, Reading, fold_job
+from lambda_src.job import Concern, Context, Input, Measured, Shown, measure_bytes
+from lambda_src.records import LINES, lines_of, offset_of_line
+
+MOST_COLUMNS, MOST_HEADER_BYTES = 1000, 100_000
+NUMBER = Digits(prec=40, Emin=-60, Emax=60, traps=[Inexact, InvalidOperation, Overflow, Subnormal])
+EXACT = Digits(prec=999, traps=[Inexact, InvalidOperation])
+INTEGERS = msgspec.json.Decoder(list[Annotated[int, Meta(gt=-(10**18), lt=10**18)]])
+RAGGED = Concern("row", "has more or fewer cells than the header", "have more or fewer cells than the header")
+
+
+class Options(Struct, frozen=True):
+    separator: Annotated[str, Meta(pattern=r'^[^"\r\n]$', description="What is between cells.")] = ","
+    missing: Annotated[list[str], Meta(description="Such cells are missing.")] = msgspec.field(
+        default_factory=lambda: ["", "NA", "NaN", "null"]
+    )
+
+
+class Column(Struct):
+    numbers: int = 0
+    missing: int = 0
+    texts: int = 0
+    least: Decimal = Decimal("Infinity")
+    most: Decimal = Decimal("-Infinity")
+    total: Decimal = Decimal(0)
+    squares: Decimal = Decimal(0)
+
+    def merge(self, more: "Column") -> None:
+        self.numbers += more.numbers
+        self.missing += more.missing
+        self.texts += more.texts
+        self.least, self.most = min(self.least, more.least), max(self.most, more.most)
+        self.total += more.total
+        self.squares += more.squares
+
+    def shown(self) -> dict[str, Any]:
+        n, mean = self.numbers, Fraction(self.total) / self.numbers
+        return {
+            "numbers": n,
+            "missing": self.missing,
+            "texts": self.texts,
+            "min": float(self.least),
+            "max": float(self.most),
+            "mean": float(mean),
+            "variance": float((Fraction(self.squares) - n * mean**2) / (n - 1)) if n > 1 else None,
+        }
+
+
+class Table(Fold):
+    columns: list[Column] = []
+
+    def add(self, text: bytes, reading: Reading) -> None:
+        header, separator = reading.facts["header"], reading.options.separator
+        if reading.place.begins_object():
+            first, _, text = text.partition(b"\n")
+            if _header(first) != header:
+                raise TableUnusable(f"{reading.place.key} begins with another header than the first object.")
+            reading.place = reading.place._replace(offset=len(first) + 1)
+        width = len(_cells(header, separator))
+        if width > MOST_COLUMNS:
+            raise TableUnusable(f"The header names more than {MOST_COLUMNS:,} columns.")
+        rows = [_cells(line, separator) for line in lines_of(text)]
+        whole = [row for row in rows if len(row) == width]
+        first_ragged = next((number for number, row in enumerate(rows) if len(row) != width), 0)
+        reading.note("ragged_rows", len(rows) - len(whole), len(rows), offset_of_line(text, first_ragged))
+        missing = set(reading.options.missing)
+        self.merge(Table(len(whole), [_column(cells, missing) for cells in zip(*whole, strict=True)]))
+        self.observed += len(whole)
+
+    def merge(self, other: "Table") -> None:
+        with localcontext(EXACT):
+            for column, more in zip(self.columns, other.columns, strict=False):
+                column.merge(more)
+        self.columns = self.columns or other.columns
+
+    def result(self, context: Context) -> dict[str, Any]:
+        names = _cells(context.facts["header"], context.options.separator)
+        columns = list(zip(names, self.columns, strict=False))
+        return {
+            "rows": self.observed,
+            "columns": [{"column": name, **column.shown()} for name, column in columns if column.numbers],
+            "without_numbers": [name for name, column in columns if not column.numbers],
+        }
+
+
+def _column(cells: Sequence[str], missing: set[str]) -> Column:
+    given = list(map(str.strip, cells))
+    if not missing.isdisjoint(given):
+        given = [cell for cell in given if cell not in missing]
+    numbers = _numbers(given)
+    column = Column(len(numbers), len(cells) - len(given), len(given) - len(numbers))
+    if numbers:
+        with localcontext(EXACT):
+            column.least, column.most = Decimal(min(numbers)), Decimal(max(numbers))
+            column.total, column.squares = Decimal(sum(numbers)), Decimal(sum(map(mul, numbers, numbers)))
+    return column
+
+
+def _numbers(cells: Sequence[str]) -> Sequence[Any]:
+    try:  # integers are the common case, and C reads them fast
+        numbers = INTEGERS.decode(f"[{','.join(cells)}]")
+        if len(numbers) == len(cells):
+            return numbers
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        pass
+    return _decimals([cell for cell in cells if not cell.strip("0123456789+-.eE")])  # no NaN, no 1_000
+
+
+def _decimals(cells: Sequence[str]) -> Sequence[Decimal]:
+    try:
+        return list(map(NUMBER.create_decimal, cells))
+    except ArithmeticError:  # one of them is a text
+        return [number for cell in cells for number in _decimals([cell])] if len(cells) > 1 else []
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    try:
+        quoted = '"' in line
+        return next(csv.reader([line], delimiter=separator, strict=True)) if quoted else line.split(separator)
+    except csv.Error as error:
+        raise TableUnusable(
+            f"A line break inside quotes cannot be read: {error} in {line[:99]!r}."
+        ) from error
+
+
+def _header(record: bytes) -> str:
+    return "".join(lines_of(record)[:1]).removeprefix("\ufeff").removesuffix("\r")
+
+
+def measure(source: Input) -> Measured:
+    header = _header(source.first_record(LINES))
+    if not 0 < len(header.encode()) <= MOST_HEADER_BYTES:
+        raise TableUnusable(f"A table begins with a header of 1 to {MOST_HEADER_BYTES:,} bytes.")
+    units, facts, _ = measure_bytes(source)
+    return Measured(units, {**facts, "header": header})
+
+
+JOB = fold_job(
+    Table,
+    rules="1",
+    options=Options,
+    measure=measure,
+    concerns={"ragged_rows": RAGGED},
+    shown=Shown("Statistics of columns", "{rows:,} rows", ("columns",)),
+)
