@@ -9,7 +9,7 @@ from rich.text import Text
 
 from fanfold.format import counted, plural
 from fanfold.jobs import Cell, ClientJob, Rows, Summary, sentence_of
-from fanfold.jobs._headline import filled, is_number, names_in, parted
+from fanfold.jobs._headline import filled, is_number, names_in, parted, value_of
 from fanfold.jobs._tables import Found, find
 from fanfold.jobs._terminal import cell_text, show_table
 from fanfold.report.figures import Result, Table
@@ -43,8 +43,12 @@ class AnyJob:
         for line, style in ((self.shown.title, "bold"), (headline, "")):
             if line:
                 console.print(Text(visible(line), style=style), soft_wrap=True)
+        told = {
+            name for name in names_in(self.shown.headline) if value_of(name, summary, self.parts) is not None
+        }
         for name, value in found.values.items():
-            console.print(Text(visible(f"{_words(name)}: {cell_text(value)}")), soft_wrap=True)
+            if name not in told:
+                console.print(Text(visible(f"{_words(name)}: {cell_text(value)}")), soft_wrap=True)
         for _, table in found.tables:
             show_table(console, table)
 

@@ -193,8 +193,9 @@ def test_what_is_shown_first_is_in_the_answer(shown: dict[str, Any], law: str) -
 
 def test_a_terminal_shows_title_and_headline_first() -> None:
     console = Console(file=io.StringIO(), width=80, markup=False, highlight=False)
-    any_job("mine", levels(title="A\x1b[2J", headline="{lines:,} lines")).show(console, LEVELS)
-    assert console.file.getvalue().startswith("A\\x1b[2J\n3 lines\nbytes: 90\n")  # type: ignore[attr-defined]
+    job = levels(title="A\x1b[2J", headline="{lines:,} lines of {objects}")
+    any_job("mine", job).show(console, LEVELS)
+    assert console.file.getvalue().startswith("A\\x1b[2J\n3 lines of 1\nbytes: 90\n\n")  # type: ignore[attr-defined]
 
 
 def test_a_report_has_a_title_a_headline_and_tables_without_an_author() -> None:
