@@ -119,6 +119,7 @@ lock: ## Update the hashed locks from pyproject.toml
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:lambda --output-file lambda_src/requirements.txt
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:column_permutations \
 		--output-file lambda_src/jobs/column_permutations/requirements.txt
+	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:grep --output-file lambda_src/jobs/grep/requirements.txt
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:native --output-file requirements-native.txt
 	.build/lock/bin/uv pip compile $(lock_options) --group pyproject.toml:bench --output-file requirements-bench.txt
 lock_options := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -108,13 +108,21 @@ class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """The options of a job that has none."""
 
 
+def _no_store(_: bytes) -> None:
+    raise JobContractViolated("store is for map, and for jobs that say so: stores_pieces=True.")
+
+
 class Context(NamedTuple):
     """What a job may use besides its data: the run's shards, the job's ``options``, and the ``facts`` that
-    ``measure`` found."""
+    ``measure`` found.
+
+    ``store`` is for ``map`` of jobs with ``stores_pieces``: it stores a piece, any bytes, beside the lines.
+    The pieces of a block stay in order. No reducer reads them; who reads the answer can read them, too."""
 
     shards: Shards
     options: Any
     facts: Mapping[str, Any]
+    store: Callable[[bytes], None] = _no_store
 
 
 class Span(NamedTuple):
@@ -303,8 +311,9 @@ class Job(Struct, frozen=True):
     ``options`` is the type of the job's options. ``sharded_by`` says how its shards can be made, the default
     first; without any, a run has one shard. ``unit`` is what messages call its units. ``concerns`` describe
     its findings. The engine looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map``
-    does, at less cost. ``figures`` say what the job takes, for the plan of a run. ``shown`` is for reports,
-    terminals and files: no function reads it.
+    does, at less cost. ``figures`` say what the job takes, for the plan of a run. With ``stores_pieces``,
+    ``map`` may store pieces, and no later run uses its blocks. ``shown`` is for reports, terminals and files:
+    no function reads it.
     """
 
     rules: str
@@ -322,6 +331,7 @@ class Job(Struct, frozen=True):
     concerns: Mapping[str, Concern] = {}
     finds_invalid_utf8: bool = False
     figures: Figures = {}
+    stores_pieces: bool = False
     shown: Shown = PLAIN
 
     def touched(self, block: Span, input_bytes: int) -> Span:

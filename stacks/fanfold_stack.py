@@ -13,6 +13,7 @@ from lambda_src.store.keys import (
     BLOBS_PREFIX,
     FAMILIES_PREFIX,
     INPUT_PREFIX,
+    RESULTS_PREFIX,
     REUSED_PREFIX,
     RUNS_PREFIX,
 )
@@ -82,6 +83,7 @@ class FanfoldStack(Stack):
             runs=Objects(storage.bucket, RUNS_PREFIX, storage.bucket_in_findings),
             reused=Objects(storage.bucket, REUSED_PREFIX, storage.bucket_in_findings),
             families=Objects(storage.bucket, FAMILIES_PREFIX, storage.bucket_in_findings),
+            results=Objects(storage.bucket, RESULTS_PREFIX, storage.bucket_in_findings),
             table=storage.table,
             metrics=dashboard,
             keep_intermediates_days=keep_intermediates_days,

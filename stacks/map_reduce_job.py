@@ -49,7 +49,7 @@ class MapReduceJob(Construct):
     """The functions of ``job``, a module of ``lambda_src.jobs``.
 
     They read ``inputs``, keep intermediates in ``blobs`` and ``runs``, what later runs may use in ``reused``
-    and ``families``, and results in ``table``.
+    and ``families``, results in ``table``, and what is too large for that in ``results``.
     ``inputs_key`` is the ARN of the customer's KMS key of the inputs, if they have one. The packages of the
     job's own lock go to the two functions that map, its compiled C goes to all. ``metrics`` of each run cost
     money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can use no more, and other
@@ -69,6 +69,7 @@ class MapReduceJob(Construct):
         runs: Objects,
         reused: Objects,
         families: Objects,
+        results: Objects,
         table: dynamodb.TableV2,
         metrics: bool,
         keep_intermediates_days: int,
@@ -82,6 +83,7 @@ class MapReduceJob(Construct):
         self._job, self._url_suffix = job, Stack.of(self).url_suffix
         self._inputs, self._blobs, self._runs, self._table = inputs, blobs, runs, table
         self._reused, self._families = reused, families
+        self._results = results
         self._bucket = blobs.bucket.bucket_name
         self._requester_pays = on_or_off(inputs.requester_pays)
         self._functions = Functions(
@@ -122,6 +124,7 @@ class MapReduceJob(Construct):
         _allow_objects(function, "s3:GetObjectVersion", self._inputs)
         _allow_objects(function, "s3:PutObject", self._blobs)
         _allow_objects(function, "s3:PutObject", self._reused)
+        _allow_objects(function, "s3:PutObject", self._results)
         _allow_objects(function, "s3:GetObject", self._runs)
         return function
 

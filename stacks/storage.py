@@ -8,6 +8,7 @@ from constructs import Construct
 from lambda_src.store.keys import (
     BLOBS_PREFIX,
     FAMILIES_PREFIX,
+    RESULTS_PREFIX,
     REUSED_DAYS,
     REUSED_MARGIN_DAYS,
     REUSED_PREFIX,
@@ -16,7 +17,8 @@ from lambda_src.store.keys import (
 )
 
 RECORDS_KEPT_DAYS = 7
-"""Days that manifest, trace and listing are kept: reports need them, and they are small."""
+"""Days that manifest, trace and listing are kept: reports need them, and they are small. So long are the
+pieces that the manifest names."""
 
 OLD_VERSIONS_KEPT_DAYS = 30
 """Days that old versions are kept, if versioning is on: long enough to restore an input that was deleted by
@@ -122,6 +124,7 @@ def _lifecycle(keep_intermediates_days: int) -> list[s3.LifecycleRule]:
             for prefix in (REUSED_PREFIX, FAMILIES_PREFIX)
             for days in REUSED_DAYS
         },
+        RESULTS_PREFIX: max(RECORDS_KEPT_DAYS, keep_intermediates_days),
     }
     return [
         *(

@@ -273,6 +273,15 @@ def _column_permutations(chance: random.Random) -> list[PartReport]:
     return found
 
 
+def _grep(chance: random.Random) -> list[PartReport]:
+    lines = sorted((chance.randrange(10_000) for _ in range(12)), reverse=True)
+    top = [
+        {"object": f"input/logs/2026-11-{day:02d}.log.gz", "lines": count}
+        for day, count in enumerate(lines, 1)
+    ]
+    return [PartReport("selected", 0, sum(lines), {"lines": sum(lines), "top": top})]
+
+
 WORDS = {
     1: list("aisdcebtmn"),
     2: ["of", "in", "to", "is", "as", "on", "by", "at", "it", "he"],
@@ -310,16 +319,19 @@ RESULTS = {
     "top_words": _top_words,
     "access_log": _access_log,
     "column_permutations": _column_permutations,
+    "grep": _grep,
 }
 INPUTS = {
     "top_words": "input/0c5b8d1f/enwiki-20261101.xml",
     "access_log": "input/77a0e2c9/access.log",
     "column_permutations": "input/5511ab04/weather.csv",
+    "grep": "input/77a0e2c9/access.log",
 }
 EXTRAS: dict[str, dict[str, int]] = {
     "top_words": {"longer_words": 42, "native_blocks": 1},
     "access_log": {},
     "column_permutations": {},
+    "grep": {},
 }
 FACTS = {
     "column_permutations": {

@@ -5,7 +5,20 @@ from typing import Annotated, Any
 
 import typer
 
-from fanfold.cli import clean, deploy, doctor, estimate, jobs, local, new_job, report, run, runs, try_job
+from fanfold.cli import (
+    clean,
+    deploy,
+    doctor,
+    estimate,
+    grep,
+    jobs,
+    local,
+    new_job,
+    report,
+    run,
+    runs,
+    try_job,
+)
 from fanfold.cli.session import complain
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -59,6 +72,14 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
             "fanfold try top_words enwiki.xml",
             "fanfold try access_log logs/2026 --json | jq .requests",
             "fanfold try ./my_job.py words.txt --profile -o words.csv",
+        ],
+    ),
+    (
+        grep.grep,
+        [
+            "fanfold grep -i 'error|fatal' logs/2026",
+            "fanfold grep -F 5f3a9c2e s3://my-bucket/input/logs/ > lines.txt",
+            "fanfold grep --json -m 10 timeout app.log.gz | jq .line",
         ],
     ),
     (runs.watch, ["fanfold watch 20261125T101500Z-0a1b2c3d"]),

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
 from lambda_src.errors import BlobDamaged
 from lambda_src.store.blobs import BlobStore
+from lambda_src.wire.reports import Manifest
 
 
 class FolderBlobs(BlobStore):
@@ -34,3 +37,11 @@ class FolderBlobs(BlobStore):
             raise BlobDamaged(f"{self._folder / key} is missing: try again.") from error
         data.seek(0, io.SEEK_END)
         return data, size
+
+    def get_piece(self, key: str) -> bytes:
+        """What a block kept under ``key``. Raises BlobDamaged."""
+        return self._get(key)[0].getvalue()
+
+    def manifest(self) -> Manifest:
+        """The manifest of a run that has succeeded."""
+        return msgspec.json.decode(self.get_manifest(), type=Manifest)

@@ -201,12 +201,19 @@ def _carry_out(
     measured = job.measure(stored.for_all())
     facts = json.loads(_canonical("the run's facts", measured.facts))
     context = Context(shards or _default(job), job.read_options(options or {}), facts)
+    if job.stores_pieces:
+        context = context._replace(store=_check_piece)
     mapped = [_map(job, block, stored, context) for block in _blocks(measured.units, cuts)]
     try:
         check_chain([each.owned for each in mapped], measured.units, job.unit)
     except ConservationBroken as error:
         raise LawBroken(f"Owned spans chain: {error}") from error
     return Carried(job, context, measured, mapped)
+
+
+def _check_piece(piece: bytes) -> None:
+    if type(piece) is not bytes:
+        raise LawBroken("A piece is bytes.")
 
 
 def _blocks(units: int, cuts: Iterable[int]) -> list[Span]:

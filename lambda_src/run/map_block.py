@@ -10,17 +10,21 @@ from lambda_src.run.ranges import ranges_of
 from lambda_src.run.reuse import as_of_group, blob_of, in_run
 from lambda_src.store.blobs import BlobStore, header_bytes
 from lambda_src.store.digests import digest_of
+from lambda_src.store.keys import variant
 from lambda_src.telemetry.calls import cut
 from lambda_src.wire.codec import encode
 from lambda_src.wire.record import REASON_BYTES
-from lambda_src.wire.reports import BadObject, BlobHeader, BlockReport
+from lambda_src.wire.reports import BadObject, BlobHeader, BlockReport, Piece
 from lambda_src.wire.requests import ParseBlockRequest
 
 
 def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobStore) -> BlockReport:
     """Map the block of ``request`` with ``job`` and store its blob, or report its bad objects if the request
     skips them. Raises JobContractViolated, and what the job and its input raise."""
+    pieces = _Pieces(request, blobs)
     context = request.context.of(job)
+    if job.stores_pieces:
+        context = context._replace(store=pieces.store)
     try:
         mapped = map_watched(job, Span(request.start, request.end), source, context)
         job.check(mapped, context.shards)
@@ -45,6 +49,7 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         shard_observations=[]
         if context.shards.by == "part"
         else [sum(line.observed) for line in mapped.lines],
+        pieces=pieces.stored,
     )
     # The header contains its own size, which may have up to 8 digits more than the 0 it has here.
     report.header_bytes = header_bytes(len(_header(job, request, report)) + 8)
@@ -56,6 +61,18 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
         variant=blob_of(request),
     )
     return report
+
+
+class _Pieces:
+    """Stores the pieces of a block. A block that is mapped again overwrites them with the same."""
+
+    def __init__(self, request: ParseBlockRequest, blobs: BlobStore) -> None:
+        self.stored: list[Piece] = []
+        self._block, self._variant, self._blobs = request.block, variant(request.left_out), blobs
+
+    def store(self, data: bytes) -> None:
+        self._blobs.put_piece(self._block, len(self.stored), data, variant=self._variant)
+        self.stored.append(Piece(len(data), digest_of(data)))
 
 
 def map_watched(job: Job, block: Span, source: Input, context: Context) -> Mapped:

@@ -42,6 +42,8 @@ def check(job: Job, prefix: str | None) -> None:
         raise InvalidRequest("reuse_days: it is for all objects under a prefix, not for a single key.")
     if job.unit != BYTES:
         raise InvalidRequest(f"reuse_days: this job counts {job.unit}, not bytes: leave it out.")
+    if job.stores_pieces:
+        raise InvalidRequest("reuse_days: what this job finds belongs to a single run: leave it out.")
 
 
 def block_units_of(record: RunRecord, units: int, block_units: int) -> int:

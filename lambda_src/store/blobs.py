@@ -15,7 +15,7 @@ from obstore.store import S3Store
 from lambda_src.aws.s3 import translated
 from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
 from lambda_src.store.digests import digest_of
-from lambda_src.store.keys import blob_key, listing_key, manifest_key, trace_key
+from lambda_src.store.keys import blob_key, listing_key, manifest_key, piece_key, trace_key
 from lambda_src.telemetry import meter
 from lambda_src.wire.reports import Range
 
@@ -48,7 +48,7 @@ def header_bytes(content_bytes: int) -> int:
 
 
 class BlobStore:
-    """The blobs, the manifest, the listing and the trace of one run, in ``bucket``."""
+    """The blobs, the pieces, the manifest, the listing and the trace of one run, in ``bucket``."""
 
     def __init__(self, objects: S3Store, bucket: str, run_id: str) -> None:
         self._objects = objects
@@ -100,6 +100,10 @@ class BlobStore:
                 return header[_DIGITS:], blob_bytes - size
             size = int(header[:_DIGITS])
         return None
+
+    def put_piece(self, block: int, piece: int, data: bytes, *, variant: str = "") -> None:
+        """Store a piece of a block. Raises AccessDenied, Transient."""
+        self._put(piece_key(self._run_id, block, piece, variant), data)
 
     def delete(self, blobs: Iterable[tuple[int, str]], remaining_s: Callable[[], float]) -> None:
         """Delete ``blobs``, each a block's number and a variant, while there is time. Blobs that do not exist

@@ -2,6 +2,7 @@
 
 ``input/``  inputs, by their content
 ``blobs/``  one blob per block: ``blobs/<spread>/<run id>/<block>.jsonl``
+``results/``  what is too large for the answer: the pieces of blocks, ``results/<run id>/<block>/<piece>``
 ``runs/``   the manifest, the listing and the trace of each run: ``runs/<run id>/<name>``
 ``reused/``  blobs that later runs may use: ``reused/<days>/<what they were made from>.jsonl``
 ``families/``  which blobs those are, for runs that can use each other's: ``families/<days>/<family>.json``
@@ -16,6 +17,7 @@ INPUT_PREFIX = "input/"
 """The functions may read no other part of the bucket as input."""
 
 BLOBS_PREFIX = "blobs/"
+RESULTS_PREFIX = "results/"
 RUNS_PREFIX = "runs/"
 REUSED_PREFIX = "reused/"
 FAMILIES_PREFIX = "families/"
@@ -58,6 +60,15 @@ def blob_key(run_id: str, block: int, variant: str = "") -> str:
         return variant
     spread = hashlib.sha256(f"{run_id}/{block}".encode()).hexdigest()[:8]
     return f"{BLOBS_PREFIX}{spread}/{run_id}/{block:06d}{variant}.jsonl"
+
+
+def piece_key(run_id: str, block: int, piece: int, variant: str = "") -> str:
+    """The key of a piece that a block stores beside its lines.
+
+    >>> piece_key("run", 7, 0)
+    'results/run/000007/00000'
+    """
+    return f"{RESULTS_PREFIX}{run_id}/{block:06d}{variant}/{piece:05d}"
 
 
 def variant(left_out: Iterable[Sequence[int]]) -> str:

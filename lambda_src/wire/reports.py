@@ -33,6 +33,13 @@ class Range(NamedTuple):
     observed: Count
 
 
+class Piece(NamedTuple):
+    """A piece that a block stores beside its lines."""
+
+    size: Count
+    digest: bytes
+
+
 class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
     """The result of mapping one block: what it owned; the sizes of its blob's header and lines, one line per
     shard, and the digests of the lines, end to end; its observations per part; its findings.
@@ -42,6 +49,7 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
 
     ``blob`` is the key of a blob that later runs may use. In the blob itself, and among what a family of runs
     knows, such a report has no key and no number of its block, and its addresses count from its group.
+    ``pieces`` are what the block stores beside its lines, in order.
 
     ``usage`` is for the caller. It is not stored, so that a block that is mapped again has the same blob. The
     block did not read the objects at the addresses ``left_out``. A block that found ``bad_objects`` has no
@@ -60,6 +68,7 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
     bad_objects: list[BadObject] = []
     shard_observations: list[Count] = []
     blob: str = ""
+    pieces: list[Piece] = []
 
     def observed_in_shard(self, shard: int) -> int:
         """The observations in one shard."""

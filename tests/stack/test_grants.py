@@ -37,6 +37,7 @@ GRANTS: dict[str, dict[str, set[str]]] = {
         "Bucket/input/*": {"s3:GetObject", "s3:GetObjectVersion"},
         "Bucket/blobs/*": {"s3:PutObject"},
         "Bucket/reused/*": {"s3:PutObject"},
+        "Bucket/results/*": {"s3:PutObject"},
         "Bucket/runs/*": {"s3:GetObject"},
         "ParseBlockLog": OWN_LOG,
     },

@@ -84,15 +84,20 @@ def test_binaries_ask_for_no_newer_c_library_than_the_runtime_has(
         assert newest <= NEWEST_GLIBC_OF_RUNTIME, binary
 
 
+MODULES: dict[str, str] = {"google-re2": "re2"}
+"""The modules of packages that have another name."""
+
+
 @each_architecture
 @each_layer
 def test_holds_the_locked_packages(architecture: str, lock: Path, sources: list[Path]) -> None:
-    locked = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+) \\", lock.read_text("utf-8"), re.MULTILINE))
+    found = re.findall(r"^([a-z0-9-]+)==([0-9.]+) \\", lock.read_text("utf-8"), re.MULTILINE)
+    locked: dict[str, str] = dict(found)
     assert locked
     packages = layer_of(architecture, lock, sources) / "python"
     for name, version in locked.items():
-        assert (packages / name / "__init__.py").is_file()
-        assert (packages / f"{name}-{version}.dist-info" / "METADATA").is_file()
+        assert (packages / MODULES.get(name, name) / "__init__.py").is_file()
+        assert (packages / f"{name.replace('-', '_')}-{version}.dist-info" / "METADATA").is_file()
 
 
 @each_architecture

@@ -53,7 +53,7 @@ LIBRARIES = {
     "handlers": {"msgspec", "obstore"},
     "store": {"msgspec", "obstore"},
     "input": MESSAGES | {"isal"},
-    "jobs": {"msgspec", "numpy", "regex"},
+    "jobs": {"msgspec", "numpy", "re2", "regex"},
 }
 """What a room may import besides: it costs time in cold starts."""
 

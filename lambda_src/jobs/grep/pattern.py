@@ -1,0 +1,173 @@
+"""Which lines of a text match a pattern.
+
+A pattern is a regular expression in the syntax of RE2, whose time grows with the text and never explodes. It
+matches within one line; ``^`` and ``$`` are the borders of a line.
+
+- A pattern of ASCII works on bytes, whatever they are: a dot is any byte but a newline, ``\\xff`` is that
+  byte, and upper and lower case differ only for A to Z.
+- A pattern with other characters, or with ``\\p`` or ``\\x{...}``, works on characters in UTF-8. Bytes that
+  are no UTF-8 match nothing then.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+MOST_INSTRUCTIONS = 5_000
+"""Of a compiled pattern. RE2 may need as many steps for each byte: measured, 0.2 MB/s at worst."""
+
+ENGINE_BYTES = 64 << 20
+"""What RE2 may use, most of it for what it has learned about the text."""
+
+Runs = Iterator[tuple[int, int, int]]
+"""Where runs of whole lines begin and end, and how many lines they are."""
+
+Matching = Callable[[bytes], Runs]
+"""Finds the runs of matching lines in whole lines of text, of which only the last may lack its newline."""
+
+_SPECIAL = frozenset(r"\.^$*+?{}[]|()")
+
+_TOKEN = re.compile(
+    r"\\Q.*?(?:\\E|$)"
+    r"|(?P<class>\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\])"
+    r"|(?P<escape>\\.)"
+    r"|\(\?[a-zA-Z]*-[a-zA-Z]*(?P<single>m)[a-zA-Z]*[:)]"
+    r"|(?P<newline>\n)",
+    re.DOTALL,
+)
+_OF_UNICODE = re.compile(r"\\[pP]|\\x\{")
+
+
+class BadPattern(ValueError):
+    """The pattern is not valid; the text says why."""
+
+
+def matching(pattern: str, *, fixed: bool = False, ignore_case: bool = False) -> Matching:
+    """What finds the lines that match. Raises BadPattern, ImportError.
+
+    >>> list(matching("o$")(b"one\\ntwo\\ntwo"))
+    [(4, 8, 1), (8, 11, 1)]
+    """
+    text = _encoded(pattern)
+    if fixed and b"\n" in text:
+        raise BadPattern("it has a line break, which no line has")
+    if not text:
+        return _every
+    if not ignore_case and (fixed or not _SPECIAL & set(pattern)) and b"\n" not in text:
+        return _of_literal(text)
+    return _of_regexp(regexp(pattern, fixed=fixed, ignore_case=ignore_case))
+
+
+def regexp(pattern: str, *, fixed: bool = False, ignore_case: bool = False) -> Any:
+    """The pattern, compiled. Raises BadPattern, ImportError."""
+    import re2  # noqa: PLC0415 - only parse_file and parse_block have it
+
+    text, in_unicode = _encoded(pattern), not pattern.isascii()
+    if not fixed:
+        in_unicode = _check(pattern) or in_unicode
+    options = re2.Options()
+    options.encoding = options.Encoding.UTF8 if in_unicode else options.Encoding.LATIN1
+    options.never_nl = options.never_capture = True
+    options.log_errors, options.max_mem = False, ENGINE_BYTES
+    flags = b"(?im)" if ignore_case else b"(?m)"
+    try:
+        compiled = re2.compile(flags + (re2.escape(text) if fixed else text), options)
+    except re2.error as error:
+        (reason,) = error.args  # which ends with the part of the pattern
+        raise BadPattern(reason.replace(flags, b"", 1).decode(errors="replace")) from None
+    if compiled.programsize > MOST_INSTRUCTIONS:
+        raise BadPattern(f"it is too large: it compiles to more than {MOST_INSTRUCTIONS:,} instructions")
+    return compiled
+
+
+def is_of_unicode(pattern: str, *, fixed: bool = False) -> bool:
+    """Whether the pattern works on characters in UTF-8, rather than on bytes."""
+    return not fixed and (not pattern.isascii() or _check(pattern))
+
+
+def _encoded(pattern: str) -> bytes:
+    try:
+        return pattern.encode()
+    except UnicodeEncodeError:
+        raise BadPattern(r"it is not UTF-8: write other bytes as \xff") from None
+
+
+def _check(pattern: str) -> bool:
+    """Whether the pattern names characters of Unicode. Raises BadPattern if it depends on more than the line:
+    then the answer would depend on how the text is cut."""
+    in_unicode = False
+    for token in _TOKEN.finditer(pattern):
+        escape = token["escape"]
+        if escape in (r"\A", r"\z"):
+            raise BadPattern(rf"{escape} is not supported: ^ and $ are the borders of a line")
+        if escape == r"\C":
+            raise BadPattern(r"\C is not supported: in a pattern of ASCII, a dot is any byte")
+        if escape == r"\n" or token["newline"]:
+            raise BadPattern("it has a line break, which no line has")
+        if token["single"]:
+            raise BadPattern("the flag m cannot be turned off: ^ and $ are the borders of a line")
+        in_unicode = in_unicode or bool(_OF_UNICODE.match(pattern, token.start()))
+        in_unicode = in_unicode or bool(token["class"] and _OF_UNICODE.search(token["class"]))
+    return in_unicode
+
+
+def _every(text: bytes) -> Runs:
+    yield 0, len(text), lines_in(text, 0, len(text))
+
+
+def _of_literal(needle: bytes) -> Matching:
+    def found(text: bytes) -> Runs:
+        find, before = text.find, text.rfind
+        end = 0
+        while (at := find(needle, end)) >= 0:
+            start = before(b"\n", end, at) + 1 or end
+            end = find(b"\n", at) + 1 or len(text)
+            yield start, end, 1
+
+    return found
+
+
+def _of_regexp(compiled: Any) -> Matching:
+    import re2  # noqa: PLC0415 - as above
+
+    # The binding itself: its Python wrapper takes twice as long for each match.
+    match, anywhere = compiled._regexp.Match, re2._Anchor.UNANCHORED
+
+    def found(text: bytes) -> Runs:
+        find, before, size = text.find, text.rfind, len(text)
+        # Behind the last newline there is no line, but an empty place that may match.
+        last = size - 1 if text.endswith(b"\n") else size
+        end = 0
+        while end < size:
+            ((at, to),) = match(anywhere, text, end, size)
+            if not 0 <= at <= last:
+                return
+            start = before(b"\n", end, at) + 1 or end
+            end = find(b"\n", to) + 1 or size
+            yield start, end, 1
+
+    return found
+
+
+def inverted(found: Matching) -> Matching:
+    """What finds all other lines.
+
+    >>> list(inverted(matching("t"))(b"one\\ntwo\\nfour\\nfive"))
+    [(0, 4, 1), (8, 17, 2)]
+    """
+
+    def others(text: bytes) -> Runs:
+        begin = 0
+        for start, end, _ in found(text):
+            if begin < start:
+                yield begin, start, lines_in(text, begin, start)
+            begin = end
+        if begin < len(text):
+            yield begin, len(text), lines_in(text, begin, len(text))
+
+    return others
+
+
+def lines_in(text: bytes, start: int, end: int) -> int:
+    """How many lines ``text[start:end]`` has, which are whole."""
+    return text.count(b"\n", start, end) + (text[end - 1 : end] != b"\n")

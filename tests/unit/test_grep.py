@@ -1,0 +1,255 @@
+"""The job grep: what its blocks keep, put together again, is what grep prints of the same bytes."""
+
+import bz2
+import gzip
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fanfold.lines.forms import AsCounts, AsText, for_terminal
+from fanfold.lines.stitch import Total, Wanted, stitched
+from fanfold.testing import check_job
+from lambda_src.errors import BlobDamaged, InvalidRequest
+from lambda_src.input.objects import input_of_bytes
+from lambda_src.job import Context, Span, load
+from lambda_src.jobs.grep import frames as frames_module
+from lambda_src.jobs.grep.context import backward, forward
+from lambda_src.jobs.grep.frames import Begin, End, Lines, Writer, frames
+from lambda_src.jobs.grep.pattern import BadPattern, matching, regexp
+from lambda_src.run.map_block import map_watched
+from tests import grep_oracle
+
+JOB = load("grep")
+LOG = b"ok 1\nERROR two\n\nerror 3\r\nok\xff four\nok\0five\nlast error"
+
+
+def printed(texts: Sequence[bytes], cuts: Iterable[int] = (), *, only: bool = False, **options: Any) -> bytes:
+    """What `fanfold grep` prints of these objects, cut into blocks at these places."""
+    chosen = JOB.read_options(options)
+    size = sum(map(len, texts))
+    edges = sorted({0, size, *(cut for cut in cuts if 0 < cut < size)})
+    blocks, counted = [], 0
+    for start, end in pairwise(edges):
+        pieces: list[bytes] = []
+        context = Context(JOB.shards("run"), chosen, {}, pieces.append)
+        mapped = map_watched(JOB, Span(start, end), input_of_bytes(texts, None, Span(start, end)), context)
+        counted += sum(sum(line.observed) for line in mapped.lines)
+        blocks.append(frames(pieces))
+    compiled = regexp(chosen.pattern, fixed=chosen.fixed, ignore_case=chosen.ignore_case) if only else None
+    form: Any = AsText(str, terminal=False, context=bool(chosen.before or chosen.after), regexp=compiled)
+    if chosen.count:
+        form = AsCounts(str, terminal=False, most=chosen.most)
+    written, lines = [], 0
+    for found in stitched(blocks, Wanted(chosen.before, chosen.after, chosen.most)):
+        if isinstance(found, Total):
+            lines += found.lines
+            written.append(form.total(found))
+        else:
+            written.append(form.found(found))
+    assert lines == counted  # what the run counts is what the blocks kept
+    return b"".join(written)
+
+
+def test_it_keeps_the_laws() -> None:
+    objects = {"a": LOG, "b": b"", "c": b"no end: error"}
+    for more in ({}, {"before": 2, "after": 1}, {"invert": True, "most": 2}, {"count": True}):
+        answer = check_job(JOB, objects, 20, {"pattern": "error", **more})
+        assert answer["lines"] == (5 if more.get("invert") else 3)
+    assert answer["top"] == [{"object": "0", "lines": 2}, {"object": "2", "lines": 1}]
+
+
+def test_offsets_lines_and_line_ends_are_those_of_grep() -> None:
+    assert printed([LOG], pattern="error") == b"0:16:error 3\r\n0:42:last error\n"
+    assert printed([LOG], pattern="error$") == b"0:42:last error\n"
+    assert printed([LOG], pattern="^$") == b"0:15:\n"
+    assert printed([LOG], pattern="ok.?[a-z ]") == b"0:0:ok 1\n0:25:ok\xff four\n0:34:ok\0five\n"
+    assert printed([LOG], pattern=r"\xff") == b"0:25:ok\xff four\n"
+    assert printed([LOG], pattern="", count=True) == b"0:7\n"
+    assert printed([b"a", b"a\n", b"\n"], pattern="a|^$") == b"0:0:a\n1:0:a\n2:0:\n"
+
+
+lines = st.lists(st.text("ab\xff \r", max_size=4), max_size=12)
+texts = st.builds(
+    lambda lines, end: ("\n".join(lines) + end).encode("latin-1"), lines, st.sampled_from(["", "\n"])
+)
+PATTERNS = ["a", "ab", "a|b", "^a", "b$", "^$", "", "[^a]", "a*", "a.b", r"\s", r"\bab\b", "(a)(b)?", r"\xff"]
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "pattern": draw(st.sampled_from(PATTERNS)),
+        "ignore_case": draw(st.booleans()),
+        "invert": draw(st.booleans()),
+        "fixed": draw(st.booleans()),
+        "count": draw(st.sampled_from([False, False, False, True])),
+        "most": draw(st.sampled_from([None, None, 1, 2, 5])),
+        "before": draw(st.integers(0, 4)),
+        "after": draw(st.integers(0, 4)),
+    }
+    if draw(st.booleans()):
+        options["only"] = True
+        options["invert"] = options["count"] = False
+        options["before"] = options["after"] = 0
+    return options
+
+
+def packed_in_streams(text: bytes) -> bytes:
+    """bzip2 of a stream for every three bytes, so that blocks share it."""
+    return b"".join(bz2.compress(text[at : at + 3]) for at in range(0, len(text), 3)) or bz2.compress(b"")
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(texts, min_size=1, max_size=3),
+    st.lists(st.integers(1, 200), max_size=6),
+    cases(),
+    st.sampled_from([bytes, bytes, gzip.compress, packed_in_streams]),
+)
+def test_any_cut_and_any_options_print_what_grep_prints(
+    texts: list[bytes], cuts: list[int], options: dict[str, Any], pack: Callable[[bytes], bytes]
+) -> None:
+    of_oracle = {**options, "pattern": options["pattern"].encode()}
+    objects = [(str(number), text) for number, text in enumerate(texts) if text]
+    if options["fixed"]:
+        of_oracle["pattern"] = options["pattern"].encode()
+    expected = grep_oracle.grep(objects, **of_oracle)
+    stored = [pack(text) if text else b"" for text in texts]
+    places = [cut % (sum(map(len, stored)) + 1) for cut in cuts]
+    assert printed(stored, places, **options) == expected
+
+
+FLAGS: list[tuple[list[str], dict[str, Any]]] = [
+    ([], {}),
+    (["-i"], {"ignore_case": True}),
+    (["-v"], {"invert": True}),
+    (["-c"], {"count": True}),
+    (["-o"], {"only": True}),
+    (["-m2"], {"most": 2}),
+    (["-c", "-m2", "-v"], {"count": True, "most": 2, "invert": True}),
+    (["-A1"], {"after": 1}),
+    (["-B2"], {"before": 2}),
+    (["-C3", "-m1"], {"before": 3, "after": 3, "most": 1}),
+    (["-v", "-A1", "-m2"], {"invert": True, "after": 1, "most": 2}),
+]
+
+
+@pytest.mark.parametrize(("flags", "options"), FLAGS)
+def test_the_oracle_is_grep_itself(flags: list[str], options: dict[str, Any], tmp_path: Path) -> None:
+    objects = [("a", LOG * 3), ("b", b"none\n"), ("c", b"error\n" * 3 + b"x\ny\nz\nerror\nerror\n")]
+    for name, text in objects:
+        (tmp_path / name).write_bytes(text)
+    for pattern in ("error", "[0-9]|x", "^$"):
+        command = ["grep", "-abHE", *flags, "-e", pattern, "a", "b", "c"]
+        done = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            check=False,
+        )
+        assert grep_oracle.grep(objects, pattern.encode(), **options) == done.stdout
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(", r"missing \): \($"),
+        ("a{2000}", "invalid repetition size"),
+        (r"(?=a)", "invalid perl operator"),
+        (r"(a)\1", "invalid escape sequence"),
+        (r"\Aa", "the borders of a line"),
+        (r"a\z", "the borders of a line"),
+        (r"(?-m)^a", "the borders of a line"),
+        (r"(?i-ms:^a)", "the borders of a line"),
+        (r"\C", "a dot is any byte"),
+        (r"a\nb", "no line has"),
+        ("a\nb", "no line has"),
+        ("a\udcff", r"it is not UTF-8: write other bytes as \\xff"),
+        ("(?:(?:a{100}){10}){2}" * 9, "too large|invalid repetition"),
+    ],
+)
+def test_a_pattern_that_cannot_be_used_is_refused_in_one_sentence(pattern: str, reason: str) -> None:
+    with pytest.raises(BadPattern, match=reason):
+        matching(pattern)
+    with pytest.raises(InvalidRequest, match="options: pattern: "):
+        JOB.read_options({"pattern": pattern})
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"\\A", r"[\n]a|a", r"[^\n]*a", r"\Q\A\E|a", "(?i)A", "(?s)a", r"[(?-m)]|a"]
+)
+def test_what_only_looks_like_that_is_a_pattern(pattern: str) -> None:
+    assert list(matching(pattern)(b"\\Aa\n")) == [(0, 4, 1)]
+
+
+def test_a_pattern_without_its_engine_is_left_to_the_functions_that_have_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "re2", None)
+    assert JOB.read_options({"pattern": "("}).pattern == "("
+
+
+def test_a_pattern_of_ascii_works_on_bytes_and_any_other_on_characters() -> None:
+    text = "größe\nGRÖSSE\nGRÖßE\nca\xff\n".encode("latin-1").replace(b"\xf6", "ö".encode())
+    text = "größe\nGRÖßE\n".encode() + b"ca\xfft\n"
+    assert printed([text], pattern="gr..ße", only=True) == b""
+    assert printed([text], pattern="gr.ße") == "0:0:größe\n".encode()
+    assert printed([text], pattern="gr..") == "0:0:größe\n".encode()
+    assert printed([text], pattern="größe", ignore_case=True) == "0:0:größe\n0:8:GRÖßE\n".encode()
+    assert printed([text], pattern="[öÖ]ß", only=True) == "0:2:öß\n0:10:Öß\n".encode()
+    assert printed([text], pattern="ca.t") == b"0:16:ca\xfft\n"
+    assert printed([text], pattern=r"ca.t|\pZ") == b""  # a dot is a character
+
+
+def test_bytes_that_are_no_characters_are_found_where_characters_count() -> None:
+    def found(pattern: str) -> int:
+        context = Context(JOB.shards("run"), JOB.read_options({"pattern": pattern}), {}, lambda _: None)
+        text = [b"caf\xe9\n"]
+        return map_watched(JOB, Span(0, 5), input_of_bytes(text), context).findings["invalid_utf8"].found
+
+    assert (found("café"), found("caf.")) == (1, 0)
+
+
+def test_a_terminal_gets_nothing_that_it_might_obey() -> None:
+    assert for_terminal(b"a\x1b[2J\tb\xff\x9b\r") == b"a\\x1b[2J\tb\\xff\\x9b\\r"
+    assert for_terminal("\u202eé".encode()) == "\\u202eé".encode()
+
+
+def test_pieces_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames_module, "PIECE_BYTES", 1)
+    pieces: list[bytes] = []
+    writer = Writer(pieces.append)
+    writer.begin("ä", 5)
+    writer.lines(5, b"one\ntwo\n", selected=True)
+    writer.lines(13, b"", selected=False)
+    writer.end(13, 2)
+    wanted = [Begin("ä", 5), Lines(5, b"one\ntwo\n", True), End(13, 2)]
+    assert list(frames(pieces)) == wanted
+    whole = b"".join(pieces)
+    for cut in range(len(whole)):
+        assert list(frames([whole[:cut], whole[cut:]])) == wanted
+    with pytest.raises(BlobDamaged, match="end too early"):
+        list(frames([whole[:-1]]))
+    with pytest.raises(BlobDamaged, match="are damaged"):
+        list(frames([b"?" + whole[1:]]))
+
+
+def test_lines_that_are_held_for_context_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambda_src.jobs.grep.context.HELD_BYTES", 3)
+    text = b"a\n" * 50 + b"b\n" + b"a\n" * 50
+    for size in (1, 7, 60):
+        cuts = range(0, len(text), size)
+        expected = grep_oracle.grep([("0", text)], b"b", before=9, after=9)
+        assert printed([text], cuts, pattern="b", before=9, after=9) == expected
+
+
+def test_first_and_last_lines() -> None:
+    assert [forward(b"a\nb", 0, 3, count) for count in range(4)] == [0, 2, 3, 3]
+    assert [backward(b"a\nb", 0, 3, count) for count in range(4)] == [3, 2, 0, 0]
