@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from lambda_src.errors import BlobDamaged, InvalidRequest, JobContractViolated
-from lambda_src.job import MAX_REDUCED_BYTES, MAX_UNPACKED_BYTES, Job
+from lambda_src.job import MAX_REDUCED_BYTES, MAX_UNPACKED_BYTES, Job, Shards
 from lambda_src.map_reduce import fan_out
 from lambda_src.run.finish import finish
 from lambda_src.run.proof import check_mapped, check_reducer
@@ -31,7 +31,11 @@ def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> 
     shards = context.shards
     if shard >= shards.count:
         raise InvalidRequest(f"shard: the run has no shard {shard}, but {shards.count}.")
-    ranges = _ranges_from_manifest(job, shard, blobs) if request.ranges is None else request.ranges
+    if request.ranges is None:
+        manifest = _manifest(job, shards, blobs)
+        ranges = ranges_of(manifest.blocks, shard)
+    else:
+        ranges = request.ranges
     name = shards.name(shard, job.part, job.parts)
     lines = Lines(ranges, blobs)
     line = job.reduce(shard, lines, context)
@@ -50,13 +54,22 @@ def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> 
     return ShardReport(shard, read.blobs, list(line.observed), read.lines, packed)
 
 
-def _ranges_from_manifest(job: Job, shard: int, blobs: BlobStore) -> list[Range]:
+def _manifest(job: Job, shards: Shards, blobs: BlobStore) -> Manifest:
+    """The manifest of the run. Raises BlobDamaged, ConservationBroken."""
     try:
         manifest = msgspec.json.decode(blobs.get_manifest(), type=Manifest)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or not a manifest
         raise BlobDamaged(f"The manifest of the run is damaged: {error}. Resume the run.") from error
+    by_shard = 0 if shards.by == "part" else shards.count
+    for block in manifest.blocks:
+        found = len(block.line_bytes), len(block.observations), len(block.shard_observations)
+        if found != (shards.count, len(job.parts), by_shard):
+            raise BlobDamaged(
+                f"The manifest of the run is damaged: the report of block {block.block} does not have an "
+                "entry for each shard and part. Resume the run."
+            )
     check_mapped(job, manifest)
-    return ranges_of(manifest.blocks, shard)
+    return manifest
 
 
 class Lines:

@@ -158,6 +158,34 @@ def test_a_manifest_with_a_hole_ends_the_run(monkeypatch: pytest.MonkeyPatch) ->
         run.by_key(put_manifest=put_manifest)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"line_bytes": [1, 2]},
+        {"line_bytes": []},
+        {"line_bytes": [1] * 6},
+        {"observations": [1]},
+        {"shard_observations": [1, 2]},
+    ],
+    ids=str,
+)
+def test_a_manifest_that_does_not_fit_the_run_is_damaged(
+    damage: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reduce_shards, "INLINE_BYTES", 100)
+    run = KeyRun()
+
+    def put_manifest(manifest: Manifest) -> None:
+        blocks = [*manifest.blocks]
+        blocks[3] = msgspec.structs.replace(blocks[3], **damage)
+        run.put_manifest(msgspec.structs.replace(manifest, blocks=blocks))
+
+    with pytest.raises(
+        BlobDamaged, match=r"The manifest of the run is damaged: .* block 3 .* Resume the run"
+    ):
+        run.by_key(put_manifest=put_manifest)
+
+
 def test_requests_without_a_block_end_the_run() -> None:
     run = KeyRun()
 
