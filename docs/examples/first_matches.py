@@ -20,7 +20,9 @@ MOST_LINES, MOST_CHARACTERS = 100, 500
 
 
 class Options(Struct, frozen=True):
-    pattern: Annotated[str, Meta(max_length=1000, description="What matches somewhere in a line.")]
+    pattern: Annotated[
+        str, Meta(max_length=1000, description="What a line has a match of.", examples=["timeout|refused"])
+    ]
 
     def __post_init__(self) -> None:
         line_search.check(self.pattern)
