@@ -21,14 +21,12 @@ from lambda_src.run.ports import Ports
 from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.run.reduce_shards import reduce_shards
 from lambda_src.telemetry.calls import Trace, Usage
-from lambda_src.wire.codec import encode
 from lambda_src.wire.family import Family
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import (
     AllPartsReport,
     BlockReport,
     LogResultsReport,
-    Manifest,
     PartReport,
     Reduced,
     Warmed,
@@ -190,8 +188,8 @@ class _Blobs:
     def put_family(self, days: int, name: str, family: Family) -> None:
         """Nothing is kept."""
 
-    def put_manifest(self, manifest: Manifest) -> None:
-        self._blobs.put_manifest(encode(manifest))
+    def put_manifest(self, manifest: bytes) -> None:
+        self._blobs.put_manifest(manifest)
 
     def get_trace(self) -> Trace | None:
         """Every run is new."""

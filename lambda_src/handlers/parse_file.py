@@ -48,7 +48,6 @@ from lambda_src.wire.reports import (
     AllPartsReport,
     BlockReport,
     LogResultsReport,
-    Manifest,
     Warmed,
 )
 from lambda_src.wire.requests import (
@@ -282,8 +281,8 @@ class _Blobs:
     def put_family(self, days: int, name: str, family: Family) -> None:
         self._blobs.put_family(family_key(days, name), reuse.packed(family))
 
-    def put_manifest(self, manifest: Manifest) -> None:
-        self._blobs.put_manifest(encode(manifest))
+    def put_manifest(self, manifest: bytes) -> None:
+        self._blobs.put_manifest(manifest)
 
     def get_trace(self) -> Trace | None:
         stored = self._blobs.get_trace()

@@ -14,7 +14,6 @@ from lambda_src.wire.reports import (
     AllPartsReport,
     BlockReport,
     LogResultsReport,
-    Manifest,
     PartReport,
     Reduced,
     Warmed,
@@ -96,8 +95,8 @@ class Blobs(Protocol):
     def put_family(self, days: int, name: str, family: Family) -> None:
         """Store that."""
 
-    def put_manifest(self, manifest: Manifest) -> None:
-        """Store the manifest."""
+    def put_manifest(self, manifest: bytes) -> None:
+        """Store the manifest, as JSON."""
 
     def get_trace(self) -> Trace | None:
         """The trace that earlier invocations stored."""

@@ -10,20 +10,14 @@ from lambda_src.job import Job
 from lambda_src.map_reduce import Observer, map_reduce
 from lambda_src.run.finish import finish
 from lambda_src.run.ranges import Written, ranges_by_shard
-from lambda_src.wire.codec import encode
 from lambda_src.wire.reports import (
     AllPartsReport,
-    BlockReport,
-    Manifest,
     PartReport,
     Reduced,
     ShardReport,
     without_usage,
 )
 from lambda_src.wire.requests import GetAllOccurrencesRequest, GetOccurrencesRequest
-
-INLINE_BYTES = 4_000_000
-"""A request of more bytes would be too close to Lambda's limit of 6 MB: its receiver reads the manifest."""
 
 
 def reduce_shards(
@@ -68,11 +62,6 @@ def reduce_shards(
 def shard_name(job: Job, task: GetOccurrencesRequest) -> str:
     """The name of a task for people."""
     return task.context.shards.name(task.shard, job.part, job.parts)
-
-
-def blocks_for_request(manifest: Manifest) -> list[BlockReport] | None:
-    """The reports of all blocks, if they fit into a request."""
-    return manifest.blocks if len(encode(manifest)) <= INLINE_BYTES else None
 
 
 def _tasks(job: Job, request: GetAllOccurrencesRequest) -> list[GetOccurrencesRequest]:

@@ -10,11 +10,15 @@ from lambda_src.map_reduce import call_once
 from lambda_src.run.in_background import InBackground
 from lambda_src.run.ports import Blobs, Functions, Results
 from lambda_src.run.proof import check_parts, check_shards, shards_by_key
-from lambda_src.run.reduce_shards import blocks_for_request, reduce_shards, shard_name
+from lambda_src.run.reduce_shards import reduce_shards, shard_name
 from lambda_src.run.state import Run
 from lambda_src.telemetry.log import log
+from lambda_src.wire.codec import encode
 from lambda_src.wire.reports import AllPartsReport, BlockReport, Manifest, PartReport
 from lambda_src.wire.requests import GetAllOccurrencesRequest, context_of
+
+INLINE_BYTES = 4_000_000
+"""A request of more bytes would be too close to Lambda's limit of 6 MB: its receiver reads the manifest."""
 
 ANSWER_S = 5.0
 """How long to wait for the answer of ``get_all_occurrences`` once all results are stored. It takes
@@ -30,8 +34,9 @@ def reduce(
 ) -> list[PartReport]:
     """The reports of all parts, in the job's order. The manifest is stored meanwhile, or before if it is too
     large for requests. Raises ConservationBroken."""
-    store_manifest = InBackground(lambda: blobs.put_manifest(manifest))
-    blocks = blocks_for_request(manifest)
+    encoded = encode(manifest)
+    store_manifest = InBackground(lambda: blobs.put_manifest(encoded))
+    blocks = manifest.blocks if len(encoded) <= INLINE_BYTES else None
     if blocks is None:
         run.wait_for(store_manifest)
     reduced = _reduced(job, run, blocks, functions, results)

@@ -41,7 +41,7 @@ from lambda_src.run.model import Blocks, RunModel, even_blocks, passes
 from lambda_src.run.plan import Wanted
 from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, athena_dollars, dollars
 from lambda_src.run.reduce_shard import READS_AT_ONCE
-from lambda_src.run.reduce_shards import INLINE_BYTES
+from lambda_src.run.reduce_stage import INLINE_BYTES
 from lambda_src.settings import ONE_VCPU_MB
 
 PERFORMANCE = Path(__file__).parents[2] / "docs" / "performance.md"

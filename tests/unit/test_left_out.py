@@ -37,7 +37,6 @@ from lambda_src.run.proof import check_mapped
 from lambda_src.run.ranges import ranges_of
 from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.store.blobs import BlobStore
-from lambda_src.wire.codec import encode
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import AllPartsReport, BlockReport, Manifest, PartReport
 from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest, ParseFileRequest, Pinned
@@ -109,9 +108,9 @@ class SkippingRun(Run):
     def find(self, request: ParseBlockRequest, check_lines: bool) -> BlockReport | None:
         return find_report(JOB, request, self.blobs, check_lines=check_lines)
 
-    def put_manifest(self, manifest: Manifest) -> None:
-        self.manifest = manifest
-        self.blobs.put_manifest(encode(manifest))
+    def put_manifest(self, manifest: bytes) -> None:
+        self.manifest = msgspec.json.decode(manifest, type=Manifest)
+        self.blobs.put_manifest(manifest)
 
     def all_lengths(self, request: Any) -> AllPartsReport:
         self.blocks = request.blocks

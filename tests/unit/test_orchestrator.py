@@ -187,8 +187,8 @@ class Run:
         self.warmed.append(function)
         return Warmed(USAGE)
 
-    def put_manifest(self, manifest: Manifest) -> None:
-        self.manifest = manifest
+    def put_manifest(self, manifest: bytes) -> None:
+        self.manifest = msgspec.json.decode(manifest, type=Manifest)
 
     def nearly_over(self) -> float:
         """The remaining time of an invocation that runs out of it while blocks are mapped."""
@@ -904,7 +904,7 @@ def test_of_two_at_once_one_is_told_so() -> None:
 def test_a_run_whose_owner_died_is_taken_over() -> None:
     job = Run(blocks=3)
 
-    def killed(_: Manifest) -> None:
+    def killed(_: bytes) -> None:
         raise SystemExit  # no Exception: nothing is written after it
 
     with pytest.raises(SystemExit):
@@ -1013,14 +1013,14 @@ def test_a_hand_over_delivered_twice_is_taken_once(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(map_reduce, "TICK_S", 1e9)
     seconds: list[str] = []
 
-    def second(_: Manifest) -> None:
+    def second(_: bytes) -> None:
         before = job.table.record
         # Late enough for the lease to have run out: the first owner may have been frozen for a while.
         job.table.record.lease_until = 0.0  # type: ignore[union-attr]
         seconds.append(job.run(request).status)
         assert job.table.record is before
 
-    def put_manifest(manifest: Manifest) -> None:
+    def put_manifest(manifest: bytes) -> None:
         second(manifest)
         job.put_manifest(manifest)
 

@@ -19,7 +19,7 @@ from lambda_src.errors import (
 )
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Line, Measured, Span
-from lambda_src.run import reduce_shards
+from lambda_src.run import reduce_shards, reduce_stage
 from lambda_src.run.map_block import find_report, map_block
 from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.wire.codec import encode
@@ -78,9 +78,9 @@ class KeyRun(Run):
     def find(self, request: ParseBlockRequest, check_lines: bool) -> BlockReport | None:
         return find_report(self.job, request, self.blobs, check_lines=check_lines)
 
-    def put_manifest(self, manifest: Manifest) -> None:
-        self.manifest = manifest
-        self.blobs.put_manifest(encode(manifest))
+    def put_manifest(self, manifest: bytes) -> None:
+        self.manifest = msgspec.json.decode(manifest, type=Manifest)
+        self.blobs.put_manifest(manifest)
 
     def shard(self, request: GetOccurrencesRequest) -> Reduced:
         self.asked.append(request)
@@ -132,10 +132,10 @@ def test_by_part_is_the_default_and_answers_the_same() -> None:
 
 
 def test_a_manifest_too_large_for_requests_is_stored_before_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reduce_shards, "INLINE_BYTES", 100)
+    monkeypatch.setattr(reduce_stage, "INLINE_BYTES", 100)
     run, reducing = KeyRun(), threading.Event()
 
-    def put_manifest(manifest: Manifest) -> None:
+    def put_manifest(manifest: bytes) -> None:
         assert not reducing.wait(0.05)
         run.put_manifest(manifest)
 
@@ -148,11 +148,13 @@ def test_a_manifest_too_large_for_requests_is_stored_before_and_read(monkeypatch
 
 
 def test_a_manifest_with_a_hole_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reduce_shards, "INLINE_BYTES", 100)
+    monkeypatch.setattr(reduce_stage, "INLINE_BYTES", 100)
     run = KeyRun()
 
-    def put_manifest(manifest: Manifest) -> None:
-        run.put_manifest(msgspec.structs.replace(manifest, blocks=manifest.blocks[:3] + manifest.blocks[4:]))
+    def put_manifest(manifest: bytes) -> None:
+        decoded = msgspec.json.decode(manifest, type=Manifest)
+        blocks = decoded.blocks[:3] + decoded.blocks[4:]
+        run.put_manifest(encode(msgspec.structs.replace(decoded, blocks=blocks)))
 
     with pytest.raises(FanOutFailed, match=r"ConservationBroken: .* leaves a gap"):
         run.by_key(put_manifest=put_manifest)
@@ -172,13 +174,13 @@ def test_a_manifest_with_a_hole_ends_the_run(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_manifest_that_does_not_fit_the_run_is_damaged(
     damage: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reduce_shards, "INLINE_BYTES", 100)
+    monkeypatch.setattr(reduce_stage, "INLINE_BYTES", 100)
     run = KeyRun()
 
-    def put_manifest(manifest: Manifest) -> None:
-        blocks = [*manifest.blocks]
-        blocks[3] = msgspec.structs.replace(blocks[3], **damage)
-        run.put_manifest(msgspec.structs.replace(manifest, blocks=blocks))
+    def put_manifest(manifest: bytes) -> None:
+        decoded = msgspec.json.decode(manifest, type=Manifest)
+        decoded.blocks[3] = msgspec.structs.replace(decoded.blocks[3], **damage)
+        run.put_manifest(encode(decoded))
 
     with pytest.raises(
         BlobDamaged, match=r"The manifest of the run is damaged: .* block 3 .* Resume the run"
@@ -200,7 +202,7 @@ def test_requests_without_a_block_end_the_run() -> None:
 def test_a_manifest_is_stored_while_the_shards_are_reduced() -> None:
     run, reduced = KeyRun(), threading.Event()
 
-    def put_manifest(manifest: Manifest) -> None:
+    def put_manifest(manifest: bytes) -> None:
         assert reduced.wait(30)
         run.put_manifest(manifest)
 
