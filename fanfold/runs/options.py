@@ -27,7 +27,7 @@ NO_EXAMPLE = "VALUE"
 
 class Option(NamedTuple):
     """An option for a person. ``default`` is as ``--set`` takes it, None if the option must be given;
-    ``example`` is a value that it takes."""
+    ``example`` is a value that it takes, if possible one that says something."""
 
     name: str
     takes: str
@@ -42,7 +42,7 @@ def options_of(job: Job) -> list[Option]:
     for field in msgspec.structs.fields(job.options):
         info, name, default = inspect.type_info(field.type), field.encode_name, _default(field)
         described = info.extra_json_schema or {} if isinstance(info, inspect.Metadata) else {}
-        example = default if default is not None else _example(field, info, described)
+        example = default if default and "examples" not in described else _example(field, info, described)
         found.append(Option(name, takes(info), default, str(described.get("description", "")), example))
     return found
 
@@ -153,7 +153,7 @@ def _is_any(info: inspect.Type, kinds: tuple[type, ...]) -> bool:
 
 
 def _example(field: msgspec.structs.FieldInfo, info: inspect.Type, described: Mapping[str, Any]) -> str:
-    """A value of an option that must be given: an example of its author, or the first that it takes."""
+    """A value of an option: an example of its author, or the first that it takes."""
     inner = info.type if isinstance(info, inspect.Metadata) else info
     bounds = [bound for name in ("ge", "le") if (bound := getattr(inner, name, None)) is not None]
     for value in [*described.get("examples", ()), *choices(info), *bounds, *EXAMPLES]:

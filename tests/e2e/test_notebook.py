@@ -14,8 +14,8 @@ from tests.notebook import code, printed, read, written
 def test_each_cell_prints_what_is_stored(
     stack_of: StackOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = stack_of("access_log")
-    account = Account(stack.aws, {"access_log": stack.deployment})
+    stacks = {job: stack_of(job) for job in ("access_log", "grep")}
+    account = Account(stacks["grep"].aws, {job: stack.deployment for job, stack in stacks.items()})
     monkeypatch.setattr(choice, "open_account", lambda **_: account)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

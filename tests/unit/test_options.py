@@ -437,6 +437,7 @@ def test_the_example_of_a_job_can_be_run(
     given = context.params["set_"] or []
     checked(load(job), from_texts(load(job), given) or {})
     assert "VALUE" not in example
+    assert not any(text.endswith("=") for text in given)
 
 
 def test_a_job_without_options_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,6 +42,7 @@ class Options(Struct, frozen=True, kw_only=True):
         Meta(
             max_length=LONGEST_PATTERN,
             description="The regular expression, in the syntax of RE2. An empty one matches every line.",
+            examples=["error|warning"],
         ),
     ] = ""
     fixed: Annotated[bool, Meta(description="The pattern is text, not a regular expression.")] = False
