@@ -33,7 +33,13 @@ with_tags = for tag in $$TAGS; do set -- "$$@" --tag "$$tag"; done;
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { \
+		line = sprintf("  make %-10s", $$1); count = split($$2, words, " "); \
+		for (i = 1; i <= count; i++) { \
+			if (length(line) + length(words[i]) >= 80) { print line; line = sprintf("%17s", "") } \
+			line = line " " words[i] \
+		} \
+		print line }' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: .installed ## Install everything into this folder, with the command fanfold in .venv/bin

@@ -112,9 +112,9 @@ def as_line(moment: Moment) -> str:
     """The moment as one line of text."""
     record, parts_done, parts = moment.progress
     if record.stage != "parse":
-        doing = f"{DOING[record.stage]}: {parts_done}/{parts} parts"
+        doing = f"{_doing(record)}: {parts_done}/{parts} parts"
     elif record.blocks:
-        doing = f"{DOING[record.stage]}: {record.blocks_done:,}/{record.blocks:,} blocks"
+        doing = f"{_doing(record)}: {record.blocks_done:,}/{record.blocks:,} blocks"
     else:
         doing = "Reading the beginning of the input"
     return ", ".join([f"{_clock(moment.elapsed_s)} {doing}", *facts(moment)])
@@ -145,7 +145,7 @@ def as_picture(moment: Moment, width: int) -> RenderableType:
         elapsed,
     )
     bars.add_row("Parts", ProgressBar(total=parts, completed=parts_done, width=bar_width), counts[1])
-    lines = packed([DOING[record.stage], *facts(moment)], width)
+    lines = packed([_doing(record), *facts(moment)], width)
     return Group(bars, *(Text(line, style="dim", no_wrap=True, overflow="crop") for line in lines))
 
 
@@ -203,8 +203,14 @@ def _rate(units_per_s: float, unit: str) -> str:
     return f"{units_per_s / 1e6:,.1f} MB/s" if unit == BYTES else f"{units_per_s:,.0f} {unit}/s"
 
 
+def _doing(record: RunRecord) -> str:
+    return "Reducing by key" if record.stage == "reduce" and record.shard_by == "key" else DOING[record.stage]
+
+
 def _running(record: RunRecord) -> str:
     at_most = record.calls.get("at_most", record.max_concurrency)
+    if record.stage == "reduce" and at_most == 1 and record.shards:
+        return _number(record.shards, "reducer", "reducers")  # one call waits for all of them
     running = record.calls.get("running", 0)
     if at_most:
         return f"{running} of {at_most} Lambdas running"

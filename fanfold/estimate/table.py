@@ -89,7 +89,7 @@ def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = 
         f"of {counted(found.quota, 'Lambda')} at once; prices of {found.prices_name}"
     )
     if options:
-        console.print(visible(f"Options, which do not change it: {options_text(options)}"), soft_wrap=True)
+        console.print(visible(f"Options, which do not change it: {options_text(options)}"))
     if 0 < workload.looked_at < len(workload.objects):
         console.print(
             f"{counted(workload.looked_at, 'object')} looked at, the largest of each ending; the others are "
@@ -99,17 +99,17 @@ def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = 
     console.print(_by_stage(cold, found.warm))
     if found.bound_by:
         console.print()
-        console.print(_bound(found.bound_by, cold.archive_s), soft_wrap=True)
+        console.print(_bound(found.bound_by, cold.archive_s))
     console.print()
     console.print(_by_item(cold))
     if "kms_requests" in cold.dollars_by_item:
-        console.print(KMS_ASSUMED, soft_wrap=True)
-    console.print(_intermediates(cold.blob_bytes, found.prices), soft_wrap=True)
+        console.print(KMS_ASSUMED)
+    console.print(_intermediates(cold.blob_bytes, found.prices))
     if workload.unit == BYTES:
         athena = athena_dollars(found.input_bytes, found.prices)
         console.print(f"Athena would charge {dollars_text(athena)} dollars to scan it once.")
     console.print()
-    console.print(_planned(found), soft_wrap=True)
+    console.print(_planned(found))
     console.print()
     console.print(_curve(found))
 

@@ -131,6 +131,22 @@ def test_a_pipe_gets_a_line_now_and_then_and_at_each_stage() -> None:
     assert ", 120 of 250 Lambdas running, 3 retries, 2 throttles" in told[3]
 
 
+@pytest.mark.parametrize(
+    ("by", "shards", "says"),
+    [
+        ("key", 16, "Reducing by key: 0/20 parts, 16 reducers, 0.0021 dollars so far"),
+        ("part", 20, "Reducing parts: 0/20 parts, 20 reducers, 0.0021 dollars so far"),
+        ("key", 1, "Reducing by key: 0/20 parts, 1 reducer, 0.0021 dollars so far"),
+        (None, 0, "Reducing parts: 0/20 parts, 1 of 1 Lambdas running, 0.0021 dollars so far"),
+    ],
+)
+def test_reducers_are_told_while_one_call_waits_for_them(by: Any, shards: int, says: str) -> None:
+    run = at_work(stage="reduce", shard_by=by, shards=shards, calls={"running": 1, "at_most": 1})
+    assert as_line(Moment(Progress(run, 0, 20), 1.0, 1.0, "bytes")) == f"0:00:01 {says}"
+    if by == "key":
+        assert lines(Moment(Progress(run, 0, 20), 1.0, 1.0, "bytes"), 80)[2].startswith("Reducing by key, ")
+
+
 def test_a_line_says_units_that_are_no_bytes_by_their_name() -> None:
     run = at_work(units=191_000)
     assert "20,000 choices/s" in as_line(Moment(Progress(run, 0, 3), 20_000.0, 1.0, "choices"))

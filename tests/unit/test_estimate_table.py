@@ -24,7 +24,7 @@ def estimated(
     *objects: Stored, job: Any = top_words, figures: Figures | None = None, looked_at: int = 0
 ) -> str:
     total = sum(one.bytes for one in objects)
-    console = Console(file=io.StringIO(), width=100)
+    console = Console(file=io.StringIO(), width=1000)
     workload = job.workload(total)._replace(objects=objects, looked_at=looked_at)
     workload = workload._replace(figures={**workload.figures, **(figures or {})})
     show(console, estimate(workload, total, 1000, "us-east-1"))
@@ -138,7 +138,7 @@ def test_an_input_that_is_too_much_is_split_as_it_is_stored() -> None:
 
 def test_a_small_account_is_told_to_say_how_many_lambdas_it_may_run() -> None:
     def told(quota: int) -> str:
-        console = Console(file=io.StringIO(), width=100)
+        console = Console(file=io.StringIO(), width=1000)
         show(console, estimate(top_words.workload(1000 * MB), 1000 * MB, quota, "us-east-1"))
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -146,3 +146,12 @@ def test_a_small_account_is_told_to_say_how_many_lambdas_it_may_run() -> None:
     small = told(10)
     assert "Planned: 16 blocks of at most 62.5 MB (planned for 8 Lambdas at once), " in small
     assert "To run it so: --concurrency=8. Without it, it takes " in small
+
+
+def test_it_fits_a_terminal() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    options = {"words": ["many"] * 30}
+    for total, quota in ((10_000 * MB, 1000), (1000 * MB, 10)):
+        show(console, estimate(top_words.workload(total), total, quota, "us-east-1"), options)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 80

@@ -92,3 +92,10 @@ def test_a_deployment_is_given_each_setting_as_one_argument(folder: Path, target
     context = [word for setting in settings for word in ("-c", setting)]
     tags = ["--tag", "x=*", "--tag", "y=$(touch${IFS}m)"] if target == "deploy" else []
     assert make(folder, target, told, how) == [target, f"--require-approval={HOSTILE}", *context, *tags]
+
+
+def test_the_list_of_targets_fits_a_terminal() -> None:
+    done = subprocess.run(["make", "--silent", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {line.split()[1] for line in lines if line.startswith("  make ")} >= {"run", "test", "clean"}
