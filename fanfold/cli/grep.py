@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from fanfold.lines.forms import Form, Name
     from fanfold.lines.pieces import Get
     from fanfold.lines.stitch import Wanted
+    from lambda_src.wire.record import RunWarning
     from lambda_src.wire.reports import Manifest
     from lambda_src.wire.requests import ParseFileRequest
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
 JOB = "grep"
+NUL_BYTES = "nul_bytes"
 FOUND, NOT_FOUND, FAILED = range(3)
 
 SOURCES_HELP = (
@@ -194,7 +196,7 @@ class _Runs:
             trial = Trial(load(JOB), files, FolderBlobs(folder, new_run_id()))
             with SIGNALS.cleanup(lambda: workers(trial, processors()), Processes.close) as processes:
                 tried = run_here(trial, processes, self._request)
-            show_warnings(tried.record.warnings)
+            show_warnings(_of_interest(tried.record.warnings))
             yield Answer(tried.summary["lines"], trial.blobs.manifest(), trial.blobs.get_piece, str)
 
     @contextmanager
@@ -214,10 +216,15 @@ class _Runs:
         run, request = app.prepare(input_, JOB, request, partial(upload_shown, self._stages))
         record, summary = watch_run(run, self._stages, lambda: run.begin(request))
         manifest = manifest_of(run)
-        show_warnings(record.warnings)
+        show_warnings(_of_interest(record.warnings))
         bucket = manifest.source.bucket
         yield Answer(summary["lines"], manifest, reader_of(run), lambda key: f"s3://{bucket}/{key}")
         show_dollars(self._stages.console, record)
+
+
+def _of_interest(warnings: "Sequence[RunWarning]") -> "list[RunWarning]":
+    """Without that on NULs: here, they are bytes like any others."""
+    return [warning for warning in warnings if warning.code != NUL_BYTES]
 
 
 def _print(answer: Answer, asked: Asked) -> bool:

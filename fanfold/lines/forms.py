@@ -8,6 +8,7 @@ import msgspec
 
 from fanfold.lines.stitch import Found, Total
 from fanfold.safe_text import visible
+from lambda_src.jobs.grep.pattern import parts
 
 Name = Callable[[str], str]
 """The name of an object for people, by its key."""
@@ -123,10 +124,8 @@ def _parts(found: Found, regexp: Any) -> Iterator[tuple[int, bytes]]:
     """The lines, or what matches in them, each with its offset."""
     offset, text = found.offset, found.text
     if regexp:
-        for match in regexp.finditer(text):
-            start, end = match.span()
-            if start < end:
-                yield offset + start, text[start:end]
+        for start, end in parts(regexp, text):
+            yield offset + start, text[start:end]
         return
     for line in text.removesuffix(b"\n").split(b"\n"):
         yield offset, line

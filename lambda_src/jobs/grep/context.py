@@ -1,7 +1,7 @@
 """Lines around those that were selected, as far as one block can tell."""
 
 from lambda_src.jobs.grep.frames import HELD_BYTES, Writer
-from lambda_src.jobs.grep.pattern import Runs, lines_in
+from lambda_src.jobs.grep.pattern import Runs, lines_in, merged
 
 
 class Around:
@@ -22,7 +22,7 @@ class Around:
         held_bytes = len(self._held)
         text, offset = self._held + text, offset - held_bytes
         count = done = 0
-        for start, end, lines in runs:
+        for start, end, lines in merged(runs):
             count += lines
             begin, finish = start + held_bytes, end + held_bytes
             if self._left is not None and self._left <= 0:
