@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from fanfold.cli.options import Local, MaxDollars, Profile, Region, whole_number
+from fanfold.cli.options import (
+    BlockBytes,
+    Local,
+    MaxDollars,
+    Profile,
+    Region,
+    valid_run_id,
+    whole_number,
+)
 from fanfold.cli.run import BadObjectChoice, IncludeHidden, OnBadObject
-from fanfold.cli.session import complain, open_app, open_stages
+from fanfold.cli.session import LAST, complain, open_app, open_stages
 from fanfold.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from fanfold.lines.forms import Form, Name
     from fanfold.lines.pieces import Get
     from fanfold.lines.stitch import Wanted
+    from fanfold.runs.run import Ended, Run
     from lambda_src.wire.record import RunWarning
     from lambda_src.wire.reports import Manifest
     from lambda_src.wire.requests import ParseFileRequest
@@ -63,13 +72,27 @@ def context_option(*names: str, help_: str) -> Any:
 
 def grep(
     pattern: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="PATTERN", help="A regular expression in the syntax of RE2. It matches within a line."
+            metavar="PATTERN",
+            help="A regular expression in the syntax of RE2. It matches within a line.",
+            show_default=False,
         ),
-    ],
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help=SOURCES_HELP)],
+    ] = None,
+    sources: Annotated[
+        list[str] | None, typer.Argument(metavar="SOURCE...", help=SOURCES_HELP, show_default=False)
+    ] = None,
     *,
+    run_id: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="RUN_ID",
+            help="Print what this run of the job grep has found, or the newest (`last`), in place of PATTERN "
+            "and SOURCE.",
+            callback=valid_run_id,
+        ),
+    ] = None,
     count: Annotated[
         bool, typer.Option("--count", "-c", help="Print how many lines each object has, and no lines.")
     ] = False,
@@ -103,6 +126,7 @@ def grep(
     json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
     include_hidden: IncludeHidden = False,
     on_bad_object: OnBadObject = BadObjectChoice.FAIL,
+    block_bytes: BlockBytes = None,
     max_dollars: MaxDollars = None,
     local: Local = False,
     profile: Profile = None,
@@ -114,12 +138,23 @@ def grep(
     """
     if only_matching and (after_context or before_context or context):
         raise typer.BadParameter("-o prints parts of lines: leave out -A, -B and -C.")
+    if run_id and (pattern is not None or sources):
+        raise typer.BadParameter("--run has its own pattern and its own source: leave out yours.")
+    if not run_id and (pattern is None or not sources):
+        raise typer.BadParameter("name a PATTERN and at least one SOURCE, or give --run.")
     before = (before_context if before_context is not None else context) or 0
     after = (after_context if after_context is not None else context) or 0
     with _statuses() as status:
-        from fanfold.lines.stitch import Wanted
         from lambda_src.wire.requests import ParseFileRequest
 
+        if run_id:
+            app = open_app(local, profile, region)
+            run = app.newest(JOB) if run_id == LAST else app.get(run_id, JOB)
+            ended = run.read()
+            asked = _asked(ended.record.options, only_matching=only_matching, json=json)
+            if _print(_stored(run, ended), asked):
+                status.append(FOUND)
+            return FOUND if status else NOT_FOUND
         asked = _asked(
             {
                 "pattern": pattern,
@@ -131,18 +166,18 @@ def grep(
                 "before": 0 if count else before,
                 "after": 0 if count else after,
             },
-            Wanted(0 if count else before, 0 if count else after, max_count),
             only_matching=only_matching,
             json=json,
         )
         request = ParseFileRequest(
+            block_bytes=block_bytes,
             include_hidden=include_hidden or None,
             on_bad_object="skip" if on_bad_object is BadObjectChoice.SKIP else None,
             max_dollars=max_dollars,
             options=asked.options,
         )
         runs = _Runs(request, open_stages(to_errors=True), local, profile, region)
-        for answer in runs.of(sources):
+        for answer in runs.of(sources or ()):
             with answer as found:
                 if _print(found, asked):
                     status.append(FOUND)
@@ -207,19 +242,25 @@ class _Runs:
 
         from fanfold.cli.output import show_dollars, show_warnings
         from fanfold.cli.watch import upload_shown, watch_run
-        from fanfold.runs.pieces import manifest_of, reader_of
         from fanfold.runs.source import parse
 
         input_ = parse(source, include_hidden=bool(self._request.include_hidden))
         app = open_app(*self._account)
         request = replace(self._request, max_concurrency=app.default_concurrency)
         run, request = app.prepare(input_, JOB, request, partial(upload_shown, self._stages))
-        record, summary = watch_run(run, self._stages, lambda: run.begin(request))
-        manifest = manifest_of(run)
-        show_warnings(_of_interest(record.warnings))
-        bucket = manifest.source.bucket
-        yield Answer(summary["lines"], manifest, reader_of(run), lambda key: f"s3://{bucket}/{key}")
-        show_dollars(self._stages.console, record)
+        ended = watch_run(run, self._stages, lambda: run.begin(request))
+        show_warnings(_of_interest(ended.record.warnings))
+        yield _stored(run, ended)
+        show_dollars(self._stages.console, ended.record)
+
+
+def _stored(run: "Run", ended: "Ended") -> Answer:
+    """The answer of a run in a deployment. Raises RunError."""
+    from fanfold.runs.pieces import manifest_of, reader_of
+
+    manifest = manifest_of(run)
+    bucket = manifest.source.bucket
+    return Answer(ended.summary["lines"], manifest, reader_of(run), lambda key: f"s3://{bucket}/{key}")
 
 
 def _of_interest(warnings: "Sequence[RunWarning]") -> "list[RunWarning]":
@@ -289,9 +330,10 @@ def _statuses() -> Iterator[list[int]]:
         status.append(FAILED)
 
 
-def _asked(options: dict[str, Any], wanted: "Wanted", *, only_matching: bool, json: bool) -> Asked:
+def _asked(options: dict[str, Any], *, only_matching: bool, json: bool) -> Asked:
     """Raises OptionError for a pattern that is not valid."""
     from fanfold.errors import OptionError
+    from fanfold.lines.stitch import Wanted
     from fanfold.runs.options import checked
     from lambda_src.job import load
     from lambda_src.jobs.grep.pattern import regexp
@@ -303,4 +345,5 @@ def _asked(options: dict[str, Any], wanted: "Wanted", *, only_matching: bool, js
             compiled = regexp(options["pattern"], fixed=options["fixed"], ignore_case=options["ignore_case"])
         except ImportError:
             raise OptionError("-o needs the package google-re2: install it with pip.") from None
+    wanted = Wanted(options["before"], options["after"], options["most"])
     return Asked(options, wanted, options["count"], json, compiled)

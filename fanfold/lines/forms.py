@@ -124,7 +124,7 @@ def _parts(found: Found, regexp: Any) -> Iterator[tuple[int, bytes]]:
     """The lines, or what matches in them, each with its offset."""
     offset, text = found.offset, found.text
     if regexp:
-        for start, end in parts(regexp, text):
+        for start, end in parts(regexp, text) if found.selected else ():
             yield offset + start, text[start:end]
         return
     for line in text.removesuffix(b"\n").split(b"\n"):

@@ -20,12 +20,14 @@ from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
     FanfoldError,
+    InvalidRequest,
     NothingLeft,
     RulesChanged,
     RunConflict,
 )
 from lambda_src.input.addresses import Listing, addresses_of, place
 from lambda_src.input.objects import ObjectsInput
+from lambda_src.job import load
 from lambda_src.jobs.top_words import JOB
 from lambda_src.run import code, reuse, state
 from lambda_src.run.map_block import map_block
@@ -402,3 +404,9 @@ def test_only_runs_on_bytes_of_a_prefix_reuse() -> None:
     ranks = msgspec.structs.replace(JOB, unit="choices")
     with pytest.raises(FanfoldError, match="reuse_days: this job counts choices, not bytes"):
         reuse.check(ranks, "in/")
+
+
+def test_a_job_whose_blocks_store_what_belongs_to_one_run_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="belongs to a single run: leave it out"):
+        reuse.check(load("grep"), "input/")
+    reuse.check(JOB, "input/")
