@@ -1,10 +1,11 @@
-"""Numbers, missing cells, minimum, maximum, mean and variance of each column of a CSV in one object or many.
+"""Count, missing cells, minimum, maximum, mean and variance of the numbers in each column of a CSV.
 
 Copy it anywhere: ``fanfold try ./column_statistics.py part-1.csv part-2.csv``. Every object begins with the
-same header. Sums are exact decimals, so the answer is the same however the input is cut; figures are rounded
-at the end, to the nearest double. The variance is that of a sample, divided by n - 1. A number has at most 40
-digits, and is 0 or from 1e-60 to 1e61 in size; other cells are missing or texts. Rows with more or fewer
-cells are left out, with a warning. A line break inside quotes cannot be read: it ends the run.
+same header. Sums are exact decimals, so the answer is the same however the input is cut; what is no integer
+of up to 38 digits is rounded at the end, to the nearest double. The variance is that of a sample, divided by
+n - 1. A number has at most 40 digits, and is 0 or from 1e-60 to 1e61 in size; other cells are missing or
+texts. Rows with more or fewer cells are left out, with a warning. A line break inside quotes cannot be read:
+it ends the run.
 """
 
 import csv
@@ -38,7 +39,7 @@ class Options(Struct, frozen=True):
 
 
 class Column(Struct):
-    numbers: int = 0
+    count: int = 0
     missing: int = 0
     texts: int = 0
     least: Decimal = Decimal("Infinity")
@@ -47,7 +48,7 @@ class Column(Struct):
     squares: Decimal = Decimal(0)
 
     def merge(self, more: "Column") -> None:
-        self.numbers += more.numbers
+        self.count += more.count
         self.missing += more.missing
         self.texts += more.texts
         self.least, self.most = min(self.least, more.least), max(self.most, more.most)
@@ -55,16 +56,20 @@ class Column(Struct):
         self.squares += more.squares
 
     def shown(self) -> dict[str, Any]:
-        n, mean = self.numbers, Fraction(self.total) / self.numbers
+        n, mean = self.count, Fraction(self.total) / self.count
         return {
-            "numbers": n,
+            "count": n,
             "missing": self.missing,
             "texts": self.texts,
-            "min": float(self.least),
-            "max": float(self.most),
+            "min": _shown(self.least),
+            "max": _shown(self.most),
             "mean": float(mean),
             "variance": float((Fraction(self.squares) - n * mean**2) / (n - 1)) if n > 1 else None,
         }
+
+
+def _shown(number: Decimal) -> int | float:
+    return int(number) if number == number.to_integral_value() and abs(number) < 10**38 else float(number)
 
 
 class Table(Fold):
@@ -99,8 +104,8 @@ class Table(Fold):
         columns = list(zip(names, self.columns, strict=False))
         return {
             "rows": self.observed,
-            "columns": [{"column": name, **column.shown()} for name, column in columns if column.numbers],
-            "without_numbers": [name for name, column in columns if not column.numbers],
+            "columns": [{"column": name, **column.shown()} for name, column in columns if column.count],
+            "without_numbers": [name for name, column in columns if not column.count],
         }
 
 
@@ -150,8 +155,8 @@ def _header(record: bytes) -> str:
 
 def measure(source: Input) -> Measured:
     header = _header(source.first_record(LINES))
-    if not 0 < len(header.encode()) <= MOST_HEADER_BYTES:
-        raise TableUnusable(f"A table begins with a header of 1 to {MOST_HEADER_BYTES:,} bytes.")
+    if not 0 < len(header.encode()) <= MOST_HEADER_BYTES or "\r" in header:
+        raise TableUnusable(f"A table begins with a header of 1 to {MOST_HEADER_BYTES:,} bytes, and has \\n.")
     units, facts, _ = measure_bytes(source)
     return Measured(units, {**facts, "header": header})
 
