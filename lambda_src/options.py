@@ -1,5 +1,5 @@
-"""The options of a job in words: what they take, and what is wrong with those that are given. No function
-imports this before there is a mistake to explain."""
+"""The options of a job for a person: what they take, their defaults, and what is wrong with those that are
+given. No function imports this before there is a mistake to explain."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -92,6 +92,17 @@ def meant(info: inspect.Type, value: Any) -> str:
         if wrong not in possible and (close := _closest(wrong, possible)) is not None:
             return f" Did you mean {close}?"
     return ""
+
+
+def defaults_of(kind: type[Struct]) -> dict[str, Any]:
+    """The options that have defaults, with these as JSON."""
+    found = {}
+    for field in msgspec.structs.fields(kind):
+        if not field.required:
+            made = field.default_factory is not msgspec.NODEFAULT
+            text = msgspec.json.encode(field.default_factory() if made else field.default, order="sorted")
+            found[field.encode_name] = msgspec.json.decode(text)
+    return found
 
 
 def why_wrong(kind: type[Struct], options: Mapping[str, Any], error: str) -> str:

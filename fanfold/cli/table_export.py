@@ -14,8 +14,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from fanfold.errors import ReportError
-from fanfold.format import options_text
-from fanfold.jobs import Cell, Summary, client_job
+from fanfold.jobs import Cell, Summary, chosen_options, client_job
 from fanfold.safe_text import shell_word, visible
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|&~!#^$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
@@ -55,7 +54,7 @@ def as_markdown(job: str, summary: Summary) -> bytes:
     """A table of GitHub's Markdown; columns of numbers are aligned to the right. Options of the run are above
     it."""
     headings, rows = _table(job, summary)
-    title = f"{_in_markdown(_title(job, summary))}\n\n" if summary.get("options") else ""
+    title = f"{_in_markdown(_title(job, summary))}\n\n" if _options(job, summary) else ""
     rule = ["---:" if numeric else "---" for numeric in _are_numeric(headings, rows)]
     lines = [map(_in_markdown, headings), rule, *(map(_in_markdown, row) for row in rows)]
     return (title + "".join(f"| {' | '.join(line)} |\n" for line in lines)).encode()
@@ -140,8 +139,12 @@ def _kind(types: set[type], cells: Sequence[Cell]) -> Kind:
 
 def _title(job: str, summary: Summary) -> str:
     """The run, with its options."""
-    options = summary.get("options")
-    return f"{job}{f', {options_text(options)}' if options else ''}, run {summary.get('run_id', '')}"
+    options = _options(job, summary)
+    return f"{job}{f', {options}' if options else ''}, run {summary.get('run_id', '')}"
+
+
+def _options(job: str, summary: Summary) -> str:
+    return chosen_options(job, summary.get("options", {}))
 
 
 def _table(job: str, summary: Summary) -> tuple[list[str], list[Sequence[Cell]]]:

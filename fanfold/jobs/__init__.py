@@ -60,6 +60,18 @@ def _loaded(name: str) -> "Job | None":
     return load(name) if name in known_jobs() else None
 
 
+def chosen_options(name: str, options: Mapping[str, Any]) -> str:
+    """Options of a run of the job ``name``, for a person: those that differ from the job's defaults, or all
+    if its code is not here."""
+    from fanfold.format import options_text  # noqa: PLC0415 - as above
+    from lambda_src.options import defaults_of  # noqa: PLC0415
+
+    job = _loaded(name)
+    defaults = defaults_of(job.options) if job else {}
+    chosen = {one: value for one, value in options.items() if one not in defaults or value != defaults[one]}
+    return options_text(chosen)
+
+
 def sentence_of(name: str) -> str:
     """How the documentation of the module of the job ``name`` begins, if its code is here."""
     try:

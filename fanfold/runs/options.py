@@ -11,7 +11,7 @@ from fanfold.errors import OptionError
 from fanfold.format import value_text
 from lambda_src.errors import InvalidRequest
 from lambda_src.job import Job
-from lambda_src.options import LISTS, choices, meant, takes
+from lambda_src.options import LISTS, choices, defaults_of, meant, takes
 
 COMMA = re.compile(r"(\\*),")
 """What may separate the elements of a list: a comma, unless an odd number of backslashes is in front."""
@@ -38,9 +38,10 @@ class Option(NamedTuple):
 
 def options_of(job: Job) -> list[Option]:
     """The options of ``job``, in its order."""
-    found = []
+    found, defaults = [], defaults_of(job.options)
     for field in msgspec.structs.fields(job.options):
-        info, name, default = inspect.type_info(field.type), field.encode_name, _default(field)
+        info, name = inspect.type_info(field.type), field.encode_name
+        default = value_text(defaults[name]) if name in defaults else None
         described = info.extra_json_schema or {} if isinstance(info, inspect.Metadata) else {}
         example = default if default and "examples" not in described else _example(field, info, described)
         found.append(Option(name, takes(info), default, str(described.get("description", "")), example))
@@ -163,10 +164,3 @@ def _example(field: msgspec.structs.FieldInfo, info: inspect.Type, described: Ma
             continue
         return value_text(value)
     return NO_EXAMPLE
-
-
-def _default(field: msgspec.structs.FieldInfo) -> str | None:
-    if field.required:
-        return None
-    value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-    return value_text(msgspec.json.decode(msgspec.json.encode(value, order="deterministic")))

@@ -17,14 +17,13 @@ from markupsafe import Markup
 from fanfold.format import (
     date_text,
     dollars_in_report,
-    options_text,
     singular,
     size_text,
     time_in_report,
     value_text,
 )
 from fanfold.job_code import load
-from fanfold.jobs import client_job
+from fanfold.jobs import chosen_options, client_job
 from fanfold.report.figures import Rankings, Result, Stack, Table
 from fanfold.report.page import markup
 from fanfold.report.page.bill import bill_of
@@ -95,7 +94,7 @@ def page(
         data=markup.as_data({**(time.data if time else {}), "stacks": _stacks(result)}),
         job=the_job,
         job_name=job,
-        job_options=options_text(record.options),
+        job_options=chosen_options(job, record.options),
         one_unit=singular(the_job.unit),
         record=record,
         result=result,
