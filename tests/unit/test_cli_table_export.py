@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
@@ -174,10 +174,22 @@ def test_without_a_library_for_parquet_a_command_installs_one(monkeypatch: pytes
 def test_parquet_holds_the_rows(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module = pytest.importorskip(library)
     monkeypatch.setattr(table_export, "check_parquet", lambda: module)
-    rows = [{"host": "ä|", "n": 1, "share": None}, {"host": "", "n": 2, "share": 0.5}]
-    written = io.BytesIO(as_parquet("mine", {"top": rows}))
-    if library == "polars":
-        assert module.read_parquet(written).to_dicts() == rows
-    else:
-        parquet = importlib.import_module("pyarrow.parquet")
-        assert parquet.read_table(written).to_pylist() == rows
+
+    def read(fields: dict[str, Any]) -> Any:
+        written = io.BytesIO(as_parquet("mine", fields))
+        if library == "polars":
+            return module.read_parquet(written).to_dicts()
+        return importlib.import_module("pyarrow.parquet").read_table(written).to_pylist()
+
+    @settings(deadline=None)
+    @given(st.dictionaries(TEXT, TREE, max_size=3))
+    @example({"top": [{}]})
+    @example({"top": [{"n": 1 << 63}, {"n": None}, {"n": -(1 << 63)}]})
+    def any_rows(fields: dict[str, Any]) -> None:
+        headings, *rows = any_job("mine").rows(fields)
+        for column in typed(list(map(str, headings)), rows):
+            assert [row[column.name] for row in read(fields)] == list(column.cells)
+
+    any_rows()
+    rows = [{"host": "ä|", "n": 1, "share": None, "ok": True}, {"host": "", "n": 2, "share": 0.5, "ok": None}]
+    assert read({"top": rows}) == rows
