@@ -30,6 +30,7 @@ from lambda_src.input.formats import Format
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.input.ownership import check_chain
 from lambda_src.job import (
+    BYTES,
     MAX_REDUCED_BYTES,
     MAX_UNPACKED_BYTES,
     Context,
@@ -102,6 +103,8 @@ def check_job(
     - *Owned spans chain* from 0 to the last unit.
     - *A block is mapped from its own objects*: of an input of several objects, ``map`` gets no other, as in
       Lambda.
+    - *What lies before does not matter*: an object gives the same lines wherever it lies in the input, so
+      later runs can reuse them. Its key and offsets are those of the places that ``feed`` gives.
     - *Order does not matter*: reducers get lines in any order, and may read them again in another; ``finish``
       gets shards in any order.
     - *Same again*: what is measured, mapped or reduced again, after whatever else, is the same to the byte.
@@ -118,6 +121,7 @@ def check_job(
     answer = _answer(whole)
     _check_shown(job, answer)
     _check_again(whole, stored)
+    _check_position(whole, in_order)
     units = whole.measured.units
 
     rounds = settings(
@@ -383,6 +387,23 @@ def _check_again(run: Carried, stored: Objects) -> None:
     for block in [*reversed(blocks), *blocks]:
         if _map(job, block, stored, run.context) != first[block]:
             raise LawBroken("Mapping a block again gives the same, whatever was mapped in between.")
+
+
+def _check_position(run: Carried, texts: Sequence[bytes]) -> None:
+    """Map the last object behind one that is empty, and behind one that is not."""
+    if run.job.unit != BYTES or not any(texts):
+        return
+    text = next(text for text in reversed(texts) if text)
+    lines = []
+    for before in (b"", text):
+        block = Span(len(before), len(before) + len(text))
+        mapped = _map(run.job, block, Objects([before, text]), run.context)
+        lines.append([line.data for line in mapped.lines])
+    if lines[0] != lines[1]:
+        raise LawBroken(
+            "What lies before does not matter: map gave other lines for the same object, because of the "
+            "addresses of its block or the size of the input. Use the key and offset that feed gives."
+        )
 
 
 def _stored(what: str, value: Mapping[str, Any]) -> dict[str, Any]:

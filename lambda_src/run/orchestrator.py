@@ -14,7 +14,7 @@ from lambda_src.run.admission import (
 )
 from lambda_src.run.lease import OutOfTime
 from lambda_src.run.log_stage import log_results
-from lambda_src.run.parse_stage import parse
+from lambda_src.run.parse_stage import Look, parse
 from lambda_src.run.ports import Blobs, Ports
 from lambda_src.run.reduce_stage import reduce
 from lambda_src.run.state import Run
@@ -80,14 +80,7 @@ def _run_stages(
     job: Job, run: Run, etag: str | None, ports: Ports, *, check_lines: bool
 ) -> tuple[Manifest, list[PartReport]]:
     run.begin()
-    try:
-        manifest, parts = _map_and_reduce(job, run, etag, ports, check_lines=check_lines)
-    except BlobDamaged as error:
-        if not run.record.blocks_reused:
-            raise
-        log("mapped_again", run_id=run.record.run_id, blocks=run.record.blocks_reused, message=str(error))
-        run.begin()
-        manifest, parts = _map_and_reduce(job, run, etag, ports, check_lines=check_lines, may_reuse=False)
+    manifest, parts = _map_and_reduce(job, run, etag, ports, check_lines=check_lines)
     with run.stage("log"):
         log_results(job, run, ports.functions)
     run.succeed()
@@ -95,7 +88,24 @@ def _run_stages(
 
 
 def _map_and_reduce(
-    job: Job, run: Run, etag: str | None, ports: Ports, *, check_lines: bool, may_reuse: bool = True
+    job: Job, run: Run, etag: str | None, ports: Ports, *, check_lines: bool
+) -> tuple[Manifest, list[PartReport]]:
+    """A run that may have used blobs of earlier runs looks at all blobs itself, first at their headers, if
+    one is damaged: it may have expired."""
+    looks: list[Look] = ["lines"] if check_lines else ["family", "headers", "lines"]
+    while True:
+        look = looks.pop(0)
+        try:
+            return _map_and_reduce_once(job, run, etag, ports, look)
+        except BlobDamaged as error:
+            if not run.record.reuse_days or not looks:
+                raise
+            log("looks_again", run_id=run.record.run_id, at=looks[0], message=str(error))
+            run.begin()
+
+
+def _map_and_reduce_once(
+    job: Job, run: Run, etag: str | None, ports: Ports, look: Look
 ) -> tuple[Manifest, list[PartReport]]:
     with run.stage("parse"):
         manifest = parse(
@@ -105,8 +115,7 @@ def _map_and_reduce(
             inputs=ports.inputs,
             blobs=ports.blobs,
             functions=ports.functions,
-            check_lines=check_lines,
-            may_reuse=may_reuse,
+            look=look,
         )
     run.ledger.show()
     run.ledger.check_budget()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
+from typing import Literal
 
 from lambda_src.errors import FanfoldError
 from lambda_src.fields import Function
@@ -24,6 +25,10 @@ from lambda_src.wire.record import RunRecord, RunWarning
 from lambda_src.wire.reports import BlockReport, Manifest, bare
 from lambda_src.wire.requests import ParseBlockRequest, Pinned, Reusable, context_of
 
+Look = Literal["family", "headers", "lines"]
+"""How a run finds what is mapped already: by what its family knows, and for other blocks by the headers of
+blobs; by the headers of all; or by all of their lines."""
+
 FINDS_AT_ONCE = 32
 """How many blobs a resumed run looks for at once: enough to hide S3's latency."""
 
@@ -39,12 +44,10 @@ def parse(
     inputs: Inputs,
     blobs: Blobs,
     functions: Functions,
-    check_lines: bool,
-    may_reuse: bool = True,
+    look: Look,
 ) -> Manifest:
-    """Map every block that has no valid blob yet. Unless it ``may_reuse`` what its family knows, a run looks
-    at each blob itself. Raises ConservationBroken unless the blocks own each unit of the input once, and
-    SourceChanged."""
+    """Map every block that has no valid blob yet. Raises ConservationBroken unless the blocks own each unit
+    of the input once, and SourceChanged."""
     resumed = bool(run.record.etag)
     pinned = run.wait_for(lambda: inputs.pin(run.record))
     run.bind(pinned, etag)
@@ -61,11 +64,11 @@ def parse(
     if any(request.portion.listing for request in requests):
         run.wait_for(lambda: blobs.put_listing(listing.body))
     run.split_into(len(requests))
-    known = Reuse(run.record, family if may_reuse and not check_lines else None)
+    known = Reuse(run.record, family, is_trusted=look == "family")
     blocks = _Blocks(job, run, requests, left_out, known)
     if resumed:
         blocks.reuse(requests)
-        blocks.find(blobs, check_lines=check_lines)
+        blocks.find(blobs, check_lines=look == "lines")
     blocks.map(functions, _work_of_blocks(job, listing.addresses))
     run.leave_out(left_out.named())
     shards = context_of(run.record).shards
@@ -135,20 +138,24 @@ class _Blocks:
         for request in requests:
             report = self._known.find(request)
             if report:
-                self._reused[request.block] = _units(report)
-                self._add(request, report)
+                self._take_over(request, report)
             else:
                 to_map.append(request)
         self._run.count_reused(len(self._reused), sum(self._reused.values()))
         return to_map
+
+    def _take_over(self, request: ParseBlockRequest, report: BlockReport) -> None:
+        if self._known.is_of_earlier_run(request):
+            self._reused[request.block] = _units(report)
+        self._add(request, report)
 
     def find(self, blobs: Blobs, *, check_lines: bool) -> None:
         """Take over the blocks whose blobs earlier invocations have stored."""
         to_find = [request for request in self._requests if request.block not in self._reports]
 
         def keep(request: ParseBlockRequest, report: BlockReport | None) -> None:
-            if report:
-                self._add(request, report)
+            if report and self._known.agrees(request, report):
+                self._take_over(request, report)
                 self._run.count_kept_blocks(len(self._reports) - len(self._reused))
 
         map_reduce(
@@ -159,6 +166,7 @@ class _Blocks:
             max_concurrency=CHECKS_AT_ONCE if check_lines else FINDS_AT_ONCE,
             tick=self._run.tick,
         )
+        self._run.count_kept_blocks(len(self._reports) - len(self._reused))
 
     def map(
         self, functions: Functions, work: Callable[[ParseBlockRequest, BlockReport | None], float]

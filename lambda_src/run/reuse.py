@@ -181,10 +181,11 @@ def _moved(spans: Sequence[Span], by: int) -> list[Span]:
 
 
 class Reuse:
-    """What the run of ``record`` may use of what its ``family`` knows, and what it keeps for later runs."""
+    """What the run of ``record`` may use of what its ``family`` knows, and what it keeps for later runs.
+    Unless the family ``is_trusted``, the run looks at the blobs. They must be those that the family knows."""
 
-    def __init__(self, record: RunRecord, family: Family | None) -> None:
-        self._record = record
+    def __init__(self, record: RunRecord, family: Family | None, *, is_trusted: bool) -> None:
+        self._record, self._is_trusted = record, is_trusted
         self._units = family.units if family else record.units
         oldest_at = time.time() - record.reuse_days * DAY_S
         known = family.blobs if family else {}
@@ -193,7 +194,19 @@ class Reuse:
         self.has_new = False
 
     def find(self, request: ParseBlockRequest) -> BlockReport | None:
-        """The report of a block that an earlier run has mapped."""
+        """The report of a block that is mapped already, if the family is trusted."""
+        return self._report(request) if self._is_trusted else None
+
+    def agrees(self, request: ParseBlockRequest, report: BlockReport) -> bool:
+        """Whether ``report``, of a blob that was found, is what the family knows of that, if anything."""
+        return self._report(request) in (None, report)
+
+    def is_of_earlier_run(self, request: ParseBlockRequest) -> bool:
+        """Whether an earlier run has mapped a block, and not an earlier invocation of this one."""
+        kept = self._known.get(blob_of(request))
+        return kept is not None and kept.stored_at != self._record.started_at
+
+    def _report(self, request: ParseBlockRequest) -> BlockReport | None:
         kept = self._known.get(blob_of(request))
         return in_run(kept.report, request) if kept else None
 

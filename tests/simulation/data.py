@@ -1,6 +1,7 @@
 """Stand-ins for what reads and stores data: S3's client, and the input of a job."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -112,7 +113,8 @@ def _raise_s3(fault: str) -> None:
 
 
 class SimulatedInput:
-    """Stands in for ``input.objects.ObjectsInput``. The text of units [a, b) is "a b"."""
+    """Stands in for ``input.objects.ObjectsInput``. The text of units [a, b) is "a b"; units are counted over
+    all objects, whatever a block reads."""
 
     def __init__(
         self,
@@ -137,6 +139,8 @@ class SimulatedInput:
         if asked.fault in FAILS:
             raise Transient("S3 did not serve the input.")
         now = {one.key: one for one in simulation.objects}
+        ends = accumulate((one.bytes for one in simulation.objects), initial=0)
+        units = dict(zip(now, ends, strict=False))
         pieces = self._addresses.pieces(block)
         bad = []
         for piece in pieces:
@@ -155,7 +159,8 @@ class SimulatedInput:
             one = piece.object
             start, end = max(owned.start, one.address), min(owned.end, one.address + one.bytes)
             if start < end and one.address not in self._left_out:
-                feed(f"{start} {end}".encode(), Place(one.key, start - one.address))
+                by = units[one.key] - one.address
+                feed(f"{start + by} {end + by}".encode(), Place(one.key, start - one.address))
         return Owned(*owned)
 
     def _first_line(self, at: int) -> int:

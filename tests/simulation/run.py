@@ -96,6 +96,8 @@ def drawn_scenario(chance: random.Random) -> Scenario:
     }
     if number > 1 and chance.random() < 0.7:
         request["on_bad_object"] = "skip"
+    if number > 1 and chance.random() < 0.4:
+        request["reuse_days"] = 35
     sharded_by = chance.choice([("part", "key"), ("part", "key"), ("key",), ()])
     if "key" in sharded_by and chance.random() < 0.6:
         request |= {"shard_by": "key", "shards": chance.choice([1, 2, 5])}

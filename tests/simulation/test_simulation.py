@@ -15,6 +15,7 @@ from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.run import parse_stage, reduce_shard, reduce_stage
 from lambda_src.store import results
 from tests.simulation.__main__ import simulate, simulate_all
+from tests.simulation.growth import simulate_growth
 from tests.simulation.large import simulate_large
 from tests.simulation.run import SimulatedRun
 
@@ -43,6 +44,22 @@ def test_a_large_run_agrees_with_the_model(size: int, at_once: int) -> None:
     assert large.seconds == pytest.approx(large.modelled.seconds, rel=0.1)
     assert large.dollars == pytest.approx(large.modelled.dollars, rel=0.1)
     assert large.throttles == 0
+
+
+def test_one_more_day_of_logs_takes_a_tenth_of_thirty() -> None:
+    """10 GB a day on ten Lambdas, as many as a new account has. By requests: each blob is read again, in each
+    shard; and one object tells which there are."""
+    first, second, scratch = simulate_growth(10**10, 10)
+    assert second.seconds <= first.seconds / 10
+    assert second.dollars <= first.dollars / 10
+    assert first.seconds <= 1.05 * scratch.seconds
+    assert first.dollars <= 1.05 * scratch.dollars
+    bytes_mapped = second.summary["bytes"] - second.summary["bytes_reused"]
+    assert bytes_mapped <= second.summary["bytes"] / 31 + second.summary["block_bytes"]
+    reads = second.summary["blocks"] * second.summary["shards"]
+    assert 0 < second.used["s3_gets"] - reads <= 5 * second.mapped
+    assert second.used["s3_puts"] <= second.mapped + 5  # LIST, listing, manifest, trace, family
+    assert second.used["invocations"] <= second.mapped + 2 * second.summary["shards"] + 10
 
 
 def digest(seeds: range) -> str:

@@ -107,6 +107,13 @@ def combining(change: Callable[[Line], Line]) -> Job:
     return replace(HONEST, combine=lambda *given: change(sum_lines(*given)))
 
 
+def says_where(block: Span, source: Input, context: Context) -> Mapped:
+    """Its lines end with a space for each byte that lies before the block, which says nothing to reducers."""
+    mapped = map_lines(block, source, context)
+    lines = [line._replace(data=line.data + b" " * block.start) for line in mapped.lines]
+    return mapped._replace(lines=lines)
+
+
 def takes_a_name(reduced: Iterable[bytes], context: Context) -> dict[str, Part]:
     found = finish_lines(reduced, context)
     return {part: one._replace(result={"parity": 1}) for part, one in found.items()}
@@ -211,6 +218,10 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
         (
             replace(HONEST, map=looks_at_the_first_byte),
             "map reads the objects of its own block",
+        ),
+        (
+            replace(HONEST, map=says_where),
+            "What lies before does not matter: map gave other lines for the same",
         ),
         (mapping(finds_blocks), "map gave the finding odd, which is not in the job's concerns"),
         (
