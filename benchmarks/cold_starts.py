@@ -28,7 +28,7 @@ from lambda_src.settings import DEFAULT_JOB
 from stacks.bytecode import write_bytecode
 from stacks.dependency_layer import LOCK, build_layer
 from stacks.function_code import build_code
-from stacks.native_library import build_libraries, sources_of_job
+from stacks.native_library import build_libraries, sources_of_jobs
 
 ROUNDS = 7
 
@@ -119,7 +119,7 @@ def _program(path: list[str], handler: str) -> str:
 
 def _deployed(folder: Path, bytecode: str) -> list[str]:
     """Copies of our code and of the layer: the folders to import from."""
-    layer = build_layer("host", LOCK, build_libraries("host", sources_of_job(DEFAULT_JOB)))
+    layer = build_layer("host", [LOCK], build_libraries("host", sources_of_jobs([DEFAULT_JOB])))
     task, opt = folder / bytecode / "task", folder / bytecode / "opt"
     _copy(build_code("host"), task)
     _copy(layer / "python", opt)

@@ -23,7 +23,7 @@ from fanfold.account.deployment import Deployment, deploy_locally, find_deployme
 from fanfold.local_aws.server import LocalAws, local_aws
 from fanfold.runs.upload import upload
 from fanfold.safe_text import visible
-from lambda_src.settings import DEFAULT_JOB, PARSE_FILE_TIMEOUT_S
+from lambda_src.settings import PARSE_FILE_TIMEOUT_S
 
 PUBLISHED_BLOCK_BYTES = 5 << 20
 
@@ -101,16 +101,15 @@ class Summary(Struct, frozen=True):
 def deployed(
     folder: Path,
     started: Callable[[LocalAws], None] = lambda _: None,
-    job: str = DEFAULT_JOB,
     **server_variables: str,
 ) -> Iterator[Deployed]:
-    """The stack of ``job`` in a local AWS of its own, deployed as by `make run`. ``started`` gets the local
-    AWS before the deployment."""
+    """The stack in a local AWS of its own, deployed as by `make run`. ``started`` gets the local AWS before
+    the deployment."""
     with local_aws(folder, **server_variables) as local:
         started(local)
-        deploy_locally(local, folder, job)
+        deploy_locally(local, folder)
         aws = account_of(local.environment)
-        yield Deployed(aws, find_deployment(aws, job), local.process_id)
+        yield Deployed(aws, find_deployment(aws), local.process_id)
 
 
 def measure(text: Path, peers: Sequence[Peer], rounds: int) -> list[Round]:

@@ -200,7 +200,7 @@ def tasks_of(calls: int) -> list[ParseBlockRequest]:
     """So many blocks of one object."""
     source = Source("bucket", "input/text", '"etag"', calls * BLOCK_BYTES)
     portion = Portion([Placed(0, "input/text", source.bytes, source.etag, "plain")], None)
-    context = RunContext(Shards("part", 20, "run"), {}, {})
+    context = RunContext("top_words", Shards("part", 20, "run"), {}, {})
     starts = range(0, source.bytes, BLOCK_BYTES)
     return [
         ParseBlockRequest("run", source, number, start, start + BLOCK_BYTES, portion, "1", context)

@@ -34,7 +34,7 @@ def plan_the_largest_object() -> dict[str, Any]:
     importlib.import_module("lambda_src.handlers.parse_file")
     source = Source("b", "k" * 200, "e", MAX_BLOCKS)
     portion = Portion((Placed(0, "k" * 200, source.bytes, "e", "plain"),), None)
-    context = RunContext(Shards("part", 20, "run"), {}, {})
+    context = RunContext("top_words", Shards("part", 20, "run"), {}, {})
     requests = [
         ParseBlockRequest("run", source, n, n, n + 1, portion, "rules", context) for n in range(MAX_BLOCKS)
     ]

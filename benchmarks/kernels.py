@@ -23,9 +23,9 @@ from benchmarks.peak import own_peak_kib
 from fanfold.demo.corpus import write_corpus
 from lambda_src.counts.compiled import library_name
 from lambda_src.settings import DEFAULT_JOB
-from stacks.native_library import build_libraries, sources_of_job
+from stacks.native_library import build_libraries, sources_of_jobs
 
-SOURCES = sources_of_job(DEFAULT_JOB)
+SOURCES = sources_of_jobs([DEFAULT_JOB])
 FOLDER = build_libraries("host", SOURCES)
 sys.path.append(str(FOLDER))
 

@@ -45,10 +45,7 @@ def measure(log: Path, rounds: int) -> Seconds:
     """So many rounds, each with a deployment of its own. Raises AnswersDiffer."""
     found: Seconds = {COLD: [], DEFAULT: [], LOG_PEER.name: []}
     for _ in range(rounds):
-        with (
-            tempfile.TemporaryDirectory(dir=log.parent) as folder,
-            deployed(Path(folder), job="access_log") as stack,
-        ):
+        with tempfile.TemporaryDirectory(dir=log.parent) as folder, deployed(Path(folder)) as stack:
             key = upload(stack.aws, stack.deployment.bucket, log).key
             cold = _run(stack, key, found[COLD])
             warm = _run(stack, key, found[DEFAULT])
@@ -62,7 +59,7 @@ def measure(log: Path, rounds: int) -> Seconds:
 
 def _run(stack: Deployed, key: str, seconds: list[float]) -> Any:
     started_at = time.monotonic()
-    answer = stack.run(key)
+    answer = stack.run(key, job="access_log")
     seconds.append(time.monotonic() - started_at)
     return answer["hours"]
 

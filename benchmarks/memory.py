@@ -38,7 +38,7 @@ from lambda_src.wire.codec import encode, to_plain
 from lambda_src.wire.reports import BlockReport, Manifest
 from lambda_src.wire.requests import GetOccurrencesRequest, ParseBlockRequest, RunContext
 from lambda_src.wire.source import Source
-from stacks.native_library import build_libraries, sources_of_job
+from stacks.native_library import build_libraries, sources_of_jobs
 
 RUNTIME_MB = 40
 """What Lambda's own runtime takes beside ours: not measured here."""
@@ -131,9 +131,9 @@ def serving(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def context_of(job: Job) -> RunContext:
-    """The context of a run of ``job``."""
-    return RunContext(job.shards(RUN), {}, {})
+def context_of(name: str, job: Job) -> RunContext:
+    """The context of a run of ``job``, which has this ``name``."""
+    return RunContext(name, job.shards(RUN), {}, {})
 
 
 def block_of(job: str, format_: Format, parts: Iterable[bytes], folder: Path) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def block_of(job: str, format_: Format, parts: Iterable[bytes], folder: Path) ->
                 units,
                 Portion((Placed(0, key, size, ETAG, format_),), None),
                 load(job).rules,
-                context_of(load(job)),
+                context_of(job, load(job)),
             )
         )
     )
@@ -175,7 +175,8 @@ def part_of(job: str, part: str, lines: Iterable[tuple[bytes, int]], folder: Pat
             file.write(b"\n" * (len(deployed.parts) - number))
         reports.append(report_of(deployed, block, {number: (line, observed)}))
     write_manifest(reports, folder)
-    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", number, deployed.rules, context_of(deployed))))
+    context = context_of(job, deployed)
+    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", number, deployed.rules, context)))
 
 
 def report_of(job: Job, block: int, lines: dict[int, tuple[bytes, int]]) -> BlockReport:
@@ -309,7 +310,9 @@ def largest_manifest(folder: Path) -> dict[str, Any]:
         for block in range(MAX_BLOCKS)
     ]
     write_manifest(reports, folder)
-    return dict(to_plain(GetOccurrencesRequest(RUN, "owner", 19, deployed.rules, context_of(deployed))))
+    return dict(
+        to_plain(GetOccurrencesRequest(RUN, "owner", 19, deployed.rules, context_of(DEFAULT_JOB, deployed)))
+    )
 
 
 def block(
@@ -445,7 +448,7 @@ def peaks(names: Iterable[str] = CASES) -> Iterator[Peak]:
     """Every case, in a process of its own."""
     for name in names:
         case = CASES[name]
-        library = build_libraries("host", sources_of_job(case.job))
+        library = build_libraries("host", sources_of_jobs([case.job]))
         with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as endpoint:
             event = case.prepare(Path(folder))
             environment = {
@@ -453,7 +456,7 @@ def peaks(names: Iterable[str] = CASES) -> Iterator[Peak]:
                 **ENVIRONMENT,
                 "PYTHONPATH": str(library),
                 "AWS_ENDPOINT_URL": endpoint,
-                "FANFOLD_JOB": case.job,
+                "FANFOLD_JOBS": case.job,
                 "FANFOLD_KERNEL": case.kernel,
             }
             measured = subprocess.run(

@@ -27,7 +27,7 @@ from lambda_src.input.addresses import Addresses, Placed
 from lambda_src.input.blocks import split
 from lambda_src.input.objects import ObjectsInput
 from lambda_src.job import Context, Job, NoOptions, Shards, Span
-from stacks.native_library import build_libraries, sources_of_job
+from stacks.native_library import build_libraries, sources_of_jobs
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "one_billion_rows.py"
@@ -142,7 +142,7 @@ def ours(path: Path, pool: ProcessPoolExecutor) -> tuple[float, list[list[Any]]]
 
 def compared(path: Path) -> Iterator[tuple[str, float, float]]:
     """Each contender's best seconds, and the median of its rounds against ours. All give the same answer."""
-    sys.path.append(str(build_libraries("host", sources_of_job("top_words"))))
+    sys.path.append(str(build_libraries("host", sources_of_jobs(["top_words"]))))
     times: dict[str, list[float]] = {name: [] for name in ("Fanfold", *PEERS)}
     with ProcessPoolExecutor(PROCESSORS, mp_context=get_context("fork")) as pool:
         for _ in range(ROUNDS):

@@ -27,9 +27,9 @@ from fanfold.local_aws.server import local_aws
 from botocore.config import Config
 with tempfile.TemporaryDirectory() as name, local_aws(Path(name)) as local:
     folder = Path(name)
-    deploy_locally(local, folder, "top_words")
+    deploy_locally(local, folder)
     aws = account_of(local.environment)
-    deployment = find_deployment(aws, "top_words")
+    deployment = find_deployment(aws)
     aws.client("s3").upload_file(sys.argv[1], deployment.bucket, "input/text")
     once = Config(read_timeout=905, retries={"total_max_attempts": 1})
     client = aws.client("lambda", once)

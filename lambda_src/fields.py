@@ -40,6 +40,9 @@ RUN_ID_RULE = "1 to 64 letters, digits, '.', '_' and '-' that begin with a lette
 RunId = Annotated[str, Meta(pattern=RUN_ID)]
 
 
+JobName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}\Z")]
+
+
 Positive = Annotated[int, Meta(ge=1)]
 
 

@@ -348,9 +348,8 @@ class Job(Struct, frozen=True):
         """``options`` as the job's type. Raises InvalidRequest."""
         known = [field.encode_name for field in msgspec.structs.fields(self.options)]
         if unknown := sorted(options.keys() - set(known)):
-            raise InvalidRequest(
-                f"options: this job has no option {unknown[0]!r}: {_known_options(unknown[0], known)}."
-            )
+            meant = did_you_mean(unknown[0], known, "options")
+            raise InvalidRequest(f"options: this job has no option {unknown[0]!r}: {meant}.")
         try:
             found = msgspec.convert(options, self.options)
             # The run's record and its requests are JSON.
@@ -406,10 +405,10 @@ class Job(Struct, frozen=True):
             )
 
 
-def _known_options(unknown: str, known: Sequence[str]) -> str:
-    """What may be meant by an option that is not known.
+def did_you_mean(unknown: str, known: Sequence[str], kind: str) -> str:
+    """What may be meant by a name that is not ``known``, of something that has a ``kind`` of names.
 
-    >>> _known_options("tops", ["zone", "top"])
+    >>> did_you_mean("tops", ["zone", "top"], "options")
     'did you mean top? Its options are zone, top'
     """
     if not known:
@@ -417,11 +416,8 @@ def _known_options(unknown: str, known: Sequence[str]) -> str:
     import difflib  # noqa: PLC0415 - only a mistake pays for it
 
     closest = difflib.get_close_matches(unknown, known, 1)
-    return (
-        f"did you mean {closest[0]}? Its options are {', '.join(known)}"
-        if closest
-        else (f"its options are {', '.join(known)}")
-    )
+    its = f"ts {kind} are {', '.join(known)}"
+    return f"did you mean {closest[0]}? I{its}" if closest else f"i{its}"
 
 
 def check_lines(sizes: Sequence[int]) -> None:
@@ -452,6 +448,13 @@ def names() -> list[str]:
     import pkgutil  # noqa: PLC0415 - no function asks, and each would pay for it in its cold starts
 
     return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / "jobs")]))
+
+
+def load_deployed(name: str, jobs: Sequence[str]) -> Job:
+    """The job ``name`` of a stack that has ``jobs``. Raises InvalidRequest if it is none of them."""
+    if name not in jobs:
+        raise InvalidRequest(f"job: this stack has no job {name!r}: {did_you_mean(name, jobs, 'jobs')}.")
+    return load(name)
 
 
 def load(name: str) -> Job:

@@ -5,7 +5,7 @@ outputs, back into the same classes.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -46,18 +46,20 @@ def on_or_off(value: bool) -> Literal["on", "off"]:
     return "on" if value else "off"
 
 
-def stack_name(job: str) -> str:
-    """The stack that runs ``job``: one per job, so that two jobs in an account share nothing.
+def stack_name(own: str | None = None) -> str:
+    """The stack of all jobs; or that of the job ``own`` alone, which shares nothing with others.
 
-    >>> stack_name("top_words"), stack_name("access_log")
+    >>> stack_name(), stack_name("access_log")
     ('Fanfold', 'Fanfold-access-log')
     """
-    return "Fanfold" if job == DEFAULT_JOB else f"Fanfold-{job.replace('_', '-')}"
+    return f"Fanfold-{own.replace('_', '-')}" if own else "Fanfold"
 
 
 class Outputs(Struct, frozen=True, kw_only=True):
-    """The outputs of a deployed stack, with their names in CloudFormation."""
+    """The outputs of a deployed stack, with their names in CloudFormation. The first of its ``jobs`` is the
+    one of a request that names none."""
 
+    jobs: tuple[str, ...] = field(name="Jobs")
     bucket: str = field(name="BucketName")
     source_bucket: str = field(name="SourceBucketName")
     table: str = field(name="TableName")
@@ -71,13 +73,15 @@ class Outputs(Struct, frozen=True, kw_only=True):
 
 
 class ParseFileSettings(Struct, frozen=True):
-    """``job`` is a module of ``jobs``. ``source_bucket`` is the bucket of inputs: the stack's own one unless
-    the deployment names another. ``url_suffix`` is that of the partition, such as amazonaws.com. ``metrics``
-    that are on are published, and paid for, at the end of each run. Blobs are stored for
-    ``keep_intermediates_days``; at 1, the default, those of a run that has succeeded are deleted at once.
-    With ``requester_pays`` this account pays for the requests to ``source_bucket``, which is another's."""
+    """``jobs`` are those of the stack, first the one of a request that names none. ``source_bucket`` is the
+    bucket of inputs: the stack's own one unless the deployment names another. ``url_suffix`` is that of the
+    partition, such as amazonaws.com. ``metrics`` that are on are published, and paid for, at the end of each
+    run. Blobs are stored for ``keep_intermediates_days``; at 1, the default, those of a run that has
+    succeeded are deleted at once. With ``requester_pays`` this account pays for the requests to
+    ``source_bucket``, which is another's."""
 
-    job: str
+    jobs: tuple[str, ...]
+    stack: str
     url_suffix: str
     bucket: str
     source_bucket: str
@@ -92,42 +96,55 @@ class ParseFileSettings(Struct, frozen=True):
 
 
 class ParseBlockSettings(Struct, frozen=True):
-    job: str
+    jobs: tuple[str, ...]
     url_suffix: str
     bucket: str
     requester_pays: Literal["on", "off"] = "off"
 
 
 class GetAllOccurrencesSettings(Struct, frozen=True):
-    job: str
+    jobs: tuple[str, ...]
     url_suffix: str
     table: str
     get_occurrences_function: str
 
 
 class GetOccurrencesSettings(Struct, frozen=True):
-    job: str
+    jobs: tuple[str, ...]
     url_suffix: str
     bucket: str
     table: str
 
 
 class LogResultsSettings(Struct, frozen=True):
-    job: str
+    jobs: tuple[str, ...]
     url_suffix: str
     table: str
+
+
+def to_texts(values: Struct) -> dict[str, str]:
+    """Settings or outputs by their names. Both can only be texts, so commas separate the names of jobs."""
+    plain: dict[str, Any] = msgspec.to_builtins(values)
+    return {
+        name: ",".join(value) if isinstance(value, list | tuple) else str(value)
+        for name, value in plain.items()
+    }
+
+
+def from_texts(kind: type[T], texts: Mapping[str, str]) -> T:
+    """Settings or outputs from what ``to_texts`` gave. Raises msgspec.ValidationError."""
+    lists = {one.encode_name for one in msgspec.structs.fields(kind) if one.type == tuple[str, ...]}
+    values = {name: text.split(",") if name in lists else text for name, text in texts.items()}
+    return msgspec.convert(values, kind, strict=False)  # a text, also of a number
 
 
 def to_environment(settings: Struct) -> dict[str, str]:
     """``settings`` as environment variables.
 
-    >>> to_environment(LogResultsSettings(job="top_words", url_suffix="amazonaws.com", table="t"))
-    {'FANFOLD_JOB': 'top_words', 'FANFOLD_URL_SUFFIX': 'amazonaws.com', 'FANFOLD_TABLE': 't'}
+    >>> to_environment(LogResultsSettings(jobs=("a", "b"), url_suffix="amazonaws.com", table="t"))
+    {'FANFOLD_JOBS': 'a,b', 'FANFOLD_URL_SUFFIX': 'amazonaws.com', 'FANFOLD_TABLE': 't'}
     """
-    return {
-        _VARIABLE_PREFIX + name.upper(): str(value)
-        for name, value in msgspec.structs.asdict(settings).items()
-    }
+    return {_VARIABLE_PREFIX + name.upper(): text for name, text in to_texts(settings).items()}
 
 
 def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
@@ -139,7 +156,7 @@ def from_environment(kind: type[T], environment: Mapping[str, str]) -> T:
         raise SettingsMissing(f"Environment variables not set: {variables}. Deploy the stack again.")
     given = {name: environment[_VARIABLE_PREFIX + name.upper()] for name in names}
     try:
-        return msgspec.convert(given, kind, strict=False)  # a variable is a string, also of a number
+        return from_texts(kind, given)
     except msgspec.ValidationError as error:
         raise SettingsMissing(
             f"Environment variables of the wrong form: {error}. Deploy the stack again."

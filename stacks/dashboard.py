@@ -23,13 +23,13 @@ _LAST_RUNS = (
     'filter event = "run_ended"',
     "sort @timestamp desc",
     "limit 20",
-    "display @timestamp, run_id, status, input, Bytes, Blocks, ParseSeconds, ReduceSeconds, Retries, "
+    "display @timestamp, run_id, job, status, input, Bytes, Blocks, ParseSeconds, ReduceSeconds, Retries, "
     "Throttles, Dollars",
 )
 
 
 class Dashboard(Construct):
-    """The metrics of the runs of ``job``, AWS's metrics of its ``functions``, and the last runs. With an
+    """The metrics of the stack's runs, AWS's metrics of its ``functions``, and the last runs. With an
     ``alarm_email``, alarms are sent there."""
 
     def __init__(
@@ -37,12 +37,10 @@ class Dashboard(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        job: str,
         functions: Mapping[Function, lambda_.Function],
         alarm_email: str | None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._job = job
         self._functions = functions
         dashboard = cloudwatch.Dashboard(self, "Dashboard")
         dashboard.add_widgets(
@@ -105,7 +103,7 @@ class Dashboard(Construct):
         return cloudwatch.Metric(
             namespace=NAMESPACE,
             metric_name=name,
-            dimensions_map={DIMENSION: self._job},
+            dimensions_map={DIMENSION: Stack.of(self).stack_name},
             statistic=statistic,
             period=PERIOD,
         )

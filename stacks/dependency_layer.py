@@ -1,16 +1,18 @@
 """Builds layers of dependencies for the platform that runs the Lambdas, without Docker.
 
-A layer has the wheels of a lock, checked against its hashes: ``lambda_src/requirements.txt``, or the lock of
-a job. It may also have libraries that are compiled here, and bytecode for Lambda. Files that differ between
+A layer has the wheels of locks, checked against their hashes: ``lambda_src/requirements.txt``, or the locks
+of jobs. It may also have libraries that are compiled here, and bytecode for Lambda. Files that differ between
 machines or installations (scripts, pip's metadata) are left out, so that the same lock gives the same asset
 hash everywhere.
 """
 
 import hashlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from fanfold.checkout import BUILDS, ROOT
@@ -39,6 +41,10 @@ _NOT_NEEDED = (
 )
 
 
+class LocksDisagree(Exception):
+    """Two locks whose packages would be imported together have different versions of a package."""
+
+
 class LayerNotBuilt(Exception):
     """pip could not install the layer's packages, or its libraries do not compile."""
 
@@ -54,11 +60,39 @@ def lock_of_job(job: str) -> Path | None:
     return lock if lock.is_file() else None
 
 
-def build_layer(architecture: str, lock: Path = LOCK, libraries: Path | None = None) -> Path:
-    """The folder of the layer of ``lock`` for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host``
+def locks_of_jobs(jobs: Sequence[str]) -> list[Path]:
+    """The locks of those of ``jobs`` that have one: they share a layer. Raises LocksDisagree."""
+    locks = {job: lock for job in jobs if (lock := lock_of_job(job))}
+    known = {package: ("every function", version) for package, version in _versions(LOCK).items()}
+    for job, lock in locks.items():
+        for package, version in _versions(lock).items():
+            owner, other = known.setdefault(package, (f"the job {job}", version))
+            if version == other:
+                continue
+            differ = f"The job {job} locks {package} {version}, but {owner} has {other}"
+            if owner == "every function":
+                raise LocksDisagree(f"{differ}: lock that version.")
+            others = ",".join(one for one in jobs if one != job)
+            raise LocksDisagree(
+                f"{differ}: deploy {job} as a stack of its own, with -c job={job}, and the other jobs "
+                f"without it, with -c jobs={others}."
+            )
+    return list(locks.values())
+
+
+def _versions(lock: Path) -> dict[str, str]:
+    """The version of each package of ``lock``, or all of them, where it depends on the version of Python."""
+    found: dict[str, list[str]] = {}
+    for package, version in re.findall(r"^([A-Za-z0-9._-]+)==([^ \\\n]+)", lock.read_text(), re.MULTILINE):
+        found.setdefault(package.lower(), []).append(version)
+    return {package: " or ".join(versions) for package, versions in found.items()}
+
+
+def build_layer(architecture: str, locks: Sequence[Path] = (LOCK,), libraries: Path | None = None) -> Path:
+    """The folder of the layer of ``locks`` for ``architecture``: ``arm64`` or ``x86_64`` for Lambda, ``host``
     for running on this machine with this Python. It also holds the folder ``libraries``, whose name
     identifies its content. Built once. Raises LayerNotBuilt, BytecodeNotWritten."""
-    identity = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes())
+    identity = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks) + Path(__file__).read_bytes())
     identity.update(libraries.name.encode() if libraries else b"")
     identity.update(
         f"{sys.implementation.cache_tag} {platform.machine()}".encode()
@@ -67,7 +101,7 @@ def build_layer(architecture: str, lock: Path = LOCK, libraries: Path | None = N
     )
 
     def build(layer: Path) -> None:
-        _install(layer / "python", architecture, lock)
+        _install(layer / "python", architecture, locks)
         if libraries:
             shutil.copytree(libraries, layer / "python", dirs_exist_ok=True)
         if architecture != "host":
@@ -76,17 +110,17 @@ def build_layer(architecture: str, lock: Path = LOCK, libraries: Path | None = N
     return build_once(BUILT / f"{architecture}-{identity.hexdigest()[:16]}", build)
 
 
-def pip_install(target: Path, lock: Path, options: list[str], what: str) -> None:
-    """Install the packages of ``lock`` into ``target``. Raises LayerNotBuilt."""
+def pip_install(target: Path, locks: Sequence[Path], options: list[str], what: str) -> None:
+    """Install the packages of ``locks`` into ``target``. Raises LayerNotBuilt."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--no-compile", "--require-hashes", "--only-binary=:all:"]
-    command += ["--target", str(target), "--requirement", str(lock), *options]
+    command += ["--target", str(target), *(f"--requirement={lock}" for lock in locks), *options]
     installed = subprocess.run(command, capture_output=True, text=True, check=False)
     if installed.returncode:
         raise LayerNotBuilt(f"pip could not {what}:\n{installed.stderr}")
 
 
-def _install(target: Path, architecture: str, lock: Path) -> None:
+def _install(target: Path, architecture: str, locks: Sequence[Path]) -> None:
     options = []
     if architecture != "host":
         machine = MACHINES[architecture]
@@ -94,7 +128,7 @@ def _install(target: Path, architecture: str, lock: Path) -> None:
         options += ["--platform", f"manylinux2014_{machine}"]
         for minor in range(17, _GLIBC_OF_RUNTIME + 1):
             options += ["--platform", f"manylinux_2_{minor}_{machine}"]
-    pip_install(target, lock, options, f"build the {architecture} layer")
+    pip_install(target, locks, options, f"build the {architecture} layer")
     for pattern in _NOT_NEEDED:
         for path in target.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,14 +1,13 @@
-"""The stack of one job: its storage, its functions, and the settings of the command line."""
+"""The stack: its storage, its functions, and the settings of the command line."""
 
 from typing import Any
 
-import msgspec
-from aws_cdk import App, CfnOutput, PermissionsBoundary, Stack
+from aws_cdk import CfnOutput, PermissionsBoundary, Stack
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from lambda_src.job import names
-from lambda_src.settings import DEFAULT_JOB, SETTINGS, Outputs, on_or_off
+from lambda_src.settings import DEFAULT_JOB, SETTINGS, Outputs, on_or_off, stack_name, to_texts
 from lambda_src.store.keys import (
     BLOBS_PREFIX,
     FAMILIES_PREFIX,
@@ -32,25 +31,32 @@ _KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
 _POLICY_NAME = r"[A-Za-z0-9+=,.@_-]{1,128}"
 
 
-def job_of(app: App) -> str:
-    """The context setting ``job``. Raises InvalidContext."""
-    given: str = app.node.try_get_context("job") or DEFAULT_JOB
-    if given not in names():
-        raise InvalidContext(f"-c job={given}: choose one of {', '.join(names())}.")
-    return given
+def jobs_of(context: Context) -> tuple[str | None, tuple[str, ...]]:
+    """The job that has the stack for itself, by the setting ``job``, if there is one; and all jobs of the
+    stack, first the one of a request that names none. Raises InvalidContext."""
+    known = ", ".join(names())
+    own = context.text("job", "|".join(names()), f"choose one of {known}")
+    given = context.text("jobs", rf"({'|'.join(names())})(,({'|'.join(names())}))*", f"choose from {known}")
+    if own and given:
+        raise InvalidContext(
+            "-c job is for a stack of one job, -c jobs for the stack of several: give only one of them."
+        )
+    jobs = dict.fromkeys(given.split(",") if given else [own] if own else names())
+    return own, tuple(sorted(jobs, key=lambda job: job != DEFAULT_JOB))
 
 
 class FanfoldStack(Stack):
-    """``job`` is a module of ``lambda_src.jobs``. docs/operating.md explains the settings of the context. The
-    template records those that are not the default, so that ``fanfold doctor`` can compare it with a
-    checkout."""
+    """The stack of all jobs, of some, or of one alone: docs/operating.md explains the settings of the
+    context. The template records those that are not the default, so that ``fanfold doctor`` can compare it
+    with a checkout."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, job: str, **kwargs: Any) -> None:
+    def __init__(self, scope: Construct, **kwargs: Any) -> None:
         context = Context(scope.node)
+        own, jobs = jobs_of(context)
         boundary = context.text("permissions_boundary", _POLICY_NAME, "give the name of a managed policy")
         if boundary:
             kwargs["permissions_boundary"] = PermissionsBoundary.from_name(boundary)
-        super().__init__(scope, construct_id, **kwargs)
+        super().__init__(scope, stack_name(own), **kwargs)
 
         keep_intermediates_days = context.number(
             "keep_intermediates_days", default=1, highest=LONGEST_KEPT_DAYS
@@ -75,7 +81,7 @@ class FanfoldStack(Stack):
         functions = MapReduceJob(
             self,
             "Job",
-            job=job,
+            jobs=jobs,
             architecture=context.choice("architecture", (*ARCHITECTURES, "host")),
             inputs=inputs,
             inputs_key=_inputs_key(context),
@@ -90,9 +96,9 @@ class FanfoldStack(Stack):
             tracing=context.choice("tracing", ("off", "active")) == "active" or hardened,
             reserved_concurrency=context.number("reserved_concurrency", default=None, highest=MOST_RESERVED),
         )
-        self._put_out(storage, inputs, functions)
+        self._put_out(jobs, storage, inputs, functions)
         if dashboard:
-            Dashboard(self, "Dashboard", job=job, functions=functions.by_name, alarm_email=alarm_email)
+            Dashboard(self, "Dashboard", functions=functions.by_name, alarm_email=alarm_email)
         if hardened:
             Hardening(self, "Hardening", storage=storage, job=functions, inputs=inputs, removal=removal)
         self.template_options.metadata = {SETTINGS: context.noted}
@@ -113,8 +119,11 @@ class FanfoldStack(Stack):
         bucket = s3.Bucket.from_bucket_name(self, "SourceBucket", name)
         return Objects(bucket, "", f"arn:<AWS::Partition>:s3:::{name}", account, requester_pays)
 
-    def _put_out(self, storage: Storage, inputs: Objects, functions: MapReduceJob) -> None:
+    def _put_out(
+        self, jobs: tuple[str, ...], storage: Storage, inputs: Objects, functions: MapReduceJob
+    ) -> None:
         outputs = Outputs(
+            jobs=jobs,
             requester_pays=on_or_off(inputs.requester_pays),
             bucket=storage.bucket.bucket_name,
             source_bucket=inputs.bucket.bucket_name,
@@ -126,7 +135,7 @@ class FanfoldStack(Stack):
             log_results=functions.log_results.function_name,
             log_results_log_group=functions.log_results.log_group.log_group_name,
         )
-        for name, value in msgspec.to_builtins(outputs).items():
+        for name, value in to_texts(outputs).items():
             CfnOutput(self, name, value=value)
 
 

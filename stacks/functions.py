@@ -46,18 +46,18 @@ class Functions(Construct):
         self._code = code_of(build_code(architecture))
         self._tracing = tracing
         self._wheels_for = architecture
-        self._dependencies = self.layer("Dependencies", LOCK, sources)
+        self._dependencies = self.layer("Dependencies", [LOCK], sources)
 
-    def layer(self, name: str, lock: Path, sources: Sequence[Path] = ()) -> lambda_.LayerVersion:
-        """The packages of ``lock`` as a layer, with the libraries of ``sources``."""
+    def layer(self, name: str, locks: Sequence[Path], sources: Sequence[Path] = ()) -> lambda_.LayerVersion:
+        """The packages of ``locks`` as a layer, with the libraries of ``sources``."""
         libraries = build_libraries(self._wheels_for, sources) if sources else None
         return lambda_.LayerVersion(
             self,
             name,
-            code=code_of(build_layer(self._wheels_for, lock, libraries)),
+            code=code_of(build_layer(self._wheels_for, locks, libraries)),
             compatible_architectures=[self._architecture],
             compatible_runtimes=[self._runtime],
-            description=f"The packages of {lock.relative_to(ROOT)}",
+            description=f"The packages of {', '.join(str(lock.relative_to(ROOT)) for lock in locks)}"[:256],
         )
 
     def function(

@@ -1,5 +1,6 @@
-"""One job as five functions, with their grants and their logs."""
+"""Jobs as five functions, with their grants and their logs."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from aws_cdk import Acknowledgment, Stack, Validations
@@ -24,10 +25,10 @@ from lambda_src.settings import (
     ParseFileSettings,
     on_or_off,
 )
-from stacks.dependency_layer import lock_of_job
+from stacks.dependency_layer import locks_of_jobs
 from stacks.dropped_events import DroppedEvents
 from stacks.functions import Functions
-from stacks.native_library import sources_of_job
+from stacks.native_library import sources_of_jobs
 
 ANY_ACCOUNT = "any"
 """Stands for any account: the owner of a public bucket may be unknown."""
@@ -46,13 +47,13 @@ class Objects(NamedTuple):
 
 
 class MapReduceJob(Construct):
-    """The functions of ``job``, a module of ``lambda_src.jobs``.
+    """The functions of ``jobs``, modules of ``lambda_src.jobs``. A request that names none is for the first.
 
     They read ``inputs``, keep intermediates in ``blobs`` and ``runs``, what later runs may use in ``reused``
     and ``families``, results in ``table``, and what is too large for that in ``results``.
     ``inputs_key`` is the ARN of the customer's KMS key of the inputs, if they have one. The packages of the
-    job's own lock go to the two functions that map, its compiled C goes to all. ``metrics`` of each run cost
-    money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can use no more, and other
+    jobs' own locks go to the two functions that map, their compiled C goes to all. ``metrics`` of each run
+    cost money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can use no more, and other
     functions of the account cannot take it away.
     """
 
@@ -61,7 +62,7 @@ class MapReduceJob(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        job: str,
+        jobs: Sequence[str],
         architecture: str,
         inputs: Objects,
         inputs_key: str | None,
@@ -80,17 +81,17 @@ class MapReduceJob(Construct):
         reduce_memory_mb: int = ONE_VCPU_MB,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._job, self._url_suffix = job, Stack.of(self).url_suffix
+        self._jobs, self._url_suffix = tuple(jobs), Stack.of(self).url_suffix
         self._inputs, self._blobs, self._runs, self._table = inputs, blobs, runs, table
         self._reused, self._families = reused, families
         self._results = results
         self._bucket = blobs.bucket.bucket_name
         self._requester_pays = on_or_off(inputs.requester_pays)
         self._functions = Functions(
-            self, "Functions", architecture=architecture, sources=sources_of_job(job), tracing=tracing
+            self, "Functions", architecture=architecture, sources=sources_of_jobs(jobs), tracing=tracing
         )
-        lock = lock_of_job(job)
-        self._map_layers = [self._functions.layer("DependenciesOfJob", lock)] if lock else []
+        locks = locks_of_jobs(jobs)
+        self._map_layers = [self._functions.layer("DependenciesOfJobs", locks)] if locks else []
 
         self.parse_block = self._make_parse_block(map_memory_mb, map_timeout_s, reserved_concurrency)
         self.get_occurrences = self._make_get_occurrences(reduce_memory_mb)
@@ -110,7 +111,7 @@ class MapReduceJob(Construct):
         function = self._functions.function(
             "parse_block",
             ParseBlockSettings(
-                job=self._job,
+                jobs=self._jobs,
                 url_suffix=self._url_suffix,
                 bucket=self._bucket,
                 requester_pays=self._requester_pays,
@@ -132,7 +133,7 @@ class MapReduceJob(Construct):
         function = self._functions.function(
             "get_occurrences",
             GetOccurrencesSettings(
-                job=self._job,
+                jobs=self._jobs,
                 url_suffix=self._url_suffix,
                 bucket=self._bucket,
                 table=self._table.table_name,
@@ -150,7 +151,7 @@ class MapReduceJob(Construct):
         function = self._functions.function(
             "get_all_occurrences",
             GetAllOccurrencesSettings(
-                job=self._job,
+                jobs=self._jobs,
                 url_suffix=self._url_suffix,
                 table=self._table.table_name,
                 get_occurrences_function=self.get_occurrences.function_name,
@@ -165,7 +166,7 @@ class MapReduceJob(Construct):
     def _make_log_results(self) -> lambda_.Function:
         function = self._functions.function(
             "log_results",
-            LogResultsSettings(job=self._job, url_suffix=self._url_suffix, table=self._table.table_name),
+            LogResultsSettings(jobs=self._jobs, url_suffix=self._url_suffix, table=self._table.table_name),
             memory_mb=ONE_VCPU_MB // 2,
             timeout_s=LOG_RESULTS_TIMEOUT_S,
         )
@@ -176,7 +177,8 @@ class MapReduceJob(Construct):
         function = self._functions.function(
             "parse_file",
             ParseFileSettings(
-                job=self._job,
+                jobs=self._jobs,
+                stack=Stack.of(self).stack_name,
                 url_suffix=self._url_suffix,
                 bucket=self._bucket,
                 source_bucket=self._inputs.bucket.bucket_name,

@@ -8,7 +8,7 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fanfold.checkout import BUILDS, ROOT
@@ -28,10 +28,10 @@ _GLIBC = "2.17"
 _OPTIONS = ["-std=c11", "-O3", "-g0", "-s", "-shared", "-fPIC"]
 
 
-def sources_of_job(job: str) -> list[Path]:
-    """The C files that are compiled for the functions of ``job``: the engine's, and its own."""
-    of_engine = ROOT / "lambda_src" / "counts"
-    return [*sorted(of_engine.glob("*.c")), *sorted(folder_of(job).glob("*.c"))]
+def sources_of_jobs(jobs: Iterable[str]) -> list[Path]:
+    """The C files that are compiled for the functions of ``jobs``: the engine's, and their own."""
+    folders = (ROOT / "lambda_src" / "counts", *map(folder_of, jobs))
+    return [source for folder in folders for source in sorted(folder.glob("*.c"))]
 
 
 def build_libraries(architecture: str, sources: Sequence[Path]) -> Path:
@@ -78,6 +78,6 @@ def _compiler() -> Path:
     """The pinned compiler, installed at its first use."""
     folder = build_once(
         BUILT / f"zig-{hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]}",
-        lambda folder: pip_install(folder, LOCK, [], "install the compiler"),
+        lambda folder: pip_install(folder, [LOCK], [], "install the compiler"),
     )
     return folder / "ziglang" / "zig"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import settings
 
 from lambda_src.job import names
-from stacks.native_library import build_libraries, sources_of_job
+from stacks.native_library import build_libraries, sources_of_jobs
 from tests.faults.faulty import ROW, Row
 
 # As in Lambda, whose layer has it: what is tested is what runs.
-_SOURCES = dict.fromkeys(source for job in names() for source in sources_of_job(job))
+_SOURCES = dict.fromkeys(source for job in names() for source in sources_of_jobs([job]))
 sys.path.append(str(build_libraries("host", list(_SOURCES))))
 
 # No test depends on time: a slow machine is no failure.

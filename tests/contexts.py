@@ -12,9 +12,9 @@ def context_for(job: Job, shards: Shards | None = None, facts: Mapping[str, Any]
     return Context(shards or job.shards("run"), job.options(), facts or {})
 
 
-def sent_context(job: Job, shards: Shards | None = None) -> RunContext:
+def sent_context(job: Job, shards: Shards | None = None, name: str = "top_words") -> RunContext:
     """The same, as requests have it."""
-    return RunContext(shards or job.shards("run"), {}, {})
+    return RunContext(name, shards or job.shards("run"), {}, {})
 
 
 def finish_part(job: Job, part: str, lines: Iterable[bytes]) -> Part:

@@ -8,7 +8,8 @@ from botocore.config import Config
 from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment
 from fanfold.local_aws.server import LocalAws
-from lambda_src import job
+from lambda_src.job import load
+from lambda_src.settings import DEFAULT_JOB
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord
@@ -17,11 +18,12 @@ from lambda_src.wire.requests import new_run_id
 
 
 class Stack(NamedTuple):
-    """The deployed stack, with the few things that tests do to it."""
+    """The deployed stack, with the few things that tests do to it, by ``job`` if not by the default one."""
 
     local: LocalAws
     aws: Aws
     deployment: Deployment
+    job: str = DEFAULT_JOB
 
     def put(self, key: str, data: bytes) -> str:
         """Store an input; its key."""
@@ -30,6 +32,8 @@ class Stack(NamedTuple):
 
     def invoke(self, event: object) -> tuple[dict[str, Any], bool]:
         """Invoke parse_file as the console does: the answer, and whether it failed."""
+        if self.job != DEFAULT_JOB and isinstance(event, dict):
+            event = {"job": self.job, **event}
         config = Config(read_timeout=900, retries={"total_max_attempts": 1})
         response = self.aws.client("lambda", config).invoke(
             FunctionName=self.deployment.parse_file, Payload=msgspec.json.encode(event)
@@ -71,5 +75,5 @@ class Stack(NamedTuple):
 
     def results(self, run_id: str) -> tuple[RunRecord | None, list[PartReport]]:
         """What the results table holds of a run."""
-        table = ResultsTable(self.aws.table(self.deployment.table), run_id, job.load(self.deployment.job))
+        table = ResultsTable(self.aws.table(self.deployment.table), run_id, load(self.job))
         return table.get_run(), table.get_parts()

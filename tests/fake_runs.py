@@ -76,6 +76,7 @@ def fake_run(
     source = Source("fanfold-input", INPUTS[job], '"9b2cf535f27731c974343645a3985328"', 1_000_000_000)
     record = RunRecord(
         run_id=RUN_ID,
+        job=job,
         status=status,  # type: ignore[arg-type]
         bucket=source.bucket,
         key=source.key,

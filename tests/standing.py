@@ -19,20 +19,22 @@ from fanfold.account.deployment import Deployment
 from fanfold.local_aws import state as local_stack
 from fanfold.local_aws.state import LocalStack, up
 from fanfold.signals import SIGNALS
+from lambda_src.settings import stack_name
 
 
-def deployment(job: str) -> Deployment:
-    """One that was never deployed."""
-    outputs = {field: field for field in Deployment.__struct_fields__ if field != "job"}
-    return Deployment(**outputs, job=job)
+def deployment(own: str | None = None) -> Deployment:
+    """A stack that was never deployed: that of all jobs, or of the job ``own`` alone."""
+    named = {field: field for field in Deployment.__struct_fields__ if field not in ("jobs", "stack")}
+    jobs = (own,) if own else ("top_words", "access_log")
+    return Deployment(**named, jobs=jobs, stack=stack_name(own))
 
 
 @contextmanager
 def nothing_deployed() -> Iterator[mock.Mock]:
     """Within it ``up`` takes a stack for deployed as soon as it has asked for it."""
 
-    def deploy(_aws: object, _folder: Path, job: str, *, bootstrap: bool) -> Deployment:
-        return deployment(job)
+    def deploy(_aws: object, _folder: Path, own: str | None, *, bootstrap: bool) -> Deployment:
+        return deployment(own)
 
     with mock.patch.object(local_stack, "deploy_locally", side_effect=deploy) as deploying:
         yield deploying
@@ -58,8 +60,8 @@ def main(state: Path, *interruption: str) -> LocalStack:
         with nothing_deployed():
             if interruption:
                 with signal_at(int(interruption[0]), interruption[1]):
-                    return up("top_words", print, state=state)
-            return up("top_words", print, state=state)
+                    return up(None, print, state=state)
+            return up(None, print, state=state)
     finally:
         SIGNALS.end()
 

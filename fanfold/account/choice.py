@@ -4,43 +4,65 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fanfold.account.connection import Aws, account_of, account_of_person
-from fanfold.account.deployment import Deployment, find_deployment
+from fanfold.account.deployment import (
+    Deployment,
+    deploy_command,
+    find_deployment,
+    settings_of,
+    up_command,
+)
 from fanfold.errors import DeploymentError, LocalStackError, StackNotFound
 from fanfold.safe_text import shell_word
 from lambda_src.job import names
-from lambda_src.settings import DEFAULT_JOB
+from lambda_src.settings import stack_name
 
 
 class Account(NamedTuple):
-    """``known`` has the stacks of the local AWS by job; those of a real account are looked up."""
+    """``known`` has the stacks of the local AWS by name; those of a real account are looked up."""
 
     aws: Aws
     known: Mapping[str, Deployment] | None = None
 
-    def deployment(self, job: str) -> Deployment:
-        """The stack of ``job``. Raises DeploymentError."""
+    def stack(self, own: str | None = None) -> Deployment:
+        """The stack of all jobs, or that of the job ``own`` alone. Raises DeploymentError."""
         if self.known is None:
-            return find_deployment(self.aws, job)
-        if job not in self.known:
-            option = "" if job == DEFAULT_JOB else f" --job={job}"
-            raise DeploymentError(
-                f"The job {job} is not deployed in the local AWS; deploy it with `fanfold up{option}`."
+            return find_deployment(self.aws, own)
+        if (name := stack_name(own)) not in self.known:
+            raise StackNotFound(
+                f"There is no stack {name} in the local AWS; deploy it with `{up_command(own)}`."
             )
-        return self.known[job]
+        return self.known[name]
+
+    def find(self, own: str | None = None) -> Deployment | None:
+        """The same, or None if that is not deployed."""
+        try:
+            return self.stack(own)
+        except StackNotFound:
+            return None
+
+    def deployment(self, job: str) -> Deployment:
+        """The stack to run ``job`` in: that of this job alone if it is deployed, else that of all jobs.
+        Raises DeploymentError."""
+        if own := self.find(job):
+            return own
+        shared = self.stack()
+        if job in shared.jobs:
+            return shared
+        again, alone = (
+            (up_command(), up_command(job))
+            if self.aws.is_local
+            else (deploy_command({}), deploy_command(settings_of(job)))
+        )
+        raise DeploymentError(
+            f"The stack {shared.stack} has the jobs {', '.join(shared.jobs)}, not {job}. Deploy it again "
+            f"with `{again}`, or {job} as a stack of its own with `{alone}`."
+        )
 
     def deployments(self, job: str | None = None) -> list[Deployment]:
-        """The stack of ``job``, or those of all jobs that are deployed, the default job's first. Raises
-        DeploymentError if there is none."""
-        if job:
-            return [self.deployment(job)]
-        found = []
-        for name in sorted(names(), key=lambda name: (name != DEFAULT_JOB, name)):
-            try:
-                if self.known is None or name in self.known:
-                    found.append(self.deployment(name))
-            except StackNotFound:
-                continue
-        return found or [self.deployment(DEFAULT_JOB)]
+        """All stacks that are deployed, or those that may have runs of ``job``, first that of all jobs.
+        Raises DeploymentError if there is none."""
+        found = [self.find(), *(self.find(own) for own in ([job] if job else names()))]
+        return [stack for stack in found if stack] or [self.stack()]
 
 
 def open_account(*, local: bool, profile: str | None, region: str | None) -> Account:

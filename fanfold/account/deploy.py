@@ -16,7 +16,6 @@ from fanfold.account.doctor import QUALIFIER, Finding
 from fanfold.checkout import APP, BUILDS, CDK, INSTALLED, ROOT, with_node
 from fanfold.errors import DeploymentError, NotDeployed
 from fanfold.tools import prepare_tools
-from lambda_src.settings import DEFAULT_JOB
 
 APPROVALS = ("never", "any-change", "broadening", "destructive")
 
@@ -94,16 +93,16 @@ def check(given: Given, aws: Aws) -> Finding:
         )
     wanted = given.setting("reserved_concurrency")
     if wanted and wanted.isdecimal():
-        held = _reserved_now(aws, given.setting("job") or DEFAULT_JOB)
+        held = _reserved_now(aws, given.setting("job"))
         reserved = doctor.reservation(aws, int(wanted), held)
         if reserved.state == "wrong":
             raise NotDeployed(reserved.text)
     return doctor.bootstrap(aws, given.setting(QUALIFIER) or doctor.qualifier_of_files())
 
 
-def _reserved_now(aws: Aws, job: str) -> int:
+def _reserved_now(aws: Aws, own: str | None) -> int:
     try:
-        return doctor.reserved_now(aws, find_deployment(aws, job).parse_block)
+        return doctor.reserved_now(aws, find_deployment(aws, own).parse_block)
     except DeploymentError:  # not deployed yet
         return 0
 

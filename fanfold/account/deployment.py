@@ -13,23 +13,30 @@ from fanfold.local_aws.assembly import assembled
 from fanfold.local_aws.processes import started
 from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws
 from fanfold.safe_text import shell_word
-from lambda_src.settings import DEFAULT_JOB, Outputs, stack_name
+from lambda_src.settings import Outputs, from_texts, stack_name
 
 
 class Deployment(Outputs, frozen=True, kw_only=True):
-    """The outputs of the stack of ``job``."""
+    """The outputs of ``stack``."""
 
-    job: str
+    stack: str
+
+    @property
+    def own(self) -> str | None:
+        """The job that has the stack for itself; None if it is the stack of all jobs."""
+        return None if self.stack == stack_name() else self.jobs[0]
 
 
-def deploy_locally(aws: LocalAws, folder: Path, job: str, *, bootstrap: bool = True) -> Deployment:
-    """Deploy the stack of ``job`` into ``aws`` as into a real account, after bootstrapping it for the CDK
-    unless told not to.
+def deploy_locally(
+    aws: LocalAws, folder: Path, own: str | None = None, *, bootstrap: bool = True
+) -> Deployment:
+    """Deploy the stack of all jobs, or that of the job ``own`` alone, into ``aws`` as into a real account,
+    after bootstrapping it for the CDK unless told not to.
 
     The CDK's output is kept in ``folder``. Raises DeploymentError.
     """
-    stack, outputs = stack_name(job), folder / "outputs.json"
-    with assembled(aws.environment, folder, job) as written:
+    stack, outputs = stack_name(own), folder / "outputs.json"
+    with assembled(aws.environment, folder, own) as written:
         if bootstrap:
             _cdk(aws, folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
         assembly = written()
@@ -41,12 +48,13 @@ def deploy_locally(aws: LocalAws, folder: Path, job: str, *, bootstrap: bool = T
             *("deploy", stack, "--app", str(assembly), "--require-approval", "never", "--method", "direct"),
             *("--progress", "events", "--outputs-file", str(outputs)),
         )
-    return _deployment(job, msgspec.json.decode(outputs.read_bytes())[stack])
+    return _deployment(own, msgspec.json.decode(outputs.read_bytes())[stack])
 
 
-def find_deployment(aws: Aws, job: str) -> Deployment:
-    """The stack of ``job`` as it is deployed in ``aws``. Raises DeploymentError."""
-    stack = stack_name(job)
+def find_deployment(aws: Aws, own: str | None = None) -> Deployment:
+    """The stack of all jobs, or that of the job ``own`` alone, as it is deployed in ``aws``. Raises
+    DeploymentError."""
+    stack = stack_name(own)
     try:
         stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
@@ -55,37 +63,47 @@ def find_deployment(aws: Aws, job: str) -> Deployment:
         ):  # the message says that the stack does not exist
             raise StackNotFound(
                 f"There is no stack {stack} in {aws.session.region_name}. Deploy it with "
-                f"`{deploy_command({'job': job})}`, or name its account by --profile and --region; for the "
-                "local AWS, give --local."
+                f"`{deploy_command(settings_of(own))}`, or name its account by --profile and --region; for "
+                "the local AWS, give --local."
             ) from error
         raise DeploymentError(f"The stack {stack} cannot be looked up: {explain(error)}") from error
     except BotoCoreError as error:
         raise DeploymentError(f"The stack {stack} cannot be looked up: {explain(error)}") from error
     return _deployment(
-        job, {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+        own, {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     )
 
 
-def _deployment(job: str, outputs: Mapping[str, str]) -> Deployment:
+def _deployment(own: str | None, outputs: Mapping[str, str]) -> Deployment:
+    stack = stack_name(own)
     try:
-        return msgspec.convert({**outputs, "job": job}, Deployment)
+        return from_texts(Deployment, {**outputs, "stack": stack})
     except msgspec.ValidationError as error:
         raise DeploymentError(
-            f"The stack {stack_name(job)} lacks an output ({error}). Deploy it again with "
-            f"`{deploy_command({'job': job})}`."
+            f"The stack {stack} lacks an output ({error}). Deploy it again with "
+            f"`{deploy_command(settings_of(own))}`."
         ) from error
 
 
-def deploy_command(context: Mapping[str, str]) -> str:
-    """The command that deploys to an account with these settings, such as the job.
+def settings_of(own: str | None) -> dict[str, str]:
+    """The settings that make the stack of the job ``own`` alone, or that of all jobs."""
+    return {"job": own} if own else {}
 
-    >>> deploy_command({"job": "top_words", "architecture": "x86_64"})
-    'fanfold deploy -c architecture=x86_64'
+
+def deploy_command(settings: Mapping[str, str]) -> str:
+    """The command that deploys to an account with these settings.
+
+    >>> deploy_command({"job": "access_log", "architecture": "x86_64"})
+    'fanfold deploy -c job=access_log -c architecture=x86_64'
     """
-    settings = {name: value for name, value in context.items() if (name, value) != ("job", DEFAULT_JOB)}
     return " ".join(
         ["fanfold deploy", *(f"-c {shell_word(f'{name}={value}')}" for name, value in settings.items())]
     )
+
+
+def up_command(own: str | None = None) -> str:
+    """The command that deploys the stack of all jobs, or of the job ``own`` alone, into the local AWS."""
+    return f"fanfold up --job={own}" if own else "fanfold up"
 
 
 def _cdk(aws: LocalAws, folder: Path, command: str, *arguments: str) -> None:

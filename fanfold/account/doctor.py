@@ -19,13 +19,19 @@ from rich.text import Text
 
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws, explain
-from fanfold.account.deployment import Deployment, deploy_command, find_deployment
+from fanfold.account.deployment import (
+    Deployment,
+    deploy_command,
+    find_deployment,
+    settings_of,
+    up_command,
+)
 from fanfold.checkout import CDK, INSTALLED, NODE_MODULES, ROOT, with_node
 from fanfold.errors import AccountError, DeploymentError, LocalStackError, StackNotFound
 from fanfold.local_aws.processes import started, temporary_folder
 from fanfold.safe_text import shell_word, visible
 from fanfold.tools import INSTALL_EXTRA, missing_packages
-from lambda_src.settings import DEFAULT_JOB, NEW_ACCOUNT_MB, SETTINGS, stack_name
+from lambda_src.settings import NEW_ACCOUNT_MB, SETTINGS, stack_name
 
 PYTHONS = ((3, 11), (3, 15))
 QUALIFIER = "@aws-cdk/core:bootstrapQualifier"
@@ -65,24 +71,24 @@ STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
 def examine(open_account: Callable[[], Account], job: str | None) -> Iterator[Finding]:
-    """Make all checks, for the stack of ``job`` or for all deployed stacks."""
+    """Make all checks, for the stack that runs ``job`` or for all deployed stacks."""
     yield from of_this_machine()
     try:
         account = open_account()
     except (AccountError, LocalStackError, DeploymentError) as error:
         yield Finding("Account", "wrong", str(error))
         return
-    usable = yield from of_account(account, job or next(iter(account.known or ()), DEFAULT_JOB))
-    for name in ([job] if job else _deployed(account)) if usable else ():
-        yield from of_stack(account, name)
-
-
-def _deployed(account: Account) -> list[str]:
-    """The jobs that are deployed; if there are none, the default job."""
+    if not (yield from of_account(account, job)):
+        return
     try:
-        return [deployment.job for deployment in account.deployments()]
-    except DeploymentError:
-        return [DEFAULT_JOB]
+        found = [account.deployment(job)] if job else account.deployments()
+    except StackNotFound:
+        yield from of_stack(account, None)
+    except DeploymentError as error:
+        yield Finding("Stack", "wrong", str(error))
+    else:
+        for stack in found:
+            yield from of_stack(account, stack.own)
 
 
 def show(console: Console, finding: Finding) -> None:
@@ -178,7 +184,7 @@ def _installed_version(name: str) -> str | None:
         return None
 
 
-def of_account(account: Account, job: str) -> Generator[Finding, None, bool]:
+def of_account(account: Account, job: str | None) -> Generator[Finding, None, bool]:
     """Region, credentials, clock, quota and bootstrap. Returns whether the credentials are valid."""
     aws = account.aws
     yield Finding("Region", "ok", aws.session.region_name)
@@ -189,7 +195,9 @@ def of_account(account: Account, job: str) -> Generator[Finding, None, bool]:
     if credentials.state == "wrong":
         return False
     yield concurrency(aws)
-    yield bootstrap(aws, _deployed_qualifier(aws, stack_name(job)) or qualifier_of_files())
+    stacks = account.known or dict.fromkeys((stack_name(job), stack_name()))
+    deployed = filter(None, (_deployed_qualifier(aws, stack) for stack in stacks))
+    yield bootstrap(aws, next(deployed, None) or qualifier_of_files())
     return True
 
 
@@ -327,16 +335,13 @@ def bootstrap(aws: Aws, qualifier: str) -> Finding:
     return Finding("CDK bootstrap", "ok", f"version {version}")
 
 
-def of_stack(account: Account, job: str) -> Iterator[Finding]:
-    """Whether the stack of ``job`` is deployed completely, and as this checkout would deploy it."""
-    aws, name = account.aws, stack_name(job)
-    fix = (
-        f"fanfold up{'' if job == DEFAULT_JOB else f' --job={job}'}"
-        if aws.endpoint_url
-        else deploy_command({"job": job})
-    )
+def of_stack(account: Account, own: str | None) -> Iterator[Finding]:
+    """Whether the stack of all jobs, or of the job ``own`` alone, is deployed completely, and as this
+    checkout would deploy it."""
+    aws, name = account.aws, stack_name(own)
+    fix = up_command(own) if aws.is_local else deploy_command(settings_of(own))
     try:
-        deployment = find_deployment(aws, job)
+        deployment = find_deployment(aws, own)
         template = _template(aws, name)
     except StackNotFound:
         yield Finding("Stack", "wrong", f"{name} is not deployed in {aws.session.region_name}", fix)
@@ -344,7 +349,7 @@ def of_stack(account: Account, job: str) -> Iterator[Finding]:
     except (DeploymentError, BotoCoreError, ClientError) as error:
         yield Finding("Stack", "wrong", explain(error), fix)
         return
-    yield Finding("Stack", "ok", f"{name}, of the job {job}")
+    yield Finding("Stack", "ok", f"{name}, with the jobs {', '.join(deployment.jobs)}")
     if reserved := reserved_now(aws, deployment.parse_block):
         yield reservation(aws, reserved, reserved)
     yield memory(template)
@@ -358,7 +363,7 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
     if settings is None:
         text = "an older version deployed the stack and did not record its settings; deploy again with yours"
         return Finding("Checkout", "wrong", text, fix if local else "fanfold deploy -c name=value ...")
-    context = {"job": deployment.job, **settings}
+    context = {**settings_of(deployment.own), **settings}
     qualifier = _qualifier(template)
     if qualifier and qualifier != DEFAULT_QUALIFIER:
         context[QUALIFIER] = qualifier
@@ -390,7 +395,7 @@ def synthesized(context: Mapping[str, str]) -> dict[str, Any] | str:
             status = group.leader.wait()
         if status:
             return (log.read_text(errors="replace").strip().splitlines() or ["app.py failed"])[-1]
-        made = folder / f"{stack_name(context['job'])}.template.json"
+        made = folder / f"{stack_name(context.get('job'))}.template.json"
         template: dict[str, Any] = json.loads(made.read_text())
         return template
 

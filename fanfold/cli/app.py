@@ -117,7 +117,7 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
             "fanfold report 20261125T101500Z-0a1b2c3d --output report.html",
         ],
     ),
-    (deploy.deploy, ["fanfold deploy", "fanfold deploy -c job=access_log -c dashboard=true"]),
+    (deploy.deploy, ["fanfold deploy", "fanfold deploy -c jobs=top_words,access_log -c dashboard=true"]),
     (deploy.destroy, ["fanfold destroy", "fanfold destroy -c job=access_log"]),
     (deploy.synth, ["fanfold synth", "fanfold synth -c hardened=true --output review"]),
     (doctor.doctor, ["fanfold doctor", "fanfold doctor --job access_log --region eu-west-1"]),

@@ -52,6 +52,7 @@ def clean(
         account.deployments(job),
         run_ids or [],
         1.0 if older_than is None else older_than,
+        job=job,
         dry_run=dry_run,
         yes=yes,
     )
@@ -64,16 +65,17 @@ def clean_up(
     run_ids: Sequence[str],
     days: float,
     *,
+    job: str | None,
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Delete the intermediates of the runs ``run_ids``, or else of those older than ``days``, once the
-    person has agreed. Raises AccountError, RunError, ConfirmationRequired."""
+    """Delete the intermediates of the runs ``run_ids``, or else of those older than ``days``, of all jobs or
+    of ``job``, once the person has agreed. Raises AccountError, RunError, ConfirmationRequired."""
     from fanfold.cli.terminal import agrees
     from fanfold.format import size_text
     from fanfold.runs.intermediates import remove, select
 
-    wanted, unknown, skipped = select(aws, deployments, run_ids, days)
+    wanted, unknown, skipped = select(aws, deployments, run_ids, days, job)
     if unknown:
         console.print(visible(f"There are no intermediates of {', '.join(unknown)}."), soft_wrap=True)
     for reason in skipped:

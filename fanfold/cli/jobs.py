@@ -54,8 +54,8 @@ def _deployed(local: bool, profile: str | None, region: str | None) -> set[str] 
     from fanfold.errors import ExpectedError, StackNotFound
 
     try:
-        account = open_app(local, profile, region).account
-        return set(account.known) if account.known is not None else {one.job for one in account.deployments()}
+        stacks = open_app(local, profile, region).account.deployments()
+        return {job for stack in stacks for job in stack.jobs}
     except StackNotFound:
         return set()
     except ExpectedError as error:

@@ -12,6 +12,7 @@ from fanfold.cli.options import (
     Job,
     Json,
     Output,
+    OwnStack,
     SetNew,
     size_in_bytes,
     whole_number,
@@ -26,7 +27,7 @@ from lambda_src.settings import DEFAULT_JOB
 CORPUS_BYTES = 100_000_000
 
 
-def up(job: Job = DEFAULT_JOB) -> None:
+def up(job: OwnStack = None) -> None:
     """Start a local AWS that stays up, and deploy the stack into it. Later calls do only what has changed."""
     from fanfold.local_aws.state import up as start
     from fanfold.tools import prepare_tools
@@ -36,7 +37,7 @@ def up(job: Job = DEFAULT_JOB) -> None:
     stack = start(job, lambda text: console.print(visible(text)))
     if stack.was_saved:
         _give_up_runs()
-    option = "" if job == DEFAULT_JOB else f" --job={job}"
+    option = f" --job={job}" if job else ""
     console.print(
         f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE", soft_wrap=True
     )

@@ -113,12 +113,22 @@ Job = Annotated[
 AnyDeployedJob = Annotated[
     str, typer.Option(metavar="JOB", help=JOB_HELP, callback=named_job, autocompletion=complete_job)
 ]
+OwnStack = Annotated[
+    str | None,
+    typer.Option(
+        "--job",
+        metavar="NAME",
+        help="A job to deploy as a stack of its own.  [default: one stack for all jobs]",
+        callback=known_job,
+        autocompletion=complete_job,
+    ),
+]
 AnyJob = Annotated[
     str | None,
     typer.Option(
         "--job",
         metavar="JOB",
-        help=f"{JOB_HELP}  [default: all deployed jobs]",
+        help=f"{JOB_HELP}  [default: all jobs]",
         callback=named_job,
         autocompletion=complete_job,
     ),

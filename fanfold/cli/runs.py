@@ -83,7 +83,7 @@ def runs(
     from fanfold.runs.history import as_json, past_runs
 
     account, console = open_app(local, profile, region).account, open_console()
-    found = past_runs(account.aws, account.deployments(job), limit, status)
+    found = past_runs(account.aws, account.deployments(job), limit, status, job)
     for run in found.unreadable:
         complain(run.text)
     if json:

@@ -48,7 +48,7 @@ def show_runs(console: Console, runs: Sequence[PastRun], local_time: Any = time.
         return
     widths = {heading: max(len(heading), *(len(row[heading]) for row in rows)) for heading in headings}
     input_width = widths.pop("Input")
-    has_one_job = len({run.deployment.job for run in runs}) == 1
+    has_one_job = len({run.record.job for run in runs}) == 1
     for heading in GIVE_WAY if has_one_job else sorted(GIVE_WAY, key="Job".__eq__):
         if sum(widths.values()) + len(widths) + min(input_width, SHORTEST_INPUT) > console.width:
             widths.pop(heading, None)
@@ -68,7 +68,7 @@ def _cells(run: PastRun, local_time: Any, missing: str) -> dict[str, str]:
     took = duration_s(record)
     cells = [
         visible(record.run_id),
-        run.deployment.job,
+        visible(record.job),
         status_of(record),
         size_text(record.bytes) if record.etag else missing,  # unknown until the run has begun
         missing if took is None else f"{took:.1f}",

@@ -78,7 +78,7 @@ def try_(
     ) as folder:
         files = find(sources, folder, include_hidden=include_hidden)
         trial = Trial(named.job, files, FolderBlobs(folder, new_run_id()))
-        request = ParseFileRequest(block_bytes=block_bytes, options=options)
+        request = ParseFileRequest(job=named.name, block_bytes=block_bytes, options=options)
         _try(named, trial, processes, request, into=into, profile=profile)
 
 

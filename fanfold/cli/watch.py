@@ -10,7 +10,6 @@ from fanfold.cli.live import shown
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import ask
 from fanfold.errors import Detached, RunError
-from fanfold.job_code import load
 from fanfold.runs.run import Ended, Run, legible
 from fanfold.runs.source import Local
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
@@ -38,7 +37,7 @@ def upload_shown(stages: Stages, aws: Aws, bucket: str, file: Local) -> Input | 
 def watch_run(run: Run, stages: Stages, begin: Callable[[], None] | None = None) -> Ended:
     """Show the run until it has ended; ``begin`` begins it. Ctrl-C asks whether to cancel it or to let it
     continue; any other signal, and Ctrl-C without a terminal, lets it continue. Raises RunError, Detached."""
-    come_back, unit = run.command("watch"), load(run.job).unit
+    come_back, unit = run.command("watch"), run.load_job().unit
     goes_on = f"Stopped watching; the run {visible(run.run_id)} continues. To watch it again: {come_back}"
     try:
         try:

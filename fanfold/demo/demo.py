@@ -59,7 +59,7 @@ def demo(
             with stages.stage("start", "Starting a local AWS"):
                 running = stack.enter_context(local_aws(folder))
             with stages.stage("deploy", "Deploying the stack into it"):
-                deployment = deploy_locally(running, folder, job)
+                deployment = deploy_locally(running, folder)
             if generated:
                 with stages.stage("generate", "Generating input"):
                     sample = generated.result()
@@ -70,6 +70,7 @@ def demo(
             request = request_for(
                 there,
                 ParseFileRequest(
+                    job=job,
                     run_id=run_id,
                     options=options,
                     block_bytes=block_bytes,

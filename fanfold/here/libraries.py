@@ -21,10 +21,10 @@ def add_libraries(say: Callable[[str], None]) -> None:
     """Compile the C of Fanfold if it was not compiled before, and let jobs find it. ``say`` gets a message if
     that takes long or is not possible."""
     _import_stacks()
-    from stacks.native_library import sources_of_job  # noqa: PLC0415 - found only from here on
+    from stacks.native_library import sources_of_jobs  # noqa: PLC0415 - found only from here on
 
     try:
-        _add([source for job in names() for source in sources_of_job(job)], say)
+        _add(sources_of_jobs(names()), say)
     except NotCompiled as error:
         say(f"Warning: there is no compiled code, so this takes far longer: {error}")
 

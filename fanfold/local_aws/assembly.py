@@ -1,4 +1,4 @@
-"""The stack of a job for a local AWS, as `cdk synth` writes it. It is kept under a hash of its sources,
+"""A stack for a local AWS, as `cdk synth` writes it. It is kept under a hash of its sources,
 because synthesis takes longer than deployment."""
 
 import hashlib
@@ -10,11 +10,12 @@ from pathlib import Path
 
 from fanfold.checkout import APP, BUILDS, CDK, ROOT
 from fanfold.local_aws.processes import remove_folder, started, temporary_folder
+from lambda_src.settings import stack_name
 
 ASSEMBLIES = BUILDS / "assemblies"
 
 KEPT = 3
-"""Number of assemblies that are kept for each job. Older ones are no longer deployed."""
+"""Number of assemblies that are kept for each stack. Older ones are no longer deployed."""
 
 MADE_OF = (
     *("app.py", "cdk.json", "package-lock.json", "requirements.txt", "requirements-native.txt"),
@@ -22,21 +23,25 @@ MADE_OF = (
 )
 
 
-def identity(job: str) -> str:
-    """Identifies the local stack of ``job`` as it is in this checkout now."""
-    made_of = hashlib.sha256(f"{job} {sys.implementation.cache_tag} {platform.machine()}".encode())
+def identity(own: str | None = None) -> str:
+    """Identifies the local stack of all jobs, or of the job ``own`` alone, as it is in this checkout now."""
+    stack = stack_name(own)
+    made_of = hashlib.sha256(f"{stack} {sys.implementation.cache_tag} {platform.machine()}".encode())
     for name in MADE_OF:
         for path in _files(ROOT / name):
             made_of.update(f"\0{path.relative_to(ROOT)}\0".encode())
             made_of.update(hashlib.sha256(path.read_bytes()).digest())
-    return f"{job}-{made_of.hexdigest()[:16]}"
+    return f"{stack}-{made_of.hexdigest()[:16]}"
 
 
 @contextmanager
-def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterator[Callable[[], Path | None]]:
-    """Start to synthesize the assembly of ``job``, unless there is one. Yields a function, for use in the
-    block, that waits for it; it returns None if the synthesis failed. The CDK's log is in ``folder``."""
-    wanted = ASSEMBLIES / identity(job)
+def assembled(
+    environment: Mapping[str, str], folder: Path, own: str | None
+) -> Iterator[Callable[[], Path | None]]:
+    """Start to synthesize the stack of all jobs, or of the job ``own`` alone, unless that was done. Yields a
+    function, for use in the block, that waits for it; it returns None if the synthesis failed. The CDK's log
+    is in ``folder``."""
+    wanted = ASSEMBLIES / identity(own)
     if wanted.exists():
         wanted.touch()
         yield lambda: wanted
@@ -46,7 +51,7 @@ def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterato
         if group.leader.wait():
             return None
         if (
-            identity(job) != wanted.name
+            identity(own) != wanted.name
         ):  # a source changed during the synthesis, so the result must not be kept
             return writing / "cdk.out"
         try:
@@ -57,10 +62,11 @@ def assembled(environment: Mapping[str, str], folder: Path, job: str) -> Iterato
         return wanted
 
     ASSEMBLIES.mkdir(parents=True, exist_ok=True)
-    _tidy(job)
-    settings = (f"job={job}", "architecture=host", "retain_data=false")
+    _tidy(stack_name(own))
+    of_job = (f"job={own}",) if own else ()
+    settings = (*of_job, "architecture=host", "retain_data=false")
     with (
-        temporary_folder(prefix=f"{job}-", parent=ASSEMBLIES) as writing,
+        temporary_folder(prefix=f"{wanted.name}-", parent=ASSEMBLIES) as writing,
         (folder / "cdk-synth.log").open("wb") as log_file,
         started(
             [
@@ -90,7 +96,9 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(entry)
 
 
-def _tidy(job: str) -> None:
-    by_use = sorted(ASSEMBLIES.glob(f"{job}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+def _tidy(stack: str) -> None:
+    by_use = sorted(
+        ASSEMBLIES.glob(f"{stack}-{16 * '?'}"), key=lambda path: path.stat().st_mtime, reverse=True
+    )
     for path in by_use[KEPT - 1 :]:  # one more is about to be added
         remove_folder(path)

@@ -33,8 +33,8 @@ STOP_TIMEOUT_S = 60.0
 
 
 class LocalStack(NamedTuple):
-    """A local AWS that is up, and its deployments by job. For an ``Aws``: ``account_of(aws.environment)``.
-    ``was_saved``: it was down, and has just been started with its data."""
+    """A local AWS that is up, and its deployments by the names of their stacks. For an ``Aws``:
+    ``account_of(aws.environment)``. ``was_saved``: it was down, and has just been started with its data."""
 
     aws: LocalAws
     deployments: Mapping[str, Deployment]
@@ -64,7 +64,7 @@ class Record(msgspec.Struct, frozen=True):
     server: str
     running: Running | None = None
     bootstrapped: bool = False
-    deployed: dict[str, Deployed] = {}
+    stacks: dict[str, Deployed] = {}
 
 
 class Folder:
@@ -146,8 +146,9 @@ class Folder:
             yield alive.fileno()
 
 
-def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalStack:
-    """Make sure that a local AWS is up, with the stack of ``job`` as it is in this checkout.
+def up(own: str | None, tell: Callable[[str], None], *, state: Path = STATE) -> LocalStack:
+    """Make sure that a local AWS is up, with the stack of all jobs, or of the job ``own`` alone, as it is in
+    this checkout.
 
     If nothing has changed, this takes milliseconds. ``tell`` gets each step as it starts. After an
     interruption, either a local AWS is up that the next command finds, or there is none.
@@ -163,8 +164,8 @@ def up(job: str, tell: Callable[[str], None], *, state: Path = STATE) -> LocalSt
         if not (record and record.running and folder.is_alive()):
             was_saved = folder.saved.exists()
             record = _start(folder, record, tell)
-        if not _is_current(record, job):
-            record = _deploy(folder, record, job, tell)
+        if not _is_current(record, own):
+            record = _deploy(folder, record, own, tell)
     return _local_stack(folder, record)._replace(was_saved=was_saved)
 
 
@@ -277,22 +278,24 @@ def _why_empty(record: Record | None, server: str) -> str:
     return ", without the data of the last one, which died before it could save them"
 
 
-def _deploy(folder: Folder, record: Record, job: str, tell: Callable[[str], None]) -> Record:
-    tell(f"Deploying the stack {stack_name(job)} into it")
-    new = identity(job)
+def _deploy(folder: Folder, record: Record, own: str | None, tell: Callable[[str], None]) -> Record:
+    stack = stack_name(own)
+    tell(f"Deploying the stack {stack} into it")
+    new = identity(own)
     # Until the deployment is complete, the record must not say that it is.
-    deployed = {name: one for name, one in record.deployed.items() if name != job}
-    folder.write(msgspec.structs.replace(record, deployed=deployed))
+    stacks = {name: one for name, one in record.stacks.items() if name != stack}
+    folder.write(msgspec.structs.replace(record, stacks=stacks))
     aws = _local_stack(folder, record).aws
-    deployment = deploy_locally(aws, folder.path, job, bootstrap=not record.bootstrapped)
-    deployed[job] = Deployed(deployment, new)
-    record = msgspec.structs.replace(record, deployed=deployed, bootstrapped=True)
+    deployment = deploy_locally(aws, folder.path, own, bootstrap=not record.bootstrapped)
+    stacks[stack] = Deployed(deployment, new)
+    record = msgspec.structs.replace(record, stacks=stacks, bootstrapped=True)
     folder.write(record)
     return record
 
 
-def _is_current(record: Record, job: str) -> bool:
-    return job in record.deployed and record.deployed[job].identity == identity(job)
+def _is_current(record: Record, own: str | None) -> bool:
+    found = record.stacks.get(stack_name(own))
+    return found is not None and found.identity == identity(own)
 
 
 def _local_stack(folder: Folder, record: Record) -> LocalStack:
@@ -300,7 +303,7 @@ def _local_stack(folder: Folder, record: Record) -> LocalStack:
     environment = client_environment(record.running.access, folder.private)
     return LocalStack(
         LocalAws(environment, record.running.process_id, folder.log),
-        {job: one.deployment for job, one in record.deployed.items()},
+        {name: one.deployment for name, one in record.stacks.items()},
     )
 
 

@@ -10,7 +10,6 @@ import msgspec
 
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
-from fanfold.account.deployment import Deployment
 from fanfold.errors import DeploymentError, OptionError, RunError
 from fanfold.estimate.contents import local_workload, modelled, workload_of
 from fanfold.estimate.workload import Workload
@@ -101,9 +100,9 @@ class App:
         """A run of ``job`` that is ready to begin, and its request: ``request`` for ``source``, which is
         uploaded if it is local."""
         deployment = self.account.deployment(job)
-        run = Run(self.account.aws, deployment, request.run_id or new_run_id())
+        run = Run(self.account.aws, deployment, request.run_id or new_run_id(), job)
         check_reuse(job, source, request.reuse_days)
-        request = msgspec.structs.replace(request, run_id=run.run_id, options=_options(run, request))
+        request = msgspec.structs.replace(request, run_id=run.run_id, job=job, options=_options(run, request))
         stored: Input | Folder | Object | Objects
         if isinstance(source, Local):
             client_job(job).check(source)
@@ -118,22 +117,25 @@ class App:
         return 2 * (os.cpu_count() or 1) if self.account.aws.is_local else DEFAULT_MAX_CONCURRENCY
 
     def get(self, run_id: str, job: str | Path | None = None) -> Run:
-        """The run of that id. ``job`` is needed only if runs of several jobs have it."""
-        return find_run(self.account.aws, self._deployments(job), run_id)
+        """The run of that id. ``job`` is needed only if runs in several stacks have it."""
+        name = self._name(job)
+        return find_run(self.account.aws, self.account.deployments(name), run_id, name)
 
     def runs(self, job: str | Path | None = None, *, status: str | None = None, limit: int = 50) -> list[Run]:
         """The newest runs, newest first: of ``job`` or of all jobs, with ``status`` or with any: RUNNING,
         SUCCEEDED, FAILED, CANCELLED or DIED. A run whose record is unreadable is left out, with a warning."""
         aws = self.account.aws
-        found = past_runs(aws, self._deployments(job), limit, status)
+        name = self._name(job)
+        found = past_runs(aws, self.account.deployments(name), limit, status, name)
         for unreadable in found.unreadable:
             warnings.warn(unreadable.text, stacklevel=2)
-        return [Run(aws, past.deployment, past.record.run_id) for past in found.runs]
+        return [Run(aws, past.deployment, past.record.run_id, past.record.job) for past in found.runs]
 
     def newest(self, job: str | Path | None = None) -> Run:
         """The newest run, of ``job`` or of all jobs. Raises RunError if there is none."""
-        past = newest(self.account.aws, self._deployments(job))
-        return Run(self.account.aws, past.deployment, past.record.run_id)
+        name = self._name(job)
+        past = newest(self.account.aws, self.account.deployments(name), name)
+        return Run(self.account.aws, past.deployment, past.record.run_id, past.record.job)
 
     def estimate(
         self,
@@ -180,8 +182,8 @@ class App:
                 )
         return found.bytes, workload
 
-    def _deployments(self, job: str | Path | None) -> list[Deployment]:
-        return self.account.deployments(None if job is None else job_named(job))
+    def _name(self, job: str | Path | None) -> str | None:
+        return None if job is None else job_named(job)
 
     @property
     def region(self) -> str:

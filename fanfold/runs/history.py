@@ -1,4 +1,4 @@
-"""Past and current runs of each job, from the results tables."""
+"""Past and current runs, from the results tables."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, get_args
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account.connection import Aws, explain
-from fanfold.account.deployment import Deployment, deploy_command
+from fanfold.account.deployment import Deployment, deploy_command, settings_of, up_command
 from fanfold.errors import AccountError, RunError
-from fanfold.runs.run import job_option, status_of
+from fanfold.runs.run import status_of
 from lambda_src.errors import RecordUnreadable
 from lambda_src.run.summary import what_is_reused
 from lambda_src.store.keys import RUN_ITEM, RUNS_INDEX
@@ -49,20 +49,26 @@ class Past(NamedTuple):
     unreadable: list[Unreadable]
 
 
-def past_runs(aws: Aws, deployments: Iterable[Deployment], limit: int, status: str | None = None) -> Past:
-    """The newest ``limit`` runs of ``deployments``, the newest first; with a ``status``, those that have it.
-    Raises AccountError."""
-    each = [_past_runs(aws, deployment, limit, status) for deployment in deployments]
+def past_runs(
+    aws: Aws,
+    deployments: Iterable[Deployment],
+    limit: int,
+    status: str | None = None,
+    job: str | None = None,
+) -> Past:
+    """The newest ``limit`` runs of ``deployments``, the newest first; with a ``status`` or ``job``, those
+    that have it. Raises AccountError."""
+    each = [_past_runs(aws, deployment, limit, status, job) for deployment in deployments]
     runs = sorted(
         (run for past in each for run in past.runs), key=lambda run: run.record.started_at, reverse=True
     )
     return Past(runs[:limit], [one for past in each for one in past.unreadable])
 
 
-def newest(aws: Aws, deployments: Iterable[Deployment]) -> PastRun:
-    """The newest run of ``deployments``. Raises AccountError; RunError if there is none, or if the record of
-    one that may be newer cannot be read."""
-    found = past_runs(aws, deployments, 1)
+def newest(aws: Aws, deployments: Iterable[Deployment], job: str | None = None) -> PastRun:
+    """The newest run of ``deployments``, or of ``job`` in them. Raises AccountError; RunError if there is
+    none, or if the record of one that may be newer cannot be read."""
+    found = past_runs(aws, deployments, 1, job=job)
     if found.unreadable:
         raise RunError(f"Cannot tell which run is the newest. {found.unreadable[0].text}")
     if not found.runs:
@@ -70,26 +76,27 @@ def newest(aws: Aws, deployments: Iterable[Deployment]) -> PastRun:
     return found.runs[0]
 
 
-def _past_runs(aws: Aws, deployment: Deployment, limit: int, status: str | None) -> Past:
-    job, table, client = deployment.job, deployment.table, aws.dynamodb()
+def _past_runs(aws: Aws, deployment: Deployment, limit: int, status: str | None, job: str | None) -> Past:
+    table, client = deployment.table, aws.dynamodb()
     found = Past([], [])
     try:
-        keys = _newest(client, table, None if status else limit)
+        keys = _newest(client, table, None if status or job else limit)
         while len(found.runs) < limit and (some := list(islice(keys, READ_AT_ONCE))):
             for item in _read(client, table, some):
                 run_id = item["run_id"]["S"]
                 try:
-                    run = PastRun(deployment, run_from_item(item, run_id))
+                    run = PastRun(deployment, run_from_item(item, run_id, deployment.jobs[0]))
                 except RecordUnreadable as error:
                     found.unreadable.append(Unreadable(deployment, run_id, str(error)))
                     continue
-                if status in (None, status_of(run.record)):
+                if status in (None, status_of(run.record)) and job in (None, run.record.job):
                     found.runs.append(run)
         return found
     except (BotoCoreError, ClientError) as error:
         # The request itself is valid, so the table lacks the index.
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ValidationException":
-            again = f"fanfold up{job_option(job)}" if aws.endpoint_url else deploy_command({"job": job})
+            own = deployment.own
+            again = up_command(own) if aws.is_local else deploy_command(settings_of(own))
             raise AccountError(
                 f"The table {table} has no index of its runs yet. To add it, deploy again: {again}"
             ) from error
@@ -126,7 +133,7 @@ def as_json(past: Past) -> list[dict[str, Any]]:
     readable = [
         {
             "run_id": run.record.run_id,
-            "job": run.deployment.job,
+            "job": run.record.job,
             "status": status_of(run.record),
             "input": run.record.name() if run.record.bucket else None,
             "bytes": run.record.bytes if run.record.etag else None,
@@ -140,7 +147,7 @@ def as_json(past: Past) -> list[dict[str, Any]]:
         for run in past.runs
     ]
     unreadable = [
-        {"run_id": one.run_id, "job": one.deployment.job, "status": None, "error": one.text}
+        {"run_id": one.run_id, "job": one.deployment.own, "status": None, "error": one.text}
         for one in past.unreadable
     ]
     return [*readable, *unreadable]

@@ -6,7 +6,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account.connection import Aws, explain, paying
-from fanfold.account.deployment import Deployment
+from fanfold.account.deployment import Deployment, deploy_command, settings_of
 from fanfold.errors import RunError
 from fanfold.estimate.contents import Contents, contents_in_s3, with_key_of
 from fanfold.estimate.workload import Workload
@@ -27,7 +27,7 @@ def checked(aws: Aws, deployment: Deployment, source: Object | Objects) -> Objec
         raise RunError(
             f"This deployment reads from the bucket {deployment.source_bucket}, not from {source.bucket}. "
             "Name a local file to upload it, or deploy again to read from that bucket: "
-            f"fanfold deploy -c job={deployment.job} -c source_bucket={source.bucket}"
+            f"{deploy_command({**settings_of(deployment.own), 'source_bucket': source.bucket})}"
         )
     name = source.key if isinstance(source, Object) else source.prefix
     if source.bucket == deployment.bucket and not name.startswith(INPUT_PREFIX):

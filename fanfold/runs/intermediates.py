@@ -41,33 +41,37 @@ class Selection(NamedTuple):
     skipped: list[str]
 
 
-def select(aws: Aws, deployments: Sequence[Deployment], run_ids: Sequence[str], days: float) -> Selection:
-    """The intermediates of the runs ``run_ids``, or else of those older than ``days``. Raises AccountError;
-    RunError if two jobs have a run of the same id."""
+def select(
+    aws: Aws,
+    deployments: Sequence[Deployment],
+    run_ids: Sequence[str],
+    days: float,
+    job: str | None = None,
+) -> Selection:
+    """The intermediates of the runs ``run_ids``, or else of those older than ``days``; only those of ``job``,
+    if it is given. Raises AccountError; RunError if two stacks have a run of the same id."""
     found = [(deployment, left) for deployment in deployments for left in leftovers(aws, deployment)]
     unknown = sorted(set(run_ids) - {left.run_id for _, left in found})
     wanted, skipped = [], []
     for deployment, left in found:
-        if left.run_id in run_ids if run_ids else is_older(left, days):
-            if reason := _reason_to_skip(aws, deployment, left.run_id):
-                skipped.append(reason)
-            else:
-                wanted.append((deployment, left))
+        if not (left.run_id in run_ids if run_ids else is_older(left, days)):
+            continue
+        try:
+            record = Run(aws, deployment, left.run_id).find()
+        except UnreadableRun as error:  # it may be running
+            skipped.append(f"{error} Skipped.")
+            continue
+        if job not in (None, record.job if record else deployment.own):
+            continue
+        if is_running(record):
+            skipped.append(f"{left.run_id} is still running, skipped.")
+        else:
+            wanted.append((deployment, left))
     named = Counter(left.run_id for _, left in wanted if run_ids)
-    if twice := [run_id for run_id, jobs in named.items() if jobs > 1]:
-        jobs = " and of ".join(deployment.job for deployment, left in wanted if left.run_id == twice[0])
-        raise RunError(f"There are runs {twice[0]} of {jobs}. Say which with --job.")
+    if twice := [run_id for run_id, stacks in named.items() if stacks > 1]:
+        stacks = " and ".join(deployment.stack for deployment, left in wanted if left.run_id == twice[0])
+        raise RunError(f"There are runs {twice[0]} in {stacks}. Say which with --job.")
     return Selection(wanted, unknown, skipped)
-
-
-def _reason_to_skip(aws: Aws, deployment: Deployment, run_id: str) -> str:
-    """Why the run must be kept, or an empty text. A run whose record is unreadable may be running."""
-    try:
-        return (
-            f"{run_id} is still running, skipped." if is_running(Run(aws, deployment, run_id).find()) else ""
-        )
-    except UnreadableRun as error:
-        return f"{error} Skipped."
 
 
 def leftovers(aws: Aws, deployment: Deployment) -> list[Leftovers]:

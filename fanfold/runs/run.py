@@ -24,10 +24,10 @@ from fanfold.signals import SIGNALS
 from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId
+from lambda_src.job import Job, names
 from lambda_src.run.summary import summarize
-from lambda_src.settings import DEFAULT_JOB
 from lambda_src.store.keys import manifest_key, trace_key
-from lambda_src.store.results import ResultsTable
+from lambda_src.store.results import ResultsTable, RunTable
 from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import Manifest, PartReport
@@ -82,16 +82,21 @@ class Run:
     do.
     """
 
-    def __init__(self, aws: Aws, deployment: Deployment, run_id: str) -> None:
+    def __init__(self, aws: Aws, deployment: Deployment, run_id: str, job: str | None = None) -> None:
         self.aws, self.deployment, self.run_id = aws, deployment, run_id
+        self._job = job
 
     def __repr__(self) -> str:
-        return f"<Run {self.run_id} of {self.job}>"
+        return f"<Run {self.run_id}{f' of {self._job}' if self._job else ''}>"
 
     @property
     def job(self) -> str:
-        """The name of its job."""
-        return self.deployment.job
+        """The name of its job, which its record has."""
+        return self._job or self.record().job
+
+    def load_job(self) -> Job:
+        """Its job. Raises JobNotUsable."""
+        return load(self.job)
 
     @property
     def status(self) -> str:
@@ -143,7 +148,7 @@ class Run:
             text = page(
                 self.job,
                 record,
-                summarize(load(self.job), record, parts),
+                summarize(self.load_job(), record, parts),
                 trace,
                 trace_error=trace_error,
                 parts=parts,
@@ -151,6 +156,7 @@ class Run:
                 version=version("fanfold"),
                 options=self.aws.options,
                 is_local=self.aws.is_local,
+                stack=self.deployment.stack,
             )
         return text.encode()
 
@@ -165,7 +171,7 @@ class Run:
         if self.find() is None:
             raise RunError(self._not_found())
         try:
-            self._table.request_cancel()
+            self._records.request_cancel()
         except RunConflict:
             ended = self.find()
             status = f": {ended.status}" if ended else ""
@@ -191,10 +197,10 @@ class Run:
     def follow(self, show: Show = _ignore) -> Ended:
         """Watch the run until it has ended; returns its record and summary. ``show`` is called twice a
         second."""
-        parts = len(load(self.job).parts)
         while True:
             record = self.record()
-            parts_done = 0 if record.stage == "parse" else self._watched(self._table.count_parts)
+            parts = len(self.load_job().parts)
+            parts_done = 0 if record.stage == "parse" else self._watched(self._results.count_parts)
             show(Progress(record, parts_done, parts))
             if record.status == "SUCCEEDED":
                 return self._ended(record)
@@ -219,22 +225,23 @@ class Run:
 
     def find(self) -> RunRecord | None:
         """Its record, if the deployment has this run."""
-        return self._watched(self._table.get_run)
+        return self._watched(self._records.get_run)
 
     def record(self) -> RunRecord:
         """Its record."""
         record = self.find()
         if record is None:
             raise RunError(self._not_found())
+        self._job = self._job or record.job
         return record
 
     def record_and_parts(self) -> tuple[RunRecord, list[PartReport]]:
         """Its record and the results of its parts."""
-        return self.record(), self._watched(self._table.get_parts)
+        return self.record(), self._watched(self._results.get_parts)
 
     def exists(self) -> bool:
         """Whether the deployment has this run, even if its record is unreadable."""
-        return self._watched(self._table.has_run)
+        return self._watched(self._records.has_run)
 
     def request_to_resume(self, max_dollars: float | None = None) -> ParseFileRequest:
         """The request that the run began with, to be sent again, with ``max_dollars`` as its new limit."""
@@ -249,6 +256,7 @@ class Run:
                 f"{for_people(record.error)} Start a new run."
             )
         return ParseFileRequest(
+            job=record.job,
             key=record.key,
             prefix=record.prefix,
             run_id=self.run_id,
@@ -263,17 +271,24 @@ class Run:
         no longer ``found``."""
         try:
             with suppress(RunConflict):  # or it was resumed just now
-                self._table.end_lease(found)
+                self._records.end_lease(found)
         except FanfoldError as error:
             raise RunError(f"The run {self.run_id} cannot be given up: {error}") from error
 
     def command(self, name: str) -> str:
         """The command ``name`` for this run, as it can be pasted."""
-        return f"fanfold {name}{self.aws.options}{job_option(self.job)} {shell_word(self.run_id)}"
+        job = self.deployment.own or self._job
+        # Else the run is found by its id, and the job is part of Fanfold.
+        named = f" --job={as_given(job)}" if job and (self.deployment.own or job not in names()) else ""
+        return f"fanfold {name}{self.aws.options}{named} {shell_word(self.run_id)}"
 
     @cached_property
-    def _table(self) -> ResultsTable:
-        return ResultsTable(self.aws.table(self.deployment.table), self.run_id, load(self.job))
+    def _records(self) -> RunTable:
+        return RunTable(self.aws.table(self.deployment.table), self.run_id, self.deployment.jobs[0])
+
+    @cached_property
+    def _results(self) -> ResultsTable:
+        return ResultsTable(self.aws.table(self.deployment.table), self.run_id, self.load_job())
 
     def _stored(self, key: str, kind: type[T]) -> T | None:
         return read_stored(self.aws, self.deployment.bucket, key, kind)
@@ -326,8 +341,8 @@ class Run:
             )
 
     def _ended(self, record: RunRecord) -> Ended:
-        deployed = load(self.job)
-        parts = self._watched(self._table.get_parts)
+        deployed = self.load_job()
+        parts = self._watched(self._results.get_parts)
         if len(parts) != len(deployed.parts):
             raise RunError(
                 f"The table holds {len(parts)} of {len(deployed.parts)} {deployed.part}s of the run "
@@ -370,23 +385,29 @@ class Run:
 def start(aws: Aws, deployment: Deployment, request: ParseFileRequest) -> Run:
     """Begin the run that ``request`` describes, or resume it. Raises RunError."""
     assert request.run_id, "the run is followed by its id"
-    run = Run(aws, deployment, request.run_id)
+    run = Run(aws, deployment, request.run_id, request.job)
     run.begin(request)
     return run
 
 
-def find_run(aws: Aws, deployments: Sequence[Deployment], run_id: str) -> Run:
-    """The run of that id. Raises RunError if none of ``deployments`` has it, or more than one."""
+def find_run(aws: Aws, deployments: Sequence[Deployment], run_id: str, job: str | None = None) -> Run:
+    """The run of that id, and of ``job`` if that is given. Raises RunError if none of ``deployments`` has it,
+    or more than one."""
     runs = [Run(aws, deployment, run_id) for deployment in deployments]
     found = [run for run in runs if run.exists()]
+    if job:  # the last one, if need be: a job's own stack comes after that of all jobs
+        found = [run for run in found if run.job == job][-1:]
     if len(found) == 1:
         return found[0]
     if found:
-        names = " and of ".join(run.job for run in found)
+        jobs = " and of ".join(run.job for run in found)
         options = " or ".join(f"--job={run.job}" for run in found)
-        raise RunError(f"There are runs {run_id} of {names}. Say which: {options}.")
-    jobs = " or ".join(run.job for run in runs)
-    raise RunError(f"There is no run {run_id} of {jobs}. To list the runs: fanfold runs{aws.options}")
+        raise RunError(f"There are runs {run_id} of {jobs}. Say which: {options}.")
+    stacks = " or ".join(deployment.stack for deployment in deployments)
+    of_job = f" of the job {job}" if job else ""
+    raise RunError(
+        f"There is no run {run_id}{of_job} in {stacks}. To list the runs: fanfold runs{aws.options}"
+    )
 
 
 def is_run_id(text: str) -> bool:
@@ -423,11 +444,6 @@ def legible(run_id: str) -> Iterator[None]:
             f"The result of the run {run_id} cannot be shown ({error}): the stored result is damaged, or "
             "another version of Fanfold wrote it."
         ) from error
-
-
-def job_option(name: str) -> str:
-    """The option that names the job; empty for the default job."""
-    return "" if name == DEFAULT_JOB else f" --job={as_given(name)}"
 
 
 def _pause() -> None:

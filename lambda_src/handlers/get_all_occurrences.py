@@ -15,9 +15,9 @@ from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Call
 from lambda_src.telemetry.meter import metered
-from lambda_src.wire.codec import decode_request, is_warm_request
+from lambda_src.wire.codec import decode_warm_or
 from lambda_src.wire.reports import REDUCED, AllPartsReport, PartReport, Warmed
-from lambda_src.wire.requests import GetAllOccurrencesRequest
+from lambda_src.wire.requests import GetAllOccurrencesRequest, WarmRequest
 
 
 @metered
@@ -29,10 +29,11 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         settings = from_environment(GetAllOccurrencesSettings, os.environ)
         functions = open_functions(settings.url_suffix)
         table = open_table(settings.table, settings.url_suffix)
-        deployed = job.load(settings.job)
-        if is_warm_request(event):
+        request = decode_warm_or(event, GetAllOccurrencesRequest)
+        if isinstance(request, WarmRequest):
+            job.load_deployed(request.job, settings.jobs)
             return Warmed()
-        request = decode_request(event, GetAllOccurrencesRequest)
+        deployed = job.load_deployed(request.context.job, settings.jobs)
         deployed.check_rules(request.rules)
         function = settings.get_occurrences_function
         results = ResultsTable(table, request.run_id, deployed)

@@ -14,9 +14,9 @@ from lambda_src.store.blobs import BlobStore
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.meter import metered
-from lambda_src.wire.codec import decode_request, is_warm_request
+from lambda_src.wire.codec import decode_warm_or
 from lambda_src.wire.reports import PartReport, Reduced, Warmed
-from lambda_src.wire.requests import GetOccurrencesRequest
+from lambda_src.wire.requests import GetOccurrencesRequest, WarmRequest
 
 
 @metered
@@ -25,12 +25,13 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
 
     def work() -> Reduced | Warmed:
         settings = from_environment(GetOccurrencesSettings, os.environ)
-        deployed = job.load(settings.job)
         objects = open_bucket(settings.bucket, settings.url_suffix)
         table = open_table(settings.table, settings.url_suffix)
-        if is_warm_request(event):
+        request = decode_warm_or(event, GetOccurrencesRequest)
+        if isinstance(request, WarmRequest):
+            job.load_deployed(request.job, settings.jobs)
             return Warmed()
-        request = decode_request(event, GetOccurrencesRequest)
+        deployed = job.load_deployed(request.context.job, settings.jobs)
         deployed.check_rules(request.rules)
         report = reduce_shard(deployed, request, BlobStore(objects, settings.bucket, request.run_id))
         if isinstance(report, PartReport):

@@ -13,10 +13,10 @@ from lambda_src.settings import LogResultsSettings, from_environment
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry.log import log
 from lambda_src.telemetry.meter import metered
-from lambda_src.wire.codec import decode_request, is_warm_request
+from lambda_src.wire.codec import decode_warm_or
 from lambda_src.wire.record import RunRecord, total_dollars
 from lambda_src.wire.reports import LogResultsReport, PartReport, Warmed
-from lambda_src.wire.requests import LogResultsRequest
+from lambda_src.wire.requests import LogResultsRequest, WarmRequest
 
 
 @metered
@@ -25,30 +25,32 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
 
     def work() -> LogResultsReport | Warmed:
         settings = from_environment(LogResultsSettings, os.environ)
-        deployed = job.load(settings.job)
         table = open_table(settings.table, settings.url_suffix)
-        if is_warm_request(event):
+        request = decode_warm_or(event, LogResultsRequest)
+        if isinstance(request, WarmRequest):
+            job.load_deployed(request.job, settings.jobs)
             return Warmed()
-        request = decode_request(event, LogResultsRequest)
+        deployed = job.load_deployed(request.record.job, settings.jobs)
         deployed.check_rules(request.record.rules)
         parts = ResultsTable(table, request.record.run_id, deployed).get_parts()
-        return log_results(settings.job, deployed, request.record, parts)
+        return log_results(deployed, request.record, parts)
 
     return answer(work)
 
 
-def log_results(name: str, deployed: Job, record: RunRecord, parts: Sequence[PartReport]) -> LogResultsReport:
-    """Log the results of the run of ``record``, whose job has this ``name``; nothing where some are missing,
-    for which its owner fails the run."""
+def log_results(deployed: Job, record: RunRecord, parts: Sequence[PartReport]) -> LogResultsReport:
+    """Log the results of the run of ``record``; nothing where some are missing, for which its owner fails the
+    run."""
     if len(parts) != len(deployed.parts):
         return LogResultsReport(len(parts))
     for report in parts:
         label = int(report.part) if report.part.isdecimal() else report.part
-        log(name, **{**report.result, "run_id": record.run_id, deployed.part: label})
+        log(record.job, **{**report.result, "run_id": record.run_id, deployed.part: label})
     own = summarize_parts(deployed, record, parts)
     figures = {name: value for name, value in own.items() if isinstance(value, (int, float, str))}
     of_run = {
         "run_id": record.run_id,
+        "job": record.job,
         "bucket": record.bucket,
         "key": record.key if record.key is not None else f"{record.prefix}*",
         "bytes": record.bytes,

@@ -1,4 +1,4 @@
-"""The entry point: runs the deployed job on one input and returns its summary."""
+"""The entry point: runs a job on one input and returns its summary."""
 
 import os
 import time
@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 from obstore.store import S3Store
 
 from lambda_src import job
@@ -17,10 +18,11 @@ from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.aws.s3 import check_key, open_bucket
 from lambda_src.drivers import Driver
 from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidRequest, MemoryExceeded
-from lambda_src.fields import Function, RunId
+from lambda_src.fields import Function, JobName, RunId
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Job, Measured
 from lambda_src.run import metrics, plan, reuse
+from lambda_src.run.admission import job_of_run
 from lambda_src.run.map_block import find_report, how_to_get_smaller_blocks
 from lambda_src.run.orchestrator import execute
 from lambda_src.run.plan import Wanted
@@ -35,7 +37,7 @@ from lambda_src.settings import (
 )
 from lambda_src.store.blobs import BlobStore
 from lambda_src.store.keys import INPUT_PREFIX, family_key, variant
-from lambda_src.store.results import ResultsTable
+from lambda_src.store.results import ResultsTable, RunTable
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Trace, Usage
 from lambda_src.telemetry.log import log
@@ -78,11 +80,11 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     settings = from_environment(ParseFileSettings, os.environ)
     run_id = _run_id(event)
-    deployed = job.load(settings.job)
-    table = ResultsTable(open_table(settings.table, settings.url_suffix), run_id, deployed)
+    table = open_table(settings.table, settings.url_suffix)
     try:
-        request = _request(event, table, settings, deployed)
-        ports = _ports(deployed, table, settings, ends_at)
+        request, deployed = _request(event, RunTable(table, run_id, settings.jobs[0]), settings)
+        results = ResultsTable(table, run_id, deployed, settings.jobs[0])
+        ports = _ports(deployed, str(request.job), results, settings, ends_at)
         return execute(deployed, run_id, settings.source_bucket, request, ports)
     except FanfoldError as error:
         log("failed", run_id=run_id, error=type(error).__name__, message=str(error))
@@ -97,30 +99,40 @@ def _run_id(event: object) -> str:
         return new_run_id()
 
 
-def _request(
-    event: object, table: ResultsTable, settings: ParseFileSettings, deployed: Job
-) -> ParseFileRequest:
-    """The event as a request. A refused request leaves a failed record, unless its run id has a record
-    already. A refused hand-over ends its run: a deployment since then has changed the code."""
+def _request(event: object, run: RunTable, settings: ParseFileSettings) -> tuple[ParseFileRequest, Job]:
+    """The event as a request that names its job, and that job. A refused request leaves a failed record,
+    unless its run id has a record already. A refused hand-over ends its run: a deployment since then has
+    changed the code."""
     try:
-        request = _decoded(event, settings, deployed)
-        _check_options(request, table, deployed)
-        return request
+        request = _decoded(event, settings)
+        name = request.job or job_of_run(request, run) or settings.jobs[0]
+        deployed = job.load_deployed(name, settings.jobs)
+        _check_plan(request, deployed)
+        _check_options(request, run, deployed)
+        return replace(request, job=name), deployed
     except (InvalidRequest, CodeChanged) as error:
         if _is_hand_over(event):
-            table.end_released_run(str(event["handed_over_by"]), error)
+            run.end_released_run(str(event["handed_over_by"]), error)
         else:
-            record = RunRecord(run_id=table.run_id, started_at=time.time())
+            record = RunRecord(run_id=run.run_id, job=_named_job(event), started_at=time.time())
             record.fail(error)
-            table.put_new_run(record)
+            run.put_new_run(record)
         raise
+
+
+def _named_job(event: object) -> str:
+    """The job that a refused event names, if that can be a name."""
+    try:
+        return msgspec.convert(event["job"], JobName)  # type: ignore[index]
+    except (TypeError, KeyError, msgspec.ValidationError):
+        return ""
 
 
 def _is_hand_over(event: object) -> TypeGuard[Mapping[str, object]]:
     return isinstance(event, Mapping) and "handed_over_by" in event
 
 
-def _decoded(event: object, settings: ParseFileSettings, deployed: Job) -> ParseFileRequest:
+def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
     request = (
         decode_request(event, HandOverRequest)
         if _is_hand_over(event)
@@ -141,20 +153,24 @@ def _decoded(event: object, settings: ParseFileSettings, deployed: Job) -> Parse
         )
     if request.key is not None:
         check_key(request.key)
+    return request
+
+
+def _check_plan(request: ParseFileRequest, deployed: Job) -> None:
+    """Raise InvalidRequest if the job cannot have such reducers, or such blobs."""
     wanted = Wanted(request.block_bytes, request.shard_by, request.shards)
     plan.check(wanted, deployed.sharded_by, len(deployed.parts))
     if request.reuse_days:
         reuse.check(deployed, request.prefix)
-    return request
 
 
-def _check_options(request: ParseFileRequest, table: ResultsTable, deployed: Job) -> None:
+def _check_options(request: ParseFileRequest, run: RunTable, deployed: Job) -> None:
     """Raise InvalidRequest unless the options are the job's. A run that is resumed has its options, also
     those that the job requires."""
     try:
         deployed.read_options(request.options or {})
     except InvalidRequest:
-        if request.options is not None or not table.has_run():
+        if request.options is not None or not run.has_run():
             raise
 
 
@@ -172,7 +188,7 @@ class _Invocation:
 
     def publish(self, record: RunRecord) -> None:
         if self._settings.metrics == "on":
-            log("run_ended", **metrics.of_run(self._settings.job, record))
+            log("run_ended", **metrics.of_run(self._settings.stack, record))
 
 
 class _Inputs:
@@ -207,10 +223,10 @@ class _Inputs:
 
 
 class _Functions:
-    """Implements ``ports.Functions``."""
+    """Implements ``ports.Functions``, for a run of the job ``name``."""
 
-    def __init__(self, settings: ParseFileSettings) -> None:
-        self._settings = settings
+    def __init__(self, name: str, settings: ParseFileSettings) -> None:
+        self._name, self._settings = name, settings
         self._functions = open_functions(settings.url_suffix)
 
     @property
@@ -233,7 +249,8 @@ class _Functions:
 
     @property
     def warm(self) -> Driver[Function]:
-        return Invocations(self._functions, lambda name: self._invocation(name, WarmRequest()), Warmed)
+        request = WarmRequest(self._name)
+        return Invocations(self._functions, lambda name: self._invocation(name, request), Warmed)
 
     @property
     def hand_over(self) -> Driver[HandOverRequest]:
@@ -302,7 +319,9 @@ class _Blobs:
             self._blobs.delete(sorted(stored), self._remaining_s)
 
 
-def _ports(deployed: Job, table: ResultsTable, settings: ParseFileSettings, ends_at: float) -> Ports:
+def _ports(
+    deployed: Job, name: str, table: ResultsTable, settings: ParseFileSettings, ends_at: float
+) -> Ports:
     blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, table.run_id)
     inputs = open_bucket(
         settings.source_bucket, settings.url_suffix, requester_pays=settings.requester_pays == "on"
@@ -311,7 +330,7 @@ def _ports(deployed: Job, table: ResultsTable, settings: ParseFileSettings, ends
     return Ports(
         invocation=invocation,
         inputs=_Inputs(deployed, inputs, settings, invocation.remaining_s),
-        functions=_Functions(settings),
+        functions=_Functions(name, settings),
         blobs=_Blobs(deployed, blobs, settings, invocation.remaining_s),
         results=table,
     )

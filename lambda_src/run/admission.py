@@ -3,7 +3,7 @@
 import copy
 import os
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from lambda_src.errors import (
     AccessDenied,
@@ -14,6 +14,7 @@ from lambda_src.errors import (
     SourceNotFound,
 )
 from lambda_src.job import Job
+from lambda_src.map_reduce import call_once
 from lambda_src.run.ports import Inputs, Results
 from lambda_src.run.reuse import block_units_of
 from lambda_src.run.summary import summarize
@@ -23,6 +24,19 @@ from lambda_src.wire.requests import ParseFileRequest
 from lambda_src.wire.source import name_of
 
 
+class Found(Protocol):
+    """The record of a run."""
+
+    def get_run(self) -> RunRecord | None:
+        """The record, if there is one."""
+
+
+def job_of_run(request: ParseFileRequest, run: Found) -> str | None:
+    """The job of the run that ``request`` resumes, if there is one."""
+    found = call_once(lambda _: run.get_run(), None) if request.run_id else None
+    return found.job if found else None
+
+
 def new_record(
     job: Job, run_id: str, bucket: str, request: ParseFileRequest, found: RunRecord | None
 ) -> RunRecord:
@@ -30,6 +44,7 @@ def new_record(
     has spent, and what that is bound to."""
     record = RunRecord(
         run_id=run_id,
+        job=request.job or "",
         owner=os.urandom(8).hex(),
         bucket=bucket,
         key=request.key,
@@ -74,6 +89,10 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
         raise RunConflict(f"run_id: the run {found.run_id} already exists; choose another id.")
     if not found.etag:  # nothing is bound yet
         return
+    if request.job not in (None, found.job):
+        raise RunConflict(
+            f"job: the run began with {found.job}: leave it out to resume, or choose another run_id."
+        )
     if (found.bucket, found.key, found.prefix) != (bucket, request.key, request.prefix):
         raise RunConflict(
             f"run_id: it is the run of {found.name()}; choose another for "

@@ -122,8 +122,17 @@ def _found(
         return None
     report = header.report
     shards = request.context.shards
-    mapped = (header.etag, header.start, header.end, header.rules, header.shards, header.options)
+    mapped = (
+        header.job,
+        header.etag,
+        header.start,
+        header.end,
+        header.rules,
+        header.shards,
+        header.options,
+    )
     wanted = (
+        request.context.job,
         request.source.etag,
         request.start,
         request.end,
@@ -148,6 +157,7 @@ def _found(
 def _header(job: Job, request: ParseBlockRequest, report: BlockReport) -> bytes:
     return encode(
         BlobHeader(
+            request.context.job,
             request.source.etag,
             request.start,
             request.end,

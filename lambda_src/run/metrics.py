@@ -19,8 +19,8 @@ from typing import Any
 from lambda_src.wire.record import RunRecord
 
 NAMESPACE = "Fanfold"
-DIMENSION = "Job"
-"""A job has one stack per account and region, so its name identifies the metrics of a stack."""
+DIMENSION = "Stack"
+"""Not the job: AWS charges for each metric of each value. The log line has the job."""
 
 UNITS = {
     "Runs": "Count",
@@ -37,9 +37,9 @@ UNITS = {
 """Every metric, with its unit. AWS's free tier includes ten."""
 
 
-def of_run(job: str, record: RunRecord) -> dict[str, Any]:
-    """The document for the run of ``record``, which has ended. A stage that did not begin has no metric. A
-    cancelled run did not fail."""
+def of_run(stack: str, record: RunRecord) -> dict[str, Any]:
+    """The document for the run of ``record`` in ``stack``, which has ended. A stage that did not begin has no
+    metric. A cancelled run did not fail."""
     seconds = {f"{stage.capitalize()}Seconds": value for stage, value in record.seconds.items()}
     values = {
         "Runs": 1,
@@ -62,8 +62,9 @@ def of_run(job: str, record: RunRecord) -> dict[str, Any]:
                 }
             ],
         },
-        DIMENSION: job,
+        DIMENSION: stack,
         "run_id": record.run_id,
+        "job": record.job,
         "status": record.status,
         "input": record.name(),
         **values,

@@ -73,7 +73,7 @@ def family_of(job: Job, record: RunRecord) -> str:
     """The family of the run of ``record``: what decides on its blobs, apart from plan and input."""
     what = [
         code_digest(),
-        (job.rules, job.part, job.parts),
+        (record.job, job.rules, job.part, job.parts),
         (record.options, _facts(record.facts)),
         (record.bucket, record.prefix, record.include_hidden),
     ]

@@ -235,6 +235,7 @@ class Run:
         _retried(self._lease.release)
         record = self.record
         return HandOverRequest(
+            job=record.job,
             key=record.key,
             prefix=record.prefix,
             run_id=record.run_id,

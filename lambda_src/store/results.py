@@ -54,12 +54,13 @@ ABANDONED = "(#status = :running AND lease_until < :now)"
 """The lease has expired: the owner has died, or nobody took over a released run."""
 
 
-class ResultsTable:
-    """The items of one run of ``job`` in ``table``."""
+class RunTable:
+    """The items of one run in ``table``, whatever its job is. A record of a version with one stack per job
+    does not name it: then it is ``default_job``."""
 
-    def __init__(self, table: Table, run_id: str, job: Job) -> None:
+    def __init__(self, table: Table, run_id: str, default_job: str = "") -> None:
         self._table = table
-        self._job = job
+        self._default_job = default_job
         self.run_id = run_id
 
     def claim(self, record: RunRecord, found: RunRecord | None) -> None:
@@ -188,7 +189,7 @@ class ResultsTable:
     def get_run(self) -> RunRecord | None:
         """The record, read consistently, or None. Raises RecordUnreadable."""
         item = self._run_item()
-        return None if item is None else run_from_item(item, self.run_id)
+        return None if item is None else run_from_item(item, self.run_id, self._default_job)
 
     def _run_item(self) -> Mapping[str, Any] | None:
         request = {"TableName": self._table.name, "Key": self._key(RUN_ITEM), "ConsistentRead": True}
@@ -200,39 +201,25 @@ class ResultsTable:
         """Whether the run has a record, readable or not."""
         return self._run_item() is not None
 
-    def put_parts(self, reports: Sequence[PartReport], owner: str) -> None:
-        """Store the results of parts, if ``owner`` still owns the run. Raises RunConflict: a late reducer
-        must not add results to a run that has failed or was cancelled."""
-        for some in _batches(reports):
-            puts = [
-                {"Put": {"TableName": self._table.name, "Item": self._item(self._part_item(one.part), one)}}
-                for one in some
+    def delete_parts(self, owner: str) -> None:
+        """Delete the stored results. Raises RunConflict if the run has another owner than ``owner``."""
+        # Whatever they are called: an earlier version of the job may have had other parts.
+        pages = self._pages("run_id = :run", ProjectionExpression="run_id, #item")
+        keys = [item for page in pages for item in page["Items"] if item["item"] != {"S": RUN_ITEM}]
+        for first in range(0, len(keys), WRITES_AT_ONCE):
+            deletes = [
+                {"Delete": {"TableName": self._table.name, "Key": key}}
+                for key in keys[first : first + WRITES_AT_ONCE]
             ]
-            self._write_if(puts, "#status = :running AND #owner = :owner", running="RUNNING", owner=owner)
+            self._write_if(deletes, "#owner = :owner", owner=owner)
 
-    def get_parts(self) -> list[PartReport]:
-        """The stored results, in the job's order of parts. Raises RecordUnreadable."""
-        reports = [self._report(item) for page in self._pages() for item in page["Items"]]
-        return sorted(reports, key=lambda report: self._job.parts.index(report.part))
-
-    def _report(self, item: Mapping[str, Any]) -> PartReport:
-        name = str(from_attribute(item["item"]))
-        what = f"result {name} of the run {self.run_id}"
-        report: PartReport = _from_item(item, PartReport, what)
-        if report.part not in self._job.parts or self._part_item(report.part) != name:
-            raise _unreadable(what, f"it is of another {self._job.part}")
-        return report
-
-    def count_parts(self) -> int:
-        """How many results are stored, without reading them."""
-        return sum(page["Count"] for page in self._pages(Select="COUNT"))
-
-    def _pages(self, **more: Any) -> Iterator[dict[str, Any]]:
+    def _pages(self, condition: str, *, part: str | None = None, **more: Any) -> Iterator[dict[str, Any]]:
+        """The pages of a query for items of the run."""
         query = {
             "TableName": self._table.name,
-            "KeyConditionExpression": "run_id = :run AND begins_with(#item, :part)",
+            "KeyConditionExpression": condition,
             "ExpressionAttributeNames": {"#item": "item"},
-            "ExpressionAttributeValues": _values(run=self.run_id, part=part_items(self._job.part)),
+            "ExpressionAttributeValues": _values(run=self.run_id, **({"part": part} if part else {})),
             "ConsistentRead": True,
             **more,
         }
@@ -243,17 +230,6 @@ class ResultsTable:
                 if not page.get("LastEvaluatedKey"):
                     return
                 query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
-
-    def delete_parts(self, owner: str) -> None:
-        """Delete the stored results. Raises RunConflict if the run has another owner than ``owner``."""
-        # Query the keys: an earlier version of the job may have had other parts.
-        keys = [item for page in self._pages(ProjectionExpression="run_id, #item") for item in page["Items"]]
-        for first in range(0, len(keys), WRITES_AT_ONCE):
-            deletes = [
-                {"Delete": {"TableName": self._table.name, "Key": key}}
-                for key in keys[first : first + WRITES_AT_ONCE]
-            ]
-            self._write_if(deletes, "#owner = :owner", owner=owner)
 
     def _put(self, item: str, content: msgspec.Struct, condition: str, **values: Any) -> None:
         self._write(
@@ -294,12 +270,51 @@ class ResultsTable:
     def _key(self, item: str) -> dict[str, Any]:
         return _values_of({"run_id": self.run_id, "item": item})
 
-    def _part_item(self, part: str) -> str:
-        return part_item(self._job.part, part, self._job.parts)
-
     def _item(self, item: str, content: msgspec.Struct) -> dict[str, Any]:
         plain = msgspec.to_builtins(content)
         return {**_values_of(plain), **self._key(item)}
+
+
+class ResultsTable(RunTable):
+    """The items of one run of ``job``."""
+
+    def __init__(self, table: Table, run_id: str, job: Job, default_job: str = "") -> None:
+        super().__init__(table, run_id, default_job)
+        self._job = job
+
+    def put_parts(self, reports: Sequence[PartReport], owner: str) -> None:
+        """Store the results of parts, if ``owner`` still owns the run. Raises RunConflict: a late reducer
+        must not add results to a run that has failed or was cancelled."""
+        for some in _batches(reports):
+            puts = [
+                {"Put": {"TableName": self._table.name, "Item": self._item(self._part_item(one.part), one)}}
+                for one in some
+            ]
+            self._write_if(puts, "#status = :running AND #owner = :owner", running="RUNNING", owner=owner)
+
+    def get_parts(self) -> list[PartReport]:
+        """The stored results, in the job's order of parts. Raises RecordUnreadable."""
+        reports = [self._report(item) for page in self._part_pages() for item in page["Items"]]
+        return sorted(reports, key=lambda report: self._job.parts.index(report.part))
+
+    def _report(self, item: Mapping[str, Any]) -> PartReport:
+        name = str(from_attribute(item["item"]))
+        what = f"result {name} of the run {self.run_id}"
+        report: PartReport = _from_item(item, PartReport, what)
+        if report.part not in self._job.parts or self._part_item(report.part) != name:
+            raise _unreadable(what, f"it is of another {self._job.part}")
+        return report
+
+    def count_parts(self) -> int:
+        """How many results are stored, without reading them."""
+        return sum(page["Count"] for page in self._part_pages(Select="COUNT"))
+
+    def _part_pages(self, **more: Any) -> Iterator[dict[str, Any]]:
+        of_parts = "run_id = :run AND begins_with(#item, :part)"
+        return self._pages(of_parts, part=part_items(self._job.part), **more)
+
+    def _part_item(self, part: str) -> str:
+        return part_item(self._job.part, part, self._job.parts)
 
 
 def _batches(reports: Sequence[PartReport]) -> Iterator[list[PartReport]]:
@@ -317,9 +332,11 @@ def _batches(reports: Sequence[PartReport]) -> Iterator[list[PartReport]]:
         yield batch
 
 
-def run_from_item(item: Mapping[str, Any], run_id: str) -> RunRecord:
-    """The record of the run ``run_id`` from an item of the table. Raises RecordUnreadable."""
+def run_from_item(item: Mapping[str, Any], run_id: str, default_job: str = "") -> RunRecord:
+    """The record of the run ``run_id`` from an item of the table, of ``default_job`` if it names no job.
+    Raises RecordUnreadable."""
     record: RunRecord = _from_item(item, RunRecord, f"record of the run {run_id}")
+    record.job = record.job or default_job
     return record
 
 

@@ -21,11 +21,6 @@ T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
 
-def is_warm_request(event: object) -> bool:
-    """Whether the event is a ``WarmRequest``."""
-    return event == to_plain(WarmRequest())
-
-
 NOT_VALID = "The request is not valid: "
 
 
@@ -36,6 +31,12 @@ def decode_request(event: object, kind: type[S]) -> S:
         return decode_event(event, kind)
     except InvalidRequest as error:
         raise _code_changed(str(error)) from None
+
+
+def decode_warm_or(event: object, kind: type[S]) -> S | WarmRequest:
+    """The same for a function that also gets a ``WarmRequest``."""
+    warm = isinstance(event, Mapping) and "warm" in event
+    return decode_request(event, WarmRequest) if warm else decode_request(event, kind)
 
 
 def _code_changed(text: str) -> CodeChanged:

@@ -53,7 +53,8 @@ class RunRecord(Struct, kw_only=True):
     """The state of a run. Times are seconds since the epoch, ``seconds`` is per stage.
 
     ``owner`` is the one invocation of ``parse_file`` that works on the run while its lease lasts. Once it has
-    ``released`` the run, nobody does until the next invocation takes over. A block has ``block_units`` units
+    ``released`` the run, nobody does until the next invocation takes over. ``job`` is the name of its job;
+    records of versions with one stack per job have none. A block has ``block_units`` units
     of the job, whatever its stored name says. The finished blocks own ``units_done``; ``blocks_kept`` of them
     were finished before the owner began. ``rules`` identifies the rules of the job that made the result.
     ``facts`` is what the job measured of its input, ``extras`` what its blocks counted besides observations.
@@ -75,6 +76,7 @@ class RunRecord(Struct, kw_only=True):
     """
 
     run_id: str
+    job: str = ""
     owner: str = ""
     lease_until: Time = 0.0
     released: bool = False

@@ -76,10 +76,12 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):
-    """The header of a blob: what was mapped, so that a resumed run can tell whether the blob is its own.
-    ``rules`` are those of the job, ``shards`` and ``options`` those of the run; ``report_digest`` is the
-    digest of the report as JSON. Versions without shards wrote other headers."""
+    """The header of a blob: what was mapped, by which job, so that a resumed run can tell whether the blob is
+    its own. ``rules`` are those of the job, ``shards`` and ``options`` those of the run; ``report_digest``
+    is the digest of the report as JSON. Versions without shards, or with one stack per job, wrote other
+    headers."""
 
+    job: str
     etag: str
     start: Count
     end: Positive

@@ -31,9 +31,10 @@ from lambda_src.wire.source import Source
 
 
 class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The event of ``parse_file``: run the deployed job on the object ``key``, or on all objects whose keys
-    begin with ``prefix``.
+    """The event of ``parse_file``: run ``job`` on the object ``key``, or on all objects whose keys begin with
+    ``prefix``.
 
+    - ``job``: one of those that are deployed. Default: the first of them.
     - ``etag``: exactly this version of the object, as S3 names it (in double quotes).
     - ``run_id``: if this run did not finish, resume it. It keeps its own choice of the fields left out here.
     - ``block_bytes``: the size of a block, in the job's units. Default: the job's choice, or what fits the
@@ -64,6 +65,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     shard_by: ShardBy | None = None
     options: dict[str, Any] | None = None
     reuse_days: ReuseDays | None = None
+    job: Text | None = None
 
 
 class HandOverRequest(ParseFileRequest, frozen=True, kw_only=True):
@@ -84,8 +86,9 @@ class Pinned(NamedTuple):
 
 
 class RunContext(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a job may use besides its data: ``job.Context`` in a request."""
+    """The job of a run, and what it may use besides its data: ``job.Context`` in a request."""
 
+    job: str
     shards: Shards
     options: dict[str, Any]
     facts: dict[str, Any]
@@ -98,7 +101,7 @@ class RunContext(Struct, frozen=True, forbid_unknown_fields=True):
 def context_of(record: RunRecord) -> RunContext:
     """The context of the run of ``record``, whose shards are chosen."""
     shards = Shards(record.shard_by or "key", record.shards, record.reuse_secret or record.run_id)
-    return RunContext(shards, record.options, record.facts)
+    return RunContext(record.job, shards, record.options, record.facts)
 
 
 class Reusable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,8 +166,9 @@ class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WarmRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Get ready for a request: ``parse_file`` sends it during the first stage."""
+    """Get ready for a request of a run of ``job``: ``parse_file`` sends it during the first stage."""
 
+    job: str
     warm: Literal[True] = True
 
 

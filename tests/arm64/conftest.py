@@ -61,7 +61,7 @@ class Machine(NamedTuple):
     def layers(self, function: str, job: str) -> list[Path]:
         """The layers of ``function``, as the stack gives them."""
         of_job = lock_of_job(job) if function in ("parse_block", "parse_file") else None
-        return [build_layer(self.architecture, lock) for lock in (LOCK, of_job) if lock is not None]
+        return [build_layer(self.architecture, [lock]) for lock in (LOCK, of_job) if lock is not None]
 
     def invoke(self, function: str, job: str, *events: object) -> Report:
         """Call ``function`` with each of ``events`` in one process."""
@@ -70,7 +70,7 @@ class Machine(NamedTuple):
         done = subprocess.run(
             [*self.command, "-I", "-S", "-B", *arguments],
             input=json.dumps(events),
-            env={**self.environment, "FANFOLD_JOB": job},
+            env={**self.environment, "FANFOLD_JOBS": job},
             capture_output=True,
             text=True,
             check=False,

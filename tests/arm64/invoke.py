@@ -35,7 +35,7 @@ def main(handler: str, *folders: str) -> None:
         "modules": sorted({file for one in sys.modules.values() if (file := getattr(one, "__file__", None))}),
         "compiled": sorted({str(file) for file in compiled if str(file).endswith(".py")}),
         "libraries": sorted(_libraries()),
-        "rules": importlib.import_module("lambda_src.job").load(os.environ["FANFOLD_JOB"]).rules,
+        "rules": importlib.import_module("lambda_src.job").load(os.environ["FANFOLD_JOBS"]).rules,
     }
     json.dump(report, answers)
 

@@ -153,7 +153,7 @@ def prepare(aws: Aws, name: str, sample: Path) -> Run:
     pinned, listing, *_ = pin_prefix(aws.client("s3"), INPUTS, f"{name}/")
     objects = open_bucket(INPUTS, URL_SUFFIX)
     measured = deployed.measure(source.input_of(objects, pinned, listing.addresses))
-    context = context_of(deployed, measured)
+    context = context_of(name, deployed, measured)
     blocks = [
         ParseBlockRequest(
             name, pinned, *block, listing.portion(Span(block.start, block.end)), deployed.rules, context
@@ -163,8 +163,8 @@ def prepare(aws: Aws, name: str, sample: Path) -> Run:
     return Run(name, deployed, pinned, measured, blocks)
 
 
-def context_of(deployed: Job, measured: Measured) -> RunContext:
-    return RunContext(deployed.shards("run"), {}, dict(measured.facts))
+def context_of(name: str, deployed: Job, measured: Measured) -> RunContext:
+    return RunContext(name, deployed.shards("run"), {}, dict(measured.facts))
 
 
 def do(aws: Aws, machine: Machine, run: Run) -> Done:
@@ -173,7 +173,7 @@ def do(aws: Aws, machine: Machine, run: Run) -> Done:
     blocks_to_parse = [msgspec.structs.replace(block, rules=rules) for block in run.blocks]
     parsed = machine.invoke("parse_block", run.job, *map(to_plain, blocks_to_parse))
     blocks = [without_usage(report) for report in msgspec.convert(parsed.answers, list[BlockReport])]
-    context = context_of(run.deployed, run.measured)
+    context = context_of(run.job, run.deployed, run.measured)
     manifest = Manifest(run.job, run.pinned, run.measured.units, blocks, context.shards)
     check_mapped(run.deployed, manifest)
     BlobStore(open_bucket(machine.bucket, URL_SUFFIX), machine.bucket, run.job).put_manifest(encode(manifest))

@@ -1,9 +1,7 @@
-"""The stack, deployed by `cdk deploy` into a local AWS with IAM and TLS enforced, once for all tests; those
-of other jobs beside it, when a test first asks for one."""
+"""The stack of all jobs, deployed by `cdk deploy` into a local AWS with IAM and TLS enforced, once for all
+tests."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -23,16 +21,11 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture(scope="session")
 def stack_of(local: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> StackOf:
-    """The stack of a job, by its name."""
-
-    @cache
-    def deployed(job: str) -> Stack:
-        folder: Path = tmp_path_factory.mktemp(job)
-        deploy_locally(local, folder, job)
-        aws = account_of(local.environment)
-        return Stack(local, aws, find_deployment(aws, job))
-
-    return deployed
+    """The stack, for a job by its name."""
+    deploy_locally(local, tmp_path_factory.mktemp("stack"))
+    aws = account_of(local.environment)
+    deployed = Stack(local, aws, find_deployment(aws))
+    return lambda job: deployed._replace(job=job)
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def caller(stack: Stack) -> Iterator[Stack]:
     key = iam.create_access_key(UserName="caller")["AccessKey"]
     keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
     aws = account_of({**stack.local.environment, **keys})
-    yield Stack(stack.local, aws, find_deployment(aws, "top_words"))
+    yield Stack(stack.local, aws, find_deployment(aws))
     iam.delete_access_key(UserName="caller", AccessKeyId=key["AccessKeyId"])
     iam.delete_user_policy(UserName="caller", PolicyName="caller")
     iam.delete_user(UserName="caller")

@@ -13,7 +13,7 @@ from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws, local_aws
 from lambda_src.settings import stack_name
 from tests.deployed import Stack
 
-STACK = stack_name("top_words")
+STACK = stack_name()
 
 
 def make(local: LocalAws, target: str) -> str:
@@ -37,7 +37,7 @@ def test_data_stay_and_the_stack_can_be_deployed_again(tmp_path: Path) -> None:
     with local_aws(tmp_path) as local:
         aws = account_of(local.environment)
         assert "bootstrapping" in make(local, "deploy").lower()
-        first = Stack(local, aws, find_deployment(aws, "top_words"))
+        first = Stack(local, aws, find_deployment(aws))
         run_id = first.run(first.put("input/text", b"some words"))["run_id"]
 
         make(local, "destroy")
@@ -51,7 +51,7 @@ def test_data_stay_and_the_stack_can_be_deployed_again(tmp_path: Path) -> None:
         assert len(first.results(run_id)[1]) == 20
 
         assert "bootstrapping" not in make(local, "deploy").lower()
-        second = Stack(local, aws, find_deployment(aws, "top_words"))
+        second = Stack(local, aws, find_deployment(aws))
         assert second.deployment.bucket != first.deployment.bucket
         assert second.run(second.put("input/text", b"some more words"))["words"] == 3
 
@@ -79,7 +79,7 @@ def test_a_hardened_stack_runs_as_far_as_the_local_aws_knows_it(tmp_path: Path) 
             if command[0] == "synth":
                 _leave_out_what_is_not_known(assembly / f"{STACK}.template.json")
         aws = account_of(local.environment)
-        stack = Stack(local, aws, find_deployment(aws, "top_words"))
+        stack = Stack(local, aws, find_deployment(aws))
         assert stack.run(stack.put("input/text", b"some words"))["words"] == 2
 
 

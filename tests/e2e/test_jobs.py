@@ -1,13 +1,15 @@
-"""Every job, deployed beside the others: each right on its own input, and none within reach of another."""
+"""Every job of the stack is right on its own input. A job with a stack of its own shares nothing."""
 
-from itertools import combinations
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from fanfold.account.deployment import deploy_locally, find_deployment
 from fanfold.jobs import client_job
+from fanfold.local_aws.server import LocalAws
 from lambda_src.job import names
+from lambda_src.settings import DEFAULT_JOB
 from tests.deployed import Stack
 from tests.e2e.conftest import StackOf
 from tests.e2e.roles import Role
@@ -22,16 +24,26 @@ def test_a_job_is_right_on_its_own_input(stack_of: StackOf, tmp_path: Path, job:
     sample = generate(tmp_path, 2_000_000, 7, lambda _: None)
     files = [sample.path] if sample.path.is_file() else sorted(sample.path.iterdir())
     for file in files:
-        stack.put(f"input/sample/{file.name}", file.read_bytes())
-    summary = stack.run(prefix="input/sample/", max_concurrency=4)
+        stack.put(f"input/{job}/{file.name}", file.read_bytes())
+    summary = stack.run(prefix=f"input/{job}/", max_concurrency=4)
     assert sample.wrong(summary) == []
-    again = stack.run(prefix="input/sample/", run_id=summary["run_id"])
-    assert again == summary  # read back from the table
+    # Read back from the table, and by the job that the run began with.
+    again, failed = stack._replace(job=DEFAULT_JOB).invoke(
+        {"prefix": f"input/{job}/", "run_id": summary["run_id"]}
+    )
+    assert not failed, again
+    assert again == summary
 
 
-def test_jobs_share_nothing(stack_of: StackOf) -> None:
-    stacks = [stack_of(job) for job in sorted(names())]
-    for one, other in combinations(stacks, 2):
+def test_a_job_with_a_stack_of_its_own_shares_nothing(stack: Stack, local: LocalAws, tmp_path: Path) -> None:
+    deploy_locally(local, tmp_path, "access_log")
+    own = stack._replace(deployment=find_deployment(stack.aws, "access_log"))
+    answer = own.run(own.put("input/log", b""))  # which need not name it
+    assert "hours" in answer
+    assert own.fail({"job": "top_words", "key": "input/log"})[0].startswith(
+        "job: this stack has no job 'top_words': its jobs are access_log."
+    )
+    for one, other in ((stack, own), (own, stack)):
         assert not names_of(one) & names_of(other)
         for function in FUNCTIONS:
             granted = {resource for _, resource in Role(one, function).grants()}
@@ -42,7 +54,9 @@ def names_of(stack: Stack) -> set[str]:
     """What CloudFormation has called the stack's bucket, table, functions and log group."""
     outputs = msgspec.structs.asdict(stack.deployment)
     return {
-        name for field, name in outputs.items() if field not in ("job", "source_bucket", "requester_pays")
+        name
+        for field, name in outputs.items()
+        if field not in ("stack", "jobs", "source_bucket", "requester_pays")
     }
 
 

@@ -74,7 +74,7 @@ def test_an_event_that_came_to_nothing_is_kept_with_its_reason(stack: Stack) -> 
         InvocationType="Event",
         Payload=msgspec.json.encode(request),
     )
-    described = stack.aws.client("cloudformation").describe_stacks(StackName=stack_name("top_words"))
+    described = stack.aws.client("cloudformation").describe_stacks(StackName=stack_name())
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Stacks"][0]["Outputs"]}
     told: dict[str, Any] = {"requestPayload": None}
     while told["requestPayload"] != request:  # events of other tests may be there, too

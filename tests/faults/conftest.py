@@ -23,7 +23,7 @@ FaultyOf = Callable[[str], Faulty]
 
 @pytest.fixture(scope="session")
 def faulty_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyOf]:
-    """The stack of a job, by its name; all of them behind one proxy, in one local AWS."""
+    """The stack behind a proxy, for a job by its name."""
     folder = tmp_path_factory.mktemp("faulty-aws")
     with proxy(folder / "proxy") as between:
         authority = str(between.authority)
@@ -35,12 +35,13 @@ def faulty_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyOf]:
         with local_aws(folder, **lambdas) as local:
             between.forward_to(local.environment["AWS_ENDPOINT_URL"], local.environment["AWS_CA_BUNDLE"])
             aws = account_of(local.environment)
+            deploy_locally(local, folder)
+            stack = Stack(local, aws, find_deployment(aws))
 
             @cache
             def deployed(job: str) -> Faulty:
                 own: Path = tmp_path_factory.mktemp(job)
-                deploy_locally(local, own, job)
-                return Faulty(Stack(local, aws, find_deployment(aws, job)), between, CASES[job](own))
+                return Faulty(stack._replace(job=job), between, CASES[job](own))
 
             yield deployed
 

@@ -90,7 +90,7 @@ class Faulty(NamedTuple):
     @property
     def job(self) -> Job:
         """The job that is deployed."""
-        return load(self.stack.deployment.job)
+        return load(self.stack.job)
 
     @property
     def shards(self) -> Shards:
@@ -117,7 +117,7 @@ class Faulty(NamedTuple):
     ) -> None:
         """``answer`` is exact; a row of the table."""
         right = right or self.case.right
-        job = self.stack.deployment.job
+        job = self.stack.job
         if failed:
             ROWS.append(Row(job, fault, self.proxy.injected, "FAILED", "no answer", "no answer"))
             raise AssertionError(answer["errorMessage"])
@@ -134,7 +134,7 @@ class Faulty(NamedTuple):
         """The run fails by name and leaves no top words."""
         answer, failed = self.stack.invoke(event)
         outcome = "FAILED" if failed else answer["status"]
-        job = self.stack.deployment.job
+        job = self.stack.job
         ROWS.append(Row(job, fault, self.proxy.injected, outcome, "no answer", "no answer"))
         assert failed, answer
         self.proxy.wait_until_idle()

@@ -88,7 +88,7 @@ def test_what_is_named_is_what_is_read(faulty: Faulty, name: str) -> None:
 
     answer, failed = faulty.stack.invoke(faulty.event(key=key))
     if failed:
-        ROWS.append(Row(faulty.stack.deployment.job, f"Key: {name}", 0, "REFUSED", "no answer", "no answer"))
+        ROWS.append(Row(faulty.stack.job, f"Key: {name}", 0, "REFUSED", "no answer", "no answer"))
         refused = "AccessDenied by S3" if name in OUTSIDE_LOCALLY else "key: "
         assert re.match(rf"{refused}.*\(run [^ ]+\)$", answer["errorMessage"])
     else:

@@ -66,7 +66,7 @@ def meaning(line: str) -> Any:
 
 def given(faulty: Faulty) -> Recorded:
     """The recording for the deployed job, whose input is stored."""
-    recording = recorded(faulty.stack.deployment.job, faulty.stack.deployment.bucket)
+    recording = recorded(faulty.stack.job, faulty.stack.deployment.bucket)
     for key, body in recording.input.items():
         faulty.stack.put(key, base64.b64decode(body))
     return recording

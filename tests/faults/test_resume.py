@@ -14,7 +14,6 @@ import pytest
 from fanfold.errors import RunError
 from fanfold.runs.run import Run
 from lambda_src.run.lease import HANDOVER_S
-from lambda_src.settings import stack_name
 from lambda_src.wire.record import RunRecord
 from tests.e2e.roles import Role
 from tests.faults.faulty import FIRST_HELD, Faulty
@@ -46,7 +45,7 @@ def other_rules_in(faulty: Faulty, function: str) -> Iterator[None]:
 def code_of(faulty: Faulty) -> bytes:
     """The asset that all functions of the stack are deployed from."""
     aws = faulty.stack.aws
-    stack = stack_name(faulty.stack.deployment.job)
+    stack = faulty.stack.deployment.stack
     template = aws.client("cloudformation").get_template(StackName=stack)["TemplateBody"]
     resources = (template if isinstance(template, dict) else json.loads(template))["Resources"].values()
     (key,) = {

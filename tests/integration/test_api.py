@@ -37,8 +37,8 @@ def app(table: Any) -> App:
     aws: Any = SimpleNamespace(
         table=lambda _: table, session=session, stopped=lambda: None, options="", name=Aws(session).name
     )
-    deployment: Any = SimpleNamespace(job="top_words", table="results")
-    return App(Account(aws, {"top_words": deployment}))
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=("top_words",), table="results")
+    return App(Account(aws, {"Fanfold": deployment}))
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_cancelling_gives_the_record(run: Run) -> None:
 
 
 def test_an_unknown_run_is_an_expected_error(app: App) -> None:
-    with pytest.raises(ExpectedError, match="There is no run nothing of top_words"):
+    with pytest.raises(ExpectedError, match="There is no run nothing in Fanfold"):
         app.get("nothing")
 
 

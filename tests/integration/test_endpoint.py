@@ -466,7 +466,7 @@ def test_a_lost_copy_is_given_up_at_the_end_and_its_connection_is_not_used_again
 def test_what_warms_up_is_given_up_with_its_run(service: Service, functions: Connections) -> None:
     ended = answered_late(service)
     warming = Warming(
-        Invocations(functions, lambda name: Invocation(name, WarmRequest(), 60), Warmed),
+        Invocations(functions, lambda name: Invocation(name, WarmRequest("top_words"), 60), Warmed),
         ["log_results", "get_occurrences"],
     )
     warming.begin_once(spare_concurrency=2)

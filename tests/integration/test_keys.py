@@ -12,7 +12,7 @@ from lambda_src.aws import source
 from lambda_src.aws.s3 import open_bucket
 from lambda_src.errors import InvalidRequest, SourceChanged, SourceNotFound, Transient
 from lambda_src.handlers import parse_file
-from lambda_src.job import Span, load
+from lambda_src.job import Span
 from lambda_src.settings import ParseFileSettings
 from lambda_src.store.blobs import BlobStore
 from tests.integration.conftest import BUCKET
@@ -124,7 +124,7 @@ def test_a_key_that_no_object_can_have_is_refused_with_the_true_reason(
 def test_such_a_key_is_no_request() -> None:
     """Not even a run that an earlier version finished is answered for it."""
     settings = ParseFileSettings(
-        "top_words", "amazonaws.com", "own", "inputs", "table", "f1", "f2", "f3", "f4", "off"
+        ("top_words",), "Fanfold", "amazonaws.com", "own", "inputs", "table", "f1", "f2", "f3", "f4", "off"
     )
     with pytest.raises(InvalidRequest, match=r"^key: it has 1026 bytes"):
-        parse_file._decoded({"key": "é" * 513}, settings, load("top_words"))
+        parse_file._decoded({"key": "é" * 513}, settings)

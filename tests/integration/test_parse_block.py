@@ -55,7 +55,7 @@ def test_blobs_sum_to_the_oracle(
     s3: Any, objects: S3Store, monkeypatch: pytest.MonkeyPatch, data: bytes, block_bytes: int
 ) -> None:
     monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
-    monkeypatch.setenv("FANFOLD_JOB", "top_words")
+    monkeypatch.setenv("FANFOLD_JOBS", "top_words")
     monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
     monkeypatch.setenv("FANFOLD_REQUESTER_PAYS", "off")
     for table in ("_COMPRESSED", "_NO_TEXT"):
@@ -90,7 +90,7 @@ def test_bad_objects_are_reported_and_left_out_when_that_is_asked(
     s3: Any, objects: S3Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of a block at once: a cut archive, one that is gone, and a zip."""
-    for name, value in {"URL_SUFFIX": "amazonaws.com", "JOB": "top_words", "REQUESTER_PAYS": "off"}.items():
+    for name, value in {"URL_SUFFIX": "amazonaws.com", "JOBS": "top_words", "REQUESTER_PAYS": "off"}.items():
         monkeypatch.setenv(f"FANFOLD_{name}", value)
     monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
     texts = {
@@ -124,7 +124,7 @@ def test_bad_objects_are_reported_and_left_out_when_that_is_asked(
 
 def test_a_worker_answers_its_failure(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
-    monkeypatch.setenv("FANFOLD_JOB", "top_words")
+    monkeypatch.setenv("FANFOLD_JOBS", "top_words")
     monkeypatch.setenv("FANFOLD_BUCKET", BUCKET)
     monkeypatch.setenv("FANFOLD_REQUESTER_PAYS", "off")
     answer = handler.handler({"run_id": "run"}, CONTEXT)

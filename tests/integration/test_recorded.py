@@ -40,7 +40,9 @@ def aws(endpoint: str) -> Aws:
 
 @pytest.fixture
 def deployment(recording: Recorded) -> Deployment:
-    of: Any = SimpleNamespace(job=recording.job, table=TABLE, bucket=BUCKET, source_bucket=BUCKET)
+    of: Any = SimpleNamespace(
+        stack="Fanfold", own=None, jobs=(recording.job,), table=TABLE, bucket=BUCKET, source_bucket=BUCKET
+    )
     found: Deployment = of
     return found
 

@@ -29,6 +29,7 @@ from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import PartReport, Warmed
 from lambda_src.wire.requests import WarmRequest
 from tests.integration.test_endpoint import once
+from tests.standing import deployment
 
 REGION = "eu-west-1"
 TRACE_ID = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -176,12 +177,15 @@ def test_an_invocation(wire: Wire, kind: str, function: str) -> None:
         functions = Connections("lambda", REGION, f"https://lambda.{REGION}.amazonaws.com")
         answer = None if kind == "Event" else Warmed
         try:
-            once(Invocations(functions, lambda task: Invocation(function, task, 5), answer), WarmRequest())
+            once(
+                Invocations(functions, lambda task: Invocation(function, task, 5), answer),
+                WarmRequest("top_words"),
+            )
         finally:
             functions.close()
 
     client = botocores(wire, "lambda")
-    payload = msgspec.json.encode(WarmRequest())
+    payload = msgspec.json.encode(WarmRequest("top_words"))
     mine, theirs = compared(
         wire,
         invoked,
@@ -282,8 +286,8 @@ def test_a_person_of_a_deployment_that_pays_does_so_with_each_look_at_the_bucket
 
 def deployed(source_bucket: str, requester_pays: str) -> Deployment:
     """A deployment that reads ``source_bucket``."""
-    rest = {field.name: "" for field in msgspec.structs.fields(Deployment) if field.required}
-    return Deployment(**{**rest, "source_bucket": source_bucket, "requester_pays": requester_pays})
+    own = deployment()
+    return msgspec.structs.replace(own, source_bucket=source_bucket, requester_pays=requester_pays)
 
 
 @pytest.mark.parametrize("source", [Object("bucket", "k"), Objects("bucket", "logs/")])

@@ -43,7 +43,9 @@ def aws(endpoint: str) -> Aws:
 @pytest.fixture
 def deployment() -> Deployment:
     """With an input bucket of its own."""
-    of: Any = SimpleNamespace(job="top_words", table=TABLE, bucket=BUCKET, source_bucket=BUCKET)
+    of: Any = SimpleNamespace(
+        stack="Fanfold", own=None, jobs=("top_words",), table=TABLE, bucket=BUCKET, source_bucket=BUCKET
+    )
     found: Deployment = of
     return found
 
@@ -242,7 +244,7 @@ def keys(s3: Any) -> set[str]:
 def cleaned(aws: Aws, deployment: Deployment, *run_ids: str, **options: Any) -> str:
     file = io.StringIO()
     given = {"days": 7.0, "dry_run": False, "yes": True, **options}
-    clean_up(Console(file=file, width=80), aws, [deployment], run_ids, **given)
+    clean_up(Console(file=file, width=80), aws, [deployment], run_ids, **{"job": None, **given})
     return file.getvalue()
 
 
@@ -284,9 +286,20 @@ def test_a_record_that_cannot_be_read_keeps_nothing_else(
 
 def test_a_run_id_of_two_jobs_is_not_cleaned(stored: Any, aws: Aws, deployment: Deployment) -> None:
     before = keys(stored)
-    other: Any = SimpleNamespace(job="access_log", table=TABLE, bucket=BUCKET)
-    with pytest.raises(RunError, match=r"^There are runs old of top_words and of access_log\. Say which "):
-        clean_up(Console(file=io.StringIO()), aws, [deployment, other], ["old"], 7.0, dry_run=False, yes=True)
+    other: Any = SimpleNamespace(
+        stack="Fanfold-access-log", own="access_log", jobs=("access_log",), table=TABLE, bucket=BUCKET
+    )
+    with pytest.raises(RunError, match=r"^There are runs old in Fanfold and Fanfold-access-log\. Say which "):
+        clean_up(
+            Console(file=io.StringIO()),
+            aws,
+            [deployment, other],
+            ["old"],
+            7.0,
+            job=None,
+            dry_run=False,
+            yes=True,
+        )
     assert keys(stored) == before
 
 
@@ -402,20 +415,27 @@ def test_another_bucket_than_the_deployment_s_is_refused_with_what_to_do(
 def test_a_run_is_found_in_whichever_job_s_table_it_is(
     table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone: Any = SimpleNamespace(job="column_permutations", table="another")
+    gone: Any = SimpleNamespace(stack="Fanfold-gone", own="gone", jobs=("gone",), table="another")
     exists = Run.exists
     claim(table, "here")
     monkeypatch.setattr(Run, "exists", lambda run: run.deployment != gone and exists(run))
     assert runs.find_run(aws, [gone, deployment], "here").job == "top_words"
-    other: Any = SimpleNamespace(job="access_log", table=TABLE)
+    other: Any = SimpleNamespace(
+        stack="Fanfold-access-log", own="access_log", jobs=("access_log",), table=TABLE
+    )
     with pytest.raises(
         RunError,
         match=r"^There are runs here of access_log and of top_words\. Say which: "
         r"--job=access_log or --job=top_words\.$",
     ):
         runs.find_run(aws, [other, gone, deployment], "here")
-    with pytest.raises(RunError, match=r"no run gone of access_log or top_words.*: fanfold runs --local$"):
-        runs.find_run(aws, [other, deployment], "gone")
+    assert runs.find_run(aws, [deployment, other], "here", "access_log").deployment is other
+    for job, told in ((None, ""), ("access_log", " of the job access_log")):
+        with pytest.raises(
+            RunError,
+            match=rf"no run gone{told} in Fanfold or Fanfold-access-log\. .*: fanfold runs --local$",
+        ):
+            runs.find_run(aws, [deployment, other], "gone", job)
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,12 @@ def aws_of(table: Any, client: Any = None) -> Aws:
 
 def follow(table: Any, run_id: str = "run", seen: Any = lambda _: None) -> Any:
     aws = aws_of(table)
-    deployment: Any = SimpleNamespace(job="top_words", table="results")
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=("top_words",), table="results")
     return Run(aws, deployment, run_id).follow(seen).summary
 
 
 def read(table: Any) -> Any:
-    deployment: Any = SimpleNamespace(job="top_words", table="results")
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=("top_words",), table="results")
     return Run(aws_of(table), deployment, "run").read()
 
 
@@ -152,7 +152,9 @@ class Lambda:
 
 def ask(table: Any, functions: Lambda) -> dict[str, Any]:
     aws = aws_of(table, functions.client)
-    deployment: Any = SimpleNamespace(job="top_words", table="results", parse_file="parse_file")
+    deployment: Any = SimpleNamespace(
+        stack="Fanfold", own=None, jobs=("top_words",), table="results", parse_file="parse_file"
+    )
     return start(aws, deployment, REQUEST).follow().summary
 
 
@@ -313,7 +315,7 @@ def test_a_local_aws_that_has_gone_is_told_at_once(
     monkeypatch.setattr(ResultsTable, "get_run", get_run)
     died: Any = aws_of(table)
     died.stopped = lambda: gone
-    deployment: Any = SimpleNamespace(job="top_words", table="results")
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=("top_words",), table="results")
     with pytest.raises(RunError, match=told):
         Run(died, deployment, "run").follow()
     assert len(looks) == 1
@@ -334,7 +336,7 @@ def test_an_expired_login_is_told_as_one(
 
 def test_cancelling_gives_the_record_as_it_then_is(table: Any, results: ResultsTable) -> None:
     aws = aws_of(table)
-    deployment: Any = SimpleNamespace(job="top_words", table="results")
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=("top_words",), table="results")
     record = Run(aws, deployment, "run").cancel()
     assert (record.status, record.cancel_requested) == ("RUNNING", True)
     ended(results, 0, "FAILED")

@@ -166,7 +166,8 @@ def _stage(_wait: str) -> Iterator[None]:
 
 def _environment(simulation: Simulation) -> dict[str, str]:
     parse_file_settings = settings.ParseFileSettings(
-        job="simulated",
+        jobs=("simulated",),
+        stack="Fanfold",
         url_suffix="simulated",
         bucket=BUCKET,
         source_bucket="inputs",

@@ -11,7 +11,7 @@ import aws_cdk
 import pytest
 
 from fanfold.checkout import ROOT
-from lambda_src.settings import DEFAULT_JOB, stack_name
+from lambda_src.settings import stack_name
 
 Properties = dict[str, Any]
 
@@ -22,12 +22,12 @@ CDK_CONTEXT: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text("utf-8"))
 
 
 class Synthesized:
-    """The cloud assembly in ``folder``, of the stack of ``job``."""
+    """The cloud assembly in ``folder``, of the stack of all jobs, or of the job ``own`` alone."""
 
-    def __init__(self, folder: Path, job: str = DEFAULT_JOB) -> None:
+    def __init__(self, folder: Path, own: str | None = None) -> None:
         self.folder = folder
-        self.template = self._read(f"{stack_name(job)}.template.json")
-        self.assets = self._read(f"{stack_name(job)}.assets.json")
+        self.template = self._read(f"{stack_name(own)}.template.json")
+        self.assets = self._read(f"{stack_name(own)}.assets.json")
         self.validation = self._read("validation-report.json")
         self._names = self._name_resources()
 
@@ -148,6 +148,9 @@ class Synthesized:
             names[logical_id] = name
             names[item["Properties"]["Role"]["Fn::GetAtt"][0]] = f"{name}Role"
             names[item["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]] = f"{name}Log"
+        for logical_id in self.resources("AWS::Lambda::LayerVersion"):
+            if "OfJobs" in logical_id:
+                names[logical_id] = "LayerOfJobs"
         for logical_id in self.resources("AWS::S3::Bucket"):
             if "AccessLogs" in logical_id:
                 names[logical_id] = "AccessLogs"
@@ -161,7 +164,7 @@ def synthesize_app(folder: Path, context: Mapping[str, object]) -> Synthesized:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(aws_cdk, "App", app)
         runpy.run_path(str(ROOT / "app.py"))
-    return Synthesized(folder, str(context.get("job", DEFAULT_JOB)))
+    return Synthesized(folder, str(context["job"]) if "job" in context else None)
 
 
 def _condition(statement: Mapping[str, Any]) -> str:

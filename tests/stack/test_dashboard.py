@@ -127,12 +127,14 @@ def shown(stack: Synthesized) -> list[tuple[str, ...]]:
 
 def test_every_metric_that_is_paid_for_is_shown_and_no_other(dashboard: Synthesized) -> None:
     ours = {(name, *where) for namespace, name, *where, _ in shown(dashboard) if namespace == NAMESPACE}
-    assert ours == {(name, DIMENSION, "top_words") for name in UNITS}
+    assert ours == {(name, DIMENSION, "Fanfold") for name in UNITS}
 
 
-def test_the_metrics_are_those_of_the_job(synthesize: Synthesize) -> None:
+def test_the_metrics_are_those_of_the_stack(synthesize: Synthesize) -> None:
     stack = synthesize(dashboard="true", job="access_log")
-    assert {where for namespace, _, _, where, _ in shown(stack) if namespace == NAMESPACE} == {"access_log"}
+    assert {where for namespace, _, _, where, _ in shown(stack) if namespace == NAMESPACE} == {
+        "Fanfold-access-log"
+    }
 
 
 def test_every_function_is_shown_with_what_aws_keeps_of_it(dashboard: Synthesized) -> None:
@@ -157,7 +159,7 @@ def test_the_last_runs_are_read_from_the_lines_of_parse_file(dashboard: Synthesi
     assert query.startswith("SOURCE 'ParseFileLog' | filter event = \"run_ended\"\n")
     (fields,) = (line for line in query.split("| ") if line.startswith("display "))
     named = set(fields.removeprefix("display ").strip().split(", "))
-    assert named <= {"@timestamp", "run_id", "status", "input", *UNITS}
+    assert named <= {"@timestamp", "run_id", "job", "status", "input", *UNITS}
 
 
 def test_the_dashboard_is_named_to_the_person(dashboard: Synthesized, default: Synthesized) -> None:
@@ -181,7 +183,7 @@ def test_alarms_are_these(alarms: Synthesized) -> None:
     assert rings == {
         ("AWS/Lambda", "Errors", "Sum", "ParseFile", 1),
         ("AWS/Lambda", "AsyncEventsDropped", "Sum", "ParseFile", 1),
-        (NAMESPACE, "Throttles", "Sum", "top_words", 1),
+        (NAMESPACE, "Throttles", "Sum", "Fanfold", 1),
         ("AWS/Lambda", "Duration", "Maximum", "ParseBlock", share_ms * PARSE_BLOCK_TIMEOUT_S),
         ("AWS/Lambda", "Duration", "Maximum", "GetAllOccurrences", share_ms * GET_ALL_OCCURRENCES_TIMEOUT_S),
         ("AWS/Lambda", "Duration", "Maximum", "GetOccurrences", share_ms * GET_OCCURRENCES_TIMEOUT_S),

@@ -30,6 +30,10 @@ from .synthesized import FUNCTIONS, Synthesized
 LONGEST_TIMEOUT_OF_LAMBDA_S = 900
 
 
+JOBS = ("top_words", "access_log", "column_permutations")
+"""First the one of a request that names none."""
+
+
 class Expected(NamedTuple):
     handler: str
     timeout_s: int
@@ -43,7 +47,8 @@ EXPECTED = {
         PARSE_FILE_TIMEOUT_S,
         1769,
         ParseFileSettings(
-            job="top_words",
+            jobs=JOBS,
+            stack="Fanfold",
             url_suffix="AWS::URLSuffix",
             bucket="Bucket",
             source_bucket="Bucket",
@@ -59,14 +64,14 @@ EXPECTED = {
         "lambda_src.handlers.parse_block.handler",
         PARSE_BLOCK_TIMEOUT_S,
         1769,
-        ParseBlockSettings(job="top_words", url_suffix="AWS::URLSuffix", bucket="Bucket"),
+        ParseBlockSettings(jobs=JOBS, url_suffix="AWS::URLSuffix", bucket="Bucket"),
     ),
     "GetAllOccurrences": Expected(
         "lambda_src.handlers.get_all_occurrences.handler",
         GET_ALL_OCCURRENCES_TIMEOUT_S,
         884,
         GetAllOccurrencesSettings(
-            job="top_words",
+            jobs=JOBS,
             url_suffix="AWS::URLSuffix",
             table="Table",
             get_occurrences_function="GetOccurrences",
@@ -76,13 +81,13 @@ EXPECTED = {
         "lambda_src.handlers.get_occurrences.handler",
         GET_OCCURRENCES_TIMEOUT_S,
         1769,
-        GetOccurrencesSettings(job="top_words", url_suffix="AWS::URLSuffix", bucket="Bucket", table="Table"),
+        GetOccurrencesSettings(jobs=JOBS, url_suffix="AWS::URLSuffix", bucket="Bucket", table="Table"),
     ),
     "LogResults": Expected(
         "lambda_src.handlers.log_results.handler",
         LOG_RESULTS_TIMEOUT_S,
         884,
-        LogResultsSettings(job="top_words", url_suffix="AWS::URLSuffix", table="Table"),
+        LogResultsSettings(jobs=JOBS, url_suffix="AWS::URLSuffix", table="Table"),
     ),
 }
 
@@ -187,15 +192,16 @@ def test_reserves_for_parse_block_if_asked_to(synthesize: Synthesize, name: str)
 
 @each_function
 def test_has_the_layer_attached(default: Synthesized, name: str) -> None:
-    assert [default.reference(layer) for layer in default.function(name)["Layers"]] == ["Layer"]
+    layers = ["Layer", "LayerOfJobs"] if name in ("ParseFile", "ParseBlock") else ["Layer"]
+    assert [default.reference(layer) for layer in default.function(name)["Layers"]] == layers
 
 
 @pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
 def test_layer_says_what_it_fits(request: pytest.FixtureRequest, architecture: str) -> None:
     synthesized: Synthesized = request.getfixturevalue("default" if architecture == "arm64" else architecture)
-    layer = synthesized.the_only("AWS::Lambda::LayerVersion")["Properties"]
-    assert layer["CompatibleArchitectures"] == [architecture]
-    assert layer["CompatibleRuntimes"] == ["python3.13"]
+    for layer in synthesized.resources("AWS::Lambda::LayerVersion").values():
+        assert layer["Properties"]["CompatibleArchitectures"] == [architecture]
+        assert layer["Properties"]["CompatibleRuntimes"] == ["python3.13"]
 
 
 def test_code_is_the_sources_with_their_bytecode_and_the_authorities(default: Synthesized) -> None:

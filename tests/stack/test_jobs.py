@@ -1,23 +1,39 @@
-"""One stack per job, made by the same lines."""
+"""One stack of all jobs, of some, or of one alone, made by the same lines."""
+
+from pathlib import Path
 
 import pytest
 
 from lambda_src.job import names
-from lambda_src.settings import stack_name
-from stacks.dependency_layer import lock_of_job
+from lambda_src.settings import SETTINGS, stack_name
+from stacks import dependency_layer
+from stacks.dependency_layer import LocksDisagree, lock_of_job, locks_of_jobs
 
 from .conftest import Synthesize
-from .synthesized import FUNCTIONS
+from .synthesized import FUNCTIONS, Synthesized
 from .test_grants import GRANTS
 
 each_job = pytest.mark.parametrize("job", names())
 
 
-@each_job
-def test_every_function_is_told_the_job(synthesize: Synthesize, job: str) -> None:
-    stack = synthesize(job=job)
+@pytest.mark.parametrize(
+    ("context", "jobs"),
+    [
+        ({}, "top_words,access_log,column_permutations"),
+        ({"jobs": "access_log,top_words"}, "top_words,access_log"),
+        ({"jobs": "column_permutations,access_log"}, "column_permutations,access_log"),
+        *(({"job": job}, job) for job in names()),
+    ],
+)
+def test_every_function_knows_the_jobs_of_the_stack(
+    synthesize: Synthesize, context: dict[str, str], jobs: str
+) -> None:
+    """First the one of a request that names none."""
+    stack = synthesize(**context)
     for name in FUNCTIONS:
-        assert stack.function(name)["Environment"]["Variables"]["FANFOLD_JOB"] == job
+        assert stack.function(name)["Environment"]["Variables"]["FANFOLD_JOBS"] == jobs
+    assert stack.template["Outputs"]["Jobs"]["Value"] == jobs
+    assert stack.template["Metadata"][SETTINGS] == context
 
 
 @each_job
@@ -35,6 +51,12 @@ def test_packages_of_a_job_go_to_the_functions_that_map(synthesize: Synthesize, 
     assert len(stack.resources("AWS::Lambda::LayerVersion")) == mapping
 
 
+def test_packages_of_all_jobs_share_a_layer(default: Synthesized, synthesize: Synthesize) -> None:
+    for stack, layers in ((default, 2), (synthesize(jobs="top_words,access_log"), 1)):
+        assert len(stack.resources("AWS::Lambda::LayerVersion")) == layers
+        assert len(stack.function("ParseBlock")["Layers"]) == layers
+
+
 @each_job
 def test_a_stack_names_nothing_that_another_could_have(synthesize: Synthesize, job: str) -> None:
     """CloudFormation makes up the names; nothing is exported or imported."""
@@ -47,4 +69,36 @@ def test_a_stack_names_nothing_that_another_could_have(synthesize: Synthesize, j
 
 
 def test_stacks_have_different_names() -> None:
-    assert len({stack_name(job) for job in names()}) == len(names())
+    assert len({stack_name(own) for own in (None, *names())}) == len(names()) + 1
+
+
+def lock(folder: Path, job: str, *packages: str) -> None:
+    (folder / job).mkdir()
+    (folder / job / "requirements.txt").write_text("".join(f"{one} \\\n    --hash=x\n" for one in packages))
+
+
+def test_jobs_whose_locks_disagree_cannot_share_a_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        dependency_layer,
+        "lock_of_job",
+        lambda job: path if (path := tmp_path / job / "requirements.txt").exists() else None,
+    )
+    lock(tmp_path, "one", "numpy==2.4.6", "polars==1.0 ; python_version < '3.12'")
+    lock(tmp_path, "same", "numpy==2.4.6")
+    lock(tmp_path, "other", "numpy==2.2.0")
+    lock(tmp_path, "engine", "msgspec==0.1")
+    assert locks_of_jobs(["one", "none", "same"]) == [
+        tmp_path / job / "requirements.txt" for job in ("one", "same")
+    ]
+    with pytest.raises(LocksDisagree) as refused:
+        locks_of_jobs(["one", "other", "same"])
+    assert str(refused.value) == (
+        "The job other locks numpy 2.2.0, but the job one has 2.4.6: deploy other as a stack of its own, "
+        "with -c job=other, and the other jobs without it, with -c jobs=one,same."
+    )
+    with pytest.raises(
+        LocksDisagree, match=r"engine locks msgspec 0\.1, but every function has .*: lock that"
+    ):
+        locks_of_jobs(["engine"])

@@ -10,7 +10,7 @@ from lambda_src.counts.compiled import library_name
 from lambda_src.job import names
 from stacks import dependency_layer
 from stacks.dependency_layer import LOCK, LayerNotBuilt, build_layer, lock_of_job
-from stacks.native_library import build_libraries, sources_of_job
+from stacks.native_library import build_libraries, sources_of_jobs
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 """EM_AARCH64 and EM_X86_64 of the ELF specification."""
@@ -21,7 +21,7 @@ NEWEST_GLIBC_OF_RUNTIME = (2, 34)
 LAYERS: dict[str, tuple[Path, list[Path]]] = {
     "lambda_src": (LOCK, []),
     **{job: (lock, []) for job in names() if (lock := lock_of_job(job))},
-    **{f"{job} in C": (LOCK, sources) for job in names() if (sources := sources_of_job(job))},
+    **{f"{job} in C": (LOCK, sources) for job in names() if (sources := sources_of_jobs([job]))},
 }
 """The lock and the sources of each layer that there is."""
 
@@ -34,7 +34,7 @@ def bytecode_of(source: Path) -> Path:
 
 
 def layer_of(architecture: str, lock: Path, sources: list[Path]) -> Path:
-    return build_layer(architecture, lock, build_libraries(architecture, sources) if sources else None)
+    return build_layer(architecture, [lock], build_libraries(architecture, sources) if sources else None)
 
 
 def files_of(layer: Path) -> list[Path]:
@@ -130,7 +130,7 @@ def test_has_none_for_this_machine() -> None:
 
 @each_architecture
 def test_holds_what_a_job_has_in_c(architecture: str) -> None:
-    sources = sources_of_job("top_words")
+    sources = sources_of_jobs(["top_words"])
     assert "kernel" in [source.stem for source in sources]
     for source in sources:
         assert (layer_of(architecture, LOCK, sources) / "python" / library_name(source)).is_file()
@@ -148,7 +148,7 @@ def test_a_package_that_does_not_match_its_hash_is_refused(built: Path, tmp_path
     tampered = tmp_path / "requirements.txt"
     tampered.write_text(re.sub(r"sha256:\w+", "sha256:" + 64 * "0", LOCK.read_text("utf-8")), "utf-8")
     with pytest.raises(LayerNotBuilt, match=r"(?i)arm64 layer(.|\n)*do not match the hashes"):
-        build_layer("arm64", tampered)
+        build_layer("arm64", [tampered])
     assert list(built.iterdir()) == []
 
 

@@ -11,7 +11,7 @@ from fanfold.checkout import ROOT
 from lambda_src.counts.compiled import library_name
 from stacks import native_library
 from stacks.dependency_layer import LayerNotBuilt
-from stacks.native_library import build_libraries, sources_of_job
+from stacks.native_library import build_libraries, sources_of_jobs
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
 """EM_AARCH64 and EM_X86_64 of the ELF specification."""
@@ -20,7 +20,7 @@ each_architecture = pytest.mark.parametrize("architecture", ELF_MACHINES)
 
 
 def kernel() -> Path:
-    return next(source for source in sources_of_job("top_words") if source.stem == "kernel")
+    return next(source for source in sources_of_jobs(["top_words"]) if source.stem == "kernel")
 
 
 def header() -> Path:

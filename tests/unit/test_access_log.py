@@ -24,7 +24,7 @@ from lambda_src.jobs import access_log
 from lambda_src.jobs.access_log import JOB, c_scan, python_scan
 from lambda_src.jobs.access_log.formats import CONCERNS
 from lambda_src.jobs.access_log.scan import HOURS, LIBRARY, MALFORMED, Scanner
-from stacks.native_library import sources_of_job
+from stacks.native_library import sources_of_jobs
 from tests import access_log_oracle as oracle
 from tests.contexts import context_for, finish_part, observed_by_part
 
@@ -278,7 +278,7 @@ def test_more_paths_than_a_block_holds_go_to_its_lines(
 
 def test_the_scanner_in_c_is_used_where_its_library_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a change of scan.c or of what it includes, its new name goes into scan.py."""
-    assert LIBRARY in map(library_name, sources_of_job("access_log"))
+    assert LIBRARY in map(library_name, sources_of_jobs(["access_log"]))
     assert find_library(LIBRARY)
     assert access_log.choose_scanner() is c_scan.Scan
     monkeypatch.setattr(access_log, "find_library", lambda _: None)

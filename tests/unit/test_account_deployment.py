@@ -9,6 +9,7 @@ from fanfold.account.deployment import Deployment, find_deployment
 from fanfold.errors import DeploymentError
 
 OUTPUTS = {
+    "Jobs": "top_words,access_log",
     "BucketName": "bucket",
     "SourceBucketName": "source-bucket",
     "TableName": "table",
@@ -36,8 +37,9 @@ class Session:
 
 
 def test_every_output_is_found_under_its_name() -> None:
-    assert find_deployment(Aws(Session({**OUTPUTS, "OfAnother": "x"})), "access_log") == Deployment(
-        job="access_log",
+    assert find_deployment(Aws(Session({**OUTPUTS, "OfAnother": "x"}))) == Deployment(
+        stack="Fanfold",
+        jobs=("top_words", "access_log"),
         bucket="bucket",
         source_bucket="source-bucket",
         table="table",
@@ -54,4 +56,4 @@ def test_every_output_is_found_under_its_name() -> None:
 def test_a_stack_without_an_output_is_to_be_deployed_again(name: str) -> None:
     fewer = {other: value for other, value in OUTPUTS.items() if other != name}
     with pytest.raises(DeploymentError, match=f"lacks an output .*`{name}`.* again with `fanfold deploy"):
-        find_deployment(Aws(Session(fewer)), "top_words")
+        find_deployment(Aws(Session(fewer)))

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Generator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +13,11 @@ from fanfold.account import choice as account
 from fanfold.account import doctor
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
-from fanfold.account.deployment import Deployment
 from fanfold.account.doctor import Finding
 from fanfold.cli import app as commands
 from fanfold.errors import AccountError
-from lambda_src.settings import NEW_ACCOUNT_MB, ONE_VCPU_MB
+from lambda_src.settings import NEW_ACCOUNT_MB, ONE_VCPU_MB, stack_name
+from tests.standing import deployment
 
 DATE = "Wed, 25 Nov 2026 10:00:00 GMT"
 AT_DATE = 1_795_600_800.0
@@ -235,12 +234,6 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def deployment(source_bucket: str = "bucket") -> Deployment:
-    of: Any = SimpleNamespace(job="top_words", bucket="bucket", source_bucket=source_bucket)
-    found: Deployment = of
-    return found
-
-
 def test_a_stack_of_an_older_version_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deployed without its settings, it would lose its source bucket."""
     monkeypatch.setattr(doctor, "synthesized", lambda _: pytest.fail("with which settings?"))
@@ -262,7 +255,7 @@ def test_what_is_deployed_is_compared_with_this_checkout(monkeypatch: pytest.Mon
     assert [finding.state for finding in found] == ["ok", "wrong", "note"]
     assert found[1].text.endswith(": ParseBlock")
     assert found[1].fix == "fanfold deploy -c architecture=x86_64"
-    assert asked[0] == {"job": "top_words", "architecture": "x86_64"}
+    assert asked[0] == {"architecture": "x86_64"}
 
 
 @pytest.mark.parametrize(("qualifier", "given"), [("team", {doctor.QUALIFIER: "team"}), ("hnb659fds", {})])
@@ -279,7 +272,7 @@ def test_it_is_compared_for_the_same_bootstrap(
     monkeypatch.setattr(doctor, "synthesized", synthesized)
     parameters = {"BootstrapVersion": {"Default": f"/cdk-bootstrap/{qualifier}/version"}}
     doctor.drift({**TEMPLATE, "Parameters": parameters}, deployment(), local=False)
-    assert asked == [{"job": "top_words", "architecture": "x86_64", **given}]
+    assert asked == [{"architecture": "x86_64", **given}]
 
 
 @pytest.fixture
@@ -291,7 +284,7 @@ def _a_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
         return True
 
     monkeypatch.setattr(doctor, "of_account", of_account)
-    monkeypatch.setattr(doctor, "of_stack", lambda _, job: iter([Finding("Stack", "ok", job)]))
+    monkeypatch.setattr(doctor, "of_stack", lambda _, own: iter([Finding("Stack", "ok", stack_name(own))]))
 
 
 @pytest.mark.usefixtures("_a_doctor")
@@ -300,7 +293,7 @@ def test_it_says_what_mends_and_fails_if_something_is_wrong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: Any, status: int
 ) -> None:
     monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([Finding("A", state, "b\x1b[2J", "fix")]))
-    monkeypatch.setattr(account, "open_account", lambda **_: Account(Aws(None), {"top_words": deployment()}))
+    monkeypatch.setattr(account, "open_account", lambda **_: Account(Aws(None), {"Fanfold": deployment()}))
     assert commands.main(["doctor"]) == status
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"{state:5} A: b\\x1b[2J"
@@ -324,16 +317,21 @@ def test_without_an_account_something_is_wrong(monkeypatch: pytest.MonkeyPatch) 
     ("known", "job", "examined"),
     [
         (["access_log"], None, ["access_log"]),
-        (["access_log", "top_words"], None, ["top_words", "access_log"]),
-        ([], None, ["top_words"]),
-        (["access_log"], "top_words", ["top_words"]),
+        (["access_log", None], None, [None, "access_log"]),
+        ([], None, [None]),
+        (["access_log"], "top_words", [None]),
+        ([None], "top_words", [None]),
+        (["access_log", None], "access_log", ["access_log"]),
     ],
 )
 def test_the_stacks_that_are_deployed_are_examined(
-    known: list[str], job: str | None, examined: list[str], monkeypatch: pytest.MonkeyPatch
+    known: list[str | None],
+    job: str | None,
+    examined: list[str | None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Nothing is wrong with a local AWS whose stacks are those of other jobs."""
     monkeypatch.setattr(doctor, "of_this_machine", lambda: iter([]))
-    of_job: Any = {name: SimpleNamespace(job=name) for name in known}
-    found = doctor.examine(lambda: Account(Aws(None), of_job), job)
-    assert [finding.text for finding in found] == examined
+    stacks = {stack_name(own): deployment(own) for own in known}
+    found = doctor.examine(lambda: Account(Aws(None), stacks), job)
+    assert [finding.text for finding in found] == [stack_name(own) for own in examined]

@@ -39,10 +39,13 @@ HEAVY = {"boto3", "botocore", "rich", "asyncio", "pydantic", "fanfold.runs.run",
 @pytest.fixture(autouse=True)
 def _account(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with a deployment of which nothing is asked."""
-    deployment: Any = SimpleNamespace(job="top_words", bucket="bucket", source_bucket="bucket", table="table")
+    deployment: Any = SimpleNamespace(
+        stack="Fanfold", own=None, jobs=("top_words",), bucket="bucket", source_bucket="bucket", table="table"
+    )
     session = SimpleNamespace(region_name="eu-west-1", profile_name="work")
-    opened = Account(Aws(session), {"top_words": deployment})
+    opened = Account(Aws(session), {"Fanfold": deployment})
     monkeypatch.setattr(account, "open_account", lambda **_: opened)
+    monkeypatch.setattr(Run, "job", "top_words")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -169,7 +172,7 @@ def test_a_mistake_is_one_sentence_and_where_to_look(
 def test_cancelling_says_what_the_record_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: Any, sentence: str
 ) -> None:
-    record = RunRecord(run_id="run", started_at=1.0, status=status)
+    record = RunRecord(run_id="run", job="top_words", started_at=1.0, status=status)
     monkeypatch.setattr(Run, "exists", lambda *_: True)
     monkeypatch.setattr(Run, "cancel", lambda *_: record)
     assert commands.main(["cancel", "run"]) == 0
@@ -210,8 +213,8 @@ def test_down_says_what_becomes_of_runs_and_of_data(
             raise LocalStackError("not running")
         return opened
 
-    busy = RunRecord(run_id="busy", started_at=1.0, lease_until=time.time() + 30)
-    done = RunRecord(run_id="done", started_at=1.0, status="SUCCEEDED")
+    busy = RunRecord(run_id="busy", job="top_words", started_at=1.0, lease_until=time.time() + 30)
+    done = RunRecord(run_id="done", job="top_words", started_at=1.0, status="SUCCEEDED")
     past = [history.PastRun(opened.deployment("top_words"), record) for record in (busy, done)]
     monkeypatch.setattr(account, "open_account", open_account)
     monkeypatch.setattr(history, "past_runs", lambda *_: history.Past(past, []))
@@ -280,7 +283,9 @@ def test_up_again_gives_up_the_runs_that_its_end_has_stopped(
     was_saved: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = account.open_account(local=True, profile=None, region=None)
-    busy = history.PastRun(opened.deployment("top_words"), RunRecord(run_id="busy", started_at=1.0))
+    busy = history.PastRun(
+        opened.deployment("top_words"), RunRecord(run_id="busy", job="top_words", started_at=1.0)
+    )
     given_up: list[str] = []
     monkeypatch.setattr(local_stack, "up", lambda *_: SimpleNamespace(was_saved=was_saved))
     monkeypatch.setattr(history, "past_runs", lambda *_: history.Past([busy], []))
@@ -354,7 +359,7 @@ def test_detached_it_prints_the_run_id_and_nothing_else(
 
 
 ENDED = Ended(
-    RunRecord(run_id="run", started_at=1.0, dollars={"gb_s": 0.5}, prices="us-east-1"),
+    RunRecord(run_id="run", job="top_words", started_at=1.0, dollars={"gb_s": 0.5}, prices="us-east-1"),
     {
         "run_id": "run",
         "status": "SUCCEEDED",
@@ -406,7 +411,7 @@ def test_a_run_may_be_given_a_limit_of_dollars_at_its_start_and_when_it_is_resum
 def test_a_run_that_has_reached_its_limit_of_dollars_is_told_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = RunRecord(run_id="run", started_at=1.0, etag="etag", max_dollars=0.01)
+    record = RunRecord(run_id="run", job="top_words", started_at=1.0, etag="etag", max_dollars=0.01)
     record.fail(BudgetExceeded("max_dollars: the run has cost $0.011. Resume it with a higher limit."))
 
     def follow(*_: object) -> None:
@@ -645,9 +650,10 @@ class TestARunThatCostsFarMoreThanSuggested:
 
 
 RECORDS = [
-    RunRecord(run_id="new", started_at=2e9, status="SUCCEEDED", finished_at=2e9 + 1.5, etag='"e"',
+    RunRecord(run_id="new", job="top_words", started_at=2e9,
+               status="SUCCEEDED", finished_at=2e9 + 1.5, etag='"e"',
               bucket="b", key="k", bytes=7, dollars={"gb_s": 0.00001}),
-    RunRecord(run_id="old", started_at=1e9, status="FAILED", error="no"),
+    RunRecord(run_id="old", job="top_words", started_at=1e9, status="FAILED", error="no"),
 ]  # fmt: skip
 
 
@@ -656,7 +662,9 @@ def _past(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two runs, and one whose record cannot be read."""
     of = account.open_account(local=False, profile=None, region=None).deployment("top_words")
 
-    def past_runs(_aws: Any, _deployments: Any, limit: int, status: str | None = None) -> history.Past:
+    def past_runs(
+        _aws: Any, _deployments: Any, limit: int, status: str | None = None, job: str | None = None
+    ) -> history.Past:
         found = [history.PastRun(of, record) for record in RECORDS if status in (None, record.status)]
         return history.Past(
             found[:limit], [] if limit == 1 else [history.Unreadable(of, "bad", "It is bad.")]
@@ -675,7 +683,7 @@ def test_runs_are_data_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
          "started_at": "2033-05-18T03:33:20Z", "seconds": 1.5, "dollars": 1e-05, "error": None},
         {"run_id": "old", "job": "top_words", "status": "FAILED", "input": None, "bytes": None,
          "started_at": "2001-09-09T01:46:40Z", "seconds": None, "dollars": None, "error": "no"},
-        {"run_id": "bad", "job": "top_words", "status": None, "error": "It is bad."},
+        {"run_id": "bad", "job": None, "status": None, "error": "It is bad."},
     ]  # fmt: skip
 
 
@@ -700,7 +708,7 @@ def test_last_is_the_newest_run_and_says_which(
     assert commands.main(["results", "last"]) == 0
     assert asked == ["new"]
     assert capsys.readouterr().err == "The newest run is new.\n"
-    monkeypatch.setattr(history, "past_runs", lambda *_: history.Past([], []))
+    monkeypatch.setattr(history, "past_runs", lambda *_, **__: history.Past([], []))
     assert commands.main(["results", "last"]) == 1
     assert "There are no runs yet." in capsys.readouterr().err
 
@@ -759,7 +767,7 @@ def test_what_changes_something_says_on_which_aws(
 @pytest.mark.usefixtures("_ended")
 def test_commands_to_be_pasted_are_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
     """A pipe has 80 columns for rich, and no width at all for who reads it."""
-    ended = ENDED._replace(record=RunRecord(run_id="r" * 64, started_at=1.0))
+    ended = ENDED._replace(record=RunRecord(run_id="r" * 64, job="top_words", started_at=1.0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Run, "follow", lambda *_: ended)
         assert commands.main(["watch", "r" * 64]) == 0

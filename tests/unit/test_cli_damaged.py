@@ -67,7 +67,7 @@ class FakeAws:
             f"runs/{RUN}/manifest.json": msgspec.json.encode(run.manifest),
         }
         self.deployment: Any = SimpleNamespace(
-            job=job, table="table", bucket="bucket", source_bucket="bucket"
+            stack="Fanfold", own=None, jobs=(job,), table="table", bucket="bucket", source_bucket="bucket"
         )
 
     def stopped(self) -> None:
@@ -107,9 +107,9 @@ def ways(aws: FakeAws) -> list[Any]:
         ended = Run(of, deployment, RUN).read()
         console = Console(file=io.StringIO())
         with runs.legible(RUN):  # as the commands do
-            report.show(console, deployment.job, ended.summary, {})
-            as_csv(deployment.job, ended.summary)
-            report.json_text(as_json(deployment.job, ended.summary, {}))
+            report.show(console, deployment.jobs[0], ended.summary, {})
+            as_csv(deployment.jobs[0], ended.summary)
+            report.json_text(as_json(deployment.jobs[0], ended.summary, {}))
         report.show_dollars(console, ended.record)
 
     return [
@@ -196,7 +196,7 @@ def test_a_result_that_cannot_be_shown_is_one_sentence(
 ) -> None:
     aws: Any = FakeAws("top_words")
     aws.items["length#03"]["result"] = to_attribute({"words": 1, "top_words": [{"word": 7}]})
-    monkeypatch.setattr(account, "open_account", lambda **_: Account(aws, {"top_words": aws.deployment}))
+    monkeypatch.setattr(account, "open_account", lambda **_: Account(aws, {"Fanfold": aws.deployment}))
     assert commands.main(words) == 1
     told = capsys.readouterr().err.splitlines()[-1]
     assert told.startswith(f"Error: The result of the run {RUN} cannot be shown (")
@@ -257,7 +257,7 @@ def test_runs_names_it_on_standard_error(
 ) -> None:
     aws: Any = FakeAws("top_words")
     aws.items["run"]["stage"] = to_attribute("combine")
-    monkeypatch.setattr(account, "open_account", lambda **_: Account(aws, {"top_words": aws.deployment}))
+    monkeypatch.setattr(account, "open_account", lambda **_: Account(aws, {"Fanfold": aws.deployment}))
     assert commands.main(["runs"]) == 0
     told = capsys.readouterr()
     assert [line.split("\t")[0] for line in told.out.splitlines()[1:]] == ["good"]
@@ -277,7 +277,7 @@ def test_nothing_keeps_down_from_stopping(
     def open_account(**_: Any) -> Account:
         if error:
             raise error
-        return Account(aws, {"top_words": aws.deployment})
+        return Account(aws, {"Fanfold": aws.deployment})
 
     monkeypatch.setattr(account, "open_account", open_account)
     stopped: list[bool] = []

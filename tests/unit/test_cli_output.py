@@ -24,7 +24,7 @@ from fanfold.runs.run import Ended, Run
 from lambda_src.wire.record import RunRecord
 from tests.summaries import SUMMARY
 
-RECORD = RunRecord(run_id="run", started_at=1.0)
+RECORD = RunRecord(run_id="run", job="top_words", started_at=1.0)
 RESULT = {"words": {"4": ["ΟΔΟΣ"]}}
 
 
@@ -159,8 +159,8 @@ def test_standard_output_goes_on_after_it(tmp_path: Path, kind: str) -> None:
 
 def finish(path: str) -> None:
     """The end of a command whose result is asked for in ``path``."""
-    deployment: Any = SimpleNamespace(job="top_words")
-    run = Run(Aws(None), deployment, "run")
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=("top_words",))
+    run = Run(Aws(None), deployment, "run", "top_words")
     watch.finish(run, Ended(RECORD, SUMMARY), Stages(Terminal()), Output(Path(path)))
 
 

@@ -21,7 +21,7 @@ from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import EVERY_KEY, KINDS, LEAST, MOST, MOST_NAMES, Limits, Summed, Table, Takes
 from lambda_src.errors import BlobDamaged, JobContractViolated, TooManyDistinct
 from lambda_src.job import Line, Shards
-from stacks.native_library import sources_of_job
+from stacks.native_library import sources_of_jobs
 
 ROOT = Path(__file__).parents[2]
 C, PYTHON = c_counts.Table, python_counts.Table
@@ -284,7 +284,7 @@ def test_memory_that_is_used_again_has_forgotten() -> None:
 
 def test_the_library_is_of_the_source_that_is_here() -> None:
     """After a change of counts.c or counts.h, its new name goes into library.py."""
-    assert COUNTS in map(library_name, sources_of_job("top_words"))
+    assert COUNTS in map(library_name, sources_of_jobs(["top_words"]))
 
 
 def in_a_process(code: str) -> str:

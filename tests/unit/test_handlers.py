@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fanfold.testing.texts import ANY_BYTES, ANY_JSON
+from lambda_src import job
 from lambda_src.errors import FanfoldError, InvalidRequest
 from lambda_src.handlers import (
     get_all_occurrences,
@@ -45,7 +46,17 @@ from tests.contexts import sent_context
 from tests.recorded import JOBS, recorded
 
 SETTINGS = ParseFileSettings(
-    "top_words", "amazonaws.com", "own", "own", "table", "f1", "f2", "f3", "f4", "off"
+    ("top_words", "access_log"),
+    "Fanfold",
+    "amazonaws.com",
+    "own",
+    "own",
+    "table",
+    "f1",
+    "f2",
+    "f3",
+    "f4",
+    "off",
 )
 CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 900_000)
 WORKERS = {
@@ -70,6 +81,8 @@ NAMES = st.sampled_from(
         "block",
         "owner",
         "handed_over_by",
+        "job",
+        "warm",
     ]
 )
 NEARLY = st.dictionaries(NAMES, ANY_JSON | st.sampled_from(["input/x", "run", 1, 20, 21, 0, -1]), max_size=7)
@@ -91,7 +104,8 @@ def _nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PARSE_BLOCK", "GET_ALL_OCCURRENCES", "GET_OCCURRENCES", "LOG_RESULTS"):
         monkeypatch.setenv(f"FANFOLD_{name}_FUNCTION", name.lower())
     monkeypatch.setenv("FANFOLD_URL_SUFFIX", "amazonaws.com")
-    monkeypatch.setenv("FANFOLD_JOB", "top_words")
+    monkeypatch.setenv("FANFOLD_JOBS", "top_words,access_log")
+    monkeypatch.setenv("FANFOLD_STACK", "Fanfold")
     monkeypatch.setenv("FANFOLD_METRICS", "off")
     monkeypatch.setenv("FANFOLD_REQUESTER_PAYS", "off")
     monkeypatch.setenv("FANFOLD_KEEP_INTERMEDIATES_DAYS", "1")
@@ -119,7 +133,7 @@ OTHER_RULES = {
     ),
     get_all_occurrences: GetAllOccurrencesRequest("run", "owner", 250, "other", SENT),
     get_occurrences: GetOccurrencesRequest("run", "owner", 5, "other", SENT),
-    log_results: LogResultsRequest(RunRecord(run_id="run", started_at=0.0, rules="other")),
+    log_results: LogResultsRequest(RunRecord(run_id="run", job="top_words", started_at=0.0, rules="other")),
 }
 
 
@@ -157,7 +171,7 @@ def test_workers_refuse_requests_of_another_version(worker: Any, change: Callabl
 def test_workers_refuse_what_an_older_version_sent(
     monkeypatch: pytest.MonkeyPatch, worker: Any, name: str
 ) -> None:
-    monkeypatch.setenv("FANFOLD_JOB", name)
+    monkeypatch.setenv("FANFOLD_JOBS", name)
     for message in recorded(name, "bucket").messages[worker.__name__.rpartition(".")[2]]:
         assert worker.handler(message["request"], CONTEXT)["error"] == "CodeChanged"
 
@@ -167,8 +181,11 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
     records: list[str] = []
 
     class Table:
-        def __init__(self, _table: object, run_id: str, _job: object) -> None:
+        def __init__(self, _table: object, run_id: str, *_: object) -> None:
             self.run_id = run_id
+
+        def get_run(self) -> None:
+            """No run has such an id."""
 
         def put_new_run(self, record: Any) -> None:
             records.append(record.error)
@@ -176,6 +193,7 @@ def test_the_entry_point_raises_a_named_error_to_any_event(monkeypatch: pytest.M
         def end_released_run(self, _released_by: str, error: Exception) -> None:
             records.append(f"{type(error).__name__}: {error}")
 
+    monkeypatch.setattr(parse_file, "RunTable", Table)
     monkeypatch.setattr(parse_file, "ResultsTable", Table)
     monkeypatch.setattr(parse_file, "open_table", lambda *_: None)
     monkeypatch.setattr(parse_file, "_ports", lambda *_: None)
@@ -210,9 +228,9 @@ def test_a_hand_over_to_another_version_ends_the_run(event: dict[str, Any], erro
     def end_released_run(released_by: str, why: Exception) -> None:
         ended.append((released_by, f"{type(why).__name__}: {why}"))
 
-    table: Any = SimpleNamespace(run_id="run", end_released_run=end_released_run)
+    run: Any = SimpleNamespace(run_id="run", end_released_run=end_released_run)
     with pytest.raises(FanfoldError):
-        parse_file._request({**event, "run_id": "run", "handed_over_by": "owner"}, table, SETTINGS, JOB)
+        parse_file._request({**event, "run_id": "run", "handed_over_by": "owner"}, run, SETTINGS)
     ((owner, why),) = ended
     assert owner == "owner"
     assert why.startswith(error)
@@ -242,7 +260,63 @@ def test_blobs_that_are_to_be_kept_are_not_deleted(days: int, deleted: list[tupl
 )
 def test_what_may_not_be_read_is_refused(event: dict[str, str], named: str) -> None:
     with pytest.raises(InvalidRequest, match=named):
-        parse_file._decoded(event, SETTINGS, JOB)
+        parse_file._decoded(event, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("named", "found", "chosen"),
+    [
+        ({}, None, "top_words"),  # the first of those that are deployed
+        ({"job": "access_log"}, None, "access_log"),
+        ({"run_id": "run"}, "access_log", "access_log"),  # a run that is resumed keeps its own
+        ({"run_id": "run", "handed_over_by": "owner"}, "access_log", "access_log"),
+        ({"run_id": "run"}, None, "top_words"),
+    ],
+)
+def test_a_request_is_for_one_job(named: dict[str, Any], found: str | None, chosen: str) -> None:
+    record = RunRecord(run_id="run", job=found, started_at=0.0) if found else None
+    run: Any = SimpleNamespace(run_id="run", get_run=lambda: record)
+    request, deployed = parse_file._request({"key": "input/x", **named}, run, SETTINGS)
+    assert request.job == chosen
+    assert deployed is job.load(chosen)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "noted"),
+    [
+        ("acces_log", "did you mean access_log? Its jobs are top_words, access_log.", "acces_log"),
+        ("column_permutations", "its jobs are top_words, access_log.", "column_permutations"),
+        ("../secret", "its jobs are top_words, access_log.", ""),
+    ],
+)
+def test_a_job_that_is_not_deployed_is_refused(name: str, error: str, noted: str) -> None:
+    records: list[RunRecord] = []
+    run: Any = SimpleNamespace(run_id="run", put_new_run=records.append)
+    with pytest.raises(InvalidRequest) as refused:
+        parse_file._request({"key": "input/x", "job": name}, run, SETTINGS)
+    assert str(refused.value) == f"job: this stack has no job {name!r}: {error}"
+    (record,) = records
+    assert (record.status, record.error_code, record.job) == ("FAILED", "InvalidRequest", noted)
+
+
+@pytest.mark.parametrize("worker", WORKERS, ids=lambda worker: worker.__name__.rpartition(".")[2])
+@pytest.mark.usefixtures("_nowhere")
+def test_workers_refuse_a_job_that_is_not_deployed(worker: Any) -> None:
+    event = to_plain(OTHER_RULES[worker])
+    (event["record"] if worker is log_results else event["context"])["job"] = "column_permutations"
+    answer = worker.handler(event, CONTEXT)
+    assert answer["error"] == "InvalidRequest"
+    assert answer["message"].startswith("job: this stack has no job 'column_permutations': ")
+
+
+@pytest.mark.parametrize("worker", [worker for worker in WORKERS if worker is not parse_block])
+@pytest.mark.usefixtures("_nowhere")
+def test_warming_loads_the_job_of_the_run(monkeypatch: pytest.MonkeyPatch, worker: Any) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(job, "load", loaded.append)
+    answer = worker.handler(to_plain(WarmRequest("access_log")), CONTEXT)
+    assert answer["outcome"] == "done"
+    assert loaded == ["access_log"]
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -262,16 +336,20 @@ class Column(msgspec.Struct, frozen=True):
     ],
 )
 def test_options_are_required_of_a_new_run_only(
-    event: dict[str, Any], has_run: bool, message: str | None
+    monkeypatch: pytest.MonkeyPatch, event: dict[str, Any], has_run: bool, message: str | None
 ) -> None:
     ended: list[Any] = []
-    table: Any = SimpleNamespace(
-        run_id="run", has_run=lambda: has_run, put_new_run=ended.append, end_released_run=ended.append
+    run: Any = SimpleNamespace(
+        run_id="run",
+        get_run=lambda: None,
+        has_run=lambda: has_run,
+        put_new_run=ended.append,
+        end_released_run=ended.append,
     )
-    job = replace(JOB, options=Column)
+    monkeypatch.setattr(job, "load", lambda _: replace(JOB, options=Column))
     expected = pytest.raises(InvalidRequest, match=message) if message else nullcontext()
     with expected:
-        parse_file._request({"key": "input/x", "run_id": "run", **event}, table, SETTINGS, job)
+        parse_file._request({"key": "input/x", "run_id": "run", **event}, run, SETTINGS)
     assert len(ended) == bool(message)
 
 
@@ -305,11 +383,22 @@ def test_each_callee_is_waited_for_as_long_as_it_may_take(monkeypatch: pytest.Mo
     monkeypatch.setattr(parse_file, "Invocations", lambda _functions, of, _answer, **_: of)
     monkeypatch.setattr(parse_file, "open_bucket", lambda *_, **__: None)
     settings = ParseFileSettings(
-        "top_words", "amazonaws.com", "own", "own", "table", "block", "all", "part", "log", "off"
+        ("top_words",),
+        "Fanfold",
+        "amazonaws.com",
+        "own",
+        "own",
+        "table",
+        "block",
+        "all",
+        "part",
+        "log",
+        "off",
     )
-    functions: Any = parse_file._ports(JOB, SimpleNamespace(run_id="r"), settings, 900.0).functions  # type: ignore[arg-type]
+    run: Any = SimpleNamespace(run_id="r")
+    functions: Any = parse_file._ports(JOB, "access_log", run, settings, 900.0).functions
     names = ("parse_block", "get_all_occurrences", "get_occurrences", "log_results")
     invocations = [getattr(functions, name)(None) for name in names]
     waited = {invocation.function: invocation.timeout_s for invocation in invocations}
     assert waited == {"block": 300, "all": 840, "part": 600, "log": 60}
-    assert functions.warm("get_occurrences") == ("part", WarmRequest(), 600)
+    assert functions.warm("get_occurrences") == ("part", WarmRequest("access_log"), 600)

@@ -13,7 +13,7 @@ from fanfold.job_code import add_job, as_given, check_packages, job_named, known
 from fanfold.testing import check_job, load_job
 from stacks import native_library
 from stacks.dependency_layer import LayerNotBuilt, lock_of_job
-from stacks.native_library import sources_of_job
+from stacks.native_library import sources_of_jobs
 
 JOB = """
 from lambda_src.counts import counts_job
@@ -94,7 +94,7 @@ def test_a_folder_is_a_job(tmp_path: Path) -> None:
     names = ("__init__.py", "data/words.txt", "keys.py", "scan.c", "scan.h")
     assert list(sources_of("my_job")) == [f"lambda_src/jobs/my_job/{name}" for name in names]
     assert lock_of_job("my_job") == folder / "requirements.txt"
-    assert sources_of_job("my_job") == [*sources_of_job("column_permutations"), folder / "scan.c"]
+    assert sources_of_jobs(["my_job"]) == [*sources_of_jobs(["column_permutations"]), folder / "scan.c"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from lambda_src.jobs import top_words
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words
 from lambda_src.jobs.top_words.kernel import LIBRARY, CountedWords, Kernel
 from lambda_src.jobs.top_words.words import LONGEST
-from stacks.native_library import sources_of_job
+from stacks.native_library import sources_of_jobs
 from tests.contexts import context_for
 
 ROOT = Path(__file__).parents[2]
@@ -267,7 +267,7 @@ print(KERNEL.is_native, "ctypes" in sys.modules)
 
 def test_the_library_is_of_the_source_that_is_here() -> None:
     """After a change of kernel.c, its new name goes into kernel.py."""
-    assert LIBRARY in map(library_name, sources_of_job("top_words"))
+    assert LIBRARY in map(library_name, sources_of_jobs(["top_words"]))
 
 
 @pytest.mark.parametrize("kernel", [C, PYTHON])

@@ -167,7 +167,9 @@ def test_a_run_that_is_handed_over_ends_where_it_ends(monkeypatch: pytest.Monkey
 def test_only_where_they_are_on_are_metrics_published(
     capsys: pytest.CaptureFixture[str], setting: Any, lines: int
 ) -> None:
-    settings = ParseFileSettings("top_words", "", "b", "s", "t", "f1", "f2", "f3", "f4", setting)
+    settings = ParseFileSettings(
+        ("top_words",), "Fanfold", "", "b", "s", "t", "f1", "f2", "f3", "f4", setting
+    )
     record = RunRecord(run_id="run", started_at=1.8e9, finished_at=1.8e9 + 1, status="SUCCEEDED", bytes=7)
     parse_file._Invocation(settings, ends_at=0.0).publish(record)
     printed = capsys.readouterr().out.splitlines()

@@ -86,8 +86,10 @@ def _job(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(job_code, "names", lambda: [JOB, "top_words"])
     session = SimpleNamespace(region_name="eu-west-1", profile_name="work")
-    deployment: Any = SimpleNamespace(job=JOB, bucket="bucket", source_bucket="bucket", table="table")
-    monkeypatch.setattr(choice, "open_account", lambda **_: Account(Aws(session), {JOB: deployment}))
+    deployment: Any = SimpleNamespace(
+        stack="Fanfold", own=None, jobs=(JOB,), bucket="bucket", source_bucket="bucket", table="table"
+    )
+    monkeypatch.setattr(choice, "open_account", lambda **_: Account(Aws(session), {"Fanfold": deployment}))
 
 
 def test_the_options_of_a_run_change_its_answer_and_keep_the_laws() -> None:
@@ -360,7 +362,7 @@ PLAIN = RunRecord(run_id="old", started_at=1e9, status="SUCCEEDED", bucket="b", 
 
 def shown(runs: list[RunRecord], width: int | None) -> str:
     console = Console(file=io.StringIO(), force_terminal=width is not None, width=width or 80, no_color=True)
-    deployment: Any = SimpleNamespace(job=JOB)
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=(JOB,))
     show_runs(console, [PastRun(deployment, record) for record in runs])
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -372,7 +374,7 @@ def test_runs_show_options_if_one_has_any() -> None:
     assert "Options" not in shown([PLAIN], None)
     assert "words=<b>" in shown([RECORD], 250)
     assert "words=<b>" not in shown([RECORD], 80)
-    deployment: Any = SimpleNamespace(job=JOB)
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=(JOB,))
     past = history.as_json(Past([PastRun(deployment, one) for one in (RECORD, PLAIN)], []))
     assert past[0]["options"] == RECORD.options
     assert "options" not in past[1]

@@ -945,7 +945,7 @@ def test_out_of_time_a_fresh_invocation_goes_on(monkeypatch: pytest.MonkeyPatch)
     released = job.table.record
     assert released is not None
     assert request == HandOverRequest(
-        key="key", run_id="run", block_bytes=10, max_concurrency=4, handed_over_by=released.owner
+        job="", key="key", run_id="run", block_bytes=10, max_concurrency=4, handed_over_by=released.owner
     )
     assert 0 < len(job.parsed) < 100
     finished = job.run(request)

@@ -62,7 +62,7 @@ def test_a_shell_s_word_is_safe_and_splits_to_the_text(text: str) -> None:
 @given(ANY_TEXT)
 def test_the_advice_to_resume_is_one_command(text: str) -> None:
     """What is pasted names the run, whatever the run is called."""
-    deployment: Any = SimpleNamespace(job="access_log")
+    deployment: Any = SimpleNamespace(own="access_log")
     advice = Run(Aws(None, options=" --local"), deployment, text).command("resume")
     assert visible(advice) == advice
     if text.isprintable():

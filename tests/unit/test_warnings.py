@@ -55,7 +55,7 @@ def test_a_record_holds_a_bounded_number_and_counts_the_rest() -> None:
 
 
 def test_they_are_logged(warned: FakeRun, capsys: pytest.CaptureFixture[str]) -> None:
-    log_results(warned.job, load(warned.job), warned.record, warned.parts)
+    log_results(load(warned.job), warned.record, warned.parts)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["warnings"] == [AS_DATA]
 
 
@@ -64,7 +64,7 @@ def test_results_that_are_gone_are_not_summarized(
 ) -> None:
     """An invocation of log_results that its caller has given up may come too late: the next owner of the run
     has deleted them by then."""
-    logged = log_results(warned.job, load(warned.job), warned.record, warned.parts[1:])
+    logged = log_results(load(warned.job), warned.record, warned.parts[1:])
     assert logged.parts == len(warned.parts) - 1
     assert capsys.readouterr().out == ""
 
@@ -80,10 +80,10 @@ def test_they_are_at_the_top_of_the_report_as_text(warned: FakeRun) -> None:
 def test_the_end_of_a_run_tells_them_on_standard_error(
     warned: FakeRun, output: report.Output | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deployment: Any = SimpleNamespace(job=warned.job)
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=(warned.job,))
     stages = Stages(Terminal(to_errors=True), Terminal())
     ended = Ended(warned.record, dict(warned.summary))
-    watch.finish(Run(Aws(None), deployment, "run"), ended, stages, output)
+    watch.finish(Run(Aws(None), deployment, "run", warned.job), ended, stages, output)
     shown = capsys.readouterr()
     assert ON_A_TERMINAL in shown.err
     assert "Warning:" not in shown.out
@@ -98,12 +98,12 @@ def test_what_only_this_machine_knows_is_told_too(
         (tmp_path / name).write_text("words")
     meant: Any = parse(str(tmp_path))
     monkeypatch.setattr(watch, "upload_folder", lambda *_: Folder("input/x/", 1))
-    deployment: Any = SimpleNamespace(job=warned.job)
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=(warned.job,))
     stages = Stages(Terminal(to_errors=True), Terminal())
     watch.upload_shown(stages, Aws(None), "bucket", meant)
     assert "Warning:" in capsys.readouterr().err
     ended = Ended(warned.record, dict(warned.summary))
-    run = Run(Aws(None), deployment, "run")
+    run = Run(Aws(None), deployment, "run", warned.job)
     watch.finish(run, ended, stages, report.Output(report.STANDARD_OUTPUT))
     warnings = json.loads(capsys.readouterr().out)["warnings"]
     assert [warning["code"] for warning in warnings] == ["skipped_names", BAD.code]
@@ -116,8 +116,8 @@ def test_results_tell_them_on_standard_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    deployment: Any = SimpleNamespace(job=warned.job)
-    monkeypatch.setattr(run_commands, "open_run", lambda *_: Run(Aws(None), deployment, "run"))
+    deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=(warned.job,))
+    monkeypatch.setattr(run_commands, "open_run", lambda *_: Run(Aws(None), deployment, "run", warned.job))
     monkeypatch.setattr(Run, "read", lambda *_: Ended(warned.record, dict(warned.summary)))
     assert commands.main(["results", "run", *options]) == 0
     shown = capsys.readouterr()

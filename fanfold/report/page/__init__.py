@@ -71,13 +71,15 @@ def page(
     options: str = "",
     is_local: bool = False,
     trace_error: str = "",
+    stack: str = "",
 ) -> str:
     """The report of a run of ``job``, a whole HTML document that loads nothing.
 
     A run whose status is RUNNING has died. ``summary`` is what ``summarize`` returned, ``parts`` are the
     reports of its reducers and ``manifest`` those of its blocks: with both, the report recomputes the proof.
     ``trace`` and ``manifest`` are None if the bucket no longer has them; ``trace_error`` says why a trace
-    cannot be read. ``version`` is Fanfold's, ``options`` select the account on the command line.
+    cannot be read. ``version`` is Fanfold's, ``options`` select the account on the command line; ``stack`` is
+    the stack's name, if not that of all jobs.
     """
     the_job = load(job)
     result = client_job(job).draw(summary) if parts and record.status == "SUCCEEDED" else None
@@ -105,7 +107,7 @@ def page(
         proof=proof_of(the_job, parts, manifest) if result and manifest else None,
         command=_command(job, record, options),
         is_local=is_local,
-        stack=stack_name(job),
+        stack=stack or stack_name(),
         version=version,
         failures=record.failures[:MOST_FAILURES],
         licence=_own("uplot/LICENSE"),
