@@ -38,11 +38,11 @@ def state(tmp_path: Path) -> Iterator[Path]:
     assert processes_of(folder) == []
 
 
-def up(state: Path, job: str = "top_words") -> tuple[LocalStack, list[str]]:
+def up(state: Path, own: str | None = None) -> tuple[LocalStack, list[str]]:
     """It, and what was told."""
     told: list[str] = []
     with nothing_deployed():
-        return local_stack.up(job, told.append, state=state), told
+        return local_stack.up(own, told.append, state=state), told
 
 
 def up_elsewhere(state: Path, *interruption: Any) -> subprocess.Popen[str]:
@@ -76,7 +76,7 @@ def test_where_nobody_started_one_there_is_none(state: Path) -> None:
 def test_what_is_up_is_found_and_left_alone(state: Path) -> None:
     started, told = up(state)
     assert told == [UP, DEPLOYING]
-    assert started.deployments == {"top_words": deployment("top_words")}
+    assert started.deployments == {"Fanfold": deployment()}
     assert aws_of(started).client("sts").get_caller_identity()["Account"] == "000000000000"
     assert find_running(state=state) == started
     assert up(state) == (started, [])
@@ -92,13 +92,15 @@ def test_another_job_is_deployed_beside_the_first(state: Path) -> None:
     first, _ = up(state)
     both, told = up(state, "access_log")
     assert told == ["Deploying the stack Fanfold-access-log into it"]
-    assert both == LocalStack(first.aws, {job: deployment(job) for job in ("top_words", "access_log")})
+    assert both == LocalStack(
+        first.aws, {"Fanfold": deployment(), "Fanfold-access-log": deployment("access_log")}
+    )
 
 
 def test_only_what_has_changed_is_deployed_again(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     up(state)
     up(state, "access_log")
-    monkeypatch.setattr(local_stack, "identity", {"top_words": "other", "access_log": "same"}.get)
+    monkeypatch.setattr(local_stack, "identity", {None: "other", "access_log": "same"}.get)
     assert up(state)[1] == [DEPLOYING]
     assert up(state)[1] == []
 
@@ -110,10 +112,10 @@ def test_a_deployment_that_failed_is_none(state: Path, monkeypatch: pytest.Monke
         changed.setattr(local_stack, "identity", lambda _: "other")
         deploying.side_effect = DeploymentError
         with pytest.raises(DeploymentError):
-            local_stack.up("top_words", print, state=state)
+            local_stack.up(None, print, state=state)
     found = find_running(state=state)
     assert found
-    assert set(found.deployments) == {"access_log"}
+    assert set(found.deployments) == {"Fanfold-access-log"}
     assert up(state)[1] == [DEPLOYING]
 
 
