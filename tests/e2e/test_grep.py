@@ -23,7 +23,7 @@ def test_lines_of_many_objects_and_blocks_are_printed_as_grep_does(
     stack_of: StackOf, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     stack = stack_of("grep")
-    monkeypatch.setattr(choice, "open_account", lambda **_: Account(stack.aws, {"grep": stack.deployment}))
+    monkeypatch.setattr(choice, "open_account", lambda **_: Account(stack.aws, {"Fanfold": stack.deployment}))
     stored = {"a": TEXT, "b.gz": gzip.compress(TEXT), "c.bz2": STREAMS, "d": b"none\n"}
     for name, data in stored.items():
         stack.put(f"{PREFIX}{name}", data)

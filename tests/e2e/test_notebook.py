@@ -7,15 +7,14 @@ import pytest
 
 from fanfold.account import choice
 from fanfold.account.choice import Account
-from tests.e2e.conftest import StackOf
+from tests.deployed import Stack
 from tests.notebook import code, printed, read, written
 
 
 def test_each_cell_prints_what_is_stored(
-    stack_of: StackOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stacks = {job: stack_of(job) for job in ("access_log", "grep")}
-    account = Account(stacks["grep"].aws, {job: stack.deployment for job, stack in stacks.items()})
+    account = Account(stack.aws, {stack.deployment.stack: stack.deployment})
     monkeypatch.setattr(choice, "open_account", lambda **_: account)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

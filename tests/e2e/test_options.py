@@ -17,7 +17,7 @@ def test_options_are_wherever_a_run_is_shown_and_stay(
     stack_of: StackOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stack = stack_of("grep")
-    account = Account(stack.aws, {"grep": stack.deployment})
+    account = Account(stack.aws, {"Fanfold": stack.deployment})
     monkeypatch.setattr(choice, "open_account", lambda **_: account)
     file = tmp_path / "animals.txt"
     file.write_text("one Cat\ntwo dogs\nthree cots\n")
