@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fanfold.lines.pieces import Get
     from fanfold.lines.stitch import Wanted
     from fanfold.runs.run import Ended, Run
-    from lambda_src.wire.record import RunWarning
+    from lambda_src.wire.record import RunRecord
     from lambda_src.wire.reports import Manifest
     from lambda_src.wire.requests import ParseFileRequest
 
@@ -152,6 +152,7 @@ def grep(
             run = app.newest(JOB) if run_id == LAST else app.get(run_id, JOB)
             ended = run.read()
             asked = _asked(ended.record.options, only_matching=only_matching, json=json)
+            _warn(ended.record)
             if _print(_stored(run, ended), asked):
                 status.append(FOUND)
             return FOUND if status else NOT_FOUND
@@ -216,7 +217,7 @@ class _Runs:
         import tempfile
         from pathlib import Path
 
-        from fanfold.cli.output import show_warnings
+        from fanfold.cli.live import shown_late
         from fanfold.here.blobs import FolderBlobs
         from fanfold.here.files import find
         from fanfold.here.processes import Processes
@@ -229,9 +230,12 @@ class _Runs:
         ) as folder:
             files = find(sources, folder, include_hidden=bool(self._request.include_hidden))
             trial = Trial(load(JOB), files, FolderBlobs(folder, new_run_id()))
-            with SIGNALS.cleanup(lambda: workers(trial, processors()), Processes.close) as processes:
-                tried = run_here(trial, processes, self._request)
-            show_warnings(_of_interest(tried.record.warnings))
+            with (
+                SIGNALS.cleanup(lambda: workers(trial, processors()), Processes.close) as processes,
+                shown_late(self._stages.console, trial.job) as show,
+            ):
+                tried = run_here(trial, processes, self._request, show)
+            _warn(tried.record)
             yield Answer(tried.summary["lines"], trial.blobs.manifest(), trial.blobs.get_piece, str)
 
     @contextmanager
@@ -240,7 +244,7 @@ class _Runs:
 
         from msgspec.structs import replace
 
-        from fanfold.cli.output import show_dollars, show_warnings
+        from fanfold.cli.output import show_dollars
         from fanfold.cli.watch import upload_shown, watch_run
         from fanfold.runs.source import parse
 
@@ -249,7 +253,7 @@ class _Runs:
         request = replace(self._request, max_concurrency=app.default_concurrency)
         run, request = app.prepare(input_, JOB, request, partial(upload_shown, self._stages))
         ended = watch_run(run, self._stages, lambda: run.begin(request))
-        show_warnings(_of_interest(ended.record.warnings))
+        _warn(ended.record)
         yield _stored(run, ended)
         show_dollars(self._stages.console, ended.record)
 
@@ -263,9 +267,11 @@ def _stored(run: "Run", ended: "Ended") -> Answer:
     return Answer(ended.summary["lines"], manifest, reader_of(run), lambda key: f"s3://{bucket}/{key}")
 
 
-def _of_interest(warnings: "Sequence[RunWarning]") -> "list[RunWarning]":
-    """Without that on NULs: here, they are bytes like any others."""
-    return [warning for warning in warnings if warning.code != NUL_BYTES]
+def _warn(record: "RunRecord") -> None:
+    """Say what a person should know of the run. NULs are bytes like any others here."""
+    from fanfold.cli.output import show_warnings
+
+    show_warnings(warning for warning in record.warnings if warning.code != NUL_BYTES)
 
 
 def _print(answer: Answer, asked: Asked) -> bool:

@@ -1,7 +1,6 @@
 """The command try."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,14 +15,10 @@ if TYPE_CHECKING:
     from fanfold.cli.output import Output as Into
     from fanfold.cli.progress import Stages
     from fanfold.here.jobs import Named
-    from fanfold.here.run import Show, Trial, Tried
-    from lambda_src.wire.record import RunRecord
+    from fanfold.here.run import Trial, Tried
     from lambda_src.wire.requests import ParseFileRequest
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
-
-SHOWN_AFTER_S = 2.0
-"""A run that takes longer shows its progress."""
 
 MOST_PROCESSES = 500
 
@@ -91,6 +86,7 @@ def _try(
     into: "Into | None",
     profile: bool,
 ) -> None:
+    from fanfold.cli.live import shown_late
     from fanfold.cli.output import show_warnings
     from fanfold.errors import JobNotUsable, RunError
     from fanfold.here.run import processors, run_here, workers
@@ -103,7 +99,7 @@ def _try(
         lambda: workers(trial, count or processors(), profile=profile), lambda processes: processes.close()
     ) as processes:
         try:
-            with _shown(stages, named) as show:
+            with shown_late(stages.console, named.job) as show:
                 tried = run_here(trial, processes, request, show)
         except FanfoldError as error:
             if isinstance(error.__cause__, JobFailed):
@@ -115,34 +111,6 @@ def _try(
         show_warnings(tried.record.warnings)
         if profile:
             _show_profile(stages, processes.profiles())
-
-
-@contextmanager
-def _shown(stages: "Stages", named: "Named") -> Iterator["Show"]:
-    """Yields a function that shows the progress of a run which takes longer."""
-    import time
-
-    from msgspec.structs import replace
-
-    from fanfold.cli.live import shown
-    from fanfold.runs.run import Progress
-
-    began_at = time.monotonic()
-    parts = len(named.job.parts)
-    show: Callable[[Progress], None] | None = None
-
-    with ExitStack() as live:
-
-        def show_late(record: "RunRecord") -> None:
-            nonlocal show
-            if time.monotonic() < began_at + SHOWN_AFTER_S:
-                return
-            show = show or live.enter_context(shown(stages.console, named.job.unit))
-            show(
-                Progress(replace(record, calls={}, dollars={}), 0, parts)
-            )  # there are no Lambdas, and no bill
-
-        yield show_late
 
 
 def _finish(named: "Named", tried: "Tried", stages: "Stages", into: "Into | None") -> None:

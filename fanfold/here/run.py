@@ -77,6 +77,8 @@ def workers(trial: Trial, count: int, *, profile: bool = False) -> Processes:
             files.read,
             size_bytes=task.source.bytes,
             objects=task.source.objects,
+            left_out={one.start for one in task.left_out},
+            skip_bad=task.skip_bad_objects,
         )
         return map_block(job, task, source, blobs)
 

@@ -16,6 +16,7 @@ from fanfold.cli import app as commands
 from fanfold.cli import grep as command
 from fanfold.lines import pieces as reading
 from lambda_src.errors import BlobDamaged
+from lambda_src.jobs.grep import LONGEST_LINE
 from lambda_src.jobs.grep.frames import Writer
 from lambda_src.store.digests import digest_of
 from lambda_src.wire.reports import Piece
@@ -84,6 +85,26 @@ def test_standard_input_and_folders_are_read_here(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"an error\n")))
     assert grep("error", "-")[1] == b"standard input:0:an error\n"
     assert grep("--", "error", str(tmp_path))[0] == 0
+
+
+def test_a_damaged_file_is_left_out_on_request_and_named(grep: Grep) -> None:
+    Path("c.gz").write_bytes(gzip.compress(b"error\n")[:-4])
+    assert grep("error", ".")[:2] == (2, b"")
+    status, out, told = grep("--on-bad-object", "skip", "-c", "error", ".")
+    assert (status, out) == (0, b"a.log:1\nb.log.gz:1\n")
+    assert "Left out: c.gz" in told
+
+
+def test_a_line_that_is_too_long_is_refused(grep: Grep) -> None:
+    Path("long").write_bytes(b"error\n" + b"x" * (LONGEST_LINE + 1))
+    status, out, told = grep("error", "long")
+    assert (status, out) == (2, b"")
+    assert "The line at byte 6 of long is longer than 8,388,608 bytes" in told
+
+
+def test_nuls_are_bytes_like_any_others(grep: Grep) -> None:
+    Path("nuls").write_bytes(b"an error\0here\n")
+    assert grep(r"r\x00h", "nuls") == (0, b"nuls:0:an error\0here\n", "")
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"], ["-c"]])

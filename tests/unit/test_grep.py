@@ -189,6 +189,12 @@ def test_what_only_looks_like_that_is_a_pattern(pattern: str) -> None:
     assert list(matching(pattern)(b"\\Aa\n")) == [(0, 4, 1)]
 
 
+def test_a_pattern_that_would_hang_elsewhere_does_not() -> None:
+    """The time of Python's re would double with each x."""
+    assert printed([b"x" * 100_000 + b"\n"], pattern="(x+x+)+y") == b""
+    assert printed([b"x" * 100_000 + b"y\n"], pattern="(x?){50}x{50}y", count=True) == b"0:1\n"
+
+
 def test_a_pattern_without_its_engine_is_left_to_the_functions_that_have_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
