@@ -342,6 +342,9 @@ CASES = {
     ),
     "1 GiB of articles": Case("parse_block", DEFAULT_JOB, block(partial(articles, 1 << 30))),
     "1 GiB of Chinese": Case("parse_block", DEFAULT_JOB, block(partial(chinese, 1 << 30))),
+    "1 GiB of articles, of which grep selects every line": Case(
+        "parse_block", "grep", block(partial(articles, 1 << 30), "grep")
+    ),
     "8 million log lines, each of another path": Case(
         "parse_block", "access_log", block(lambda: log_lines(8_000_000, 60, hours=24), "access_log")
     ),
