@@ -20,7 +20,7 @@ from lambda_src.folds import Fold, Reading, fold_job
 from lambda_src.input.reading import JSON_LINES
 from lambda_src.job import Context, Shown
 
-MOST_HOSTS = 20_000
+MOST_STEPS = 1_000_000
 PERCENTILES = {"p50": 50, "p95": 95, "p99": 99}
 
 
@@ -36,33 +36,32 @@ class Host(Struct):
     failed: int = 0
     latencies: dict[int, int] = {}
 
-    def add(self, step: int, requests: int, failed: int) -> None:
-        self.requests += requests
-        self.failed += failed
-        self.latencies[step] = self.latencies.get(step, 0) + requests
-
 
 class Hosts(Fold):
     hosts: dict[str, Host] = {}
+    steps: int = 0
 
     def add(self, text: bytes, reading: Reading) -> None:
         requests = reading.json_lines(text, _decoder(reading.options))
         self.observed += len(requests)
         found = Counter((one.host, one.status > 499, _step(one.latency)) for one in requests)
         for (host, is_failed, step), times in found.items():
-            self._host(host).add(step, times, times * is_failed)
+            self._count(host, step, times, times * is_failed)
 
     def merge(self, other: "Hosts") -> None:
-        for name, more in other.hosts.items():
-            host = self._host(name)
-            host.failed += more.failed
-            for step, times in more.latencies.items():
-                host.add(step, times, 0)
+        for name, host in other.hosts.items():
+            for step, times in host.latencies.items():
+                self._count(name, step, times, 0)
+            self.hosts[name].failed += host.failed
 
-    def _host(self, name: str) -> Host:
-        if name not in self.hosts and len(self.hosts) == MOST_HOSTS:
-            raise SourceTooLarge(f"There are more than {MOST_HOSTS:,} hosts.")
-        return self.hosts.setdefault(name, Host())
+    def _count(self, name: str, step: int, requests: int, failed: int) -> None:
+        host = self.hosts.get(name) or self.hosts.setdefault(name, Host())
+        self.steps += step not in host.latencies
+        if self.steps > MOST_STEPS:
+            raise SourceTooLarge(f"There are more than {MOST_STEPS:,} pairs of a host and a step of latency.")
+        host.latencies[step] = host.latencies.get(step, 0) + requests
+        host.requests += requests
+        host.failed += failed
 
     def result(self, context: Context) -> dict[str, Any]:
         ranked = sorted(self.hosts.items(), key=lambda one: (-one[1].requests, one[0]))

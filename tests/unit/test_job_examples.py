@@ -5,6 +5,7 @@ import math
 import random
 import re
 import statistics
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -142,11 +143,17 @@ def test_fields_of_a_log_may_have_other_names() -> None:
             check_job(HOSTS, {"a": text}, 3, bad)
 
 
-def test_too_many_hosts_are_refused_wherever_they_meet() -> None:
-    text = "\n".join(request(number, 200, 1) for number in map(str, range(20_001))).encode()
-    for cuts in ([], [len(text) // 2]):
-        with pytest.raises(SourceTooLarge, match="more than 20,000 hosts"):
-            run_job(HOSTS, Objects([text]), cuts)
+def test_more_than_fits_into_memory_is_refused_wherever_it_meets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["lambda_src.jobs.hosts"], "MOST_STEPS", 100)
+    for requests in (
+        [(f"{number}", 1) for number in range(101)],
+        [("a", 2**number) for number in range(101)],
+    ):
+        text = "\n".join(request(host, 200, latency) for host, latency in requests).encode()
+        for cuts in ([], [len(text) // 2]):
+            with pytest.raises(SourceTooLarge, match="more than 100 pairs of a host and a step"):
+                run_job(HOSTS, Objects([text]), cuts)
+            run_job(HOSTS, Objects([text.rpartition(b"\n")[0]]), cuts)
 
 
 # ------------------------------------------------------------------------------ columns
