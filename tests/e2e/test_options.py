@@ -21,20 +21,20 @@ def test_options_are_wherever_a_run_is_shown_and_stay(
     monkeypatch.setattr(choice, "open_account", lambda **_: account)
     file = tmp_path / "animals.txt"
     file.write_text("one Cat\ntwo dogs\nthree cots\n")
-    run = ["run", "--job", "grep", "--run-id", "animals", str(file)]
+    ask = ["run", "--job", "grep", "--run-id", "animals", str(file)]
 
     def output(*arguments: str) -> str:
         assert commands.main(arguments) == 0
         return capsys.readouterr().out
 
-    result = json.loads(output(*run, *OPTIONS, "--json"))
+    result = json.loads(output(*ask, *OPTIONS, "--json"))
     assert (result["lines"], result["options"]["pattern"], result["options"]["ignore_case"]) == (
         2,
         "c[aou]t",
         True,
     )
-    (past,) = json.loads(output("runs", "--json", "--job", "grep"))
-    assert past["options"] == result["options"]
+    runs = {run["run_id"]: run for run in json.loads(output("runs", "--json", "--job", "grep"))}
+    assert runs["animals"]["options"] == result["options"]
     assert output("results", "animals", "--job", "grep").count("ignore_case=true") == 1
     assert json.loads(output("results", "animals", "--job", "grep", "--json"))["options"] == result["options"]
     for format_, shown in (("markdown", "pattern=c&#91;aou&#93;t"), ("html", "pattern=c[aou]t")):
@@ -45,7 +45,7 @@ def test_options_are_wherever_a_run_is_shown_and_stay(
     title = (tmp_path / "report.html").read_text().partition("<title>")[2].partition("</title>")[0]
     assert "pattern=c[aou]t" in title
 
-    assert commands.main([*run, "--set", "pattern=dog"]) == 1
+    assert commands.main([*ask, "--set", "pattern=dog"]) == 1
     assert "options: the run has the options {" in capsys.readouterr().err
-    assert json.loads(output(*run, *OPTIONS, "--json"))["lines"] == 2
-    assert json.loads(output(*run, "--json"))["lines"] == 2
+    assert json.loads(output(*ask, *OPTIONS, "--json"))["lines"] == 2
+    assert json.loads(output(*ask, "--json"))["lines"] == 2
