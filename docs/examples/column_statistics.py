@@ -8,7 +8,6 @@ texts. Rows with more or fewer cells are left out, with a warning. A line break 
 it ends the run.
 """
 
-import csv
 from collections.abc import Sequence
 from decimal import Context as Digits
 from decimal import Decimal, Inexact, InvalidOperation, Overflow, Subnormal, localcontext
@@ -19,16 +18,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from lambda_src.errors import TableUnusable
 from lambda_src.folds import Fold, Reading, fold_job
-from lambda_src.job import Concern, Context, Input, Measured, Shown, measure_bytes
-from lambda_src.records import LINES, lines_of, offset_of_line
+from lambda_src.input.csv_rows import CSV_ROWS, columns_of, csv_rows, measure_csv
+from lambda_src.job import Context, Shown
 
-MOST_COLUMNS, MOST_HEADER_BYTES = 1000, 100_000
 NUMBER = Digits(prec=40, Emin=-60, Emax=60, traps=[Inexact, InvalidOperation, Overflow, Subnormal])
 EXACT = Digits(prec=999, traps=[Inexact, InvalidOperation])
 INTEGERS = msgspec.json.Decoder(list[Annotated[int, Meta(gt=-(10**18), lt=10**18)]])
-RAGGED = Concern("row", "has more or fewer cells than the header", "have more or fewer cells than the header")
 
 
 class Options(Struct, frozen=True):
@@ -76,22 +72,10 @@ class Table(Fold):
     columns: list[Column] = []
 
     def add(self, text: bytes, reading: Reading) -> None:
-        header, separator = reading.facts["header"], reading.options.separator
-        if reading.place.begins_object():
-            first, _, text = text.partition(b"\n")
-            if _header(first) != header:
-                raise TableUnusable(f"{reading.place.key} begins with another header than the first object.")
-            reading.place = reading.place._replace(offset=len(first) + 1)
-        width = len(_cells(header, separator))
-        if width > MOST_COLUMNS:
-            raise TableUnusable(f"The header names more than {MOST_COLUMNS:,} columns.")
-        rows = [_cells(line, separator) for line in lines_of(text)]
-        whole = [row for row in rows if len(row) == width]
-        first_ragged = next((number for number, row in enumerate(rows) if len(row) != width), 0)
-        reading.note("ragged_rows", len(rows) - len(whole), len(rows), offset_of_line(text, first_ragged))
+        rows = csv_rows(text, reading, reading.options.separator)
         missing = set(reading.options.missing)
-        self.merge(Table(len(whole), [_column(cells, missing) for cells in zip(*whole, strict=True)]))
-        self.observed += len(whole)
+        self.merge(Table(len(rows), [_column(cells, missing) for cells in zip(*rows, strict=True)]))
+        self.observed += len(rows)
 
     def merge(self, other: "Table") -> None:
         with localcontext(EXACT):
@@ -100,8 +84,8 @@ class Table(Fold):
         self.columns = self.columns or other.columns
 
     def result(self, context: Context) -> dict[str, Any]:
-        names = _cells(context.facts["header"], context.options.separator)
-        columns = list(zip(names, self.columns, strict=False))
+        names = columns_of(context.facts, context.options.separator)
+        columns = list(zip(names, self.columns or [Column()] * len(names), strict=True))
         return {
             "rows": self.observed,
             "columns": [{"column": name, **column.shown()} for name, column in columns if column.count],
@@ -139,33 +123,11 @@ def _decimals(cells: Sequence[str]) -> Sequence[Decimal]:
         return [number for cell in cells for number in _decimals([cell])] if len(cells) > 1 else []
 
 
-def _cells(line: str, separator: str) -> list[str]:
-    try:
-        quoted = '"' in line
-        return next(csv.reader([line], delimiter=separator, strict=True)) if quoted else line.split(separator)
-    except csv.Error as error:
-        raise TableUnusable(
-            f"A line break inside quotes cannot be read: {error} in {line[:99]!r}."
-        ) from error
-
-
-def _header(record: bytes) -> str:
-    return "".join(lines_of(record)[:1]).removeprefix("\ufeff").removesuffix("\r")
-
-
-def measure(source: Input) -> Measured:
-    header = _header(source.first_record(LINES))
-    if not 0 < len(header.encode()) <= MOST_HEADER_BYTES or "\r" in header:
-        raise TableUnusable(f"A table begins with a header of 1 to {MOST_HEADER_BYTES:,} bytes, and has \\n.")
-    units, facts, _ = measure_bytes(source)
-    return Measured(units, {**facts, "header": header})
-
-
 JOB = fold_job(
     Table,
     rules="1",
     options=Options,
-    measure=measure,
-    concerns={"ragged_rows": RAGGED},
+    measure=measure_csv,
+    concerns=CSV_ROWS,
     shown=Shown("Statistics of columns", "{rows:,} rows", ("columns",)),
 )

@@ -196,10 +196,8 @@ def test_statistics_of_columns() -> None:
         },
     ]
     (warning,) = sentences(STATISTICS, one)
-    assert (
-        warning
-        == f"1 of 4 rows (25 %) has more or fewer cells than the header, at byte {one.index(b'1,2')} of 0."
-    )
+    said = "1 of 4 rows (25 %) has more or fewer cells than the header, and was left out"
+    assert warning == f"{said}, at byte {one.index(b'1,2')} of 0."
 
 
 NUMBERS = st.one_of(
@@ -239,6 +237,11 @@ def test_statistics_are_exact_however_the_table_is_cut(rows: list[tuple[str, str
         assert found["count"] + found["missing"] + found["texts"] == len(rows) + 1
 
 
+def test_a_table_may_have_no_rows() -> None:
+    answer = check_job(STATISTICS, {"a": b"a,b\n", "b": b"a,b"}, 5)
+    assert (answer["rows"], answer["columns"], answer["without_numbers"]) == (0, [], ["a", "b"])
+
+
 def test_variance_far_from_zero_is_that_of_numpy_without_the_offset() -> None:
     drawn = random.Random(1)
     cells = [f"{drawn.gauss(0, 1):.6f}" for _ in range(100)]
@@ -259,7 +262,7 @@ def test_cells_may_be_separated_and_missing_otherwise() -> None:
         ([b""], "begins with a header of 1 to 100,000 bytes"),
         ([b"\na,b\n"], "begins with a header"),
         ([b"x" * 100_001], "begins with a header"),
-        ([b"a,b\r1,2\r3,4\r"], "begins with a header of .* and has"),
+        ([b"a,b\r1,2\r3,4\r"], "begins with a header of .* and a"),
         ([b",".join([b"x"] * 1001)], "more than 1,000 columns"),
         ([b"a,b\n1,2\n", b"b,a\n2,1\n"], "1 begins with another header than the first object"),
         ([b"a,b\n1,2\n", b"3,4\n"], "1 begins with another header"),
