@@ -353,8 +353,8 @@ def test_what_is_shown_can_be_set_again() -> None:
 
 
 RECORD = RunRecord(
-    run_id="new", job=JOB, started_at=2e9, finished_at=2e9 + 1, status="SUCCEEDED", bucket="b", key="k", etag='"e"',
-    bytes=3, objects=1, blocks=1, shards=1, shard_by="key", shards_because="x", block_units=3,
+    run_id="new", job=JOB, started_at=2e9, finished_at=2e9 + 1, status="SUCCEEDED", bucket="b", key="k",
+    etag='"e"', bytes=3, objects=1, blocks=1, shards=1, shard_by="key", shards_because="x", block_units=3,
     block_units_because="x", options=DEFAULTS | {"words": ["<b>"]},
 )  # fmt: skip
 PLAIN = RunRecord(run_id="old", job=JOB, started_at=1e9, status="SUCCEEDED", bucket="b", key="k", etag='"e"')
