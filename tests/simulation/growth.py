@@ -87,7 +87,13 @@ def _run(
     )
     simulation.s3.objects = stored
     answers: list[Response | Lost] = []
-    request = {"prefix": PREFIX, "run_id": RUN_ID, "max_concurrency": at_once, "reuse_days": reuse_days}
+    request = {
+        "job": "simulated",
+        "prefix": PREFIX,
+        "run_id": RUN_ID,
+        "max_concurrency": at_once,
+        "reuse_days": reuse_days,
+    }
     with patched(simulation):
         simulation.service.invoke("parse_file", msgspec.json.encode(request), answers.append)
         world.run()

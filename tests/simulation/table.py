@@ -80,7 +80,7 @@ class SimulatedTable:
 
     def _Query(self, request: Mapping[str, Any], _about: Any) -> dict[str, Any]:  # noqa: N802
         values = request["ExpressionAttributeValues"]
-        run, part = from_attribute(values[":run"]), from_attribute(values[":part"])
+        run, part = from_attribute(values[":run"]), from_attribute(values.get(":part", {"S": ""}))
         found = [
             item
             for (run_id, name), item in sorted(self.items.items())
