@@ -12,7 +12,7 @@ import keyword
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +30,9 @@ LOCK = "requirements.txt"
 
 AVAILABLE = frozenset({"lambda_src", "msgspec", "regex", *sys.stdlib_module_names})
 """What a job can import without a lock: Lambda has it."""
+
+FILES = "job_files"
+"""The setting of a deployment that names the files of own jobs."""
 
 MOST_BYTES = 10_000_000
 """Of a job's folder, which becomes part of the code of every function."""
@@ -82,6 +85,11 @@ def as_given(name: str) -> str:
     return shell_word(_as_path(_own[name].given)) if name in _own else name
 
 
+def as_file(name: str) -> str:
+    """The same, or a file to look for."""
+    return as_given(name) if name in _own else f"path/to/{name}.py"
+
+
 def sources_of(name: str) -> Mapping[str, Path]:
     """The files of an own job, by their places in the code of the functions: of a folder, all files but its
     lock, its tests, and hidden ones."""
@@ -89,6 +97,42 @@ def sources_of(name: str) -> Mapping[str, Path]:
     if path.is_file():
         return {f"lambda_src/jobs/{name}.py": path}
     return {f"lambda_src/jobs/{name}/{one.relative_to(path).as_posix()}": one for one in _files(path)}
+
+
+def digest_of(name: str) -> str:
+    """Identifies an own job as it is now, with its packages. A stack has it as an output, so that no run
+    answers with a job that has been changed since."""
+    import hashlib  # noqa: PLC0415 - only here
+
+    lock = folder_of(name) / LOCK
+    files = {**sources_of(name), **({LOCK: lock} if lock.is_file() else {})}
+    made_of = hashlib.sha256()
+    for place, path in sorted(files.items()):
+        content = path.read_bytes()
+        made_of.update(f"\0{place}\0{len(content)}\0".encode() + content)
+    return made_of.hexdigest()[:16]
+
+
+def is_own(name: str) -> bool:
+    """Whether it is an own job that was given."""
+    return name in _own
+
+
+def files_setting(names: Sequence[str]) -> tuple[str, ...]:
+    """The setting that has these own jobs deployed, if there are any. Raises JobNotUsable."""
+    paths = [str(_own[name].path) for name in names]
+    for path in paths:
+        if os.pathsep in path:
+            raise JobNotUsable(f"{path} has a {os.pathsep} in its name, which separates files: rename it.")
+    return (f"{FILES}={os.pathsep.join(paths)}",) if paths else ()
+
+
+def jobs_in_setting(value: str) -> list[str]:
+    """The own jobs of that setting, which are then known. Raises JobNotUsable."""
+    paths = [Path(text) for text in value.split(os.pathsep)]
+    if relative := [path for path in paths if not path.is_absolute()]:
+        raise JobNotUsable(f"{relative[0]} is no absolute path.")
+    return [add_job(path) for path in paths]
 
 
 def add_job(path: Path) -> str:

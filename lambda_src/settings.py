@@ -57,7 +57,8 @@ def stack_name(own: str | None = None) -> str:
 
 class Outputs(Struct, frozen=True, kw_only=True):
     """The outputs of a deployed stack, with their names in CloudFormation. The first of its ``jobs`` is the
-    one of a request that names none."""
+    one of a request that names none. ``own_jobs`` are those that are files of other authors, each with a
+    digest, as in ``my_job=0a1b2c3d``."""
 
     jobs: tuple[str, ...] = field(name="Jobs")
     bucket: str = field(name="BucketName")
@@ -70,6 +71,7 @@ class Outputs(Struct, frozen=True, kw_only=True):
     log_results: str = field(name="LogResultsFunction")
     log_results_log_group: str = field(name="LogResultsLogGroup")
     requester_pays: str = field(name="RequesterPays", default="off")
+    own_jobs: tuple[str, ...] = field(name="OwnJobs", default=())
 
 
 class ParseFileSettings(Struct, frozen=True):

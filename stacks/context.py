@@ -54,6 +54,10 @@ class Context:
             raise InvalidContext(f"-c {name}={given}: {hint}.")
         return self._note(name, given)
 
+    def unnoted(self, name: str) -> str | None:
+        """The setting ``name`` as it is, which means nothing on another machine and so is not noted."""
+        return self._given(name)
+
     def _need(self, name: str, other: str | None) -> None:
         if other and self._given(other.partition("=")[0]) in (None, "false"):
             raise InvalidContext(f"-c {name} is for -c {other}, which is not given.")

@@ -6,6 +6,8 @@ from aws_cdk import CfnOutput, PermissionsBoundary, Stack
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from fanfold.errors import JobNotUsable
+from fanfold.job_code import FILES, digest_of, is_own, jobs_in_setting
 from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB, SETTINGS, Outputs, on_or_off, stack_name, to_texts
 from lambda_src.store.keys import (
@@ -34,15 +36,25 @@ _POLICY_NAME = r"[A-Za-z0-9+=,.@_-]{1,128}"
 def jobs_of(context: Context) -> tuple[str | None, tuple[str, ...]]:
     """The job that has the stack for itself, by the setting ``job``, if there is one; and all jobs of the
     stack, first the one of a request that names none. Raises InvalidContext."""
-    known = ", ".join(names())
-    own = context.text("job", "|".join(names()), f"choose one of {known}")
-    given = context.text("jobs", rf"({'|'.join(names())})(,({'|'.join(names())}))*", f"choose from {known}")
+    known = [*names(), *_own_jobs(context)]
+    one, listed = "|".join(known), ", ".join(known)
+    own = context.text("job", one, f"choose one of {listed}")
+    given = context.text("jobs", rf"({one})(,({one}))*", f"choose from {listed}")
     if own and given:
         raise InvalidContext(
             "-c job is for a stack of one job, -c jobs for the stack of several: give only one of them."
         )
-    jobs = dict.fromkeys(given.split(",") if given else [own] if own else names())
+    jobs = dict.fromkeys(given.split(",") if given else [own] if own else known)
     return own, tuple(sorted(jobs, key=lambda job: job != DEFAULT_JOB))
+
+
+def _own_jobs(context: Context) -> list[str]:
+    """The jobs of the setting ``job_files``. Raises InvalidContext."""
+    given = context.unnoted(FILES)
+    try:
+        return jobs_in_setting(given) if given else []
+    except JobNotUsable as error:
+        raise InvalidContext(f"-c {FILES}={given}: {error}") from error
 
 
 class FanfoldStack(Stack):
@@ -124,6 +136,7 @@ class FanfoldStack(Stack):
     ) -> None:
         outputs = Outputs(
             jobs=jobs,
+            own_jobs=tuple(f"{job}={digest_of(job)}" for job in jobs if is_own(job)),
             requester_pays=on_or_off(inputs.requester_pays),
             bucket=storage.bucket.bucket_name,
             source_bucket=inputs.bucket.bucket_name,
@@ -136,7 +149,8 @@ class FanfoldStack(Stack):
             log_results_log_group=functions.log_results.log_group.log_group_name,
         )
         for name, value in to_texts(outputs).items():
-            CfnOutput(self, name, value=value)
+            if value:
+                CfnOutput(self, name, value=value)
 
 
 def _inputs_key(context: Context) -> str | None:

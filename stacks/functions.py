@@ -22,8 +22,9 @@ ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Archite
 
 
 class Functions(Construct):
-    """The code, the layer, and a method that makes the function of a handler. The layer also has the
-    libraries of ``sources``. With ``tracing``, X-Ray shows a share of the calls."""
+    """The code, the layer, and a method that makes the function of a handler. The code also has the
+    ``own_jobs`` of other authors, and the layer the libraries of ``sources``. With ``tracing``, X-Ray shows a
+    share of the calls."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Functions(Construct):
         *,
         architecture: str,
         sources: Sequence[Path],
+        own_jobs: Sequence[str],
         tracing: bool,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -43,7 +45,7 @@ class Functions(Construct):
         )
         self._architecture = ARCHITECTURES[host_architecture() if architecture == "host" else architecture]
         self._runtime = lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)
-        self._code = code_of(build_code(architecture))
+        self._code = code_of(build_code(architecture, own_jobs))
         self._tracing = tracing
         self._wheels_for = architecture
         self._dependencies = self.layer("Dependencies", [LOCK], sources)
@@ -57,7 +59,7 @@ class Functions(Construct):
             code=code_of(build_layer(self._wheels_for, locks, libraries)),
             compatible_architectures=[self._architecture],
             compatible_runtimes=[self._runtime],
-            description=f"The packages of {', '.join(str(lock.relative_to(ROOT)) for lock in locks)}"[:256],
+            description=f"The packages of {', '.join(map(_name_of, locks))}"[:256],
         )
 
     def function(
@@ -103,6 +105,11 @@ class Functions(Construct):
             tracing=lambda_.Tracing.ACTIVE if self._tracing else None,
             reserved_concurrent_executions=reserved_concurrency,
         )
+
+
+def _name_of(lock: Path) -> str:
+    """A lock without the place of an author's folder on their machine."""
+    return str(lock.relative_to(ROOT) if lock.is_relative_to(ROOT) else Path(lock.parent.name, lock.name))
 
 
 def _allow_tracing(role: iam.Role) -> None:

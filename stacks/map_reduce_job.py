@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from fanfold.job_code import is_own
 from lambda_src.fields import FUNCTIONS, Function
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
@@ -88,7 +89,12 @@ class MapReduceJob(Construct):
         self._bucket = blobs.bucket.bucket_name
         self._requester_pays = on_or_off(inputs.requester_pays)
         self._functions = Functions(
-            self, "Functions", architecture=architecture, sources=sources_of_jobs(jobs), tracing=tracing
+            self,
+            "Functions",
+            architecture=architecture,
+            sources=sources_of_jobs(jobs),
+            own_jobs=[job for job in jobs if is_own(job)],
+            tracing=tracing,
         )
         locks = locks_of_jobs(jobs)
         self._map_layers = [self._functions.layer("DependenciesOfJobs", locks)] if locks else []

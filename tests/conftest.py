@@ -2,11 +2,13 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from fanfold import job_code
 from lambda_src.job import names
 from stacks.native_library import build_libraries, sources_of_jobs
 from tests.faults.faulty import ROW, Row
@@ -18,6 +20,13 @@ sys.path.append(str(build_libraries("host", list(_SOURCES))))
 # No test depends on time: a slow machine is no failure.
 settings.register_profile("fanfold", deadline=None, print_blob=True)
 settings.load_profile("fanfold")
+
+
+@pytest.fixture(autouse=True)
+def _own_jobs_are_forgotten() -> Iterator[None]:
+    """Those that a test gave by their files."""
+    yield
+    job_code._own.clear()
 
 
 ROWS: list[Row] = []

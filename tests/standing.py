@@ -7,7 +7,7 @@ as it comes to that function of the client
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
 from importlib import import_module
@@ -24,7 +24,8 @@ from lambda_src.settings import stack_name
 
 def deployment(own: str | None = None) -> Deployment:
     """A stack that was never deployed: that of all jobs, or of the job ``own`` alone."""
-    named = {field: field for field in Deployment.__struct_fields__ if field not in ("jobs", "stack")}
+    others = set(Deployment.__struct_fields__) - {"jobs", "own_jobs", "stack"}
+    named: dict[str, Any] = {field: field for field in others}
     jobs = (own,) if own else ("top_words", "access_log")
     return Deployment(**named, jobs=jobs, stack=stack_name(own))
 
@@ -33,7 +34,9 @@ def deployment(own: str | None = None) -> Deployment:
 def nothing_deployed() -> Iterator[mock.Mock]:
     """Within it ``up`` takes a stack for deployed as soon as it has asked for it."""
 
-    def deploy(_aws: object, _folder: Path, own: str | None, *, bootstrap: bool) -> Deployment:
+    def deploy(
+        _aws: object, _folder: Path, own: str | None, *, added: Sequence[str], bootstrap: bool
+    ) -> Deployment:
         return deployment(own)
 
     with mock.patch.object(local_stack, "deploy_locally", side_effect=deploy) as deploying:

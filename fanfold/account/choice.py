@@ -12,6 +12,7 @@ from fanfold.account.deployment import (
     up_command,
 )
 from fanfold.errors import DeploymentError, LocalStackError, StackNotFound
+from fanfold.job_code import as_file, as_given, digest_of, is_own, known_jobs
 from fanfold.safe_text import shell_word
 from lambda_src.job import names
 from lambda_src.settings import stack_name
@@ -48,20 +49,39 @@ class Account(NamedTuple):
         shared = self.stack()
         if job in shared.jobs:
             return shared
+        has = f"The stack {shared.stack} has the jobs {', '.join(shared.jobs)}, not {job}."
+        if job not in names():
+            raise DeploymentError(f"{has} Deploy it again with `{self._command_with(shared, job)}`.")
         again, alone = (
             (up_command(), up_command(job))
             if self.aws.is_local
             else (deploy_command({}), deploy_command(settings_of(job)))
         )
         raise DeploymentError(
-            f"The stack {shared.stack} has the jobs {', '.join(shared.jobs)}, not {job}. Deploy it again "
-            f"with `{again}`, or {job} as a stack of its own with `{alone}`."
+            f"{has} Deploy it again with `{again}`, or {job} as a stack of its own with `{alone}`."
         )
+
+    def current(self, job: str) -> Deployment:
+        """The same for a new run. If ``job`` is a file of its author, the stack has it as it is now. Raises
+        DeploymentError."""
+        found = self.deployment(job)
+        if is_own(job) and found.digests.get(job) != digest_of(job):
+            raise DeploymentError(
+                f"The stack {found.stack} has another version of {as_given(job)}. Deploy it again with "
+                f"`{self._command_with(found, job)}`."
+            )
+        return found
+
+    def _command_with(self, deployment: Deployment, job: str) -> str:
+        """The command that deploys ``job``, a file of its author, with those that the stack has already."""
+        alone = f" -c job={deployment.own}" if deployment.own else ""
+        jobs = "".join(f" --job={as_file(one)}" for one in sorted({job, *deployment.digests}))
+        return f"fanfold {'up' if self.aws.is_local else 'deploy'}{alone}{jobs}"
 
     def deployments(self, job: str | None = None) -> list[Deployment]:
         """All stacks that are deployed, or those that may have runs of ``job``, first that of all jobs.
         Raises DeploymentError if there is none."""
-        found = [self.find(), *(self.find(own) for own in ([job] if job else names()))]
+        found = [self.find(), *(self.find(own) for own in ([job] if job else known_jobs()))]
         return [stack for stack in found if stack] or [self.stack()]
 
 

@@ -15,6 +15,7 @@ from fanfold.account.deployment import find_deployment
 from fanfold.account.doctor import QUALIFIER, Finding
 from fanfold.checkout import APP, BUILDS, CDK, INSTALLED, ROOT, with_node
 from fanfold.errors import DeploymentError, NotDeployed
+from fanfold.job_code import as_file, files_setting
 from fanfold.tools import prepare_tools
 
 APPROVALS = ("never", "any-change", "broadening", "destructive")
@@ -27,11 +28,12 @@ OF_APP = (*APP, "--output", str((BUILDS if INSTALLED else ROOT) / "cdk.out"))
 
 
 class Given(NamedTuple):
-    """Settings and tags as ``name=value``, and which changes need approval."""
+    """Settings and tags as ``name=value``, which changes need approval, and own jobs that were given."""
 
     context: tuple[str, ...]
     tags: tuple[str, ...]
     approval: str
+    own_jobs: tuple[str, ...] = ()
 
     def setting(self, name: str) -> str | None:
         """The value of the setting ``name``. The last one wins, as in the CDK."""
@@ -40,9 +42,14 @@ class Given(NamedTuple):
 
 
 def given(
-    context: Sequence[str] | None, tags: Sequence[str] | None, approval: str | None, *, has_terminal: bool
+    context: Sequence[str] | None,
+    tags: Sequence[str] | None,
+    approval: str | None,
+    *,
+    has_terminal: bool,
+    own_jobs: Sequence[str] = (),
 ) -> Given:
-    """Check what was given to the command. Raises NotDeployed."""
+    """Check what was given to the command. Raises NotDeployed, JobNotUsable."""
     for name, settings in (("--context", context), ("--tag", tags)):
         for setting in settings or ():
             if not setting.partition("=")[0] or "=" not in setting:
@@ -51,7 +58,8 @@ def given(
         raise NotDeployed(f"--require-approval={approval}: choose one of {', '.join(APPROVALS)}.")
     if approval != "never" and not has_terminal:
         raise NotDeployed(NO_TERMINAL)
-    return Given(tuple(context or ()), tuple(tags or ()), approval or "")
+    settings = (*(context or ()), *files_setting(own_jobs))
+    return Given(settings, tuple(tags or ()), approval or "", tuple(own_jobs))
 
 
 def bootstrap_command(given: Given, qualifier: str, account: str, region: str) -> list[str]:
@@ -91,6 +99,7 @@ def check(given: Given, aws: Aws) -> Finding:
         raise NotDeployed(
             f"{credentials.text} The profile and the region come from AWS_PROFILE and AWS_REGION."
         )
+    _check_nothing_is_removed(given, aws)
     wanted = given.setting("reserved_concurrency")
     if wanted and wanted.isdecimal():
         held = _reserved_now(aws, given.setting("job"))
@@ -98,6 +107,23 @@ def check(given: Given, aws: Aws) -> Finding:
         if reserved.state == "wrong":
             raise NotDeployed(reserved.text)
     return doctor.bootstrap(aws, given.setting(QUALIFIER) or doctor.qualifier_of_files())
+
+
+def _check_nothing_is_removed(given: Given, aws: Aws) -> None:
+    """Raise NotDeployed if the stack has a job of its author's that it would lose, unless the settings say
+    which jobs it is to have."""
+    if given.setting("job") or given.setting("jobs"):
+        return
+    try:
+        deployed = find_deployment(aws)
+    except DeploymentError:  # not deployed yet, or by an older version; the CDK says what else may be wrong
+        return
+    if removed := sorted(deployed.digests.keys() - set(given.own_jobs)):
+        raise NotDeployed(
+            f"This would remove the job {removed[0]} from the stack {deployed.stack}: give its file, too, as "
+            f"in --job {as_file(removed[0])}; or name the jobs to keep, as in -c jobs="
+            f"{','.join(job for job in deployed.jobs if job not in removed)}."
+        )
 
 
 def _reserved_now(aws: Aws, own: str | None) -> int:

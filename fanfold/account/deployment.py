@@ -1,6 +1,6 @@
 """The deployed stack: deploying it into a local AWS, and finding it in any account."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fanfold.account.connection import Aws, explain
 from fanfold.checkout import CDK
 from fanfold.errors import DeploymentError, StackNotFound
+from fanfold.job_code import as_given
 from fanfold.local_aws.assembly import assembled
 from fanfold.local_aws.processes import started
 from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws
@@ -26,17 +27,27 @@ class Deployment(Outputs, frozen=True, kw_only=True):
         """The job that has the stack for itself; None if it is the stack of all jobs."""
         return None if self.stack == stack_name() else self.jobs[0]
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digests of the jobs that are files of other authors, by the names of these jobs."""
+        return dict(text.split("=", 1) for text in self.own_jobs)
+
 
 def deploy_locally(
-    aws: LocalAws, folder: Path, own: str | None = None, *, bootstrap: bool = True
+    aws: LocalAws,
+    folder: Path,
+    own: str | None = None,
+    *,
+    added: Sequence[str] = (),
+    bootstrap: bool = True,
 ) -> Deployment:
-    """Deploy the stack of all jobs, or that of the job ``own`` alone, into ``aws`` as into a real account,
-    after bootstrapping it for the CDK unless told not to.
+    """Deploy the stack of all jobs and of those ``added``, or that of the job ``own`` alone, into ``aws`` as
+    into a real account, after bootstrapping it for the CDK unless told not to.
 
     The CDK's output is kept in ``folder``. Raises DeploymentError.
     """
     stack, outputs = stack_name(own), folder / "outputs.json"
-    with assembled(aws.environment, folder, own) as written:
+    with assembled(aws.environment, folder, own, added) as written:
         if bootstrap:
             _cdk(aws, folder, "bootstrap", f"aws://{ACCOUNT}/{REGION}")
         assembly = written()
@@ -101,9 +112,10 @@ def deploy_command(settings: Mapping[str, str]) -> str:
     )
 
 
-def up_command(own: str | None = None) -> str:
-    """The command that deploys the stack of all jobs, or of the job ``own`` alone, into the local AWS."""
-    return f"fanfold up --job={own}" if own else "fanfold up"
+def up_command(job: str | None = None) -> str:
+    """The command that deploys the stack of all jobs into the local AWS: with ``job``, if that is a file of
+    its author, or else the stack of ``job`` alone."""
+    return f"fanfold up --job={as_given(job)}" if job else "fanfold up"
 
 
 def _cdk(aws: LocalAws, folder: Path, command: str, *arguments: str) -> None:

@@ -28,6 +28,7 @@ from fanfold.account.deployment import (
 )
 from fanfold.checkout import CDK, INSTALLED, NODE_MODULES, ROOT, with_node
 from fanfold.errors import AccountError, DeploymentError, LocalStackError, StackNotFound
+from fanfold.job_code import as_file, files_setting, is_own
 from fanfold.local_aws.processes import started, temporary_folder
 from fanfold.safe_text import shell_word, visible
 from fanfold.tools import INSTALL_EXTRA, missing_packages
@@ -364,6 +365,14 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
         text = "an older version deployed the stack and did not record its settings; deploy again with yours"
         return Finding("Checkout", "wrong", text, fix if local else "fanfold deploy -c name=value ...")
     context = {**settings_of(deployment.own), **settings}
+    if missing := [job for job in deployment.digests if not is_own(job)]:
+        return Finding(
+            "Checkout",
+            "note",
+            f"cannot compare the stack, whose job {missing[0]} is a file of its author",
+            f"fanfold doctor --job={as_file(missing[0])}",
+        )
+    context |= dict(text.split("=", 1) for text in files_setting(list(deployment.digests)))
     qualifier = _qualifier(template)
     if qualifier and qualifier != DEFAULT_QUALIFIER:
         context[QUALIFIER] = qualifier

@@ -42,7 +42,7 @@ def jobs(
         lines = _described(name)
     else:
         deployed = _deployed(local, profile, region)
-        jobs = known_jobs()
+        jobs = [*known_jobs(), *sorted((deployed or set()) - set(known_jobs()))]
         width = max(map(len, jobs))
         lines = [f"{job:{width}}  {_state(job, deployed):12}  {sentence_of(job)}".rstrip() for job in jobs]
     for line in lines:

@@ -12,12 +12,13 @@ from fanfold.cli.options import (
     Job,
     Json,
     Output,
-    OwnStack,
     SetNew,
+    StackJobs,
     size_in_bytes,
     whole_number,
 )
 from fanfold.cli.session import complain, open_console, open_output, open_stages
+from fanfold.job_code import as_given, is_own
 from fanfold.safe_text import visible
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.settings import DEFAULT_JOB
@@ -27,17 +28,20 @@ from lambda_src.settings import DEFAULT_JOB
 CORPUS_BYTES = 100_000_000
 
 
-def up(job: OwnStack = None) -> None:
+def up(job: StackJobs = None) -> None:
     """Start a local AWS that stays up, and deploy the stack into it. Later calls do only what has changed."""
     from fanfold.local_aws.state import up as start
     from fanfold.tools import prepare_tools
 
     console = open_console()
     prepare_tools(complain)
-    stack = start(job, lambda text: console.print(visible(text)))
+    jobs = job or []
+    added = [name for name in jobs if is_own(name)]
+    own = jobs[0] if jobs and not added else None
+    stack = start(own, lambda text: console.print(visible(text)), added=added)
     if stack.was_saved:
         _give_up_runs()
-    option = f" --job={job}" if job else ""
+    option = f" --job={as_given(jobs[0])}" if jobs else ""
     console.print(
         f"The local AWS is up. To run a job on it: fanfold run --local{option} FILE", soft_wrap=True
     )

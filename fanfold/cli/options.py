@@ -10,7 +10,7 @@ import typer
 from fanfold.cli.formats import ALL_ENDINGS
 from fanfold.cli.formats import Format as Formats
 from fanfold.cli.session import LAST, LOCAL_VARIABLE, complain
-from fanfold.job_code import is_name, job_named, known_jobs
+from fanfold.job_code import is_name, is_path, job_named, known_jobs
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY, MOST_REUSE_DAYS
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -36,6 +36,28 @@ def named_job(text: str | None) -> str | None:
     if name is not None and not is_name(name):
         raise typer.BadParameter(f"{text} is not the name of a job, nor a file such as ./my_job.py.")
     return name
+
+
+def stack_jobs(texts: list[str] | None) -> list[str]:
+    """The names of own jobs, each given by its file; or the name of a single job of Fanfold."""
+    if texts and len(texts) == 1 and not is_path(texts[0]):
+        return [str(known_job(texts[0]))]
+    return own_jobs(texts)
+
+
+def own_jobs(texts: list[str] | None) -> list[str]:
+    """The names of own jobs, each given by its file."""
+    names = []
+    for text in texts or ():
+        if not is_path(text):
+            raise typer.BadParameter(
+                f"{text} is not a file: for a job of your own, give one, as in ./{text}.py. A job of Fanfold "
+                f"is in the stack of all jobs already; to deploy it alone, give -c job={text}."
+            )
+        if (name := job_named(text)) in names:
+            raise typer.BadParameter(f"two jobs have the name {name}: rename one of the files.")
+        names.append(name)
+    return names
 
 
 def valid_run_id(run_id: str | None) -> str | None:
@@ -113,13 +135,14 @@ Job = Annotated[
 AnyDeployedJob = Annotated[
     str, typer.Option(metavar="JOB", help=JOB_HELP, callback=named_job, autocompletion=complete_job)
 ]
-OwnStack = Annotated[
-    str | None,
+StackJobs = Annotated[
+    list[str] | None,
     typer.Option(
         "--job",
-        metavar="NAME",
-        help="A job to deploy as a stack of its own.  [default: one stack for all jobs]",
-        callback=known_job,
+        metavar="FILE|NAME",
+        help="A file or a folder of your own, such as ./my_job.py: the stack of all jobs has it, too; repeat "
+        "it for more. Or the name of a job, to deploy it as a stack of its own.",
+        callback=stack_jobs,
         autocompletion=complete_job,
     ),
 ]

@@ -117,7 +117,7 @@ def run(
     options = from_texts(load(job), set_) if set_ else None
     input_ = _parse(source, job, include_hidden)
     app = open_app(local, profile, region)
-    app.account.deployment(job)
+    app.account.current(job)
     stages = open_stages(into, to_errors=detach)
     request = ParseFileRequest(
         run_id=run_id,

@@ -20,7 +20,7 @@ from fanfold.cli.watch import finish, upload_shown
 from fanfold.demo.folder import run_folder
 from fanfold.demo.sample import Generate, Sample
 from fanfold.errors import CorpusError, WrongCounts
-from fanfold.job_code import load
+from fanfold.job_code import is_own, load
 from fanfold.jobs import client_job
 from fanfold.local_aws.server import local_aws
 from fanfold.runs.inputs import request_for
@@ -59,7 +59,7 @@ def demo(
             with stages.stage("start", "Starting a local AWS"):
                 running = stack.enter_context(local_aws(folder))
             with stages.stage("deploy", "Deploying the stack into it"):
-                deployment = deploy_locally(running, folder)
+                deployment = deploy_locally(running, folder, added=[job] if is_own(job) else ())
             if generated:
                 with stages.stage("generate", "Generating input"):
                     sample = generated.result()

@@ -4,11 +4,12 @@ because synthesis takes longer than deployment."""
 import hashlib
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from fanfold.checkout import APP, BUILDS, CDK, ROOT
+from fanfold.job_code import digest_of, files_setting
 from fanfold.local_aws.processes import remove_folder, started, temporary_folder
 from lambda_src.settings import stack_name
 
@@ -23,25 +24,28 @@ MADE_OF = (
 )
 
 
-def identity(own: str | None = None) -> str:
-    """Identifies the local stack of all jobs, or of the job ``own`` alone, as it is in this checkout now."""
+def identity(own: str | None = None, added: Sequence[str] = ()) -> str:
+    """Identifies the local stack of all jobs and of those ``added``, or of the job ``own`` alone, as it is in
+    this checkout now."""
     stack = stack_name(own)
     made_of = hashlib.sha256(f"{stack} {sys.implementation.cache_tag} {platform.machine()}".encode())
     for name in MADE_OF:
         for path in _files(ROOT / name):
             made_of.update(f"\0{path.relative_to(ROOT)}\0".encode())
             made_of.update(hashlib.sha256(path.read_bytes()).digest())
+    for job in added:
+        made_of.update(f"\0{job} {digest_of(job)}".encode())
     return f"{stack}-{made_of.hexdigest()[:16]}"
 
 
 @contextmanager
 def assembled(
-    environment: Mapping[str, str], folder: Path, own: str | None
+    environment: Mapping[str, str], folder: Path, own: str | None, added: Sequence[str] = ()
 ) -> Iterator[Callable[[], Path | None]]:
-    """Start to synthesize the stack of all jobs, or of the job ``own`` alone, unless that was done. Yields a
-    function, for use in the block, that waits for it; it returns None if the synthesis failed. The CDK's log
-    is in ``folder``."""
-    wanted = ASSEMBLIES / identity(own)
+    """Start to synthesize the stack that ``identity`` identifies, unless that was done. Yields a function,
+    for use in the block, that waits for it; it returns None if the synthesis failed. The CDK's log is in
+    ``folder``."""
+    wanted = ASSEMBLIES / identity(own, added)
     if wanted.exists():
         wanted.touch()
         yield lambda: wanted
@@ -51,7 +55,7 @@ def assembled(
         if group.leader.wait():
             return None
         if (
-            identity(own) != wanted.name
+            identity(own, added) != wanted.name
         ):  # a source changed during the synthesis, so the result must not be kept
             return writing / "cdk.out"
         try:
@@ -64,7 +68,7 @@ def assembled(
     ASSEMBLIES.mkdir(parents=True, exist_ok=True)
     _tidy(stack_name(own))
     of_job = (f"job={own}",) if own else ()
-    settings = (*of_job, "architecture=host", "retain_data=false")
+    settings = (*of_job, *files_setting(added), "architecture=host", "retain_data=false")
     with (
         temporary_folder(prefix=f"{wanted.name}-", parent=ASSEMBLIES) as writing,
         (folder / "cdk-synth.log").open("wb") as log_file,

@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -146,9 +146,11 @@ class Folder:
             yield alive.fileno()
 
 
-def up(own: str | None, tell: Callable[[str], None], *, state: Path = STATE) -> LocalStack:
-    """Make sure that a local AWS is up, with the stack of all jobs, or of the job ``own`` alone, as it is in
-    this checkout.
+def up(
+    own: str | None, tell: Callable[[str], None], *, added: Sequence[str] = (), state: Path = STATE
+) -> LocalStack:
+    """Make sure that a local AWS is up, with the stack of all jobs and of those ``added``, or of the job
+    ``own`` alone, as it is in this checkout.
 
     If nothing has changed, this takes milliseconds. ``tell`` gets each step as it starts. After an
     interruption, either a local AWS is up that the next command finds, or there is none.
@@ -164,8 +166,8 @@ def up(own: str | None, tell: Callable[[str], None], *, state: Path = STATE) -> 
         if not (record and record.running and folder.is_alive()):
             was_saved = folder.saved.exists()
             record = _start(folder, record, tell)
-        if not _is_current(record, own):
-            record = _deploy(folder, record, own, tell)
+        if not _is_current(record, own, added):
+            record = _deploy(folder, record, own, added, tell)
     return _local_stack(folder, record)._replace(was_saved=was_saved)
 
 
@@ -278,24 +280,31 @@ def _why_empty(record: Record | None, server: str) -> str:
     return ", without the data of the last one, which died before it could save them"
 
 
-def _deploy(folder: Folder, record: Record, own: str | None, tell: Callable[[str], None]) -> Record:
-    stack = stack_name(own)
-    tell(f"Deploying the stack {stack} into it")
-    new = identity(own)
+def _deploy(
+    folder: Folder,
+    record: Record,
+    own: str | None,
+    added: Sequence[str],
+    tell: Callable[[str], None],
+) -> Record:
+    stack, new = stack_name(own), identity(own, added)
+    before = record.stacks[stack].deployment.digests if stack in record.stacks else {}
+    without = ", ".join(job for job in before if job not in added)
+    tell(f"Deploying the stack {stack} into it{f', without {without}' if without else ''}")
     # Until the deployment is complete, the record must not say that it is.
     stacks = {name: one for name, one in record.stacks.items() if name != stack}
     folder.write(msgspec.structs.replace(record, stacks=stacks))
     aws = _local_stack(folder, record).aws
-    deployment = deploy_locally(aws, folder.path, own, bootstrap=not record.bootstrapped)
+    deployment = deploy_locally(aws, folder.path, own, added=added, bootstrap=not record.bootstrapped)
     stacks[stack] = Deployed(deployment, new)
     record = msgspec.structs.replace(record, stacks=stacks, bootstrapped=True)
     folder.write(record)
     return record
 
 
-def _is_current(record: Record, own: str | None) -> bool:
+def _is_current(record: Record, own: str | None, added: Sequence[str]) -> bool:
     found = record.stacks.get(stack_name(own))
-    return found is not None and found.identity == identity(own)
+    return found is not None and found.identity == identity(own, added)
 
 
 def _local_stack(folder: Folder, record: Record) -> LocalStack:

@@ -95,7 +95,7 @@ class Run:
         return self._job or self.record().job
 
     def load_job(self) -> Job:
-        """Its job. Raises JobNotUsable."""
+        """Its job. Raises JobNotUsable if its code is not here."""
         return load(self.job)
 
     @property

@@ -3,6 +3,7 @@
 import filecmp
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -61,6 +62,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # for node
         "XDG_CACHE_HOME": str(caches),
     }
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     one = Installed(site_packages, environment / "bin" / "fanfold", folder, variables)
     yield one
     one.run("down", "--delete-data")
@@ -68,9 +70,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 def test_in_an_empty_folder(installed: Installed) -> None:
     """Alone among a person's packages, it has one name."""
-    assert {path.name.partition("-")[0] for path in installed.site_packages.iterdir()} == {"fanfold"}
-    ours = installed.site_packages / "dependencies.pth"
-    ours.write_text(sysconfig.get_path("purelib"))
+    names = {path.name.partition("-")[0] for path in installed.site_packages.iterdir()}
+    assert names == {"fanfold", "dependencies.pth"}
     before = {path for path in installed.site_packages.rglob("*") if path.suffix != ".pyc"}
     file = installed.folder / "words.txt"
     file.write_text("some words and more words\n")
@@ -87,6 +88,60 @@ def test_in_an_empty_folder(installed: Installed) -> None:
     assert {path.name for path in installed.folder.iterdir()} == {"report.html", "words.txt"}
     after = {path for path in installed.site_packages.rglob("*") if path.suffix != ".pyc"}
     assert {path for path in after - before if path.name != "__pycache__"} == set()
+
+
+IN_C = """
+from pathlib import Path
+
+from lambda_src.counts import counts_job
+from lambda_src.counts.compiled import c_library
+
+
+def count(text, add):
+    import numpy
+
+    found = c_library(Path(__file__).with_name("lines.c")).lines(text, len(text))
+    add("all", "lines", int(numpy.int64(found)))
+
+
+JOB = counts_job(rules="1", part="kind", parts=("all",), columns=("found",), count=count)
+"""
+C = """
+int lines(const char *text, int size) {
+    int found = 0;
+    for (int at = 0; at < size; at++) found += text[at] == 10;
+    return found;
+}
+"""
+
+
+def test_jobs_of_ones_own(installed: Installed, tmp_path: Path) -> None:
+    """From nothing to a result in the local AWS, as docs/jobs.md says; and a folder, with a package and C."""
+    folder = installed.folder
+    installed.run("new-job", "log_messages")
+    tested = [str(installed.command.with_name("python")), "-m", "pytest", "-q", "test_log_messages.py"]
+    subprocess.run(tested, cwd=folder, env=installed.environment, check=True)
+    (folder / "lines_in_c").mkdir()
+    (folder / "lines_in_c" / "__init__.py").write_text(IN_C)
+    (folder / "lines_in_c" / "lines.c").write_text(C)
+    shutil.copy(ROOT / "lambda_src/jobs/column_permutations/requirements.txt", folder / "lines_in_c")
+    (folder / "app.log").write_text("09:00 ERROR disk 7 is full\n09:05 ERROR disk 12 is full\n")
+    jobs = ("./log_messages.py", "./lines_in_c")
+    tried = [json.loads(installed.run("try", job, "app.log", "--json"))["results"] for job in jobs]
+    assert tried[0]["ERROR"]["top"] == [{"key": "#:# ERROR disk # is full", "lines": 2}]
+    assert tried[1]["all"]["top"] == [{"key": "lines", "found": 2}]
+
+    deployed = [f"--job={job}" for job in jobs]
+    installed.run("synth", *deployed, "--output", str(tmp_path))
+    assert len(list(tmp_path.glob("asset.*/lambda_src/jobs/lines_in_c/__pycache__/__init__.*.pyc"))) == 1
+    installed.run("up", *deployed)
+    for job, results in zip(deployed, tried, strict=True):
+        ran = json.loads(installed.run("run", "--local", "--json", job, "app.log"))
+        assert ran["results"] == results
+    assert "log_messages" in installed.run("runs", "--local")
+    installed.run("report", "--local", deployed[1], "last", "--output", "own.html")
+    with pytest.raises(AssertionError, match="give its file, as in --job"):
+        installed.run("results", "--local", "last")
 
 
 def test_what_it_deploys_is_what_a_clone_deploys(installed: Installed, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_deployment_that_failed_is_none(state: Path, monkeypatch: pytest.Monke
     up(state)
     up(state, "access_log")
     with nothing_deployed() as deploying, monkeypatch.context() as changed:
-        changed.setattr(local_stack, "identity", lambda _: "other")
+        changed.setattr(local_stack, "identity", lambda *_: "other")
         deploying.side_effect = DeploymentError
         with pytest.raises(DeploymentError):
             local_stack.up(None, print, state=state)

@@ -4,14 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from fanfold.job_code import digest_of
+from fanfold.new_job import write_job
 from lambda_src.job import names
 from lambda_src.settings import SETTINGS, stack_name
 from stacks import dependency_layer
+from stacks.context import InvalidContext
 from stacks.dependency_layer import LocksDisagree, lock_of_job, locks_of_jobs
 
 from .conftest import Synthesize
 from .synthesized import FUNCTIONS, Synthesized
 from .test_grants import GRANTS
+
+LAYER = "AWS::Lambda::LayerVersion"
 
 each_job = pytest.mark.parametrize("job", names())
 
@@ -102,3 +107,58 @@ def test_jobs_whose_locks_disagree_cannot_share_a_stack(
         LocksDisagree, match=r"engine locks msgspec 0\.1, but every function has .*: lock that"
     ):
         locks_of_jobs(["engine"])
+
+
+WITH_PACKAGE = """
+from lambda_src.counts import counts_job
+
+def count(text, add):
+    import numpy
+    add("all", "x")
+
+JOB = counts_job(rules="1", part="kind", parts=("all",), count=count)
+"""
+
+
+def test_own_jobs_are_deployed_beside_the_others(
+    synthesize: Synthesize, default: Synthesized, tmp_path: Path
+) -> None:
+    """A file, and a folder with its own lock. One with C is in test_wheel: to build its layer takes long."""
+    file, folder = write_job(tmp_path, "my_job")[0], tmp_path / "in_folder"
+    lock = lock_of_job("column_permutations")
+    assert lock
+    folder.mkdir()
+    (folder / "__init__.py").write_text(WITH_PACKAGE)
+    (folder / "requirements.txt").write_bytes(lock.read_bytes())
+    stack = synthesize(job_files=f"{file}:{folder}", jobs="in_folder,my_job,top_words")
+    for name in FUNCTIONS:
+        jobs = stack.function(name)["Environment"]["Variables"]["FANFOLD_JOBS"]
+        assert jobs == "top_words,in_folder,my_job"
+        assert stack.grants(name) == default.grants(name)
+    code = stack.asset(stack.function("ParseFile")["Code"]["S3Key"]) / "lambda_src" / "jobs"
+    assert (code / "my_job.py").read_bytes() == file.read_bytes()
+    assert {path.name for path in (code / "in_folder").iterdir()} == {"__init__.py", "__pycache__"}
+    digests = stack.template["Outputs"]["OwnJobs"]["Value"]
+    assert digests == f"in_folder={digest_of('in_folder')},my_job={digest_of('my_job')}"
+    descriptions = [one["Properties"]["Description"] for one in stack.resources(LAYER).values()]
+    assert "The packages of in_folder/requirements.txt" in descriptions
+    assert str(tmp_path) not in str(stack.template)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("top_words", WITH_PACKAGE, "top_words is a job of Fanfold already: rename the file."),
+        ("my_job", "import pandas", "Lambda has no pandas"),
+        ("..", WITH_PACKAGE, "a job is a Python file, or a folder that has an __init__.py."),
+    ],
+)
+def test_what_is_no_own_job_is_refused(
+    synthesize: Synthesize, tmp_path: Path, name: str, text: str, sentence: str
+) -> None:
+    (tmp_path / f"{name}.py").write_text(text)
+    path = tmp_path / (f"{name}.py" if name != ".." else name)
+    with pytest.raises(InvalidContext, match=sentence):
+        synthesize(job_files=str(path))
+    with pytest.raises(InvalidContext, match=r"my_job.py is no absolute path"):
+        synthesize(job_files="my_job.py")

@@ -1,5 +1,6 @@
 """What `fanfold deploy` asks of the CDK: no bootstrap without need, and nothing that waits for a terminal."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from fanfold.account.connection import Aws
 from fanfold.account.deploy import NO_TERMINAL, OF_APP
 from fanfold.account.doctor import QUALIFIER
 from fanfold.cli.app import main
+from fanfold.new_job import write_job
 
 from .test_account_doctor import Service, refused
 
@@ -21,6 +23,7 @@ BOOTSTRAPPED = {"Parameter": {"Value": "30"}}
 def ran(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[list[str]]:
     """The commands of the CDK, which all succeed; the parameter has what the account answers besides."""
     answers: dict[str, Any] = {"get_caller_identity": TOLD, "get_parameter": BOOTSTRAPPED}
+    answers |= {"describe_stacks": refused("ValidationError")}  # the stack is not there yet
     answers |= getattr(request, "param", {})
     commands: list[list[str]] = []
     monkeypatch.setattr(deploy, "account_of_person", lambda: Aws(Service(**answers)))
@@ -150,3 +153,47 @@ def test_more_than_the_account_can_reserve_is_refused(
     assert len(ran) == (0 if status else 1)
     told = capsys.readouterr().err
     assert ("would leave 99: choose at most 40, or ask AWS for a larger quota.\n" in told) == bool(status)
+
+
+def test_own_jobs_are_deployed_by_their_absolute_paths(
+    ran: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for job in ("one", "other"):
+        write_job(tmp_path, job)
+    files = f"job_files={tmp_path}/one.py:{tmp_path}/other.py"
+    jobs = ["--job", "one.py", "--job", "./other.py"]
+    assert main(["deploy", "-c", "dashboard=true", *jobs]) == 0
+    assert main(["synth", *jobs, "-o", "out"]) == 0
+    assert main(["destroy", *jobs]) == 0
+    assert [command[-2:] for command in ran] == [["-c", files]] * 3
+
+
+@pytest.mark.parametrize(
+    ("jobs", "sentence"),
+    [
+        (
+            ["access_log"],
+            "access_log is not a file: for a job of your own, give one, as in ./access_log.py",
+        ),
+        (["one.py", "a/one.py"], "two jobs have the name one: rename one of the files."),
+        (["b:c/one.py"], "has a : in its name, which separates files: rename it."),
+        (["missing.py"], "There is no job missing.py: no such file or folder."),
+    ],
+)
+def test_what_is_no_own_job_is_not_deployed(
+    jobs: list[str],
+    sentence: str,
+    *,
+    ran: list[list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (".", "a", "b:c"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        write_job(tmp_path / folder, "one")
+    assert main(["deploy", *(f"--job={job}" for job in jobs)]) in (1, 2)
+    assert sentence in capsys.readouterr().err
+    assert ran == []

@@ -287,7 +287,7 @@ def test_up_again_gives_up_the_runs_that_its_end_has_stopped(
         opened.deployment("top_words"), RunRecord(run_id="busy", job="top_words", started_at=1.0)
     )
     given_up: list[str] = []
-    monkeypatch.setattr(local_stack, "up", lambda *_: SimpleNamespace(was_saved=was_saved))
+    monkeypatch.setattr(local_stack, "up", lambda *_, **__: SimpleNamespace(was_saved=was_saved))
     monkeypatch.setattr(history, "past_runs", lambda *_: history.Past([busy], []))
     monkeypatch.setattr(Run, "give_up", lambda _, found: given_up.append(found.run_id))
     assert commands.main(["up"]) == 0

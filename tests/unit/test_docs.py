@@ -7,6 +7,7 @@ import pytest
 import typer
 
 from fanfold.cli import app as commands
+from fanfold.new_job import write_job
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -42,7 +43,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @each_page
-def test_commands_can_be_typed(page: Path) -> None:
+def test_commands_can_be_typed(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for job in ("log_messages", "lines_with"):  # jobs that the pages write
+        write_job(tmp_path, job)
+    monkeypatch.chdir(tmp_path)
     for words in typed(page):
         if words[0] == "fanfold":
             COMMANDS[words[1]].make_context(words[1], words[2:])

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from fanfold.job_code import job_named
 from fanfold.local_aws import assembly
 from fanfold.local_aws.assembly import assembled, identity
+from fanfold.new_job import write_job
 
 SYNTH = """
 import sys
@@ -81,6 +83,18 @@ def test_what_tools_leave_beside_it_changes_nothing(checkout: Path) -> None:
     (cache / "module.pyc").write_text("")
     (checkout / "lambda_src" / ".swap").write_text("")
     assert identity() == before
+
+
+def test_own_jobs_are_part_of_it(checkout: Path, tmp_path: Path) -> None:
+    file = write_job(tmp_path, "my_job")[0]
+    job = job_named(file)
+    before = identity(added=[job])
+    assert before != identity()
+    with assembled(os.environ, checkout, None, [job]) as wait:
+        assert wait() == checkout / "assemblies" / before
+    assert f"--context=job_files={file}" in (checkout / "cdk-synth.log").read_text()
+    file.write_text(f"{file.read_text()}\n")
+    assert identity(added=[job]) != before
 
 
 def test_what_could_not_be_written_is_not_kept(checkout: Path) -> None:
