@@ -56,7 +56,7 @@ def names_of(stack: Stack) -> set[str]:
     return {
         name
         for field, name in outputs.items()
-        if field not in ("stack", "jobs", "source_bucket", "requester_pays")
+        if field not in ("stack", "jobs", "own_jobs", "source_bucket", "requester_pays")
     }
 
 
