@@ -73,6 +73,10 @@ ReuseDays = Annotated[int, Meta(ge=1, le=MOST_REUSE_DAYS)]
 OnBadObject = Literal["fail", "skip"]
 
 
+Keep = Literal["all"]
+"""What a run stores besides its answer: all sums."""
+
+
 Time = Annotated[float, Meta(ge=0, lt=1e11)]
 """Seconds since the epoch, up to the year 5138."""
 

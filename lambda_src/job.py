@@ -25,9 +25,10 @@ import msgspec
 from msgspec import Struct
 
 from lambda_src.errors import InvalidRequest, JobContractViolated, RulesChanged, TooManyDistinct
-from lambda_src.fields import RunId, ShardCount
+from lambda_src.fields import Keep, RunId, ShardCount
 from lambda_src.figures import Figures
 from lambda_src.records import Rule
+from lambda_src.sorted_rows import SortedRows
 
 T = TypeVar("T")
 
@@ -296,6 +297,33 @@ PLAIN = Shown()
 """Of an author who says nothing."""
 
 
+class RowWriter(Protocol):
+    """Stores the rows of a shard. They come in passes; in each, part by part, and in the order of keys."""
+
+    def start_over(self) -> None:
+        """Forget all passes: ``reduce`` makes more of them."""
+
+    def begin_pass(self) -> None:
+        """What follows is sorted by itself."""
+
+    def add(self, part: int, rows: SortedRows) -> None:
+        """Store rows of a part. Raises AccessDenied, Transient."""
+
+
+class CompleteSums(NamedTuple):
+    """How a job stores all that it has summed, for runs with ``keep: all``.
+
+    A row has a ``key``, as it is called, and a number for each of ``columns``, the first of which is what was
+    observed.
+    ``reduce(shard, lines, context, writer)`` gives what the job's ``reduce`` does, and writes each pair of
+    part and key once.
+    """
+
+    key: str
+    columns: Sequence[str]
+    reduce: Callable[[int, Iterable[bytes], Context, RowWriter], Line]
+
+
 class Job(Struct, frozen=True):
     """A job as a value.
 
@@ -313,7 +341,7 @@ class Job(Struct, frozen=True):
     its findings. The engine looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map``
     does, at less cost. ``figures`` say what the job takes, for the plan of a run. With ``stores_pieces``,
     ``map`` may store pieces, and no later run uses its blocks. ``shown`` is for reports, terminals and files:
-    no function reads it.
+    no function reads it. ``complete`` stores all sums, for runs that keep them.
     """
 
     rules: str
@@ -333,6 +361,7 @@ class Job(Struct, frozen=True):
     figures: Figures = {}
     stores_pieces: bool = False
     shown: Shown = PLAIN
+    complete: CompleteSums | None = None
 
     def touched(self, block: Span, input_bytes: int) -> Span:
         """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""
@@ -366,6 +395,13 @@ class Job(Struct, frozen=True):
         text = msgspec.json.encode(self.read_options(options), order="sorted")
         plain: dict[str, Any] = msgspec.json.decode(text)
         return plain
+
+    def check_keep(self, keep: Keep | None) -> None:
+        """Raise InvalidRequest if a run of this job cannot ``keep`` that."""
+        if keep and not self.complete:
+            raise InvalidRequest(
+                "keep: this job has no complete sums to store, only its answer: leave it out."
+            )
 
     def check_rules(self, rules: str) -> None:
         """Raise RulesChanged unless a run that began with ``rules`` has these."""

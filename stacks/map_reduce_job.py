@@ -51,7 +51,7 @@ class MapReduceJob(Construct):
     """The functions of ``jobs``, modules of ``lambda_src.jobs``. A request that names none is for the first.
 
     They read ``inputs``, keep intermediates in ``blobs`` and ``runs``, what later runs may use in ``reused``
-    and ``families``, results in ``table``, and what is too large for that in ``results``.
+    and ``families``, results in ``table``, pieces of blocks in ``pieces``, and complete sums in ``results``.
     ``inputs_key`` is the ARN of the customer's KMS key of the inputs, if they have one. The packages of the
     jobs' own locks go to the two functions that map, their compiled C goes to all. ``metrics`` of each run
     cost money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can use no more, and other
@@ -71,6 +71,7 @@ class MapReduceJob(Construct):
         runs: Objects,
         reused: Objects,
         families: Objects,
+        pieces: Objects,
         results: Objects,
         table: dynamodb.TableV2,
         metrics: bool,
@@ -85,7 +86,7 @@ class MapReduceJob(Construct):
         self._jobs, self._url_suffix = tuple(jobs), Stack.of(self).url_suffix
         self._inputs, self._blobs, self._runs, self._table = inputs, blobs, runs, table
         self._reused, self._families = reused, families
-        self._results = results
+        self._pieces, self._results = pieces, results
         self._bucket = blobs.bucket.bucket_name
         self._requester_pays = on_or_off(inputs.requester_pays)
         self._functions = Functions(
@@ -131,7 +132,7 @@ class MapReduceJob(Construct):
         _allow_objects(function, "s3:GetObjectVersion", self._inputs)
         _allow_objects(function, "s3:PutObject", self._blobs)
         _allow_objects(function, "s3:PutObject", self._reused)
-        _allow_objects(function, "s3:PutObject", self._results)
+        _allow_objects(function, "s3:PutObject", self._pieces)
         _allow_objects(function, "s3:GetObject", self._runs)
         return function
 
@@ -150,6 +151,7 @@ class MapReduceJob(Construct):
         _allow_objects(function, "s3:GetObject", self._blobs)
         _allow_objects(function, "s3:GetObject", self._reused)
         _allow_objects(function, "s3:GetObject", self._runs)
+        _allow_objects(function, "s3:PutObject", self._results)
         _allow(function, ["dynamodb:ConditionCheckItem", "dynamodb:PutItem"], [self._table.table_arn])
         return function
 

@@ -8,7 +8,7 @@ from constructs import Construct
 from lambda_src.store.keys import (
     BLOBS_PREFIX,
     FAMILIES_PREFIX,
-    RESULTS_PREFIX,
+    PIECES_PREFIX,
     REUSED_DAYS,
     REUSED_MARGIN_DAYS,
     REUSED_PREFIX,
@@ -114,8 +114,9 @@ def _explain_no_access_logs(bucket: s3.Bucket) -> None:
 
 
 def _lifecycle(keep_intermediates_days: int) -> list[s3.LifecycleRule]:
-    """When objects expire. Inputs do not. A run can be resumed while its blobs are stored, and needs its
-    listing for that. What later runs may use is in folders by its days, and so is which that is."""
+    """When objects expire. Inputs and complete sums do not. A run can be resumed while its blobs are stored,
+    and needs its listing for that. What later runs may use is in folders by its days, and so is which that
+    is."""
     expiring = {
         BLOBS_PREFIX: keep_intermediates_days,
         RUNS_PREFIX: max(RECORDS_KEPT_DAYS, keep_intermediates_days),
@@ -124,7 +125,7 @@ def _lifecycle(keep_intermediates_days: int) -> list[s3.LifecycleRule]:
             for prefix in (REUSED_PREFIX, FAMILIES_PREFIX)
             for days in REUSED_DAYS
         },
-        RESULTS_PREFIX: max(RECORDS_KEPT_DAYS, keep_intermediates_days),
+        PIECES_PREFIX: max(RECORDS_KEPT_DAYS, keep_intermediates_days),
     }
     return [
         *(

@@ -32,6 +32,12 @@ def clean(
             help="Only runs that stored nothing for this many days.  [default: 1]",
         ),
     ] = None,
+    results: Annotated[
+        bool,
+        typer.Option(
+            "--results", help="Also delete complete sums, for which `results --all` is the only use."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     job: AnyJob = None,
@@ -39,9 +45,9 @@ def clean(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Delete intermediates of old runs. Inputs and results stay. A cleaned run has no timeline in its report,
-    and resuming it reads everything again. By default blobs expire by themselves after a day, the rest after
-    7 days."""
+    """Delete intermediates of old runs. Inputs and results stay; complete sums go only with --results, or if
+    they belong to no result. A cleaned run has no timeline in its report, and resuming it reads everything
+    again. By default blobs expire by themselves after a day, the rest after 7 days."""
     if run_ids and older_than is not None:
         raise typer.BadParameter("give run ids or --older-than, not both.")
     account = open_app(local, profile, region).account
@@ -53,6 +59,7 @@ def clean(
         run_ids or [],
         1.0 if older_than is None else older_than,
         job=job,
+        results=results,
         dry_run=dry_run,
         yes=yes,
     )
@@ -66,16 +73,18 @@ def clean_up(
     days: float,
     *,
     job: str | None,
+    results: bool = False,
     dry_run: bool,
     yes: bool,
 ) -> None:
     """Delete the intermediates of the runs ``run_ids``, or else of those older than ``days``, of all jobs or
-    of ``job``, once the person has agreed. Raises AccountError, RunError, ConfirmationRequired."""
+    of ``job``, once the person has agreed; with ``results``, also their complete sums. Raises AccountError,
+    RunError, ConfirmationRequired."""
     from fanfold.cli.terminal import agrees
     from fanfold.format import size_text
     from fanfold.runs.intermediates import remove, select
 
-    wanted, unknown, skipped = select(aws, deployments, run_ids, days, job)
+    wanted, unknown, skipped = select(aws, deployments, run_ids, days, job, results=results)
     if unknown:
         console.print(visible(f"There are no intermediates of {', '.join(unknown)}."), soft_wrap=True)
     for reason in skipped:

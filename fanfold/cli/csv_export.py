@@ -19,11 +19,11 @@ def as_csv(job: str, summary: Summary) -> bytes:
     # All text is quoted: otherwise a carriage return in it would end the row.
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     for row in client_job(job).rows(summary):
-        writer.writerow([_harmless(cell) for cell in row])
+        writer.writerow([harmless(cell) for cell in row])
     return text.getvalue().encode(errors="backslashreplace")
 
 
-def _harmless(cell: Cell) -> Cell:
+def harmless(cell: Cell) -> Cell:
     """A number as it is; text with an apostrophe, which spreadsheets read as 'this is text', wherever a
     formula could begin (https://owasp.org/www-community/attacks/CSV_Injection)."""
     if isinstance(cell, bool):

@@ -213,6 +213,14 @@ SetNew = Annotated[
         "`fanfold jobs NAME` lists the options.  [default: the job's]",
     ),
 ]
+KeepAll = Annotated[
+    bool,
+    typer.Option(
+        "--all",
+        help="Also store everything that is counted, not only what the result shows. With --output, all rows "
+        "go to that file, in the order of their keys: .csv, .jsonl or .parquet.",
+    ),
+]
 BlockBytes = Annotated[
     int | None,
     typer.Option(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 from rich.console import Console
@@ -96,23 +96,32 @@ def json_text(result: Mapping[str, Any]) -> bytes:
 def write(path: Path, text: bytes) -> None:
     """Write ``text`` to ``path``: a file completely or not at all. A link or a device is not replaced, but
     written through. Raises ReportError."""
+    with opened(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """The same for what is written in pieces, each of whole lines. An error leaves a file as it was."""
     with _translated(path):
         if _is_standard_output(path):
-            _write_to_standard_output(text)
+            sys.stdout.flush()
+            yield cast(BinaryIO, _TerminalFile()) if sys.stdout.isatty() else sys.stdout.buffer
+            sys.stdout.buffer.flush()
         elif _in_place(path):
             with path.open("wb") as device:
-                device.write(text)
+                yield device
         else:
-            _replace(_target(path), text)
+            with _replaced(_target(path)) as file:
+                yield file
 
 
-def _write_to_standard_output(text: bytes) -> None:
-    """Write ``text`` as it is; on a terminal, with control characters escaped."""
-    sys.stdout.flush()
-    if sys.stdout.isatty():
-        text = "".join(f"{visible(line)}\n" for line in text.decode().splitlines()).encode()
-    sys.stdout.buffer.write(text)
-    sys.stdout.buffer.flush()
+class _TerminalFile:
+    """Standard output where it is a terminal: control characters are escaped."""
+
+    def write(self, text: bytes) -> None:
+        lines = "".join(f"{visible(line)}\n" for line in text.decode().splitlines())
+        sys.stdout.buffer.write(lines.encode())
 
 
 @contextmanager
@@ -124,8 +133,9 @@ def _translated(path: Path) -> Iterator[None]:
         raise ReportError(f"{name} cannot be written: {error.strerror}.") from error
 
 
-def _replace(target: Path, text: bytes) -> None:
-    """Replace the file and keep its mode, so that nobody gains access to it."""
+@contextmanager
+def _replaced(target: Path) -> Iterator[BinaryIO]:
+    """Yields what replaces the file at the end, and keeps its mode, so that nobody gains access to it."""
     half = _half(target)
     try:
         mode = stat.S_IMODE(target.stat().st_mode)
@@ -136,7 +146,7 @@ def _replace(target: Path, text: bytes) -> None:
         with half.open("wb") as file:
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
-            file.write(text)
+            yield file
         half.replace(target)
     finally:
         half.unlink(missing_ok=True)
@@ -190,6 +200,8 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
         )
     if options := summary.get("options"):
         console.print(visible(f"Options: {options_text(options)}"))
+    if kept := summary.get("all_results"):
+        console.print(f"Complete sums: {counted(kept['keys'], 'key')}, {size_text(kept['bytes'])} as stored")
     if out := summary.get("objects_left_out"):
         console.print(
             f"Not in it: {counted(out, 'object')} of {counted(summary['bytes_left_out'], 'byte')}, left out"

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fanfold.cli.formats import Format as Formats
 from fanfold.cli.options import (
     AnyDeployedJob,
     BlockBytes,
     Concurrency,
     Format,
     Json,
+    KeepAll,
     Local,
     MaxDollars,
     Output,
@@ -21,7 +23,7 @@ from fanfold.cli.options import (
     known_job,
     new_name,
 )
-from fanfold.cli.session import open_app, open_output, open_stages
+from fanfold.cli.session import open_app, open_output, open_rows, open_stages
 from fanfold.safe_text import visible
 from lambda_src.settings import DEFAULT_JOB
 
@@ -85,6 +87,7 @@ def run(
     json: Json = False,
     output: Output = None,
     format_: Format = None,
+    all_: KeepAll = False,
     block_bytes: BlockBytes = None,
     concurrency: Concurrency = None,
     max_dollars: MaxDollars = None,
@@ -105,6 +108,8 @@ def run(
             "read it later with `fanfold results`."
         )
     into = open_output(output, json, format_)
+    if all_ and into and into.format is not Formats.JSON:
+        into = open_rows(output, json, format_)
     from functools import partial
 
     from fanfold.cli.watch import finish, upload_shown, watch_run
@@ -128,6 +133,7 @@ def run(
         max_dollars=max_dollars,
         options=options,
         reuse_days=reuse_days,
+        keep="all" if all_ else None,
     )
     if block_bytes and not yes and not _confirmed(app, job, input_, block_bytes, request.max_concurrency):
         stages.console.print("Nothing was started.")
@@ -139,7 +145,7 @@ def run(
         print(visible(run.run_id))
         stages.console.print(f"To watch it: {run.command('watch')}", soft_wrap=True)
         return
-    finish(run, watch_run(run, stages, lambda: run.begin(request)), stages, into)
+    finish(run, watch_run(run, stages, lambda: run.begin(request)), stages, into, all_rows=all_)
 
 
 def _parse(source: str, job: str, include_hidden: bool) -> Any:

@@ -1,7 +1,7 @@
 """Commands for runs that have begun: watch, runs, results, resume, cancel."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,11 +23,15 @@ from fanfold.cli.session import (
     open_app,
     open_console,
     open_output,
+    open_rows,
     open_run,
     open_stages,
     print_json,
 )
 from fanfold.safe_text import visible
+
+if TYPE_CHECKING:
+    from fanfold.cli.output import Output as Into
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -108,19 +112,33 @@ def results(
         typer.Option("--output", "-o", metavar="PATH", help=f"Write it to this file instead: {ALL_ENDINGS}."),
     ] = None,
     format_: Format = None,
+    all_: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Everything that a run with --all has counted, one row for each key, in the order of keys: "
+            "as CSV, JSON Lines or Parquet.  [default: CSV]",
+        ),
+    ] = False,
     job: AnyJob = None,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
 ) -> None:
     """Show the result of a run that has succeeded."""
-    into = open_output(output, json, format_, csv)
+    into = open_rows(output, json, format_, csv) if all_ else open_output(output, json, format_, csv)
     from fanfold.cli import output as report
     from fanfold.runs.run import legible
 
     run = open_run(run_id, job, local, profile, region)
     record, summary = run.read()
     report.show_warnings(record.warnings)
+    if into and all_:
+        from fanfold.cli.all_export import write_all_rows
+
+        write_all_rows(into, run.load_job(), run.complete_sums())
+        _show_written(into)
+        return
     if not into:
         console = open_console()
         with legible(run.run_id):
@@ -130,7 +148,13 @@ def results(
     with legible(run.run_id):
         text = report.as_file(into, run.job, summary, {})
     report.write(into.path, text)
-    if into.path != report.STANDARD_OUTPUT:
+    _show_written(into)
+
+
+def _show_written(into: "Into") -> None:
+    from fanfold.cli.output import STANDARD_OUTPUT
+
+    if into.path != STANDARD_OUTPUT:
         open_console(to_errors=True).print(visible(f"Written to {into.path}"), soft_wrap=True)
 
 

@@ -64,6 +64,20 @@ def open_output(
     return Output(path, _possible(path, chosen[1] if chosen else named or Format.JSON))
 
 
+def open_rows(path: Path | None, json: bool, format_: Format | None, csv: bool = False) -> "Output":
+    """The file to write all rows to, and how; by default as CSV. Raises as ``open_output``."""
+    from fanfold.cli.all_export import FORMATS
+    from fanfold.cli.output import has_ending
+
+    if not (json or csv or format_ or (path and has_ending(path))):
+        csv = True
+    into = open_output(path, json, format_, csv)
+    if into is None or into.format not in FORMATS:
+        named = into.format if into else Format.JSON
+        raise typer.BadParameter(f"--all writes rows, as {', '.join(FORMATS)}; it cannot write {named}.")
+    return into
+
+
 def _chosen(*, json: bool, csv: bool, format_: Format | None) -> tuple[str, Format] | None:
     """The format that options name, and the option."""
     given = {

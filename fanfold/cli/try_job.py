@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fanfold.cli.options import BlockBytes, Format, Json, Output, SetNew, whole_number
+from fanfold.cli.options import BlockBytes, Format, Json, KeepAll, Output, SetNew, whole_number
 from fanfold.cli.run import IncludeHidden
-from fanfold.cli.session import complain, open_output, open_stages
+from fanfold.cli.session import complain, open_output, open_rows, open_stages
 from fanfold.job_code import known_jobs
 from fanfold.safe_text import visible
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fanfold.cli.progress import Stages
     from fanfold.here.jobs import Named
     from fanfold.here.run import Trial, Tried
+    from lambda_src.fields import Keep
     from lambda_src.wire.requests import ParseFileRequest
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
@@ -38,6 +39,7 @@ def try_(
     json: Json = False,
     output: Output = None,
     format_: Format = None,
+    all_: KeepAll = False,
     block_bytes: BlockBytes = None,
     processes: Annotated[
         int | None,
@@ -53,7 +55,7 @@ def try_(
     ] = False,
 ) -> None:
     """Run a job on local files, on this machine and without AWS."""
-    into = open_output(output, json, format_)
+    into = open_rows(output, json, format_) if all_ else open_output(output, json, format_)
     import shutil
     import tempfile
     from pathlib import Path
@@ -62,18 +64,21 @@ def try_(
     from fanfold.here.files import find
     from fanfold.here.jobs import find_job
     from fanfold.here.run import Trial
+    from fanfold.runs.complete import check_keep
     from fanfold.runs.options import of_new_run
     from fanfold.signals import SIGNALS
     from lambda_src.wire.requests import ParseFileRequest, new_run_id
 
     named = find_job(job, complain)
     options = of_new_run(named.job, set_ or ())
+    keep: Keep | None = "all" if all_ else None
+    check_keep(named.name, named.job, keep)
     with SIGNALS.cleanup(
         lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), lambda folder: shutil.rmtree(folder, True)
     ) as folder:
         files = find(sources, folder, include_hidden=include_hidden)
         trial = Trial(named.job, files, FolderBlobs(folder, new_run_id()))
-        request = ParseFileRequest(job=named.name, block_bytes=block_bytes, options=options)
+        request = ParseFileRequest(job=named.name, block_bytes=block_bytes, options=options, keep=keep)
         _try(named, trial, processes, request, into=into, profile=profile)
 
 
@@ -107,19 +112,25 @@ def _try(
             raise RunError(for_people(str(error))) from error
         except Exception as error:
             raise JobNotUsable(FAILED) from error
-        _finish(named, tried, stages, into)
+        _finish(named, trial, tried, stages, into)
         show_warnings(tried.record.warnings)
         if profile:
             _show_profile(stages, processes.profiles())
 
 
-def _finish(named: "Named", tried: "Tried", stages: "Stages", into: "Into | None") -> None:
-    """Write the result, and show it unless it went to standard output."""
+def _finish(named: "Named", trial: "Trial", tried: "Tried", stages: "Stages", into: "Into | None") -> None:
+    """Write the result, or all rows of a run that keeps them; show it unless that went to standard output."""
     from fanfold.cli import output
+    from fanfold.cli.all_export import write_all_rows
+    from fanfold.runs.complete import CompleteSums
 
     summary = tried.summary
-    if into:
+    if into and tried.record.keep:
+        rows = CompleteSums("this run", tried.parts, trial.blobs.get_complete)
+        write_all_rows(into, named.job, rows)
+    elif into:
         output.write(into.path, output.as_file(into, named.name, summary, {}))
+    if into:
         if into.path == output.STANDARD_OUTPUT:
             return
         stages.console.print(visible(f"Written to {into.path}"), soft_wrap=True)

@@ -6,10 +6,13 @@ from collections.abc import Callable
 
 from fanfold.account.connection import Aws
 from fanfold.cli import output as report
+from fanfold.cli.all_export import write_all_rows
+from fanfold.cli.formats import Format
 from fanfold.cli.live import shown
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import ask
 from fanfold.errors import Detached, RunError
+from fanfold.format import counted
 from fanfold.runs.run import Ended, Run, legible
 from fanfold.runs.source import Local
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
@@ -99,18 +102,22 @@ def finish(
     output: report.Output | None,
     *,
     kept: bool = True,
+    all_rows: bool = False,
 ) -> None:
-    """Write the result to ``output``, then show it with its time and cost, unless it went to standard output.
-    It is shown even if it cannot be written. If it is ``kept``, say how to see it again. Raises
-    ReportError."""
+    """Write the result to ``output``, or ``all_rows`` unless that is JSON; then show it with its time and
+    cost, unless it went to standard output. It is shown even if it cannot be written. If it is ``kept``, say
+    how to see it again. Raises ReportError, RunError."""
     record, summary = ended
     if stages.warnings:
         summary = {**summary, "warnings": [*plain_warnings(stages.warnings), *summary["warnings"]]}
     try:
         if output:
-            with legible(record.run_id):
-                text = report.as_file(output, run.job, summary, stages.seconds)
-            report.write(output.path, text)
+            if all_rows and output.format is not Format.JSON:
+                write_all_rows(output, run.load_job(), run.complete_sums())
+            else:
+                with legible(record.run_id):
+                    text = report.as_file(output, run.job, summary, stages.seconds)
+                report.write(output.path, text)
             if output.path != report.STANDARD_OUTPUT:
                 stages.console.print(visible(f"Written to {output.path}"), soft_wrap=True)
     finally:
@@ -120,6 +127,9 @@ def finish(
         report.show_warnings(record.warnings)
         report.show_dollars(stages.console, record)
         stages.console.print(visible(f"Run: {record.run_id}"))
+        if kept and record.keep:
+            advice = run.command("results --all -o all.csv")
+            stages.console.print(f"All {counted(record.kept['keys'], 'key')}: {advice}", soft_wrap=True)
         if kept:
             advice = run.command("report")
             stages.console.print(f"Full report: {advice}", soft_wrap=True)

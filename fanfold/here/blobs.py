@@ -7,8 +7,10 @@ from typing import Any, cast
 
 import msgspec
 
+from fanfold.errors import RunError
 from lambda_src.errors import BlobDamaged
 from lambda_src.store.blobs import BlobStore
+from lambda_src.store.keys import complete_key
 from lambda_src.wire.reports import Manifest
 
 
@@ -18,6 +20,13 @@ class FolderBlobs(BlobStore):
     def __init__(self, folder: Path, run_id: str) -> None:
         super().__init__(cast(Any, None), str(folder), run_id)  # no object store: see _put and _get
         self.run_id, self._folder = run_id, folder
+
+    def get_complete(self, name: str, start: int, end: int) -> bytes:
+        """Bytes of an object of complete sums: see ``fanfold.runs.complete.Get``. Raises RunError."""
+        try:
+            return self._get(complete_key(self.run_id, name), start, end)[0].getvalue()
+        except BlobDamaged as error:
+            raise RunError(str(error)) from error
 
     def _put(self, key: str, body: bytes | Sequence[bytes]) -> None:
         path = self._folder / key

@@ -46,10 +46,11 @@ Show = Callable[[RunRecord], None]
 
 
 class Tried(NamedTuple):
-    """A run that has succeeded: its last record and its summary."""
+    """A run that has succeeded: its last record, its summary, and the reports of its parts."""
 
     record: RunRecord
     summary: dict[str, Any]
+    parts: Sequence[PartReport]
 
 
 def processors() -> int:
@@ -103,7 +104,7 @@ def run_here(
     asked = replace(request, key=one, prefix=None if one else files.name, max_concurrency=processes.count)
     summary = execute(job, blobs.run_id, HERE, asked, ports)
     because = summary["block_bytes_because"].replace("Lambdas", "processes")
-    return Tried(table.record, {**summary, "block_bytes_because": because, "dollars": 0.0})
+    return Tried(table.record, {**summary, "block_bytes_because": because, "dollars": 0.0}, table.parts)
 
 
 class _Invocation:
@@ -153,12 +154,9 @@ class _Functions:
         return self._processes.driver()
 
     def get_all_occurrences(self, request: GetAllOccurrencesRequest) -> AllPartsReport:
-        return reduce_shards(
-            self._job,
-            request,
-            self.get_occurrences,
-            lambda parts: self._table.put_parts(parts, request.owner),
-        )
+        reduced = reduce_shards(self._job, request, self.get_occurrences, lambda _: None)
+        self._table.parts = reduced.parts
+        return reduced
 
     def log_results(self, _: LogResultsRequest) -> LogResultsReport:
         """Nobody collects logs."""
@@ -209,6 +207,7 @@ class _Table:
     def __init__(self, show: Show) -> None:
         self._show = show
         self.record = RunRecord(run_id="", started_at=0.0)
+        self.parts: Sequence[PartReport] = ()
 
     def get_run(self) -> RunRecord | None:
         return None

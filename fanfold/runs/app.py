@@ -15,13 +15,14 @@ from fanfold.estimate.contents import local_workload, modelled, workload_of
 from fanfold.estimate.workload import Workload
 from fanfold.job_code import job_named, known_jobs, load
 from fanfold.jobs import client_job
+from fanfold.runs.complete import check_keep
 from fanfold.runs.history import newest, past_runs
 from fanfold.runs.inputs import check_reuse, checked, contents, request_for, with_key
 from fanfold.runs.options import checked as checked_options
 from fanfold.runs.run import Run, find_run
 from fanfold.runs.source import Local, Object, Objects, Source, parse
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
-from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, OnBadObject
+from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, Keep, OnBadObject
 from lambda_src.run.prices import REFERENCE
 from lambda_src.settings import ACCOUNT_QUOTA, DEFAULT_JOB
 from lambda_src.wire.requests import ParseFileRequest, new_run_id
@@ -62,6 +63,7 @@ class App:
         run_id: str | None = None,
         include_hidden: bool = False,
         on_bad_object: OnBadObject = "fail",
+        keep: Keep | None = None,
         options: Mapping[str, Any] | None = None,
         reuse_days: int | None = None,
         **named: Any,
@@ -74,8 +76,9 @@ class App:
         ``run_id``: a name for it, or that of a run to resume. ``include_hidden``: also read files whose names
         begin with a dot or an underscore. ``on_bad_object``: ``"skip"`` leaves out unreadable objects.
         ``reuse_days``: of the objects under a prefix, map only what no run of so many days, 1 to 400, has
-        mapped. All other arguments are options of the job, which `fanfold jobs NAME` lists; ``options`` takes
-        them as a mapping, also those whose names are arguments here.
+        mapped. ``keep``: ``"all"`` also stores all that is counted: see ``Run.all_rows``. All other arguments
+        are options of the job, which `fanfold jobs NAME` lists; ``options`` takes them as a mapping, also
+        those whose names are arguments here.
         """
         run, request = self.prepare(
             parse(os.fspath(source), include_hidden=include_hidden),
@@ -89,6 +92,7 @@ class App:
                 on_bad_object="skip" if on_bad_object == "skip" else None,
                 options=_together(options, named),
                 reuse_days=reuse_days,
+                keep=keep,
             ),
         )
         run.begin(request)
@@ -100,6 +104,7 @@ class App:
         """A run of ``job`` that is ready to begin, and its request: ``request`` for ``source``, which is
         uploaded if it is local."""
         deployment = self.account.current(job)
+        check_keep(job, load(job), request.keep)
         run = Run(self.account.aws, deployment, request.run_id or new_run_id(), job)
         check_reuse(job, source, request.reuse_days)
         request = msgspec.structs.replace(request, run_id=run.run_id, job=job, options=_options(run, request))

@@ -143,6 +143,7 @@ def as_json(past: Past) -> list[dict[str, Any]]:
             "error": run.record.error or None,
             **what_is_reused(run.record),
             **({"options": run.record.options} if run.record.options else {}),
+            **({"keep": run.record.keep, "all_results": run.record.kept or None} if run.record.keep else {}),
         }
         for run in past.runs
     ]

@@ -1,9 +1,10 @@
-"""Intermediates of runs: blobs, manifests and traces. Blobs expire after a day, the rest after a week;
-``fanfold clean`` removes them earlier. Inputs, results and running runs are never touched."""
+"""Intermediates of runs: blobs, manifests, traces and pieces. Blobs expire after a day, the rest after a
+week; ``fanfold clean`` removes them earlier, and complete sums that belong to no result. Inputs, results and
+running runs are never touched, but for complete sums if they are asked for."""
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -11,9 +12,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from fanfold.account.connection import Aws, explain
 from fanfold.account.deployment import Deployment
-from fanfold.errors import AccountError, RunError, UnreadableRun
+from fanfold.errors import AccountError, ExpectedError, RunError, UnreadableRun
 from fanfold.runs.run import Run, has_died
-from lambda_src.store.keys import BLOBS_PREFIX, RUNS_PREFIX, run_of
+from lambda_src.store.keys import (
+    BLOBS_PREFIX,
+    PIECES_PREFIX,
+    RESULTS_PREFIX,
+    RUNS_PREFIX,
+    complete_key,
+    run_of,
+)
 from lambda_src.wire.record import RunRecord
 
 DELETED_AT_ONCE = 1000
@@ -47,10 +55,17 @@ def select(
     run_ids: Sequence[str],
     days: float,
     job: str | None = None,
+    *,
+    results: bool = False,
 ) -> Selection:
     """The intermediates of the runs ``run_ids``, or else of those older than ``days``; only those of ``job``,
-    if it is given. Raises AccountError; RunError if two stacks have a run of the same id."""
-    found = [(deployment, left) for deployment in deployments for left in leftovers(aws, deployment)]
+    if it is given; with ``results``, also their complete sums. Raises AccountError; RunError if two stacks
+    have a run of the same id."""
+    found = [
+        (deployment, left)
+        for deployment in deployments
+        for left in leftovers(aws, deployment, results=results)
+    ]
     unknown = sorted(set(run_ids) - {left.run_id for _, left in found})
     wanted, skipped = [], []
     for deployment, left in found:
@@ -74,17 +89,38 @@ def select(
     return Selection(wanted, unknown, skipped)
 
 
-def leftovers(aws: Aws, deployment: Deployment) -> list[Leftovers]:
-    """The intermediates of each run, the oldest run first. Raises AccountError."""
+def leftovers(aws: Aws, deployment: Deployment, *, results: bool = False) -> list[Leftovers]:
+    """The intermediates of each run, the oldest run first; with ``results``, also complete sums that belong
+    to a result. Raises AccountError."""
     found: dict[str, Leftovers] = {}
+    used: dict[str, Callable[[str], bool]] = {}
     with _translated(deployment.bucket):
         pages = aws.client("s3").get_paginator("list_objects_v2")
-        for prefix in (BLOBS_PREFIX, RUNS_PREFIX):
+        for prefix in (BLOBS_PREFIX, PIECES_PREFIX, RESULTS_PREFIX, RUNS_PREFIX):
             for page in pages.paginate(Bucket=deployment.bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
-                    if run_id := run_of(entry["Key"]):
+                    run_id = run_of(entry["Key"])
+                    if run_id and prefix == RESULTS_PREFIX and not results:
+                        if run_id not in used:
+                            used[run_id] = _used_by(Run(aws, deployment, run_id))
+                        if used[run_id](entry["Key"]):
+                            continue
+                    if run_id:
                         _add(found, run_id, entry)
     return sorted(found.values(), key=lambda left: left.written_at)
+
+
+def _used_by(run: Run) -> Callable[[str], bool]:
+    """Whether the object of a key belongs to the complete sums of the run: all may, if it is unreadable."""
+    try:
+        record = run.find()
+        if record is None or record.status != "SUCCEEDED":
+            return lambda _: False
+        _, parts = run.record_and_parts()
+    except ExpectedError:  # whoever can read it knows
+        return lambda _: True
+    keys = {complete_key(run.run_id, section.name) for part in parts for section in part.complete}
+    return keys.__contains__
 
 
 def _add(found: dict[str, Leftovers], run_id: str, entry: Mapping[str, Any]) -> None:

@@ -17,8 +17,9 @@ from fanfold.account.deployment import Deployment
 from fanfold.errors import RunError, UnreadableRun
 from fanfold.job_code import as_given, load
 from fanfold.jobs import client_job, records_of
+from fanfold.runs.complete import CompleteSums, Row
 from fanfold.runs.result import as_json
-from fanfold.runs.stored import read_stored
+from fanfold.runs.stored import StoredObjects, read_stored
 from fanfold.safe_text import shell_word
 from fanfold.signals import SIGNALS
 from lambda_src.aws.dynamodb import DynamoDbError
@@ -26,7 +27,7 @@ from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Trans
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId
 from lambda_src.job import Job, names
 from lambda_src.run.summary import summarize
-from lambda_src.store.keys import manifest_key, trace_key
+from lambda_src.store.keys import manifest_key, results_of, trace_key
 from lambda_src.store.results import ResultsTable, RunTable
 from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord
@@ -122,6 +123,25 @@ class Run:
                 return records_of(self.job, self.read().summary, table)
             columns, *rows = client_job(self.job).rows(self.read().summary)
             return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
+
+    def all_rows(self) -> Iterator[Row]:
+        """All that a run with ``keep="all"`` has counted, as rows of a part, a key and its counts by column,
+        in the order of parts and of keys. They are read and verified as they are needed: memory is bounded.
+        Raises RunError, also while rows are read."""
+        complete = self.load_job().complete
+        return self.complete_sums().rows(complete.columns if complete else ())
+
+    def complete_sums(self) -> CompleteSums:
+        """The same in chunks of rows as they are stored, which is faster."""
+        record, parts = self.record_and_parts()
+        if record.status != "SUCCEEDED":
+            self.read()
+        if not record.keep:
+            raise RunError(
+                f"The run {self.run_id} has kept no more than its result. To keep all, start one with --all."
+            )
+        objects = StoredObjects(self.aws, self.deployment.bucket, results_of(self.run_id))
+        return CompleteSums(f"the run {self.run_id}", parts, objects.get)
 
     def report(self, path: str | Path) -> Path:
         """Write the report of a run that has ended, one HTML file, to ``path``. Raises ReportError,

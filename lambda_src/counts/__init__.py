@@ -17,13 +17,31 @@ from lambda_src.counts.figures import COUNTING
 from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import MOST_COLUMNS, Column, Summed, Table, Takes, merged
 from lambda_src.errors import JobContractViolated, TooManyDistinct
-from lambda_src.job import PLAIN, Context, Input, Job, Line, Mapped, Part, Place, Shards, Shown, Span
+from lambda_src.job import (
+    PLAIN,
+    CompleteSums,
+    Context,
+    Input,
+    Job,
+    Line,
+    Mapped,
+    Part,
+    Place,
+    RowWriter,
+    Shards,
+    Shown,
+    Span,
+)
 from lambda_src.records import LINES, Rule
 
 __all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Ranked", "Shown", "Sums", "counts_job"]
 
 MERGED_AT_ONCE = 16
 """Reduced shards: all of a large run may not fit into memory."""
+
+
+ROWS_BYTES = 64 << 10
+"""Of rows that are written at once: who merges many shards holds as much of each."""
 
 
 class Ranked(NamedTuple):
@@ -83,6 +101,7 @@ def counts_job(
     records: Rule = LINES,
     count: Callable[[bytes, Add], None] | None = None,
     counter: Callable[[Context], Counter] | None = None,
+    key: str = "key",
     columns: Sequence[str | Column] = ("count",),
     top: int = 10,
     ranked_by: Sequence[str] | None = None,
@@ -94,9 +113,10 @@ def counts_job(
     """A job that counts keys.
 
     ``count(text, add)`` gets whole ``records`` of one object and adds what they hold. Native code has a
-    ``counter`` instead, which makes what counts one block. The first of ``columns`` is a sum, and is what is
-    observed. Results have the ``top`` first keys by each column, or by those that are named in ``ranked_by``.
-    The headline, unless ``shown`` has one, is the total of the first column.
+    ``counter`` instead, which makes what counts one block. ``key`` says what a key is. The first of
+    ``columns`` is a sum, and is what is observed. Results have the ``top`` first keys by each column, or by
+    those that are named in ``ranked_by``. The headline, unless ``shown`` has one, is the total of the first
+    column.
     """
     all_columns = [column if isinstance(column, Column) else Column(column) for column in columns]
     names = [column.name for column in all_columns]
@@ -129,7 +149,12 @@ def counts_job(
         finish=counting.finish,
         summarize=summarize,
         shown=shown,
-        **{"sharded_by": ("part", "key"), "figures": COUNTING, **more},
+        **{
+            "sharded_by": ("part", "key"),
+            "figures": COUNTING,
+            "complete": CompleteSums(key, names, counting.reduce_and_write),
+            **more,
+        },
     )
 
 
@@ -178,14 +203,24 @@ class _Counting(Struct, frozen=True):
 
     def reduce(self, shard: int, lines: Iterable[bytes], context: Context) -> Line:
         """The totals and the first keys of each part of a shard. Raises BlobDamaged, OutOfMemory."""
+        return self.reduce_and_write(shard, lines, context, None)
+
+    def reduce_and_write(
+        self, shard: int, lines: Iterable[bytes], context: Context, writer: RowWriter | None
+    ) -> Line:
+        """``reduce``; all keys go to ``writer``, too. Raises as both."""
         passes = 1
         while True:
             try:
-                return self._reduced(shard, lines, context, passes)
+                return self._reduced(shard, lines, context, passes, writer)
             except TooManyDistinct:
                 passes *= 4
+                if writer:
+                    writer.start_over()
 
-    def _reduced(self, shard: int, lines: Iterable[bytes], context: Context, passes: int) -> Line:
+    def _reduced(
+        self, shard: int, lines: Iterable[bytes], context: Context, passes: int, writer: RowWriter | None
+    ) -> Line:
         """``reduce``, from ``passes`` over the lines, each over some of the keys. Raises TooManyDistinct if
         one has too many."""
         first, parts = self._span(shard, context)
@@ -195,6 +230,11 @@ class _Counting(Struct, frozen=True):
             table = table_type()(len(self.parts), self.kinds, takes)
             for line in lines:
                 table.add(line, first, parts)
+            if writer:
+                writer.begin_pass()
+                for part in range(first, first + parts):
+                    for rows in table.rows(part, ROWS_BYTES):
+                        writer.add(part, rows)
             found.append(table.summed(range(first, first + parts), self.ranked, self.top))
         summed = list(map(self._merged, zip(*found, strict=True)))
         observed = [0] * len(self.parts)

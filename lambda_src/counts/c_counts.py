@@ -3,7 +3,7 @@
 import ctypes
 import functools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint8, c_uint64, c_void_p
 from typing import Any
 
@@ -13,6 +13,7 @@ from lambda_src.counts import library
 from lambda_src.counts.c_lines import CLines, CShards, c_shards
 from lambda_src.counts.table import EVERY_KEY, KINDS, Limits, Rows, RowsAdded, Summed, Takes
 from lambda_src.job import Line, Shards
+from lambda_src.sorted_rows import SortedRows
 
 KEYS_BYTES = 636_000_000
 TEXT_BYTES = 400_000_000
@@ -49,6 +50,11 @@ _FUNCTIONS: library.Functions = {
     "counts_write": (c_int, [_pointer, POINTER(CShards)]),
     "counts_lines": (None, [_pointer, POINTER(_pointer), POINTER(_size), POINTER(c_int64)]),
     "counts_drop_line": (None, [_pointer, _size]),
+    "counts_sort": (None, [_pointer, _size]),
+    "counts_rows": (
+        c_int,
+        [_pointer, _size, _size, POINTER(_size), POINTER(_pointer), POINTER(_size), POINTER(c_int64)],
+    ),
     "counts_totals": (c_int, [_pointer, _size, POINTER(c_int64), POINTER(_size)]),
     "counts_best": (c_int, [_pointer, _size, _size, _size, POINTER(_pointer), POINTER(_size)]),
     "counts_names": (c_int, [_pointer, _size, POINTER(_pointer), POINTER(_size)]),
@@ -124,6 +130,26 @@ class Table:
         copied = lines.copied(shards, self._parts, drop)
         self._keep()
         return copied
+
+    def rows(self, part: int, most_bytes: int) -> Iterator[SortedRows]:
+        _c().counts_sort(self._handle, part)
+        next_key, rows, size, observed = c_size_t(), c_void_p(), c_size_t(), c_int64()
+        while True:
+            before = next_key.value
+            status = _c().counts_rows(
+                self._handle,
+                part,
+                most_bytes,
+                byref(next_key),
+                byref(rows),
+                byref(size),
+                byref(observed),
+            )
+            library.check(status)
+            if not size.value:
+                return
+            data = ctypes.string_at(rows, size.value)
+            yield SortedRows(data, next_key.value - before, observed.value)
 
     def summed(self, parts: range, columns: Sequence[int], top: int) -> list[Summed]:
         found = [self._part(part, columns, top) for part in parts]

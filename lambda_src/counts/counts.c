@@ -482,6 +482,144 @@ EXPORTED void counts_lines(const Counts *counts, const uint8_t **lines, size_t *
 /* Give back the memory of a line, which was copied. */
 EXPORTED void counts_drop_line(Counts *counts, size_t line) { close_buffer(&counts->lines.lines[line]); }
 
+/* ------------------------------------------------------------------------------ all keys, in order */
+
+/* Eight bytes of a key from `depth` times eight on, padded with zeros, so that they compare as the bytes do. Those of a
+   long key are in head[0] while it is sorted: see load_word. */
+static inline uint64_t word_of(const Entry *entry, size_t depth) {
+    uint64_t word = entry->bytes > 16 ? entry->head[0] : depth < 2 ? entry->head[depth] : 0;
+    return __builtin_bswap64(word);
+}
+
+/* How many bytes of the word belong to the key; 9 if more follow. */
+static inline unsigned bytes_at(const Entry *entry, size_t depth) {
+    size_t before = 8 * depth, left = entry->bytes > before ? entry->bytes - before : 0;
+    return left > 8 ? 9 : (unsigned)left;
+}
+
+static inline void load_word(const Table *table, Entry *entry, size_t depth) {
+    if (entry->bytes <= 16)
+        return;
+    size_t before = 8 * depth, left = entry->bytes > before ? entry->bytes - before : 0;
+    entry->head[0] = 0;
+    if (left)
+        memcpy(entry->head, table->texts.data + entry->head[1] + before, left < 8 ? left : 8);
+}
+
+static inline int order_at(const Entry *entry, uint64_t word, unsigned bytes, size_t depth) {
+    uint64_t other = word_of(entry, depth);
+    if (other != word)
+        return other < word ? -1 : 1;
+    unsigned others = bytes_at(entry, depth);
+    return (others > bytes) - (others < bytes);
+}
+
+static inline void swap_entries(Entry *one, Entry *other) {
+    Entry moved = *one;
+    *one = *other, *other = moved;
+}
+
+/* Sort entries that agree in all words before `depth`: quicksort by one word, then by the next one where that is the
+   same. Pivots are random, so no order of keys is slow; the largest part is sorted last, so the stack stays small. */
+static void sort_entries(const Table *table, Entry *first, size_t count, size_t depth, uint64_t *random) {
+    while (count > 1) {
+        *random ^= *random << 13, *random ^= *random >> 7, *random ^= *random << 17;
+        const Entry *pivot = &first[*random % count];
+        uint64_t word = word_of(pivot, depth);
+        unsigned bytes = bytes_at(pivot, depth);
+        size_t below = 0, above = count;
+        for (size_t at = 0; at < above;) {
+            int order = order_at(&first[at], word, bytes, depth);
+            if (order < 0)
+                swap_entries(&first[below++], &first[at++]);
+            else if (order > 0)
+                swap_entries(&first[at], &first[--above]);
+            else
+                at++;
+        }
+        /* Keys that end in this word are equal, so there is one; it counts as sorted. */
+        size_t equal = bytes > 8 ? above - below : 0, behind = count - above;
+        for (size_t i = below; i < below + equal; i++)
+            load_word(table, &first[i], depth + 1);
+        if (equal >= below && equal >= behind) {
+            sort_entries(table, first, below, depth, random);
+            sort_entries(table, first + above, behind, depth, random);
+            first += below, count = equal, depth++;
+        } else {
+            sort_entries(table, first + below, equal, depth + 1, random);
+            size_t larger = below > behind ? below : behind;
+            if (below > behind)
+                sort_entries(table, first + above, behind, depth, random);
+            else
+                sort_entries(table, first, below, depth, random), first += above;
+            count = larger;
+        }
+    }
+}
+
+/* Move the columns behind the first one to where their entries are now: an entry's mark is where it was. */
+static void follow_entries(Table *table) {
+    size_t behind = table->columns - 1, bytes = behind * sizeof(int64_t);
+    int64_t moved[MOST_COLUMNS];
+    for (size_t start = 0, entries = entries_in(table); behind && start < entries; start++) {
+        size_t at = start, from;
+        memcpy(moved, more_of(table, entry_at(table, start)), bytes);
+        for (; (from = entry_at(table, at)->mark) != start; at = from) {
+            memcpy(more_of(table, entry_at(table, at)), more_of(table, entry_at(table, from)), bytes);
+            entry_at(table, at)->mark = (uint32_t)at;
+        }
+        memcpy(more_of(table, entry_at(table, at)), moved, bytes);
+        entry_at(table, at)->mark = (uint32_t)at;
+    }
+}
+
+/* Sort the keys of a part by their bytes; nothing can be added to it afterwards. */
+EXPORTED void counts_sort(Counts *counts, size_t part) {
+    Table *table = &counts->keys[part];
+    size_t entries = table->slots ? entries_in(table) : 0;
+    if (!entries)
+        return;
+    uint64_t random = counts->secret.word[0] | 1;
+    for (size_t i = 0; i < entries; i++) {
+        entry_at(table, i)->mark = (uint32_t)i;
+        load_word(table, entry_at(table, i), 0);
+    }
+    sort_entries(table, entry_at(table, 0), entries, 0, &random);
+    follow_entries(table);
+}
+
+/* Write rows of the sorted keys of a part, as lambda_src/sorted_rows.py has them, from key *next on: about `most` bytes.
+   *next is set to the key behind them, and *observed to the sum of the first column in them. */
+EXPORTED int counts_rows(Counts *counts, size_t part, size_t most, size_t *next, const uint8_t **rows, size_t *bytes,
+                         int64_t *observed) {
+    Table *table = &counts->keys[part];
+    Buffer *written = &counts->unescaped;
+    size_t entries = table->slots ? entries_in(table) : 0;
+    written->size = 0, *observed = 0;
+    for (; *next < entries && written->size < most; ++*next) {
+        Entry *entry = entry_at(table, *next);
+        const uint8_t *text = text_of(table, entry), *end = text + entry->bytes, *nul;
+        if (reserve(written, 2 * (size_t)entry->bytes + counts->columns * NUMBER_BYTES + 2))
+            return NO_MEMORY;
+        if (written->size)
+            append(written, "\xff", 1);
+        for (; (nul = memchr(text, 0, (size_t)(end - text))); text = nul + 1) {
+            append(written, text, (size_t)(nul - text));
+            append(written, "\0\xfe", 2);
+        }
+        append(written, text, (size_t)(end - text));
+        for (size_t column = 0; column < counts->columns; column++) {
+            append(written, column ? "," : "", 1);
+            uint8_t *at = written->data + written->size;
+            written->size += (size_t)(write_number(at, *count_of(table, entry, column)) - at);
+        }
+        if (__builtin_add_overflow(*observed, entry->count, observed))
+            return TOO_LARGE;
+    }
+    *rows = written->data, *bytes = written->size;
+    return DONE;
+}
+
 /* ------------------------------------------------------------------------------ ranking */
 
 /* Of each column over all keys of a part, what it makes of their numbers; the answer is how many keys there are. */

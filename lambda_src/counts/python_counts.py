@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -27,6 +27,7 @@ from lambda_src.counts.table import (
 )
 from lambda_src.errors import BlobDamaged, TooManyDistinct
 from lambda_src.job import Line, Shards, check_lines, pieces_of
+from lambda_src.sorted_rows import BETWEEN, SortedRows, write_row
 
 LIMITS = Limits(keys=4_000_000, text_bytes=400_000_000)
 
@@ -150,6 +151,20 @@ class Table:
     def lines(self, shards: Shards) -> list[Line]:
         self.write(shards)
         return self._written.lines()
+
+    def rows(self, part: int, most_bytes: int) -> Iterator[SortedRows]:
+        rows: list[bytes] = []
+        room, observed = most_bytes, 0
+        for key, counts in sorted((key.encode(), counts) for key, counts in self._keys[part].items()):
+            row = write_row(key, counts)
+            room -= len(row) + (1 if rows else 0)
+            rows.append(row)
+            observed = _fitting(observed + counts[0])
+            if room <= 0:
+                yield SortedRows(BETWEEN.join(rows), len(rows), observed)
+                rows, room, observed = [], most_bytes, 0
+        if rows:
+            yield SortedRows(BETWEEN.join(rows), len(rows), observed)
 
     def summed(self, parts: range, columns: Sequence[int], top: int) -> list[Summed]:
         return [self._part(part, columns, top) for part in parts]

@@ -10,11 +10,12 @@ shard is one line.
 
 import functools
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from lambda_src.errors import JobContractViolated
 from lambda_src.job import Line, Shards
+from lambda_src.sorted_rows import SortedRows
 
 MOST_COLUMNS = 16
 MOST_NAMES = 10_000
@@ -109,6 +110,10 @@ class Table(Protocol):
 
     def lines(self, shards: Shards) -> list[Line]:
         """Write what it holds; the lines of all ``shards``. This ends the table. Raises as ``write``."""
+
+    def rows(self, part: int, most_bytes: int) -> Iterator[SortedRows]:
+        """All keys of ``part`` in the order of their bytes, in chunks of about ``most_bytes``. Nothing can be
+        added afterwards, or written to lines. Raises OutOfMemory."""
 
     def summed(self, parts: range, columns: Sequence[int], top: int) -> list[Summed]:
         """The sums of ``parts``, with the ``top`` first keys of each by each of ``columns``: highest first,

@@ -8,7 +8,13 @@ from lambda_src import job
 from lambda_src.aws.dynamodb import open_table
 from lambda_src.job import Job
 from lambda_src.run.answer import answer
-from lambda_src.run.summary import plain_warnings, shards_of, summarize_parts, what_is_left_out
+from lambda_src.run.summary import (
+    plain_warnings,
+    shards_of,
+    summarize_parts,
+    what_is_kept,
+    what_is_left_out,
+)
 from lambda_src.settings import LogResultsSettings, from_environment
 from lambda_src.store.results import ResultsTable
 from lambda_src.telemetry.log import log
@@ -57,6 +63,7 @@ def log_results(deployed: Job, record: RunRecord, parts: Sequence[PartReport]) -
         "blocks": record.blocks,
         **shards_of(record),
         **what_is_left_out(record),
+        **what_is_kept(record),
         "warnings": plain_warnings(record.warnings),
         "seconds": record.seconds,
         "dollars": total_dollars(record),

@@ -162,6 +162,7 @@ def _check_plan(request: ParseFileRequest, deployed: Job) -> None:
     plan.check(wanted, deployed.sharded_by, len(deployed.parts))
     if request.reuse_days:
         reuse.check(deployed, request.prefix)
+    deployed.check_keep(request.keep)
 
 
 def _check_options(request: ParseFileRequest, run: RunTable, deployed: Job) -> None:

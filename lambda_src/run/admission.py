@@ -59,6 +59,7 @@ def new_record(
         shards=request.shards or 0,
         shard_by=request.shard_by,
         reuse_days=request.reuse_days or 0,
+        keep=request.keep,
         started_at=time.time(),
     )
     if found:
@@ -72,7 +73,7 @@ def new_record(
         record.blocks = found.blocks
         if found.blocks or not request.block_bytes:
             record.block_units, record.block_units_because = found.block_units, found.block_units_because
-        record.facts, record.options = found.facts, found.options
+        record.facts, record.options, record.keep = found.facts, found.options, found.keep
         if found.shards_because or not (request.shards or request.shard_by):
             record.shards, record.shard_by = found.shards, found.shard_by
             record.shards_because = found.shards_because
@@ -117,6 +118,10 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
         raise RunConflict(
             f"options: the run has the options {found.options}: leave them out to resume, or choose another "
             "run_id."
+        )
+    if request.keep not in (None, found.keep):
+        raise RunConflict(
+            f"keep: the run began without {request.keep!r}: leave it out to resume, or choose another run_id."
         )
     if found.shards_because and (
         request.shards not in (None, found.shards) or request.shard_by not in (None, found.shard_by)

@@ -7,7 +7,7 @@ from lambda_src.errors import ConservationBroken
 from lambda_src.input.ownership import check_chain
 from lambda_src.job import Job, Shards, Span
 from lambda_src.run.ranges import Written, lines_written, written
-from lambda_src.wire.reports import Manifest, PartReport, ShardReport
+from lambda_src.wire.reports import Manifest, PartReport, Section, ShardReport
 
 
 def check_mapped(job: Job, manifest: Manifest) -> None:
@@ -46,6 +46,18 @@ def check_reducer(name: str, read: Written, wrote: Written) -> None:
     if read.observed != wrote.observed:
         raise ConservationBroken(
             f"The blocks observed {wrote.observed:,} in {name}, but its reducer counted {read.observed:,}."
+        )
+
+
+def check_complete(name: str, complete: Sequence[Section], observed: Sequence[int]) -> None:
+    """Raise ConservationBroken unless the rows stored for ``name`` have ``observed`` that in each part."""
+    stored = [0] * len(observed)
+    for section in complete:
+        stored[section.part] += section.observed
+    if stored != list(observed):
+        raise ConservationBroken(
+            f"The complete sums of {name} that were stored have {sum(stored):,} observations, but "
+            f"{sum(observed):,} were counted."
         )
 
 

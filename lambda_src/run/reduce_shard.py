@@ -9,11 +9,12 @@ from lambda_src.errors import BlobDamaged, InvalidRequest, JobContractViolated
 from lambda_src.job import MAX_REDUCED_BYTES, MAX_UNPACKED_BYTES, Job, Shards
 from lambda_src.map_reduce import fan_out
 from lambda_src.run.finish import finish
-from lambda_src.run.proof import check_mapped, check_reducer
+from lambda_src.run.proof import check_complete, check_mapped, check_reducer
 from lambda_src.run.ranges import ranges_of, written_at
 from lambda_src.store.blobs import BlobStore
+from lambda_src.store.complete import CompleteSums
 from lambda_src.telemetry import meter
-from lambda_src.wire.reports import Manifest, Range, Reduced, ShardReport
+from lambda_src.wire.reports import Manifest, Range, Reduced, Section, ShardReport
 from lambda_src.wire.requests import GetOccurrencesRequest
 
 READS_AT_ONCE = 32
@@ -25,8 +26,8 @@ READ_AHEAD_BYTES = 64 << 20
 
 def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> Reduced:
     """Reduce the shard of ``request``, and check that no blob is missing. The result is the part's, where the
-    shard holds a single part. Raises InvalidRequest if the run has no such shard, JobContractViolated,
-    BlobDamaged, ConservationBroken, FanOutFailed."""
+    shard holds a single part. Raises InvalidRequest if the run has no such shard, or if the job cannot keep
+    all sums; JobContractViolated, BlobDamaged, ConservationBroken, FanOutFailed."""
     context, shard = request.context.of(job), request.shard
     shards = context.shards
     if shard >= shards.count:
@@ -38,12 +39,21 @@ def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> 
         ranges = request.ranges
     name = shards.name(shard, job.part, job.parts)
     lines = Lines(ranges, blobs)
-    line = job.reduce(shard, lines, context)
+    job.check_keep(request.keep)
+    complete: list[Section] = []
+    if request.keep and job.complete:
+        writer = CompleteSums(blobs, shard)
+        line = job.complete.reduce(shard, lines, context, writer)
+        complete = writer.sections()
+    else:
+        line = job.reduce(shard, lines, context)
     job.check_observed("reduce", shard, line, shards)
+    if request.keep:
+        check_complete(name, complete, line.observed)
     read = written_at(lines.ranges_read)._replace(observed=sum(line.observed))
     check_reducer(name, read, written_at(ranges))
     if shards.by == "part":
-        (report,) = finish(job, context, [line.data], [shard], read)
+        (report,) = finish(job, context, [line.data], [shard], read, complete=complete)
         return report
     packed = zlib.compress(line.data, 1)
     if len(packed) > MAX_REDUCED_BYTES or len(line.data) > MAX_UNPACKED_BYTES:
@@ -51,7 +61,7 @@ def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> 
             f"reduce gave {len(line.data):,} bytes for {name}, {len(packed):,} when compressed: it must give "
             f"at most {MAX_UNPACKED_BYTES:,} and {MAX_REDUCED_BYTES:,}."
         )
-    return ShardReport(shard, read.blobs, list(line.observed), read.lines, packed)
+    return ShardReport(shard, read.blobs, list(line.observed), read.lines, packed, complete=complete)
 
 
 def _manifest(job: Job, shards: Shards, blobs: BlobStore) -> Manifest:

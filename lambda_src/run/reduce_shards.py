@@ -56,7 +56,7 @@ def reduce_shards(
     reports = [reduced[shard] for shard in sorted(reduced)]
     finished = finish_shards(job, request, reports)
     put_parts(finished)
-    return AllPartsReport(finished, shards=[replace(report, data=b"") for report in reports])
+    return AllPartsReport(finished, shards=[replace(report, data=b"", complete=[]) for report in reports])
 
 
 def shard_name(job: Job, task: GetOccurrencesRequest) -> str:
@@ -77,6 +77,7 @@ def _tasks(job: Job, request: GetAllOccurrencesRequest) -> list[GetOccurrencesRe
             request.context,
             job.parts[shard] if shards.by == "part" else None,
             None if ranges is None else ranges[shard],
+            request.keep,
         )
         for shard in range(shards.count)
     ]
@@ -94,4 +95,5 @@ def finish_shards(
     )
     context = request.context.of(job)
     reduced = (zlib.decompress(report.data) for report in reports)
-    return finish(job, context, reduced, range(len(reports)), read)
+    complete = [section for report in reports for section in report.complete]
+    return finish(job, context, reduced, range(len(reports)), read, complete=complete)

@@ -9,7 +9,7 @@ from lambda_src.job import Job, Shards
 from lambda_src.map_reduce import call_once
 from lambda_src.run.in_background import InBackground
 from lambda_src.run.ports import Blobs, Functions, Results
-from lambda_src.run.proof import check_parts, check_shards, shards_by_key
+from lambda_src.run.proof import check_complete, check_parts, check_shards, shards_by_key
 from lambda_src.run.reduce_shards import reduce_shards, shard_name
 from lambda_src.run.state import Run
 from lambda_src.telemetry.log import log
@@ -41,6 +41,9 @@ def reduce(
         run.wait_for(store_manifest)
     reduced = _reduced(job, run, blocks, functions, results)
     _check(job, reduced, manifest)
+    if run.record.keep:
+        _check_kept(job, reduced.parts)
+        run.note_kept(reduced.parts)
     if blocks is not None:
         run.wait_for(store_manifest)
     return reduced.parts
@@ -55,6 +58,14 @@ def _check(job: Job, reduced: AllPartsReport, manifest: Manifest) -> None:
     check_parts(reduced.parts, job, manifest)
 
 
+def _check_kept(job: Job, parts: Sequence[PartReport]) -> None:
+    """Raise ConservationBroken unless the complete sums of each part have all that was observed in it."""
+    for number, report in enumerate(parts):
+        observed = [0] * len(parts)
+        observed[number] = report.observations
+        check_complete(f"{job.part} {report.part}", report.complete, observed)
+
+
 def _reduced(
     job: Job, run: Run, blocks: list[BlockReport] | None, functions: Functions, results: Results
 ) -> AllPartsReport:
@@ -66,6 +77,7 @@ def _reduced(
         record.rules,
         context_of(record),
         blocks,
+        record.keep,
     )
     began_at = time.time()
     try:

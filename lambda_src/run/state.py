@@ -25,6 +25,7 @@ from lambda_src.run.reuse import block_units_of, new_secret
 from lambda_src.telemetry.log import log
 from lambda_src.wire.family import Family
 from lambda_src.wire.record import RunRecord, RunWarning, Stage
+from lambda_src.wire.reports import PartReport
 from lambda_src.wire.requests import HandOverRequest, Pinned
 
 T = TypeVar("T")
@@ -194,6 +195,14 @@ class Run:
         self.record.extras = extras
         for warning in warnings:
             self.record.warn(warning)
+
+    def note_kept(self, parts: Iterable[PartReport]) -> None:
+        """Note the size of the complete sums that are stored."""
+        sections = [section for report in parts for section in report.complete]
+        self.record.kept = {
+            "keys": sum(section.keys for section in sections),
+            "bytes": sum(section.size for section in sections),
+        }
 
     def leave_out(self, objects: Sequence[tuple[Placed, str]]) -> None:
         """Note that the answer does not cover ``objects``, each with the reason."""

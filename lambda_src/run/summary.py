@@ -6,6 +6,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from lambda_src.job import Job
+from lambda_src.store.keys import results_of
 from lambda_src.wire.record import RunRecord, RunWarning, total_dollars
 from lambda_src.wire.reports import PartReport
 from lambda_src.wire.requests import context_of
@@ -13,7 +14,7 @@ from lambda_src.wire.requests import context_of
 ENGINE_FIELDS = frozenset(
     {"run_id", "status", "block_bytes", "block_bytes_because", "blocks", "warnings", "seconds", "dollars"}
     | {"shards", "shard_by", "shards_because", "options"}
-    | {"objects_left_out", "bytes_left_out", "left_out"}
+    | {"objects_left_out", "bytes_left_out", "left_out", "all_results"}
     | {"reuse_days", "blocks_reused", "bytes_reused"}
 )
 """The fields of every summary: no job may use these names."""
@@ -33,6 +34,7 @@ def summarize(job: Job, record: RunRecord, parts: Sequence[PartReport]) -> dict[
         **what_is_reused(record),
         **own,
         **what_is_left_out(record),
+        **what_is_kept(record),
         "warnings": plain_warnings(record.warnings),
         "seconds": record.seconds,
         "dollars": total_dollars(record),
@@ -78,6 +80,14 @@ def what_is_reused(record: RunRecord) -> dict[str, Any]:
         "blocks_reused": record.blocks_reused,
         "bytes_reused": record.bytes_reused,
     }
+
+
+def what_is_kept(record: RunRecord) -> dict[str, Any]:
+    """The field on complete sums, once they are stored: where they are in the deployment's bucket, and how
+    much that is."""
+    if not record.kept:
+        return {}
+    return {"all_results": {"prefix": results_of(record.run_id), **record.kept}}
 
 
 def plain_warnings(warnings: Iterable[RunWarning]) -> list[dict[str, Any]]:

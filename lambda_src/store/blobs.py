@@ -15,7 +15,14 @@ from obstore.store import S3Store
 from lambda_src.aws.s3 import translated
 from lambda_src.errors import AccessDenied, BlobDamaged, SourceNotFound
 from lambda_src.store.digests import digest_of
-from lambda_src.store.keys import blob_key, listing_key, manifest_key, piece_key, trace_key
+from lambda_src.store.keys import (
+    blob_key,
+    complete_key,
+    listing_key,
+    manifest_key,
+    piece_key,
+    trace_key,
+)
 from lambda_src.telemetry import meter
 from lambda_src.wire.reports import Range
 
@@ -48,7 +55,8 @@ def header_bytes(content_bytes: int) -> int:
 
 
 class BlobStore:
-    """The blobs, the pieces, the manifest, the listing and the trace of one run, in ``bucket``."""
+    """The blobs, the pieces, the manifest, the listing, the trace and the complete sums of one run, in
+    ``bucket``."""
 
     def __init__(self, objects: S3Store, bucket: str, run_id: str) -> None:
         self._objects = objects
@@ -153,6 +161,10 @@ class BlobStore:
             return self._get(trace_key(self._run_id))[0].getvalue()
         except (BlobDamaged, AccessDenied):  # see get_header
             return None
+
+    def put_complete(self, name: str, body: Sequence[bytes]) -> None:
+        """Store an object of complete sums. Raises AccessDenied, Transient."""
+        self._put(complete_key(self._run_id, name), body)
 
     def _put(self, key: str, body: bytes | Sequence[bytes]) -> None:
         """Store ``body``, or its parts, in one request and without a copy."""

@@ -2,10 +2,11 @@
 
 ``input/``  inputs, by their content
 ``blobs/``  one blob per block: ``blobs/<spread>/<run id>/<block>.jsonl``
-``results/``  what is too large for the answer: the pieces of blocks, ``results/<run id>/<block>/<piece>``
+``pieces/``  what blocks found and is too large for the answer: ``pieces/<run id>/<block>/<piece>``
 ``runs/``   the manifest, the listing and the trace of each run: ``runs/<run id>/<name>``
 ``reused/``  blobs that later runs may use: ``reused/<days>/<what they were made from>.jsonl``
 ``families/``  which blobs those are, for runs that can use each other's: ``families/<days>/<family>.json``
+``results/``  all sums of runs that keep them: ``results/<run id>/<name>``
 """
 
 import hashlib
@@ -17,7 +18,7 @@ INPUT_PREFIX = "input/"
 """The functions may read no other part of the bucket as input."""
 
 BLOBS_PREFIX = "blobs/"
-RESULTS_PREFIX = "results/"
+PIECES_PREFIX = "pieces/"
 RUNS_PREFIX = "runs/"
 REUSED_PREFIX = "reused/"
 FAMILIES_PREFIX = "families/"
@@ -27,6 +28,9 @@ REUSED_DAYS = (7, 35, 100, 400)
 
 REUSED_MARGIN_DAYS = 1
 """How much longer they are stored: a run that begins to rely on a blob in time also ends in time."""
+
+RESULTS_PREFIX = "results/"
+"""The only one of these whose objects never expire."""
 
 RUN_ITEM = "run"
 """The sort key of a run's record. The partition key is the run id."""
@@ -66,9 +70,9 @@ def piece_key(run_id: str, block: int, piece: int, variant: str = "") -> str:
     """The key of a piece that a block stores beside its lines.
 
     >>> piece_key("run", 7, 0)
-    'results/run/000007/00000'
+    'pieces/run/000007/00000'
     """
-    return f"{RESULTS_PREFIX}{run_id}/{block:06d}{variant}/{piece:05d}"
+    return f"{PIECES_PREFIX}{run_id}/{block:06d}{variant}/{piece:05d}"
 
 
 def variant(left_out: Iterable[Sequence[int]]) -> str:
@@ -129,14 +133,30 @@ def trace_key(run_id: str) -> str:
     return f"{RUNS_PREFIX}{run_id}/trace.json"
 
 
+def results_of(run_id: str) -> str:
+    """What the keys of a run's complete sums begin with.
+
+    >>> results_of("run"), complete_key("run", "0003-6e0431c4-0000")
+    ('results/run/', 'results/run/0003-6e0431c4-0000')
+    """
+    return f"{RESULTS_PREFIX}{run_id}/"
+
+
+def complete_key(run_id: str, name: str) -> str:
+    """The key of an object that has complete sums of a run."""
+    return results_of(run_id) + name
+
+
 def run_of(key: str) -> str | None:
     """The id of the run that stored an object, or None for any other object.
 
     >>> run_of(blob_key("a", 7)), run_of(trace_key("b")), run_of("input/c/d"), run_of("runs/e")
     ('a', 'b', None, None)
+    >>> run_of(complete_key("a", "0003-6e0431c4-0000"))
+    'a'
     """
     prefix, *rest = key.split("/")
-    place = {BLOBS_PREFIX: 1, RUNS_PREFIX: 0}.get(f"{prefix}/")
+    place = {BLOBS_PREFIX: 1, PIECES_PREFIX: 0, RUNS_PREFIX: 0, RESULTS_PREFIX: 0}.get(f"{prefix}/")
     return rest[place] if place is not None and len(rest) > place + 1 else None
 
 

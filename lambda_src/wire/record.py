@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from lambda_src.errors import FORMER_NAMES, RunCancelled
-from lambda_src.fields import Count, OnBadObject, Time
+from lambda_src.fields import Count, Keep, OnBadObject, Time
 from lambda_src.input.addresses import Placed
 from lambda_src.job import ShardBy
 from lambda_src.telemetry.calls import ERROR_BYTES, FAILURE_BYTES, FAILURES, Call, cut
@@ -59,7 +59,7 @@ class RunRecord(Struct, kw_only=True):
     were finished before the owner began. ``rules`` identifies the rules of the job that made the result.
     ``facts`` is what the job measured of its input, ``extras`` what its blocks counted besides observations.
     The run has ``shards`` by part or by key; records of versions that knew no shards have 0. ``options`` are
-    the job's own.
+    the job's own. With ``keep``, it stores all sums: ``kept`` has their ``keys`` and ``bytes``.
 
     ``calls`` counts the calls in flight (``running``, ``at_most`` and ``slow``: see ``map_reduce.Observer``),
     and all others by their outcome (``outcomes.CALL_COUNTS``). ``used`` is what AWS charges for so far, and
@@ -129,6 +129,8 @@ class RunRecord(Struct, kw_only=True):
     reuse_secret: str = ""
     blocks_reused: Count = 0
     bytes_reused: Count = 0
+    keep: Keep | None = None
+    kept: dict[str, int] = {}
     last_calls: list[Call] = []
 
     def __post_init__(self) -> None:

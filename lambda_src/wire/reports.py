@@ -40,6 +40,21 @@ class Piece(NamedTuple):
     digest: bytes
 
 
+class Section(Struct, frozen=True, array_like=True):
+    """Rows of one ``part`` in the complete sums of a run: in the object ``name``, from ``start`` on, in
+    ``frames``. ``digest`` is that of the header. The rows have ``keys``, whose first counts add up to
+    ``observed``."""
+
+    part: Count
+    name: str
+    start: Count
+    size: Count
+    frames: Positive
+    digest: bytes
+    keys: Positive
+    observed: Count
+
+
 class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
     """The result of mapping one block: what it owned; the sizes of its blob's header and lines, one line per
     shard, and the digests of the lines, end to end; its observations per part; its findings.
@@ -108,7 +123,7 @@ class PartReport(
 ):
     """The result of one part, and what was read and counted for it. ``lines_read`` is the sum of the digests
     of the lines that were read and verified; old runs have none. Where shards are by key, a part is made of
-    all lines of all shards."""
+    all lines of all shards. ``complete`` says where its complete sums are, if the run keeps them."""
 
     part: Part
     blobs_read: Count
@@ -116,13 +131,15 @@ class PartReport(
     result: dict[str, Any]
     usage: Usage | None = None
     lines_read: str = ""
+    complete: list[Section] = []
 
 
 class ShardReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="shard", tag_field="outcome"
 ):
     """What one reducer made of a shard that has keys of several parts: ``data``, from which all parts are
-    finished, compressed by zlib; ``observed`` is per part. ``lines_read`` is as in ``PartReport``."""
+    finished, compressed by zlib; ``observed`` is per part. ``lines_read`` is as in ``PartReport``, and so is
+    ``complete``, for all parts."""
 
     shard: Count
     blobs_read: Count
@@ -130,13 +147,14 @@ class ShardReport(
     lines_read: str
     data: bytes = b""
     usage: Usage | None = None
+    complete: list[Section] = []
 
 
 class AllPartsReport(
     Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"
 ):
     """The reports of all parts, in the job's order, and the calls that it took. Where shards are by key, also
-    the reports of all ``shards``, in order and without their data."""
+    the reports of all ``shards``, in order, without their data and their sections, which the parts have."""
 
     parts: list[PartReport]
     calls: list[Call] = []

@@ -14,6 +14,7 @@ from lambda_src.fields import (
     Concurrency,
     Count,
     Dollars,
+    Keep,
     OnBadObject,
     Part,
     Positive,
@@ -48,6 +49,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     - ``options``: the job's own options.
     - ``reuse_days``: use what runs of the last days have mapped of the objects under the prefix, and keep
       what this run maps for as long.
+    - ``keep``: ``all`` also stores all sums, under ``results/`` and the run id. Default: only the answer.
     """
 
     key: Text | None = None
@@ -65,6 +67,7 @@ class ParseFileRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_def
     shard_by: ShardBy | None = None
     options: dict[str, Any] | None = None
     reuse_days: ReuseDays | None = None
+    keep: Keep | None = None
     job: Text | None = None
 
 
@@ -142,7 +145,7 @@ class ParseBlockRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 class GetAllOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Reduce every shard of a run for the invocation ``owner``. The blocks' reports are in the manifest,
-    unless ``blocks`` has them."""
+    unless ``blocks`` has them. ``keep`` is that of the run."""
 
     run_id: RunId
     owner: str
@@ -150,11 +153,13 @@ class GetAllOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
     rules: str
     context: RunContext
     blocks: list[BlockReport] | None = None
+    keep: Keep | None = None
 
 
 class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Reduce one shard, for the invocation ``owner``. Where it holds a single ``part``, that is named. The
-    ranges of the blobs that it reads are in the manifest, unless ``ranges`` has them."""
+    ranges of the blobs that it reads are in the manifest, unless ``ranges`` has them. ``keep`` is that of the
+    run."""
 
     run_id: RunId
     owner: str
@@ -163,6 +168,7 @@ class GetOccurrencesRequest(Struct, frozen=True, forbid_unknown_fields=True):
     context: RunContext
     part: Part | None = None
     ranges: list[Range] | None = None
+    keep: Keep | None = None
 
 
 class WarmRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -47,14 +47,15 @@ NEEDED_LATER = [
     ("ParseFile", "sqs:SendMessage", "DroppedEvents"),
     ("ParseBlock", "s3:GetObject", "runs/*"),
     ("ParseBlock", "s3:PutObject", "reused/*"),
-    ("ParseBlock", "s3:PutObject", "results/*"),
+    ("ParseBlock", "s3:PutObject", "pieces/*"),
     ("GetOccurrences", "s3:GetObject", "runs/*"),
     ("GetOccurrences", "s3:GetObject", "reused/*"),
+    ("GetOccurrences", "s3:PutObject", "results/*"),
 ]
 """What a run needs that is asked for again, resumed or handed over (test_resume.py), has room for only two
 Lambdas (tests/faults), reads many objects (test_inputs.py) or a versioned bucket, is never started
-(test_refusals.py), tidies up (test_resume.py), reuses blocks (test_reuse.py), stores pieces, or has more
-blocks than fit into requests."""
+(test_refusals.py), tidies up (test_resume.py), reuses blocks (test_reuse.py), stores pieces, keeps
+complete sums, or has more blocks than fit into requests."""
 
 
 @pytest.mark.parametrize(("function", "action", "told_by"), [*GRANTS, *BY_KEY])

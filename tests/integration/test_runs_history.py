@@ -29,7 +29,7 @@ from fanfold.runs.source import Object, Objects, check_in_s3
 from lambda_src.jobs.top_words import JOB
 from lambda_src.store.results import ResultsTable
 from lambda_src.wire.record import RunRecord
-from lambda_src.wire.reports import PartReport
+from lambda_src.wire.reports import PartReport, Section
 from tests.integration.conftest import BUCKET, TABLE
 
 DAY_S = 86_400.0
@@ -257,6 +257,32 @@ def test_what_is_old_goes_and_nothing_else(stored: Any, aws: Aws, deployment: De
         "old: 3 objects, 15 B",
         "3 objects were deleted.",
     ]
+
+
+def test_complete_sums_stay_with_their_result_unless_they_are_named(
+    stored: Any, table: Any, aws: Aws, deployment: Deployment
+) -> None:
+    section = Section(0, "0000-aaaaaaaa-0000", 0, 5, 1, b"digest", 1, 1)
+    kept, stray = "results/kept/0000-aaaaaaaa-0000", "results/kept/0000-bbbbbbbb-0000"
+    of_failed = "results/failed/0000-cccccccc-0000"
+    for key in (kept, stray, of_failed, "results/busy/x"):
+        stored.put_object(Bucket=BUCKET, Key=key, Body=b"12345")
+    claim(table, "kept", owner="me")
+    results = ResultsTable(table, "kept", JOB)
+    results.put_parts([PartReport("1", 1, 1, {}, complete=[section])], "me")
+    record = results.get_run()
+    assert record
+    record.status = "SUCCEEDED"
+    results.end_run(record)
+    claim(table, "failed", status="FAILED")
+    before = keys(stored)
+    cleaned(aws, deployment)
+    assert before - keys(stored) == {stray, of_failed, *KEYS["old"]}
+    cleaned(aws, deployment, "kept")
+    assert kept in keys(stored)
+    cleaned(aws, deployment, "kept", results=True)
+    assert kept not in keys(stored)
+    assert "results/busy/x" in keys(stored)
 
 
 def test_what_is_named_goes_unless_it_is_at_work(stored: Any, aws: Aws, deployment: Deployment) -> None:

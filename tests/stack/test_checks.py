@@ -19,6 +19,7 @@ ACKNOWLEDGED = {
     "AwsSolutions-SQS3",
     "AwsSolutions-IAM5[Resource::Bucket/input/*]",
     "AwsSolutions-IAM5[Resource::Bucket/blobs/*]",
+    "AwsSolutions-IAM5[Resource::Bucket/pieces/*]",
     "AwsSolutions-IAM5[Resource::Bucket/results/*]",
     "AwsSolutions-IAM5[Resource::Bucket/runs/*]",
     "AwsSolutions-IAM5[Resource::Bucket/reused/*]",

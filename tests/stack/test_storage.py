@@ -78,7 +78,7 @@ def test_intermediates_and_unfinished_uploads_expire_and_inputs_do_not(bucket: d
     rules = bucket["LifecycleConfiguration"]["Rules"]
     assert {rule["Status"] for rule in rules} == {"Enabled"}
     expiring = {rule.get("Prefix"): rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
-    assert expiring == {"blobs/": 1, "results/": 7, "runs/": 7, **FOR_LATER_RUNS}
+    assert expiring == {"blobs/": 1, "pieces/": 7, "runs/": 7, **FOR_LATER_RUNS}
     (aborting,) = (rule for rule in rules if "AbortIncompleteMultipartUpload" in rule)
     assert aborting["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     assert "Prefix" not in aborting
@@ -86,7 +86,7 @@ def test_intermediates_and_unfinished_uploads_expire_and_inputs_do_not(bucket: d
 
 @pytest.mark.parametrize(
     ("days", "expiring"),
-    [(3, {"blobs/": 3, "results/": 7, "runs/": 7}), ("30", {"blobs/": 30, "results/": 30, "runs/": 30})],
+    [(3, {"blobs/": 3, "pieces/": 7, "runs/": 7}), ("30", {"blobs/": 30, "pieces/": 30, "runs/": 30})],
 )
 def test_intermediates_may_be_kept_longer_and_what_resuming_needs_with_them(
     synthesize: Synthesize, days: object, expiring: dict[str, int]
@@ -107,7 +107,7 @@ def test_no_old_version_is_stored_for_ever(bucket: dict[str, Any]) -> None:
         if "NoncurrentVersionExpiration" in rule
     }
     for_later: dict[str | None, int] = dict.fromkeys(FOR_LATER_RUNS, 1)
-    assert kept == {"blobs/": 1, "results/": 1, "runs/": 1, **for_later, None: 30}
+    assert kept == {"blobs/": 1, "pieces/": 1, "runs/": 1, **for_later, None: 30}
 
 
 def test_what_later_runs_may_use_is_kept_longer_than_they_may_use_it() -> None:

@@ -21,6 +21,7 @@ from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import EVERY_KEY, KINDS, LEAST, MOST, MOST_NAMES, Limits, Summed, Table, Takes
 from lambda_src.errors import BlobDamaged, JobContractViolated, TooManyDistinct
 from lambda_src.job import Line, Shards
+from lambda_src.sorted_rows import BETWEEN, counts_of, key_of
 from stacks.native_library import sources_of_jobs
 
 ROOT = Path(__file__).parents[2]
@@ -134,6 +135,52 @@ def test_every_key_is_in_one_pass(columns: tuple[list[str], list[bytes]], passes
             keys = [key for of_pass in found for key in of_pass[part].best[0]]
             assert sorted(keys) == sorted(of_whole.best[0])
             assert [of_pass[part].sums for of_pass in found] == [of_whole.sums, *[{}] * (passes - 1)]
+
+
+# Long ones whose words of eight bytes agree, NULs that are no padding, and every kind of KEYS.
+ALIKE = st.text("a\x00", max_size=40) | st.text("a\x00b", max_size=3).map("12345678abcdefgh".__add__)
+
+
+@given(st.dictionaries(ALIKE | KEYS, st.tuples(st.integers(0, 9), SMALL), max_size=40), st.integers(1, 90))
+@settings(max_examples=400)
+@example({"": (1, 2), "\x00": (0, -1), "a" * 16: (1, 1), "a" * 17: (2, 2), "a" * 16 + "\x00": (3, 3)}, 1)
+def test_all_keys_come_in_order_and_once(keys: dict[str, tuple[int, int]], most: int) -> None:
+    for kinds in (["sum"], ["sum", "min"]):
+        block = msgspec.json.encode({key: two if len(kinds) > 1 else two[0] for key, two in keys.items()})
+        found = {}
+        for table in (C, PYTHON):
+            one = table(1, kinds)
+            one.add(block if keys else b"", 0, 1)
+            chunks = list(one.rows(0, most))
+            found[table] = chunks, one.summed(range(1), range(len(kinds)), 99)
+        assert found[C] == found[PYTHON]
+        rows = [row for chunk in found[C][0] for row in chunk.data.split(BETWEEN)]
+        assert rows == sorted(rows)
+        assert {key_of(row).decode(): (*counts_of(row),) for row in rows} == {
+            key: two[: len(kinds)] for key, two in keys.items()
+        }
+        assert [key_of(row) for row in rows] == sorted(key.encode() for key in keys)
+        assert sum(chunk.keys for chunk in found[C][0]) == len(keys)
+        assert sum(chunk.observed for chunk in found[C][0]) == sum(first for first, _ in keys.values())
+        assert found[C][1] == summed_of(kinds, block if keys else b"")
+
+
+def summed_of(kinds: list[str], block: bytes) -> list[Summed]:
+    one = PYTHON(1, kinds)
+    one.add(block, 0, 1)
+    return one.summed(range(1), range(len(kinds)), 99)
+
+
+@pytest.mark.parametrize("kind", ["random", "sorted", "reversed", "long"])
+def test_many_keys_come_in_order(kind: str) -> None:
+    keys = [b"/wiki/a/%s/%d" % (b"x" * (500 if kind == "long" else 0), number) for number in range(30_000)]
+    keys.sort(reverse=kind == "reversed")
+    if kind == "random":
+        random.Random(1).shuffle(keys)
+    one = C(1, ["sum", "max"])
+    one.add(b"{%s}" % b",".join(b'"%s":[1,%d]' % (key, len(key)) for key in keys), 0, 1)
+    rows = [row for chunk in one.rows(0, 1 << 16) for row in chunk.data.split(BETWEEN)]
+    assert [(key_of(row), *counts_of(row)) for row in rows] == [(key, 1, len(key)) for key in sorted(keys)]
 
 
 @pytest.mark.parametrize("kinds", [["sum"], ["sum", "min", "max"]])

@@ -129,7 +129,7 @@ def test_a_wrong_request_is_refused_with_the_field_s_name(event: object, named: 
     assert "regex" not in str(caught.value)  # a rule is said in words
     fields = "key, prefix, bucket, etag, run_id, block_bytes, max_concurrency, "
     fields += "include_hidden, on_bad_object, must_be_new, max_dollars, shards, shard_by, options, "
-    fields += "reuse_days, job"
+    fields += "reuse_days, keep, job"
     assert f"Its fields are: {fields}." in str(caught.value)
 
 

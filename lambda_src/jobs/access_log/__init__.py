@@ -163,6 +163,7 @@ JOB = counts_job(
     parts=PARTS,
     records=LINES,
     counter=Requests,
+    key="path",
     columns=(REQUESTS, FAILED),
     show=_show,
     summarize=_summarize,

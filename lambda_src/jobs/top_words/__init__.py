@@ -77,6 +77,7 @@ JOB = counts_job(
     parts=[str(length) for length in range(1, LONGEST + 1)],
     records=TOKENS,
     counter=Counter,
+    key="word",
     columns=("words",),
     show=show,
     measure=measure,
