@@ -145,8 +145,11 @@ def grep(
     before = (before_context if before_context is not None else context) or 0
     after = (after_context if after_context is not None else context) or 0
     with _statuses() as status:
+        from fanfold.errors import ReportError
         from lambda_src.wire.requests import ParseFileRequest
 
+        if sys.stdout is None:
+            raise ReportError("Standard output is closed: there is nowhere to print to.")
         if run_id:
             app = open_app(local, profile, region)
             run = app.newest(JOB) if run_id == LAST else app.get(run_id, JOB)
@@ -329,11 +332,20 @@ def _statuses() -> Iterator[list[int]]:
         yield status
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         status.append(FOUND)
-    except (ExpectedError, FanfoldError, OSError) as error:
+    except (ExpectedError, FanfoldError) as error:
         complain(f"Error: {for_people(str(error))}")
         status.append(FAILED)
+    except OSError as error:  # a full disk
+        complain(f"Error: {error.filename or 'Standard output'}: {error.strerror}.")
+        _drop_output()
+        status.append(FAILED)
+
+
+def _drop_output() -> None:
+    """Otherwise Python would try again to write it, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _asked(options: dict[str, Any], *, only_matching: bool, json: bool) -> Asked:

@@ -134,6 +134,24 @@ def test_a_pipe_that_is_closed_ends_it_silently(tmp_path: Path) -> None:
         assert (process.stderr.read(), process.wait()) == (b"", 0)
 
 
+@pytest.mark.parametrize(
+    ("redirection", "told"),
+    [
+        (">/dev/full", "Error: Standard output: No space left on device.\n"),
+        (">&-", "Error: Standard output is closed: there is nowhere to print to.\n"),
+    ],
+)
+def test_output_that_cannot_be_written_is_an_error(redirection: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"error\n")
+    command = f"{sys.executable} -m fanfold grep error a {redirection}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment.pop("FANFOLD_LOCAL", None)
+    ran = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (2, told)
+
+
 def test_what_is_printed_is_what_the_run_counted(grep: Grep, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that a block counted and did not store is missed, whatever else is right."""
     monkeypatch.setattr(Writer, "lines", lambda *_, **__: None)

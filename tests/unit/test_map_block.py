@@ -14,7 +14,7 @@ from lambda_src.input.formats import Format
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Job, Span
 from lambda_src.jobs.access_log import JOB
-from lambda_src.run.map_block import map_block
+from lambda_src.run.map_block import find_report, map_block
 from lambda_src.store.digests import digest_of
 from lambda_src.store.keys import piece_key, variant
 from lambda_src.wire.requests import ParseBlockRequest
@@ -78,6 +78,9 @@ def test_pieces_are_stored_and_reported_where_the_job_says_so(tmp_path: Path) ->
     left_out = variant(request.left_out)
     stored = [blobs.get_piece(piece_key("run", 3, number, left_out)) for number in range(2)]
     assert stored == [b"one", b"two and"]
+    found = find_report(saying, request, blobs, check_lines=True)
+    assert found is not None
+    assert found.pieces == pieces  # for a run that is resumed
     with pytest.raises(JobContractViolated, match="stores_pieces=True"):
         map_block(msgspec.structs.replace(saying, stores_pieces=False), request, source, blobs)
 
