@@ -20,6 +20,7 @@ from fanfold.cli.options import (
 )
 from fanfold.cli.run import BadObjectChoice, IncludeHidden, OnBadObject
 from fanfold.cli.session import LAST, complain, open_app, open_stages
+from fanfold.safe_text import shell_word
 from fanfold.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -138,8 +139,13 @@ def grep(
     """
     if only_matching and (after_context or before_context or context):
         raise typer.BadParameter("-o prints parts of lines: leave out -A, -B and -C.")
-    if run_id and (pattern is not None or sources):
-        raise typer.BadParameter("--run has its own pattern and its own source: leave out yours.")
+    chosen = (
+        *(pattern, sources, count, ignore_case, invert_match, fixed_strings, max_count, after_context),
+        *(before_context, context, include_hidden, on_bad_object is BadObjectChoice.SKIP, block_bytes),
+        max_dollars,
+    )
+    if run_id and any(one not in (None, False) for one in chosen):
+        raise typer.BadParameter("with --run, only -o, --json and what names the account can be chosen.")
     if not run_id and (pattern is None or not sources):
         raise typer.BadParameter("name a PATTERN and at least one SOURCE, or give --run.")
     before = (before_context if before_context is not None else context) or 0
@@ -265,6 +271,8 @@ def _stored(run: "Run", ended: "Ended") -> Answer:
     """The answer of a run in a deployment. Raises RunError."""
     from fanfold.runs.pieces import manifest_of, reader_of
 
+    again = f"fanfold grep{run.aws.options} --run {shell_word(run.run_id)}"
+    SIGNALS.exit_message = f"Stopped; to print what the run has found again: {again}"
     manifest = manifest_of(run)
     bucket = manifest.source.bucket
     return Answer(ended.summary["lines"], manifest, reader_of(run), lambda key: f"s3://{bucket}/{key}")

@@ -65,7 +65,8 @@ def test_the_exit_status_is_that_of_grep(grep: Grep) -> None:
     assert grep("-o", "-A", "1", "x", "a.log")[0] == 2
     assert grep("-m", "0", "x", "a.log")[0] == 2
     assert grep("x")[0] == 2
-    assert grep("--run", "last", "x")[0] == 2
+    for chosen in (["x"], ["-m", "1"], ["-i"], ["--block-bytes", "5MB"]):
+        assert grep("--run", "last", *chosen)[0] == 2
 
 
 def test_json_has_every_byte(grep: Grep) -> None:
