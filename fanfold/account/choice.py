@@ -51,7 +51,7 @@ class Account(NamedTuple):
             return shared
         has = f"The stack {shared.stack} has the jobs {', '.join(shared.jobs)}, not {job}."
         if job not in names():
-            raise DeploymentError(f"{has} Deploy it again with `{self._command_with(shared, job)}`.")
+            raise DeploymentError(f"{has} Deploy it again with `{self.command_with(shared, job)}`.")
         again, alone = (
             (up_command(), up_command(job))
             if self.aws.is_local
@@ -68,14 +68,15 @@ class Account(NamedTuple):
         if is_own(job) and found.digests.get(job) != digest_of(job):
             raise DeploymentError(
                 f"The stack {found.stack} has another version of {as_given(job)}. Deploy it again with "
-                f"`{self._command_with(found, job)}`."
+                f"`{self.command_with(found, job)}`."
             )
         return found
 
-    def _command_with(self, deployment: Deployment, job: str) -> str:
-        """The command that deploys ``job``, a file of its author, with those that the stack has already."""
+    def command_with(self, deployment: Deployment, *more: str) -> str:
+        """The command that deploys again the jobs of the stack that are files of their authors, and ``more``
+        of them."""
         alone = f" -c job={deployment.own}" if deployment.own else ""
-        jobs = "".join(f" --job={as_file(one)}" for one in sorted({job, *deployment.digests}))
+        jobs = "".join(f" --job={as_file(one)}" for one in sorted({*more, *deployment.digests}))
         return f"fanfold {'up' if self.aws.is_local else 'deploy'}{alone}{jobs}"
 
     def deployments(self, job: str | None = None) -> list[Deployment]:

@@ -350,6 +350,8 @@ def of_stack(account: Account, own: str | None) -> Iterator[Finding]:
     except (DeploymentError, BotoCoreError, ClientError) as error:
         yield Finding("Stack", "wrong", explain(error), fix)
         return
+    if deployment.digests and aws.is_local:
+        fix = account.command_with(deployment)
     yield Finding("Stack", "ok", f"{name}, with the jobs {', '.join(deployment.jobs)}")
     if reserved := reserved_now(aws, deployment.parse_block):
         yield reservation(aws, reserved, reserved)
@@ -366,12 +368,9 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
         return Finding("Checkout", "wrong", text, fix if local else "fanfold deploy -c name=value ...")
     context = {**settings_of(deployment.own), **settings}
     if missing := [job for job in deployment.digests if not is_own(job)]:
-        return Finding(
-            "Checkout",
-            "note",
-            f"cannot compare the stack, whose job {missing[0]} is a file of its author",
-            f"fanfold doctor --job={as_file(missing[0])}",
-        )
+        text = f"cannot compare the stack without the files of its jobs {', '.join(deployment.digests)}"
+        only = f"fanfold doctor --job={as_file(missing[0])}" if len(deployment.digests) == 1 else ""
+        return Finding("Checkout", "note", text, only)
     context |= dict(text.split("=", 1) for text in files_setting(list(deployment.digests)))
     qualifier = _qualifier(template)
     if qualifier and qualifier != DEFAULT_QUALIFIER:

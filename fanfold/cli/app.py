@@ -54,7 +54,7 @@ def _fanfold(
 
 COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
     # A function, whose name is the command, and at least one example.
-    (local.up, ["fanfold up", "fanfold up --job access_log"]),
+    (local.up, ["fanfold up", "fanfold up --job ./my_job.py", "fanfold up --job access_log"]),
     (local.down, ["fanfold down", "fanfold down --delete-data"]),
     (
         run.run,
@@ -117,7 +117,14 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
             "fanfold report 20261125T101500Z-0a1b2c3d --output report.html",
         ],
     ),
-    (deploy.deploy, ["fanfold deploy", "fanfold deploy -c jobs=top_words,access_log -c dashboard=true"]),
+    (
+        deploy.deploy,
+        [
+            "fanfold deploy",
+            "fanfold deploy --job ./my_job.py",
+            "fanfold deploy -c jobs=top_words,access_log -c dashboard=true",
+        ],
+    ),
     (deploy.destroy, ["fanfold destroy", "fanfold destroy -c job=access_log"]),
     (deploy.synth, ["fanfold synth", "fanfold synth -c hardened=true --output review"]),
     (doctor.doctor, ["fanfold doctor", "fanfold doctor --job access_log --region eu-west-1"]),

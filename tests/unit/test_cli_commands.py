@@ -50,8 +50,10 @@ def _account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_help_of_every_command_has_an_example_that_can_be_typed(
-    name: str, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_job(tmp_path, "my_job")
     assert commands.main([name, "--help"]) == 0
     text = capsys.readouterr().out
     examples = [line.strip() for line in text.partition("Example:\n")[2].splitlines() if line.strip()]

@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from fanfold.account import deploy, doctor
+from fanfold.account import choice, deploy, doctor
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment
 from fanfold.cli import app as commands
-from fanfold.errors import DeploymentError, JobNotUsable, NotDeployed
+from fanfold.errors import DeploymentError, JobNotUsable, NotDeployed, NotModelled
 from fanfold.job_code import digest_of, job_named
 from fanfold.local_aws import state
 from fanfold.new_job import write_job
+from fanfold.runs import app as app_module
+from fanfold.runs.app import App
 from fanfold.runs.run import Run
 from lambda_src.settings import SETTINGS
 from tests.standing import deployment
@@ -139,3 +141,36 @@ def test_a_stack_is_compared_with_the_files_of_its_jobs(job: str, monkeypatch: p
     monkeypatch.setattr(doctor, "synthesized", synthesized)
     assert doctor.drift(template, with_jobs(my_job="1"), local=True).state == "ok"
     assert contexts == [{"job_files": str(Path("my_job.py").absolute())}]
+
+
+def test_python_takes_the_path_of_a_job(job: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App(account(with_jobs(my_job=digest_of(job))))
+    for given in ("./my_job.py", Path("my_job.py").absolute()):
+        with pytest.raises(NotModelled, match="no measurements for my_job"):
+            app.estimate(1000, given)
+    began = []
+    monkeypatch.setattr(app_module, "upload_source", None)
+    monkeypatch.setattr(app_module, "checked", lambda _aws, _deployment, source: source)
+    monkeypatch.setattr(Run, "begin", lambda _, request: began.append(request.job))
+    assert app.run("s3://bucket/input/x", "./my_job.py").job == job
+    assert began == ["my_job"]
+
+
+def test_a_name_is_enough_to_start_a_run_but_not_to_show_its_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = with_jobs(other="1")
+    monkeypatch.setattr(choice, "open_account", lambda **_: account(stack))
+    monkeypatch.setattr(app_module, "checked", lambda _aws, _deployment, source: source)
+    began = []
+    monkeypatch.setattr(Run, "begin", lambda _, request: began.append(request.job))
+    run = ["run", "--local", "s3://bucket/input/x", "--job", "other"]
+    assert commands.main(run) == 2
+    assert "there is no job other; choose one of access_log, " in capsys.readouterr().err
+    assert commands.main([*run, "--detach", "--set", "a=b"]) == 1
+    assert (
+        "This needs the code of the job other, which is not part of Fanfold: give" in capsys.readouterr().err
+    )
+    assert began == []
+    assert commands.main([*run, "--detach"]) == 0
+    assert began == ["other"]
