@@ -228,6 +228,27 @@ def test_what_other_options_or_other_code_has_made_is_not_used(monkeypatch: pyte
     assert shaped.run(shaped.asked(BLOCK // 2, reuse_days=35)).blocks_reused == 0
 
 
+def test_what_decides_on_blobs_makes_another_family() -> None:
+    run = ReusingRun(DAYS, {})
+    run.run()
+    record = run.table.record
+    assert record
+    changes: list[dict[str, Any]] = [
+        {},
+        {"job": "another"},
+        {"options": {"a": 1}},
+        {"facts": {"header": "a,b"}},
+        {"bucket": "another"},
+        {"prefix": "in/11"},
+        {"include_hidden": True},
+    ]
+    families = {reuse.family_of(JOB, replace(record, **changed)) for changed in changes}
+    families.add(reuse.family_of(replace(JOB, rules="others"), record))
+    assert len(families) == len(changes) + 1
+    of_all = replace(record, facts={"bytes": 1, "objects": 2})
+    assert reuse.family_of(JOB, of_all) == reuse.family_of(JOB, replace(record, facts={}))
+
+
 def test_a_block_is_not_mapped_by_other_code_than_the_one_that_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     run = ReusingRun(DAYS, {})
 
