@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from fanfold.lines.forms import AsCounts, AsText, for_terminal
 from fanfold.lines.stitch import Total, Wanted, stitched
 from fanfold.testing import check_job
 from lambda_src.errors import BlobDamaged, InvalidRequest
+from lambda_src.input import ownership
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Span, load
 from lambda_src.jobs.grep import frames as frames_module
@@ -105,7 +107,7 @@ def packed_in_streams(text: bytes) -> bytes:
     return b"".join(bz2.compress(text[at : at + 3]) for at in range(0, len(text), 3)) or bz2.compress(b"")
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(texts, min_size=1, max_size=3),
     st.lists(st.integers(1, 200), max_size=6),
@@ -245,6 +247,26 @@ def test_pieces_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
         list(frames([whole[:-1]]))
     with pytest.raises(BlobDamaged, match="are damaged"):
         list(frames([b"?" + whole[1:]]))
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@given(texts, cases(), st.sampled_from([16, 23, 40]))
+def test_a_block_that_is_mapped_again_stores_the_same(
+    text: bytes, options: dict[str, Any], window_bytes: int
+) -> None:
+    """In whatever chunks its text arrives: a second copy of a call overwrites what the first has stored."""
+    options.pop("only", None)
+
+    def stored() -> list[bytes]:
+        pieces: list[bytes] = []
+        context = Context(JOB.shards("run"), JOB.read_options(options), {}, pieces.append)
+        map_watched(JOB, Span(0, len(text) * 9), input_of_bytes([text * 9], "plain"), context)
+        return pieces
+
+    with patch.object(frames_module, "FRAME_BYTES", 9), patch.object(frames_module, "PIECE_BYTES", 40):
+        whole = stored()
+        with patch.object(ownership, "WINDOW_BYTES", window_bytes):
+            assert stored() == whole
 
 
 def test_lines_that_are_held_for_context_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,16 +24,17 @@ class Around:
         count = done = 0
         for start, end, lines in merged(runs):
             count += lines
-            begin, finish = start + held_bytes, end + held_bytes
             if self._left is not None and self._left <= 0:
                 continue  # it may still be owed, as in grep
+            begin, finish = start + held_bytes, end + held_bytes
+            if self._left is not None:
+                finish = forward(text, begin, finish, self._left)
+                self._left -= min(lines, self._left)
             owed_to = self._keep_owed(text, offset, done, begin)
             needed_from = backward(text, owed_to, begin, self._before)
             self._writer.lines(offset + needed_from, text[needed_from:begin], selected=False)
             self._writer.lines(offset + begin, text[begin:finish], selected=True)
             done, self._owed = finish, self._after
-            if self._left is not None:
-                self._left -= lines
         owed_to = self._keep_owed(text, offset, done, len(text))
         full = self._left is not None and self._left <= 0
         self._held = b"" if full else text[backward(text, owed_to, len(text), self._before) :]

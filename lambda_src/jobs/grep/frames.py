@@ -15,6 +15,9 @@ from lambda_src.errors import BlobDamaged
 PIECE_BYTES = 16 << 20
 """About as much is stored at once."""
 
+FRAME_BYTES = 1 << 20
+"""A frame of lines ends with the line that reaches this."""
+
 HELD_BYTES = 64 << 20
 """Most bytes of lines that are held back because they may become context."""
 
@@ -50,12 +53,16 @@ Frame = Begin | Lines | End
 
 
 class Writer:
-    """Writes frames, and hands them to ``store`` in pieces."""
+    """Writes frames, and hands them to ``store`` in pieces. Lines that follow each other become one frame of
+    about ``FRAME_BYTES``, in whatever portions they come: a block that is mapped again stores the same."""
 
     def __init__(self, store: Callable[[bytes], None]) -> None:
         self._store = store
-        self._parts: list[bytes] = []
-        self._bytes = 0
+        self._piece: list[bytes] = []
+        self._piece_bytes = 0
+        self._kind = b""
+        self._lines: list[bytes] = []
+        self._from = self._to = 0
 
     def begin(self, key: str, offset: int) -> None:
         """An object begins."""
@@ -64,24 +71,45 @@ class Writer:
 
     def lines(self, offset: int, text: bytes, *, selected: bool) -> None:
         """Lines, if there are any."""
-        if text:
-            self._add(_HEAD.pack(SELECTED if selected else CONTEXT, offset, len(text)), text)
+        kind = SELECTED if selected else CONTEXT
+        if (kind, offset) != (self._kind, self._to):
+            self._end_frame()
+            self._kind, self._from, self._to = kind, offset, offset
+        at = 0
+        while self._to - self._from + len(text) - at >= FRAME_BYTES:
+            least = at + FRAME_BYTES - (self._to - self._from)
+            end = text.find(b"\n", least - 1) + 1 or len(text)
+            self._lines.append(text[at:end])
+            self._to += end - at
+            self._end_frame()
+            at = end
+        if at < len(text):
+            self._lines.append(text[at:])
+            self._to += len(text) - at
 
     def end(self, offset: int, count: int) -> None:
         """An object ends."""
+        self._end_frame()
+        self._kind = b""
         self._add(_HEAD.pack(END, offset, count))
 
     def flush(self) -> None:
         """Hand over what is left."""
-        if self._parts:
-            self._store(b"".join(self._parts))
-            self._parts.clear()
-            self._bytes = 0
+        if self._piece:
+            self._store(b"".join(self._piece))
+            self._piece.clear()
+            self._piece_bytes = 0
+
+    def _end_frame(self) -> None:
+        if self._lines:
+            self._add(_HEAD.pack(self._kind, self._from, self._to - self._from), *self._lines)
+            self._lines = []
+        self._from = self._to
 
     def _add(self, *parts: bytes) -> None:
-        self._parts += parts
-        self._bytes += sum(map(len, parts))
-        if self._bytes >= PIECE_BYTES:
+        self._piece += parts
+        self._piece_bytes += sum(map(len, parts))
+        if self._piece_bytes >= PIECE_BYTES:
             self.flush()
 
 
