@@ -66,7 +66,7 @@ def chosen_options(name: str, options: Mapping[str, Any]) -> str:
     from fanfold.format import options_text  # noqa: PLC0415 - as above
     from lambda_src.options import defaults_of  # noqa: PLC0415
 
-    job = _loaded(name)
+    job = _loaded(name) if options else None
     defaults = defaults_of(job.options) if job else {}
     chosen = {one: value for one, value in options.items() if one not in defaults or value != defaults[one]}
     return options_text(chosen)
