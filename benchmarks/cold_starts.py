@@ -2,10 +2,11 @@
 
 python -m benchmarks.cold_starts
 
-Once with bytecode of our code and the layer, as it is deployed, and once without any, as it would be else; no
-process can leave any. The runtime's boto3 has none, the standard library has it. Clients are made and ask for
-nothing, so no TLS is in it. What only another Python than Lambda's needs is left out; run it by Lambda's to
-have that one's figures: make PYTHON=python3.13.
+With what the default job needs, once with bytecode of our code and the layer, as it is deployed, and once
+without any, as it would be else; no process can leave any. The functions that map also with the libraries and
+packages of all jobs, which the default job does not import. The runtime's boto3 has none, the standard
+library has it. Clients are made and ask for nothing, so no TLS is in it. What only another Python than
+Lambda's needs is left out; run it by Lambda's to have that one's figures: make PYTHON=python3.13.
 
 By Python 3.13.0, with and without bytecode: parse_file 104 and 156 ms, parse_block 60 and 95,
 get_all_occurrences 88 and 118, get_occurrences 97 and 137, log_results 84 and 115. boto3 alone took 531.
@@ -24,9 +25,10 @@ from statistics import median
 import msgspec
 from msgspec import Struct
 
+from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB
 from stacks.bytecode import write_bytecode
-from stacks.dependency_layer import LOCK, build_layer
+from stacks.dependency_layer import LOCK, build_layer, locks_of_jobs
 from stacks.function_code import build_code
 from stacks.native_library import build_libraries, sources_of_jobs
 
@@ -50,8 +52,11 @@ RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "
 NOT_IN_LAMBDA = "typing_extensions*"
 """What the layer has on this machine only, for a Python before 3.13. Nothing needs it to be imported."""
 
-SHIPPED, NONE = "shipped", "none"
-"""Bytecode: that of our code and the layer, or none."""
+SHIPPED, NONE, ALL = "shipped", "none", "all jobs"
+"""Bytecode: that of our code and the layer, or none; the first with what all jobs need."""
+
+MAPPING = ("parse_file", "parse_block")
+"""The functions that get the packages of jobs."""
 
 PLAIN_BOTO3 = "boto3 alone"
 """What the others are compared with: the import of the runtime's boto3 and one client of it."""
@@ -91,11 +96,12 @@ def measure(rounds: int = ROUNDS) -> list[ColdStart]:
     """Every handler with and without bytecode, and ``PLAIN_BOTO3`` as the last one."""
     with tempfile.TemporaryDirectory() as folder:
         runtime = _runtime(Path(folder) / "runtime")
-        paths = {bytecode: [*_deployed(Path(folder), bytecode), runtime] for bytecode in (SHIPPED, NONE)}
+        paths = {kind: [*_deployed(Path(folder), kind), runtime] for kind in (SHIPPED, NONE, ALL)}
         programs = {
             (handler, bytecode): _program(path, handler)
             for handler in CLIENTS
             for bytecode, path in paths.items()
+            if bytecode != ALL or handler in MAPPING
         }
         plain = (PLAIN_BOTO3, NONE)
         programs[plain] = PROGRAM.format(
@@ -119,11 +125,14 @@ def _program(path: list[str], handler: str) -> str:
 
 def _deployed(folder: Path, bytecode: str) -> list[str]:
     """Copies of our code and of the layer: the folders to import from."""
-    layer = build_layer("host", [LOCK], build_libraries("host", sources_of_jobs([DEFAULT_JOB])))
+    jobs = [DEFAULT_JOB] if bytecode != ALL else names()
+    layer = build_layer("host", [LOCK], build_libraries("host", sources_of_jobs(jobs)))
     task, opt = folder / bytecode / "task", folder / bytecode / "opt"
     _copy(build_code("host"), task)
     _copy(layer / "python", opt)
-    if bytecode == SHIPPED:
+    if locks := locks_of_jobs(jobs):
+        _copy(build_layer("host", locks) / "python", opt)
+    if bytecode != NONE:
         # By this Python, as it is the one that reads it.
         for compiled in (task, opt):
             write_bytecode(str(compiled), str(compiled))
@@ -146,7 +155,8 @@ def _runtime(folder: Path) -> str:
 
 
 def _copy(folder: Path, to: Path) -> None:
-    shutil.copytree(folder, to, ignore=shutil.ignore_patterns("__pycache__", NOT_IN_LAMBDA))
+    ignore = shutil.ignore_patterns("__pycache__", NOT_IN_LAMBDA)
+    shutil.copytree(folder, to, ignore=ignore, dirs_exist_ok=True)
 
 
 def _run(program: str) -> list[float]:
