@@ -37,6 +37,9 @@ def estimate(
     *,
     job: Job = DEFAULT_JOB,
     set_: SetNew = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Of a run with --all, which also stores everything that is counted.")
+    ] = False,
     quota: Quota = ACCOUNT_QUOTA,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     local: Local = False,
@@ -47,9 +50,11 @@ def estimate(
     run divides its work, and why. A SIZE needs no account."""
     from fanfold.estimate.contents import modelled
     from fanfold.job_code import load
+    from fanfold.runs.complete import check_keep
     from fanfold.runs.options import from_texts
 
     options = from_texts(load(job), set_) if set_ else None
+    check_keep(job, load(job), "all" if all_ else None)
     of_job = modelled(job)
     size = _size(source)
     from fanfold.cli.output import STANDARD_OUTPUT, json_text, show_warnings, write
@@ -71,7 +76,7 @@ def estimate(
             app = open_app(local, profile, region)
             size, workload = app.workload(input_, job, _note)
             region = app.region
-    found = table.estimate(workload, size, quota, region or REFERENCE)
+    found = table.estimate(workload._replace(keeps=all_), size, quota, region or REFERENCE)
     if json:
         write(STANDARD_OUTPUT, json_text(table.as_json(job, found, options)))
     else:

@@ -56,6 +56,7 @@ class Modelled(NamedTuple):
     obstacle: str
     stages: tuple[Stage, ...]
     blob_bytes: float
+    kept_bytes: float
     archive: Stored | None = None
     archive_s: float = 0.0
 
@@ -78,7 +79,7 @@ class Modelled(NamedTuple):
 
 class Given(NamedTuple):
     """What is to be run: ``units`` of a job with these figures. ``objects`` are those of the input, whose
-    bytes are then the units; without them it is one plain object."""
+    bytes are then the units; without them it is one plain object. The run may keep all sums."""
 
     units: int
     figures: Figures
@@ -86,6 +87,7 @@ class Given(NamedTuple):
     objects: Sequence[Stored] = ()
     unit: str = BYTES
     prices: Prices = PRICES[REFERENCE, "arm64"]
+    keeps: bool = False
 
 
 def plan(given: Given, concurrency: int, wanted: Wanted = NOTHING) -> Plan:
@@ -104,6 +106,7 @@ def plan(given: Given, concurrency: int, wanted: Wanted = NOTHING) -> Plan:
         objects=max(len(objects), 1),
         stored_as=stored_as,
         prices=given.prices,
+        keeps=given.keeps,
     )
 
 
@@ -113,7 +116,7 @@ def model(given: Given, plan: Plan, concurrency: int, *, cold: bool) -> Modelled
     of = values_of(given.figures)
     block_units = bounded_block_units(given.units, plan.block_units)
     blocks = _blocks(given, block_units, concurrency, of)
-    run = RunModel(blocks, concurrency, of, cold=cold, objects=max(len(given.objects), 1))
+    run = RunModel(blocks, concurrency, of, cold=cold, objects=max(len(given.objects), 1), keeps=given.keeps)
     used = {
         "start": run.start(),
         "parse": run.parse(),
@@ -136,6 +139,7 @@ def model(given: Given, plan: Plan, concurrency: int, *, cold: bool) -> Modelled
             for name, (seconds, items) in used.items()
         ),
         blocks.blob_bytes,
+        run.kept_bytes,
         archive,
         archive_s,
     )

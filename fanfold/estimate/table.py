@@ -32,6 +32,8 @@ KMS_ASSUMED = (
     "KMS: one request for each request to S3, or with a bucket key, one for a hundred, as AWS says that it "
     "saves up to 99 %."
 )
+MONTH_DAYS = 30
+
 DEAR_DOLLARS, DEARER = 0.01, 10
 """A run needs no confirmation if it costs less, or less than ``DEARER`` times the planned one."""
 
@@ -105,6 +107,11 @@ def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = 
     if "kms_requests" in cold.dollars_by_item:
         console.print(KMS_ASSUMED)
     console.print(_intermediates(cold.blob_bytes, found.prices))
+    if workload.keeps:
+        console.print(
+            f"Complete sums: about {size_text(round(cold.kept_bytes))}, until you delete them; each month "
+            f"costs {dollars_text(storage_dollars(cold.kept_bytes, MONTH_DAYS, found.prices))} dollars."
+        )
     if workload.unit == BYTES:
         athena = athena_dollars(found.input_bytes, found.prices)
         console.print(f"Athena would charge {dollars_text(athena)} dollars to scan it once.")
@@ -146,6 +153,12 @@ def as_json(job: str, found: Estimate, options: Mapping[str, Any] | None = None)
             "bytes": round(cold.blob_bytes),
             "dollars_a_day": storage_dollars(cold.blob_bytes, 1, found.prices),
         },
+        "all_results": {
+            "bytes": round(cold.kept_bytes),
+            "dollars_a_month": storage_dollars(cold.kept_bytes, MONTH_DAYS, found.prices),
+        }
+        if found.workload.keeps
+        else None,
         "curve": [_run_as_json(run) for run in found.curve],
     }
 
@@ -240,6 +253,7 @@ def _given(workload: Workload, prices: Prices) -> Given:
         workload.objects,
         workload.unit,
         prices,
+        workload.keeps,
     )
 
 

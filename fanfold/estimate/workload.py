@@ -32,7 +32,7 @@ class Workload(NamedTuple):
     """``units`` to process. ``figures`` say what each takes; ``about`` names the job and the input on which
     those were measured. ``block_units`` is the job's own choice, if it has one; its reducers are
     ``sharded_by`` these. If units are bytes, they are those of ``objects``, or of one plain object;
-    ``looked_at`` counts the objects examined."""
+    ``looked_at`` counts the objects examined. A run of it may keep all sums."""
 
     about: str
     units: int
@@ -42,6 +42,7 @@ class Workload(NamedTuple):
     sharded_by: Sequence[ShardBy] = ()
     objects: Sequence[Stored] = ()
     looked_at: int = 0
+    keeps: bool = False
 
 
 def bytes_of(source: Local | int) -> int:

@@ -148,12 +148,14 @@ class App:
         job: str | Path = DEFAULT_JOB,
         *,
         quota: int = ACCOUNT_QUOTA,
+        keep: Keep | None = None,
         options: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> dict[str, Any]:
         """The estimate that ``fanfold estimate --json`` prints: seconds, US dollars, and how the run
         would divide its work. ``source``: as for ``run``, or a number of bytes. ``quota``: how many Lambdas
-        the account may run at once. Options are as for ``run``; they are checked, and change nothing."""
+        the account may run at once. ``keep`` is as for ``run``, and so are options; these are checked, and
+        change nothing."""
         from fanfold.estimate.table import as_json, estimate  # noqa: PLC0415 - slow to import
 
         job = job_named(job)
@@ -163,6 +165,8 @@ class App:
             size, workload = source, modelled(job)(source)
         else:
             size, workload = self.workload(parse(os.fspath(source)), job)
+        check_keep(job, load(job), keep)
+        workload = workload._replace(keeps=keep is not None)
         return as_json(job, estimate(workload, size, quota, self.region), checked_given)
 
     def workload(

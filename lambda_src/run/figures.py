@@ -54,6 +54,11 @@ ENGINE: Figures = {
         4_000_000, "bytes", "code", "of a manifest that travels in requests; reducers read a larger one"
     ),
     "merge": Figure(0.0002, "s", "assumed", "to merge what one shard has"),
+    "keep": Figure(
+        40, "MB/s", "measured", "of rows that a reducer sorts and compresses to keep them, per core"
+    ),
+    "keep_ratio": Figure(0.3, "", "measured", "bytes of rows as they are kept per byte: 0.2 to 0.35"),
+    "keep_object": Figure(32 * MIB, "bytes", "code", "of kept rows in one PUT"),
     "largest_shard": Figure(1.05, "", "assumed", "the largest shard of keys against the mean"),
     # Archives. The first bytes of the input say what one Lambda must unpack.
     "unpack_gzip": Figure(280, "MB/s", "measured", "unpacking, of the archive's bytes, per core: 258 to 304"),

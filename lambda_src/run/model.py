@@ -90,7 +90,16 @@ class RunModel:
     takes depends on what was warmed during those before it. ``reduce`` and ``log`` may be called again, with
     other shards."""
 
-    def __init__(self, blocks: Blocks, concurrency: int, of: Values, *, cold: bool, objects: int = 1) -> None:
+    def __init__(
+        self,
+        blocks: Blocks,
+        concurrency: int,
+        of: Values,
+        *,
+        cold: bool,
+        objects: int = 1,
+        keeps: bool = False,
+    ) -> None:
         self.blocks, self._of, self._cold, self._objects = blocks, of, cold, objects
         self._at_once = min(concurrency, blocks.number)
         self._concurrency = concurrency
@@ -99,6 +108,7 @@ class RunModel:
         self._distinct = blocks.text_units * blob_share(blocks.text_units, of) / of["entry"]
         self.counts_at_once = self.block_distinct <= of["block_counts"]
         self.passes, self.largest_s = 1, 0.0
+        self.kept_bytes = self._distinct * of["entry"] * of["keep_ratio"] if keeps else 0.0
 
     def start(self) -> tuple[float, Used]:
         """From invoking ``parse_file`` until the run is its own: its record is read and written, and old
@@ -145,8 +155,9 @@ class RunModel:
         manifest_bytes = number * (of["report"] + shards * of["report_shard"])
         inline = manifest_bytes <= of["payload"]
         manifest_s = 0.0 if inline else of["get"] + manifest_bytes / 1e6 / of["network"]
-        self.largest_s = manifest_s + self._shard_s(mean_mb * skew, reads)
-        mean_s = manifest_s + self._shard_s(mean_mb, mean_reads)
+        kept_mb = self.kept_bytes / 1e6 / shards
+        self.largest_s = manifest_s + self._shard_s(mean_mb * skew, reads) + self._kept_s(kept_mb * skew)
+        mean_s = manifest_s + self._shard_s(mean_mb, mean_reads) + self._kept_s(kept_mb)
         waves = math.ceil(shards / self._concurrency)
         gets = number * shards * mean_reads
         served_s = gets / (of["gets"] * of["partitions"])
@@ -162,11 +173,13 @@ class RunModel:
         )
         used = self._used(billed_s + seconds, shards + 1 + (shards + 2) * of["warmed"] * self._cold)
         used["s3_gets"] = gets + (0 if inline else shards)
+        if self.kept_bytes:
+            used["s3_puts"] = shards * max(self.passes, math.ceil(1e6 * kept_mb / of["keep_object"]))
         used["table_write_units"] = of["record"] * (1 + seconds / TICK_S) + of["parts"] * 2 * (
             of["record"] + 1
         )
         used["table_read_units"] = 5 * seconds / TICK_S
-        return seconds, self._with_kms(used, 0, used["s3_gets"])
+        return seconds, self._with_kms(used, 0, used["s3_gets"] + used["s3_puts"])
 
     def log(self) -> tuple[float, Used]:
         """``log_results``, while the trace is stored, then the record."""
@@ -214,6 +227,12 @@ class RunModel:
         )
         late_s = (of["get_p99"] - of["get"]) * chance_of_late(number)
         return of["get"] + each_s * reads + late_s + 2 * of["table_put"]
+
+    def _kept_s(self, kept_mb: float) -> float:
+        """A reducer sorts and compresses its rows, then stores them."""
+        of = self._of
+        rows_s = kept_mb / of["keep_ratio"] / (of["keep"] * of["arm"])
+        return rows_s + kept_mb / of["network"] + self.passes * of["put"] if kept_mb else 0.0
 
     def _late_s(self, tasks: int) -> float:
         """What the last of ``tasks`` takes longer than the median."""

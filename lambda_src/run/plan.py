@@ -76,11 +76,12 @@ def choose(
     *,
     objects: int = 1,
     stored_as: Format = "plain",
+    keeps: bool = False,
     prices: Prices = PRICES[REFERENCE, "arm64"],
 ) -> Plan:
     """The cheapest plan that is about as fast as the fastest, for a run of ``units`` on ``concurrency``
     Lambdas at once; reducers by part if they cost next to nothing more. ``of`` are the figures of the job,
-    ``stored_as`` is the format of most objects.
+    ``stored_as`` is the format of most objects, ``keeps`` whether all sums are stored.
 
     No plan has blocks or reducers that the model says fail, if there is another one.
     """
@@ -91,7 +92,7 @@ def choose(
     one_piece = objects == 1 and stored_as in CANNOT_BE_SPLIT
     for block_units in _block_sizes(units, concurrency, wanted, one_piece=one_piece):
         blocks = even_blocks(units, block_units, concurrency, of, stored_as)
-        run = RunModel(blocks, concurrency, of, cold=True, objects=objects)
+        run = RunModel(blocks, concurrency, of, cold=True, objects=objects, keeps=keeps)
         for plan in _plans(run, block_units, ways, prices, BY_PART_ABOUT * fastest_s):
             found.append(plan)
             if plan.fits:

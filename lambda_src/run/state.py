@@ -158,6 +158,7 @@ class Run:
             Wanted(record.block_units or measured.block_units, record.shard_by, record.shards or None),
             objects=record.objects,
             stored_as=listing.addresses.likely_format(),
+            keeps=record.keep is not None,
         )
         record.shards, record.shard_by = plan.shards, plan.shard_by
         record.shards_because = plan.shards_because

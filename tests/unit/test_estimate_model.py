@@ -43,6 +43,7 @@ from lambda_src.run.prices import ITEMS, PRICES, REFERENCE, athena_dollars, doll
 from lambda_src.run.reduce_shard import READS_AT_ONCE
 from lambda_src.run.reduce_stage import INLINE_BYTES
 from lambda_src.settings import ONE_VCPU_MB
+from lambda_src.store.complete import OBJECT_BYTES
 
 PERFORMANCE = Path(__file__).parents[2] / "docs" / "performance.md"
 GB = 10**9
@@ -104,6 +105,7 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         "archive_step": STEP_BYTES,
         "reserve": RESERVE_S,
         "ahead": AHEAD_THREADS,
+        "keep_object": OBJECT_BYTES,
         "kms_input": 0,
         "kms_blobs": 0,
     }
@@ -440,3 +442,15 @@ def test_the_docs_say_what_the_model_says() -> None:
     text = PERFORMANCE.read_text()
     assert set(re.findall(r"<!-- model: (\w+) -->", text)) <= set(TABLES)
     assert replaced(text) == text, "Run: python -m benchmarks.model docs/performance.md"
+
+
+def test_a_run_that_keeps_everything_takes_a_little_more_and_other_runs_nothing() -> None:
+    asked = Given(GB, TOP_WORDS, JOB.sharded_by)
+    planned = plan(asked, 950)
+    without, keeping = (model(one, planned, 950, cold=True) for one in (asked, asked._replace(keeps=True)))
+    reduce = [one.stages[2].used["s3_puts"] for one in (without, keeping)]
+    assert (without.kept_bytes, reduce[0]) == (0, 0)
+    assert 0 < keeping.kept_bytes < keeping.blob_bytes
+    assert reduce[1] >= planned.shards
+    assert without.seconds < keeping.seconds < 2 * without.seconds
+    assert without.dollars < keeping.dollars < 2 * without.dollars
