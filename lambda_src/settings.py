@@ -124,6 +124,14 @@ class LogResultsSettings(Struct, frozen=True):
     table: str
 
 
+class AnnounceRunsSettings(Struct, frozen=True):
+    """``bus`` is the name of an event bus of this account and region."""
+
+    url_suffix: str
+    stack: str
+    bus: str
+
+
 def to_texts(values: Struct) -> dict[str, str]:
     """Settings or outputs by their names. Both can only be texts, so commas separate the names of jobs."""
     plain: dict[str, Any] = msgspec.to_builtins(values)

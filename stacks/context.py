@@ -1,7 +1,8 @@
 """The settings of a deployment: ``-c name=value`` of the command line, or ``context`` of cdk.json."""
 
+import json
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from constructs import Node
 
@@ -58,12 +59,32 @@ class Context:
         """The setting ``name`` as it is, which means nothing on another machine and so is not noted."""
         return self._given(name)
 
+    def request(self, name: str, *, only_with: str | None = None) -> dict[str, Any] | None:
+        """The setting ``name``: a request, as a JSON object. It is valid ``only_with`` another setting.
+        Raises InvalidContext."""
+        given = self._given(name)
+        if given is None:
+            return None
+        self._need(name, only_with)
+        try:
+            request = json.loads(given)
+        except ValueError:
+            request = None
+        if not isinstance(request, dict):
+            raise InvalidContext(
+                f'-c {name}={given}: give a JSON object, as in {name}=\'{{"prefix": "input/logs/"}}\'.'
+            )
+        self._note(name, given)
+        return request
+
     def _need(self, name: str, other: str | None) -> None:
         if other and self._given(other.partition("=")[0]) in (None, "false"):
             raise InvalidContext(f"-c {name} is for -c {other}, which is not given.")
 
     def _given(self, name: str) -> str | None:
         given = self._node.try_get_context(name)
+        if isinstance(given, dict | list):  # written as such in cdk.json
+            return json.dumps(given)
         # A false in cdk.json is a value; only null and "" stand for the default.
         return None if given in (None, "") else str(given)
 

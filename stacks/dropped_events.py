@@ -1,6 +1,6 @@
 """Events that Lambda accepted but could not deliver: starts and hand-overs of ``parse_file``."""
 
-from aws_cdk import Acknowledgment, CfnOutput, Duration, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
@@ -39,4 +39,3 @@ class DroppedEvents(Construct):
         config = function.node.find_child("EventInvokeConfig").node.default_child
         assert isinstance(config, lambda_.CfnEventInvokeConfig)
         config.add_property_override("DestinationConfig.OnFailure.Destination", self.queue.queue_arn)
-        CfnOutput(Stack.of(self), "DroppedEventsQueue", value=self.queue.queue_url)

@@ -1,24 +1,19 @@
 """The stack: its storage, its functions, and the settings of the command line."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
-from aws_cdk import CfnOutput, PermissionsBoundary, Stack
+from aws_cdk import PermissionsBoundary, Stack
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from fanfold.errors import JobNotUsable
-from fanfold.job_code import FILES, digest_of, is_own, jobs_in_setting
+from fanfold.job_code import FILES, jobs_in_setting
+from lambda_src.errors import InvalidRequest
 from lambda_src.job import names
-from lambda_src.settings import DEFAULT_JOB, SETTINGS, Outputs, on_or_off, stack_name, to_texts
-from lambda_src.store.keys import (
-    BLOBS_PREFIX,
-    FAMILIES_PREFIX,
-    INPUT_PREFIX,
-    PIECES_PREFIX,
-    RESULTS_PREFIX,
-    REUSED_PREFIX,
-    RUNS_PREFIX,
-)
+from lambda_src.settings import DEFAULT_JOB, SETTINGS, stack_name
+from lambda_src.store.keys import INPUT_PREFIX
 from stacks.context import Context, InvalidContext
 from stacks.dashboard import Dashboard
 from stacks.functions import ARCHITECTURES
@@ -31,6 +26,11 @@ MOST_RESERVED = 100_000
 
 _EMAIL = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
 _KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+"
+_SCHEDULE = (
+    r"rate\((1 (minute|hour|day)|([2-9]|[1-9][0-9]{1,3}) (minutes|hours|days))\)"
+    r"|cron\([^()\s]+( [^()\s]+){5}\)"
+)
+_BUS = r"[A-Za-z0-9._/-]{1,256}"
 _POLICY_NAME = r"[A-Za-z0-9+=,.@_-]{1,128}"
 
 
@@ -76,6 +76,7 @@ class FanfoldStack(Stack):
         )
         removal = removal_of(retain_data=context.choice("retain_data", ("true", "false")) == "true")
         hardened = context.is_on("hardened")
+        unattended = _unattended(context)
         storage = Storage(
             self,
             "Storage",
@@ -98,19 +99,14 @@ class FanfoldStack(Stack):
             architecture=context.choice("architecture", (*ARCHITECTURES, "host")),
             inputs=inputs,
             inputs_key=_inputs_key(context),
-            blobs=Objects(storage.bucket, BLOBS_PREFIX, storage.bucket_in_findings),
-            runs=Objects(storage.bucket, RUNS_PREFIX, storage.bucket_in_findings),
-            reused=Objects(storage.bucket, REUSED_PREFIX, storage.bucket_in_findings),
-            families=Objects(storage.bucket, FAMILIES_PREFIX, storage.bucket_in_findings),
-            pieces=Objects(storage.bucket, PIECES_PREFIX, storage.bucket_in_findings),
-            results=Objects(storage.bucket, RESULTS_PREFIX, storage.bucket_in_findings),
-            table=storage.table,
+            storage=storage,
             metrics=dashboard,
             keep_intermediates_days=keep_intermediates_days,
             tracing=context.choice("tracing", ("off", "active")) == "active" or hardened,
             reserved_concurrency=context.number("reserved_concurrency", default=None, highest=MOST_RESERVED),
         )
-        self._put_out(jobs, storage, inputs, functions)
+        functions.put_out()
+        unattended.apply(functions)
         if dashboard:
             Dashboard(self, "Dashboard", functions=functions.by_name, alarm_email=alarm_email)
         if hardened:
@@ -129,30 +125,51 @@ class FanfoldStack(Stack):
         )
         requester_pays = context.is_on("requester_pays", only_with="source_bucket=NAME")
         if name is None:
-            return Objects(storage.bucket, INPUT_PREFIX, storage.bucket_in_findings)
+            return Objects(storage.bucket, INPUT_PREFIX)
         bucket = s3.Bucket.from_bucket_name(self, "SourceBucket", name)
-        return Objects(bucket, "", f"arn:<AWS::Partition>:s3:::{name}", account, requester_pays)
+        return Objects(bucket, "", account, requester_pays)
 
-    def _put_out(
-        self, jobs: tuple[str, ...], storage: Storage, inputs: Objects, functions: MapReduceJob
-    ) -> None:
-        outputs = Outputs(
-            jobs=jobs,
-            own_jobs=tuple(f"{job}={digest_of(job)}" for job in jobs if is_own(job)),
-            requester_pays=on_or_off(inputs.requester_pays),
-            bucket=storage.bucket.bucket_name,
-            source_bucket=inputs.bucket.bucket_name,
-            table=storage.table.table_name,
-            parse_file=functions.parse_file.function_name,
-            parse_block=functions.parse_block.function_name,
-            get_all_occurrences=functions.get_all_occurrences.function_name,
-            get_occurrences=functions.get_occurrences.function_name,
-            log_results=functions.log_results.function_name,
-            log_results_log_group=functions.log_results.log_group.log_group_name,
-        )
-        for name, value in to_texts(outputs).items():
-            if value:
-                CfnOutput(self, name, value=value)
+
+class _Unattended(NamedTuple):
+    """What the settings say of runs without a person."""
+
+    expression: str | None
+    scheduled: dict[str, Any] | None
+    arriving: dict[str, Any] | None
+    bus: str | None
+
+    def apply(self, functions: MapReduceJob) -> None:
+        """Add what is on to ``functions``. Raises InvalidContext."""
+        if self.expression and self.scheduled:
+            with _refusing("schedule_request"):
+                functions.schedule(self.expression, self.scheduled)
+        if self.arriving:
+            with _refusing("on_arrival"):
+                functions.start_on_arrival(self.arriving)
+        if self.bus:
+            functions.announce_runs(self.bus)
+
+
+def _unattended(context: Context) -> _Unattended:
+    return _Unattended(
+        context.text(
+            "schedule",
+            _SCHEDULE,
+            "give rate(1 day) or, in UTC, cron(0 6 * * ? *), as EventBridge Scheduler writes them",
+            only_with="schedule_request=REQUEST",
+        ),
+        context.request("schedule_request", only_with="schedule=EXPRESSION"),
+        context.request("on_arrival"),
+        context.text("run_events", _BUS, "give the name of an event bus, such as default"),
+    )
+
+
+@contextmanager
+def _refusing(setting: str) -> Iterator[None]:
+    try:
+        yield
+    except InvalidRequest as error:
+        raise InvalidContext(f"-c {setting}: {error}") from None
 
 
 def _inputs_key(context: Context) -> str | None:

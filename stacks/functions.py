@@ -11,7 +11,6 @@ from constructs import Construct
 from msgspec import Struct
 
 from fanfold.checkout import ROOT
-from lambda_src.fields import Function
 from lambda_src.settings import to_environment
 from stacks.assets import code_of
 from stacks.dependency_layer import LOCK, RUNTIME_PYTHON, build_layer, host_architecture
@@ -64,7 +63,7 @@ class Functions(Construct):
 
     def function(
         self,
-        handler: Function,
+        handler: str,
         environment: Struct,
         *,
         memory_mb: int,

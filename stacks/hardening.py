@@ -11,12 +11,14 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.map_reduce_job import ANY_ACCOUNT, MapReduceJob, Objects, role_of
 from stacks.storage import Storage, private_bucket
+from stacks.unattended import Announcements, Arrivals, Schedule
 
 HTTPS = ec2.Port.tcp(443)
 ADDRESSES = "10.0.0.0/24"
@@ -76,7 +78,11 @@ class Hardening(Construct):
         self._key = self._make_key(stack, removal)
         self._network = Network(self, "Network", storage=storage, job=job, inputs=inputs)
         self._access_logs = self._make_access_logs(storage.bucket, removal)
-        for function in job.by_name.values():
+        self._functions = [
+            *job.by_name.values(),
+            *(one.function for one in job.unattended if isinstance(one, Announcements)),
+        ]
+        for function in self._functions:
             self._connect(function)
         for function in (job.parse_file, job.get_all_occurrences, job.get_occurrences):
             self._allow(function, WRITES_TABLE)
@@ -84,10 +90,12 @@ class Hardening(Construct):
         for function in job.by_name.values():
             if function is not job.parse_file:
                 self._keep_dead_letters(function, job.dropped_events)
+        self._allow_unattended(job)
         for construct in stack.node.find_all():
             self._encrypt(construct)
-        _set_aside(job.parse_file, *_HAS_A_DESTINATION)
-        for function in job.by_name.values():
+        for function in (job.parse_file, *self._functions[len(job.by_name) :]):
+            _set_aside(function, *_HAS_A_DESTINATION)
+        for function in self._functions:
             if function is not job.parse_block or not job.reserves:
                 _set_aside(function, *_RESERVES_NOTHING)
         _set_aside(self._access_logs, *_IS_THE_LOG)
@@ -132,6 +140,26 @@ class Hardening(Construct):
             )
         )
         return key
+
+    def _allow_unattended(self, job: MapReduceJob) -> None:
+        """EventBridge encrypts what it puts into a queue, and the scheduler what a schedule starts."""
+        for one in job.unattended:
+            if isinstance(one, Schedule):
+                one.role.add_to_policy(
+                    iam.PolicyStatement(
+                        actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[self._key.key_arn]
+                    )
+                )
+            elif isinstance(one, Arrivals):
+                self._key.add_to_resource_policy(
+                    iam.PolicyStatement(
+                        sid="ArrivalsOfThisAccount",
+                        principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                        actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                        resources=["*"],
+                        conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                    )
+                )
 
     def _make_access_logs(self, logged: s3.Bucket, removal: RemovalPolicy) -> s3.Bucket:
         """S3 delivers access logs only to a bucket that is encrypted with a key of S3."""
@@ -212,6 +240,8 @@ class Hardening(Construct):
             case sqs.CfnQueue():
                 construct.sqs_managed_sse_enabled = None
                 construct.kms_master_key_id = arn
+            case scheduler.CfnSchedule():
+                construct.kms_key_arn = arn
             case sns.CfnTopic():
                 construct.kms_master_key_id = arn
             case dynamodb.CfnGlobalTable():
@@ -303,6 +333,15 @@ class Network(Construct):
         # all.
         functions_arns = [function.function_arn for function in job.by_name.values()]
         of_lambda.add_to_policy(_anyone(["lambda:InvokeFunction"], functions_arns, ours))
+        for one in job.unattended:
+            if isinstance(one, Announcements):
+                of_events = vpc.add_interface_endpoint(
+                    "Events",
+                    service=ec2.InterfaceVpcEndpointAwsService.EVENTBRIDGE,
+                    security_groups=[group],
+                    open=False,
+                )
+                of_events.add_to_policy(_anyone(["events:PutEvents"], [one.bus_arn], ours))
 
     def _log_flows(self, vpc: ec2.Vpc) -> None:
         group = logs.LogGroup(

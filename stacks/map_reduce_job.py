@@ -1,18 +1,20 @@
 """Jobs as five functions, with their grants and their logs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from aws_cdk import Acknowledgment, Stack, Validations
-from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import Acknowledgment, CfnOutput, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from fanfold.job_code import is_own
+from fanfold.job_code import digest_of, is_own
+from lambda_src.errors import InvalidRequest
 from lambda_src.fields import FUNCTIONS, Function
+from lambda_src.job import names
 from lambda_src.settings import (
+    DEFAULT_JOB,
     GET_ALL_OCCURRENCES_TIMEOUT_S,
     GET_OCCURRENCES_TIMEOUT_S,
     LOG_RESULTS_TIMEOUT_S,
@@ -22,36 +24,57 @@ from lambda_src.settings import (
     GetAllOccurrencesSettings,
     GetOccurrencesSettings,
     LogResultsSettings,
+    Outputs,
     ParseBlockSettings,
     ParseFileSettings,
     on_or_off,
+    to_texts,
+)
+from lambda_src.store.keys import (
+    BLOBS_PREFIX,
+    FAMILIES_PREFIX,
+    INPUT_PREFIX,
+    PIECES_PREFIX,
+    RESULTS_PREFIX,
+    REUSED_PREFIX,
+    RUNS_PREFIX,
 )
 from stacks.dependency_layer import locks_of_jobs
 from stacks.dropped_events import DroppedEvents
+from stacks.findings import arn_in_findings
 from stacks.functions import Functions
 from stacks.native_library import sources_of_jobs
+from stacks.requests import check_again
+from stacks.storage import Storage, removal_of
+from stacks.unattended import Announcements, Arrivals, Schedule
+
+PREFIXES = (BLOBS_PREFIX, RUNS_PREFIX, REUSED_PREFIX, FAMILIES_PREFIX, PIECES_PREFIX, RESULTS_PREFIX)
+
+JOBS = tuple(sorted(names(), key=lambda name: name != DEFAULT_JOB))
+"""All of them, first the one of a request that names none."""
 
 ANY_ACCOUNT = "any"
 """Stands for any account: the owner of a public bucket may be unknown."""
 
 
 class Objects(NamedTuple):
-    """The objects of ``bucket`` whose keys begin with ``prefix``. ``finding`` is the bucket's ARN as cdk-nag
-    writes it. The bucket must belong to ``account``, by default the stack's own: a bucket of the same name in
-    another account is neither read nor written. With ``requester_pays`` the reader pays."""
+    """The objects of ``bucket`` whose keys begin with ``prefix``. The bucket must belong to ``account``, by
+    default the stack's own: a bucket of the same name in another account is neither read nor written. With
+    ``requester_pays`` the reader pays."""
 
     bucket: s3.IBucket
-    prefix: str
-    finding: str
+    prefix: str = ""
     account: str | None = None
     requester_pays: bool = False
 
 
 class MapReduceJob(Construct):
-    """The functions of ``jobs``, modules of ``lambda_src.jobs``. A request that names none is for the first.
+    """``jobs``, modules of ``lambda_src.jobs``, as functions that read ``inputs``. A request that names none
+    is for the first; by default, all are there.
 
-    They read ``inputs``, keep intermediates in ``blobs`` and ``runs``, what later runs may use in ``reused``
-    and ``families``, results in ``table``, pieces of blocks in ``pieces``, and complete sums in ``results``.
+    Intermediates and results are kept in ``storage``; without it, the construct has a bucket and a table of
+    its own, which stay when it is removed. Blobs are stored for ``keep_intermediates_days``, as the storage's
+    lifecycle rules must say. ``architecture`` is ``arm64``, ``x86_64``, or ``host`` for the local AWS.
     ``inputs_key`` is the ARN of the customer's KMS key of the inputs, if they have one. The packages of the
     jobs' own locks go to the two functions that map, their compiled C goes to all. ``metrics`` of each run
     cost money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can use no more, and other
@@ -63,31 +86,33 @@ class MapReduceJob(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        jobs: Sequence[str],
-        architecture: str,
         inputs: Objects,
-        inputs_key: str | None,
-        blobs: Objects,
-        runs: Objects,
-        reused: Objects,
-        families: Objects,
-        pieces: Objects,
-        results: Objects,
-        table: dynamodb.TableV2,
-        metrics: bool,
-        keep_intermediates_days: int,
-        tracing: bool,
-        reserved_concurrency: int | None,
+        jobs: Sequence[str] = JOBS,
+        storage: Storage | None = None,
+        keep_intermediates_days: int = 1,
+        architecture: str = "arm64",
+        inputs_key: str | None = None,
+        metrics: bool = False,
+        tracing: bool = False,
+        reserved_concurrency: int | None = None,
         map_memory_mb: int = ONE_VCPU_MB,
         map_timeout_s: int = PARSE_BLOCK_TIMEOUT_S,
         reduce_memory_mb: int = ONE_VCPU_MB,
     ) -> None:
         super().__init__(scope, construct_id)
         self._jobs, self._url_suffix = tuple(jobs), Stack.of(self).url_suffix
-        self._inputs, self._blobs, self._runs, self._table = inputs, blobs, runs, table
-        self._reused, self._families = reused, families
-        self._pieces, self._results = pieces, results
-        self._bucket = blobs.bucket.bucket_name
+        self.storage = storage or Storage(
+            self,
+            "Storage",
+            removal=removal_of(retain_data=True),
+            keep_intermediates_days=keep_intermediates_days,
+            access_logs=False,
+        )
+        self._inputs, self._table = inputs, self.storage.table
+        self._blobs, self._runs, self._reused, self._families, self._pieces, self._results = (
+            Objects(self.storage.bucket, prefix) for prefix in PREFIXES
+        )
+        self._bucket = self.storage.bucket.bucket_name
         self._requester_pays = on_or_off(inputs.requester_pays)
         self._functions = Functions(
             self,
@@ -111,6 +136,81 @@ class MapReduceJob(Construct):
         self.dropped_events = DroppedEvents(self, "DroppedEvents", self.parse_file).queue
         self.reserves = reserved_concurrency is not None
         self.by_name: dict[Function, lambda_.Function] = {name: getattr(self, name) for name in FUNCTIONS}
+        self.unattended: list[Schedule | Arrivals | Announcements] = []
+
+    def schedule(self, expression: str, request: Mapping[str, Any]) -> None:
+        """Start ``request`` at the times of ``expression``, as EventBridge Scheduler writes them:
+        ``rate(1 day)`` or, in UTC, ``cron(0 6 * * ? *)``."""
+        self._check(request)
+        self.unattended.append(
+            Schedule(
+                self,
+                "Schedule",
+                expression=expression,
+                request=request,
+                parse_file=self.parse_file,
+                dead_letters=self.dropped_events,
+            )
+        )
+
+    def start_on_arrival(self, request: Mapping[str, Any]) -> None:
+        """Start ``request`` when objects have arrived under its prefix. A bucket of your own must have
+        ``event_bridge_enabled=True``."""
+        self._check(request)
+        if "prefix" not in request:
+            raise InvalidRequest("prefix: a start on arrival needs the prefix under which objects arrive.")
+        if self._inputs.account:
+            raise InvalidRequest("A start on arrival needs a bucket of this account, whose events come here.")
+        if self._inputs.bucket is self.storage.bucket:
+            self.storage.send_events()
+        self.unattended.append(
+            Arrivals(
+                self,
+                "Arrivals",
+                bucket=self._inputs.bucket.bucket_name,
+                request=request,
+                parse_file=self.parse_file,
+            )
+        )
+
+    def announce_runs(self, bus: str = "default") -> None:
+        """Put an event on ``bus``, an event bus of this account and region, when a run has ended."""
+        self.unattended.append(
+            Announcements(
+                self,
+                "Announcements",
+                bus=bus,
+                table=self.storage.table,
+                functions=self._functions,
+                dead_letters=self.dropped_events,
+            )
+        )
+
+    def put_out(self) -> None:
+        """Add the outputs that `fanfold` reads. A stack can have them once."""
+        outputs = Outputs(
+            jobs=self._jobs,
+            own_jobs=tuple(f"{job}={digest_of(job)}" for job in self._jobs if is_own(job)),
+            requester_pays=self._requester_pays,
+            bucket=self._bucket,
+            source_bucket=self._inputs.bucket.bucket_name,
+            table=self._table.table_name,
+            parse_file=self.parse_file.function_name,
+            parse_block=self.parse_block.function_name,
+            get_all_occurrences=self.get_all_occurrences.function_name,
+            get_occurrences=self.get_occurrences.function_name,
+            log_results=self.log_results.function_name,
+            log_results_log_group=self.log_results.log_group.log_group_name,
+        )
+        for name, value in to_texts(outputs).items():
+            if value:
+                CfnOutput(Stack.of(self), name, value=value)
+        CfnOutput(Stack.of(self), "DroppedEventsQueue", value=self.dropped_events.queue_url)
+
+    def _check(self, request: Mapping[str, Any]) -> None:
+        """Raise InvalidRequest if ``request`` would be refused, or cannot be sent again and again."""
+        own = self._inputs.bucket is self.storage.bucket
+        check_again(request, self._jobs, INPUT_PREFIX if own else self._inputs.prefix)
 
     def _make_parse_block(
         self, memory_mb: int, timeout_s: int, reserved_concurrency: int | None
@@ -247,7 +347,8 @@ def _allow_objects(function: lambda_.Function, action: str, objects: Objects) ->
     )
     Validations.of(role_of(function)).acknowledge(
         Acknowledgment(
-            id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{objects.finding}/{objects.prefix}*]",
+            id=f"AwsSolutions::AwsSolutions-IAM5[Resource::{arn_in_findings(function, objects.bucket)}/"
+            f"{objects.prefix}*]",
             reason="The wildcard stands for objects only, and for no other prefix than the function's own.",
         )
     )

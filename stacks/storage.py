@@ -1,6 +1,6 @@
 """The bucket of inputs and intermediates, and the results table."""
 
-from aws_cdk import Acknowledgment, CfnResource, Duration, RemovalPolicy, Stack, Validations
+from aws_cdk import Acknowledgment, Duration, RemovalPolicy, Validations
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -68,12 +68,15 @@ class Storage(Construct):
             removal_policy=removal,
         )
 
-    @property
-    def bucket_in_findings(self) -> str:
-        """The bucket's ARN as cdk-nag writes it."""
+    def send_events(self) -> None:
+        """Have the bucket send its events to EventBridge. The CDK's own way would add a function."""
         resource = self.bucket.node.default_child
-        assert isinstance(resource, CfnResource)
-        return f"<{Stack.of(self).get_logical_id(resource)}.Arn>"
+        assert isinstance(resource, s3.CfnBucket)
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
+        )
 
 
 def removal_of(*, retain_data: bool) -> RemovalPolicy:

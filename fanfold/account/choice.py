@@ -1,10 +1,12 @@
 """The account that a command uses, the person's own or the local AWS, and the stacks in it."""
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from fanfold.account.connection import Aws, account_of, account_of_person
 from fanfold.account.deployment import (
+    STACK_VARIABLE,
     Deployment,
     deploy_command,
     find_deployment,
@@ -19,15 +21,19 @@ from lambda_src.settings import stack_name
 
 
 class Account(NamedTuple):
-    """``known`` has the stacks of the local AWS by name; those of a real account are looked up."""
+    """``known`` has the stacks of the local AWS by name; those of a real account are looked up. If a stack of
+    another app is ``named``, it is the only one."""
 
     aws: Aws
     known: Mapping[str, Deployment] | None = None
+    named: str | None = None
 
     def stack(self, own: str | None = None) -> Deployment:
         """The stack of all jobs, or that of the job ``own`` alone. Raises DeploymentError."""
+        if self.named and own:
+            raise StackNotFound(f"{STACK_VARIABLE} names the stack {self.named}, and no other is used.")
         if self.known is None:
-            return find_deployment(self.aws, own)
+            return find_deployment(self.aws, own, self.named)
         if (name := stack_name(own)) not in self.known:
             raise StackNotFound(
                 f"There is no stack {name} in the local AWS; deploy it with `{up_command(own)}`."
@@ -91,7 +97,7 @@ def open_account(*, local: bool, profile: str | None, region: str | None) -> Acc
     if not local:
         given = {"profile": profile, "region": region}
         options = "".join(f" --{name}={shell_word(value)}" for name, value in given.items() if value)
-        return Account(account_of_person(profile, region, options))
+        return Account(account_of_person(profile, region, options), None, os.environ.get(STACK_VARIABLE))
     from fanfold.local_aws.state import find_running, liveness  # noqa: PLC0415 - only where it is needed
 
     stack = find_running()

@@ -16,6 +16,9 @@ from fanfold.local_aws.server import ACCOUNT, REGION, LocalAws
 from fanfold.safe_text import shell_word
 from lambda_src.settings import Outputs, from_texts, stack_name
 
+STACK_VARIABLE = "FANFOLD_STACK"
+"""Names a stack of another app that has a ``MapReduceJob`` with outputs, in place of ours."""
+
 
 class Deployment(Outputs, frozen=True, kw_only=True):
     """The outputs of ``stack``."""
@@ -62,16 +65,20 @@ def deploy_locally(
     return _deployment(own, msgspec.json.decode(outputs.read_bytes())[stack])
 
 
-def find_deployment(aws: Aws, own: str | None = None) -> Deployment:
-    """The stack of all jobs, or that of the job ``own`` alone, as it is deployed in ``aws``. Raises
-    DeploymentError."""
-    stack = stack_name(own)
+def find_deployment(aws: Aws, own: str | None = None, named: str | None = None) -> Deployment:
+    """The stack of all jobs, or that of the job ``own`` alone, as it is deployed in ``aws``; or the stack
+    ``named`` so of another app. Raises DeploymentError."""
+    stack = named or stack_name(own)
     try:
         stacks = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     except ClientError as error:
         if (
             error.response["Error"]["Code"] == "ValidationError"
         ):  # the message says that the stack does not exist
+            if named:
+                raise StackNotFound(
+                    f"There is no stack {named} in {aws.session.region_name}; {STACK_VARIABLE} names it."
+                ) from error
             raise StackNotFound(
                 f"There is no stack {stack} in {aws.session.region_name}. Deploy it with "
                 f"`{deploy_command(settings_of(own))}`, or name its account by --profile and --region; for "
@@ -80,16 +87,20 @@ def find_deployment(aws: Aws, own: str | None = None) -> Deployment:
         raise DeploymentError(f"The stack {stack} cannot be looked up: {explain(error)}") from error
     except BotoCoreError as error:
         raise DeploymentError(f"The stack {stack} cannot be looked up: {explain(error)}") from error
-    return _deployment(
-        own, {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
-    )
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    return _deployment(own, outputs, named)
 
 
-def _deployment(own: str | None, outputs: Mapping[str, str]) -> Deployment:
-    stack = stack_name(own)
+def _deployment(own: str | None, outputs: Mapping[str, str], named: str | None = None) -> Deployment:
+    stack = named or stack_name(own)
     try:
         return from_texts(Deployment, {**outputs, "stack": stack})
     except msgspec.ValidationError as error:
+        if named:
+            raise DeploymentError(
+                f"The stack {named} lacks an output ({error}). Call put_out() of its MapReduceJob, and "
+                "deploy it again."
+            ) from error
         raise DeploymentError(
             f"The stack {stack} lacks an output ({error}). Deploy it again with "
             f"`{deploy_command(settings_of(own))}`."

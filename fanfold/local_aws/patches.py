@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import mmap
 import os
 import shutil
@@ -20,8 +21,8 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import ministack.app
-from ministack.core import iam_evaluator, lambda_runtime, persistence
-from ministack.services import lambda_svc, s3
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence
+from ministack.services import eventbridge, lambda_svc, s3, sqs
 
 from fanfold.local_aws.gate import wildcards
 
@@ -231,6 +232,33 @@ def read_body(bucket: str, key: str, record: Mapping[str, Any]) -> bytes | Mappe
         return MappedBody(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
+# Events
+
+_request_tag_context, _dispatch_to_sqs = iam_actions.request_tag_context, eventbridge._dispatch_to_sqs
+
+
+def request_context(service: str, action: str, body: bytes, parameters: Any) -> dict[str, Any]:
+    """The context of a request for conditions of policies, with the source of its events if they have one."""
+    context: dict[str, Any] = _request_tag_context(service, action, body, parameters)
+    if action == "events:PutEvents":
+        sources = {entry.get("Source") for entry in json.loads(body).get("Entries", [])}
+        if len(sources) == 1:
+            context["events:source"] = sources.pop()
+    return context
+
+
+def dispatch_to_queue(target: Any, payload: str, parameters: Any = None) -> None:
+    """Have the queue drop copies, as it does for messages that are sent to it."""
+    queue = sqs._queue_by_arn(str(target))
+    if queue and queue["attributes"].get("ContentBasedDeduplication") == "true":
+        sqs._prune_dedup(queue)
+        copy_of = hashlib.sha256(payload.encode()).hexdigest()
+        if copy_of in queue["dedup_cache"]:
+            return
+        queue["dedup_cache"][copy_of] = {"expire": time.time() + sqs._DEDUP_WINDOW_S}
+    _dispatch_to_sqs(target, payload, parameters)
+
+
 # Saved state
 
 WHOLE = "whole"
@@ -283,6 +311,18 @@ PATCHES = (
         "_fnmatch_compile",
         cache(wildcards),
         "No pattern of a policy matches a key with a line end.",
+    ),
+    Patch(
+        iam_actions,
+        "request_tag_context",
+        request_context,
+        "No condition on the source of an event is ever met.",
+    ),
+    Patch(
+        eventbridge,
+        "_dispatch_to_sqs",
+        dispatch_to_queue,
+        "A FIFO queue drops no copies of what EventBridge sends.",
     ),
     Patch(
         ministack.app,

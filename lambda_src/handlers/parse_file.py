@@ -17,12 +17,19 @@ from lambda_src.aws.dynamodb import open_table
 from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.aws.s3 import check_key, open_bucket
 from lambda_src.drivers import Driver
-from lambda_src.errors import BlobDamaged, CodeChanged, FanfoldError, InvalidRequest, MemoryExceeded
+from lambda_src.errors import (
+    BlobDamaged,
+    CodeChanged,
+    FanfoldError,
+    InvalidRequest,
+    MemoryExceeded,
+    RunConflict,
+)
 from lambda_src.fields import Function, JobName, RunId
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Job, Measured
 from lambda_src.run import metrics, plan, reuse
-from lambda_src.run.admission import job_of_run
+from lambda_src.run.admission import answer_unclaimed, job_of_run
 from lambda_src.run.map_block import find_report, how_to_get_smaller_blocks
 from lambda_src.run.orchestrator import execute
 from lambda_src.run.plan import Wanted
@@ -64,6 +71,7 @@ from lambda_src.wire.requests import (
     new_run_id,
 )
 from lambda_src.wire.source import Source
+from lambda_src.wire.starts import started_by
 
 TIMEOUTS_S: Mapping[str, int] = {
     "parse_block": PARSE_BLOCK_TIMEOUT_S,
@@ -76,8 +84,13 @@ TIMEOUTS_S: Mapping[str, int] = {
 
 @metered
 def handler(event: object, context: Any) -> Mapping[str, Any]:
-    """Returns the run's summary. Raises on any failure, so that Lambda counts the invocation as failed."""
+    """Returns the run's summary. Raises on any failure, so that Lambda counts the invocation as failed.
+
+    A start by another service that comes late or twice changes nothing, and is answered with the state of its
+    run."""
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
+    started = started_by(event)
+    event = event if started is None else started
     settings = from_environment(ParseFileSettings, os.environ)
     run_id = _run_id(event)
     table = open_table(settings.table, settings.url_suffix)
@@ -85,7 +98,12 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
         request, deployed = _request(event, RunTable(table, run_id, settings.jobs[0]), settings)
         results = ResultsTable(table, run_id, deployed, settings.jobs[0])
         ports = _ports(deployed, str(request.job), results, settings, ends_at)
-        return execute(deployed, run_id, settings.source_bucket, request, ports)
+        try:
+            return execute(deployed, run_id, settings.source_bucket, request, ports)
+        except RunConflict:
+            if not started:
+                raise
+            return answer_unclaimed(deployed, run_id, results)
     except FanfoldError as error:
         log("failed", run_id=run_id, error=type(error).__name__, message=str(error))
         raise type(error)(f"{error} (run {run_id})") from None

@@ -177,10 +177,10 @@ def answer_finished(
 
 
 def answer_unclaimed(job: Job, run_id: str, results: Results) -> dict[str, Any]:
-    """The current state of a run that a hand-over did not get: Lambda may deliver an event late or twice, and
-    somebody may have resumed or cancelled the run since. Raises RunConflict if there is no run."""
+    """The current state of a run that a hand-over or a start did not get: an event may come late or twice,
+    and somebody may have resumed or cancelled the run since. Raises RunConflict if there is no run."""
     found = results.get_run()
     if found is None:
         raise RunConflict(f"run_id: there is no run {run_id}.")
-    log("hand_over_ignored", run_id=run_id, status=found.status)
+    log("event_ignored", run_id=run_id, status=found.status)
     return summarize(job, found, [])

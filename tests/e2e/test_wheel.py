@@ -156,6 +156,28 @@ def test_what_it_deploys_is_what_a_clone_deploys(installed: Installed, tmp_path:
     assert different == ([], [])
 
 
+def test_another_app_uses_it(installed: Installed, tmp_path: Path) -> None:
+    """The example of docs/operating.md, in an app that has a package called ``stacks`` itself."""
+    (installed.site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "__init__.py").write_text("")
+    example = (ROOT / "docs" / "examples" / "other_app.py").read_text()
+    (tmp_path / "app.py").write_text(f"{example}\nimport stacks\nprint(stacks.__file__)\n")
+    made = tmp_path / "cdk.out"
+    done = subprocess.run(
+        [str(installed.command.parent / "python"), "app.py"],
+        cwd=tmp_path,
+        env={**installed.environment, "CDK_OUTDIR": str(made), "CDK_CONTEXT_JSON": '{"logs": "their-logs"}'},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(tmp_path / "stacks" / "__init__.py")
+    template = json.loads((made / "Website.template.json").read_text())
+    assert list(template["Outputs"]) == ["CountRequests"]
+
+
 def sorted_files(folder: Path) -> list[str]:
     """The files of an assembly, except the times that the CDK has measured."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

@@ -177,3 +177,31 @@ def test_an_error_of_the_code_is_no_lack_of_memory(hungry: Callable[[str, int], 
 def test_the_log_does_not_grow_for_ever(local: LocalAws) -> None:
     os.truncate(local.log, 11 << 20)
     until(lambda: local.log.stat().st_size < 1 << 20)
+
+
+def test_a_queue_drops_copies_of_events(aws: Aws) -> None:
+    """As in AWS, where all arrivals of five minutes are one message."""
+    queues, events, s3 = aws.client("sqs"), aws.client("events"), aws.client("s3")
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    url = queues.create_queue(QueueName="arrivals.fifo", Attributes=attributes)["QueueUrl"]
+    (arn,) = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"].values()
+    pattern = {"source": ["aws.s3"], "detail": {"object": {"key": [{"prefix": "logs/"}]}}}
+    events.put_rule(Name="arrivals", EventPattern=json.dumps(pattern))
+    target = {"Id": "1", "Arn": arn, "Input": "{}", "SqsParameters": {"MessageGroupId": "one"}}
+    events.put_targets(Rule="arrivals", Targets=[target])
+    s3.create_bucket(Bucket="arrivals")
+    s3.put_bucket_notification_configuration(
+        Bucket="arrivals", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    for key in ("logs/1", "results/1", "logs/2"):
+        s3.put_object(Bucket="arrivals", Key=key, Body=b"x")
+    received: list[str] = []
+
+    def has_come() -> bool:
+        found = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        received.extend(message["Body"] for message in found)
+        return bool(received)
+
+    until(has_come)
+    has_come()
+    assert received == ["{}"]

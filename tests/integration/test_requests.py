@@ -20,6 +20,7 @@ from fanfold.runs.source import Object, Objects
 from lambda_src.aws.connections import Connections
 from lambda_src.aws.dynamodb import EndpointTable
 from lambda_src.aws.endpoint import Endpoint, Unreachable
+from lambda_src.aws.events import Event, put_events
 from lambda_src.aws.functions import Invocation, Invocations
 from lambda_src.aws.own_requests import OwnRequests
 from lambda_src.errors import FanfoldError
@@ -248,6 +249,18 @@ def test_a_request_to_the_table(wire: Wire, operation: str, request_: dict[str, 
 def test_every_operation_on_the_table_is_compared() -> None:
     operations_sent = {operation for operation, _ in operations()}
     assert operations_sent == {"GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"}
+
+
+def test_an_event(wire: Wire) -> None:
+    client = botocores(wire, "events")
+    detail = '{"run_id":"é"}'
+    event = {"Source": "fanfold", "DetailType": "Run Ended", "Detail": detail, "Time": 1.5}
+    mine, theirs = compared(
+        wire,
+        lambda: put_events(ours("events"), "bus", [Event("fanfold", "Run Ended", detail, 1.5)]),
+        lambda: client.put_events(Entries=[{**event, "EventBusName": "bus"}]),
+    )
+    assert msgspec.json.decode(mine.body) == msgspec.json.decode(theirs.body)
 
 
 @pytest.mark.parametrize("key", ["a//b", "a/", "/a", "a\tb+c%41é~*'()!"])

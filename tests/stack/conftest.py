@@ -61,6 +61,24 @@ def traced(synthesize: Synthesize) -> Synthesized:
     return synthesize(tracing="active")
 
 
+UNATTENDED = {
+    "schedule": "rate(1 day)",
+    "schedule_request": '{"job": "access_log", "prefix": "input/logs/", "max_dollars": 1}',
+    "on_arrival": '{"prefix": "input/text/"}',
+    "run_events": "default",
+}
+
+
+@pytest.fixture(scope="session")
+def unattended(synthesize: Synthesize) -> Synthesized:
+    return synthesize(**UNATTENDED)
+
+
+@pytest.fixture(scope="session")
+def hardened_unattended(synthesize: Synthesize) -> Synthesized:
+    return synthesize(hardened="true", **UNATTENDED)
+
+
 @pytest.fixture(scope="session")
 def hardened(synthesize: Synthesize) -> Synthesized:
     return synthesize(hardened="true")

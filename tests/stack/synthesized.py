@@ -86,6 +86,8 @@ class Synthesized:
                 return value
             case {"Fn::GetAtt": [str(logical_id), "Arn"]}:
                 return self._names.get(logical_id, f"{logical_id}.Arn")
+            case {"Fn::GetAtt": [str(logical_id), "StreamArn"]}:
+                return f"{self._names.get(logical_id, logical_id)}/stream"
             case {"Fn::Join": ["", list(parts)]}:
                 return "".join(map(self.arn, parts))
             case {"Ref": str(name)} if name.startswith("AWS::"):
@@ -123,8 +125,9 @@ class Synthesized:
         document: dict[str, Any] = json.loads((self.folder / name).read_text("utf-8"))
         return document
 
-    def _role_id(self, function: str) -> str:
-        role_id: str = self.function(function)["Role"]["Fn::GetAtt"][0]
+    def _role_id(self, name: str) -> str:
+        """The logical id of the role of a function, or of the schedule."""
+        (role_id,) = (logical_id for logical_id, found in self._names.items() if found == f"{name}Role")
         return role_id
 
     def _name_resources(self) -> dict[str, str]:
@@ -154,6 +157,12 @@ class Synthesized:
         for logical_id in self.resources("AWS::S3::Bucket"):
             if "AccessLogs" in logical_id:
                 names[logical_id] = "AccessLogs"
+        for logical_id in self.resources("AWS::SQS::Queue"):
+            if "Arrivals" in logical_id:
+                names[logical_id] = "ArrivalsDeadLetters" if "DeadLetters" in logical_id else "Arrivals"
+        for logical_id in self.resources("AWS::IAM::Role"):
+            if "Schedule" in logical_id:
+                names[logical_id] = "ScheduleRole"
         return names
 
 
@@ -178,6 +187,10 @@ def _condition(statement: Mapping[str, Any]) -> str:
             "StringLike": {"s3:prefix": prefix}
         }:
             return f" where s3:prefix is like {prefix}"
+        case {"StringEquals": {"events:source": str(source)}} if conditions == {
+            "StringEquals": {"events:source": source}
+        }:
+            return f" where events:source is {source}"
     assert not conditions, statement
     return ""
 

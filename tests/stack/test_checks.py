@@ -31,7 +31,7 @@ ACKNOWLEDGED = {
     "configuration",
     [
         *("default", "x86_64", "existing_source", "disposable", "dashboard", "alarms", "traced"),
-        *("hardened", "hardened_alarms"),
+        *("hardened", "hardened_alarms", "unattended", "hardened_unattended"),
     ],
 )
 def test_synth_finds_nothing(request: pytest.FixtureRequest, configuration: str) -> None:
@@ -48,7 +48,9 @@ def test_exceptions_are_exactly_these(default: Synthesized) -> None:
     assert found == ACKNOWLEDGED
 
 
-@pytest.mark.parametrize("configuration", ["default", "existing_source", "alarms", "traced", "hardened"])
+@pytest.mark.parametrize(
+    "configuration", ["default", "existing_source", "alarms", "traced", "hardened", "unattended"]
+)
 def test_every_acknowledgement_is_explained_and_needed(
     request: pytest.FixtureRequest, configuration: str
 ) -> None:

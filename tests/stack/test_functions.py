@@ -30,7 +30,7 @@ from .synthesized import FUNCTIONS, Synthesized
 LONGEST_TIMEOUT_OF_LAMBDA_S = 900
 
 
-JOBS = ("top_words", "access_log", "column_permutations")
+JOBS = ("top_words", "access_log", "column_permutations", "grep")
 """First the one of a request that names none."""
 
 

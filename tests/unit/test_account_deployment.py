@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment, find_deployment
 from fanfold.errors import DeploymentError
@@ -57,3 +58,14 @@ def test_a_stack_without_an_output_is_to_be_deployed_again(name: str) -> None:
     fewer = {other: value for other, value in OUTPUTS.items() if other != name}
     with pytest.raises(DeploymentError, match=f"lacks an output .*`{name}`.* again with `fanfold deploy"):
         find_deployment(Aws(Session(fewer)))
+
+
+def test_a_stack_of_another_app_is_used_alone() -> None:
+    account = Account(Aws(Session(OUTPUTS)), named="Website")
+    assert [one.stack for one in account.deployments()] == ["Website"]
+    assert account.deployment("access_log").table == "table"
+
+
+def test_a_stack_of_another_app_needs_the_outputs() -> None:
+    with pytest.raises(DeploymentError, match=r"Website lacks an output .* put_out\(\)"):
+        Account(Aws(Session({})), named="Website").deployment("top_words")

@@ -161,8 +161,14 @@ def test_the_stack_knows_only_settings_keys_and_the_names_of_functions_jobs_and_
             ("job", "load"),
             ("job", "names"),
             ("job", "Job"),
+            ("job", "load_deployed"),
+            ("run", "announcement"),
             ("run", "metrics"),
             ("store", "keys"),
+            ("wire", "codec"),
+            ("wire", "requests"),
+            ("wire", "starts"),
+            ("errors", "InvalidRequest"),
         } | {name[1:3] for name in imports(path) if name[:2] == ("lambda_src", "settings")}, path
 
 
