@@ -24,6 +24,7 @@ from msgspec import Struct
 
 from fanfold.demo.corpus import write_corpus
 from lambda_src.errors import TooManyDistinct
+from lambda_src.fields import Keep
 from lambda_src.input.addresses import Placed, Portion
 from lambda_src.input.blocks import MAX_BLOCKS
 from lambda_src.input.formats import Format
@@ -322,9 +323,12 @@ def block(
 
 
 def reducer(
-    part: str, lines: Callable[[], Iterable[tuple[bytes, int]]], job: str = DEFAULT_JOB
+    part: str,
+    lines: Callable[[], Iterable[tuple[bytes, int]]],
+    job: str = DEFAULT_JOB,
+    keep: Keep | None = None,
 ) -> Callable[[Path], dict[str, Any]]:
-    return lambda folder: part_of(job, part, lines(), folder)
+    return lambda folder: {**part_of(job, part, lines(), folder), "keep": keep}
 
 
 TOO_MANY = TooManyDistinct.__name__
@@ -407,6 +411,11 @@ CASES = {
     ),
     "12 million words of 32 bytes in lines of 200 MB": Case(
         "get_occurrences", DEFAULT_JOB, reducer("8", lambda: word_lines(3, 5_400_000, 8, FOUR_BYTE_LETTERS))
+    ),
+    "12 million words of 32 bytes in lines of 200 MB, all kept": Case(
+        "get_occurrences",
+        DEFAULT_JOB,
+        reducer("8", lambda: word_lines(3, 5_400_000, 8, FOUR_BYTE_LETTERS), keep="all"),
     ),
     "5 million words of 80 bytes in lines of 200 MB": Case(
         "get_occurrences", DEFAULT_JOB, reducer("20", lambda: word_lines(3, 2_300_000, 20, FOUR_BYTE_LETTERS))

@@ -664,3 +664,9 @@ def test_the_rules_are_the_runs_and_the_version_is_the_clients(rules: str, told:
     said = Reader(drawn(RUN._replace(record=msgspec.structs.replace(RUN.record, rules=rules)))).says()
     assert f"Job, and the run's rulestop_words, {told}" in said
     assert "Report written by Fanfold 0.1.0" in said.replace("Fanfold0", "Fanfold 0")
+
+
+def test_what_a_run_kept_is_in_its_proof() -> None:
+    kept = msgspec.structs.replace(RUN.record, keep="all", kept={"keys": 1234567, "bytes": 2_000_000})
+    assert " keys, 2 MB as stored</dd>" in drawn(RUN._replace(record=kept))
+    assert "Complete sums" not in drawn(RUN)
