@@ -33,6 +33,9 @@ _LETTERS = bytes([*range(0x80, 0xC0), *range(0xC3, 0xE2), *range(0xE3, 0xF5)])
 
 _IS_PLAIN = _PLAIN + _LETTERS
 
+_IS_PLAIN_JSON = bytes(byte for byte in range(0x20, 0xF5) if byte not in b'"\\') + END + BETWEEN
+"""Bytes that JSON does not escape in a text."""
+
 
 def headings_of(job: Job) -> list[str]:
     """What the columns of all rows are called: the part, the key, the counts. No two have the same name.
@@ -77,10 +80,20 @@ def _cells(part: str, chunk: Chunk) -> Iterator[tuple[Any, ...]]:
 
 
 def _json_lines(headings: Sequence[str], rows: CompleteSums) -> Iterator[bytes]:
-    encode = msgspec.json.Encoder().encode_lines
+    """A template is filled in, unless JSON escapes something in a chunk's keys."""
+    encoder = msgspec.json.Encoder()
+    part_name, key_name, *names = map(encoder.encode, headings)
     for part, chunks in rows.parts():
+        begin = b'{%b:%b,%b:"' % (part_name, encoder.encode(_label(part)), key_name)
+        end = b"".join(b",%b:\0" % name for name in names)
+        line = (begin + b"\0" + b'"' + end + b"}\n").replace(b"%", b"%%").replace(b"\0", b"%b")
         for chunk in chunks:
-            yield encode([dict(zip(headings, cells, strict=True)) for cells in _cells(part, chunk)])
+            if BETWEEN.join(chunk).translate(None, _IS_PLAIN_JSON):
+                cells = _cells(part, chunk)
+                yield encoder.encode_lines([dict(zip(headings, row, strict=True)) for row in cells])
+            else:
+                split = (row.split(END) for row in chunk)
+                yield b"".join([line % (key, *counts.split(b",")) for key, counts in split])
 
 
 def _csv(headings: Sequence[str], rows: CompleteSums) -> Iterator[bytes]:

@@ -102,6 +102,17 @@ def test_no_two_headings_are_the_same() -> None:
     assert headings_of(replace(JOB, complete=same)) == ["part", "key", "part_", "key_", "key__", "n"]
 
 
+def test_names_of_columns_may_have_any_characters() -> None:
+    assert JOB.complete
+    job = replace(JOB, complete=JOB.complete._replace(columns=("50%", '"b"\\', "%b é")))
+    keys = [("plain", 1), ('quo"ted', 2)]
+    for at_once in (1, 2):
+        lines = written(Format.JSONL, Given({"7": keys}, at_once), job).splitlines()
+        assert [msgspec.json.decode(line) for line in lines] == [
+            {"part": 7, "key": key, "50%": 1, '"b"\\': count, "%b é": -count} for key, count in keys
+        ]
+
+
 def test_python_gets_rows_with_names() -> None:
     rows = Given({"7": [("b", 2), ("a", 1)]}).rows(("n", "of", "least"))
     assert list(rows) == [
