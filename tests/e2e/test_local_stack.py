@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from fanfold.account.connection import account_of
@@ -13,7 +14,9 @@ from fanfold.runs.run import start
 from lambda_src.wire.requests import ParseFileRequest
 from tests import oracle
 from tests.deployed import Stack
+from tests.e2e.roles import Role
 from tests.processes import processes_of
+from tests.stack.synthesized import FUNCTIONS
 
 TEXT = "naïve naïve — don’t, ΟΔΟΣ".encode()
 
@@ -28,7 +31,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def deployed(up: LocalStack) -> Stack:
-    return Stack(up.aws, account_of(up.aws.environment), up.deployments["top_words"])
+    return Stack(up.aws, account_of(up.aws.environment), up.deployments["Fanfold"])
 
 
 def run(stack: Stack, run_id: str) -> Any:
@@ -77,30 +80,55 @@ def as_deployed(stack: Stack) -> list[Any]:
 
 def test_a_run_goes_through_it_and_is_there_after_it_was_down(state: Path, tmp_path: Path) -> None:
     told: list[str] = []
-    first = up("top_words", told.append, state=state)
+    first = up(None, told.append, state=state)
     stack = deployed(first)
     summary = run(stack, "before")
     assert summary["top_words"] == oracle.top_words(oracle.count_words(TEXT))
     before = as_deployed(stack)
     assert find_running(state=state) == first
-    assert up("top_words", told.append, state=state) == first
+    assert up(None, told.append, state=state) == first
     assert len(told) == 2
     assert down(delete_data=False, state=state)
     assert processes_of(state) == []
 
-    again = deployed(up("top_words", told.append, state=state))
+    again = deployed(up(None, told.append, state=state))
     assert len(told) == 3
     assert as_deployed(again) == before
     assert run(again, "before") == summary  # it answers from the table
     assert run(again, "after")["top_words"] == summary["top_words"]
     # The CDK finds nothing to do, either; and what was synthesized before is not synthesized again.
-    with assembled({}, tmp_path, "top_words") as written:
+    with assembled({}, tmp_path, None) as written:
         assert written()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_job_is_deployed_beside_it(state: Path) -> None:
+def test_a_job_with_a_stack_of_its_own_shares_nothing(state: Path) -> None:
     both = up("access_log", print, state=state)
-    stacks = both.deployments
-    assert len({deployment.bucket for deployment in stacks.values()}) == 2
-    assert run(deployed(both), "beside")["words"] == 5
+    stack = deployed(both)
+    own = stack._replace(deployment=both.deployments["Fanfold-access-log"])
+    assert run(stack, "beside")["words"] == 5
+    answer = own.run(own.put("input/log", b""))  # which need not name it
+    assert "hours" in answer
+    assert own.fail({"job": "top_words", "key": "input/log"})[0].startswith(
+        "job: this stack has no job 'top_words': its jobs are access_log."
+    )
+    for one, other in ((stack, own), (own, stack)):
+        assert not names_of(one) & names_of(other)
+        for function in FUNCTIONS:
+            granted = {resource for _, resource in Role(one, function).grants()}
+            assert not any(of_other(other, resource) for resource in granted)
+
+
+def names_of(stack: Stack) -> set[str]:
+    """What CloudFormation has called the stack's bucket, table, functions and log group."""
+    outputs = msgspec.structs.asdict(stack.deployment)
+    return {
+        name
+        for field, name in outputs.items()
+        if field not in ("stack", "jobs", "own_jobs", "source_bucket", "requester_pays")
+    }
+
+
+def of_other(stack: Stack, resource: str) -> bool:
+    """Whether an ARN names something of ``stack``."""
+    return any(name in resource for name in names_of(stack))

@@ -36,7 +36,12 @@ def test_a_line_a_length_and_a_summary(stack: Stack) -> None:
     assert tops[2]["words"] == 5
     assert tops[6]["top_words"] == [{"word": "größte", "count": 1}]
     (line,) = (line for line in lines if line["event"] == "summary")
-    assert (line["words"], line["bytes"], line["key"]) == (7, summary["bytes"], "input/logged")
+    assert (line["job"], line["words"], line["bytes"], line["key"]) == (
+        "top_words",
+        7,
+        summary["bytes"],
+        "input/logged",
+    )
     assert 0 < line["dollars"] <= summary["dollars"]
 
 

@@ -106,7 +106,7 @@ def fanfold(stack: Stack, *arguments: str) -> "subprocess.CompletedProcess[str]"
 
 
 def test_the_python_api_does_what_the_commands_do(stack: Stack, file: str, tmp_path: Path) -> None:
-    app = App(Account(stack.aws, {"top_words": stack.deployment}))
+    app = App(Account(stack.aws, {"Fanfold": stack.deployment}))
     run = app.run(file, block_bytes=1_000_000).wait()
     assert run.status == "SUCCEEDED"
     assert {"length": 7, "rank": 1, "word": "denmark", "count": 60_000} in run.rows()

@@ -183,3 +183,5 @@ def test_lines_of_other_rules_are_mapped_again(objects: S3Store) -> None:
     map_block(older, request, source_input, blobs)
     assert find_report(older, request, blobs, check_lines=False)
     assert find_report(JOB, request, blobs, check_lines=False) is None
+    of_another = replace(request, context=replace(SENT, job="another"))  # whose rules have the same text
+    assert find_report(older, of_another, blobs, check_lines=False) is None

@@ -20,7 +20,7 @@ from lambda_src.jobs.top_words import JOB
 from lambda_src.map_reduce import TICK_S
 from lambda_src.run.lease import HANDOVER_S, LEASE_S
 from lambda_src.store import results as module
-from lambda_src.store.results import ResultsTable
+from lambda_src.store.results import ResultsTable, RunTable
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import PartReport
 
@@ -39,6 +39,8 @@ def test_a_record_comes_back_as_it_was(table: Any) -> None:
     results.claim(record, None)
     assert results.get_run() == record
     assert ResultsTable(table, "another", JOB).get_run() is None
+    by_default = RunTable(table, "run", "top_words").get_run()  # an earlier version has named no job
+    assert by_default == replace(record, job="top_words")
 
 
 def test_a_new_record_does_not_replace_an_old_one(table: Any) -> None:

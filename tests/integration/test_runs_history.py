@@ -96,6 +96,21 @@ def test_runs_are_listed_newest_first_with_what_they_took(
     assert last.split("\t")[-1] == "s3://b/input/0"
 
 
+def test_runs_of_several_jobs_are_in_one_table(table: Any, aws: Aws, deployment: Deployment) -> None:
+    for number, job in enumerate(["access_log", "", "access_log", "top_words"]):
+        claim(table, f"run-{number}", job=job, started_at=1e9 + number)
+
+    def of(job: str | None, limit: int = 9) -> list[tuple[str, str]]:
+        found = past_runs(aws, [deployment], limit, job=job).runs
+        return [(run.record.run_id[-1], run.record.job) for run in found]
+
+    log, words = "access_log", "top_words"
+    assert of(None) == [("3", words), ("2", log), ("1", words), ("0", log)]
+    assert of(log) == [("2", log), ("0", log)]
+    assert of(words, 1) == [("3", words)]
+    assert Run(aws, deployment, "run-0").job == log
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_the_newest_are_listed_whatever_they_are_called(
     table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, limit: int
@@ -283,6 +298,13 @@ def test_complete_sums_stay_with_their_result_unless_they_are_named(
     cleaned(aws, deployment, "kept", results=True)
     assert kept not in keys(stored)
     assert "results/busy/x" in keys(stored)
+
+
+def test_what_is_of_another_job_stays(stored: Any, aws: Aws, deployment: Deployment) -> None:
+    before = keys(stored)
+    assert cleaned(aws, deployment, job="access_log") == "There is nothing to delete.\n"
+    cleaned(aws, deployment, job="top_words")
+    assert before - keys(stored) == set(KEYS["old"])
 
 
 def test_what_is_named_goes_unless_it_is_at_work(stored: Any, aws: Aws, deployment: Deployment) -> None:

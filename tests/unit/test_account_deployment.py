@@ -7,7 +7,9 @@ import pytest
 from fanfold.account.choice import Account
 from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment, find_deployment
-from fanfold.errors import DeploymentError
+from fanfold.errors import DeploymentError, StackNotFound
+from lambda_src.settings import stack_name
+from tests import standing
 
 OUTPUTS = {
     "Jobs": "top_words,access_log",
@@ -69,3 +71,29 @@ def test_a_stack_of_another_app_is_used_alone() -> None:
 def test_a_stack_of_another_app_needs_the_outputs() -> None:
     with pytest.raises(DeploymentError, match=r"Website lacks an output .* put_out\(\)"):
         Account(Aws(Session({})), named="Website").deployment("top_words")
+
+
+@pytest.mark.parametrize(
+    ("known", "job", "stack"),
+    [
+        ([None], "access_log", "Fanfold"),
+        ([None, "access_log"], "access_log", "Fanfold-access-log"),
+        ([None, "access_log"], "top_words", "Fanfold"),
+        (["top_words"], "top_words", "Fanfold-top-words"),
+    ],
+)
+def test_a_job_runs_in_its_own_stack_if_it_has_one(known: list[str | None], job: str, stack: str) -> None:
+    account = Account(Aws(None), {stack_name(own): standing.deployment(own) for own in known})
+    assert account.deployment(job).stack == stack
+
+
+def test_a_job_that_a_stack_lacks_is_one_sentence_with_the_commands() -> None:
+    account = Account(Aws(None, "https://local"), {"Fanfold": standing.deployment()})
+    with pytest.raises(DeploymentError) as refused:
+        account.deployment("grep")
+    assert str(refused.value) == (
+        "The stack Fanfold has the jobs top_words, access_log, not grep. Deploy it again with `fanfold up`, "
+        "or grep as a stack of its own with `fanfold up --job=grep`."
+    )
+    with pytest.raises(StackNotFound, match="There is no stack Fanfold in the local AWS; deploy it with"):
+        Account(Aws(None, "https://local"), {}).deployment("top_words")

@@ -490,6 +490,18 @@ def test_an_archive_of_nothing_is_told_as_an_empty_object_is() -> None:
     )
 
 
+def test_a_run_keeps_its_job() -> None:
+    run = Run(3)
+    asked = ParseFileRequest(key="key", block_bytes=10, job="access_log")
+    with pytest.raises(FanOutFailed):
+        run.run(asked, parse_block=fails_at(run, 1))
+    with pytest.raises(RunConflict, match="job: the run began with access_log: leave it out to resume"):
+        run.run(msgspec.structs.replace(asked, job="top_words"))
+    assert run.run(ParseFileRequest(key="key", job="access_log")).status == "SUCCEEDED"
+    assert run.table.record
+    assert run.table.record.job == "access_log"
+
+
 def test_what_was_skipped_is_told_and_names_that_are_included_stay_so() -> None:
     job = Run(blocks=3)
     warning = RunWarning("skipped_names", "Skipped 1 object.", "a/_b", count=1)
