@@ -9,7 +9,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from fanfold.job_code import digest_of, is_own
+from fanfold.job_code import digest_of, is_own, job_named
 from lambda_src.errors import InvalidRequest
 from lambda_src.fields import FUNCTIONS, Function
 from lambda_src.job import names
@@ -69,8 +69,8 @@ class Objects(NamedTuple):
 
 
 class MapReduceJob(Construct):
-    """``jobs``, modules of ``lambda_src.jobs``, as functions that read ``inputs``. A request that names none
-    is for the first; by default, all are there.
+    """``jobs`` as functions that read ``inputs``: Fanfold's by their names, jobs of your own by the paths of
+    their files. A request that names none is for the first; by default, all of Fanfold's are there.
 
     Intermediates and results are kept in ``storage``; without it, the construct has a bucket and a table of
     its own, which stay when it is removed. Blobs are stored for ``keep_intermediates_days``, as the storage's
@@ -100,7 +100,8 @@ class MapReduceJob(Construct):
         reduce_memory_mb: int = ONE_VCPU_MB,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._jobs, self._url_suffix = tuple(jobs), Stack.of(self).url_suffix
+        self._jobs = tuple(map(job_named, jobs))
+        self._url_suffix = Stack.of(self).url_suffix
         self.storage = storage or Storage(
             self,
             "Storage",
@@ -118,11 +119,11 @@ class MapReduceJob(Construct):
             self,
             "Functions",
             architecture=architecture,
-            sources=sources_of_jobs(jobs),
-            own_jobs=[job for job in jobs if is_own(job)],
+            sources=sources_of_jobs(self._jobs),
+            own_jobs=[job for job in self._jobs if is_own(job)],
             tracing=tracing,
         )
-        locks = locks_of_jobs(jobs)
+        locks = locks_of_jobs(self._jobs)
         self._map_layers = [self._functions.layer("DependenciesOfJobs", locks)] if locks else []
 
         self.parse_block = self._make_parse_block(map_memory_mb, map_timeout_s, reserved_concurrency)

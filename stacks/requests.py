@@ -4,6 +4,7 @@ refused."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fanfold.job_code import load
 from lambda_src.errors import InvalidRequest
 from lambda_src.job import load_deployed
 from lambda_src.wire.codec import decode_event
@@ -24,4 +25,6 @@ def check_again(request: Mapping[str, Any], jobs: Sequence[str], below: str) -> 
     field, name = ("prefix", wanted.prefix) if wanted.key is None else ("key", wanted.key)
     if not str(name).startswith(below):
         raise InvalidRequest(f"{field}: the inputs begin with {below}, {name!r} does not.")
-    load_deployed(wanted.job or jobs[0], tuple(jobs)).read_options(wanted.options or {})
+    name = wanted.job or jobs[0]
+    job = load(name) if name in jobs else load_deployed(name, jobs)  # which refuses it
+    job.read_options(wanted.options or {})

@@ -14,6 +14,7 @@ from aws_cdk import App, Stack, Validations
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 
+from fanfold import job_code
 from fanfold.cdk import MapReduceJob, Objects
 from fanfold.checkout import ROOT
 
@@ -75,6 +76,22 @@ def test_many_in_one_stack_with_any_kind_of_bucket_pass_the_checks(tmp_path: Pat
     assert found == {"AwsSolutions-S1", "AwsSolutions-S10"}
     assert len(template_of(tmp_path, "Data")["Outputs"]) == 2  # its name and its ARN
     assert "Outputs" not in template_of(tmp_path, "Work")
+
+
+def test_a_job_of_its_author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_code, "_own", {})  # no later test knows it
+    own = tmp_path / "kinds_of_bytes.py"
+    own.write_text((ROOT / "docs" / "examples" / "one_billion_rows.py").read_text())
+    app = App(outdir=str(tmp_path / "cdk.out"))
+    stack = Stack(app, "Work")
+    bucket = s3.Bucket.from_bucket_name(stack, "Bucket", "their-logs")
+    job = MapReduceJob(stack, "Job", inputs=Objects(bucket), jobs=[str(own)])
+    job.schedule("rate(1 day)", {"job": "kinds_of_bytes", "prefix": "anything/"})
+    job.put_out()
+    app.synth()
+    outputs = template_of(tmp_path / "cdk.out", "Work")["Outputs"]
+    assert outputs["Jobs"]["Value"] == "kinds_of_bytes"
+    assert outputs["OwnJobs"]["Value"].startswith("kinds_of_bytes=")
 
 
 @pytest.mark.parametrize("order", ["theirs, ours", "ours, theirs"])
