@@ -44,6 +44,7 @@ from lambda_src.job import (
 )
 from lambda_src.run.map_block import map_watched
 from lambda_src.run.summary import ENGINE_FIELDS
+from lambda_src.sorted_rows import BETWEEN, SortedRows, counts_of, key_of
 
 MAX_ITEM_BYTES = 400_000
 """Of an item in DynamoDB. A part's result is one, the facts and extras are part of another."""
@@ -111,6 +112,8 @@ def check_job(
       So a retry's line can replace the first one, and a resumed run gives the answer of another.
     - *What is stored comes back*: results, facts and extras are what a table of DynamoDB holds, and an answer
       is the same whether they come from there or from the job.
+    - *Complete sums*, of a job that has them, are the same for any cutting: each pair of part and key once,
+      in order, and in each part what the blocks observed.
     - *What is shown first is there*: the names in the headline, and the tables, of ``shown``.
     - *Hostile input* is answered by the same laws, or refused by one of the errors of ``lambda_src.errors``.
     """
@@ -142,6 +145,8 @@ def check_job(
         _equal("the answer of any cutting is that of one block", answer, _answer(run, group))
         _equal("any cutting observes the same", _observed(whole), _observed(run))
         _equal("any cutting finds the same", _found(whole), _found(run))
+        if job.complete and group == 1:  # some of them are enough: all are reduced once more for it
+            _equal("the complete sums of any cutting are those of one block", _kept(whole), _kept(run))
 
     @rounds
     @given(_hostile(in_order), st.integers(1, 1 << 40), _shards(job))
@@ -303,6 +308,42 @@ def _reduce(run: Carried, shard: int, group: int) -> bytes:
         if len(zlib.compress(reduced.data, 1)) > MAX_REDUCED_BYTES:
             raise LawBroken(f"A reduced shard has at most {MAX_REDUCED_BYTES} bytes, compressed.")
     return reduced.data
+
+
+class _Rows:
+    """The passes of a shard, each with its parts and rows. Implements ``job.RowWriter``."""
+
+    def __init__(self) -> None:
+        self.passes: list[list[tuple[int, bytes]]] = []
+
+    def start_over(self) -> None:
+        self.passes.clear()
+
+    def begin_pass(self) -> None:
+        self.passes.append([])
+
+    def add(self, part: int, rows: SortedRows) -> None:
+        self.passes[-1] += ((part, row) for row in rows.data.split(BETWEEN))
+
+
+def _kept(run: Carried) -> list[list[Any]]:
+    """Complete sums: parts, keys and counts, in order."""
+    complete, parts = run.job.complete, len(run.job.parts)
+    found: dict[tuple[int, bytes], Sequence[int]] = {}
+    for shard in range(run.context.shards.count if complete else 0):
+        assert complete
+        writer, lines = _Rows(), _Lines([each.lines[shard].data for each in run.mapped])
+        complete.reduce(shard, lines, run.context, writer)
+        for rows in writer.passes:
+            if rows != sorted(rows):
+                raise LawBroken("Complete sums come in the order of part and key, in each pass.")
+            for part, row in rows:
+                if (part, key_of(row)) in found:
+                    raise LawBroken("Complete sums have each pair of part and key once.")
+                found[part, key_of(row)] = counts_of(row)
+    observed = [sum(counts[0] for (at, _), counts in found.items() if at == part) for part in range(parts)]
+    _equal("complete sums have what was observed", list(_observed(run).values()), observed)
+    return [[part, key.decode(), list(counts)] for (part, key), counts in sorted(found.items())]
 
 
 def _checked(run: Carried, shard: int, what: str, lines: Sequence[Line]) -> Line:

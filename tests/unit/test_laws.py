@@ -24,10 +24,12 @@ from lambda_src.job import (
     Owned,
     Part,
     Place,
+    RowWriter,
     Span,
     load,
     measure_bytes,
 )
+from lambda_src.sorted_rows import SortedRows
 from tests.parity import HONEST, LINES, PARITIES, finish_lines, line_of, map_lines, reduce_lines, sum_lines
 
 COMBINED = b'1.2.3.4 - - [22/Nov/2026:%02d:59:59 +0530] "GET /%d?b=c HTTP/1.1" %d 12 "-" "curl/8"\n'
@@ -250,3 +252,30 @@ def test_hostile_bytes_may_be_refused_by_name() -> None:
 def test_a_broken_law_is_seen_and_named(job: Job, law: str) -> None:
     with pytest.raises(LawBroken, match=law):
         check_job(job, OBJECTS)
+
+
+def test_complete_sums_that_differ_from_what_was_counted_break_a_law() -> None:
+    job = load("access_log")
+    complete = job.complete
+    assert complete
+
+    class Twice:
+        def __init__(self, writer: RowWriter) -> None:
+            self.start_over, self.begin_pass = writer.start_over, writer.begin_pass
+            self._add = writer.add
+
+        def add(self, part: int, rows: SortedRows) -> None:
+            self._add(part, rows)
+            self._add(part, rows)
+
+    def forgets(shard: int, lines: Iterable[bytes], context: Context, writer: RowWriter) -> Line:
+        writer.begin_pass()
+        return job.reduce(shard, lines, context)
+
+    def repeats(shard: int, lines: Iterable[bytes], context: Context, writer: RowWriter) -> Line:
+        return complete.reduce(shard, lines, context, Twice(writer))
+
+    for reduce, law in ((forgets, "Complete sums have what was observed"), (repeats, "Complete sums ")):
+        broken = msgspec.structs.replace(job, complete=complete._replace(reduce=reduce))
+        with pytest.raises(LawBroken, match=law):
+            check_job(broken, INPUTS["access_log"], examples=20)
