@@ -307,6 +307,12 @@ def test_what_is_of_another_job_stays(stored: Any, aws: Aws, deployment: Deploym
     assert before - keys(stored) == set(KEYS["old"])
 
 
+def test_a_run_that_has_kept_only_its_result_says_so(table: Any, aws: Aws, deployment: Deployment) -> None:
+    claim(table, "plain", status="SUCCEEDED")
+    with pytest.raises(RunError, match=r"^The run plain has kept no more than its result\. .* with --all\.$"):
+        Run(aws, deployment, "plain").all_rows()
+
+
 def test_what_is_named_goes_unless_it_is_at_work(stored: Any, aws: Aws, deployment: Deployment) -> None:
     before = keys(stored)
     told = cleaned(aws, deployment, "new", "busy", "nowhere")

@@ -149,6 +149,15 @@ def test_help_imports_nothing_that_is_slow(arguments: list[str]) -> None:
             )
             for way in (["run", "x"], ["watch", "run"], ["resume", "run"], ["demo"])
         ),
+        *(
+            (
+                [*way, "--all", "-o", f"words.{ending}"],
+                "--all writes rows, as csv, jsonl, parquet; it cannot ",
+            )
+            for way in (["results", "run"], ["run", "x"], ["try", "top_words", "x"])
+            for ending in ("md", "html")
+        ),
+        (["results", "run", "--all", "--json"], "it cannot write json"),
         (["results", "--json", "words.json", "run"], "Error: Got unexpected extra argument"),
     ],
 )
