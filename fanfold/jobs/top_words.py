@@ -72,8 +72,9 @@ def draw(summary: Summary) -> Result:
         if words
     ]
     longer = summary["longer_words"]
+    top = summary.get("options", {}).get("top", 10)
     return Result(
-        "The ten most frequent words of each length",
+        f"The {'ten' if top == 10 else top} most frequent {plural(top, 'word')} of each length",
         summary["words"],
         plural(summary["words"], "word"),
         f"of 1 to {len(by_length)} letters; {longer} longer {'one is' if longer == 1 else 'ones are'} "

@@ -82,10 +82,14 @@ class Carried(NamedTuple):
 
 
 def run_job(
-    job: Job, stored: Objects, cuts: Iterable[int] = (), shards: Shards | None = None
+    job: Job,
+    stored: Objects,
+    cuts: Iterable[int] = (),
+    shards: Shards | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The job's fields of the answer, from the blocks of ``stored`` that end at ``cuts``."""
-    run = _carry_out(job, stored, cuts, shards=shards)
+    run = _carry_out(job, stored, cuts, shards=shards, options=options)
     return job.summarize(run.context, _extras(run), _reduce_all(run))
 
 

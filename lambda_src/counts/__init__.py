@@ -6,7 +6,8 @@ Sums that belong to a part and to no key have a name.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -98,13 +99,14 @@ def counts_job(
     part: str,
     parts: Sequence[str],
     rules: str,
-    records: Rule = LINES,
+    records: Rule | Callable[[Any], Rule] = LINES,
     count: Callable[[bytes, Add], None] | None = None,
     counter: Callable[[Context], Counter] | None = None,
     key: str = "key",
     columns: Sequence[str | Column] = ("count",),
-    top: int = 10,
+    top: int | Callable[[Any], int] = 10,
     ranked_by: Sequence[str] | None = None,
+    unranked: Callable[[Any], Collection[str]] | None = None,
     show: Show = show_all,
     summarize: Summarize = summarize_all,
     shown: Shown = PLAIN,
@@ -117,6 +119,9 @@ def counts_job(
     ``columns`` is a sum, and is what is observed. Results have the ``top`` first keys by each column, or by
     those that are named in ``ranked_by``. The headline, unless ``shown`` has one, is the total of the first
     column.
+
+    ``records`` and ``top`` may depend on the run's options. So do the keys that are counted, but in no
+    ranking: ``unranked``.
     """
     all_columns = [column if isinstance(column, Column) else Column(column) for column in columns]
     names = [column.name for column in all_columns]
@@ -133,6 +138,7 @@ def counts_job(
         columns=names,
         ranked=[names.index(name) for name in (names if ranked_by is None else ranked_by)],
         top=top,
+        unranked=unranked,
         show=show,
         counter=counter,
     )
@@ -171,18 +177,20 @@ def _check_columns(names: Sequence[str], kinds: Sequence[str]) -> None:
 
 class _Counting(Struct, frozen=True):
     parts: Sequence[str]
-    records: Rule
+    records: Rule | Callable[[Any], Rule]
     kinds: Sequence[str]
     columns: Sequence[str]
     ranked: Sequence[int]
-    top: int
+    top: int | Callable[[Any], int]
+    unranked: Callable[[Any], Collection[str]] | None
     show: Show
     counter: Callable[[Context], Counter]
 
     def map(self, block: Span, source: Input, context: Context) -> Mapped:
         """Count what ``block`` owns. Raises TooManyDistinct, OutOfMemory, SourceNotText."""
         counter = self.counter(context)
-        owned = source.feed(block, self.records, counter.add)
+        records = self.records if isinstance(self.records, Rule) else self.records(context.options)
+        owned = source.feed(block, records, counter.add)
         counted = counter.lines()
         return Mapped(owned, counted.lines, counted.extras, counted.findings)
 
@@ -224,6 +232,8 @@ class _Counting(Struct, frozen=True):
         """``reduce``, from ``passes`` over the lines, each over some of the keys. Raises TooManyDistinct if
         one has too many."""
         first, parts = self._span(shard, context)
+        top = self._top(context)
+        unranked = self.unranked(context.options) if self.unranked else ()
         found = []
         for number in range(passes):
             takes = Takes(context.shards, shard, number, passes)
@@ -235,27 +245,34 @@ class _Counting(Struct, frozen=True):
                 for part in range(first, first + parts):
                     for rows in table.rows(part, ROWS_BYTES):
                         writer.add(part, rows)
-            found.append(table.summed(range(first, first + parts), self.ranked, self.top))
-        summed = list(map(self._merged, zip(*found, strict=True)))
+            summed = table.summed(range(first, first + parts), self.ranked, top + len(unranked))
+            found.append([_without(unranked, one, top) for one in summed] if unranked else summed)
+        summed = [self._merged(of_part, top) for of_part in zip(*found, strict=True)]
         observed = [0] * len(self.parts)
         observed[first : first + parts] = [one.totals[0] if one.totals else 0 for one in summed]
         return Line(
             msgspec.json.encode(dict(zip(self.parts[first : first + parts], summed, strict=True))), observed
         )
 
-    def _merged(self, summed: Sequence[Summed]) -> Summed:
-        return summed[0] if len(summed) == 1 else merged(summed, self.kinds, self.ranked, self.top)
+    def _top(self, context: Context) -> int:
+        return self.top if isinstance(self.top, int) else self.top(context.options)
 
-    def finish(self, reduced: Iterable[bytes], _context: Context) -> dict[str, Part]:
+    def _merged(self, summed: Sequence[Summed], top: int) -> Summed:
+        return summed[0] if len(summed) == 1 else merged(summed, self.kinds, self.ranked, top)
+
+    def finish(self, reduced: Iterable[bytes], context: Context) -> dict[str, Part]:
         """The results of the parts that ``reduced`` shards can hold."""
+        top = self._top(context)
         found: dict[str, list[Summed]] = {}
         for data in reduced:
             for part, summed in msgspec.json.decode(data, type=dict[str, Summed]).items():
                 of_part = found.setdefault(part, [])
                 of_part.append(summed)
                 if len(of_part) == MERGED_AT_ONCE:
-                    found[part] = [self._merged(of_part)]
-        return {part: self._shown(part, self._merged(found[part])) for part in self.parts if part in found}
+                    found[part] = [self._merged(of_part, top)]
+        return {
+            part: self._shown(part, self._merged(found[part], top)) for part in self.parts if part in found
+        }
 
     def _shown(self, part: str, summed: Summed) -> Part:
         totals = summed.totals or [0 for _ in self.kinds]
@@ -274,6 +291,15 @@ class _Counting(Struct, frozen=True):
             },
         )
         return Part(totals[0], self.show(part, sums))
+
+
+def _without(unranked: Collection[str], summed: Summed, top: int) -> Summed:
+    """``summed`` with the ``top`` first of its keys that may be ranked. It has all keys that come first."""
+    best = [
+        dict(itertools.islice(((key, of_key) for key, of_key in keys.items() if key not in unranked), top))
+        for keys in summed.best
+    ]
+    return summed._replace(best=best)
 
 
 def _text_counter(

@@ -329,7 +329,7 @@ class Column(msgspec.Struct, frozen=True):
     ("event", "has_run", "message"),
     [
         ({"options": {"column": "a"}}, False, None),
-        ({"options": {"top": 5}}, True, "options: this job has no option 'top'"),
+        ({"options": {"tops": 5}}, True, "options: this job has no option 'tops'"),
         ({}, False, "options: column is missing: it takes"),
         ({}, True, None),
         ({"handed_over_by": "owner"}, True, None),

@@ -1,8 +1,8 @@
-"""The ten most frequent words of each length from 1 to 20.
+"""The most frequent words of each length: ten of 1 to 20 characters, unless options say otherwise.
 
 A part is a length, a key a word. Observations are words. The extra ``longer_words`` counts words of more
-than 20 code points, the extra ``native_blocks`` the blocks that the kernel in C has counted, which gives the
-same answer.
+than ``longest`` code points, the extra ``native_blocks`` the blocks that the kernel in C has counted, which
+gives the same answer.
 """
 
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from typing import Any
 from lambda_src.counts import Counted, Sums, counts_job
 from lambda_src.counts.library import find_library
 from lambda_src.input.findings import INVALID_UTF8, Tally
-from lambda_src.job import Context, Input, Measured, Place
+from lambda_src.job import Context, Input, Line, Measured, Place, Shards
 from lambda_src.jobs.top_words.figures import FIGURES
 from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
-from lambda_src.jobs.top_words.tokens import TOKENS
+from lambda_src.jobs.top_words.options import Options
 from lambda_src.jobs.top_words.words import LONGEST, RULES
 
 
@@ -39,7 +39,9 @@ class Counter:
     """Counts the words of one block (``counts.Counter``)."""
 
     def __init__(self, context: Context) -> None:
-        self._counting, self._invalid_bytes = KERNEL.counting(context.shards), Tally()
+        self._shards, self._options = context.shards, context.options
+        self._counting = KERNEL.counting(context.shards, context.options.spelling())
+        self._invalid_bytes = Tally()
 
     def add(self, chunk: bytes, at: Place) -> None:
         """Count the words of a chunk. Raises TooManyDistinct, OutOfMemory."""
@@ -49,8 +51,25 @@ class Counter:
     def lines(self) -> Counted:
         """What was counted. Raises TooManyDistinct, OutOfMemory."""
         counted = self._counting.lines()
-        extras = {"longer_words": counted.longer_words, "native_blocks": int(KERNEL.is_native)}
-        return Counted(counted.lines, extras, {INVALID_UTF8: self._invalid_bytes.finding()})
+        lines, longer_words = counted.lines, counted.longer_words
+        if self._options.longest < LONGEST:
+            longer_words += sum(sum(line.observed[self._options.longest :]) for line in lines)
+            lines = _without_longer(lines, self._shards, self._options.longest)
+        extras = {"longer_words": longer_words, "native_blocks": int(KERNEL.is_native)}
+        return Counted(lines, extras, {INVALID_UTF8: self._invalid_bytes.finding()})
+
+
+def _without_longer(lines: list[Line], shards: Shards, longest: int) -> list[Line]:
+    """``lines`` without the words of more than ``longest`` code points."""
+    kept = []
+    for number, line in enumerate(lines):
+        observed = [*line.observed[:longest], *[0] * (LONGEST - longest)]
+        if shards.by == "part":
+            data = line.data if number < longest else b""
+        else:
+            data = b"\n".join([*line.data.split(b"\n")[:longest], *[b""] * (LONGEST - longest)])
+        kept.append(Line(data, observed))
+    return kept
 
 
 def show(_length: str, sums: Sums) -> dict[str, Any]:
@@ -62,12 +81,16 @@ def show(_length: str, sums: Sums) -> dict[str, Any]:
 def summarize(
     context: Context, extras: Mapping[str, int], lengths: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """``words`` counts the words of length 1 to 20; ``top_words`` has ``[]`` for a length without words."""
+    """``words`` counts the words of length 1 to ``longest``; ``top_words`` has ``[]`` for a length without
+    words."""
+    longest = context.options.longest
     return {
         **context.facts,
         "words": sum(result["words"] for result in lengths.values()),
         "longer_words": extras.get("longer_words", 0),
-        "top_words": {length: result["top_words"] for length, result in lengths.items()},
+        "top_words": {
+            length: result["top_words"] for length, result in lengths.items() if int(length) <= longest
+        },
     }
 
 
@@ -75,13 +98,16 @@ JOB = counts_job(
     rules=RULES,
     part="length",
     parts=[str(length) for length in range(1, LONGEST + 1)],
-    records=TOKENS,
+    records=Options.records,
     counter=Counter,
     key="word",
     columns=("words",),
+    top=lambda options: options.top,
+    unranked=Options.unranked,
     show=show,
     measure=measure,
     summarize=summarize,
     finds_invalid_utf8=True,
     figures=FIGURES,
+    options=Options,
 )

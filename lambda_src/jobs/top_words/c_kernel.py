@@ -18,7 +18,7 @@ from lambda_src.counts.library import opened as _opened
 from lambda_src.input.findings import Invalid
 from lambda_src.job import Shards
 from lambda_src.jobs.top_words import words
-from lambda_src.jobs.top_words.kernel import LIBRARY, CountedWords, Kernel
+from lambda_src.jobs.top_words.kernel import LIBRARY, PLAIN, CountedWords, Kernel, Spelling
 from lambda_src.jobs.top_words.letters import is_letter, is_mark
 from lambda_src.jobs.top_words.words import LONGEST, MAX_RANKED_SPELLING
 
@@ -41,7 +41,7 @@ _is_mark = functools.lru_cache(1 << 14)(is_mark)
 _pointer, _size = c_void_p, c_size_t
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "counting_open": (_pointer, [c_char_p]),
-    "counting_begin": (c_int, [_pointer, POINTER(CShards)]),
+    "counting_begin": (c_int, [_pointer, POINTER(CShards), c_int, c_int]),
     "counting_close": (None, [_pointer]),
     "counting_add": (c_int, [_pointer, c_char_p, _size, POINTER(c_uint64), POINTER(_size)]),
     "counting_stretches": (_size, [_pointer]),
@@ -72,14 +72,14 @@ class CountedInC(NamedTuple):
 class Counting:
     """``kernel.Counting``."""
 
-    def __init__(self, shards: Shards) -> None:
-        self._shards = shards
+    def __init__(self, shards: Shards, spelling: Spelling = PLAIN) -> None:
+        self._shards, self._spelling = shards, spelling
         try:
             self._handle = _kept.pop()
         except IndexError:
             self._handle = _opened(_c().counting_open(library.SECRET))
         self._close = weakref.finalize(self, _c().counting_close, self._handle)
-        _check(_c().counting_begin(self._handle, byref(c_shards(shards))))
+        _check(_c().counting_begin(self._handle, byref(c_shards(shards)), *spelling))
         self._bytes = self._unsettled_bytes = 0
 
     def add(self, chunk: bytes) -> Invalid:
@@ -106,7 +106,7 @@ class Counting:
         while at < size.value:
             stretches = _some_stretches(unclear, at, size.value)
             at += len(stretches)
-            found = _words_of_all(stretches)
+            found = _words_of_all(stretches, self._spelling)
             _check(_c().counting_resolve(self._handle, found, len(found)))
         _check(_c().counting_resolve(self._handle, b"", 0))  # those behind the last one that is not ASCII
 
@@ -143,14 +143,15 @@ def _some_stretches(unclear: int, at: int, end: int) -> bytes:
         size *= 2
 
 
-def _words_of_all(stretches: bytes) -> bytes:
+def _words_of_all(stretches: bytes, spelling: Spelling) -> bytes:
     """The words of each stretch, as ``words_of`` gives them, with spaces between; a newline is before each
     stretch. All at once where that is faster, for no rule of lower case looks across a space or a newline."""
-    text = _without_separators(stretches.decode("utf-8", errors="replace"))
+    text = stretches.decode("utf-8", errors="replace")
+    text = words.unicode_words_of_all(text) if spelling.is_unicode else _without_separators(text)
     # Most stretches are in NFC already, and one check finds that.
     normalized = [
-        unicodedata.normalize("NFC", words) if len(words) <= MAX_RANKED_SPELLING else _normalized(words)
-        for words in text.lower().split("\n")
+        unicodedata.normalize("NFC", line) if len(line) <= MAX_RANKED_SPELLING else _normalized(line)
+        for line in (text if spelling.keeps_case else text.lower()).split("\n")
     ]
     return "\n".join(normalized).encode()
 
@@ -170,10 +171,10 @@ def _without_separators(text: str) -> str:
     return re.sub(f"\n[{marks}]+", "\n", text) if marks else text
 
 
-def _normalized(words: str) -> str:
+def _normalized(line: str) -> str:
     return " ".join(
         unicodedata.normalize("NFC", word) if len(word) <= MAX_RANKED_SPELLING else word[: LONGEST + 1]
-        for word in words.split(" ")
+        for word in line.split(" ")
     )
 
 

@@ -22,6 +22,7 @@ typedef struct {
     Buffer folded, edges, unclear, order;
     Lines lines;
     uint64_t longer_words;
+    int keeps_case, is_unicode; /* words.py: Spelling */
 } Counting;
 
 /* Give back all memory but that of the lines. */
@@ -59,26 +60,45 @@ static void clear_stretches(Counting *counting) {
 
 /* Forget what was counted, for words to be written to lines of `shards`, and keep the memory: fresh pages cost more
    than counting into them. */
-EXPORTED int counting_begin(Counting *counting, const Shards *shards) {
+EXPORTED int counting_begin(Counting *counting, const Shards *shards, int keeps_case, int is_unicode) {
+    counting->keeps_case = keeps_case, counting->is_unicode = is_unicode;
     clear_stretches(counting), clear_table(&counting->settled);
     counting->longer_words = 0;
     return clear_lines(&counting->lines, shards, LONGEST);
 }
 
-/* Eight bytes, ASCII letters in lower case; bit i of the answer tells whether byte i belongs to a stretch. */
-static inline uint64_t fold8(const uint8_t *from, uint8_t *to) {
+/* The highest bit of each of eight ASCII bytes that is `wanted`. */
+static inline uint64_t equal8(uint64_t bytes, uint8_t wanted) {
+    return ~((bytes ^ EACH(wanted)) + EACH(0x7f)) & EACH(0x80);
+}
+
+/* The highest bit of each byte of ASCII that may be inside a word of Unicode's, besides letters: 0-9 : ; " ' , . _ */
+static inline uint64_t joining8(uint64_t bytes) {
+    uint64_t low = bytes & EACH(0x7f);
+    uint64_t found = (low + EACH(0x80 - '0')) & ~(low + EACH(0x7f - ';'));
+    found |= equal8(low, '"') | equal8(low, '\'') | equal8(low, ',') | equal8(low, '.') | equal8(low, '_');
+    return found & ~bytes & EACH(0x80);
+}
+
+/* Eight bytes, ASCII letters in lower case unless that is kept; bit i of the answer tells whether byte i belongs to a
+   stretch. */
+static INLINE uint64_t fold8(const uint8_t *from, uint8_t *to, int keeps_case, int is_unicode) {
     uint64_t bytes;
     memcpy(&bytes, from, 8);
     uint64_t lower = (bytes | EACH(0x20)) & EACH(0x7f);
     uint64_t letters = (lower + EACH(0x80 - 'a')) & ~(lower + EACH(0x7f - 'z')) & ~bytes & EACH(0x80);
     uint64_t inside = (letters | bytes) & EACH(0x80);
-    bytes |= letters >> 2;
+    if (is_unicode)
+        inside |= joining8(bytes);
+    if (!keeps_case)
+        bytes |= letters >> 2;
     memcpy(to, &bytes, 8);
     return (inside >> 7) * 0x0102040810204080 >> 56;
 }
 
 /* Fold bytes into `to`, which has room for 64 more; where stretches begin and end, in turn, goes to `edges`. */
-static size_t fold(const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edges) {
+static INLINE size_t fold_as(const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edges, int keeps_case,
+                             int is_unicode) {
     size_t found = 0;
     uint64_t before = 0;
     for (size_t at = 0; at < bytes; at += 64) {
@@ -86,7 +106,7 @@ static size_t fold(const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edg
         const uint8_t *block = bytes - at < 64 ? memcpy(last, from + at, bytes - at) : from + at;
         uint64_t inside = 0;
         for (int i = 0; i < 8; i++)
-            inside |= fold8(block + 8 * i, to + at + 8 * i) << 8 * i;
+            inside |= fold8(block + 8 * i, to + at + 8 * i, keeps_case, is_unicode) << 8 * i;
         for (uint64_t changes = inside ^ (inside << 1 | before); changes; changes &= changes - 1)
             edges[found++] = (uint32_t)(at + (size_t)__builtin_ctzll(changes));
         before = inside >> 63;
@@ -96,7 +116,17 @@ static size_t fold(const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edg
     return found;
 }
 
-static int is_inside(uint8_t byte) { return byte >= 0x80 || (uint8_t)((byte | 0x20) - 'a') < 26; }
+static size_t fold(const Counting *counting, const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edges) {
+    if (counting->is_unicode)
+        return fold_as(from, bytes, to, edges, counting->keeps_case, 1);
+    return counting->keeps_case ? fold_as(from, bytes, to, edges, 1, 0) : fold_as(from, bytes, to, edges, 0, 0);
+}
+
+static int is_letter(uint8_t byte) { return (uint8_t)((byte | 0x20) - 'a') < 26; }
+
+static int is_inside(const Counting *counting, uint8_t byte) {
+    return byte >= 0x80 || is_letter(byte) || (counting->is_unicode && byte && strchr("0123456789:;\"',._", byte));
+}
 
 /* How many bytes belong to no character; *first is set to where the first of them is. */
 static uint32_t invalid_in(const uint8_t *text, size_t bytes, size_t *first) {
@@ -114,7 +144,18 @@ static int is_ascii(const Key *key) {
     return !(all & EACH(0x80));
 }
 
-/* A stretch that is new and not ASCII. */
+/* Whether a stretch is a word: ASCII letters. */
+static int is_word(const Counting *counting, const Key *key) {
+    if (!counting->is_unicode)
+        return is_ascii(key);
+    const uint8_t *text = key->bytes <= 16 ? (const uint8_t *)key->head : key->text;
+    for (size_t i = 0; i < key->bytes; i++)
+        if (!is_letter(text[i]))
+            return 0;
+    return 1;
+}
+
+/* A stretch that is new and not a word. */
 static int note_unclear(Counting *counting, Entry *stretch, const Key *key) {
     size_t first;
     stretch->mark = UNCLEAR | invalid_in(key->text, key->bytes, &first) << INVALID_AT;
@@ -143,7 +184,7 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
     *invalid = *first_invalid = 0;
     for (size_t start = 0, end; !status && start < bytes; start = end) {
         end = bytes - start > PIECE ? start + PIECE : bytes;
-        while (end < bytes && is_inside(chunk[end]))
+        while (end < bytes && is_inside(counting, chunk[end]))
             end++;
         size_t piece = end - start;
         if (piece > UINT32_MAX >> INVALID_AT)
@@ -152,7 +193,7 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
             return NO_MEMORY;
         const uint8_t *folded = counting->folded.data, *folded_end = folded + piece;
         uint32_t *edge = (uint32_t *)(void *)counting->edges.data;
-        uint32_t *last_edge = edge + fold(chunk + start, piece, counting->folded.data, edge);
+        uint32_t *last_edge = edge + fold(counting, chunk + start, piece, counting->folded.data, edge);
         Key keys[BATCH];
         while (edge < last_edge && !status) {
             size_t made = 0;
@@ -163,7 +204,7 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
             uint64_t marks = 0;
             for (size_t i = 0; i < made && !status; i++) {
                 Entry *stretch = entry_of(stretches, &keys[i], &status);
-                if (stretch && !stretch->count++ && !is_ascii(&keys[i]))
+                if (stretch && !stretch->count++ && !is_word(counting, &keys[i]))
                     status = note_unclear(counting, stretch, &keys[i]);
                 marks += stretch ? stretch->mark >> INVALID_AT : 0;
             }
@@ -178,7 +219,7 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
 /* How many distinct stretches there are. */
 EXPORTED size_t counting_stretches(const Counting *counting) { return entries_in(&counting->stretches); }
 
-/* The distinct stretches that are not ASCII, in order of first occurrence, a newline before each. */
+/* The distinct stretches that are not words themselves, in order of first occurrence, a newline before each. */
 EXPORTED const uint8_t *counting_unclear(const Counting *counting, size_t *bytes) {
     *bytes = counting->unclear.size;
     return counting->unclear.data;
@@ -207,9 +248,9 @@ static int count_words(Counting *counting, const uint8_t *text, const uint8_t *e
         Key key;
         Table *table = &counting->stretches;
         make_key(&key, &table->secret, text, (size_t)(next - text), end);
-        /* A word that is an ASCII stretch too is counted there. */
+        /* A word of ASCII letters that is a stretch, too, is counted there. */
         size_t slot;
-        Entry *word = is_ascii(&key) ? find(table, &key, &slot) : NULL;
+        Entry *word = is_word(counting, &key) ? find(table, &key, &slot) : NULL;
         if (!word)
             word = entry_of(table = &counting->words, &key, &status);
         if (word) {
@@ -326,7 +367,7 @@ EXPORTED int counting_write(Counting *counting) {
         if (length > LONGEST)
             counting->longer_words += (uint64_t)word->count;
         else
-            status = write_entry(&counting->lines, length - 1, table, word, 1);
+            status = write_entry(&counting->lines, length - 1, table, word, !counting->is_unicode); /* צה"ל */
     }
     status = status ? status : end_pieces(&counting->lines);
     clear_stretches(counting), clear_table(&counting->settled);

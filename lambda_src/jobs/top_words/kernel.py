@@ -5,11 +5,21 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from lambda_src.input.findings import Invalid
-from lambda_src.job import Line, Shards
+from lambda_src.job import Line
 
-LIBRARY = "fanfold.libs/kernel-9847c030.so"
+LIBRARY = "fanfold.libs/kernel-9e357e79.so"
 """The path of the compiled kernel.c in the layer, with a hash of the source. During a deployment, new code
 can meet an old layer, and then counts in Python."""
+
+
+class Spelling(NamedTuple):
+    """What a word is, and how it is spelled: see ``words``."""
+
+    keeps_case: bool = False
+    is_unicode: bool = False
+
+
+PLAIN = Spelling()
 
 
 class CountedWords(NamedTuple):
@@ -32,7 +42,7 @@ class Counting(Protocol):
 
 
 class Kernel(NamedTuple):
-    """``counting(shards)`` counts a block into lines of ``shards``."""
+    """``counting(shards, spelling)`` counts a block into lines of ``shards``."""
 
     is_native: bool
-    counting: Callable[[Shards], Counting]
+    counting: Callable[..., Counting]

@@ -6,14 +6,15 @@ from lambda_src.counts.python_counts import Written
 from lambda_src.input.findings import Invalid, invalid_utf8
 from lambda_src.job import Shards
 from lambda_src.jobs.top_words import words
-from lambda_src.jobs.top_words.kernel import CountedWords, Kernel
+from lambda_src.jobs.top_words.kernel import PLAIN, CountedWords, Kernel, Spelling
 from lambda_src.jobs.top_words.words import LONGEST, count_stretches, count_words
 
 
 class Counting:
     """``kernel.Counting``."""
 
-    def __init__(self, shards: Shards) -> None:
+    def __init__(self, shards: Shards, spelling: Spelling = PLAIN) -> None:
+        self._spelling = spelling
         self._stretches: Counter[bytes] = Counter()
         self._settled: list[dict[str, int]] = [{} for _ in range(LONGEST)]
         self._unsettled_bytes = 0
@@ -21,7 +22,7 @@ class Counting:
         self._longer_words = 0
 
     def add(self, chunk: bytes) -> Invalid:
-        count_stretches(chunk, self._stretches)
+        count_stretches(chunk, self._stretches, self._spelling)
         self._unsettled_bytes += len(chunk)
         if words.is_full(self._unsettled_bytes, len(self._stretches)):
             self._settle()
@@ -32,7 +33,7 @@ class Counting:
 
     def _settle(self) -> None:
         """Turn the stretches into words, which frees their memory."""
-        found = count_words(self._stretches)
+        found = count_words(self._stretches, self._spelling)
         for settled, more in zip(self._settled, found.by_length, strict=True):
             for word, count in more.items():
                 settled[word] = settled.get(word, 0) + count

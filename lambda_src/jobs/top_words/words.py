@@ -2,8 +2,9 @@
 
 A word is a letter, then letters and combining marks (``\\p{L}[\\p{L}\\p{M}]*``), as long as possible, then
 lower case, then NFC. Its length is its number of code points after that. An invalid UTF-8 byte is a
-separator. What is a letter comes from the ``regex`` package, not from the running Python's older tables, so
-that the same words are counted on every machine (docs/decisions/0001).
+separator. Options keep the case, or take Unicode's words (``unicode_words``). What is a letter comes from the
+``regex`` package, not from the running Python's older tables, so that the same words are counted on every
+machine (docs/decisions/0001).
 """
 
 import unicodedata
@@ -12,7 +13,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from lambda_src.jobs.top_words.kernel import PLAIN, Spelling
 from lambda_src.jobs.top_words.letters import VERSION
+from lambda_src.records import delimited
 
 RULES = f"3 {VERSION} unicode {unicodedata.unidata_version}"
 """Identifies the rules for words and their owners: counts made by other rules must not be summed with
@@ -26,10 +29,26 @@ MAX_RANKED_SPELLING = 4 * LONGEST
 normalized, because NFC takes quadratic time to sort marks."""
 
 _SEPARATOR = 0x20
-_FOLD = bytes(
-    byte if byte >= 0x80 else ord(chr(byte).lower()) if chr(byte).isalpha() else _SEPARATOR
-    for byte in range(256)
+
+JOINING = b"0123456789\"',.:;_"
+"""ASCII that may be inside a word of Unicode's, besides letters."""
+
+
+@cache
+def _table(spelling: Spelling) -> bytes:
+    """What each byte becomes in a stretch; separators become a space."""
+    inside = JOINING if spelling.is_unicode else b""
+    kept = [byte >= 0x80 or chr(byte).isalpha() or byte in inside for byte in range(256)]
+    spelled = bytes(range(256)) if spelling.keeps_case else bytes(range(256)).lower()
+    return bytes(byte if is_kept else _SEPARATOR for byte, is_kept in zip(spelled, kept, strict=True))
+
+
+STRETCHES = delimited(
+    "text without a space",
+    bytes(byte for byte in range(0x80) if not (chr(byte).isalpha() or byte in JOINING)),
+    longest_bytes=1 << 20,
 )
+"""No word of Unicode's goes on across such a separator."""
 
 
 class WordCounts(NamedTuple):
@@ -61,23 +80,23 @@ def are_many(words: int, word_bytes: int) -> bool:
     return words >= SPILL_WORDS or word_bytes >= SPILL_BYTES
 
 
-def count_stretches(chunk: bytes, stretches: Counter[bytes]) -> None:
+def count_stretches(chunk: bytes, stretches: Counter[bytes], spelling: Spelling = PLAIN) -> None:
     """Add the stretches of ``chunk``, which cuts no token, to ``stretches``, ASCII letters in lower case. A
     stretch is the text between two ASCII separators: one token in most texts.
 
     Stays on bytes: splitting and counting run in C. Lower case first is safe, for it changes neither what
     is a letter nor how the other letters of a word are lowered.
     """
-    stretches.update(chunk.translate(_FOLD).split())
+    stretches.update(chunk.translate(_table(spelling)).split())
 
 
-def count_words(stretches: Mapping[bytes, int]) -> WordCounts:
+def count_words(stretches: Mapping[bytes, int], spelling: Spelling = PLAIN) -> WordCounts:
     """The words of ``stretches``, each counted as often as its stretch: Unicode's rules are applied once per
-    distinct stretch, and only to those with a byte >= 0x80."""
+    distinct stretch, and only to those that are not ASCII letters."""
     by_length: list[dict[str, int]] = [{} for _ in range(LONGEST)]
     longer_words = 0
     for stretch, count in stretches.items():
-        for word in (stretch.decode("ascii"),) if stretch.isascii() else words_of(stretch):
+        for word in (stretch.decode(),) if stretch.isalpha() else words_of(stretch, spelling):
             if len(word) > LONGEST:
                 longer_words += count
             else:
@@ -93,14 +112,78 @@ def _word() -> Any:
     return regex.compile(r"\p{L}[\p{L}\p{M}]*")
 
 
-def words_of(stretch: bytes) -> list[str]:
+def words_of(stretch: bytes, spelling: Spelling = PLAIN) -> list[str]:
     """The words of one stretch, in order. Those above ``LONGEST`` are not normalized: they are only counted.
 
     >>> words_of("naïve—Œuvre".encode())
     ['naïve', 'œuvre']
     """
-    words = _word().findall(stretch.decode("utf-8", errors="replace"))
+    text = stretch.decode("utf-8", errors="replace")
+    words = unicode_words(text) if spelling.is_unicode else _word().findall(text)
     return [
-        unicodedata.normalize("NFC", word.lower()) if len(word) <= MAX_RANKED_SPELLING else word
+        unicodedata.normalize("NFC", word if spelling.keeps_case else word.lower())
+        if len(word) <= MAX_RANKED_SPELLING
+        else word
         for word in words
+    ]
+
+
+@cache
+def _unicode_word() -> Any:
+    """A word of Unicode's Annex 29, from the Word_Break properties of the ``regex`` package, or a newline."""
+    import regex  # noqa: PLC0415 - as above
+
+    x = r"[\p{WB=Extend}\p{WB=Format}\p{WB=ZWJ}]*+"  # what WB4 skips
+    letter = rf"(?:[\p{{WB=ALetter}}\p{{WB=Hebrew_Letter}}]{x})"
+    hebrew_quote = rf"(?:(?<=\p{{WB=Hebrew_Letter}}{x})\"{x}(?=\p{{WB=Hebrew_Letter}}))"
+    between_letters = rf"(?:[\p{{WB=MidLetter}}\p{{WB=MidNumLet}}']{x}|{hebrew_quote})"
+    letters = rf"(?:{letter}(?:{between_letters}?{letter})*+)"
+    number = rf"(?:\p{{WB=Numeric}}{x})"
+    numbers = rf"(?:{number}(?:(?:[\p{{WB=MidNum}}\p{{WB=MidNumLet}}']{x})?{number})*+)"
+    katakana = rf"(?:\p{{WB=Katakana}}{x})++"
+    run = rf"(?:(?:{letters}|{numbers})++|{katakana})"
+    low_line = rf"(?:\p{{WB=ExtendNumLet}}{x})"
+    hebrew_end = rf"(?:(?<=\p{{WB=Hebrew_Letter}}{x})'{x})?+"
+    alone = rf"\p{{L}}{x}"  # ideographs and others that Annex 29 leaves to dictionaries
+    word = rf"{low_line}*+{run}(?:{low_line}++{run})*+{low_line}*+{hebrew_end}"
+    pictures = rf"(?:(?<=\p{{WB=ZWJ}})\p{{ExtPict}}{x})*+"
+    return regex.compile(rf"\n|(?:{word}|{alone}){pictures}")
+
+
+@cache
+def _letter() -> Any:
+    import regex  # noqa: PLC0415 - as above
+
+    return regex.compile(r"\p{L}")
+
+
+@cache
+def _invisible() -> Any:
+    """Soft hyphens, and format characters at the end."""
+    import regex  # noqa: PLC0415 - as above
+
+    return regex.compile(r"\u00ad|[\p{Cf}]+\Z")
+
+
+def unicode_words(text: str) -> list[str]:
+    """The words of ``text``, in order, as Unicode's Annex 29 divides it: what has a letter. Soft hyphens are
+    removed, as are other format characters at the end.
+
+    >>> unicode_words("can't stop: 3.14 x2, foo_bar"), len(unicode_words("co\u00adop\u200c")[0])
+    (["can't", 'stop', 'x2', 'foo_bar'], 4)
+    """
+    return [word for word in _found(text) if word != "\n"]
+
+
+def unicode_words_of_all(text: str) -> str:
+    """The words of stretches, with spaces before them, and newlines in between as in ``text``."""
+    return "".join([word if word == "\n" else f" {word}" for word in _found(text)])
+
+
+def _found(text: str) -> list[str]:
+    has_letter, visible = _letter().search, _invisible().sub
+    return [
+        word if word.isascii() else visible("", word)
+        for word in _unicode_word().findall(text)
+        if word == "\n" or word.isalpha() or has_letter(word)
     ]

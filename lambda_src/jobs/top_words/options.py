@@ -1,0 +1,67 @@
+"""The options of ``top_words``, and what they make of a run."""
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from lambda_src.jobs.top_words.kernel import Spelling
+from lambda_src.jobs.top_words.tokens import TOKENS
+from lambda_src.jobs.top_words.words import LONGEST, STRETCHES
+from lambda_src.records import Rule
+
+MOST_TOP = 1000
+MOST_STOP_WORDS = 5000
+MOST_STOP_BYTES = 60_000
+"""Every request of a run has its options."""
+
+
+class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Raises ValueError if there are too many stop words."""
+
+    top: Annotated[
+        int, Meta(ge=1, le=MOST_TOP, description="This many of the most frequent words of each length.")
+    ] = 10
+    longest: Annotated[
+        int,
+        Meta(ge=1, le=LONGEST, description="Longer words are only counted, as `longer_words`."),
+    ] = LONGEST
+    words: Annotated[
+        Literal["letters", "unicode"],
+        Meta(
+            description="A word is letters and the marks on them; or what Unicode calls a word, with "
+            "apostrophes, digits and invisible joiners inside, if it has a letter."
+        ),
+    ] = "letters"
+    case: Annotated[
+        Literal["fold", "keep"], Meta(description="Count words in lower case, or as they are written.")
+    ] = "fold"
+    stop_words: Annotated[
+        list[str],
+        Meta(
+            description="Words that are counted, but not among the most frequent ones.",
+            examples=["the,of,and"],
+        ),
+    ] = []
+
+    def __post_init__(self) -> None:
+        if len(self.stop_words) > MOST_STOP_WORDS:
+            raise ValueError(f"stop_words: there are more than {MOST_STOP_WORDS:,}")
+        if len("".join(self.stop_words).encode(errors="replace")) > MOST_STOP_BYTES:
+            raise ValueError(f"stop_words: they have more than {MOST_STOP_BYTES:,} bytes together")
+
+    def spelling(self) -> Spelling:
+        """What a word is."""
+        return Spelling(self.case == "keep", self.words == "unicode")
+
+    def records(self) -> Rule:
+        """Where the input may be cut."""
+        return STRETCHES if self.words == "unicode" else TOKENS
+
+    def unranked(self) -> frozenset[str]:
+        """The stop words as they are counted."""
+        spelled: Sequence[str] = self.stop_words
+        if self.case == "fold":
+            spelled = [word.lower() for word in spelled]
+        return frozenset(unicodedata.normalize("NFC", word) for word in spelled)
