@@ -85,7 +85,8 @@ class Lease:
     def release(self) -> None:
         """Release the run to a new invocation. Raises NoProgress if this one finished no block: the next
         would not either, and so on for ever."""
-        if self._record.blocks_done == self._record.blocks_kept:
+        record = self._record
+        if record.blocks_done == record.blocks_kept + record.blocks_reused:
             raise NoProgress(
                 f"In stage {self._record.stage}, a whole invocation finished no further block, or did not "
                 "finish all reducers: see the logs of parse_block and get_occurrences."

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import itertools
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from lambda_src.errors import (
     AccessDenied,
     FanfoldError,
     InvalidRequest,
+    NoProgress,
     NothingLeft,
     RulesChanged,
     RunConflict,
@@ -30,7 +32,7 @@ from lambda_src.input.addresses import Listing, addresses_of, place
 from lambda_src.input.objects import ObjectsInput
 from lambda_src.job import load
 from lambda_src.jobs.top_words import JOB
-from lambda_src.run import code, reuse, state
+from lambda_src.run import code, lease, reuse, state
 from lambda_src.run.map_block import map_block
 from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.run.reduce_shards import reduce_shards
@@ -405,6 +407,26 @@ def test_a_run_that_fails_is_resumed_with_what_it_has_mapped() -> None:
     assert answer.top_words == ReusingRun(DAYS | NEW_DAY, {}).run().top_words
     assert answer.blocks_reused + len(run.parsed) == answer.blocks
     assert first >= 1
+
+
+def test_blocks_of_earlier_runs_are_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that never ends would be handed over, and billed, for ever."""
+    monkeypatch.setattr(map_reduce, "TICK_S", 0.0)
+    run, released = grown({}), threading.Event()
+
+    def never_ends(request: ParseBlockRequest) -> BlockReport:
+        released.wait(30)
+        return run.block(request)
+
+    def almost_over() -> float:
+        has_reused = run.table.record is not None and run.table.record.blocks_done > 0
+        return lease.HANDOVER_S - 1 if has_reused else 900.0
+
+    try:
+        with pytest.raises(NoProgress, match="finished no further block"):
+            run.run(parse_block=never_ends, remaining_s=almost_over)
+    finally:
+        released.set()
 
 
 def test_a_bad_object_is_looked_at_again_and_the_rest_of_its_group_is_not_mapped_again() -> None:
