@@ -111,11 +111,13 @@ def leftovers(aws: Aws, deployment: Deployment, *, results: bool = False) -> lis
 
 
 def _used_by(run: Run) -> Callable[[str], bool]:
-    """Whether the object of a key belongs to the complete sums of the run: all may, if it is unreadable."""
+    """Whether the object of a key belongs to the complete sums of the run: all may, if it is unreadable, or
+    if it is still running and may have ended by the time they are deleted."""
     try:
         record = run.find()
         if record is None or record.status != "SUCCEEDED":
-            return lambda _: False
+            running = is_running(record)
+            return lambda _: running
         _, parts = run.record_and_parts()
     except ExpectedError:  # whoever can read it knows
         return lambda _: True

@@ -300,6 +300,26 @@ def test_complete_sums_stay_with_their_result_unless_they_are_named(
     assert "results/busy/x" in keys(stored)
 
 
+def test_a_run_that_ends_while_it_is_looked_at_keeps_its_complete_sums(
+    stored: Any, table: Any, aws: Aws, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums = "results/busy/0000-aaaaaaaa-0000"
+    stored.put_object(Bucket=BUCKET, Key=sums, Body=b"12345")
+    results, add = ResultsTable(table, "busy", JOB), intermediates._add
+
+    def ends(found: Any, run_id: str, entry: Any) -> None:
+        record = results.get_run() if entry["Key"] == "runs/busy/listing" else None
+        if record:
+            record.status = "SUCCEEDED"
+            results.end_run(record)
+        add(found, run_id, entry)
+
+    monkeypatch.setattr(intermediates, "_add", ends)
+    before = keys(stored)
+    cleaned(aws, deployment, "busy")
+    assert before - keys(stored) == set(KEYS["busy"])
+
+
 def test_what_is_of_another_job_stays(stored: Any, aws: Aws, deployment: Deployment) -> None:
     before = keys(stored)
     assert cleaned(aws, deployment, job="access_log") == "There is nothing to delete.\n"
