@@ -7,6 +7,7 @@ from typing import Any
 from fanfold.job_code import load
 from lambda_src.errors import InvalidRequest
 from lambda_src.job import load_deployed
+from lambda_src.run.admission import check_plan
 from lambda_src.wire.codec import decode_event
 from lambda_src.wire.requests import ParseFileRequest
 
@@ -14,8 +15,8 @@ EACH_TIME = ("run_id", "must_be_new", "etag")
 
 
 def check_again(request: Mapping[str, Any], jobs: Sequence[str], below: str) -> None:
-    """Raise InvalidRequest unless ``request`` is one for ``jobs``, of whose input all keys begin with
-    ``below``, and can be sent any number of times."""
+    """Raise InvalidRequest unless ``request`` is for one of ``jobs``, reads keys that begin with ``below``,
+    and can be sent any number of times."""
     wanted = decode_event(dict(request), ParseFileRequest)
     for field in EACH_TIME:
         if field in request:
@@ -28,3 +29,4 @@ def check_again(request: Mapping[str, Any], jobs: Sequence[str], below: str) -> 
     name = wanted.job or jobs[0]
     job = load(name) if name in jobs else load_deployed(name, jobs)  # which refuses it
     job.read_options(wanted.options or {})
+    check_plan(job, wanted)

@@ -28,11 +28,10 @@ from lambda_src.errors import (
 from lambda_src.fields import Function, JobName, RunId
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Job, Measured
-from lambda_src.run import metrics, plan, reuse
-from lambda_src.run.admission import answer_unclaimed, job_of_run
+from lambda_src.run import metrics, reuse
+from lambda_src.run.admission import answer_unclaimed, check_plan, job_of_run
 from lambda_src.run.map_block import find_report, how_to_get_smaller_blocks
 from lambda_src.run.orchestrator import execute
-from lambda_src.run.plan import Wanted
 from lambda_src.run.ports import Ports
 from lambda_src.settings import (
     GET_ALL_OCCURRENCES_TIMEOUT_S,
@@ -125,7 +124,7 @@ def _request(event: object, run: RunTable, settings: ParseFileSettings) -> tuple
         request = _decoded(event, settings)
         name = request.job or job_of_run(request, run) or settings.jobs[0]
         deployed = job.load_deployed(name, settings.jobs)
-        _check_plan(request, deployed)
+        check_plan(deployed, request)
         _check_options(request, run, deployed)
         return replace(request, job=name), deployed
     except (InvalidRequest, CodeChanged) as error:
@@ -172,15 +171,6 @@ def _decoded(event: object, settings: ParseFileSettings) -> ParseFileRequest:
     if request.key is not None:
         check_key(request.key)
     return request
-
-
-def _check_plan(request: ParseFileRequest, deployed: Job) -> None:
-    """Raise InvalidRequest if the job cannot have such reducers, or such blobs."""
-    wanted = Wanted(request.block_bytes, request.shard_by, request.shards)
-    plan.check(wanted, deployed.sharded_by, len(deployed.parts))
-    if request.reuse_days:
-        reuse.check(deployed, request.prefix)
-    deployed.check_keep(request.keep)
 
 
 def _check_options(request: ParseFileRequest, run: RunTable, deployed: Job) -> None:

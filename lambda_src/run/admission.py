@@ -15,8 +15,9 @@ from lambda_src.errors import (
 )
 from lambda_src.job import Job
 from lambda_src.map_reduce import call_once
+from lambda_src.run import plan, reuse
+from lambda_src.run.plan import Wanted
 from lambda_src.run.ports import Inputs, Results
-from lambda_src.run.reuse import block_units_of
 from lambda_src.run.summary import summarize
 from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord
@@ -29,6 +30,15 @@ class Found(Protocol):
 
     def get_run(self) -> RunRecord | None:
         """The record, if there is one."""
+
+
+def check_plan(job: Job, request: ParseFileRequest) -> None:
+    """Raise InvalidRequest if no run of ``job`` can have such reducers, reuse blocks, or keep all sums."""
+    wanted = Wanted(request.block_bytes, request.shard_by, request.shards)
+    plan.check(wanted, job.sharded_by, len(job.parts))
+    if request.reuse_days:
+        reuse.check(job, request.prefix)
+    job.check_keep(request.keep)
 
 
 def job_of_run(request: ParseFileRequest, run: Found) -> str | None:
@@ -132,7 +142,7 @@ def check_request(job: Job, found: RunRecord, bucket: str, request: ParseFileReq
         )
     if not found.blocks or not request.block_bytes:
         return
-    wanted = block_units_of(found, found.units, request.block_bytes)
+    wanted = reuse.block_units_of(found, found.units, request.block_bytes)
     if wanted != found.block_units:
         raise RunConflict(
             f"block_bytes: the run has blocks of {found.block_units:,} {job.unit}, not {wanted:,}: leave it "

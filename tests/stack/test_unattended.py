@@ -293,6 +293,8 @@ def test_what_could_not_run_is_refused_in_one_sentence(
         ({"key": "input/a", "etag": '"e"'}, "etag: leave it out, each start is a run of its own."),
         ({"prefix": "input/", "job": "acess_log"}, "job: this stack has no job 'acess_log': did you mean"),
         ({"prefix": "input/", "options": {"x": 1}}, "options: this job has no option 'x'"),
+        ({"key": "input/a", "reuse_days": 7}, "reuse_days: it is for all objects under a prefix"),
+        ({"prefix": "input/", "shard_by": "part", "shards": 3}, "shards: there are always 20 here"),
         ({"prefix": "input/", "max_dollars": -1}, "The request is not valid: "),
         ({"prefix": "input/", "key": "input/a"}, "key, prefix: name one of them"),
         ({}, "key, prefix: name one of them"),

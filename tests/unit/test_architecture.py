@@ -162,6 +162,7 @@ def test_the_stack_knows_only_settings_keys_and_the_names_of_functions_jobs_and_
             ("job", "names"),
             ("job", "Job"),
             ("job", "load_deployed"),
+            ("run", "admission"),
             ("run", "announcement"),
             ("run", "metrics"),
             ("store", "keys"),
