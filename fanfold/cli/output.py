@@ -123,6 +123,10 @@ class _TerminalFile:
         lines = "".join(f"{visible(line)}\n" for line in text.decode().splitlines())
         sys.stdout.buffer.write(lines.encode())
 
+    def writelines(self, texts: Iterable[bytes]) -> None:
+        for text in texts:
+            self.write(text)
+
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fanfold.cli.all_export import _are_plain, headings_of, write_rows
+from fanfold.cli.all_export import FORMATS, _are_plain, headings_of, write_all_rows, write_rows
 from fanfold.cli.csv_export import harmless
 from fanfold.cli.formats import Format
+from fanfold.cli.output import STANDARD_OUTPUT, Output
 from fanfold.runs.complete import Chunk, CompleteSums, Row
 from lambda_src.job import Job
 from lambda_src.sorted_rows import write_row
@@ -119,3 +121,20 @@ def test_python_gets_rows_with_names() -> None:
         Row("7", "a", {"n": 1, "of": 1, "least": -1}),
         Row("7", "b", {"n": 1, "of": 2, "least": -2}),
     ]
+
+
+class _Screen(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("format_", [one for one in FORMATS if one is not Format.PARQUET])
+def test_a_terminal_gets_all_rows_without_control_characters(
+    format_: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = io.BytesIO()
+    screen = _Screen(shown, "utf-8")
+    monkeypatch.setattr(sys, "stdout", screen)
+    write_all_rows(Output(STANDARD_OUTPUT, format_), JOB, Given({"a": [("plain", 1), ("\x9b31m", 2)]}))
+    assert b"plain" in shown.getvalue()
+    assert "\x9b" not in shown.getvalue().decode()
