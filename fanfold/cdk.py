@@ -1,7 +1,7 @@
 """Fanfold as part of a CDK app of your own: docs/operating.md#part-of-another-cdk-app.
 
-It needs the extra ``deploy``: ``pip install 'fanfold[deploy]'``. The first import fetches the CDK's tools
-from npm, once, as the first ``fanfold deploy`` does.
+It needs the extra ``deploy``: ``pip install 'CLONE[deploy]'``, with the folder of a clone. The first import
+fetches the CDK's tools from npm, once, as the first ``fanfold deploy`` does.
 """
 
 import sys

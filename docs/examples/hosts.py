@@ -2,8 +2,8 @@
 
 Copy it anywhere: ``fanfold try ./hosts.py access.jsonl --set latency=request_time``. A line is an object with
 a host, a status from 100 to 599, and a latency that is not negative, in any unit; others are warned about.
-Counts are exact. A percentile is the lowest latency that so many of the requests do not exceed, within 0.8 %:
-each power of two has 64 steps.
+Counts are exact. A percentile is the lowest latency that this share of the requests does not exceed, within
+0.8 %: each power of two has 64 steps.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """A CDK app of your own with Fanfold in one of its stacks, and a bucket that was there before: it counts the
 requests in new logs, and once more every morning.
 
-    pip install 'fanfold[deploy]'
+    pip install 'CLONE[deploy]'    # CLONE is the folder of a clone of Fanfold
     cdk deploy --app "python other_app.py" -c logs=NAME-OF-THE-BUCKET
 """
 

@@ -34,9 +34,7 @@ def clean(
     ] = None,
     results: Annotated[
         bool,
-        typer.Option(
-            "--results", help="Also delete complete sums, for which `results --all` is the only use."
-        ),
+        typer.Option("--results", help="Also delete complete sums, which only `results --all` reads."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

@@ -1,1 +1,1 @@
-"""The lines that the blocks of a run kept, put together again in the order of the input."""
+"""The lines that the blocks of a run kept, merged in the order of the input."""

@@ -47,7 +47,10 @@ class StoredObjects:
             place = f"s3://{self._bucket}/{key}"
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
             if code in ("NoSuchKey", "404"):
-                raise RunError(f"{place} is missing: the complete sums of the run were deleted.") from error
+                raise RunError(
+                    f"{place} is missing: the complete sums of the run were deleted. Start a new run with "
+                    "--all."
+                ) from error
             if code == "InvalidRange":
                 return b""
             raise RunError(f"{place} cannot be read: {explain(error)}") from error
