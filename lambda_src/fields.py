@@ -66,6 +66,8 @@ ShardCount = Annotated[int, Meta(ge=1, le=MAX_SHARDS)]
 
 
 MOST_REUSE_DAYS = 400
+"""No blob is stored for longer: see ``store.keys.REUSED_DAYS``."""
+
 
 ReuseDays = Annotated[int, Meta(ge=1, le=MOST_REUSE_DAYS)]
 

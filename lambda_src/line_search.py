@@ -15,6 +15,7 @@ import regex
 from lambda_src.errors import InvalidRequest
 
 MOST_S = 5.0
+"""Seconds that one search may take."""
 
 IN_LINES = re.compile(
     r"(?:\(\?i\))?(?:[\w !\"#%&',/:;<=>@`~^$.|)*+?\]-]|\((?:\?[:=!]|\?<[=!]|(?!\?))|\{[0-9,]+\}"

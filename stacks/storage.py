@@ -17,8 +17,8 @@ from lambda_src.store.keys import (
 )
 
 RECORDS_KEPT_DAYS = 7
-"""Days that manifest, trace and listing are kept: reports need them, and they are small. So long are the
-pieces that the manifest names."""
+"""Days that manifest, trace and listing are kept: reports need them, and they are small. The pieces that the
+manifest names are kept as long."""
 
 OLD_VERSIONS_KEPT_DAYS = 30
 """Days that old versions are kept, if versioning is on: long enough to restore an input that was deleted by
@@ -118,8 +118,8 @@ def _explain_no_access_logs(bucket: s3.Bucket) -> None:
 
 def _lifecycle(keep_intermediates_days: int) -> list[s3.LifecycleRule]:
     """When objects expire. Inputs and complete sums do not. A run can be resumed while its blobs are stored,
-    and needs its listing for that. What later runs may use is in folders by its days, and so is which that
-    is."""
+    and needs its listing for that. Blobs that later runs may use, and the lists of them, are in one folder
+    per number of days."""
     expiring = {
         BLOBS_PREFIX: keep_intermediates_days,
         RUNS_PREFIX: max(RECORDS_KEPT_DAYS, keep_intermediates_days),

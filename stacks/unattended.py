@@ -35,6 +35,7 @@ COLLECTED_FOR = Duration.seconds(DEDUPLICATED_S + ONE_RUN_S + 60)
 dropped as a copy of any message of the same minute; a minute is to spare."""
 
 MOST_RECEIVES = 5
+"""A message is a dead letter once it has been received this often."""
 
 ANNOUNCE_TIMEOUT_S, ANNOUNCE_MEMORY_MB = 60, 256
 

@@ -11,8 +11,8 @@ ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
 def detail_of(record: RunRecord, stack: str) -> dict[str, Any]:
-    """The detail of the event for the run of ``record`` in ``stack``. What it cost includes earlier attempts,
-    ``seconds`` is the time since it began."""
+    """The detail of the event for the run of ``record`` in ``stack``. Its ``dollars`` include earlier
+    attempts; ``seconds`` is the time from its beginning to its end."""
     return {
         "run_id": record.run_id,
         "status": record.status,

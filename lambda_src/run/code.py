@@ -13,9 +13,9 @@ OF_RUNTIME = "/var/runtime"
 
 @cache
 def code_digest() -> str:
-    """Identifies the engine, all jobs, their packages and the version of Python: what may decide on what a
-    block gives. Compiled libraries have their sources here, or are named by a hash of them. What AWS updates
-    by itself does not count: functions get it at different times."""
+    """Identifies the engine, all jobs, their packages and the version of Python: everything that may decide
+    what a block gives. Compiled libraries have their sources here, or are named by a hash of them. What AWS
+    updates by itself does not count: functions get it at different times."""
     root = Path(lambda_src.__file__).parent
     found = hashlib.sha256(repr(sys.version_info[:2]).encode())
     for path in sorted(root.rglob("*")):

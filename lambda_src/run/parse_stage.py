@@ -99,7 +99,7 @@ def _keep(run: Run, family: Family, name: str, blobs: Blobs) -> None:
 
 
 def _divided(record: RunRecord, listing: Listing, family: str) -> list[tuple[Block, Reusable | None]]:
-    """The blocks of the run."""
+    """The blocks of the run, each with how its blob can be found again, if later runs may use it."""
     if not record.reuse_days:
         return [(block, None) for block in split(record.units, record.block_units)]
     groups = groups_of(listing.addresses, record.block_units, record.reuse_secret)

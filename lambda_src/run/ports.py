@@ -90,10 +90,10 @@ class Blobs(Protocol):
         """The report of a block whose blob is stored already."""
 
     def get_family(self, days: int, name: str) -> Family | None:
-        """What this family of runs knows, whose blobs may be so old."""
+        """What the family ``name`` knows, if it is stored. Its blobs are used for ``days``."""
 
     def put_family(self, days: int, name: str, family: Family) -> None:
-        """Store that."""
+        """Store what the family ``name`` knows."""
 
     def put_manifest(self, manifest: bytes) -> None:
         """Store the manifest, as JSON."""

@@ -30,7 +30,7 @@ OF_WHOLE_INPUT = frozenset({"bytes", "objects"})
 """Facts that every new object changes: ``map`` does not get them."""
 
 MOST_GROWTH = 8
-"""The plan of a family is made again once its input is so many times as large."""
+"""The plan of a family is made again once its input has grown to more than this many times its size."""
 
 LEAST_FILL = 4
 """Groups are not full: a mean block has more than this fraction of ``block_units``."""
@@ -141,7 +141,7 @@ def as_of_group(request: ParseBlockRequest) -> ParseBlockRequest:
 
 
 def addresses_of_group(request: ParseBlockRequest, addresses: Addresses) -> Addresses:
-    """The same for ``addresses``, which are those of the input."""
+    """``addresses`` of the input as those of the group, for a block that is reusable."""
     if request.reusable is None:
         return addresses
     start, end = request.reusable.group
@@ -157,7 +157,7 @@ def in_run(report: BlockReport, request: ParseBlockRequest) -> BlockReport:
 
 
 def _in_group(report: BlockReport, group: Span) -> BlockReport:
-    """The opposite, for storing."""
+    """The opposite of ``in_run``: the report as it is stored."""
     return _placed(replace(report, usage=None), -group.start, 0, "")
 
 

@@ -182,7 +182,7 @@ class Run:
         self.record.blocks_kept = kept
 
     def count_reused(self, blocks: int, units: int) -> None:
-        """Note how many blocks, of so many units in all, earlier runs have mapped."""
+        """Note how many blocks earlier runs have mapped, and how many units these own."""
         self.record.blocks_reused, self.record.bytes_reused = blocks, units
 
     def note_not_kept(self, error: FanfoldError) -> None:

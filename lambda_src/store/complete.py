@@ -5,7 +5,7 @@ header, which has the size and the digest of each frame, and the frames, which a
 The reducer's report names its sections, with the digests of their headers. So all that is read back is
 verified before it is used.
 
-Each attempt writes objects of its own. What a late or second attempt stores is named by no report.
+Each attempt writes objects of its own. No report names what a late or second attempt stores.
 """
 
 import os
@@ -19,10 +19,10 @@ from lambda_src.store.digests import DIGEST_BYTES, digest_of
 from lambda_src.wire.reports import Section
 
 OBJECT_BYTES = 32 << 20
-"""An object that has so many bytes is stored, and the next one begins: so little waits in memory."""
+"""An object is stored once it has this many bytes, and the next one begins: no more waits in memory."""
 
 LEVEL = 1
-"""Of zlib. Higher ones take twice the time, or more, for a tenth less."""
+"""The level of zlib. Higher ones take twice the time or more, to save a tenth."""
 
 _FRAME = struct.Struct(f">I{DIGEST_BYTES}s")
 

@@ -5,7 +5,7 @@
 ``pieces/``  what blocks found and is too large for the answer: ``pieces/<run id>/<block>/<piece>``
 ``runs/``   the manifest, the listing and the trace of each run: ``runs/<run id>/<name>``
 ``reused/``  blobs that later runs may use: ``reused/<days>/<what they were made from>.jsonl``
-``families/``  which blobs those are, for runs that can use each other's: ``families/<days>/<family>.json``
+``families/``  lists of those blobs, each for runs that can share them: ``families/<days>/<family>.json``
 ``results/``  all sums of runs that keep them: ``results/<run id>/<name>``
 """
 
@@ -30,7 +30,7 @@ REUSED_MARGIN_DAYS = 1
 """How much longer they are stored: a run that begins to rely on a blob in time also ends in time."""
 
 RESULTS_PREFIX = "results/"
-"""The only one of these whose objects never expire."""
+"""These objects never expire, like inputs."""
 
 RUN_ITEM = "run"
 """The sort key of a run's record. The partition key is the run id."""

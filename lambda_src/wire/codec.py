@@ -34,7 +34,7 @@ def decode_request(event: object, kind: type[S]) -> S:
 
 
 def decode_warm_or(event: object, kind: type[S]) -> S | WarmRequest:
-    """The same for a function that also gets a ``WarmRequest``."""
+    """``decode_request`` for a function that also gets a ``WarmRequest``."""
     warm = isinstance(event, Mapping) and "warm" in event
     return decode_request(event, WarmRequest) if warm else decode_request(event, kind)
 

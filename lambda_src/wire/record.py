@@ -67,8 +67,8 @@ class RunRecord(Struct, kw_only=True):
     ``price_architecture``, which ``prices`` describes for people; ``dollars_estimated`` is the part of the
     sum that could not be measured. A run that costs more than ``max_dollars`` is cancelled.
 
-    A run with ``reuse_days`` may use blobs that are so old: of its blocks, it has ``blocks_reused``, with
-    ``bytes_reused``. ``reuse_secret`` takes the place of its id where keys are hashed.
+    A run with ``reuse_days`` may use blobs of earlier runs, up to that age. It has ``blocks_reused`` of
+    their blocks, with ``bytes_reused``. ``reuse_secret`` takes the place of its id where keys are hashed.
 
     ``last_calls`` of a run that has succeeded are those that ended after its trace was stored.
 

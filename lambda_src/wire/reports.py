@@ -21,9 +21,9 @@ class BadObject(NamedTuple):
 
 
 class Range(NamedTuple):
-    """The bytes of a blob that one shard has: in the ``variant`` of the blob of ``block``, or in the reusable
-    blob of which that is the key, from ``start`` on.
-    ``observed`` are the observations of the block in the shard."""
+    """The bytes of a blob that one shard has, from ``start`` on. ``variant`` names the variant of the blob of
+    ``block``, or is the key of a reusable blob. ``observed`` are the observations of the block in the
+    shard."""
 
     block: Count
     start: Count

@@ -109,7 +109,7 @@ def context_of(record: RunRecord) -> RunContext:
 
 class Reusable(Struct, frozen=True, forbid_unknown_fields=True):
     """A block whose blob runs of the next ``days`` may use. ``identity`` says what it is made from, by which
-    ``code``; ``group`` are the addresses of its group of so many ``objects``."""
+    ``code``; ``group`` has the addresses of its group, which is of that many ``objects``."""
 
     days: ReuseDays
     identity: str
