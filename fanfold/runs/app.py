@@ -104,7 +104,8 @@ class App:
         """A run of ``job`` that is ready to begin, and its request: ``request`` for ``source``, which is
         uploaded if it is local."""
         deployment = self.account.current(job)
-        check_keep(job, load(job), request.keep)
+        if request.keep:  # else the code of the job is not needed
+            check_keep(job, load(job), request.keep)
         run = Run(self.account.aws, deployment, request.run_id or new_run_id(), job)
         check_reuse(job, source, request.reuse_days)
         request = msgspec.structs.replace(request, run_id=run.run_id, job=job, options=_options(run, request))
