@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from lambda_src.errors import BlobDamaged
+from lambda_src.errors import BlobDamaged, JobContractViolated
 from lambda_src.input.reading import Reading
 from lambda_src.job import Context, Input, Job, Line, Mapped, Part, Place, Shown, Span
 from lambda_src.records import LINES, Rule
@@ -22,7 +22,7 @@ ALL = "all"
 
 class Fold(Struct):
     """The value of one block, or of several. A subclass has fields that msgspec writes as JSON, each with a
-    default: without any record, they hold those.
+    default: without any record, they hold those. JSON has no infinity: a minimum begins as None.
 
     ``observed`` is how many things were added, which the proof is about. Merging must give the same for any
     grouping and any order.
@@ -64,7 +64,7 @@ class _Folding(Struct, frozen=True):
     records: Rule
 
     def map(self, block: Span, source: Input, context: Context) -> Mapped:
-        """Fold what ``block`` owns. Raises what ``source`` and the job raise."""
+        """Fold what ``block`` owns. Raises JobContractViolated, and what ``source`` and the job raise."""
         fold, reading = self.fold(), Reading(context)
 
         def add(chunk: bytes, at: Place) -> None:
@@ -72,7 +72,15 @@ class _Folding(Struct, frozen=True):
             fold.add(chunk, reading)
 
         owned = source.feed(block, self.records, add)
-        return Mapped(owned, [_line(fold)], {}, reading.findings())
+        line = _line(fold)
+        try:
+            msgspec.json.decode(line.data, type=self.fold)
+        except msgspec.DecodeError as error:
+            raise JobContractViolated(
+                f"{self.fold.__name__} cannot be read back from JSON, which has no infinity and no NaN: "
+                f"{error}."
+            ) from None
+        return Mapped(owned, [line], {}, reading.findings())
 
     def combine(self, _shard: int, lines: Iterable[bytes], _context: Context) -> Line:
         """One value of all ``lines``. Raises BlobDamaged, and what the job raises."""

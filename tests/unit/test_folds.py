@@ -1,10 +1,12 @@
 """Jobs that fold their records, as their authors write them."""
 
+import math
 from typing import Any
 
 import pytest
 
 from fanfold.testing import check_job
+from fanfold.testing.laws import LawBroken
 from lambda_src.errors import BlobDamaged
 from lambda_src.folds import Fold, Reading, fold_job
 from lambda_src.job import Concern, Context, NoOptions
@@ -39,6 +41,16 @@ CONTEXT = Context(LONGEST.shards("run"), NoOptions(), {})
 def test_it_keeps_the_laws() -> None:
     answer = check_job(LONGEST, {"a": b"one\nthree\n\nfour\n", "b": b"seven"}, 20)
     assert answer == {"bytes": 21, "objects": 2, "lines": 5, "longest": "three"}
+
+
+def test_a_value_that_json_does_not_have_is_named() -> None:
+    """Written as null, it would look like a damaged line, and start again in vain."""
+
+    class Shortest(Longest):
+        shortest: float = math.inf
+
+    with pytest.raises(LawBroken, match="Shortest cannot be read back from JSON, which has no inf"):
+        check_job(fold_job(Shortest, rules="1", concerns={"long": SIZES}), {"a": b"one\n"}, 20)
 
 
 def test_what_a_job_forgets_to_merge_is_seen() -> None:
