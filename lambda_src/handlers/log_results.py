@@ -14,6 +14,7 @@ from lambda_src.run.summary import (
     summarize_parts,
     what_is_kept,
     what_is_left_out,
+    what_is_reused,
 )
 from lambda_src.settings import LogResultsSettings, from_environment
 from lambda_src.store.results import ResultsTable
@@ -62,6 +63,7 @@ def log_results(deployed: Job, record: RunRecord, parts: Sequence[PartReport]) -
         "bytes": record.bytes,
         "blocks": record.blocks,
         **shards_of(record),
+        **what_is_reused(record),
         **what_is_left_out(record),
         **what_is_kept(record),
         "warnings": plain_warnings(record.warnings),

@@ -1,6 +1,7 @@
 """How much a run has reused is shown wherever a run is, and only if it may reuse."""
 
 import io
+import json
 import re
 from typing import Any
 
@@ -16,6 +17,7 @@ from fanfold.runs import history
 from fanfold.runs.history import Past, PastRun
 from fanfold.runs.inputs import check_reuse
 from fanfold.runs.source import parse
+from lambda_src.handlers.log_results import log_results
 from lambda_src.job import load
 from lambda_src.run.summary import summarize
 from tests.fake_runs import FakeRun, fake_run
@@ -57,6 +59,12 @@ def test_runs_say_how_much_is_reused_if_one_may_reuse() -> None:
     reusing, plain = history.as_json(Past([past(REUSING), past(PLAIN)], []))
     assert (reusing["reuse_days"], reusing["blocks_reused"], reusing["bytes_reused"]) == (35, 9, 900_000_000)
     assert not {"reuse_days", "blocks_reused", "bytes_reused"} & plain.keys()
+
+
+def test_it_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    log_results(load("top_words"), RECORD, PLAIN.parts)
+    logged = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (logged["reuse_days"], logged["blocks_reused"], logged["bytes_reused"]) == (35, 9, 900_000_000)
 
 
 def test_a_report_says_how_much_is_reused_and_no_secret() -> None:
