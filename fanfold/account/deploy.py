@@ -15,7 +15,7 @@ from fanfold.account.deployment import find_deployment
 from fanfold.account.doctor import QUALIFIER, Finding
 from fanfold.checkout import APP, BUILDS, CDK, INSTALLED, ROOT, with_node
 from fanfold.errors import DeploymentError, NotDeployed
-from fanfold.job_code import as_file, files_setting
+from fanfold.job_code import FILES, as_file, files_setting, jobs_in_setting
 from fanfold.tools import prepare_tools
 
 APPROVALS = ("never", "any-change", "broadening", "destructive")
@@ -118,7 +118,9 @@ def _check_nothing_is_removed(given: Given, aws: Aws) -> None:
         deployed = find_deployment(aws)
     except DeploymentError:  # not deployed yet, or by an older version; the CDK says what else may be wrong
         return
-    if removed := sorted(deployed.digests.keys() - set(given.own_jobs)):
+    files = given.setting(FILES)
+    kept = given.own_jobs or (jobs_in_setting(files) if files else ())
+    if removed := sorted(deployed.digests.keys() - set(kept)):
         raise NotDeployed(
             f"This would remove the job {removed[0]} from the stack {deployed.stack}: give its file, too, as "
             f"in --job {as_file(removed[0])}; or name the jobs to keep, as in -c jobs="

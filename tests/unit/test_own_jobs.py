@@ -82,6 +82,7 @@ def test_a_deployment_does_not_remove_an_own_job_unasked(job: str, monkeypatch: 
     check([], "job=access_log")
     monkeypatch.setattr(deploy, "find_deployment", lambda _: with_jobs(my_job="1"))
     check([job])
+    check([], f"job_files={Path('my_job.py').absolute()}")
 
 
 @pytest.mark.parametrize(
