@@ -1,6 +1,5 @@
 """The command grep."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -332,6 +331,7 @@ def _form(answer: Answer, asked: Asked) -> "Form":
 def _statuses() -> Iterator[list[int]]:
     """Yields a list that gets ``FAILED`` last if an error that a person can do something about ends the
     block; it is printed."""
+    from fanfold.cli.terminal import drop_output
     from fanfold.errors import ExpectedError
     from lambda_src.errors import FanfoldError, for_people
 
@@ -339,21 +339,16 @@ def _statuses() -> Iterator[list[int]]:
     try:
         yield status
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough
-        _drop_output()
+    except BrokenPipeError:  # its reader has seen enough
+        drop_output()
         status.append(FOUND)
     except (ExpectedError, FanfoldError) as error:
         complain(f"Error: {for_people(str(error))}")
         status.append(FAILED)
     except OSError as error:  # a full disk
         complain(f"Error: {error.filename or 'Standard output'}: {error.strerror}.")
-        _drop_output()
+        drop_output()
         status.append(FAILED)
-
-
-def _drop_output() -> None:
-    """Otherwise Python would try again to write it, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _asked(options: dict[str, Any], *, only_matching: bool, json: bool) -> Asked:

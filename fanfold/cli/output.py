@@ -16,7 +16,7 @@ from rich.text import Text
 from fanfold.cli.csv_export import as_csv
 from fanfold.cli.formats import Format
 from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet
-from fanfold.cli.terminal import Terminal
+from fanfold.cli.terminal import Terminal, drop_output
 from fanfold.errors import ReportError
 from fanfold.format import counted, dollars_text, options_text, singular, size_text, time_text
 from fanfold.job_code import load
@@ -106,8 +106,11 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     with _translated(path):
         if _is_standard_output(path):
             sys.stdout.flush()
-            yield cast(BinaryIO, _TerminalFile()) if sys.stdout.isatty() else sys.stdout.buffer
-            sys.stdout.buffer.flush()
+            try:
+                yield cast(BinaryIO, _TerminalFile()) if sys.stdout.isatty() else sys.stdout.buffer
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:  # its reader has seen enough
+                drop_output()
         elif _in_place(path):
             with path.open("wb") as device:
                 yield device

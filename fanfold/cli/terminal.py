@@ -1,6 +1,7 @@
 """Standard output or standard error, and questions to the person."""
 
 import io
+import os
 import select
 import sys
 from contextlib import suppress
@@ -35,6 +36,11 @@ class Terminal(Console):
         """Drop all further output."""
         with suppress(SystemExit):
             super().on_broken_pipe()
+
+
+def drop_output() -> None:
+    """Drop what standard output could not take. Otherwise Python would try again, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def ask(question: str) -> str:

@@ -2,9 +2,11 @@
 
 import csv
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -138,3 +140,13 @@ def test_a_terminal_gets_all_rows_without_control_characters(
     write_all_rows(Output(STANDARD_OUTPUT, format_), JOB, Given({"a": [("plain", 1), ("\x9b31m", 2)]}))
     assert b"plain" in shown.getvalue()
     assert "\x9b" not in shown.getvalue().decode()
+
+
+def test_a_reader_may_leave_before_the_last_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        rows = Given({"a": [(str(n), n) for n in range(3000)]}, at_once=100)
+        write_all_rows(Output(STANDARD_OUTPUT, Format.CSV), JOB, rows)
+        assert os.fstat(writer).st_rdev == Path(os.devnull).stat().st_rdev
