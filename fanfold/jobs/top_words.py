@@ -23,6 +23,8 @@ def show(console: Console, summary: Summary) -> None:
     table.add_column("Length", justify="right")
     table.add_column("Most frequent words, with their counts")
     by_length = by_number(summary["top_words"])
+    if "articles" in summary:
+        console.print(f"The text of {counted(summary['articles'], 'article')}")
     for length, words in by_length:
         if words:
             table.add_row(length, side_by_side([(top["word"], top["count"]) for top in words]))

@@ -10,10 +10,11 @@ from typing import Any
 
 from lambda_src.counts import Counted, Sums, counts_job
 from lambda_src.counts.library import find_library
-from lambda_src.input.findings import INVALID_UTF8, Tally
+from lambda_src.input.findings import INVALID_UTF8, Tally, invalid_utf8
 from lambda_src.job import Context, Input, Line, Measured, Place, Shards
 from lambda_src.jobs.top_words.figures import FIGURES
 from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
+from lambda_src.jobs.top_words.markup import check_is_dump, cleaner
 from lambda_src.jobs.top_words.options import Options
 from lambda_src.jobs.top_words.words import LONGEST, RULES
 
@@ -42,10 +43,19 @@ class Counter:
         self._shards, self._options = context.shards, context.options
         self._counting = KERNEL.counting(context.shards, context.options.spelling())
         self._invalid_bytes = Tally()
+        self._cleaned = cleaner() if context.options.markup == "mediawiki" else None
+        self._articles = 0
 
     def add(self, chunk: bytes, at: Place) -> None:
         """Count the words of a chunk. Raises TooManyDistinct, OutOfMemory."""
-        invalid = self._counting.add(chunk)
+        if self._cleaned:
+            check_is_dump(chunk, at)
+            text, articles = self._cleaned(chunk)
+            self._counting.add(text)
+            self._articles += articles
+            invalid = invalid_utf8(chunk)
+        else:
+            invalid = self._counting.add(chunk)
         self._invalid_bytes.note(at, invalid.found, len(chunk), invalid.first)
 
     def lines(self) -> Counted:
@@ -56,6 +66,8 @@ class Counter:
             longer_words += sum(sum(line.observed[self._options.longest :]) for line in lines)
             lines = _without_longer(lines, self._shards, self._options.longest)
         extras = {"longer_words": longer_words, "native_blocks": int(KERNEL.is_native)}
+        if self._cleaned:
+            extras["articles"] = self._articles
         return Counted(lines, extras, {INVALID_UTF8: self._invalid_bytes.finding()})
 
 
@@ -86,6 +98,7 @@ def summarize(
     longest = context.options.longest
     return {
         **context.facts,
+        **({"articles": extras.get("articles", 0)} if context.options.markup == "mediawiki" else {}),
         "words": sum(result["words"] for result in lengths.values()),
         "longer_words": extras.get("longer_words", 0),
         "top_words": {

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from lambda_src.jobs.top_words.kernel import Spelling
+from lambda_src.jobs.top_words.markup import PAGES
 from lambda_src.jobs.top_words.tokens import TOKENS
 from lambda_src.jobs.top_words.words import LONGEST, STRETCHES
 from lambda_src.records import Rule
@@ -37,6 +38,13 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     case: Annotated[
         Literal["fold", "keep"], Meta(description="Count words in lower case, or as they are written.")
     ] = "fold"
+    markup: Annotated[
+        Literal["none", "mediawiki"],
+        Meta(
+            description="With mediawiki, the input is a dump of MediaWiki, and only the text of its articles "
+            "counts: no templates, tables, references or addresses."
+        ),
+    ] = "none"
     stop_words: Annotated[
         list[str],
         Meta(
@@ -57,6 +65,8 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def records(self) -> Rule:
         """Where the input may be cut."""
+        if self.markup == "mediawiki":
+            return PAGES
         return STRETCHES if self.words == "unicode" else TOKENS
 
     def unranked(self) -> frozenset[str]:
