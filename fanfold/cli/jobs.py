@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
+EXAMPLE = "Example: "
+
 MOST_PARTS = 8
 """How many parts are listed; of more, the first ones and the last."""
 
@@ -46,7 +48,8 @@ def jobs(
         width = max(map(len, jobs))
         lines = [f"{job:{width}}  {_state(job, deployed):12}  {sentence_of(job)}".rstrip() for job in jobs]
     for line in lines:
-        console.print(visible(line), soft_wrap=True, markup=False, highlight=False)
+        # A command stays on one line, so that it can be pasted.
+        console.print(visible(line), soft_wrap=True if line.startswith(EXAMPLE) else None)
 
 
 def _deployed(local: bool, profile: str | None, region: str | None) -> set[str] | None:
@@ -82,7 +85,7 @@ def _described(job: str) -> list[str]:
         f"The result is by {loaded.part}: {', '.join(parts)}",
         "Options:" if options else "It has no options.",
         *(line for option in options for line in _lines(option)),
-        f"Example: {_example(job, options)}",
+        f"{EXAMPLE}{_example(job, options)}",
     ]
 
 
