@@ -1,6 +1,7 @@
 """Requests for each hour of the day, by status, and the most frequent path of each hour.
 
 There is no ranking for the whole day: its most frequent path may be missing in the top ten of every hour.
+``by=path`` has one.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +16,15 @@ from fanfold.demo.sample import Sample, differences
 from fanfold.estimate.workload import Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural, share_text, size_text
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
+from fanfold.jobs._any_job import AnyJob
 from fanfold.jobs._terminal import side_by_side
 from fanfold.report.figures import Layer, Result, Stack, Table
 from fanfold.runs.source import Local
+from lambda_src.job import Shown
 from lambda_src.jobs.access_log import JOB as ENGINE_JOB
+
+ASKED = AnyJob("Requests", shown=Shown("Requests", "{requests:,} requests", ("top",)))
+"""Shows what is counted by anything but hours."""
 
 CLASSES = {
     "2": ("2xx", "good"),
@@ -30,7 +36,10 @@ CLASSES = {
 
 
 def show(console: Console, summary: Summary) -> None:
-    """Print each hour of the day."""
+    """Print each hour of the day, or what is asked for."""
+    if "hours" not in summary:
+        ASKED.show(console, summary)
+        return
     table = TerminalTable(pad_edge=False)
     for heading in ("Hour", "Requests", "Sent", *(name for name, _ in CLASSES.values())):
         table.add_column(heading, justify="right")
@@ -53,7 +62,10 @@ def show(console: Console, summary: Summary) -> None:
 
 
 def rows(summary: Summary) -> Rows:
-    """One figure per row, because the number of statuses and paths varies."""
+    """One figure per row, because the number of statuses and paths varies; or the keys that are asked for."""
+    if "hours" not in summary:
+        yield from ASKED.rows(summary)
+        return
     yield "hour", "figure", "of", "count"
     for hour, found in by_number(summary["hours"]):
         yield int(hour), "requests", "", found["requests"]
@@ -66,7 +78,9 @@ def rows(summary: Summary) -> Rows:
 
 
 def draw(summary: Summary) -> Result:
-    """Columns for the hours, stacked by status, and a table."""
+    """Columns for the hours, stacked by status, and a table; or a table of what is asked for."""
+    if "hours" not in summary:
+        return ASKED.draw(summary)
     hours = by_number(summary["hours"])
     by_class = {first: [_of_class(found, first) for _, found in hours] for first in CLASSES}
     rest = [

@@ -1,6 +1,7 @@
 """Combs through access logs: requests, bytes, statuses and the most frequent paths for each hour of the day.
 
-Two formats are known, line by line: Combined Log Format, and that of AWS's Application Load Balancers (ALB).
+Without options, two formats are known, line by line: Combined Log Format, and that of AWS's Application Load
+Balancers (ALB). ``asked`` answers all else.
 
 - A line ends with ``\\n``, or with its object; one ``\\r`` before that is no part of it. Every line is in one
   part: the hour of its own time in UTC, or ``malformed``.
@@ -25,16 +26,21 @@ Two formats are known, line by line: Combined Log Format, and that of AWS's Appl
   no two paths are mixed, and answers have a bounded size. So is a path that holds what is shown of another.
 """
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from lambda_src.counts import Counted, Ranked, Sums, counts_job
 from lambda_src.counts.library import find_library
+from lambda_src.errors import InvalidRequest
 from lambda_src.input.findings import NUL_BYTES, Tally
-from lambda_src.job import Context, Place
+from lambda_src.job import CompleteSums, Context, Input, Job, Line, Mapped, Part, Place, RowWriter, Span
 from lambda_src.jobs.access_log.figures import FIGURES
 from lambda_src.jobs.access_log.formats import CONCERNS, MALFORMED_LINES, NULS_IN_LINES, Noticed
 from lambda_src.jobs.access_log.lines import LINES, Skipped, original, without_nuls
+from lambda_src.jobs.access_log.options import Options, is_default
 from lambda_src.jobs.access_log.scan import (
     FAILED,
     HOURS,
@@ -45,6 +51,7 @@ from lambda_src.jobs.access_log.scan import (
     SENT,
     SENT_BITS,
     SENT_HIGH,
+    Scan,
     Scanner,
 )
 
@@ -72,7 +79,7 @@ class Requests:
     """Counts the requests of one block, and what else its lines are. An error ends it."""
 
     def __init__(self, context: Context) -> None:
-        self._scan = SCANNER(context.shards)
+        self._scan, self._extras = _scan_of(context)
         self._findings = {code: Tally() for code in CONCERNS}
 
     def add(self, chunk: bytes, at: Place) -> None:
@@ -108,7 +115,17 @@ class Requests:
     def lines(self) -> Counted:
         """What was counted. This ends the counting. Raises TooManyDistinct, OutOfMemory."""
         findings = {code: tally.finding() for code, tally in self._findings.items() if tally.is_noted()}
-        return Counted(self._scan.lines(), {}, findings)
+        return Counted(self._scan.lines(), self._extras, findings)
+
+
+def _scan_of(context: Context) -> tuple[Scan, Mapping[str, int]]:
+    """What scans lines, and what it counts beside requests."""
+    if is_default(context.options):
+        return SCANNER(context.shards), {}
+    from lambda_src.jobs.access_log.asked import Scan as Asked  # noqa: PLC0415 - for those who ask
+
+    asked = Asked(context)
+    return asked, asked.extras
 
 
 def _pieces(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
@@ -131,10 +148,16 @@ def _show(part: str, sums: Sums) -> dict[str, Any]:
     if part == MALFORMED:
         return {"lines": requests}
     named = dict(sums.named)
+    seconds = {}
+    if any(name.startswith("step ") for name in named):
+        from lambda_src.jobs.access_log.asked import percentiles, take_steps  # noqa: PLC0415 - as above
+
+        seconds = percentiles(take_steps(named))
     bytes_sent = named.pop(SENT, 0) + (named.pop(SENT_HIGH, 0) << SENT_BITS)
     return {
         "requests": requests,
         "bytes_sent": bytes_sent,
+        **seconds,
         "status": dict(sorted(named.items())),
         "top_paths": [_top(path, REQUESTS) for path in sums.best[REQUESTS]],
         "top_paths_5xx": [_top(path, FAILED) for path in sums.best[FAILED]],
@@ -146,18 +169,20 @@ def _top(path: Ranked, column: str) -> dict[str, Any]:
 
 
 def _summarize(
-    context: Context, _extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
+    context: Context, extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     malformed_lines = results[MALFORMED]["lines"]
-    return {
-        **context.facts,
-        "lines": malformed_lines + sum(results[hour]["requests"] for hour in HOURS),
-        "malformed_lines": malformed_lines,
-        "hours": {hour: results[hour] for hour in HOURS},
-    }
+    requests = sum(results[hour]["requests"] for hour in HOURS)
+    lines = {"lines": malformed_lines + requests, "malformed_lines": malformed_lines}
+    if not is_default(context.options):
+        from lambda_src.jobs.access_log.asked import lines_of  # noqa: PLC0415 - as above
+
+        lines = lines_of(extras, malformed_lines, requests)
+    return {**context.facts, **lines, "hours": {hour: results[hour] for hour in HOURS}}
 
 
-JOB = counts_job(
+_HOURLY = functools.partial(
+    counts_job,
     rules=RULES,
     part="hour",
     parts=PARTS,
@@ -169,4 +194,67 @@ JOB = counts_job(
     summarize=_summarize,
     concerns=CONCERNS,
     figures=FIGURES,
+    options=Options,
+)
+
+
+@functools.lru_cache(maxsize=8)
+def _job_of(by_hour: bool, top: int) -> Job:
+    """The counting job that answers."""
+    if by_hour:
+        return _HOURLY(top=top)
+    from lambda_src.jobs.access_log import asked  # noqa: PLC0415 - as above
+
+    return _HOURLY(
+        top=top,
+        key="key",
+        columns=asked.COLUMNS,
+        ranked_by=(REQUESTS,),
+        show=asked.show,
+        summarize=asked.summarize,
+    )
+
+
+def _of(context: Context) -> Job:
+    return _job_of(context.options.by == "hour", context.options.top)
+
+
+def _map(block: Span, source: Input, context: Context) -> Mapped:
+    return _of(context).map(block, source, context)
+
+
+def _combine(shard: int, lines: Iterable[bytes], context: Context) -> Line:
+    return _of(context).combine(shard, lines, context)
+
+
+def _reduce(shard: int, lines: Iterable[bytes], context: Context) -> Line:
+    return _of(context).reduce(shard, lines, context)
+
+
+def _finish(reduced: Iterable[bytes], context: Context) -> Mapping[str, Part]:
+    return _of(context).finish(reduced, context)
+
+
+def _sum_up(
+    context: Context, extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    return _of(context).summarize(context, extras, results)
+
+
+def _reduce_and_write(shard: int, lines: Iterable[bytes], context: Context, writer: RowWriter) -> Line:
+    if context.options.by != "hour":
+        raise InvalidRequest("keep: complete sums are by hour and path: leave out the option by, or keep.")
+    complete = _of(context).complete
+    assert complete  # noqa: S101 - a counting job has them
+    return complete.reduce(shard, lines, context, writer)
+
+
+JOB = replace(
+    _HOURLY(),
+    map=_map,
+    combine=_combine,
+    reduce=_reduce,
+    finish=_finish,
+    summarize=_sum_up,
+    complete=CompleteSums("path", (REQUESTS, FAILED), _reduce_and_write),
 )

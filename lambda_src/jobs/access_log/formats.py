@@ -40,11 +40,18 @@ _OTHER_FORMATS = {
     "squid": ("the native log of Squid", rb"[0-9]{9,11}\.[0-9]{3} +-?[0-9]+ [^ ]+ [A-Z_]+/[0-9]{3} "),
     "syslog": ("syslog", rb"(?:<[0-9]{1,3}>|[A-Z][a-z]{2} [ 0-9]{2} " + _CLOCK + rb" [^ ]+ )"),
 }
-"""Formats that are recognized and not read: the name for a person, and how a line begins."""
+"""Formats that are not read, some only without options: the name for a person, and how a line begins."""
 
 _OTHER_FORMAT = re.compile(
     rb"|".join(b"(?P<%s>%s)" % (code.encode(), pattern) for code, (_, pattern) in _OTHER_FORMATS.items())
 )
+
+_READ_IF_ASKED = ("common_log_format", "classic_elb", "cloudfront", "s3_access_log", "json_lines")
+
+
+def _how(code: str) -> str:
+    return "which is not read" + (" without format=auto" if code in _READ_IF_ASKED else "")
+
 
 CONCERNS = {
     MALFORMED_LINES: Concern(
@@ -52,10 +59,12 @@ CONCERNS = {
         "could not be read as a log line",
         "could not be read as log lines",
         most="Most lines of these objects are not log lines",
-        advice="The job reads Combined Log Format and that of AWS's Application Load Balancers.",
+        advice="Without options, the job reads Combined Log Format and that of AWS's Application Load "
+        "Balancers. With format=auto, it reads every format that it knows; format also takes a log_format of "
+        "nginx.",
     ),
     **{
-        code: Concern("line", f"looks like {name}, which is not read", f"look like {name}, which is not read")
+        code: Concern("line", f"looks like {name}, {_how(code)}", f"look like {name}, {_how(code)}")
         for code, (name, _) in _OTHER_FORMATS.items()
     },
     NUL_BYTES: Concern(

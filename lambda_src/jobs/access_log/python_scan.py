@@ -59,23 +59,28 @@ def _request(origin: bytes) -> bytes:
     )  # fmt: skip
 
 
+_ORIGIN = rb"(?:[A-Za-z]+://" + _text(b" ?/") + rb")?"
 _QUOTED = rb'"' + _text() + rb'"'
-_MINUTE = rb"[0-5][0-9]"
-_SECOND = rb":[0-5][0-9]"
+MINUTE = rb"[0-5][0-9]"
+SECOND = rb":[0-5][0-9]"
+TEXT = _text()
+REQUEST = _request(b"")
+URL_REQUEST = _request(_ORIGIN)
+"""Of quoted requests: where the target begins with a path, and where it may be a URL."""
 _SIZE = rb"[0-9]{1,15}"
 _END = rb"(?: [^\n]*)?\r?\n"
 _ALB = (
-    rb"[a-z0-9]+ ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}):(?:" + _MINUTE + _SECOND
+    rb"[a-z0-9]+ ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}):(?:" + MINUTE + SECOND
     + rb"|(?<=T23:)59:60)(?:\.[0-9]+)?Z"
     rb" [^ \n]+ [^ \n]+ [^ \n]+ [-.0-9]+ [-.0-9]+ [-.0-9]+ "
     rb"([0-9]{3}|-) (?:[0-9]{3}|-) " + _SIZE + rb" (" + _SIZE + rb") "
-    + _request(rb"(?:[A-Za-z]+://" + _text(b" ?/") + rb")?") + rb" " + _QUOTED + _END
+    + URL_REQUEST + rb" " + _QUOTED + _END
 )  # fmt: skip
 _COMBINED = (
     rb"[^ \n]+ [^ \n]+ [^[\n]* "
-    rb"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:" + _MINUTE + rb")(?:" + _SECOND + rb" |:(?=60 ))"
+    rb"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:" + MINUTE + rb")(?:" + SECOND + rb" |:(?=60 ))"
     rb"((?:(?<=:)60 )?[+-][0-9]{4})\] "
-    + _request(b"") + rb" ([0-9]{3}) (?:(" + _SIZE + rb")|-) " + _QUOTED + rb" " + _QUOTED + _END
+    + REQUEST + rb" ([0-9]{3}) (?:(" + _SIZE + rb")|-) " + _QUOTED + rb" " + _QUOTED + _END
 )  # fmt: skip
 _LINE = re.compile(rb"(?:" + _ALB + rb"|" + _COMBINED + rb"|(?P<other>[^\n]*)\n)")
 """Matches every line, so that none can be lost between two matches."""
@@ -125,16 +130,16 @@ class _Parts(dict[bytes, int]):
     def __missing__(self, time: bytes) -> int:
         if len(self) >= MAX_KNOWN_TIMES:
             self.clear()
-        part = self[time] = _part_of(time)
+        part = self[time] = part_of(time)
         return part
 
 
-def _part_of(time: bytes) -> int:
+def part_of(time: bytes) -> int:
     """The part of ``2026-11-22T23`` or ``22/Nov/2026:23:59+0530``, or of a leap second.
 
-    >>> _part_of(b"2026-11-22T23"), _part_of(b"22/Nov/2026:23:59+0530"), _part_of(b"29/Feb/2026:00:00+0000")
+    >>> part_of(b"2026-11-22T23"), part_of(b"22/Nov/2026:23:59+0530"), part_of(b"29/Feb/2026:00:00+0000")
     (23, 18, 24)
-    >>> _part_of(b"31/Dec/2016:23:5960 +0000"), _part_of(b"31/Dec/2016:12:0060 +0000")
+    >>> part_of(b"31/Dec/2016:23:5960 +0000"), part_of(b"31/Dec/2016:12:0060 +0000")
     (23, 24)
     """
     malformed = len(HOURS)

@@ -1,0 +1,299 @@
+"""Answers what is asked of logs through options. It reads lines in Python; ``read`` knows their formats.
+
+- By hour, a part is an hour and a key is a path, as without options. By anything else, a key is what is
+  asked for; a weekday has a part of its own, and any other key is in one of the 24 by a hash of it. So no key
+  is in two parts, and what is first over all parts is exact.
+- A response time is counted in steps: each power of two has 64, so a percentile is within 0.8 %.
+- A key of more than ``LONGEST_KEY`` characters is shown by its beginning, size and SHA-256.
+"""
+
+import functools
+import heapq
+import math
+import zlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lambda_src.counts import Column, Sums, table_type
+from lambda_src.counts.adding import Add
+from lambda_src.job import Context, Line
+from lambda_src.jobs.access_log.formats import MALFORMED_LINES, Noticed, format_of
+from lambda_src.jobs.access_log.options import Options
+from lambda_src.jobs.access_log.scan import HOURS, MALFORMED, PARTS, REQUESTS, SENT, SENT_BITS, SENT_HIGH
+
+CLASSES = ("2xx", "3xx", "4xx", "5xx", "other")
+COLUMNS = (REQUESTS, SENT, SENT_HIGH, *CLASSES, "timed", "micros", Column("slowest", "max"))
+_NAMES = tuple(column if isinstance(column, str) else column.name for column in COLUMNS)
+_OF_STATUS = {b"2": 3, b"3": 4, b"4": 5, b"5": 6}
+_OTHER, _TIMED, _MICROS, _SLOWEST = 7, 8, 9, 10
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+PERCENTILES = {"p50": 50, "p95": 95, "p99": 99}
+STEP = "step "
+"""Begins the names of sums that count response times."""
+
+FORMAT, LEFT_OUT, HEADERS = "format ", "filtered_out", "header_lines"
+"""Extras: lines of each format, and those that are no requests or none that were asked for."""
+
+LONGEST_KEY = 300
+_DIGEST = " bytes, SHA-256 "
+_LOW = (1 << SENT_BITS) - 1
+
+
+class Scan:
+    """Counts the lines of one block (``scan.Scan``)."""
+
+    def __init__(self, context: Context) -> None:
+        from lambda_src.jobs.access_log.filters import filter_of  # noqa: PLC0415 - for those who ask
+        from lambda_src.jobs.access_log.read import reader_of  # noqa: PLC0415
+
+        options: Options = context.options
+        self._by_hour = options.by == "hour"
+        kinds = ("sum", "sum") if self._by_hour else ("sum",) * (len(COLUMNS) - 1) + ("max",)
+        self._kinds = kinds
+        self._add = Add(PARTS, kinds, context, table_type()(len(PARTS), kinds))
+        self._read, self._takes = reader_of(options.format), filter_of(options)
+        self._key = _key_of(options.by)
+        self.extras: Counter[str] = Counter()
+
+    def add(self, chunk: bytes, start: int, end: int) -> Noticed:
+        """Count the lines ``chunk[start:end]``, which all end with ``\\n``. Raises TooManyDistinct."""
+        noticed = Noticed()
+        while start < end:
+            slice_end = chunk.rfind(b"\n", start, min(start + _SLICE_BYTES, end)) + 1
+            slice_end = slice_end or chunk.index(b"\n", start) + 1
+            self._add_lines(chunk[start : slice_end - 1].split(b"\n"), start, noticed)
+            start = slice_end
+        if noticed.malformed:
+            self._add(MALFORMED, "", noticed.malformed, *(0 for _ in self._kinds[1:]))
+        return noticed
+
+    def _add_lines(self, lines: list[bytes], at: int, noticed: Noticed) -> None:
+        """The loop that takes the time."""
+        read, takes, key_of, by_hour = self._read, self._takes, self._key, self._by_hour
+        found: dict[Any, list[int]] = {}
+        steps: Counter[Any] = Counter()
+        formats: Counter[str] = Counter()
+        left_out = 0
+        noticed.lines += len(lines)
+        for number, line in enumerate(lines):
+            request = read(line[:-1] if line[-1:] == b"\r" else line)
+            if request is None or isinstance(request, str):
+                if request is None:
+                    _note_malformed(lines, number, at, noticed)
+                else:
+                    self.extras[HEADERS] += 1
+                continue
+            kind, minute, _, _, _, path, status, sent, _, _, micros = request
+            formats[kind] += 1
+            if takes is not None and not takes(request):
+                left_out += 1
+                continue
+            key = (minute // 60 % 24, path, status) if by_hour else key_of(request)
+            counts = found.get(key)
+            if counts is None:
+                counts = found[key] = [0] * len(COLUMNS)
+            counts[0] += 1
+            counts[1] += sent
+            counts[_OF_STATUS.get(status[:1], _OTHER)] += 1
+            if micros is not None:
+                counts[_TIMED] += 1
+                counts[_MICROS] += micros
+                counts[_SLOWEST] = max(counts[_SLOWEST], micros)
+                steps[minute // 60 % 24 if by_hour else key, micros] += 1
+        for kind, count in formats.items():
+            self.extras[FORMAT + kind] += count
+        self.extras[LEFT_OUT] += left_out
+        (self._move_hours if by_hour else self._move)(found)
+        self._move_steps(steps)
+
+    def _move_hours(self, found: Mapping[Any, list[int]]) -> None:
+        by_status: Counter[tuple[int, bytes]] = Counter()
+        sent: Counter[int] = Counter()
+        for (hour, path, status), counts in found.items():
+            self._add(HOURS[hour], shown(path), counts[0], counts[0] if status[:1] == b"5" else 0)
+            by_status[hour, status] += counts[0]
+            sent[hour] += counts[1]
+        for (hour, status), requests in by_status.items():
+            self._add.sum(HOURS[hour], status.decode(), requests)
+        for hour, size in sent.items():
+            self._add.sum(HOURS[hour], SENT, size & _LOW)
+            self._add.sum(HOURS[hour], SENT_HIGH, size >> SENT_BITS)
+
+    def _move(self, found: Mapping[Any, list[int]]) -> None:
+        for raw, (requests, sent, _, *others) in found.items():
+            key = shown(raw)
+            self._add(_part_of(key), key, requests, sent & _LOW, sent >> SENT_BITS, *others)
+
+    def _move_steps(self, steps: Mapping[Any, int]) -> None:
+        for (key, micros), count in steps.items():
+            part = HOURS[key] if self._by_hour else _part_of(shown(key))
+            self._add.sum(part, f"{STEP}{step_of(micros)}", count)
+
+    def lines(self) -> Sequence[Line]:
+        """What was counted. This ends the scan."""
+        return self._add.lines()
+
+
+_SLICE_BYTES = 1 << 20
+
+
+def _note_malformed(lines: list[bytes], number: int, at: int, noticed: Noticed) -> None:
+    noticed.malformed += 1
+    code = format_of(lines[number])
+    if code:
+        noticed.formats[code] += 1
+    for each in (MALFORMED_LINES, code):
+        if each and each not in noticed.first:
+            noticed.first[each] = at + sum(map(len, lines[:number])) + number
+
+
+def _key_of(by: str) -> Callable[[Any], Any]:
+    from lambda_src.jobs.access_log.times import DAY, day_of  # noqa: PLC0415 - for those who ask
+
+    @functools.lru_cache(maxsize=10_000)
+    def of_day(day: int) -> bytes:
+        date = day_of(day * DAY)
+        text = {"day": str(date), "month": str(date)[:7], "weekday": WEEKDAYS[date.weekday()]}[by]
+        return text.encode()
+
+    if by in ("day", "month", "weekday"):
+        return lambda request: of_day(request.minute // DAY)
+    import operator  # noqa: PLC0415
+
+    return operator.attrgetter(by)
+
+
+def _part_of(key: str) -> str:
+    if key in WEEKDAYS:
+        return HOURS[WEEKDAYS.index(key)]
+    return HOURS[zlib.crc32(key.encode()) % len(HOURS)]
+
+
+@functools.lru_cache(maxsize=10_000)
+def shown(key: bytes) -> str:
+    """A key as it is counted.
+
+    >>> shown(b"/caf\\xff")
+    '/caf\\\\xff'
+    """
+    text = key.decode("utf-8", errors="backslashreplace")
+    if len(text) <= LONGEST_KEY and _DIGEST not in text:
+        return text
+    import hashlib  # noqa: PLC0415 - for keys that hardly ever occur
+
+    digest = hashlib.sha256(key).hexdigest()
+    beginning = key[: LONGEST_KEY // 6].decode("utf-8", errors="backslashreplace")
+    return f"{beginning}... ({len(key)}{_DIGEST}{digest})"
+
+
+def step_of(micros: int) -> int:
+    """The step of a response time: 64 to each power of two.
+
+    >>> step_of(0), step_of(1), step_of(2), step_of(1_000_000)
+    (0, 192, 320, 2682)
+    """
+    fraction, exponent = math.frexp(micros)
+    return exponent * 128 + int(fraction * 128)
+
+
+def seconds_of(step: int) -> float:
+    """The middle of a step."""
+    exponent, of_128 = divmod(step, 128)
+    return math.ldexp(of_128 + 0.5, exponent - 7) / 1_000_000 if step else 0.0
+
+
+def percentiles(steps: Mapping[int, int]) -> dict[str, float]:
+    """Of response times by step, in seconds: the lowest ones that so many do not exceed."""
+    total, below, found = sum(steps.values()), 0, {}
+    for step in sorted(steps):
+        for name, percent in PERCENTILES.items():
+            if below < -(-percent * total // 100) <= below + steps[step]:
+                found[name] = float(f"{seconds_of(step):.5g}")
+        below += steps[step]
+    return found
+
+
+def take_steps(named: dict[str, int]) -> dict[int, int]:
+    """The response times among the sums of a part, which are taken out."""
+    return {int(name.removeprefix(STEP)): named.pop(name) for name in list(named) if name.startswith(STEP)}
+
+
+def show(part: str, sums: Sums) -> dict[str, Any]:
+    """A share of the keys."""
+    if part == MALFORMED:
+        return {"lines": sums.totals[REQUESTS]}
+    steps = take_steps(dict(sums.named))
+    return {
+        "totals": _shown(sums.totals),
+        "top": [{"key": one.key, **_shown(one.counts)} for one in sums.best[REQUESTS]],
+        "steps": {str(step): count for step, count in sorted(steps.items())},
+    }
+
+
+def _shown(counts: Mapping[str, int]) -> dict[str, int]:
+    sent = counts[SENT] + (counts[SENT_HIGH] << SENT_BITS)
+    rest = {name: counts.get(name, 0) for name in _NAMES if name not in (REQUESTS, SENT, SENT_HIGH)}
+    return {REQUESTS: counts[REQUESTS], "bytes_sent": sent, **rest}
+
+
+def summarize(
+    context: Context, extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The first keys of all."""
+    options: Options = context.options
+    parts = [results[hour] for hour in HOURS]
+    steps: Counter[int] = Counter()
+    for part in parts:
+        steps.update({int(step): count for step, count in part["steps"].items()})
+    totals = {
+        name: (max if name == "slowest" else sum)(part["totals"][name] for part in parts)
+        for name in parts[0]["totals"]
+    }
+    top = heapq.nsmallest(
+        options.top,
+        (one for part in parts for one in part["top"]),
+        key=lambda one: (-one[REQUESTS], one["key"]),
+    )
+    rows = []
+    for one in top:
+        of_key: Mapping[int, int] = {}
+        if options.by == "weekday":
+            own = results[HOURS[WEEKDAYS.index(one["key"])]]["steps"]
+            of_key = {int(step): count for step, count in own.items()}
+        timed = steps and _timed(one)
+        rows.append({options.by: one["key"], **_untimed(one), **(timed or {}), **percentiles(of_key)})
+    return {
+        **context.facts,
+        **lines_of(extras, results[MALFORMED]["lines"], totals[REQUESTS]),
+        **_untimed(totals),
+        **(_timed(totals) if steps else {}),
+        **percentiles(steps),
+        "top": rows,
+    }
+
+
+def lines_of(extras: Mapping[str, int], malformed: int, requests: int) -> dict[str, Any]:
+    """What the lines are."""
+    left_out, headers = extras.get(LEFT_OUT, 0), extras.get(HEADERS, 0)
+    formats = {name.removeprefix(FORMAT): extras[name] for name in sorted(extras) if name.startswith(FORMAT)}
+    return {
+        "lines": malformed + requests + left_out + headers,
+        "malformed_lines": malformed,
+        HEADERS: headers,
+        LEFT_OUT: left_out,
+        "formats": formats,
+    }
+
+
+def _untimed(counts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: counts[name] for name in (REQUESTS, "bytes_sent", *CLASSES)}
+
+
+def _timed(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """Seconds; of a key without any time, nothing is known."""
+    timed = counts["timed"]
+    return {
+        "mean": round(counts["micros"] / timed / 1_000_000, 6) if timed else None,
+        "slowest": counts["slowest"] / 1_000_000 if timed else None,
+    }

@@ -1,0 +1,100 @@
+"""What can be asked about logs. Without any option, the scanner answers; all else is ``asked``."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from lambda_src.jobs.access_log.times import minute_of
+
+By = Literal[
+    "hour", "day", "weekday", "month", "path", "method", "status", "client", "agent", "referrer", "host"
+]
+
+MOST_TOP, MOST_TOP_BY_HOUR = 100, 50
+"""With them, the results of all parts fit Lambda's 6 MB, whatever the keys are."""
+
+_STATUS = re.compile(r"[1-9]xx|[0-9]{3}|-")
+_WHEN = "Days and times are in UTC, such as 2026-11-25 or 2026-11-25T10:15."
+
+
+class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """Raises ValueError for a time or a format that cannot be."""
+
+    by: Annotated[By, Meta(description="What requests are counted by.")] = "hour"
+    top: Annotated[
+        int,
+        Meta(ge=1, le=MOST_TOP, description="The number of keys shown, those with most requests first."),
+    ] = 10
+    format: Annotated[
+        str | None,
+        Meta(
+            description="auto for every format that is known, or a log_format of nginx. Without any option, "
+            "Combined Log Format and that of load balancers are read; with any, every one.",
+            examples=["auto"],
+        ),
+    ] = None
+    from_: Annotated[
+        str | None, Meta(description=f"Count requests from this time on. {_WHEN}", examples=["2026-11-25"])
+    ] = None
+    to: Annotated[
+        str | None, Meta(description=f"Count requests before this time. {_WHEN}", examples=["2026-11-26"])
+    ] = None
+    status: Annotated[
+        str | None, Meta(description="Count requests with this status, or class.", examples=["5xx"])
+    ] = None
+    method: Annotated[str | None, Meta(description="Count requests with this method.", examples=["GET"])] = (
+        None
+    )
+    path: Annotated[
+        str | None,
+        Meta(
+            description="Count requests whose path begins with this; with *, which is any text, whose whole "
+            "path is this.",
+            examples=["/api/"],
+        ),
+    ] = None
+    client: Annotated[
+        str | None,
+        Meta(description="Count requests of this address, network or name.", examples=["192.0.2.0/24"]),
+    ] = None
+    host: Annotated[
+        str | None, Meta(description="Count requests to this host.", examples=["www.example.com"])
+    ] = None
+
+    def __post_init__(self) -> None:
+        for name, text in (("from", self.from_), ("to", self.to)):
+            if text is not None and minute_of(text) is None:
+                raise ValueError(
+                    f"{name} takes a day or a minute of UTC, such as 2026-11-25 or 2026-11-25T10:15, "
+                    f"not {text[:60]!r}"
+                )
+        if self.status is not None and not _STATUS.fullmatch(self.status):
+            raise ValueError(f"status takes three digits, such as 404, or 5xx, not {self.status[:60]!r}")
+        for name in ("method", "path", "client", "host"):
+            if getattr(self, name) == "":
+                raise ValueError(f"{name} is empty: leave it out, or say which")
+        if self.by == "hour" and self.top > MOST_TOP_BY_HOUR:
+            raise ValueError(f"top is at most {MOST_TOP_BY_HOUR} by hour, where every hour has as many paths")
+        if self.client is not None and "/" in self.client:
+            import ipaddress  # noqa: PLC0415 - 5 ms of a cold start, for those who ask
+
+            try:
+                ipaddress.ip_network(self.client, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"client takes an address, a network such as 192.0.2.0/24, or a name, "
+                    f"not {self.client[:60]!r}"
+                ) from None
+        if self.format not in (None, "auto"):
+            from lambda_src.jobs.access_log.custom import pattern_of  # noqa: PLC0415 - as above
+
+            pattern_of(self.format or "")
+
+
+DEFAULT = Options()
+
+
+def is_default(options: Any) -> bool:
+    """Whether the scanner answers."""
+    return bool(options == DEFAULT)

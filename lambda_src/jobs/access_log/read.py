@@ -1,0 +1,363 @@
+"""Lines of all formats that are known, as requests. A line's format does not depend on other lines, so blocks
+may begin anywhere."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from lambda_src.jobs.access_log.python_scan import MINUTE, REQUEST, SECOND, TEXT, URL_REQUEST, part_of
+from lambda_src.jobs.access_log.scan import HOURS
+from lambda_src.jobs.access_log.times import DAY, minute_of
+
+HEADER = "header"
+"""The format of lines that name the fields of others."""
+
+MOST_CACHED, LONGEST_CACHED = 50_000, 200
+MOST_SECONDS = 1_000_000
+LONGEST_ADDRESS = 45
+
+
+class Request(NamedTuple):
+    """A line. What its format lacks is ``-``, or None; ``minute`` is in UTC. ``micros`` is the response time
+    in microseconds."""
+
+    format: str
+    minute: int
+    client: bytes
+    host: bytes
+    method: bytes
+    path: bytes
+    status: bytes
+    sent: int
+    referrer: bytes
+    agent: bytes
+    micros: int | None
+
+
+class _Cached(dict[bytes, Any]):
+    """What was worked out, bounded."""
+
+    def __init__(self, make: Callable[[bytes], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: bytes) -> Any:
+        if len(self) >= MOST_CACHED:
+            self.clear()
+        made = self._make(text)
+        if len(text) <= LONGEST_CACHED:
+            self[text] = made
+        return made
+
+
+_DATE = rb"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_ISO = rb"(" + _DATE + rb"T[0-9]{2}:(?:" + MINUTE + SECOND + rb"|(?<=T23:)59:60))(?:\.[0-9]+)?Z"
+_BRACKETED = (
+    rb"\[([0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:" + MINUTE + rb"(?:" + SECOND + rb"|:60)"
+    rb" [+-][0-9]{4})\]"
+)  # fmt: skip
+_SIZE = rb"[0-9]{1,15}"
+_IN_QUOTES = rb'"(' + TEXT + rb')"'
+_TIMES = rb" [^ \n]+ ([-.0-9]+) ([-.0-9]+) ([-.0-9]+) "
+_ALB = re.compile(
+    rb"[a-z0-9]+ " + _ISO + rb" [^ \n]+ ([^ \n]+)" + _TIMES + rb"([0-9]{3}|-) (?:[0-9]{3}|-) " + _SIZE
+    + rb" (" + _SIZE + rb") " + _IN_QUOTES + rb" " + _IN_QUOTES + rb"(?: [^\n]*)?"
+)  # fmt: skip
+_ELB = re.compile(
+    _ISO + rb" [^ \n]+ ([^ \n]+)" + _TIMES + rb"([0-9]{3}|-) (?:[0-9]{1,3}|-) " + _SIZE
+    + rb" (" + _SIZE + rb") " + _IN_QUOTES + rb"(?: " + _IN_QUOTES + rb"(?: [^\n]*)?)?"
+)  # fmt: skip
+_CLF = (
+    rb"([^ \n]+) ([^ \n]+) ([^[\n]*) " + _BRACKETED + rb" " + _IN_QUOTES + rb" ([0-9]{3}) (?:(" + _SIZE
+    + rb")|-)(?: " + _IN_QUOTES + rb" " + _IN_QUOTES + rb"( [^\n]*)?| ?)"
+)  # fmt: skip
+_OTHER_BEGINNING = rb"(?!\{|[a-z0-9]+ " + _DATE + rb"T|" + _DATE + rb"|[0-9a-f]{64} |#)"
+_S3 = re.compile(
+    rb"[0-9a-f]{64} ([^ \n]+) " + _BRACKETED + rb" ([^ \n]+) [^ \n]+ [^ \n]+ [^ \n]+ [^ \n]+ "
+    rb"(?:-|" + _IN_QUOTES + rb") ([0-9]{3}|-) [^ \n]+ (?:(" + _SIZE + rb")|-) (?:" + _SIZE + rb"|-) "
+    rb"(?:([0-9]{1,12})|-) (?:[0-9]{1,12}|-) (?:-|" + _IN_QUOTES + rb") (?:-|" + _IN_QUOTES + rb")"
+    rb"(?: [^\n]*)?"
+)  # fmt: skip
+_CLOUDFRONT = re.compile(rb"(" + _DATE + rb")\t([0-9]{2}:" + MINUTE + SECOND + rb")\t[^\n]*")
+_CLOUDFRONT_FIELDS = 12
+"""At least so many; the time taken is the 19th."""
+_REQUEST_TIME = re.compile(
+    rb'(?: "(?:' + TEXT + rb')")? "?([0-9]{1,6}\.[0-9]{3})"?(?: |$)'
+    rb'|[^\n]*?[ "](?:rt|request_time)="?([0-9]{1,6}\.[0-9]{3})\b'
+)
+_ADDRESS = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
+_PORT = re.compile(rb":[0-9]{1,5}$")
+_PLAIN = re.compile(REQUEST)
+_URL = re.compile(URL_REQUEST)
+_HOST = re.compile(rb'[A-Za-z_-]+ +[A-Za-z]+://([^/?: "\\]+)')
+_LOCAL = re.compile(_BRACKETED[2:-2])
+_SECONDS = re.compile(rb"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_ZONED = re.compile(
+    rb"(" + _DATE + rb")[T ]([0-9]{2}:" + MINUTE + SECOND + rb")(?:[.,][0-9]+)?"
+    rb"(?:Z|([+-][0-9]{2}):?([0-9]{2}))?"
+)
+_DIGITS = re.compile(_SIZE)
+_STATUS = re.compile(rb"[0-9]{3}")
+
+
+def _minute(time: bytes) -> int | None:
+    """The minute in UTC of a time as ``_BRACKETED`` or ``_ISO`` find it, without its seconds unless these are
+    60; None if there is none such."""
+    part = part_of(time)
+    if part == len(HOURS):
+        return None
+    if time[4:5] == b"-":
+        return minute_of(time[:16].decode())
+    month = 1 + b"JanFebMarAprMayJunJulAugSepOctNovDec".index(time[3:6]) // 3
+    local = minute_of(f"{time[7:11].decode()}-{month:02}-{time[:2].decode()}T{time[12:17].decode()}")
+    if local is None:
+        return None
+    zone = time[-5:]
+    offset = 60 * int(zone[1:3]) + int(zone[3:])
+    return local + (offset if zone[:1] == b"-" else -offset)
+
+
+_MINUTES = _Cached(_minute)
+
+
+def _local_minute(time: bytes) -> int | None:
+    """Of ``22/Nov/2026:23:59:59 +0530``: seconds matter only if they are 60."""
+    if time[18:20] == b"60":
+        found: int | None = _minute(time[:17] + b"60 " + time[21:])
+        return found
+    known: int | None = _MINUTES[time[:17] + time[21:]]
+    return known
+
+
+def _iso_minute(time: bytes) -> int | None:
+    found: int | None = _MINUTES[time[:16]]
+    return found
+
+
+def _asked(pattern: re.Pattern[bytes], request: bytes) -> tuple[bytes, bytes]:
+    found = pattern.match(b'"' + request + b'"')
+    if found is None or (found[2] is None and not found[3]):
+        return b"-", b"-"
+    return request[: request.index(b" ")], found[1] if found[2] is not None else found[3]
+
+
+def _plain_request(request: bytes) -> tuple[bytes, bytes]:
+    return _asked(_PLAIN, request)
+
+
+def _url_request(request: bytes) -> tuple[bytes, bytes, bytes]:
+    host = _HOST.match(request)
+    return (*_asked(_URL, request), host[1].lower() if host else b"-")
+
+
+_REQUESTS, _URL_REQUESTS = _Cached(_plain_request), _Cached(_url_request)
+
+
+def _micros(seconds: bytes | str | float | None) -> int | None:
+    text = seconds if isinstance(seconds, bytes) else str(seconds).encode()
+    if not _SECONDS.fullmatch(text):
+        return None
+    whole, _, fraction = text.partition(b".")
+    micros = int(whole) * 1_000_000 + int(fraction[:6].ljust(6, b"0"))
+    return micros if micros <= MOST_SECONDS * 1_000_000 else None
+
+
+def _clf(found: re.Match[bytes]) -> Request | None:
+    client, second, rest, time, request, status, sent, referrer, agent, more = found.groups()
+    minute = _local_minute(time)
+    if minute is None:
+        return None
+    host, kind = b"-", "common" if agent is None else "combined"
+    if b" " in rest and len(second) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(second):
+        host, client, kind = _PORT.sub(b"", client).lower(), second, f"{kind} with virtual host"
+    micros = None
+    if more and (timed := _REQUEST_TIME.match(more)):
+        micros, kind = _micros(timed[1] or timed[2]), f"{kind} with request time"
+    method, path = _REQUESTS[request]
+    return Request(
+        kind,
+        minute,
+        client,
+        host,
+        method,
+        path,
+        status,
+        int(sent or 0),
+        referrer or b"-",
+        agent or b"-",
+        micros,
+    )
+
+
+def _balancer(found: re.Match[bytes], kind: str) -> Request | None:
+    time, client, one, two, three, status, sent, request, agent = found.groups()
+    minute = _iso_minute(time)
+    if minute is None:
+        return None
+    times = [_micros(each) for each in (one, two, three)]
+    micros = sum(each for each in times if each is not None) if None not in times else None
+    method, path, host = _URL_REQUESTS[request]
+    return Request(
+        kind,
+        minute,
+        _PORT.sub(b"", client),
+        host,
+        method,
+        path,
+        status,
+        int(sent),
+        b"-",
+        agent or b"-",
+        micros,
+    )
+
+
+def _s3(found: re.Match[bytes]) -> Request | None:
+    bucket, time, client, request, status, sent, millis, referrer, agent = found.groups()
+    minute = _local_minute(time)
+    if minute is None:
+        return None
+    method, path = _REQUESTS[request or b"-"]
+    micros = int(millis) * 1000 if millis and int(millis) <= MOST_SECONDS * 1000 else None
+    return Request(
+        "s3",
+        minute,
+        client,
+        bucket,
+        method,
+        path,
+        status,
+        int(sent or 0),
+        referrer or b"-",
+        agent or b"-",
+        micros,
+    )
+
+
+def _cloudfront(time: re.Match[bytes]) -> Request | None:
+    fields = time[0].split(b"\t")
+    if len(fields) < _CLOUDFRONT_FIELDS:
+        return None
+    minute = _iso_minute(time[1] + b"T" + time[2])
+    status, sent = fields[8], fields[3]
+    if minute is None or not (_STATUS.fullmatch(status) or status in (b"-", b"0", b"000")):
+        return None
+    if not (_DIGITS.fullmatch(sent) or sent == b"-"):
+        return None
+    host = fields[15] if len(fields) > 15 and fields[15] != b"-" else fields[6]
+    micros = _micros(fields[18]) if len(fields) > 18 else None
+    return Request(
+        "cloudfront", minute, fields[4], host.lower(), fields[5], fields[7] or b"-",
+        status if len(status) == 3 else b"-", int(sent) if sent != b"-" else 0, fields[9], fields[10], micros,
+    )  # fmt: skip
+
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "time": ("time_iso8601", "time_local", "@timestamp", "timestamp", "time", "msec", "ts"),
+    "client": ("remote_addr", "client_ip", "clientip", "client", "remote_ip", "ip"),
+    "host": ("host", "http_host", "server_name"),
+    "request": ("request",),
+    "method": ("request_method", "method"),
+    "path": ("request_uri", "uri", "path", "url"),
+    "status": ("status", "status_code"),
+    "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size"),
+    "referrer": ("http_referer", "http_referrer", "referer", "referrer"),
+    "agent": ("http_user_agent", "user_agent", "agent"),
+    "seconds": ("request_time",),
+}
+"""The names that JSON lines have for a field; the first one that is there counts."""
+
+
+def _json(line: bytes) -> Request | None:
+    try:
+        found = msgspec.json.decode(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    fields: dict[str, bytes] = {}
+    for field, names in _NAMES.items():
+        for name in names:
+            value = found.get(name)
+            if isinstance(value, str):
+                fields[field] = value.encode(errors="backslashreplace")
+                break
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                fields[field] = b"%d" % value if isinstance(value, int) else f"{value:.6f}".encode()
+                break
+    return of_fields("json", fields)
+
+
+def of_fields(kind: str, fields: dict[str, bytes]) -> Request | None:
+    """The request of a line that has its fields by name; None without a time or a status."""
+    minute = _any_minute(fields.get("time", b""))
+    status, sent = fields.get("status", b""), fields.get("bytes") or b"-"
+    if minute is None or not (_STATUS.fullmatch(status) or status == b"-"):
+        return None
+    if not (_DIGITS.fullmatch(sent) or sent == b"-"):
+        return None
+    method, path = _REQUESTS[fields["request"]] if "request" in fields else (b"-", b"-")
+    method = fields.get("method") or method
+    path = fields["path"].partition(b"?")[0] if fields.get("path") else path
+    return Request(
+        kind, minute, fields.get("client") or b"-", (fields.get("host") or b"-").lower(),
+        method, path or b"-", status, int(sent) if sent != b"-" else 0,
+        fields.get("referrer") or b"-", fields.get("agent") or b"-",
+        _micros(fields.get("seconds", b"")),
+    )  # fmt: skip
+
+
+def _any_minute(time: bytes) -> int | None:
+    """Of a time as nginx writes it, in one of three ways, or one in ISO 8601 that may lack its zone: UTC."""
+    if found := _ZONED.fullmatch(time):
+        minute = _iso_minute(found[1] + b"T" + found[2])
+        if minute is None or not found[3]:
+            return minute
+        hours, minutes = int(found[3]), int(found[4])
+        if abs(hours) > 23 or minutes > 59:
+            return None
+        return minute - 60 * hours - (minutes if found[3][:1] == b"+" else -minutes)
+    if _LOCAL.fullmatch(time):
+        return _local_minute(time)
+    if _SECONDS.fullmatch(time) and len(time.partition(b".")[0]) >= 9:
+        return (719_162 * DAY) + int(time.partition(b".")[0]) // 60
+    return None
+
+
+_FORMATS: list[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Request | str | None]]] = [
+    (re.compile(_OTHER_BEGINNING + _CLF), _clf),
+    (re.compile(rb"(\{.*\}\s*)"), lambda found: _json(found[0])),
+    (_ALB, lambda found: _balancer(found, "alb")),
+    (_ELB, lambda found: _balancer(found, "elb")),
+    (_S3, _s3),
+    (_CLOUDFRONT, _cloudfront),
+    (re.compile(rb"#(?:Version|Fields): .*"), lambda _: HEADER),
+    (re.compile(_CLF), _clf),
+]
+"""In this order: a line that could be read as two formats has the first one."""
+
+
+def read(line: bytes) -> Request | str | None:
+    """The request of a line without its end; ``HEADER``; None if it has no format that is known, or no
+    time."""
+    for pattern, make in _FORMATS:
+        if found := pattern.fullmatch(line):
+            return make(found)
+    return None
+
+
+def reader_of(log_format: str | None) -> Callable[[bytes], Request | str | None]:
+    """What reads lines, of all formats or of a ``log_format`` of nginx."""
+    if log_format in (None, "auto"):
+        return read
+    from lambda_src.jobs.access_log.custom import pattern_of  # noqa: PLC0415 - for those who ask
+
+    pattern = pattern_of(log_format or "")
+
+    def read_custom(line: bytes) -> Request | None:
+        found = pattern.fullmatch(line)
+        return of_fields("custom", {k: v for k, v in found.groupdict().items() if v}) if found else None
+
+    return read_custom

@@ -1,0 +1,407 @@
+"""What can be asked of logs by options. The oracle has the requests, and writes them in each format; it reads
+no line."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from fnmatch import fnmatchcase
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+
+from fanfold.testing import Objects, check_job, run_job
+from lambda_src.errors import InvalidRequest
+from lambda_src.jobs.access_log import JOB
+from tests import access_log_oracle as oracle
+from tests.unit.test_access_log import LOGS
+from tests.unit.test_field import FIELD, expected_hours, hours
+
+KEYS = ("day", "weekday", "month", "path", "method", "status", "client", "agent", "referrer", "host")
+CUSTOM = (
+    '$remote_addr [$time_local] $host "$request" $status $body_bytes_sent $request_time '
+    '"$http_referer" ua="$http_user_agent"'
+)
+
+
+class Truth(NamedTuple):
+    """A request."""
+
+    when: datetime
+    client: str
+    host: str
+    method: str
+    path: str
+    status: str
+    sent: int
+    referrer: str
+    agent: str
+    millis: int
+
+
+def requests(seed: int, count: int = 120) -> list[Truth]:
+    choose = Random(seed)
+    first = datetime(2026, 10, 30, tzinfo=UTC)
+    return [
+        Truth(
+            (first + timedelta(minutes=choose.randrange(5000), seconds=choose.randrange(60))).astimezone(
+                timezone(timedelta(hours=choose.choice([0, 5, -7]), minutes=choose.choice([0, 30])))
+            ),
+            choose.choice(["192.0.2.1", "192.0.2.77", "198.51.100.9", "203.0.113.5"]),
+            choose.choice(["www.example.com", "api.example.com"]),
+            choose.choice(["GET", "GET", "POST"]),
+            choose.choice(["/", "/a", "/a/b.js", "/api/v1", "/api/v2", "/slow"]),
+            choose.choice(["200", "200", "304", "404", "500", "503"]),
+            choose.randrange(10 ** choose.randrange(1, 12)),
+            choose.choice(["-", "https://example.org/x"]),
+            choose.choice(["curl/8", "Mozilla/5.0 (X11)"]),
+            choose.choice([1, 7, 250, 1300, 60000]),
+        )
+        for _ in range(count)
+    ]
+
+
+def bracketed(one: Truth) -> str:
+    return one.when.strftime("[%d/%b/%Y:%H:%M:%S %z]")
+
+
+def utc(one: Truth) -> str:
+    return one.when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def asked(one: Truth) -> str:
+    return f"{one.method} {one.path}?q=1 HTTP/1.1"
+
+
+def common(one: Truth) -> str:
+    return f'{one.client} - bob {bracketed(one)} "{asked(one)}" {one.status} {one.sent}'
+
+
+def combined(one: Truth) -> str:
+    return f'{common(one)} "{one.referrer}" "{one.agent}"'
+
+
+def alb(one: Truth) -> str:
+    seconds = f"0.000 {one.millis / 1000:.3f} 0.000"
+    return (
+        f"https {utc(one)}.123456Z app/lb/50dc {one.client}:2817 10.0.0.1:80 {seconds} "
+        f'{one.status} 200 34 {one.sent} "{one.method} https://{one.host}:443{one.path}?q=1 HTTP/1.1" '
+        f'"{one.agent}" ECDHE TLSv1.2 arn "Root=1"'
+    )
+
+
+def elb(one: Truth) -> str:
+    seconds = f"0.000 {one.millis / 1000:.3f} 0.000"
+    return (
+        f"{utc(one)}.123456Z my-lb {one.client}:2817 10.0.0.1:80 {seconds} {one.status} 200 0 {one.sent} "
+        f'"{one.method} http://{one.host}:80{one.path}?q=1 HTTP/1.1" "{one.agent}" - -'
+    )
+
+
+def cloudfront(one: Truth) -> str:
+    day, clock = utc(one).split("T")
+    fields = [
+        day,
+        clock,
+        "FRA2-C1",
+        one.sent,
+        one.client,
+        one.method,
+        "d1.cloudfront.net",
+        one.path,
+        one.status,
+    ]
+    fields += [
+        one.referrer,
+        one.agent,
+        "q=1",
+        "-",
+        "Hit",
+        "id==",
+        one.host,
+        "https",
+        23,
+        f"{one.millis / 1000:.3f}",
+    ]
+    return "\t".join(map(str, [*fields, "-", "TLSv1.3"]))
+
+
+def s3(one: Truth) -> str:
+    return (
+        f"{'79a5' * 16} {one.host} {bracketed(one)} {one.client} - 3E57427F3EXAMPLE "
+        f'REST.GET.OBJECT key "{asked(one)}" {one.status} - {one.sent} 2048 {one.millis} 10 '
+        f'"{one.referrer}" "{one.agent}" - id= SigV4 ECDHE - h TLSv1.2'
+    )
+
+
+def json_line(one: Truth) -> str:
+    found = {
+        "time_iso8601": one.when.isoformat(),
+        "remote_addr": one.client,
+        "host": one.host,
+        "request_method": one.method,
+        "request_uri": f"{one.path}?q=1",
+        "status": int(one.status),
+        "body_bytes_sent": str(one.sent),
+        "http_referer": one.referrer,
+        "http_user_agent": one.agent,
+        "request_time": one.millis / 1000,
+    }
+    return json.dumps(found)
+
+
+def custom(one: Truth) -> str:
+    return (
+        f'{one.client} {bracketed(one)} {one.host} "{asked(one)}" {one.status} {one.sent} '
+        f'{one.millis / 1000:.3f} "{one.referrer}" ua="{one.agent}"'
+    )
+
+
+class Form(NamedTuple):
+    """A format: how a line is written, and what it lacks."""
+
+    name: str
+    write: Callable[[Truth], str]
+    lacks: frozenset[str] = frozenset()
+    header: str = ""
+
+
+FORMS = [
+    Form("common", common, frozenset({"host", "referrer", "agent", "millis"})),
+    Form("combined", combined, frozenset({"host", "millis"})),
+    Form("combined with virtual host", lambda one: f"{one.host}:443 {combined(one)}", frozenset({"millis"})),
+    Form(
+        "common with virtual host",
+        lambda one: f"{one.host} {common(one)}",
+        frozenset({"millis", "agent", "referrer"}),
+    ),
+    Form(
+        "combined with request time",
+        lambda one: f"{combined(one)} {one.millis / 1000:.3f}",
+        frozenset({"host"}),
+    ),
+    Form(
+        "combined with request time",
+        lambda one: f'{combined(one)} "-" rt={one.millis / 1000:.3f} uct="0.001"',
+        frozenset({"host"}),
+    ),
+    Form("alb", alb, frozenset({"referrer"})),
+    Form("elb", elb, frozenset({"referrer"})),
+    Form("cloudfront", cloudfront, header="#Version: 1.0\n#Fields: date time x-edge-location\n"),
+    Form("s3", s3),
+    Form("json", json_line),
+    Form("custom", custom),
+]  # fmt: skip
+
+
+def seen(form: Form, ones: list[Truth]) -> list[Truth]:
+    lacking: Any = dict.fromkeys(form.lacks - {"millis"}, "-")
+    return [one._replace(**lacking) for one in ones]
+
+
+def key_of(by: str, one: Truth) -> str:
+    when = one.when.astimezone(UTC)
+    times = {"day": "%Y-%m-%d", "weekday": "%A", "month": "%Y-%m"}
+    return when.strftime(times[by]) if by in times else str(getattr(one, by))
+
+
+def top_of(by: str, form: Form, ones: list[Truth], top: int = 10) -> list[dict[str, Any]]:
+    found = defaultdict[str, list[Truth]](list)
+    for one in ones:
+        found[key_of(by, one)].append(one)
+    ranked = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
+    return [{by: key, **of_key(form, group)} for key, group in ranked[:top]]
+
+
+def of_key(form: Form, group: list[Truth]) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "requests": len(group),
+        "bytes_sent": sum(one.sent for one in group),
+        **{f"{first}xx": sum(one.status[0] == first for one in group) for first in "2345"},
+        "other": 0,
+    }
+    if "millis" not in form.lacks:
+        shown["mean"] = round(sum(one.millis for one in group) / len(group) / 1000, 6)
+        shown["slowest"] = max(one.millis for one in group) / 1000
+    return shown
+
+
+def answer(
+    form: Form, ones: list[Truth], options: Mapping[str, Any], cuts: tuple[int, ...] = ()
+) -> dict[str, Any]:
+    data = (form.header + "".join(form.write(one) + "\n" for one in ones)).encode()
+    if form.name == "custom":
+        options = {**options, "format": CUSTOM}
+    return run_job(JOB, Objects([data], "plain"), cuts, options=options)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_every_format_gives_what_was_written_by_every_key(form: Form) -> None:
+    ones = requests(1)
+    for by in KEYS:
+        found = answer(form, ones, {"by": by, "top": 4}, (777, 5000))
+        rows = [
+            {name: row[name] for name in row if name not in ("p50", "p95", "p99")} for row in found["top"]
+        ]
+        assert rows == top_of(by, form, seen(form, ones), 4)
+        assert found["formats"] == {form.name: len(ones)}
+        assert (found["lines"], found["malformed_lines"]) == (len(ones) + form.header.count("\n"), 0)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_percentiles_are_within_a_percent(form: Form) -> None:
+    ones = requests(2, 300)
+    found = answer(form, ones, {"by": "weekday"})
+    groups = {row["weekday"]: row for row in found["top"]}
+    by_hour = answer(form, ones, {"format": "auto"})["hours"]
+    if "millis" in form.lacks:
+        assert not {"p50", "mean"} & {*found, *found["top"][0], *by_hour["0"]}
+        return
+    for shown, group in [
+        (found, ones),
+        *((row, [one for one in ones if key_of("weekday", one) == day]) for day, row in groups.items()),
+        *(
+            (by_hour[str(hour)], [one for one in ones if one.when.astimezone(UTC).hour == hour])
+            for hour in range(24)
+        ),
+    ]:
+        millis = sorted(one.millis for one in group)
+        for percent in (50, 95, 99) if millis else ():
+            exact = millis[-(-percent * len(millis) // 100) - 1] / 1000
+            assert shown[f"p{percent}"] == pytest.approx(exact, rel=0.008)
+
+
+@pytest.mark.parametrize(
+    ("options", "takes"),
+    [
+        ({"from": "2026-10-31"}, lambda one: one.when >= datetime(2026, 10, 31, tzinfo=UTC)),
+        ({"to": "2026-11-01T10:15"}, lambda one: one.when < datetime(2026, 11, 1, 10, 15, tzinfo=UTC)),
+        ({"from": "2026-10-31T12:00Z", "to": "2026-10-31"}, lambda _: False),
+        ({"status": "5xx"}, lambda one: one.status[0] == "5"),
+        ({"status": "404"}, lambda one: one.status == "404"),
+        ({"method": "POST"}, lambda one: one.method == "POST"),
+        ({"path": "/api"}, lambda one: one.path.startswith("/api")),
+        ({"path": "*/b*.js"}, lambda one: fnmatchcase(one.path, "*/b*.js")),
+        ({"path": "/a*"}, lambda one: fnmatchcase(one.path, "/a*")),
+        ({"client": "192.0.2.0/26"}, lambda one: one.client == "192.0.2.1"),
+        ({"client": "192.0.2.77"}, lambda one: one.client == "192.0.2.77"),
+        ({"client": "2001:db8::/32"}, lambda _: False),
+        ({"host": "WWW.example.com", "method": "GET"}, lambda one: (one.host[0], one.method) == ("w", "GET")),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_filters_take_what_they_say(options: dict[str, Any], takes: Callable[[Truth], bool]) -> None:
+    ones = requests(3)
+    form = next(form for form in FORMS if form.name == "json")
+    taken = [one for one in ones if takes(one)]
+    found = answer(form, ones, {"by": "path", **options})
+    rows = [{name: row[name] for name in row if name not in ("p50", "p95", "p99")} for row in found["top"]]
+    assert rows == top_of("path", form, taken)
+    assert found["requests"] == len(taken)
+    assert found["filtered_out"] == len(ones) - len(taken)
+    by_hour = answer(form, ones, options)
+    assert sum(hour["requests"] for hour in by_hour["hours"].values()) == len(taken)
+
+
+@pytest.mark.parametrize(
+    "form", [form for form in FORMS if form.name in ("combined", "alb")], ids=lambda form: form.name
+)
+def test_the_default_formats_give_the_default_hours(form: Form) -> None:
+    """All paths are short."""
+    ones = requests(4)
+    default, asked_for = answer(form, ones, {}), answer(form, ones, {"format": "auto"})
+    for hour in asked_for["hours"].values():
+        for name in ("p50", "p95", "p99"):
+            hour.pop(name, None)
+    assert asked_for["hours"] == default["hours"]
+
+
+@given(LOGS)
+@settings(max_examples=150, deadline=None)
+def test_a_line_that_the_default_reads_is_read_the_same(log: bytes) -> None:
+    """Lines of its formats; what it calls malformed may have another format."""
+    lines = [line for line in log.splitlines(keepends=True) if oracle.answer(line)["malformed_lines"] == 0]
+    data = b"".join(line for line in lines if len(line) < 300)
+    expected = oracle.answer(data)
+    found = run_job(JOB, Objects([data], "plain"), [40], options={"format": "auto"})
+    for hour in found["hours"].values():
+        for name in ("p50", "p95", "p99"):
+            hour.pop(name, None)
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize("file", ["16-common-log-format/common.log", "22-classic-elb/classic.log"])
+def test_the_field_is_read_with_the_option_that_the_warning_names(file: str) -> None:
+    data = (FIELD / file).read_bytes()
+    found = run_job(JOB, Objects([data], "plain"), [100, 200], options={"format": "auto"})
+    assert hours(found) == expected_hours(Path(file).parent.name)
+    assert found["malformed_lines"] == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"by": "path", "top": 2},
+        {"by": "agent", "status": "4xx"},
+        {"by": "day", "from": "2026-10-31", "path": "/a*"},
+        {"format": "auto", "client": "192.0.2.0/24"},
+        {"by": "weekday", "format": CUSTOM},
+    ],
+    ids=str,
+)
+def test_the_laws_hold(options: dict[str, Any]) -> None:
+    objects = {
+        form.name: (form.header + "".join(form.write(one) + "\n" for one in requests(5, 3))).encode()
+        for form in FORMS
+    }
+    check_job(JOB, objects, examples=8, options=options)
+
+
+HOSTILE = [
+    b'{"time": 1e999, "status": 200}',
+    b'{"time": "2026-11-22T10:00:00+99:99", "status": 200}',
+    b"{" + b'"a":{' * 5000,
+    b'{"time_iso8601": "0001-01-01T00:00:00+23:59", "status": "200", "request_uri": "\\ud800"}',
+    b'{"status": "200", "msec": 99999999999999999999999}',
+    b'1.2.3.4 - - [31/Dec/9999:23:59:59 -2300] "GET /\xff HTTP/1.1" 200 999999999999999',
+    b"2026-13-01\t10:00:00\t" + b"x\t" * 20,
+    b":" * 100_000 + b" " + b":" * 100_000 + b' - - [22/Nov/2026:10:00:00 +0000] "" 200 -',
+    b'1.2.3.4 - - [22/Nov/2026:10:00:00 +0000] "GET /' + b"\\" * 100_001 + b' HTTP/1.1" 200 1',
+    b'1.2.3.4 - - [22/Nov/2026:10:00:00 +0000] "GET /' + b"a" * 100_000 + b' HTTP/1.1" 200 1',
+]
+
+
+@pytest.mark.parametrize("by", ["hour", "path", "day", "host", "client"])
+def test_hostile_lines_are_requests_or_malformed(by: str) -> None:
+    data = b"\n".join(HOSTILE)
+    found = run_job(JOB, Objects([data], "plain"), [100, 1000], options={"by": by, "format": "auto"})
+    assert found["lines"] == len(HOSTILE)
+    assert found["malformed_lines"] + sum(found["formats"].values()) == len(HOSTILE)
+    assert found["formats"]["common"] >= 2
+    assert len(json.dumps(found)) < 50_000
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"by": "pth"}, "Did you mean path?"),
+        ({"from": "yesterday"}, "from takes a day or a minute of UTC"),
+        ({"to": "2026-02-30"}, "to takes a day or a minute of UTC"),
+        ({"status": "6"}, "status takes three digits"),
+        ({"path": ""}, "path is empty"),
+        ({"client": "192.0.2.0/99"}, "client takes an address, a network"),
+        ({"top": 0}, "top takes a whole number"),
+        ({"top": 51}, "top is at most 50 by hour"),
+        ({"format": "combined"}, "format takes auto or a log_format of nginx"),
+        ({"format": "$time_local$status"}, "after $time_local there must be a character"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_refused_in_a_sentence(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        JOB.read_options(options)
+    assert sentence in str(refused.value)
+    assert "\n" not in str(refused.value)
