@@ -319,11 +319,15 @@ def test_the_default_formats_give_the_default_hours(form: Form) -> None:
     assert asked_for["hours"] == default["hours"]
 
 
+def is_read(line: bytes) -> bool:
+    return all(oracle.read_line(each.removesuffix(b"\r")) for each in oracle.lines_of(line))
+
+
 @given(LOGS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_line_that_the_default_reads_is_read_the_same(log: bytes) -> None:
     """Lines of its formats; what it calls malformed may have another format."""
-    lines = [line for line in log.splitlines(keepends=True) if oracle.answer(line)["malformed_lines"] == 0]
+    lines = [line for line in log.splitlines(keepends=True) if is_read(line)]
     data = b"".join(line for line in lines if len(line) < 300)
     expected = oracle.answer(data)
     found = run_job(JOB, Objects([data], "plain"), [40], options={"format": "auto"})

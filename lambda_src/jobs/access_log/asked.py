@@ -35,6 +35,9 @@ STEP = "step "
 FORMAT, LEFT_OUT, HEADERS = "format ", "filtered_out", "header_lines"
 """Extras: lines of each format, and those that are no requests or none that were asked for."""
 
+HELD_BYTES, ENTRY_BYTES = 32 << 20, 400
+"""About what is counted before it moves to the table, and a key beside its own bytes."""
+
 LONGEST_KEY = 300
 _DIGEST = " bytes, SHA-256 "
 _LOW = (1 << SENT_BITS) - 1
@@ -48,13 +51,16 @@ class Scan:
         from lambda_src.jobs.access_log.read import reader_of  # noqa: PLC0415
 
         options: Options = context.options
-        self._by_hour = options.by == "hour"
+        self._by_hour, self._by_weekday = options.by == "hour", options.by == "weekday"
         kinds = ("sum", "sum") if self._by_hour else ("sum",) * (len(COLUMNS) - 1) + ("max",)
         self._kinds = kinds
         self._add = Add(PARTS, kinds, context, table_type()(len(PARTS), kinds))
         self._read, self._takes = reader_of(options.format), filter_of(options)
         self._key = _key_of(options.by)
         self.extras: Counter[str] = Counter()
+        self._found: dict[Any, list[int]] = {}
+        self._steps: Counter[Any] = Counter()
+        self._room = HELD_BYTES
 
     def add(self, chunk: bytes, start: int, end: int) -> Noticed:
         """Count the lines ``chunk[start:end]``, which all end with ``\\n``. Raises TooManyDistinct."""
@@ -71,8 +77,8 @@ class Scan:
     def _add_lines(self, lines: list[bytes], at: int, noticed: Noticed) -> None:
         """The loop that takes the time."""
         read, takes, key_of, by_hour = self._read, self._takes, self._key, self._by_hour
-        found: dict[Any, list[int]] = {}
-        steps: Counter[Any] = Counter()
+        by_weekday = self._by_weekday
+        found, steps = self._found, self._steps
         formats: Counter[str] = Counter()
         left_out = 0
         noticed.lines += len(lines)
@@ -93,6 +99,7 @@ class Scan:
             counts = found.get(key)
             if counts is None:
                 counts = found[key] = [0] * len(COLUMNS)
+                self._room -= ENTRY_BYTES + len(path if by_hour else key)
             counts[0] += 1
             counts[1] += sent
             counts[_OF_STATUS.get(status[:1], _OTHER)] += 1
@@ -100,12 +107,19 @@ class Scan:
                 counts[_TIMED] += 1
                 counts[_MICROS] += micros
                 counts[_SLOWEST] = max(counts[_SLOWEST], micros)
-                steps[minute // 60 % 24 if by_hour else key, micros] += 1
+                steps[minute // 60 % 24 if by_hour else key if by_weekday else b"", step_of(micros)] += 1
         for kind, count in formats.items():
             self.extras[FORMAT + kind] += count
         self.extras[LEFT_OUT] += left_out
-        (self._move_hours if by_hour else self._move)(found)
-        self._move_steps(steps)
+        if self._room < ENTRY_BYTES * len(steps):
+            self._flush()
+
+    def _flush(self) -> None:
+        (self._move_hours if self._by_hour else self._move)(self._found)
+        self._move_steps(self._steps)
+        self._found.clear()
+        self._steps.clear()
+        self._room = HELD_BYTES
 
     def _move_hours(self, found: Mapping[Any, list[int]]) -> None:
         by_status: Counter[tuple[int, bytes]] = Counter()
@@ -126,12 +140,13 @@ class Scan:
             self._add(_part_of(key), key, requests, sent & _LOW, sent >> SENT_BITS, *others)
 
     def _move_steps(self, steps: Mapping[Any, int]) -> None:
-        for (key, micros), count in steps.items():
+        for (key, step), count in steps.items():
             part = HOURS[key] if self._by_hour else _part_of(shown(key))
-            self._add.sum(part, f"{STEP}{step_of(micros)}", count)
+            self._add.sum(part, f"{STEP}{step}", count)
 
     def lines(self) -> Sequence[Line]:
         """What was counted. This ends the scan."""
+        self._flush()
         return self._add.lines()
 
 

@@ -164,6 +164,9 @@ def _micros(seconds: bytes | str | float | None) -> int | None:
     return micros if micros <= MOST_SECONDS * 1_000_000 else None
 
 
+_MICROS = _Cached(_micros)
+
+
 def _clf(found: re.Match[bytes]) -> Request | None:
     client, second, rest, time, request, status, sent, referrer, agent, more = found.groups()
     minute = _local_minute(time)
@@ -196,8 +199,8 @@ def _balancer(found: re.Match[bytes], kind: str) -> Request | None:
     minute = _iso_minute(time)
     if minute is None:
         return None
-    times = [_micros(each) for each in (one, two, three)]
-    micros = sum(each for each in times if each is not None) if None not in times else None
+    times = [_MICROS[each] for each in (one, two, three)]
+    micros = sum(times) if None not in times else None
     method, path, host = _URL_REQUESTS[request]
     return Request(
         kind,
