@@ -322,6 +322,8 @@ class CompleteSums(NamedTuple):
     key: str
     columns: Sequence[str]
     reduce: Callable[[int, Iterable[bytes], Context, RowWriter], Line]
+    why_not: Callable[[Any], str] = lambda _: ""
+    """Why a run with these options has none, and what to do; nothing if it has."""
 
 
 class Job(Struct, frozen=True):
@@ -396,12 +398,15 @@ class Job(Struct, frozen=True):
         plain: dict[str, Any] = msgspec.json.decode(text)
         return plain
 
-    def check_keep(self, keep: Keep | None) -> None:
-        """Raise InvalidRequest if a run of this job cannot ``keep`` that."""
+    def check_keep(self, keep: Keep | None, options: Any = None) -> None:
+        """Raise InvalidRequest if a run of this job cannot ``keep`` that, with these ``options`` if they are
+        known."""
         if keep and not self.complete:
             raise InvalidRequest(
                 "keep: this job has no complete sums to store, only its answer: leave it out."
             )
+        if keep and self.complete and options is not None and (why := self.complete.why_not(options)):
+            raise InvalidRequest(f"keep: {why}")
 
     def check_rules(self, rules: str) -> None:
         """Raise RulesChanged unless a run that began with ``rules`` has these."""

@@ -39,7 +39,7 @@ def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> 
         ranges = request.ranges
     name = shards.name(shard, job.part, job.parts)
     lines = Lines(ranges, blobs)
-    job.check_keep(request.keep)
+    job.check_keep(request.keep, context.options)
     complete: list[Section] = []
     if request.keep and job.complete:
         writer = CompleteSums(blobs, shard)

@@ -409,3 +409,9 @@ def test_a_wrong_value_is_refused_in_a_sentence(options: dict[str, Any], sentenc
         JOB.read_options(options)
     assert sentence in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_complete_sums_are_by_hour_only() -> None:
+    JOB.check_keep("all", JOB.read_options({"format": "auto"}))
+    with pytest.raises(InvalidRequest, match="keep: complete sums are by hour and path: leave out keep, or"):
+        JOB.check_keep("all", JOB.read_options({"by": "path"}))

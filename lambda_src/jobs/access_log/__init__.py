@@ -34,7 +34,6 @@ from msgspec.structs import replace
 
 from lambda_src.counts import Counted, Ranked, Sums, counts_job
 from lambda_src.counts.library import find_library
-from lambda_src.errors import InvalidRequest
 from lambda_src.input.findings import NUL_BYTES, Tally
 from lambda_src.job import CompleteSums, Context, Input, Job, Line, Mapped, Part, Place, RowWriter, Span
 from lambda_src.jobs.access_log.figures import FIGURES
@@ -242,11 +241,17 @@ def _sum_up(
 
 
 def _reduce_and_write(shard: int, lines: Iterable[bytes], context: Context, writer: RowWriter) -> Line:
-    if context.options.by != "hour":
-        raise InvalidRequest("keep: complete sums are by hour and path: leave out the option by, or keep.")
     complete = _of(context).complete
     assert complete  # noqa: S101 - a counting job has them
     return complete.reduce(shard, lines, context, writer)
+
+
+def _why_not_kept(options: Options) -> str:
+    return (
+        ""
+        if options.by == "hour"
+        else "complete sums are by hour and path: leave out keep, or the option by."
+    )
 
 
 JOB = replace(
@@ -256,5 +261,5 @@ JOB = replace(
     reduce=_reduce,
     finish=_finish,
     summarize=_sum_up,
-    complete=CompleteSums("path", (REQUESTS, FAILED), _reduce_and_write),
+    complete=CompleteSums("path", (REQUESTS, FAILED), _reduce_and_write, _why_not_kept),
 )
