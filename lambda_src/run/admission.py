@@ -38,7 +38,8 @@ def check_plan(job: Job, request: ParseFileRequest) -> None:
     plan.check(wanted, job.sharded_by, len(job.parts))
     if request.reuse_days:
         reuse.check(job, request.prefix)
-    job.check_keep(request.keep)
+    given = job.read_options(request.options) if request.options else None
+    job.check_keep(request.keep, given)
 
 
 def job_of_run(request: ParseFileRequest, run: Found) -> str | None:
