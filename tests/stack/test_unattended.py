@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lambda_src.aws.events import AT_ONCE
 from lambda_src.errors import InvalidRequest
 from lambda_src.settings import PARSE_FILE_TIMEOUT_S
 from lambda_src.wire.starts import started_by
@@ -198,7 +199,7 @@ def test_the_end_of_a_run_is_read_from_the_table_until_it_is_announced(unattende
             "NewImage": {"item": {"S": ["run"]}, "status": {"S": ["SUCCEEDED", "FAILED", "CANCELLED"]}}
         }
     }
-    assert mapping["BatchSize"] <= 10  # the most events of one request
+    assert mapping["BatchSize"] <= AT_ONCE
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["MaximumRecordAgeInSeconds"] == 12 * 3600
     assert "MaximumRetryAttempts" not in mapping
