@@ -116,10 +116,16 @@ static INLINE size_t fold_as(const uint8_t *from, size_t bytes, uint8_t *to, uin
     return found;
 }
 
-static size_t fold(const Counting *counting, const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edges) {
-    if (counting->is_unicode)
-        return fold_as(from, bytes, to, edges, counting->keeps_case, 1);
-    return counting->keeps_case ? fold_as(from, bytes, to, edges, 1, 0) : fold_as(from, bytes, to, edges, 0, 0);
+static __attribute__((noinline)) size_t fold_others(const Counting *counting, const uint8_t *from, size_t bytes,
+                                                    uint8_t *to, uint32_t *edges) {
+    return counting->is_unicode ? fold_as(from, bytes, to, edges, counting->keeps_case, 1)
+                                : fold_as(from, bytes, to, edges, 1, 0);
+}
+
+static INLINE size_t fold(const Counting *counting, const uint8_t *from, size_t bytes, uint8_t *to, uint32_t *edges) {
+    if (__builtin_expect(counting->is_unicode | counting->keeps_case, 0))
+        return fold_others(counting, from, bytes, to, edges);
+    return fold_as(from, bytes, to, edges, 0, 0);
 }
 
 static int is_letter(uint8_t byte) { return (uint8_t)((byte | 0x20) - 'a') < 26; }
@@ -145,7 +151,7 @@ static int is_ascii(const Key *key) {
 }
 
 /* Whether a stretch is a word: ASCII letters. */
-static int is_word(const Counting *counting, const Key *key) {
+static __attribute__((noinline)) int is_word(const Counting *counting, const Key *key) {
     if (!counting->is_unicode)
         return is_ascii(key);
     const uint8_t *text = key->bytes <= 16 ? (const uint8_t *)key->head : key->text;
