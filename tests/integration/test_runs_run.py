@@ -17,7 +17,7 @@ from fanfold.runs.run import Run, start
 from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import AccessDenied, FanfoldError, Transient
 from lambda_src.jobs.top_words import JOB
-from lambda_src.store.results import ResultsTable
+from lambda_src.store.results import ResultsTable, RunTable
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import PartReport
 from lambda_src.wire.requests import ParseFileRequest
@@ -269,13 +269,13 @@ def test_a_table_out_of_reach_for_a_moment_is_no_end(
     ended(results, 20, "SUCCEEDED")
     answers = iter([Transient("lost"), Transient("lost again"), results.get_run()])
 
-    def get_run(_: ResultsTable) -> Any:
+    def get_run(_: RunTable) -> Any:
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    monkeypatch.setattr(ResultsTable, "get_run", get_run)
+    monkeypatch.setattr(RunTable, "get_run", get_run)
     assert follow(table)["status"] == "SUCCEEDED"
 
 
@@ -283,10 +283,10 @@ def test_a_table_out_of_reach_for_a_moment_is_no_end(
 def test_a_table_out_of_reach_is_told(
     table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    def get_run(_: ResultsTable) -> Any:
+    def get_run(_: RunTable) -> Any:
         raise fault
 
-    monkeypatch.setattr(ResultsTable, "get_run", get_run)
+    monkeypatch.setattr(RunTable, "get_run", get_run)
     monkeypatch.setattr(runs, "LOST_SIGHT_S", 0.0)
     with pytest.raises(RunError, match=f"The run run cannot be watched: {fault}"):
         follow(table)
@@ -312,7 +312,7 @@ def test_a_local_aws_that_has_gone_is_told_at_once(
         looks.append(looked)
         raise Transient("The connection to DynamoDB failed")
 
-    monkeypatch.setattr(ResultsTable, "get_run", get_run)
+    monkeypatch.setattr(RunTable, "get_run", get_run)
     died: Any = aws_of(table)
     died.stopped = lambda: gone
     deployment: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=("top_words",), table="results")
@@ -324,12 +324,12 @@ def test_a_local_aws_that_has_gone_is_told_at_once(
 def test_an_expired_login_is_told_as_one(
     table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def get_run(_: ResultsTable) -> Any:
+    def get_run(_: RunTable) -> Any:
         raise FanfoldError("DynamoDB refused a request.") from DynamoDbError(
             400, "ExpiredTokenException", "It is."
         )
 
-    monkeypatch.setattr(ResultsTable, "get_run", get_run)
+    monkeypatch.setattr(RunTable, "get_run", get_run)
     with pytest.raises(RunError, match=r"^The run run cannot be watched: .* expired: log in again"):
         follow(table)
 
