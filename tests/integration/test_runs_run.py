@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Callable
+from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -267,7 +268,7 @@ def test_a_table_out_of_reach_for_a_moment_is_no_end(
     table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended(results, 20, "SUCCEEDED")
-    answers = iter([Transient("lost"), Transient("lost again"), results.get_run()])
+    answers = chain([Transient("lost"), Transient("lost again")], repeat(results.get_run()))
 
     def get_run(_: RunTable) -> Any:
         answer = next(answers)
