@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 
 from fanfold.account.connection import Aws
 from fanfold.cli import output as report
@@ -20,6 +21,7 @@ from fanfold.safe_text import visible
 from fanfold.signals import SIGNALS
 from lambda_src.errors import BudgetExceeded
 from lambda_src.run.summary import plain_warnings
+from lambda_src.wire.record import total_dollars
 
 
 def upload_shown(stages: Stages, aws: Aws, bucket: str, file: Local) -> Input | Folder:
@@ -75,11 +77,20 @@ def _with_advice(error: RunError, run: Run) -> RunError:
     if ended and ended.etag and ended.status == "CANCELLED":
         again = run.command("resume")
         if ended.max_dollars and ended.failed_with(BudgetExceeded):
-            again += f" --max-dollars={2 * ended.max_dollars:g}"
+            again += f" --max-dollars={_double(max(ended.max_dollars, total_dollars(ended)))}"
         return RunError(f"{error}. Its finished blocks are kept. To resume it: {again}")
     if ended and ended.etag and ended.status == "FAILED":
         return RunError(f"{error}. Full report: {run.command('report')}")
     return error
+
+
+def _double(dollars: float) -> str:
+    """Twice ``dollars``, as the option takes it: to two digits, without an exponent.
+
+    >>> _double(0.01), _double(0.0000361)
+    ('0.020', '0.000072')
+    """
+    return f"{Decimal(f'{2 * dollars:.1e}'):f}"
 
 
 def _wants_to_cancel() -> bool:

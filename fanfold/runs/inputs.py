@@ -52,7 +52,10 @@ def check_reuse(job: str, source: Source, days: int | None) -> None:
     if days is None:
         return
     if not isinstance(source, Objects):
-        raise RunError("reuse_days (--reuse-days) is for a prefix, such as s3://bucket/logs/.")
+        raise RunError(
+            "reuse_days (--reuse-days) is for a prefix of S3 that grows, such as s3://bucket/logs/; a folder "
+            "of this machine gets another prefix whenever a file of it changes."
+        )
     if not 1 <= days <= MOST_REUSE_DAYS:
         raise RunError(f"reuse_days: {days} is not a number of days from 1 to {MOST_REUSE_DAYS}.")
     try:

@@ -432,7 +432,7 @@ def test_a_run_that_has_reached_its_limit_of_dollars_is_told_how_to_go_on(
     monkeypatch.setattr(Run, "find", lambda *_: record)
     monkeypatch.setattr(Run, "follow", follow)
     assert commands.main(["watch", "run"]) == 1
-    assert capsys.readouterr().err.endswith("To resume it: fanfold resume run --max-dollars=0.02\n")
+    assert capsys.readouterr().err.endswith("To resume it: fanfold resume run --max-dollars=0.020\n")
 
 
 @pytest.mark.usefixtures("_ended")
