@@ -23,6 +23,8 @@ const char *const FUZZ_SEEDS[] = {
     "c\1\377The cat, the Cat and the dog: it's a dog-eat-dog world",
     "c\2\377na\xc3\xafve\xe2\x80\x94\xc5\x92uvre naive NA\xc3\x8fVE \xe6\x97\xa5\xe6\x9c\xac \xff\xfe abcdefghijklmnopqrstuvwxyz",
     "c\3\5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbb ccccccccccccccccc",
+    "c\61\377The cat: 3.5 cats' \"quoted\" o_o caf\xc3\xa9's 1,000;2 The",
+    "c\31\377The Cat the cat \xc3\x89t\xc3\xa9 \xc3\xa9t\xc3\xa9",
     "t\1\377x\xc3\xa9y \xc3\xa9 x\n\nx y \xc3\xa9\nz",
     "s\0\377{\"the\":12,\"cat\":3,\"abcdefghijklmnopqrst\":1}\n\1{\"the\":1}\n{\"x\":9}\1\n",
     "s\0\377{\"a\":9223372036854775807}\n\1{\"a\":1,\"b\":2}\n",
@@ -33,6 +35,7 @@ const char *const FUZZ_SEEDS[] = {
     "s\2\377{\"a\\n\\u001f\\\\\\\"\":[1,2,3]}\n\1{\"a\\n\\u001f\\\\\\\"\":[0,-1,9]}\n",
     "s\15\377{\"a\":[1,-2],\"b\":[2,7],\"a key of more than sixteen bytes\":[1,1]}\n\1\n{\"a\":[1,-3]}",
     "s\15\377{\"a\":[1,-2]",
+    "s\45\377{\"b\":[2,7],\"a\":[1,-2],\"a key of more than sixteen bytes\":[1,1],\"a key of more than sixteen\":[3,1]}\n\1\n{\"a\":[1,-3]}",
     "s\44\377{\"\xe6\x97\xa5\":7,\"b\":2,\"c\":3}\n",
     "r\1\377Hamburg;12.0\nS\xc3\xa3o;-3.5\nHamburg;0.1\n;1.0\nx;1\n\xff;1.0\nHamburg;99999999999999999.9",
     "r\0\377a;1\nb;-2\n\na;;3\na;999999999999999999\na;999999999999999999",
@@ -71,15 +74,19 @@ static void simple_add(Simple *simple, const uint8_t *text, size_t bytes) {
     simple->used += bytes;
 }
 
+static int keeps_case, is_unicode; /* how words are spelled: chosen by the input */
+
+static int simple_letter(uint8_t byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'); }
+
 /* The stretches of a chunk, byte by byte. */
 static void simple_count(Simple *simple, const uint8_t *chunk, size_t bytes) {
     uint8_t stretch[8192];
     size_t length = 0;
     for (size_t i = 0; i < bytes; i++) {
         uint8_t byte = chunk[i];
-        if (byte >= 'A' && byte <= 'Z')
+        if (byte >= 'A' && byte <= 'Z' && !keeps_case)
             byte = (uint8_t)(byte - 'A' + 'a');
-        if ((byte >= 'a' && byte <= 'z') || byte >= 0x80) {
+        if (simple_letter(byte) || byte >= 0x80 || (is_unicode && byte && strchr("0123456789:;\"',._", byte))) {
             stretch[length++] = byte;
         } else {
             simple_add(simple, stretch, length);
@@ -260,7 +267,8 @@ static int resolve(Counting *counting, const Simple *stretches, const uint8_t *t
         CHECK(!memcmp(text_of(&counting->stretches, entry), stretches->text + stretches->begin[i], stretches->bytes[i]));
         size_t letters = 0, found = 0;
         for (size_t at = 0; at < stretches->bytes[i]; at++)
-            letters += stretches->text[stretches->begin[i] + at] < 0x80;
+            letters += is_unicode ? simple_letter(stretches->text[stretches->begin[i] + at])
+                                  : stretches->text[stretches->begin[i] + at] < 0x80;
         if (letters < stretches->bytes[i]) {
             CHECK(unclear[asked] == '\n');
             CHECK(!memcmp(unclear + asked + 1, stretches->text + stretches->begin[i], stretches->bytes[i]));
@@ -301,7 +309,7 @@ static void try_counting(const uint8_t *data, size_t size, size_t chunks, int mo
     uint64_t words = 0;
     for (int again = 0; again < 2 && !status; again++) { /* the second time in memory that was used before */
         Shards shards = {OTHER, chunks == 2 ? LONGEST : chunks == 3 ? 3 : 1, chunks == 2};
-        status = counting_begin(counting, &shards);
+        status = counting_begin(counting, &shards, keeps_case, is_unicode);
         words = stretches.found = stretches.used = 0;
         for (size_t i = 0; i < chunks && !status; i++) {
             size_t from = size * i / chunks, to = size * (i + 1) / chunks, settled, settled_bytes;
@@ -403,8 +411,38 @@ static void check_part(Counts *counts, const SimpleCounts *simple, size_t part, 
         CHECK(!bytes || json[bytes - 1] == ']');
 }
 
+/* Whether the rows of a part are all of its keys, in order; nothing can be added afterwards. */
+static void check_rows(Counts *counts, size_t part, size_t columns) {
+    int64_t totals[3], observed, sum = 0;
+    size_t keys, next = 0, found = 0, bytes, last_bytes = 0;
+    static uint8_t last[64 * 2];
+    int status = counts_totals(counts, part, totals, &keys);
+    counts_sort(counts, part);
+    while (next < keys && !status) {
+        const uint8_t *rows, *row;
+        if ((status = counts_rows(counts, part, 50, &next, &rows, &bytes, &observed)))
+            break;
+        sum += observed;
+        for (row = rows; row < rows + bytes; found++) {
+            const uint8_t *end = row, *stop = memchr(row, 0xff, (size_t)(rows + bytes - row));
+            while (*end || (end + 1 < rows + bytes && end[1] == 0xfe))
+                end++;
+            size_t key_bytes = (size_t)(end - row), commas = 0, common = key_bytes < last_bytes ? key_bytes : last_bytes;
+            int order = memcmp(last, row, common);
+            CHECK(key_bytes <= sizeof last && (!found || order < 0 || (!order && last_bytes < key_bytes)));
+            memcpy(last, row, last_bytes = key_bytes);
+            stop = stop ? stop : rows + bytes;
+            for (const uint8_t *at = end; at < stop; at++)
+                commas += *at == ',';
+            CHECK(commas == columns - 1);
+            row = stop + 1;
+        }
+    }
+    CHECK(status || (found == keys && sum == (keys ? totals[0] : 0)));
+}
+
 /* Add blocks of lines, each ended by \1; check what is summed; write it by `shards`, and add those lines. */
-static void try_summing(const uint8_t *data, size_t size, size_t columns, const Shards *shards, uint64_t passes) {
+static void try_summing(const uint8_t *data, size_t size, size_t columns, const Shards *shards, uint64_t passes, int sorts) {
     static const uint8_t kinds[3] = {SUM, MIN, MAX};
     static const Shards one = {{{0}}, 1, 0};
     static SimpleCounts simple;
@@ -434,7 +472,9 @@ static void try_summing(const uint8_t *data, size_t size, size_t columns, const 
         for (size_t part = 0; part < SIMPLE_PARTS; part++)
             check_part(counts, &simple, part, columns);
     keys = counts_held(counts, &texts);
-    if (!status && is_expected && !counts_write(counts, shards)) {
+    for (size_t part = 0; part < SIMPLE_PARTS && !status && is_expected && sorts; part++)
+        check_rows(counts, part, columns);
+    if (!status && is_expected && !sorts && !counts_write(counts, shards)) {
         CHECK(!counts_held(counts, &texts));
         counts_lines(counts, lines, sizes, observed);
         for (uint64_t shard = 0; shard < shards->count && !status; shard++) {
@@ -492,9 +532,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t bytes = newline ? (size_t)(newline - data - 3) : size - 3;
     allocations_left = data[2] < 64 ? data[2] : SIZE_MAX;
     int is_by_part = data[1] / 3 % 4 == 3;
+    keeps_case = data[1] / 12 % 2, is_unicode = data[1] / 24 % 2;
     Shards shards = {OTHER, is_by_part ? SIMPLE_PARTS : 1 + data[1] / 3 % 4 * 2, is_by_part};
     if (data[0] == 's')
-        try_summing(data + 3, size - 3, 1 + data[1] % 3, &shards, 1 + data[1] / 12 % 3);
+        try_summing(data + 3, size - 3, 1 + data[1] % 3, &shards, 1 + data[1] / 12 % 3, data[1] / 36 % 2);
     else if (data[0] == 'r')
         try_rows(data + 3, size - 3, data[1] % 3);
     else if (data[0] == 't' && newline)

@@ -173,12 +173,12 @@ static uint32_t number_at(const uint8_t *at, const uint8_t *stop, int any_case, 
         return 0;
     if (at < stop && (*at == 'x' || (any_case && *at == 'X'))) {
         for (at++; at < stop && is_hexadecimal(*at) && digits < 7; at++, digits++)
-            point = point << 4 | (is_digit(*at) ? *at - '0' : (*at | 0x20) - 'a' + 10u);
+            point = point << 4 | (uint32_t)(is_digit(*at) ? *at - '0' : (*at | 0x20) - 'a' + 10);
         if (!digits || digits > 6)
             return 0;
     } else {
         for (; at < stop && is_digit(*at) && digits < 8; at++, digits++)
-            point = point * 10 + (*at - '0');
+            point = point * 10 + (uint32_t)(*at - '0');
         if (!digits || digits > 7)
             return 0;
     }
