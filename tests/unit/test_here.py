@@ -184,6 +184,11 @@ SLEEPS = MY_JOB.replace(
 )
 
 
+def _heed_ctrl_c() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so do their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
     (tmp_path / "sleeps.py").write_text(SLEEPS)
     (tmp_path / "in.txt").write_text("a b")
@@ -192,7 +197,13 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
     temporary.mkdir()
     command = [sys.executable, "-m", "fanfold", "try", str(tmp_path / "sleeps.py"), str(tmp_path / "in.txt")]
     environment = {**os.environ, "PIDS": str(pids), "TMPDIR": str(temporary)}
-    running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    running = subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - it sets a signal, no more
+    )
     ends_at = time.monotonic() + 60
     while not list(pids.iterdir()):
         assert running.poll() is None
