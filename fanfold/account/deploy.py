@@ -176,4 +176,9 @@ def destroy(wanted: Given, tell: Callable[[str], None]) -> int:
 def synth(wanted: Given, output: Path, tell: Callable[[str], None]) -> int:
     """Write the template to the folder ``output`` and return the CDK's exit status. Raises ToolsMissing."""
     prepare_tools(tell)
-    return _cdk(["synth", *APP, "--quiet", "--output", str(output.absolute()), *_each("-c", wanted.context)])
+    tell("Writing the template, which takes a minute the first time ...")
+    folder = str(output.absolute())
+    status = _cdk(["synth", *APP, "--quiet", "--output", folder, *_each("-c", wanted.context)])
+    if not status:
+        tell(f"Written to {output}.")
+    return status

@@ -156,7 +156,10 @@ def test_more_than_the_account_can_reserve_is_refused(
 
 
 def test_own_jobs_are_deployed_by_their_absolute_paths(
-    ran: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ran: list[list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for job in ("one", "other"):
@@ -165,6 +168,7 @@ def test_own_jobs_are_deployed_by_their_absolute_paths(
     jobs = ["--job", "one.py", "--job", "./other.py"]
     assert main(["deploy", "-c", "dashboard=true", *jobs]) == 0
     assert main(["synth", *jobs, "-o", "out"]) == 0
+    assert capsys.readouterr().err.endswith("Written to out.\n")
     assert main(["destroy", *jobs]) == 0
     assert [command[-2:] for command in ran] == [["-c", files]] * 3
 
