@@ -1,5 +1,6 @@
 """The skeleton of a new job, and its test."""
 
+import sys
 from pathlib import Path
 
 from fanfold.errors import JobNotWritten
@@ -14,6 +15,8 @@ def write_job(folder: Path, name: str, *, plain: bool = False) -> list[Path]:
     ``plain`` one that says itself how it maps and reduces. Raises JobNotWritten, OSError."""
     if not is_name(name):
         raise JobNotWritten(f"{name!r} cannot name a job: use {NAME_RULE}, and not a Python keyword.")
+    if name in sys.stdlib_module_names:  # other programs in the folder would import the job in its place
+        raise JobNotWritten(f"{name} is a module of Python itself: choose another name.")
     if name in names():
         raise JobNotWritten(f"{name} is a job of Fanfold already: choose another name.")
     kind = "plain" if plain else "counting"

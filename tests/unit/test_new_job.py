@@ -48,6 +48,11 @@ def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_module_of_python_is_not_hidden(tmp_path: Path) -> None:
+    with pytest.raises(JobNotWritten, match="json is a module of Python itself"):
+        write_job(tmp_path, "json")
+
+
 @pytest.mark.parametrize("path", ["a.py", "a/__init__.py", "test_a.py"])
 def test_what_exists_is_not_written_over(tmp_path: Path, path: str) -> None:
     (tmp_path / path).parent.mkdir(exist_ok=True)
