@@ -169,6 +169,8 @@ def test_an_unfinished_run_of_an_older_version_is_resumed_by_mapping_it_again(fa
     recording = given(faulty)
     aws, deployment, unfinished = faulty.stack.aws, faulty.stack.deployment, recording.unfinished
     for item in unfinished["items"]:
+        if item["item"] == {"S": "run"}:  # it names no job, because its stack had only one; this one has all
+            item["job"] = {"S": faulty.stack.job}
         aws.client("dynamodb").put_item(TableName=deployment.table, Item=item)
     for key, body in unfinished["objects"].items():
         faulty.stack.put(key, body.encode())
