@@ -346,7 +346,7 @@ CASES = {
     ),
     "1 GiB of articles": Case("parse_block", DEFAULT_JOB, block(partial(articles, 1 << 30))),
     "1 GiB of Chinese": Case("parse_block", DEFAULT_JOB, block(partial(chinese, 1 << 30))),
-    "1 GiB of articles, of which grep selects every line": Case(
+    "1 GiB of articles, with every line selected by grep": Case(
         "parse_block", "grep", block(partial(articles, 1 << 30), "grep")
     ),
     "8 million log lines, each of another path": Case(

@@ -52,7 +52,7 @@ def fetch_from_npm(node_modules: Path) -> None:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(ROOT / name, folder)
         command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        command += ["--no-update-notifier"]
+        command.append("--no-update-notifier")
         if subprocess.run(command, cwd=folder, env=environment, stdout=sys.stderr, check=False).returncode:
             raise ToolsMissing("npm could not fetch the CDK, for the reason above: correct it and try again.")
         try:

@@ -313,10 +313,9 @@ class RowWriter(Protocol):
 class CompleteSums(NamedTuple):
     """How a job stores all that it has summed, for runs with ``keep: all``.
 
-    A row has a ``key``, as it is called, and a number for each of ``columns``, the first of which is what was
-    observed.
-    ``reduce(shard, lines, context, writer)`` gives what the job's ``reduce`` does, and writes each pair of
-    part and key once.
+    A row has a key, called ``key`` in tables, and a number for each of ``columns``. The first column is what
+    was observed. ``reduce(shard, lines, context, writer)`` gives what the job's ``reduce`` does, and writes
+    each pair of part and key once.
     """
 
     key: str

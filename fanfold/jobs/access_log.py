@@ -36,7 +36,7 @@ CLASSES = {
 
 
 def show(console: Console, summary: Summary) -> None:
-    """Print each hour of the day, or what is asked for."""
+    """Print each hour of the day, or the keys that the options select."""
     if "hours" not in summary:
         ASKED.show(console, summary)
         return
@@ -62,7 +62,7 @@ def show(console: Console, summary: Summary) -> None:
 
 
 def rows(summary: Summary) -> Rows:
-    """One figure per row, because the number of statuses and paths varies; or the keys that are asked for."""
+    """One figure per row, because the number of statuses and paths varies; or the selected keys."""
     if "hours" not in summary:
         yield from ASKED.rows(summary)
         return
@@ -78,7 +78,7 @@ def rows(summary: Summary) -> Rows:
 
 
 def draw(summary: Summary) -> Result:
-    """Columns for the hours, stacked by status, and a table; or a table of what is asked for."""
+    """Columns for the hours, stacked by status, and a table; or a table of the selected keys."""
     if "hours" not in summary:
         return ASKED.draw(summary)
     hours = by_number(summary["hours"])

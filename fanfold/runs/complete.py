@@ -113,7 +113,7 @@ class CompleteSums:
 
 
 class _Object:
-    """A stored object, of which a window is in memory."""
+    """A stored object, with one window of it in memory."""
 
     def __init__(self, name: str, get: Get, window: int) -> None:
         self._name, self._get, self._window = name, get, window
@@ -132,7 +132,7 @@ class _Object:
 
 
 def merged(streams: Iterable[Iterator[Chunk]]) -> Iterator[Chunk]:
-    """The rows of all ``streams``, each of which is sorted, in order.
+    """The rows of all ``streams`` in order. Each stream is sorted.
 
     No stream can have further rows that belong before the first of their last rows. All rows up to that one
     are sorted at once, which finds runs that are sorted already.

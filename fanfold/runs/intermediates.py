@@ -119,7 +119,7 @@ def _used_by(run: Run) -> Callable[[str], bool]:
             running = is_running(record)
             return lambda _: running
         _, parts = run.record_and_parts()
-    except ExpectedError:  # whoever can read it knows
+    except ExpectedError:  # its complete sums are unknown: keep all of them
         return lambda _: True
     keys = {complete_key(run.run_id, section.name) for part in parts for section in part.complete}
     return keys.__contains__

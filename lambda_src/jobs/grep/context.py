@@ -18,7 +18,7 @@ class Around:
         self._held = b""  # the latest lines, which a selected line may need; nothing is owed then
 
     def add(self, text: bytes, offset: int, runs: Runs) -> int:
-        """Keep what is wanted of the lines ``text``, of which ``runs`` are selected; how many these are."""
+        """Keep the selected lines of ``text``, at ``runs``, with their context. Return how many these are."""
         held_bytes = len(self._held)
         text, offset = self._held + text, offset - held_bytes
         count = done = 0

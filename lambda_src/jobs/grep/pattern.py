@@ -23,7 +23,7 @@ Runs = Iterator[tuple[int, int, int]]
 """Where runs of whole lines begin and end, and how many lines they are."""
 
 Matching = Callable[[bytes], Runs]
-"""Finds the runs of matching lines in whole lines of text, of which only the last may lack its newline."""
+"""Finds the runs of matching lines in a text of whole lines. Only the last line may lack its newline."""
 
 _SPECIAL = frozenset(r"\.^$*+?{}[]|()")
 
