@@ -44,7 +44,7 @@ const char *const FUZZ_SEEDS[] = {
     NULL};
 const char *const FUZZ_TOKENS[] = {"{", "}", "\"", ":", ",", "{}", "\n", "}\t{", "\\", "\\u0041", "\\u001f", "\\n", "\\\"", "[", "]", "-", "\"a\":[1,2]", "\1", "\"a\":1", ",\"b\":10", "0",
     "18446744073709551615", "18446744073709551616", "99999999999999999999999", " ", "  ", "the", "The", "\xc3\xa9",
-    "\xe2\x80\x94", "\x80", "\xff", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xef\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80\x80",
+    "\xe2\x80\x94", "\xe2\x80\x8c", "\xc2\xad", "\x80", "\xff", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xef\xbf\xbf", "\xf0\x8f\xbf\xbf", "\xf0\x90\x80\x80",
     "\xf4\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "abcdefghijklmnop", "abcdefghijklmnopq", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     "@", "[", "`", "AZaz", "\xd0\x96\xd0\x96", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmno", NULL};
 
@@ -314,10 +314,10 @@ static void try_counting(const uint8_t *data, size_t size, size_t chunks, int mo
         for (size_t i = 0; i < chunks && !status; i++) {
             size_t from = size * i / chunks, to = size * (i + 1) / chunks, settled, settled_bytes;
             uint8_t *chunk = copy_of(data + from, to - from);
-            uint64_t invalid;
-            size_t first_invalid;
-            status = counting_add(counting, chunk, to - from, &invalid, &first_invalid);
-            CHECK(status || (invalid ? first_invalid + invalid <= to - from : is_utf8(chunk, chunk + to - from)));
+            Noted invalid, joined;
+            status = counting_add(counting, chunk, to - from, &invalid, &joined);
+            CHECK(status || (invalid.times ? invalid.first + invalid.times <= to - from : is_utf8(chunk, chunk + to - from)));
+            CHECK(status || !joined.times || (joined.first && joined.first < to - from && chunk[joined.first] >= 0xc2));
             simple_count(&stretches, chunk, to - from);
             free(chunk);
             if (status || !mode)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -26,7 +27,7 @@ from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Shards, Span
 from lambda_src.jobs import top_words
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words
-from lambda_src.jobs.top_words.kernel import LIBRARY, CountedWords, Kernel
+from lambda_src.jobs.top_words.kernel import LIBRARY, CountedWords, Kernel, Spelling
 from lambda_src.jobs.top_words.words import LONGEST
 from stacks.native_library import sources_of_jobs
 from tests.contexts import context_for
@@ -74,7 +75,38 @@ def test_both_find_the_same_bytes_that_are_not_utf8(data: bytes, cuts: list[int]
     kernels = C.counting(BY_LENGTH), PYTHON.counting(BY_LENGTH)
     for chunk in [*cut(data, cuts), data, random_text(seed)]:
         one, other = (counting.add(chunk) for counting in kernels)
-        assert one == other == invalid_utf8(chunk)
+        assert one == other
+        assert one.invalid == invalid_utf8(chunk)
+
+
+PIECES = [
+    *(piece.encode() for piece in "aمé \u200c\u200d\u00ad\u2060\u200b👩❤!\ufeff"),
+    b"\xc3",
+    b"\xe2\x80",
+    b"co\xc2\xadop ",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES)).map(b"".join))
+@example("می\u200cخواهم co\u00adop 👩\u200d❤ a\u200b\u200ca".encode())
+def test_both_note_the_same_joined_words(data: bytes) -> None:
+    kernels = C.counting(BY_LENGTH), PYTHON.counting(BY_LENGTH)
+    for chunk in (data, data * 300):
+        one, other = (counting.add(chunk).joined for counting in kernels)
+        assert one == other
+        assert bool(one.found) == bool(re.search("[aoمé][\u200c\u200d\u00ad\u2060][aoمé]", readable(chunk)))
+
+
+def readable(chunk: bytes) -> str:
+    """The text; a byte that is no character, but may be the first one of a letter, is one."""
+    return chunk.decode(errors="surrogateescape").replace("\udcc3", "a")
+
+
+def test_words_of_unicode_are_never_divided_at_joiners() -> None:
+    for kernel in (C, PYTHON):
+        assert (
+            kernel.counting(BY_LENGTH, Spelling(is_unicode=True)).add("co\u00adop".encode()).joined.found == 0
+        )
 
 
 def cut(data: bytes, cuts: Sequence[int]) -> list[bytes]:
@@ -219,6 +251,7 @@ def test_a_text_without_ascii_separators_takes_bounded_memory() -> None:
     """Every sentence of it is a stretch that occurs once."""
     code = """
 import random
+import re
 from pathlib import Path
 from lambda_src.job import Shards
 from lambda_src.jobs.top_words import words

@@ -11,12 +11,29 @@ from typing import Any
 from lambda_src.counts import Counted, Sums, counts_job
 from lambda_src.counts.library import find_library
 from lambda_src.input.findings import INVALID_UTF8, Tally, invalid_utf8
-from lambda_src.job import Context, Input, Line, Measured, Place, Shards
+from lambda_src.job import Concern, Context, Finding, Input, Line, Measured, Place, Shards
 from lambda_src.jobs.top_words.figures import FIGURES
 from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
-from lambda_src.jobs.top_words.markup import check_is_dump, cleaner
+from lambda_src.jobs.top_words.markup import begins_dump, check_is_dump, cleaner
 from lambda_src.jobs.top_words.options import Options
 from lambda_src.jobs.top_words.words import LONGEST, RULES
+
+DUMP, JOINED = "mediawiki_dump", "joined_words"
+
+CONCERNS = {
+    DUMP: Concern(
+        "MediaWiki dump",
+        "was counted with all its markup",
+        "were counted with all their markup",
+        advice="To count only the text of articles: --set markup=mediawiki",
+    ),
+    JOINED: Concern(
+        "word",
+        "has a soft hyphen or an invisible joiner inside, and was divided there",
+        "have a soft hyphen or an invisible joiner inside, and were divided there",
+        advice="To keep such words whole: --set words=unicode",
+    ),
+}
 
 
 def choose_kernel() -> Kernel:
@@ -42,7 +59,7 @@ class Counter:
     def __init__(self, context: Context) -> None:
         self._shards, self._options = context.shards, context.options
         self._counting = KERNEL.counting(context.shards, context.options.spelling())
-        self._invalid_bytes = Tally()
+        self._invalid_bytes, self._dumps, self._joined = Tally(), Tally(), Tally()
         self._cleaned = cleaner() if context.options.markup == "mediawiki" else None
         self._articles = 0
 
@@ -51,12 +68,14 @@ class Counter:
         if self._cleaned:
             check_is_dump(chunk, at)
             text, articles = self._cleaned(chunk)
-            self._counting.add(text)
+            joined = self._counting.add(text).joined
             self._articles += articles
             invalid = invalid_utf8(chunk)
         else:
-            invalid = self._counting.add(chunk)
+            self._dumps.note(at, int(begins_dump(chunk, at)), 0)
+            invalid, joined = self._counting.add(chunk)
         self._invalid_bytes.note(at, invalid.found, len(chunk), invalid.first)
+        self._joined.note(at, joined.found, 0, joined.first)
 
     def lines(self) -> Counted:
         """What was counted. Raises TooManyDistinct, OutOfMemory."""
@@ -68,7 +87,18 @@ class Counter:
         extras = {"longer_words": longer_words, "native_blocks": int(KERNEL.is_native)}
         if self._cleaned:
             extras["articles"] = self._articles
-        return Counted(lines, extras, {INVALID_UTF8: self._invalid_bytes.finding()})
+        return Counted(lines, extras, self._findings())
+
+    def _findings(self) -> dict[str, Finding]:
+        """Those of this job only if there are any."""
+        dumps, joined = self._dumps.finding(), self._joined.finding()
+        if self._cleaned:
+            joined = joined._replace(first=None)  # it is a place in the text without markup
+        own = {DUMP: dumps, JOINED: joined}
+        return {
+            INVALID_UTF8: self._invalid_bytes.finding(),
+            **{code: finding for code, finding in own.items() if finding.found},
+        }
 
 
 def _without_longer(lines: list[Line], shards: Shards, longest: int) -> list[Line]:
@@ -120,6 +150,7 @@ JOB = counts_job(
     show=show,
     measure=measure,
     summarize=summarize,
+    concerns=CONCERNS,
     finds_invalid_utf8=True,
     figures=FIGURES,
     options=Options,

@@ -18,7 +18,7 @@ from lambda_src.counts.library import opened as _opened
 from lambda_src.input.findings import Invalid
 from lambda_src.job import Shards
 from lambda_src.jobs.top_words import words
-from lambda_src.jobs.top_words.kernel import LIBRARY, PLAIN, CountedWords, Kernel, Spelling
+from lambda_src.jobs.top_words.kernel import LIBRARY, PLAIN, CountedWords, Joined, Kernel, Noted, Spelling
 from lambda_src.jobs.top_words.letters import is_letter, is_mark
 from lambda_src.jobs.top_words.words import LONGEST, MAX_RANKED_SPELLING
 
@@ -38,12 +38,12 @@ FEW_CHARACTERS = 500
 _is_letter = functools.lru_cache(1 << 14)(is_letter)
 _is_mark = functools.lru_cache(1 << 14)(is_mark)
 
-_pointer, _size = c_void_p, c_size_t
+_pointer, _size, _noted = c_void_p, c_size_t, c_uint64 * 2
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "counting_open": (_pointer, [c_char_p]),
     "counting_begin": (c_int, [_pointer, POINTER(CShards), c_int, c_int]),
     "counting_close": (None, [_pointer]),
-    "counting_add": (c_int, [_pointer, c_char_p, _size, POINTER(c_uint64), POINTER(_size)]),
+    "counting_add": (c_int, [_pointer, c_char_p, _size, _noted, _noted]),
     "counting_stretches": (_size, [_pointer]),
     "counting_unclear": (_pointer, [_pointer, POINTER(_size)]),
     "counting_resolve": (c_int, [_pointer, c_char_p, _size]),
@@ -82,14 +82,14 @@ class Counting:
         _check(_c().counting_begin(self._handle, byref(c_shards(shards)), *spelling))
         self._bytes = self._unsettled_bytes = 0
 
-    def add(self, chunk: bytes) -> Invalid:
-        invalid, first = c_uint64(), c_size_t()
-        _check(_c().counting_add(self._handle, chunk, len(chunk), byref(invalid), byref(first)))
+    def add(self, chunk: bytes) -> Noted:
+        invalid, joined = _noted(), _noted()
+        _check(_c().counting_add(self._handle, chunk, len(chunk), invalid, joined))
         self._bytes += len(chunk)
         self._unsettled_bytes += len(chunk)
         if words.is_full(self._unsettled_bytes, _c().counting_stretches(self._handle)):
             self._settle()
-        return Invalid(invalid.value, first.value)
+        return Noted(Invalid(*invalid), Joined(*joined))
 
     def _settle(self) -> None:
         """Turn the stretches into words, which frees their memory, and many words into lines."""

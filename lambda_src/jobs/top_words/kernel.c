@@ -11,8 +11,10 @@
 
 /* ------------------------------------------------------------------------------ counting */
 
-enum { IN_ORDER = 1, UNCLEAR = 2, INVALID_AT = 2 }; /* marks of stretches and words; above them, how many bytes of a
-                                                       stretch are not UTF-8 */
+/* Marks of stretches and words. From INVALID_AT on: how many bytes of a stretch are not UTF-8; then JOINED if a joiner
+   is inside a word of it. Summed over stretches of one piece, the first number does not reach the second. */
+enum { IN_ORDER = 1, UNCLEAR = 2, INVALID_AT = 2, JOINED_AT = 28 };
+#define JOINED (1u << (INVALID_AT + JOINED_AT))
 #define OF_WORDS 0x80000000u
 
 typedef struct {
@@ -143,6 +145,35 @@ static uint32_t invalid_in(const uint8_t *text, size_t bytes, size_t *first) {
     return invalid;
 }
 
+/* How many bytes the invisible character has that joins what is before and behind it, for Unicode: a soft hyphen
+   U+00AD, ZWNJ U+200C, ZWJ U+200D or a word joiner U+2060. 0 if there is none. */
+static size_t joiner(const uint8_t *at, const uint8_t *end) {
+    if (end - at > 2 && at[0] == 0xc2 && at[1] == 0xad)
+        return 2;
+    if (end - at > 3 && at[0] == 0xe2)
+        return (at[1] == 0x80 && (at[2] == 0x8c || at[2] == 0x8d)) || (at[1] == 0x81 && at[2] == 0xa0) ? 3 : 0;
+    return 0;
+}
+
+/* Whether a character of an alphabet may begin with this byte: those of E2, EF and F0 are mostly symbols. */
+static int may_be_letter(uint8_t lead) {
+    return is_letter(lead) || (lead >= 0xc3 && lead <= 0xee && lead != 0xe2);
+}
+
+/* Where in a stretch a joiner is between two letters, as far as bytes tell; SIZE_MAX if there is none. */
+static size_t joined_in(const uint8_t *text, size_t bytes) {
+    uint8_t before = 0;
+    for (size_t at = 0, size; at < bytes; at += size) {
+        size = joiner(text + at, text + bytes);
+        if (size && may_be_letter(before) && may_be_letter(text[at + size]))
+            return at;
+        size = character(text + at, text + bytes);
+        before = text[at];
+        size += !size;
+    }
+    return SIZE_MAX;
+}
+
 static int is_ascii(const Key *key) {
     uint64_t all = key->head[0] | key->head[1];
     for (size_t i = 16; i < key->bytes; i++)
@@ -165,6 +196,8 @@ static __attribute__((noinline)) int is_word(const Counting *counting, const Key
 static int note_unclear(Counting *counting, Entry *stretch, const Key *key) {
     size_t first;
     stretch->mark = UNCLEAR | invalid_in(key->text, key->bytes, &first) << INVALID_AT;
+    if (!counting->is_unicode && joined_in(key->text, key->bytes) != SIZE_MAX)
+        stretch->mark |= JOINED;
     if (reserve(&counting->unclear, key->bytes + 1))
         return NO_MEMORY;
     append(&counting->unclear, "\n", 1);
@@ -181,19 +214,37 @@ static size_t first_invalid_of(const Key *keys, size_t made, const uint8_t *fold
     return 0;
 }
 
-/* Count the stretches of a chunk that cuts none. *invalid is how many of its bytes are not UTF-8, *first_invalid where
-   the first of them is. */
-EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes, uint64_t *invalid,
-                          size_t *first_invalid) {
+/* Where the first joiner in the keys' texts is, as above. */
+static size_t first_joined_of(const Key *keys, size_t made, const uint8_t *folded) {
+    for (size_t i = 0, at; i < made; i++)
+        if ((at = joined_in(keys[i].text, keys[i].bytes)) != SIZE_MAX)
+            return (size_t)(keys[i].text - folded) + at;
+    return 0;
+}
+
+/* How often something was in a chunk, and where first. */
+typedef struct {
+    uint64_t times, first;
+} Noted;
+
+static void note(Noted *noted, uint64_t times, size_t first) {
+    if (!noted->times)
+        noted->first = first;
+    noted->times += times;
+}
+
+/* Count the stretches of a chunk that cuts none. Noted are the bytes that are not UTF-8, and the stretches with a joiner
+   between letters. */
+EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes, Noted *invalid, Noted *joined) {
     Table *stretches = &counting->stretches;
     int status = DONE;
-    *invalid = *first_invalid = 0;
+    *invalid = *joined = (Noted){0, 0};
     for (size_t start = 0, end; !status && start < bytes; start = end) {
         end = bytes - start > PIECE ? start + PIECE : bytes;
         while (end < bytes && is_inside(counting, chunk[end]))
             end++;
         size_t piece = end - start;
-        if (piece > UINT32_MAX >> INVALID_AT)
+        if (piece >= (size_t)1 << JOINED_AT)
             return TOO_MANY;
         if (reserve(&counting->folded, piece + 64) || reserve(&counting->edges, (piece + 2) * sizeof(uint32_t)))
             return NO_MEMORY;
@@ -214,9 +265,13 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
                     status = note_unclear(counting, stretch, &keys[i]);
                 marks += stretch ? stretch->mark >> INVALID_AT : 0;
             }
-            if (marks && !*invalid)
-                *first_invalid = start + first_invalid_of(keys, made, folded);
-            *invalid += marks;
+            if (__builtin_expect(marks != 0, 0)) {
+                uint64_t of_invalid = marks & ((1u << JOINED_AT) - 1), of_joined = marks >> JOINED_AT;
+                if (of_invalid)
+                    note(invalid, of_invalid, invalid->times ? 0 : start + first_invalid_of(keys, made, folded));
+                if (of_joined)
+                    note(joined, of_joined, joined->times ? 0 : start + first_joined_of(keys, made, folded));
+            }
         }
     }
     return status;

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from lambda_src.input.findings import Invalid
 from lambda_src.job import Line
 
-LIBRARY = "fanfold.libs/kernel-61bee447.so"
+LIBRARY = "fanfold.libs/kernel-11d54f0f.so"
 """The path of the compiled kernel.c in the layer, with a hash of the source. During a deployment, new code
 can meet an old layer, and then counts in Python."""
 
@@ -30,12 +30,28 @@ class CountedWords(NamedTuple):
     longer_words: int
 
 
+class Joined(NamedTuple):
+    """The number of stretches that have a joiner between letters, and the place of the first joiner: a soft
+    hyphen, ZWNJ, ZWJ or a word joiner, which only Unicode's words have inside. One at the end of a chunk is
+    not noticed."""
+
+    found: int
+    first: int
+
+
+class Noted(NamedTuple):
+    """What a chunk has besides words. Nothing is ``joined`` where words are those of Unicode."""
+
+    invalid: Invalid
+    joined: Joined
+
+
 class Counting(Protocol):
     """Counts the words of one block. An error ends it."""
 
-    def add(self, chunk: bytes) -> Invalid:
-        """Count the stretches of ``chunk``, which cuts no token and no character. Returns the bytes that are
-        not UTF-8. Raises TooManyDistinct, OutOfMemory."""
+    def add(self, chunk: bytes) -> Noted:
+        """Count the stretches of ``chunk``, which cuts no token and no character. Raises TooManyDistinct,
+        OutOfMemory."""
 
     def lines(self) -> CountedWords:
         """What was counted. This ends the counting. Raises OutOfMemory."""

@@ -47,6 +47,11 @@ def _cleaned_in_c(pages: bytes) -> Cleaned:
     return Cleaned(ctypes.string_at(out, made.value), articles.value)
 
 
+def begins_dump(pages: bytes, at: Place) -> bool:
+    """Whether an object begins that is a dump."""
+    return at.begins_object() and bool(_DUMP.match(pages))
+
+
 def check_is_dump(pages: bytes, at: Place) -> None:
     """Raise SourceNotText if an object begins that is no dump: its words are not those of any article."""
     if at.begins_object() and not _DUMP.match(pages):

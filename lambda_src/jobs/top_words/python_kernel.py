@@ -3,11 +3,11 @@
 from collections import Counter
 
 from lambda_src.counts.python_counts import Written
-from lambda_src.input.findings import Invalid, invalid_utf8
+from lambda_src.input.findings import invalid_utf8
 from lambda_src.job import Shards
 from lambda_src.jobs.top_words import words
-from lambda_src.jobs.top_words.kernel import PLAIN, CountedWords, Kernel, Spelling
-from lambda_src.jobs.top_words.words import LONGEST, count_stretches, count_words
+from lambda_src.jobs.top_words.kernel import PLAIN, CountedWords, Joined, Kernel, Noted, Spelling
+from lambda_src.jobs.top_words.words import LONGEST, count_stretches, count_words, joined_in
 
 
 class Counting:
@@ -21,7 +21,7 @@ class Counting:
         self._written = Written(shards, LONGEST)
         self._longer_words = 0
 
-    def add(self, chunk: bytes) -> Invalid:
+    def add(self, chunk: bytes) -> Noted:
         count_stretches(chunk, self._stretches, self._spelling)
         self._unsettled_bytes += len(chunk)
         if words.is_full(self._unsettled_bytes, len(self._stretches)):
@@ -29,7 +29,8 @@ class Counting:
             settled_bytes = sum(len(word.encode()) for counts in self._settled for word in counts)
             if words.are_many(sum(map(len, self._settled)), settled_bytes):
                 self._write()
-        return invalid_utf8(chunk)
+        joined = Joined(0, 0) if self._spelling.is_unicode else Joined(*joined_in(chunk))
+        return Noted(invalid_utf8(chunk), joined)
 
     def _settle(self) -> None:
         """Turn the stretches into words, which frees their memory."""

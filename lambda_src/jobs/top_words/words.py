@@ -7,6 +7,7 @@ separator. Options keep the case, or take Unicode's words (``unicode_words``). W
 machine (docs/decisions/0001).
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
@@ -88,6 +89,30 @@ def count_stretches(chunk: bytes, stretches: Counter[bytes], spelling: Spelling 
     is a letter nor how the other letters of a word are lowered.
     """
     stretches.update(chunk.translate(_table(spelling)).split())
+
+
+_STRETCH = re.compile(rb"[A-Za-z\x80-\xff]+")
+
+_LETTER = "A-Za-z\u00c0-\u1fff\u3000-\ud7ff\ue000-\uefff\udcc3-\udce1\udce3-\udcee"
+_JOINED = re.compile(f"(?<=[{_LETTER}])[\u00ad\u200c\u200d\u2060](?=[{_LETTER}])")
+"""What may be a letter, by its first byte: symbols hardly ever begin with one of these."""
+
+
+def joined_in(chunk: bytes) -> tuple[int, int]:
+    """How many stretches have a joiner between letters, and where the first joiner is.
+
+    >>> joined_in("the co\u00adop and \u200c".encode()), joined_in(b"the")
+    ((1, 6), (0, 0))
+    """
+    found, first = 0, 0
+    if not chunk.isascii():
+        for stretch in _STRETCH.finditer(chunk):
+            text = stretch[0].decode("utf-8", errors="surrogateescape")
+            if joiner := _JOINED.search(text):
+                before = text[: joiner.start()].encode("utf-8", errors="surrogateescape")
+                first = first if found else stretch.start() + len(before)
+                found += 1
+    return found, first
 
 
 def count_words(stretches: Mapping[bytes, int], spelling: Spelling = PLAIN) -> WordCounts:
