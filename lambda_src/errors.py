@@ -49,6 +49,10 @@ class ArchiveTooLarge(FanfoldError):
     """A compressed object unpacks to far more than its size suggests, or needs too much memory or time."""
 
 
+class BlockTooSlow(FanfoldError):
+    """To map a block takes longer than a function may run."""
+
+
 class TableUnusable(FanfoldError):
     """The input is not a table of the expected form; the text names the row or the column."""
 

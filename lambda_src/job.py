@@ -15,6 +15,7 @@ twice.
 """
 
 import importlib
+import math
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -342,7 +343,8 @@ class Job(Struct, frozen=True):
     its findings. The engine looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map``
     does, at less cost. ``figures`` say what the job takes, for the plan of a run. With ``stores_pieces``,
     ``map`` may store pieces, and no later run uses its blocks. ``shown`` is for reports, terminals and files:
-    no function reads it. ``complete`` stores all sums, for runs that keep them.
+    no function reads it. ``complete`` stores all sums, for runs that keep them. ``largest_block(options)`` is
+    the most units of a block that ``map`` surely gets done in time, where options can make it slow.
     """
 
     rules: str
@@ -363,6 +365,7 @@ class Job(Struct, frozen=True):
     stores_pieces: bool = False
     shown: Shown = PLAIN
     complete: CompleteSums | None = None
+    largest_block: Callable[[Any], float] = lambda _: math.inf
 
     def touched(self, block: Span, input_bytes: int) -> Span:
         """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""

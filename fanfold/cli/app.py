@@ -142,8 +142,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return int(app(list(arguments) or ["--help"], prog_name="fanfold", standalone_mode=False) or 0)
     except typer.TyperException as error:
-        complain(f"Error: {error.format_message()}")
-        if context := getattr(error, "ctx", None):
+        context = getattr(error, "ctx", None)
+        told = error.format_message()
+        if context and context.info_name == grep.grep.__name__:
+            told = grep.INSTEAD.get(getattr(error, "option_name", ""), told)
+        complain(f"Error: {told}")
+        if context:
             if hasattr(error, "option_name") and context.parent is None:
                 complain("Put options after the command, as in `fanfold runs --region NAME`.")
             complain(f"See `{context.command_path} --help`.")

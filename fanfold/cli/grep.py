@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -45,13 +45,42 @@ SOURCES_HELP = (
 )
 MOST_CONTEXT = 1000
 
+WRITTEN_BYTES = 64 << 10
+
+AS_ALWAYS = (
+    *("--extended-regexp", "-E", "--text", "-a", "--byte-offset", "-b", "--with-filename", "-H"),
+    *("--recursive", "-r", "-R"),
+)
+"""Options of other greps that ask for what this one always does."""
+
+_NUMBER = "Lines are not numbered: each has its offset in bytes in front."
+_WITHOUT = "-c prints the number of every object, also 0."
+_WORD = r"Write \b before and behind the pattern."
+_LINE = "Write ^ before and $ behind the pattern."
+_PERL = "Patterns are in the syntax of RE2, which has most of Perl's: leave out -P."
+_SEVERAL = "PATTERN is the first argument; several patterns are one, with | between them."
+_NAME = "Every line names its object; `--json | jq -r .line` leaves the lines alone."
+
+INSTEAD = {
+    **dict.fromkeys(("-n", "--line-number"), _NUMBER),
+    **dict.fromkeys(("-L", "--files-without-match"), _WITHOUT),
+    **dict.fromkeys(("-w", "--word-regexp"), _WORD),
+    **dict.fromkeys(("-x", "--line-regexp"), _LINE),
+    **dict.fromkeys(("-P", "--perl-regexp"), _PERL),
+    **dict.fromkeys(("-e", "--regexp", "-f", "--file"), _SEVERAL),
+    "--no-filename": _NAME,
+}
+"""What to do in place of options that only other greps have."""
+
+Shows = Literal["lines", "counts", "names", "nothing"]
+
 
 class Asked(NamedTuple):
     """What is searched for, and how it is shown."""
 
     options: dict[str, Any]
     wanted: "Wanted"
-    counts_alone: bool
+    shows: Shows
     json: bool
     regexp: Any
 
@@ -123,7 +152,14 @@ def grep(
     context: Annotated[
         int | None, context_option("--context", "-C", help_="Also print N lines around each line.")
     ] = None,
+    names: Annotated[
+        bool, typer.Option("--files-with-matches", "-l", help="Print the names of objects that have any.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing: the exit status tells.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
+    _always: Annotated[bool, typer.Option(*AS_ALWAYS, hidden=True)] = False,
     include_hidden: IncludeHidden = False,
     on_bad_object: OnBadObject = BadObjectChoice.FAIL,
     block_bytes: BlockBytes = None,
@@ -139,14 +175,17 @@ def grep(
     if only_matching and (after_context or before_context or context):
         raise typer.BadParameter("-o prints parts of lines: leave out -A, -B and -C.")
     chosen = (
-        *(pattern, sources, count, ignore_case, invert_match, fixed_strings, max_count, after_context),
+        *(pattern, sources, ignore_case, invert_match, fixed_strings, max_count, after_context),
         *(before_context, context, include_hidden, on_bad_object is BadObjectChoice.SKIP, block_bytes),
         max_dollars,
     )
     if run_id and any(one not in (None, False) for one in chosen):
-        raise typer.BadParameter("with --run, only -o, --json and what names the account can be chosen.")
+        raise typer.BadParameter(
+            "with --run, only -c, -l, -o, -q, --json and what names the account can be chosen."
+        )
     if not run_id and (pattern is None or not sources):
         raise typer.BadParameter("name a PATTERN and at least one SOURCE, or give --run.")
+    shows: Shows = "nothing" if quiet else "names" if names else "counts" if count else "lines"
     before = (before_context if before_context is not None else context) or 0
     after = (after_context if after_context is not None else context) or 0
     with _statuses() as status:
@@ -159,7 +198,7 @@ def grep(
             app = open_app(local, profile, region)
             run = app.newest(JOB) if run_id == LAST else app.get(run_id, JOB)
             ended = run.read()
-            asked = _asked(ended.record.options, only_matching=only_matching, json=json)
+            asked = _asked(ended.record.options, shows, only_matching=only_matching, json=json)
             _warn(ended.record)
             if _print(_stored(run, ended), asked):
                 status.append(FOUND)
@@ -170,11 +209,12 @@ def grep(
                 "fixed": fixed_strings,
                 "ignore_case": ignore_case,
                 "invert": invert_match,
-                "count": count,
+                "count": shows != "lines",
                 "most": max_count,
-                "before": 0 if count else before,
-                "after": 0 if count else after,
+                "before": before if shows == "lines" else 0,
+                "after": after if shows == "lines" else 0,
             },
+            shows,
             only_matching=only_matching,
             json=json,
         )
@@ -190,6 +230,8 @@ def grep(
             with answer as found:
                 if _print(found, asked):
                     status.append(FOUND)
+            if quiet and status:
+                break
     return status[-1] if status else NOT_FOUND
 
 
@@ -289,22 +331,28 @@ def _print(answer: Answer, asked: Asked) -> bool:
     counted."""
     from fanfold.errors import RunError
     from fanfold.lines.forms import counted
-    from fanfold.lines.pieces import frames_by_block, pieces_of
-    from fanfold.lines.stitch import Total, stitched
+    from fanfold.lines.pieces import frames_by_block, keys_of, pieces_of
+    from fanfold.lines.stitch import Total, stitched, with_all
+    from lambda_src.store.keys import listing_key
 
-    form, write = _form(answer, asked), sys.stdout.buffer.write
+    if asked.shows == "nothing":
+        return answer.lines > 0
+    form, written = _form(answer, asked), _Output()
     lines = shown = total = 0
-    pieces = pieces_of(answer.manifest.run_id, answer.manifest.blocks)
-    for found in stitched(frames_by_block(pieces, answer.get), asked.wanted):
+    run_id, blocks = answer.manifest.run_id, answer.manifest.blocks
+    selected = stitched(frames_by_block(pieces_of(run_id, blocks), answer.get), asked.wanted)
+    if asked.shows != "lines":
+        selected = with_all(selected, keys_of(answer.get(listing_key(run_id)), blocks))
+    for found in selected:
         SIGNALS.check()
         if not isinstance(found, Total):
-            shown += found.lines if found.selected else 0
-            write(form.found(found))
+            shown += found.lines if found.selected and asked.shows == "lines" else 0
+            written.add(form.found(found))
             continue
         lines += found.lines
-        total += 0 if asked.counts_alone else counted(found, asked.wanted.most)
-        write(form.total(found))
-    sys.stdout.buffer.flush()
+        total += counted(found, asked.wanted.most) if asked.shows == "lines" else 0
+        written.add(form.total(found))
+    written.flush()
     if (lines, shown) != (answer.lines, total):
         raise RunError(
             f"The run selected {answer.lines:,} lines, but its blocks kept {lines:,}, and {shown:,} of "
@@ -313,12 +361,33 @@ def _print(answer: Answer, asked: Asked) -> bool:
     return lines > 0
 
 
+class _Output:
+    """Standard output, written in portions: it may have no buffer of its own."""
+
+    def __init__(self) -> None:
+        self._portions: list[bytes] = []
+        self._size = 0
+
+    def add(self, portion: bytes) -> None:
+        self._portions.append(portion)
+        self._size += len(portion)
+        if self._size >= WRITTEN_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        sys.stdout.buffer.write(b"".join(self._portions))
+        sys.stdout.buffer.flush()
+        self._portions, self._size = [], 0
+
+
 def _form(answer: Answer, asked: Asked) -> "Form":
-    from fanfold.lines.forms import AsCounts, AsJson, AsText, JsonCounts
+    from fanfold.lines.forms import AsCounts, AsJson, AsNames, AsText, JsonCounts
 
     before, after, most = asked.wanted
     terminal = sys.stdout.isatty()
-    if asked.counts_alone:
+    if asked.shows == "names":
+        return AsNames(answer.name, terminal=terminal, json=asked.json)
+    if asked.shows == "counts":
         if asked.json:
             return JsonCounts(answer.name, terminal=terminal, most=most)
         return AsCounts(answer.name, terminal=terminal, most=most)
@@ -351,7 +420,7 @@ def _statuses() -> Iterator[list[int]]:
         status.append(FAILED)
 
 
-def _asked(options: dict[str, Any], *, only_matching: bool, json: bool) -> Asked:
+def _asked(options: dict[str, Any], shows: Shows, *, only_matching: bool, json: bool) -> Asked:
     """Raises OptionError for a pattern that is not valid."""
     from fanfold.errors import OptionError
     from fanfold.lines.stitch import Wanted
@@ -367,4 +436,6 @@ def _asked(options: dict[str, Any], *, only_matching: bool, json: bool) -> Asked
         except ImportError:
             raise OptionError("-o needs the package google-re2: install it with pip.") from None
     wanted = Wanted(options["before"], options["after"], options["most"])
-    return Asked(options, wanted, options["count"], json, compiled)
+    if options["count"] and shows == "lines":
+        shows = "counts"
+    return Asked(options, wanted, shows, json, compiled)

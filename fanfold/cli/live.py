@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fanfold.format import dollars_text
-from fanfold.runs.run import Progress
+from fanfold.runs.progress import Progress
 from fanfold.signals import SIGNALS
 from lambda_src.job import BYTES, Job
 from lambda_src.wire.record import RunRecord

@@ -61,12 +61,21 @@ def own_jobs(texts: list[str] | None) -> list[str]:
 
 
 def valid_run_id(run_id: str | None) -> str | None:
-    from fanfold.runs.run import is_run_id
-    from lambda_src.fields import RUN_ID_RULE
+    """``run_id``, if there is one.
 
-    if run_id is not None and not is_run_id(run_id):
-        raise typer.BadParameter(f"{run_id!r} is not a run id: use {RUN_ID_RULE}.")
-    return run_id
+    >>> valid_run_id("wiki-2026.11_b")
+    'wiki-2026.11_b'
+    """
+    if run_id is None:
+        return None
+    import msgspec
+
+    from lambda_src.fields import RUN_ID_RULE, RunId
+
+    try:
+        return msgspec.convert(run_id, RunId)
+    except msgspec.ValidationError:
+        raise typer.BadParameter(f"{run_id!r} is not a run id: use {RUN_ID_RULE}.") from None
 
 
 def new_name(run_id: str | None) -> str | None:

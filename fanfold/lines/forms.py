@@ -30,19 +30,24 @@ class AsText:
 
     def __init__(self, name: Name, *, terminal: bool, context: bool, regexp: Any = None) -> None:
         self._name, self._terminal, self._context, self._regexp = name, terminal, context, regexp
-        self._any = False
+        self._key: str | None = None
+        self._named = b""
 
     def found(self, found: Found) -> bytes:
         """As ``Form.found``."""
-        name, mark = self._shown(self._name(found.key).encode()), b":" if found.selected else b"-"
-        written = [
-            b"%b%b%d%b%b\n" % (name, mark, offset, mark, self._shown(text))
-            for offset, text in _parts(found, self._regexp)
-        ]
-        if self._context and self._any and not found.follows:
-            written.insert(0, b"--\n")
-        self._any = True
-        return b"".join(written)
+        is_first = self._key is None
+        if found.key != self._key:
+            self._key, self._named = found.key, self._shown(self._name(found.key).encode())
+        name, mark = self._named, b":" if found.selected else b"-"
+        if found.lines == 1 and not self._regexp:  # most are
+            line = self._shown(found.text.removesuffix(b"\n"))
+            lines = b"%b%b%d%b%b\n" % (name, mark, found.offset, mark, line)
+        else:
+            lines = b"".join(
+                b"%b%b%d%b%b\n" % (name, mark, offset, mark, self._shown(text))
+                for offset, text in _parts(found, self._regexp)
+            )
+        return b"--\n" + lines if self._context and not is_first and not found.follows else lines
 
     def total(self, _: Total) -> bytes:
         """As ``Form.total``."""
@@ -66,6 +71,26 @@ class AsCounts:
         """As ``Form.total``."""
         name = self._name(total.key).encode()
         return b"%b:%d\n" % (for_terminal(name) if self._terminal else name, counted(total, self._most))
+
+
+class AsNames:
+    """The name of each object that has a line, as ``grep -l`` does; or a JSON object for each."""
+
+    def __init__(self, name: Name, *, terminal: bool, json: bool) -> None:
+        self._name, self._terminal, self._json = name, terminal, json
+
+    def found(self, _: Found) -> bytes:
+        """As ``Form.found``."""
+        return b""
+
+    def total(self, total: Total) -> bytes:
+        """As ``Form.total``."""
+        if not total.lines:
+            return b""
+        name = self._name(total.key)
+        if self._json:
+            return _json({"object": name}, self._terminal)
+        return (for_terminal(name.encode()) if self._terminal else name.encode()) + b"\n"
 
 
 class AsJson:

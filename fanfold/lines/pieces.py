@@ -8,6 +8,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from lambda_src.errors import BlobDamaged
+from lambda_src.input.addresses import Portion, addresses_of
+from lambda_src.job import Span
 from lambda_src.jobs.grep.frames import Frame, frames
 from lambda_src.store.digests import digest_of
 from lambda_src.store.keys import piece_key, variant
@@ -38,6 +40,14 @@ def pieces_of(run_id: str, blocks: Sequence[BlockReport]) -> list[Placed]:
         for report in blocks
         for number, piece in enumerate(report.pieces)
     ]
+
+
+def keys_of(listing: bytes, blocks: Sequence[BlockReport]) -> Iterator[str]:
+    """The keys of all objects in the ``listing`` of a run that were read, in order. Raises BlobDamaged."""
+    left_out = {span.start for report in blocks for span in report.left_out}
+    for one in addresses_of(Portion((), Span(0, len(listing))), lambda start, end: listing[start:end]):
+        if not (one.bytes and one.address in left_out):
+            yield one.key
 
 
 def frames_by_block(pieces: Sequence[Placed], get: Get) -> Iterator[Iterator[Frame]]:

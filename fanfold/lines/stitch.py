@@ -4,10 +4,14 @@ across the borders of blocks."""
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from fanfold.errors import RunError
 from lambda_src.errors import BlobDamaged
-from lambda_src.jobs.grep.context import backward, forward
+from lambda_src.jobs.grep.context import Latest, forward
 from lambda_src.jobs.grep.frames import Begin, End, Frame, Lines
 from lambda_src.jobs.grep.pattern import lines_in
+
+HELD_BYTES = 256 << 20
+"""Most bytes of lines before a selected one."""
 
 
 class Found(NamedTuple):
@@ -29,6 +33,27 @@ class Total(NamedTuple):
     lines: int
 
 
+def with_all(found: Iterable[Found | Total], keys: Iterable[str]) -> Iterator[Found | Total]:
+    """``found``, with a total for each of ``keys``, which are all objects in order: blocks keep nothing of
+    those without text. Raises BlobDamaged.
+
+    >>> list(with_all([Total("b", 2)], ["a", "b", "c"]))
+    [Total(key='a', lines=0), Total(key='b', lines=2), Total(key='c', lines=0)]
+    """
+    coming = iter(keys)
+    for one in found:
+        if isinstance(one, Total):
+            for key in coming:
+                if key == one.key:
+                    break
+                yield Total(key, 0)
+            else:
+                raise BlobDamaged(f"A block kept lines of {one.key}, which is not listed: start a new run.")
+        yield one
+    for key in coming:
+        yield Total(key, 0)
+
+
 class Wanted(NamedTuple):
     """The lines before and after each selected one, and the most selected ones of an object."""
 
@@ -38,11 +63,14 @@ class Wanted(NamedTuple):
 
 
 def stitched(blocks: Iterable[Iterable[Frame]], wanted: Wanted) -> Iterator[Found | Total]:
-    """What ``blocks``, in order, kept of all objects. Raises BlobDamaged."""
+    """What ``blocks``, in order, kept of all objects. Raises BlobDamaged, and RunError for lines before a
+    selected one that take too much memory."""
     one: _Object | None = None
     for frames in blocks:
         for frame in frames:
-            if isinstance(frame, Begin):
+            if isinstance(frame, Lines) and one:
+                yield from one.lines(frame)
+            elif isinstance(frame, Begin):
                 if one is None or one.key != frame.key:
                     if one:
                         yield one.total()
@@ -52,8 +80,6 @@ def stitched(blocks: Iterable[Iterable[Frame]], wanted: Wanted) -> Iterator[Foun
                 raise BlobDamaged("The lines that a block kept begin in the middle: start a new run.")
             elif isinstance(frame, End):
                 one.end(frame)
-            else:
-                yield from one.lines(frame)
     if one:
         yield one.total()
 
@@ -68,7 +94,8 @@ class _Object:
         self._base = self._end = 0
         self._count = self._shown = 0
         self._owed = 0
-        self._held = b""  # the latest lines, up to ``_reached``, that may be context of the next
+        # The lines up to ``_reached`` that may be context of the next.
+        self._latest = Latest(self._before, HELD_BYTES)
         self._reached = self._shown_to = 0
 
     def begin(self, offset: int) -> None:
@@ -84,7 +111,8 @@ class _Object:
     def lines(self, frame: Lines) -> Iterator[Found]:
         offset, text = self._base + frame.offset, frame.text
         if offset != self._reached:
-            self._held, self._owed = b"", 0
+            self._latest.take()
+            self._owed = 0
         self._reached = offset + len(text)
         if frame.selected:
             yield from self._selected(offset, text)
@@ -95,14 +123,20 @@ class _Object:
         left = None if self._most is None else self._most - self._shown
         end = len(text) if left is None else forward(text, 0, len(text), left)
         if end:
-            if self._held:
-                yield self._found(offset - len(self._held), self._held, selected=False)
-                self._held = b""
+            if self._latest.lacks:
+                raise RunError(
+                    f"The {self._before:,} lines before byte {offset} of {self.key} have more than "
+                    f"{HELD_BYTES:,} bytes: choose fewer (-B)."
+                )
+            if self._latest.size:
+                held = self._latest.take()
+                yield self._found(offset - len(held), held, selected=False)
             found = self._found(offset, text[:end], selected=True)
             self._shown += found.lines
             self._owed = self._after
             yield found
-        yield from self._others(offset + end, text[end:])
+        if end < len(text):
+            yield from self._others(offset + end, text[end:])
 
     def _others(self, offset: int, text: bytes) -> Iterator[Found]:
         owed_to = forward(text, 0, len(text), self._owed)
@@ -110,8 +144,7 @@ class _Object:
             found = self._found(offset, text[:owed_to], selected=False)
             self._owed -= found.lines
             yield found
-        held = self._held + text[owed_to:]
-        self._held = held[backward(held, 0, len(held), self._before) :]
+        self._latest.add(text[owed_to:])
 
     def _found(self, offset: int, text: bytes, *, selected: bool) -> Found:
         follows = bool(self._shown_to) and self._shown_to == offset

@@ -18,13 +18,14 @@ from fanfold.errors import RunError, UnreadableRun
 from fanfold.job_code import as_given, load
 from fanfold.jobs import client_job, records_of
 from fanfold.runs.complete import CompleteSums, Row
+from fanfold.runs.progress import Progress, Show
 from fanfold.runs.result import as_json
 from fanfold.runs.stored import StoredObjects, read_stored
 from fanfold.safe_text import shell_word
 from fanfold.signals import SIGNALS
 from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
-from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, RunId
+from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
 from lambda_src.job import Job, names
 from lambda_src.run.summary import summarize
 from lambda_src.store.keys import manifest_key, results_of, trace_key
@@ -54,22 +55,11 @@ LOST_SIGHT_S = 60.0
 """Seconds that the table may be unreachable. The run itself goes on."""
 
 
-class Progress(NamedTuple):
-    """The progress of a run: its record, and how many of its parts are reduced."""
-
-    record: RunRecord
-    parts_done: int
-    parts: int
-
-
 class Ended(NamedTuple):
     """A run that has succeeded: its record and its summary."""
 
     record: RunRecord
     summary: dict[str, Any]
-
-
-Show = Callable[[Progress], None]
 
 
 def _ignore(_: Progress) -> None:
@@ -428,19 +418,6 @@ def find_run(aws: Aws, deployments: Sequence[Deployment], run_id: str, job: str 
     raise RunError(
         f"There is no run {run_id}{of_job} in {stacks}. To list the runs: fanfold runs{aws.options}"
     )
-
-
-def is_run_id(text: str) -> bool:
-    """Whether ``text`` is a valid id of a run.
-
-    >>> is_run_id("wiki-2026.11_b"), is_run_id("a/b"), is_run_id("")
-    (True, False, False)
-    """
-    try:
-        msgspec.convert(text, RunId)
-    except msgspec.ValidationError:
-        return False
-    return True
 
 
 def has_died(record: RunRecord) -> bool:

@@ -47,8 +47,8 @@ FLOOR_BYTES = 64 << 20
 """An archive that unpacks to more than this plus ``MAX_RATIO`` times the bytes read so far is not text."""
 
 RESERVE_S = 10.0
-"""Seconds before the function's time-out at which an archive must be unpacked, or it is refused: a retry
-would end the same way."""
+"""Seconds before the function's time-out at which an object must be read, or it is refused: a retry would end
+the same way."""
 
 MAX_MEMORY_BYTES = 128 << 20
 """Memory limit of one decompressor: xz -9 needs 65 MiB."""
@@ -131,7 +131,7 @@ class Archive:
     def _check_bounds(self, text_bytes: int) -> None:
         if self._source.remaining_s() < RESERVE_S:
             raise ArchiveTooLarge(
-                f"{self._source.name} takes longer to unpack than a function may run: its time "
+                f"{self._source.name} takes longer to unpack and read than a function may run: its time "
                 f"was up at byte {self.position} of {self._source.bytes}. Upload it unpacked, in smaller "
                 "objects, or as bzip2 of many streams with a smaller block_bytes."
             )

@@ -15,9 +15,16 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import closing
 from itertools import chain, pairwise
 
-from lambda_src.errors import BAD_OBJECT, ArchiveDamaged, BadObjects, ConservationBroken, CredentialsRefused
+from lambda_src.errors import (
+    BAD_OBJECT,
+    ArchiveDamaged,
+    BadObjects,
+    BlockTooSlow,
+    ConservationBroken,
+    CredentialsRefused,
+)
 from lambda_src.input.addresses import Piece, Placed
-from lambda_src.input.compression import BZIP2_STREAM, MAGIC_BYTES, STEP_BYTES, Archive
+from lambda_src.input.compression import BZIP2_STREAM, MAGIC_BYTES, RESERVE_S, STEP_BYTES, Archive
 from lambda_src.input.compression import WINDOW_BYTES as HEAD_BYTES
 from lambda_src.input.formats import (
     LOOK_BYTES,
@@ -103,12 +110,12 @@ def feed_block(
     """Feed the records that the block of ``pieces``, at least one, owns, in order, in chunks that cut none,
     each with its place. Of the objects at the addresses ``left_out`` it owns its pieces, and reads nothing.
 
-    ``read`` is called by another thread, too; ``remaining_s`` tells how much time is left for unpacking.
+    ``read`` is called by another thread, too; ``remaining_s`` tells how much time is left.
 
     Raises ArchiveDamaged, ArchiveTooLarge, SourceNotText (a record that is too long, an object that is not
-    text, zstd that cannot be unpacked), ConservationBroken (a rule that contradicts itself), and what
-    ``read`` and ``feed`` raise. With ``skip_bad``, looks for bad objects in the whole block, as far as time
-    allows, and names all of them at once: BadObjects.
+    text, zstd that cannot be unpacked), BlockTooSlow, ConservationBroken (a rule that contradicts itself),
+    and what ``read`` and ``feed`` raise. With ``skip_bad``, looks for bad objects in the whole block, as far
+    as time allows, and names all of them at once: BadObjects.
     """
     owned: list[Owned] = []
     bad: list[tuple[int, str]] = []
@@ -195,6 +202,11 @@ def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Fe
             return Place(source.name, piece.start + offset).name()
 
         def feed_at(chunk: bytes, offset: int) -> None:
+            if source.remaining_s() < RESERVE_S:
+                raise BlockTooSlow(
+                    "To read this block takes longer than a function may run: its time was up at byte "
+                    f"{piece.start + offset} of {source.name}."
+                )
             feed(chunk, Place(source.name, piece.start + offset))
 
         fed = feed_records(rule, Text(head[: piece.start - begin], own(), beyond(), where), feed_at)

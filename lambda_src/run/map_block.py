@@ -2,7 +2,14 @@
 
 import msgspec
 
-from lambda_src.errors import BadObjects, BlobDamaged, JobContractViolated, OutOfMemory, TooManyDistinct
+from lambda_src.errors import (
+    BadObjects,
+    BlobDamaged,
+    BlockTooSlow,
+    JobContractViolated,
+    OutOfMemory,
+    TooManyDistinct,
+)
 from lambda_src.input.addresses import Portion
 from lambda_src.input.findings import CONCERNS, WatchedInput
 from lambda_src.job import Context, Input, Job, Mapped, Owned, Span
@@ -28,7 +35,7 @@ def map_block(job: Job, request: ParseBlockRequest, source: Input, blobs: BlobSt
     try:
         mapped = map_watched(job, Span(request.start, request.end), source, context)
         job.check(mapped, context.shards)
-    except (TooManyDistinct, OutOfMemory) as error:
+    except (TooManyDistinct, OutOfMemory, BlockTooSlow) as error:
         raise type(error)(f"{error} {how_to_get_smaller_blocks(request.portion)}") from error
     except BadObjects as bad:
         nothing = Owned(request.start, request.start)

@@ -61,7 +61,8 @@ def parse(
     left_out = LeftOutObjects(listing.addresses, [block for block, _ in divided], known_bad)
     left_out.check(source.name())
     requests = _requests(job, run.record, pinned, left_out, divided)
-    if any(request.portion.listing for request in requests):
+    # Who reads the pieces needs the names of all objects, also of those without any text.
+    if job.stores_pieces or any(request.portion.listing for request in requests):
         run.wait_for(lambda: blobs.put_listing(listing.body))
     run.split_into(len(requests))
     known = Reuse(run.record, family, is_trusted=look == "family")

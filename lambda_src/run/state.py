@@ -8,6 +8,7 @@ A run can fail, be cancelled or be handed over from any state before ``succeeded
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from lambda_src.errors import FanfoldError, SourceChanged, Transient
@@ -150,16 +151,22 @@ class Run:
     def _plan(self, job: Job, measured: Measured, listing: Listing) -> None:
         record = self.record
         record.reuse_secret = new_secret() if record.reuse_days else ""
-        plan = choose(
+        wanted = Wanted(record.block_units or measured.block_units, record.shard_by, record.shards or None)
+        plan_as = partial(
+            choose,
             measured.units,
             record.max_concurrency,
             values_of(figures_of(job)),
             job.sharded_by,
-            Wanted(record.block_units or measured.block_units, record.shard_by, record.shards or None),
             objects=record.objects,
             stored_as=listing.addresses.likely_format(),
             keeps=record.keep is not None,
         )
+        plan = plan_as(wanted)
+        largest = job.largest_block(job.read_options(record.options))
+        if not wanted.block_units and plan.block_units > largest:
+            plan = plan_as(wanted._replace(block_units=int(largest)))
+            plan = plan._replace(block_because="no larger, so that these options take no Lambda too long")
         record.shards, record.shard_by = plan.shards, plan.shard_by
         record.shards_because = plan.shards_because
         if not record.block_units:

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from fanfold.account.connection import Aws, Stopped
 from fanfold.errors import RunError
 from fanfold.runs import run as runs
+from fanfold.runs.progress import Progress
 from fanfold.runs.run import Run, start
 from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import AccessDenied, FanfoldError, Transient
@@ -77,9 +78,9 @@ def test_a_run_is_followed_to_its_end(table: Any, results: ResultsTable) -> None
         run_id="run", owner="me", lease_until=time.time() - 50, released=True, started_at=1.0
     )
     results.put_run(handed_over)
-    seen: list[runs.Progress] = []
+    seen: list[Progress] = []
 
-    def see(progress: runs.Progress) -> None:
+    def see(progress: Progress) -> None:
         seen.append(progress)
         if len(seen) == 2:
             ended(results, 20, "SUCCEEDED")

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from fanfold.cli.live import Moment, as_picture
 from fanfold.report.page import page
-from fanfold.runs.run import Progress
+from fanfold.runs.progress import Progress
 from lambda_src.wire.record import RunRecord
 from tests.fake_runs import fake_run
 from tests.page.browser import CHROMIUM, Visit, in_browser

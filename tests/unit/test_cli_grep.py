@@ -69,6 +69,58 @@ def test_the_exit_status_is_that_of_grep(grep: Grep) -> None:
         assert grep("--run", "last", *chosen)[0] == 2
 
 
+FLAGS = [[], ["-c"], ["-l"], ["-q"], ["-cv"], ["-lv"], ["-c", "-m", "1"], ["-E"], ["-aH"], ["-il"]]
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
+@pytest.mark.parametrize("pattern", ["error", "^$", "zebra", ".", "r$"])
+def test_output_and_status_are_those_of_grep_itself(grep: Grep, flags: list[str], pattern: str) -> None:
+    files = ["a.log", "empty", "error", "none"]
+    for name, text in (("empty", b""), ("error", b"error\nerror"), ("none", b"\n\n")):
+        Path(name).write_bytes(text)
+    itself = subprocess.run(
+        ["grep", "-abH", *flags, "--", pattern, *files],
+        env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+    )
+    status, out, told = grep(*flags, "--", pattern, *files)
+    assert (status, out) == (itself.returncode, itself.stdout)
+    assert told == ""
+
+
+def test_objects_without_text_are_counted_and_those_left_out_are_not(grep: Grep) -> None:
+    Path("b.log").write_bytes(b"")  # at the same place of the input as what follows it, which is left out
+    Path("b.log.gz").write_bytes(gzip.compress(b"error\n")[:-4])
+    Path("c.gz").write_bytes(gzip.compress(b""))
+    status, out, _ = grep("--on-bad-object", "skip", "-c", "error", ".")
+    assert (status, out) == (0, b"a.log:1\nb.log:0\nc.gz:0\n")
+    status, out, told = grep("-c", "error", "b.log")
+    assert (status, out) == (1, b"b.log:0\n")
+    assert "empty" in told
+
+
+@pytest.mark.parametrize(
+    ("habit", "told"),
+    [
+        ("-n", "Lines are not numbered: each has its offset in bytes in front."),
+        ("-in", "Lines are not numbered"),
+        ("-w", r"Write \b before and behind the pattern."),
+        ("-x", "Write ^ before and $ behind the pattern."),
+        ("-L", "-c prints the number of every object, also 0."),
+        ("--no-filename", "Every line names its object"),
+        ("-P", "Patterns are in the syntax of RE2"),
+        ("-e", "several patterns are one, with | between them."),
+        ("-z", "No such option: -z"),
+    ],
+)
+def test_an_option_of_other_greps_is_answered_with_what_there_is(grep: Grep, habit: str, told: str) -> None:
+    status, out, error = grep(habit, "error", "a.log")
+    assert (status, out) == (2, b"")
+    assert error.startswith("Error: ")
+    assert told in error
+
+
 def test_json_has_every_byte(grep: Grep) -> None:
     _, out, _ = grep("--json", "-A", "1", "ERROR", "a.log")
     assert [json.loads(line) for line in out.splitlines()] == [
@@ -78,6 +130,7 @@ def test_json_has_every_byte(grep: Grep) -> None:
     found = json.loads(grep("--json", "-o", "t.o", "a.log")[1])
     assert found == {"object": "a.log", "offset": 10, "match": "two"}
     assert json.loads(grep("--json", "-c", "o", "b.log.gz")[1]) == {"object": "b.log.gz", "lines": 2}
+    assert grep("--json", "-l", "error", ".")[1] == b'{"object":"a.log"}\n{"object":"b.log.gz"}\n'
 
 
 def test_standard_input_and_folders_are_read_here(
@@ -108,7 +161,7 @@ def test_nuls_are_bytes_like_any_others(grep: Grep) -> None:
     assert grep(r"r\x00h", "nuls") == (0, b"nuls:0:an error\0here\n", "")
 
 
-@pytest.mark.parametrize("flags", [[], ["--json"], ["-c"]])
+@pytest.mark.parametrize("flags", [[], ["--json"], ["-c"], ["-l"]])
 def test_a_terminal_gets_nothing_that_it_might_obey(
     grep: Grep, flags: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +171,18 @@ def test_a_terminal_gets_nothing_that_it_might_obey(
     shown = out.decode()
     assert all(char.isprintable() or char in "\n\t" for char in shown), shown
     assert "\\x1b[2J.log" in shown or "\\u001b[2J.log" in shown
+
+
+def test_files_are_read_without_the_libraries_of_aws(tmp_path: Path) -> None:
+    """To import them takes longer than to read 100 MB."""
+    (tmp_path / "a").write_bytes(b"error\n")
+    program = (
+        "import sys; from fanfold.cli.app import main; main(sys.argv[1:]); sys.exit('boto3' in sys.modules)"
+    )
+    words = [sys.executable, "-c", program, "grep", "error", str(tmp_path / "a")]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment.pop("FANFOLD_LOCAL", None)
+    assert subprocess.run(words, env=environment, capture_output=True, check=False).returncode == 0
 
 
 def test_a_pipe_that_is_closed_ends_it_silently(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from fanfold.cli.live import LINE_EVERY_S, Moment, Pace, as_line, as_picture, packed, shown
-from fanfold.runs.run import Progress
+from fanfold.runs.progress import Progress
 from lambda_src.wire.record import RunRecord
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")

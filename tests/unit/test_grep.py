@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import math
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fanfold.errors import RunError
 from fanfold.lines.forms import AsCounts, AsText, for_terminal
 from fanfold.lines.stitch import Total, Wanted, stitched
 from fanfold.testing import check_job
@@ -20,8 +22,9 @@ from lambda_src.errors import BlobDamaged, InvalidRequest
 from lambda_src.input import ownership
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Span, load
+from lambda_src.jobs.grep import context as context_module
 from lambda_src.jobs.grep import frames as frames_module
-from lambda_src.jobs.grep.context import backward, forward
+from lambda_src.jobs.grep.context import Latest, backward, forward
 from lambda_src.jobs.grep.frames import Begin, End, Lines, Writer, frames
 from lambda_src.jobs.grep.pattern import BadPattern, matching, regexp
 from lambda_src.run.map_block import map_watched
@@ -197,6 +200,22 @@ def test_a_pattern_that_would_hang_elsewhere_does_not() -> None:
     assert printed([b"x" * 100_000 + b"y\n"], pattern="(x?){50}x{50}y", count=True) == b"0:1\n"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "smallest", "largest"),
+    [
+        ("5f3a9c2e", 1 << 30, math.inf),
+        ("error|timed out", 1 << 30, math.inf),
+        ("(.{1,30}b){1,30}c", 5 << 20, 20 << 20),
+        ("a.{1000}b", 5 << 20, 20 << 20),
+    ],
+)
+def test_a_block_is_so_small_that_the_pattern_takes_half_of_its_time(
+    pattern: str, smallest: float, largest: float
+) -> None:
+    """The last two read 0.16 and 0.46 MB/s at worst; a Lambda has 300 s."""
+    assert smallest < JOB.largest_block(JOB.read_options({"pattern": pattern})) < largest
+
+
 def test_a_pattern_without_its_engine_is_left_to_the_functions_that_have_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -250,9 +269,9 @@ def test_pieces_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)
-@given(texts, cases(), st.sampled_from([16, 23, 40]))
+@given(texts, cases(), st.sampled_from([16, 23, 40]), st.sampled_from([3, 9, 1000]))
 def test_a_block_that_is_mapped_again_stores_the_same(
-    text: bytes, options: dict[str, Any], window_bytes: int
+    text: bytes, options: dict[str, Any], window_bytes: int, held_bytes: int
 ) -> None:
     """In whatever chunks its text arrives: a second copy of a call overwrites what the first has stored."""
     options.pop("only", None)
@@ -263,7 +282,11 @@ def test_a_block_that_is_mapped_again_stores_the_same(
         map_watched(JOB, Span(0, len(text) * 9), input_of_bytes([text * 9], "plain"), context)
         return pieces
 
-    with patch.object(frames_module, "FRAME_BYTES", 9), patch.object(frames_module, "PIECE_BYTES", 40):
+    with (
+        patch.object(frames_module, "FRAME_BYTES", 9),
+        patch.object(frames_module, "PIECE_BYTES", 40),
+        patch.object(context_module, "HELD_BYTES", held_bytes),
+    ):
         whole = stored()
         with patch.object(ownership, "WINDOW_BYTES", window_bytes):
             assert stored() == whole
@@ -276,6 +299,28 @@ def test_lines_that_are_held_for_context_are_bounded(monkeypatch: pytest.MonkeyP
         cuts = range(0, len(text), size)
         expected = grep_oracle.grep([("0", text)], b"b", before=9, after=9)
         assert printed([text], cuts, pattern="b", before=9, after=9) == expected
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@given(st.lists(texts.filter(bool).map(lambda text: text.rstrip(b"\n") + b"\n")), st.integers(0, 5))
+def test_the_latest_lines_are_kept_in_whatever_portions_they_come(portions: list[bytes], most: int) -> None:
+    latest, kept = Latest(most), b""
+    for number, text in enumerate(portions, 1):
+        latest.add(text)
+        lines = [line + b"\n" for line in b"".join(portions[:number]).split(b"\n")[:-1]]
+        kept = b"".join(lines[-most:]) if most else b""
+        assert latest.size == len(kept)
+    assert (latest.take(), latest.take(), latest.lacks) == (kept, b"", False)
+
+
+def test_lines_before_a_selected_one_are_refused_if_they_take_too_much_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fanfold.lines.stitch.HELD_BYTES", 5)
+    assert printed([b"a\na\na\n"], pattern="b", before=2) == b""
+    assert printed([b"aaa\naaa\na\na\nb\n"], pattern="b", before=2) == b"0-8-a\n0-10-a\n0:12:b\n"
+    with pytest.raises(RunError, match="The 2 lines before byte 8 of 0 have more than 5 bytes"):
+        printed([b"aaa\naaa\nb\n"], pattern="b", before=2)
 
 
 def test_first_and_last_lines() -> None:

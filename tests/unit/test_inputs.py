@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_src.errors import ArchiveTooLarge, InvalidRequest, SourceTooLarge, Transient
+from lambda_src.errors import ArchiveTooLarge, BlockTooSlow, InvalidRequest, SourceTooLarge, Transient
 from lambda_src.input.addresses import Addresses, Placed, place
 from lambda_src.input.objects import AHEAD_BYTES, AHEAD_THREADS, ObjectsInput, input_of_bytes
 from lambda_src.input.ownership import Read
@@ -190,7 +190,8 @@ def test_several_objects_are_no_whole() -> None:
         input_of_bytes([b"one", b"", b"two"]).whole(100)
 
 
-def test_an_archive_that_takes_too_long_is_refused_and_plain_bytes_are_not() -> None:
+def test_an_object_that_takes_too_long_is_refused() -> None:
+    """A retry would take as long, and Lambda's own words for it name no object."""
     texts = [gzip.compress(b"word\n" * 1000), b"word\n" * 1000]
     objects = placed([len(text) for text in texts])
     source = ObjectsInput(
@@ -200,8 +201,9 @@ def test_an_archive_that_takes_too_long_is_refused_and_plain_bytes_are_not() -> 
         objects=2,
         remaining_s=lambda: 9.9,
     )
-    source.feed(Span(len(texts[0]), source.size_bytes), LINE, lambda *_: None)
-    with pytest.raises(ArchiveTooLarge, match="00000 takes longer to unpack than a function may run"):
+    with pytest.raises(BlockTooSlow, match="its time was up at byte 0 of 00001"):
+        source.feed(Span(len(texts[0]), source.size_bytes), LINE, lambda *_: None)
+    with pytest.raises(ArchiveTooLarge, match="00000 takes longer to unpack and read than a function may"):
         source.feed(Span(0, 1), LINE, lambda *_: None)
 
 

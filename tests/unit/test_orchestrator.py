@@ -1554,6 +1554,23 @@ def test_the_size_of_a_block_is_told_with_its_reason(
     assert (again.block_bytes, again.block_bytes_because) == expected
 
 
+@pytest.mark.parametrize(
+    ("asked", "largest", "expected"),
+    [
+        (None, 20, (20, "no larger, so that these options take no Lambda too long")),
+        (None, 1e12, (5 << 20, "planned for 4 Lambdas at once")),
+        (25, 20, (25, "requested")),
+    ],
+)
+def test_options_that_make_a_block_slow_make_it_small(
+    asked: int | None, largest: float, expected: tuple[int, str]
+) -> None:
+    job = Run(blocks=3)
+    job.job = msgspec.structs.replace(job.job, largest_block=lambda _: largest)
+    answer = job.run(ParseFileRequest(key="key", block_bytes=asked, max_concurrency=4))
+    assert (answer.block_bytes, answer.block_bytes_because) == expected
+
+
 LATER = Counter(get_all_occurrences=1, log_results=1, get_occurrences=20)
 
 

@@ -20,7 +20,7 @@ from lambda_src.job import Context, Place
 from lambda_src.jobs.grep.context import Around
 from lambda_src.jobs.grep.figures import FIGURES
 from lambda_src.jobs.grep.frames import Writer
-from lambda_src.jobs.grep.pattern import inverted, is_of_unicode, matching
+from lambda_src.jobs.grep.pattern import inverted, is_of_unicode, matching, steps_per_byte
 from lambda_src.records import delimited
 
 RULES = "1"
@@ -30,6 +30,9 @@ LINES = delimited("line", b"\n", LONGEST_LINE)
 
 MOST_CONTEXT = 1000
 LONGEST_PATTERN = 10_000
+STEPS_PER_S = 200e6
+"""Half of what one core of an x86 server did at worst."""
+
 PART, COLUMN, TOP = "selected", "lines", 100
 
 
@@ -137,6 +140,12 @@ def summarize(
     return {**context.facts, **results[PART]}
 
 
+def largest_block(options: Options) -> float:
+    """The bytes in which a Lambda surely finds the pattern in half of its 300 s."""
+    steps = steps_per_byte(options.pattern, fixed=options.fixed, ignore_case=options.ignore_case)
+    return STEPS_PER_S * 150 / steps
+
+
 JOB = counts_job(
     rules=RULES,
     part="kind",
@@ -151,4 +160,5 @@ JOB = counts_job(
     finds_invalid_utf8=True,
     figures=FIGURES,
     stores_pieces=True,
+    largest_block=largest_block,
 )

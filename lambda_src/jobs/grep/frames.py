@@ -71,6 +71,8 @@ class Writer:
 
     def lines(self, offset: int, text: bytes, *, selected: bool) -> None:
         """Lines, if there are any."""
+        if not text:  # which must not end a frame: where chunks end there may be none
+            return
         kind = SELECTED if selected else CONTEXT
         if (kind, offset) != (self._kind, self._to):
             self._end_frame()

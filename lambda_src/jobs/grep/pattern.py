@@ -53,7 +53,7 @@ def matching(pattern: str, *, fixed: bool = False, ignore_case: bool = False) ->
         raise BadPattern("it has a line break, which no line has")
     if not text:
         return _every
-    if not ignore_case and (fixed or not _SPECIAL & set(pattern)) and b"\n" not in text:
+    if _is_literal(pattern, fixed=fixed, ignore_case=ignore_case):
         return _of_literal(text)
     return _of_regexp(regexp(pattern, fixed=fixed, ignore_case=ignore_case))
 
@@ -80,9 +80,24 @@ def regexp(pattern: str, *, fixed: bool = False, ignore_case: bool = False) -> A
     return compiled
 
 
+def steps_per_byte(pattern: str, *, fixed: bool = False, ignore_case: bool = False) -> int:
+    """Most instructions that RE2 looks at for each byte of a text. Raises BadPattern."""
+    if _is_literal(pattern, fixed=fixed, ignore_case=ignore_case):
+        return 1
+    try:
+        size: int = regexp(pattern, fixed=fixed, ignore_case=ignore_case).programsize
+    except ImportError:
+        return MOST_INSTRUCTIONS
+    return size
+
+
 def is_of_unicode(pattern: str, *, fixed: bool = False) -> bool:
     """Whether the pattern works on characters in UTF-8, rather than on bytes."""
     return not fixed and (not pattern.isascii() or _check(pattern))
+
+
+def _is_literal(pattern: str, *, fixed: bool, ignore_case: bool) -> bool:
+    return not ignore_case and (fixed or not _SPECIAL & set(pattern)) and "\n" not in pattern
 
 
 def _encoded(pattern: str) -> bytes:
