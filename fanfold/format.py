@@ -13,6 +13,10 @@ from lambda_src.job import BYTES
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 MIB = 1 << 20
+
+LONGEST_LIST = 200
+"""Characters of a list that a person reads."""
+
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(I?)B?", re.IGNORECASE)
 
 
@@ -177,9 +181,18 @@ def value_text(value: Any) -> str:
 
 
 def options_text(options: Mapping[str, Any]) -> str:
-    """The options of a run for a person.
+    """The options of a run for a person, who does not want to read long lists.
 
     >>> options_text({"zones": ["UTC", "CET"], "top": 3})
     'top=3 zones=UTC,CET'
+    >>> options_text({"stop_words": ["the", "of", "and", "in"] * 50})
+    'stop_words=the,of,and,... (200)'
     """
-    return " ".join(f"{name}={value_text(value)}" for name, value in sorted(options.items()))
+    return " ".join(f"{name}={_shortened(value)}" for name, value in sorted(options.items()))
+
+
+def _shortened(value: Any) -> str:
+    text = value_text(value)
+    if isinstance(value, list) and len(text) > LONGEST_LIST and len(value) > 3:
+        return f"{value_text(value[:3])},... ({len(value):,})"
+    return text

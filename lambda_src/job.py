@@ -106,6 +106,10 @@ class Shards(Struct, frozen=True, array_like=True):
         return f"{kind} {parts[shard]}" if self.by == "part" else f"shard {shard}"
 
 
+FROM_FILE = {"from_file": True}
+"""``Meta(extra=FROM_FILE)`` is for an option that is a list of words: ``--set NAME=@FILE`` reads a file."""
+
+
 class NoOptions(Struct, frozen=True, forbid_unknown_fields=True):
     """The options of a job that has none."""
 

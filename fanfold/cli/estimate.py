@@ -53,7 +53,9 @@ def estimate(
     from fanfold.runs.complete import check_keep
     from fanfold.runs.options import from_texts
 
-    options = from_texts(load(job), set_) if set_ else None
+    options = (
+        from_texts(load(job), set_, lambda: open_app(local, profile, region).account.aws) if set_ else None
+    )
     check_keep(job, load(job), "all" if all_ else None)
     of_job = modelled(job)
     size = _size(source)

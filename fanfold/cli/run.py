@@ -119,7 +119,9 @@ def run(
 
     if not detach:  # to show its result takes its code
         known_job(job)
-    options = from_texts(load(job), set_) if set_ else None
+    options = (
+        from_texts(load(job), set_, lambda: open_app(local, profile, region).account.aws) if set_ else None
+    )
     input_ = _parse(source, job, include_hidden)
     app = open_app(local, profile, region)
     app.account.current(job)

@@ -9,6 +9,8 @@ from msgspec import inspect
 
 from fanfold.errors import OptionError
 from fanfold.format import value_text
+from fanfold.runs.option_lists import Connect, words_in
+from fanfold.runs.source import S3
 from lambda_src.errors import InvalidRequest
 from lambda_src.job import Job
 from lambda_src.options import LISTS, choices, defaults_of, meant, takes
@@ -48,9 +50,10 @@ def options_of(job: Job) -> list[Option]:
     return found
 
 
-def from_texts(job: Job, texts: Sequence[str]) -> dict[str, Any] | None:
+def from_texts(job: Job, texts: Sequence[str], connect: Connect | None = None) -> dict[str, Any] | None:
     """The options that ``texts`` give, each ``name=value``; None without any. A list takes its elements from
-    several texts, or with commas between them. Raises OptionError."""
+    several texts, or with commas between them; one that may be in a file, from ``@FILE``, too, where
+    ``connect`` reads objects of S3. Raises OptionError."""
     if not texts:
         return None
     given = dict[str, list[str]]()
@@ -62,15 +65,15 @@ def from_texts(job: Job, texts: Sequence[str]) -> dict[str, Any] | None:
     fields = {field.encode_name: field.type for field in msgspec.structs.fields(job.options)}
     # A wrong name is refused with the others, below.
     options = {
-        name: _value(name, values, fields[name]) if name in fields else values
+        name: _value(name, values, fields[name], connect) if name in fields else values
         for name, values in given.items()
     }
     return checked(job, options)
 
 
-def of_new_run(job: Job, texts: Sequence[str]) -> dict[str, Any] | None:
+def of_new_run(job: Job, texts: Sequence[str], connect: Connect | None = None) -> dict[str, Any] | None:
     """As ``from_texts``, for a run that has none yet: those without a default must be given."""
-    options = from_texts(job, texts)
+    options = from_texts(job, texts, connect)
     if options is None:
         checked(job, {})
     return options
@@ -84,14 +87,20 @@ def checked(job: Job, options: Mapping[str, Any]) -> dict[str, Any]:
         raise OptionError(str(error)) from None
 
 
-def _value(name: str, texts: list[str], kind: Any) -> Any:
+def _value(name: str, texts: list[str], kind: Any, connect: Connect | None = None) -> Any:
     """The value that ``texts`` mean. Raises OptionError."""
     info = inspect.type_info(kind)
     if texts == ["null"] and _is_any(info, (inspect.NoneType,)):
         return None
     in_json = _is_in_json(info) and texts != [""]  # which is an empty list
     if _is_any(info, LISTS) and not in_json:
-        value: Any = [element for text in texts if text for element in _elements(text)]
+        in_files = isinstance(info, inspect.Metadata) and (info.extra or {}).get("from_file")
+        value: Any = []
+        for text in filter(None, texts):
+            if in_files and text.startswith(("@", S3)):
+                value += words_in(name, text.removeprefix("@"), connect)
+            else:
+                value += _elements(text)
     elif len(texts) > 1:
         raise OptionError(f"--set {name}: it is given {len(texts)} times, but takes one value.")
     else:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from lambda_src.job import FROM_FILE
 from lambda_src.jobs.top_words.kernel import Spelling
 from lambda_src.jobs.top_words.markup import PAGES
 from lambda_src.jobs.top_words.tokens import TOKENS
@@ -19,7 +20,7 @@ MOST_STOP_BYTES = 60_000
 
 
 class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Raises ValueError if there are too many stop words."""
+    """Raises ValueError if there are too many stop words, or one that is none."""
 
     top: Annotated[
         int, Meta(ge=1, le=MOST_TOP, description="This many of the most frequent words of each length.")
@@ -48,12 +49,17 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stop_words: Annotated[
         list[str],
         Meta(
-            description="Words that are counted, but not among the most frequent ones.",
+            description="Words that are counted, but not among the most frequent ones; @FILE has a list.",
             examples=["the,of,and"],
+            extra=FROM_FILE,
         ),
     ] = []
 
     def __post_init__(self) -> None:
+        if in_file := next((word for word in self.stop_words if word.startswith("@")), None):
+            raise ValueError(
+                f"stop_words: {in_file[:60]!r} is no word; only --set of the command line reads a file"
+            )
         if len(self.stop_words) > MOST_STOP_WORDS:
             raise ValueError(f"stop_words: there are more than {MOST_STOP_WORDS:,}")
         if len("".join(self.stop_words).encode(errors="replace")) > MOST_STOP_BYTES:
