@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.what_if import COUNTER_FIGURES, MAP_FIGURES, Machine, counters, state_machine
 from fanfold.estimate.model import Given, Modelled, at_once, curve, model, plan
@@ -89,12 +90,17 @@ def runs() -> str:
 
 
 def jobs() -> str:
-    """The other jobs."""
+    """The other jobs, and options that take much."""
 
     def rows() -> Iterator[Row]:
         for size in (SIZES[0], SIZES[2], SIZES[3]):
             cold, warm = (planned(logs(size), cold=cold) for cold in (True, False))
             yield "`access_log`", _size(size), *_cut(cold), *_taken(cold, warm)
+        for name, options in OPTIONS:
+            given = Given(SIZES[2], figures_of(job.load(name), options), ("part", "key"))
+            cold, warm = (planned(given, cold=cold) for cold in (True, False))
+            chosen = "".join(f", `{option}={value}`" for option, value in options.items())
+            yield f"`{name}`{chosen}", _size(SIZES[2]), *_cut(cold), *_taken(cold, warm)
         for columns, lines, size in TABLES_OF_NUMBERS[1:]:
             figures = column_permutations.figures_of(columns, lines, size)
             given = Given(choices(columns), figures, unit="choices")
@@ -105,6 +111,16 @@ def jobs() -> str:
 
     return markdown(("job", "input", "blocks", "reducers", "cold", "warm", "$"), rows())
 
+
+OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("access_log", {"by": "path"}),
+    ("access_log", {"by": "day"}),
+    ("access_log", {"format": "auto"}),
+    ("top_words", {"markup": "mediawiki"}),
+    ("top_words", {"words": "unicode"}),
+    ("grep", {}),
+    ("grep", {"pattern": "error"}),
+)
 
 TABLES_OF_NUMBERS = ((80, 1_000, 520_000), (200, 1_000, 1_300_000), (500, 10_000, 32_000_000))
 """Columns, rows and bytes, for column_permutations."""

@@ -22,6 +22,7 @@ BYTE_BY_BYTE: Figures = {
     "prepare": Figure(0, "s", "code", "processor time of a block before its first unit"),
     "measure": Figure(0, "s", "code", "processor time of parse_file to know how many units there are"),
     "imports_job": Figure(0, "s", "code", "imports of packages that the job brings"),
+    "pieces": Figure(0, "", "code", "bytes that a block stores beside its lines, per byte of its text"),
 }
 """Figures of every job whose units are the bytes of its input."""
 

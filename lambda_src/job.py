@@ -345,10 +345,11 @@ class Job(Struct, frozen=True):
     ``options`` is the type of the job's options. ``sharded_by`` says how its shards can be made, the default
     first; without any, a run has one shard. ``unit`` is what messages call its units. ``concerns`` describe
     its findings. The engine looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map``
-    does, at less cost. ``figures`` say what the job takes, for the plan of a run. With ``stores_pieces``,
-    ``map`` may store pieces, and no later run uses its blocks. ``shown`` is for reports, terminals and files:
-    no function reads it. ``complete`` stores all sums, for runs that keep them. ``largest_block(options)`` is
-    the most units of a block that ``map`` surely gets done in time, where options can make it slow.
+    does, at less cost. ``figures`` say what the job takes, for the plan of a run; they may be a function of
+    the run's options. With ``stores_pieces``, ``map`` may store pieces, and no later run uses its blocks.
+    ``shown`` is for reports, terminals and files: no function reads it. ``complete`` stores all sums, for
+    runs that keep them. ``largest_block(options)`` is the most units of a block that ``map`` surely gets done
+    in time, where options can make it slow.
     """
 
     rules: str
@@ -365,7 +366,7 @@ class Job(Struct, frozen=True):
     unit: str = BYTES
     concerns: Mapping[str, Concern] = {}
     finds_invalid_utf8: bool = False
-    figures: Figures = {}
+    figures: Figures | Callable[[Any], Figures] = {}
     stores_pieces: bool = False
     shown: Shown = PLAIN
     complete: CompleteSums | None = None

@@ -64,7 +64,7 @@ def estimate(
     from lambda_src.run.prices import REFERENCE
 
     if size is not None:
-        workload = of_job(size)
+        workload = of_job(size, options)
     else:
         from fanfold.estimate.contents import local_workload
         from fanfold.runs.source import Local as LocalSource
@@ -73,10 +73,10 @@ def estimate(
         input_ = parse(source)
         if isinstance(input_, LocalSource):
             show_warnings(input_.warnings())
-            size, workload = input_.bytes, local_workload(job, input_)
+            size, workload = input_.bytes, local_workload(job, input_, options)
         else:
             app = open_app(local, profile, region)
-            size, workload = app.workload(input_, job, _note)
+            size, workload = app.workload(input_, job, options, _note)
             region = app.region
     found = table.estimate(workload._replace(keeps=all_), size, quota, region or REFERENCE)
     if json:

@@ -29,6 +29,7 @@ from lambda_src.settings import DEFAULT_JOB
 
 if TYPE_CHECKING:
     from fanfold.runs.app import App
+    from lambda_src.wire.requests import ParseFileRequest
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
@@ -137,7 +138,7 @@ def run(
         reuse_days=reuse_days,
         keep="all" if all_ else None,
     )
-    if block_bytes and not yes and not _confirmed(app, job, input_, block_bytes, request.max_concurrency):
+    if block_bytes and not yes and not _confirmed(app, job, input_, request, block_bytes):
         stages.console.print("Nothing was started.")
         raise typer.Exit(1)
     stages.console.print(f"On {app.account.aws.name()}")
@@ -162,7 +163,7 @@ def _parse(source: str, job: str, include_hidden: bool) -> Any:
     return input_
 
 
-def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency: int) -> bool:
+def _confirmed(app: "App", job: str, source: Any, request: "ParseFileRequest", block_bytes: int) -> bool:
     """Whether to use blocks of that size. Asks if the run would cost far more than with the planned size;
     without figures for the job, or without permission to list the input, it does not ask."""
     from fanfold.cli.terminal import agrees
@@ -175,13 +176,14 @@ def _confirmed(app: "App", job: str, source: Any, block_bytes: int, concurrency:
     try:
         of_job = modelled(job)
         if isinstance(source, LocalSource):
-            workload = of_job(source)
+            workload = of_job(source, request.options)
         else:
             found = contents(app.account.aws, source, app.account.deployment(job))
-            workload = workload_of(job, found)
+            workload = workload_of(job, found, request.options)
     except (NotModelled, RunError, SourceError):  # the run itself will say what is wrong
         return True
-    warning = cost_warning(workload, block_bytes, concurrency, app.account.aws.session.region_name)
+    region = app.account.aws.session.region_name
+    warning = cost_warning(workload, block_bytes, request.max_concurrency, region)
     return not warning or agrees(
         f"{warning}. Run it anyway (y), or not (Enter)? ",
         f"{warning}: give --yes to run it anyway, or leave out --block-bytes.",

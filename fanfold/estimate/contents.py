@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fanfold.errors import NotModelled, SourceError
-from fanfold.estimate.workload import Stored, Workload
+from fanfold.estimate.workload import Options, Stored, Workload
 from fanfold.jobs import client_job
 from fanfold.runs.source import S3, Local, Object, Objects, check_in_s3
 from lambda_src.errors import FanfoldError
@@ -50,7 +50,7 @@ class Contents(NamedTuple):
         return sum(one.bytes for one in self.objects)
 
 
-def modelled(job: str) -> Callable[[Local | int], Workload]:
+def modelled(job: str) -> Callable[[Local | int, Options], Workload]:
     """``ClientJob.workload`` of ``job``. Raises NotModelled for a job that has none."""
     workload = client_job(job).workload
     if not workload:
@@ -61,15 +61,15 @@ def modelled(job: str) -> Callable[[Local | int], Workload]:
     return workload
 
 
-def local_workload(job: str, source: Local) -> Workload:
+def local_workload(job: str, source: Local, options: Options = None) -> Workload:
     """The work that an input on this machine is for ``job``. Raises NotModelled, SourceError."""
-    workload = modelled(job)(source)
+    workload = modelled(job)(source, options)
     return _made_of(workload, contents_of(source)) if workload.unit == BYTES else workload
 
 
-def workload_of(job: str, contents: Contents) -> Workload:
+def workload_of(job: str, contents: Contents, options: Options = None) -> Workload:
     """The work that an input in S3 is for ``job``. Raises NotModelled."""
-    return _made_of(modelled(job)(contents.bytes), contents)
+    return _made_of(modelled(job)(contents.bytes, options), contents)
 
 
 def _made_of(workload: Workload, contents: Contents) -> Workload:

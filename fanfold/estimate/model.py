@@ -57,6 +57,7 @@ class Modelled(NamedTuple):
     stages: tuple[Stage, ...]
     blob_bytes: float
     kept_bytes: float
+    pieces_bytes: float = 0.0
     archive: Stored | None = None
     archive_s: float = 0.0
 
@@ -140,6 +141,7 @@ def model(given: Given, plan: Plan, concurrency: int, *, cold: bool) -> Modelled
         ),
         blocks.blob_bytes,
         run.kept_bytes,
+        run.pieces_bytes,
         archive,
         archive_s,
     )

@@ -17,7 +17,7 @@ from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
 from lambda_src.job import BYTES
 from lambda_src.run.figures import ENGINE
 from lambda_src.run.plan import Plan, Wanted
-from lambda_src.run.prices import Prices, athena_dollars, prices_of, storage_dollars
+from lambda_src.run.prices import PIECES_KEPT_DAYS, Prices, athena_dollars, prices_of, storage_dollars
 from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S
 
 BAR_COLUMNS = 22
@@ -83,7 +83,7 @@ def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> E
 
 
 def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = None) -> None:
-    """Print the estimate, which is the same for all ``options``."""
+    """Print the estimate of a run with these ``options``."""
     workload, cold = found.workload, found.cold
     objects = f" in {counted(len(workload.objects), 'object')}" if len(workload.objects) > 1 else ""
     console.print(
@@ -91,7 +91,7 @@ def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = 
         f"of {counted(found.quota, 'Lambda')} at once; prices of {found.prices_name}"
     )
     if options:
-        console.print(visible(f"Options, which do not change it: {options_text(options)}"))
+        console.print(visible(f"Options: {options_text(options)}"))
     if 0 < workload.looked_at < len(workload.objects):
         console.print(
             f"{counted(workload.looked_at, 'object')} looked at, the largest of each ending; the others are "
@@ -111,6 +111,12 @@ def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = 
         console.print(
             f"Complete sums: about {size_text(round(cold.kept_bytes))}, until you delete them; each month "
             f"costs {dollars_text(storage_dollars(cold.kept_bytes, MONTH_DAYS, found.prices))} dollars."
+        )
+    if cold.pieces_bytes:
+        console.print(
+            f"Stored beside the result: {size_text(round(cold.pieces_bytes))} "
+            f"({workload.figures['pieces'].what}); the week that it is kept costs "
+            f"{dollars_text(storage_dollars(cold.pieces_bytes, PIECES_KEPT_DAYS, found.prices))} dollars."
         )
     if workload.unit == BYTES:
         athena = athena_dollars(found.input_bytes, found.prices)
@@ -158,6 +164,12 @@ def as_json(job: str, found: Estimate, options: Mapping[str, Any] | None = None)
             "dollars_a_month": storage_dollars(cold.kept_bytes, MONTH_DAYS, found.prices),
         }
         if found.workload.keeps
+        else None,
+        "pieces": {
+            "bytes": round(cold.pieces_bytes),
+            "dollars_a_week": storage_dollars(cold.pieces_bytes, PIECES_KEPT_DAYS, found.prices),
+        }
+        if cold.pieces_bytes
         else None,
         "curve": [_run_as_json(run) for run in found.curve],
     }

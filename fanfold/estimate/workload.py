@@ -1,13 +1,16 @@
 """The work that an input is for a job, as the model needs it. Each job has its own."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from fanfold.runs.source import Local
 from lambda_src.figures import Figures
 from lambda_src.input.formats import Format
 from lambda_src.job import BYTES, Job, ShardBy
 from lambda_src.run.figures import figures_of
+
+Options = Mapping[str, Any] | None
+"""All options of a run, as JSON; None are those that it has by default."""
 
 
 class Stored(NamedTuple):
@@ -50,6 +53,6 @@ def bytes_of(source: Local | int) -> int:
     return source.bytes if isinstance(source, Local) else source
 
 
-def byte_by_byte(about: str, job: Job, size: int) -> Workload:
+def byte_by_byte(about: str, job: Job, size: int, options: Options) -> Workload:
     """The workload of a job whose units are the bytes of its input, by the job's own figures."""
-    return Workload(about, size, figures_of(job), sharded_by=job.sharded_by)
+    return Workload(about, size, figures_of(job, options), sharded_by=job.sharded_by)

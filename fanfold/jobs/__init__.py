@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # slow to import
     from rich.console import Console
 
     from fanfold.demo.sample import Generate
-    from fanfold.estimate.workload import Workload
+    from fanfold.estimate.workload import Options, Workload
     from fanfold.report.figures import Result
     from fanfold.runs.source import Local
     from lambda_src.job import Job
@@ -30,8 +30,9 @@ class ClientJob:
 
     ``show`` prints a result in a terminal, ``rows`` yields it as a flat table, the header first, and ``draw``
     makes its figures for a report. ``workload`` is the work that a local input or a number of bytes is for
-    the job; it raises SourceError, and NotModelled if too little is known. ``check`` raises SourceError for a
-    file or folder that the job cannot read, before it is uploaded. ``sample`` generates an input.
+    the job with some options; it raises SourceError, and NotModelled if too little is known. ``check`` raises
+    SourceError for a file or folder that the job cannot read, before it is uploaded. ``sample`` generates an
+    input.
 
     Runs of a job without ``workload`` cannot be estimated. Without ``sample``, the demo needs a file.
     """
@@ -39,7 +40,7 @@ class ClientJob:
     show: "Callable[[Console, Summary], None]"
     rows: Callable[[Summary], Rows]
     draw: "Callable[[Summary], Result]"
-    workload: "Callable[[Local | int], Workload] | None" = None
+    workload: "Callable[[Local | int, Options], Workload] | None" = None
     check: "Callable[[Local], None]" = accept_any
     sample: "Generate | None" = None
 

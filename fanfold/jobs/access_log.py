@@ -13,7 +13,7 @@ from rich.table import Table as TerminalTable
 
 from fanfold.demo.logs import write_logs
 from fanfold.demo.sample import Sample, differences
-from fanfold.estimate.workload import Workload, byte_by_byte, bytes_of
+from fanfold.estimate.workload import Options, Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural, share_text, size_text
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.jobs._any_job import AnyJob
@@ -137,9 +137,9 @@ def _first(top: list[dict[str, Any]]) -> tuple[str | None, int | None]:
     return (top[0]["path"], top[0]["count"]) if top else (None, None)
 
 
-def workload(source: Local | int) -> Workload:
+def workload(source: Local | int, options: Options) -> Workload:
     """Its units are the bytes of the input."""
-    return byte_by_byte("access_log on logs in Combined Log Format", ENGINE_JOB, bytes_of(source))
+    return byte_by_byte("access_log on logs in Combined Log Format", ENGINE_JOB, bytes_of(source), options)
 
 
 def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:

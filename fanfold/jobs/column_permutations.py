@@ -14,7 +14,7 @@ from fanfold.demo.sample import Sample, differences
 from fanfold.demo.table import write_table
 from fanfold.errors import NotModelled, SourceError
 from fanfold.estimate.contents import input_of
-from fanfold.estimate.workload import Workload
+from fanfold.estimate.workload import Options, Workload
 from fanfold.format import counted, plural
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.report.figures import Ranking, Rankings, Result
@@ -115,7 +115,7 @@ def draw(summary: Summary) -> Result:
     )
 
 
-def workload(source: Local | int) -> Workload:
+def workload(source: Local | int, _options: Options) -> Workload:
     """The work that a table is for the job, which reads the table for it. Raises NotModelled if only a size
     is known, and SourceError for what the job refuses."""
     if not isinstance(source, Local):

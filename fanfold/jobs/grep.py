@@ -8,7 +8,7 @@ from rich.console import Console
 
 from fanfold.demo.logs import write_logs
 from fanfold.demo.sample import Sample, differences
-from fanfold.estimate.workload import Workload, byte_by_byte, bytes_of
+from fanfold.estimate.workload import Options, Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural
 from fanfold.jobs import ClientJob, Rows, Summary
 from fanfold.jobs._terminal import show_table
@@ -52,9 +52,9 @@ def _table(summary: Summary) -> Table:
     return Table(TITLE, ["object", "lines"], [[one["object"], one["lines"]] for one in summary["top"]])
 
 
-def workload(source: Local | int) -> Workload:
+def workload(source: Local | int, options: Options) -> Workload:
     """Its units are the bytes of the input."""
-    return byte_by_byte("grep for a regular expression in logs", ENGINE_JOB, bytes_of(source))
+    return byte_by_byte("grep for a regular expression in logs", ENGINE_JOB, bytes_of(source), options)
 
 
 def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:

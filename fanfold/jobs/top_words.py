@@ -8,7 +8,7 @@ from rich.table import Table
 
 from fanfold.demo.corpus import write_corpus
 from fanfold.demo.sample import Sample, differences
-from fanfold.estimate.workload import Workload, byte_by_byte, bytes_of
+from fanfold.estimate.workload import Options, Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.jobs._terminal import side_by_side
@@ -85,9 +85,9 @@ def draw(summary: Summary) -> Result:
     )
 
 
-def workload(source: Local | int) -> Workload:
+def workload(source: Local | int, options: Options) -> Workload:
     """Its units are the bytes of the input."""
-    return byte_by_byte("top_words on English text", ENGINE_JOB, bytes_of(source))
+    return byte_by_byte("top_words on English text", ENGINE_JOB, bytes_of(source), options)
 
 
 def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:

@@ -155,34 +155,37 @@ class App:
     ) -> dict[str, Any]:
         """The estimate that ``fanfold estimate --json`` prints: seconds, US dollars, and how the run
         would divide its work. ``source``: as for ``run``, or a number of bytes. ``quota``: how many Lambdas
-        the account may run at once. ``keep`` is as for ``run``, and so are options; these are checked, and
-        change nothing."""
+        the account may run at once. ``keep`` and options are as for ``run``."""
         from fanfold.estimate.table import as_json, estimate  # noqa: PLC0415 - slow to import
 
         job = job_named(job)
         given = _together(options, named)
         checked_given = None if given is None else checked_options(load(job), given)
         if isinstance(source, int):
-            size, workload = source, modelled(job)(source)
+            size, workload = source, modelled(job)(source, checked_given)
         else:
-            size, workload = self.workload(parse(os.fspath(source)), job)
+            size, workload = self.workload(parse(os.fspath(source)), job, checked_given)
         check_keep(job, load(job), keep)
         workload = workload._replace(keeps=keep is not None)
         return as_json(job, estimate(workload, size, quota, self.region), checked_given)
 
     def workload(
-        self, source: Source, job: str, warn: Callable[[str], None] = warnings.warn
+        self,
+        source: Source,
+        job: str,
+        options: Mapping[str, Any] | None = None,
+        warn: Callable[[str], None] = warnings.warn,
     ) -> tuple[int, Workload]:
-        """The size of ``source`` in bytes, and the work that it is for ``job``. ``warn`` gets a sentence if
-        requests to KMS are left out."""
+        """The size of ``source`` in bytes, and the work that it is for ``job`` with these options. ``warn``
+        gets a sentence if requests to KMS are left out."""
         if isinstance(source, Local):
-            return source.bytes, local_workload(job, source)
+            return source.bytes, local_workload(job, source, options)
         try:
             deployment = self.account.deployment(job)
         except DeploymentError:  # an estimate needs no deployment
             deployment = None
         found = contents(self.account.aws, source, deployment)
-        workload = workload_of(job, found)
+        workload = workload_of(job, found, options)
         if deployment:
             try:
                 workload = with_key(self.account.aws, deployment, workload)

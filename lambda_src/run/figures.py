@@ -1,5 +1,8 @@
 """The figures of AWS and of the engine, which every run's time and cost depend on. Jobs bring their own."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from lambda_src.figures import UNKNOWN, Figure, Figures
 from lambda_src.job import Job
 from lambda_src.settings import ONE_VCPU_MB
@@ -60,6 +63,7 @@ ENGINE: Figures = {
     "keep_ratio": Figure(0.3, "", "measured", "bytes of rows as they are kept per byte: 0.2 to 0.35"),
     "keep_object": Figure(32 * MIB, "bytes", "code", "of kept rows in one PUT"),
     "largest_shard": Figure(1.05, "", "assumed", "the largest shard of keys against the mean"),
+    "piece": Figure(16 * MIB, "bytes", "code", "of what a block stores beside its lines, in one PUT"),
     # Archives. The first bytes of the input say what one Lambda must unpack.
     "unpack_gzip": Figure(280, "MB/s", "measured", "unpacking, of the archive's bytes, per core: 258 to 304"),
     "unpack_bzip2": Figure(3.6, "MB/s", "measured", "the same: 3.6 to 10.8"),
@@ -94,7 +98,9 @@ ENGINE: Figures = {
 }
 
 
-def figures_of(job: Job) -> Figures:
-    """All figures of a run of ``job``."""
+def figures_of(job: Job, options: Mapping[str, Any] | None = None) -> Figures:
+    """All figures of a run of ``job`` with these ``options``, or with those that it has by default. Raises
+    InvalidRequest if there are no such options."""
     parts = Figure(len(job.parts), "", "code", "parts of the result")
-    return {**ENGINE, **(job.figures or UNKNOWN), "parts": parts}
+    of_job = job.figures(job.read_options(options or {})) if callable(job.figures) else job.figures
+    return {**ENGINE, **(of_job or UNKNOWN), "parts": parts}

@@ -64,7 +64,15 @@ def map_s(task: Task, blob_bytes: float, of: Values, rounds: int = 1) -> float:
     mapped_s = fetch_s + count_s if of["whole"] else max(fetch_s, count_s)
     prepare_s = of["prepare"] / of["arm"]
     stored_s = of["put"] + blob_bytes / 1e6 / of["network"]
+    if of["pieces"]:  # they are stored while nothing is read
+        stored_s += piece_puts(task.text_bytes, of) * of["put"]
+        stored_s += task.text_bytes * of["pieces"] / 1e6 / of["network"]
     return of["get"] + prepare_s + mapped_s + stored_s
+
+
+def piece_puts(text_bytes: float, of: Values) -> int:
+    """PUTs of what a block of such a text stores beside its lines."""
+    return math.ceil(text_bytes * of["pieces"] / of["piece"])
 
 
 def even_blocks(
@@ -108,6 +116,7 @@ class RunModel:
         self._distinct = blocks.text_units * blob_share(blocks.text_units, of) / of["entry"]
         self.counts_at_once = self.block_distinct <= of["block_counts"]
         self.passes, self.largest_s = 1, 0.0
+        self.pieces_bytes = blocks.text_units * of["pieces"]
         self.kept_bytes = self._distinct * of["entry"] * of["keep_ratio"] if keeps else 0.0
 
     def start(self) -> tuple[float, Used]:
@@ -134,15 +143,16 @@ class RunModel:
             gets += number * (self._objects > INLINE_OBJECTS * number)
         else:
             gets += 2
-        served_s = max(blocks.gets / of["gets"], number / of["puts"])
+        stored = number * (1 + piece_puts(blocks.text_units / number, of))
+        served_s = max(blocks.gets / of["gets"], stored / of["puts"])
         fanned_s = self._fan_out_s() + self._late_s(number)
         seconds = pin_s + measure_s + max(fanned_s, served_s) + 2 * of["table_put"]
         init_s = self._init_s("imports_map") + of["imports_job"] * self._cold
         self._parse_s, self._reduce_s = seconds, 0.0
         used = self._used(blocks.all_s + self._at_once * init_s + seconds, number)
-        used["s3_gets"], used["s3_puts"] = gets, number + puts + lists
+        used["s3_gets"], used["s3_puts"] = gets, stored + puts + lists
         used["table_write_units"] = of["record"] * (2 + seconds / TICK_S)
-        return seconds, self._with_kms(used, gets, number + puts)
+        return seconds, self._with_kms(used, gets, stored + puts)
 
     def reduce(self, shard_by: str, shards: int) -> tuple[float, Used]:
         """``get_all_occurrences`` and its reducers. A reducer sums one part of all words, or by key, an even

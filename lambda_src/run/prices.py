@@ -11,6 +11,9 @@ GETs and HEADs; DynamoDB's on-demand units; what goes into CloudWatch Logs."""
 
 REFERENCE = "us-east-1"
 
+PIECES_KEPT_DAYS = 7
+"""How long what blocks store beside the result is kept, by default."""
+
 ATHENA_MIN_BYTES = 10_000_000
 """Athena charges for at least this much a query."""
 

@@ -156,7 +156,7 @@ class Run:
             choose,
             measured.units,
             record.max_concurrency,
-            values_of(figures_of(job)),
+            values_of(figures_of(job, record.options)),
             job.sharded_by,
             objects=record.objects,
             stored_as=listing.addresses.likely_format(),

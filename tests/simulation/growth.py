@@ -8,6 +8,7 @@ import msgspec
 from lambda_src.aws.http1 import Response
 from lambda_src.job import Shards
 from lambda_src.jobs.access_log import JOB
+from lambda_src.jobs.access_log.figures import FIGURES
 from lambda_src.run.figures import figures_of
 from tests.simulation.data import StoredObject
 from tests.simulation.engine import RUN_ID, Simulation, patched
@@ -80,7 +81,7 @@ def _run(
     reuse_days: int | None,
 ) -> Took:
     world = World(len(objects))
-    job = simulated_job("growth", ("part", "key"), PARTS, JOB.figures)
+    job = simulated_job("growth", ("part", "key"), PARTS, FIGURES)
     faults = Faults(world.chance)
     simulation = Simulation(
         world, faults, Deployment(job, 1), objects, timing, quota=at_once + 2, at_once=at_once

@@ -35,6 +35,7 @@ from lambda_src.input.formats import Format
 from lambda_src.input.objects import AHEAD_THREADS
 from lambda_src.input.ownership import WINDOW_BYTES
 from lambda_src.job import MAX_LINES_BYTES
+from lambda_src.jobs.grep.frames import PIECE_BYTES
 from lambda_src.jobs.top_words import JOB, words
 from lambda_src.run.figures import ENGINE, figures_of
 from lambda_src.run.model import Blocks, RunModel, even_blocks, passes
@@ -81,7 +82,15 @@ def run(
 
 def test_every_figure_says_where_it_is_from() -> None:
     tables = column_permutations.figures_of(80, 1_000, 500_000)
-    of_jobs = [figures_of(job.load(name)) for name in job.names()]
+    of_jobs = [
+        *(figures_of(job.load(name)) for name in job.names()),
+        *(figures_of(job.load("access_log"), {"by": by}) for by in ("hour", "path", "day")),
+        *(figures_of(job.load("grep"), {"pattern": "a", "count": count}) for count in (True, False)),
+        *(
+            figures_of(job.load("top_words"), {"words": "unicode", "markup": way})
+            for way in ("none", "mediawiki")
+        ),
+    ]
     for figures in (ENGINE, UNKNOWN, MAP_FIGURES, COUNTER_FIGURES, tables, *of_jobs):
         for figure in figures.values():
             assert figure.kind in ("measured", "published", "assumed", "code")
@@ -106,6 +115,7 @@ def test_figures_of_the_code_are_the_codes_own() -> None:
         "reserve": RESERVE_S,
         "ahead": AHEAD_THREADS,
         "keep_object": OBJECT_BYTES,
+        "piece": PIECE_BYTES,
         "kms_input": 0,
         "kms_blobs": 0,
     }

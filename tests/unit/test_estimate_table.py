@@ -25,7 +25,7 @@ def estimated(
 ) -> str:
     total = sum(one.bytes for one in objects)
     console = Console(file=io.StringIO(), width=1000)
-    workload = job.workload(total)._replace(objects=objects, looked_at=looked_at)
+    workload = job.workload(total, None)._replace(objects=objects, looked_at=looked_at)
     workload = workload._replace(figures={**workload.figures, **(figures or {})})
     show(console, estimate(workload, total, 1000, "us-east-1"))
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
@@ -89,7 +89,7 @@ def test_an_archive_with_too_many_words_is_told_to_be_split_and_not_to_have_smal
 
 
 def test_as_json_it_says_the_same() -> None:
-    workload = top_words.workload(ONE.bytes)._replace(objects=[ONE], looked_at=1)
+    workload = top_words.workload(ONE.bytes, None)._replace(objects=[ONE], looked_at=1)
     found = as_json("top_words", estimate(workload, ONE.bytes, 1000, "us-east-1"))
     assert json.loads(json.dumps(found)) == found
     assert found["bound_by"]["key"] == "one.bz2"
@@ -139,7 +139,7 @@ def test_an_input_that_is_too_much_is_split_as_it_is_stored() -> None:
 def test_a_small_account_is_told_to_say_how_many_lambdas_it_may_run() -> None:
     def told(quota: int) -> str:
         console = Console(file=io.StringIO(), width=1000)
-        show(console, estimate(top_words.workload(1000 * MB), 1000 * MB, quota, "us-east-1"))
+        show(console, estimate(top_words.workload(1000 * MB, None), 1000 * MB, quota, "us-east-1"))
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
     assert "A run plans the same by itself." in told(1000)
@@ -152,6 +152,6 @@ def test_it_fits_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=80)
     options = {"words": ["many"] * 30}
     for total, quota in ((10_000 * MB, 1000), (1000 * MB, 10)):
-        show(console, estimate(top_words.workload(total), total, quota, "us-east-1"), options)
+        show(console, estimate(top_words.workload(total, None), total, quota, "us-east-1"), options)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert max(map(len, lines)) <= 80

@@ -1,21 +1,28 @@
 """What each job has to do: its figures are whole, its units are those of the job itself."""
 
 import gzip
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from fanfold.demo.table import write_table
 from fanfold.errors import NotModelled, SourceError
 from fanfold.estimate.contents import modelled
+from fanfold.estimate.table import Estimate, as_json, estimate, show
+from fanfold.format import size_text
 from fanfold.jobs import column_permutations
 from fanfold.runs.source import Local, local
 from lambda_src.counts import c_counts, counts_job
+from lambda_src.counts.adding import SPILL
 from lambda_src.counts.figures import COUNTING
-from lambda_src.figures import UNKNOWN
+from lambda_src.figures import UNKNOWN, values_of
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import MAX_LINES_BYTES, load, names
-from lambda_src.jobs.access_log.figures import PATH_BYTES
+from lambda_src.jobs.access_log.asked import COLUMNS
+from lambda_src.jobs.access_log.figures import ASKED, FIGURES, PATH_BYTES
 from lambda_src.jobs.access_log.scan import ENTRY_BYTES, MOST_HELD_BYTES
 from lambda_src.run.figures import ENGINE
 
@@ -26,28 +33,86 @@ def table(tmp_path: Path) -> Local:
     return local(tmp_path / "table.csv")
 
 
+GB = 1_000_000_000
+SLOWER: list[tuple[str, dict[str, Any]]] = [
+    *(("access_log", {"by": by}) for by in ("path", "client", "day", "agent")),
+    ("access_log", {"format": "auto"}),
+    ("top_words", {"words": "unicode"}),
+    ("grep", {"pattern": ""}),
+    ("grep", {"pattern": "a", "invert": True}),
+]
+
+
+def estimated(job: str, options: dict[str, Any]) -> Estimate:
+    """Of 100 GB."""
+    given = load(job).plain_options(options)
+    return estimate(modelled(job)(100 * GB, given), 100 * GB, 1000, "us-east-1")
+
+
+@pytest.mark.parametrize(("job", "options"), SLOWER)
+def test_slow_options_take_longer_and_cost_more(job: str, options: dict[str, Any]) -> None:
+    default = estimated(job, {"pattern": "a"} if job == "grep" else {}).cold
+    slower = estimated(job, options).cold
+    assert slower.dollars > 1.1 * default.dollars
+    few_keys = options.get("by") in ("day", "agent")  # there is next to nothing to sum
+    assert few_keys or slower.seconds > 1.03 * default.seconds
+
+
+@pytest.mark.parametrize("options", [{"top": 5}, {"case": "keep"}, {"markup": "mediawiki"}])
+def test_options_that_the_network_outweighs_change_next_to_nothing(options: dict[str, Any]) -> None:
+    assert estimated("top_words", options).cold.seconds == pytest.approx(
+        estimated("top_words", {}).cold.seconds, rel=0.2
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        ({"pattern": "a"}, GB),
+        ({"pattern": "a", "before": 2, "after": 2}, 5 * GB),
+        ({"pattern": "a", "before": 1000}, 100 * GB),
+        ({"pattern": ""}, 100 * GB),
+        ({"pattern": "", "invert": True}, GB),
+        ({"pattern": "a", "invert": True}, 100 * GB),
+        ({"pattern": "a", "invert": True, "count": True}, GB // 10_000),
+    ],
+)
+def test_what_grep_finds_is_stored_and_paid_for(options: dict[str, Any], stored: int) -> None:
+    found = estimated("grep", options)
+    (parse,) = (stage for stage in found.cold.stages if stage.name == "parse")
+    puts = max(found.cold.blocks, stored // ENGINE["piece"].value)
+    assert found.cold.pieces_bytes == pytest.approx(stored)
+    assert puts <= parse.used["s3_puts"] - found.cold.blocks - 1 <= puts + found.cold.blocks
+    told = as_json("grep", found)["pieces"]
+    assert told["bytes"] == stored
+    assert told["dollars_a_week"] == pytest.approx(stored / 2**30 * 0.023 * 7 / 30)
+    console = Console(file=io.StringIO(), width=200)
+    show(console, found)
+    sentence = f"Stored beside the result: {size_text(stored)} ("
+    assert sentence in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("job", names())
 def test_every_job_is_modelled_whole(job: str, table: Local) -> None:
-    found = modelled(job)(table)
+    found = modelled(job)(table, None)
     assert set(found.figures) == {*ENGINE, *UNKNOWN, "parts"}
-    assert not set(ENGINE) & set(load(job).figures)
     assert found.figures["parts"].value == len(load(job).parts)
     assert found.unit == load(job).unit
     assert found.about.startswith(job)
 
 
 def test_a_table_has_the_choices_and_blocks_that_the_job_measures(table: Local) -> None:
-    found = modelled("column_permutations")(table)
+    found = modelled("column_permutations")(table, None)
     measured = load("column_permutations").measure(input_of_bytes([table.path.read_bytes()]))
     assert (found.units, found.block_units) == (measured.units, measured.block_units)
     assert found.figures["whole"].value == table.bytes
 
 
 def test_a_compressed_table_is_read_as_the_run_reads_it(table: Local) -> None:
-    plain = modelled("column_permutations")(table)
+    plain = modelled("column_permutations")(table, None)
     packed = table.path.with_suffix(".csv.gz")
     packed.write_bytes(gzip.compress(table.path.read_bytes()))
-    found = modelled("column_permutations")(local(packed))
+    found = modelled("column_permutations")(local(packed), None)
     assert (found.about, found.units, found.block_units) == (plain.about, plain.units, plain.block_units)
     assert found.figures["prepare"] == plain.figures["prepare"]  # which depends on the text
     assert found.figures["whole"].value == packed.stat().st_size
@@ -55,7 +120,7 @@ def test_a_compressed_table_is_read_as_the_run_reads_it(table: Local) -> None:
 
 def test_a_size_says_nothing_of_columns() -> None:
     with pytest.raises(NotModelled, match=r"^What column_permutations takes .*: name the table as a file"):
-        modelled("column_permutations")(10**9)
+        modelled("column_permutations")(10**9, None)
 
 
 @pytest.mark.parametrize(
@@ -75,24 +140,28 @@ def test_what_the_job_refuses_is_refused(tmp_path: Path, text: bytes, sentence: 
     path = tmp_path / "table.csv"
     path.write_bytes(text)
     with pytest.raises(SourceError, match=f"(?i)cannot read {path}: .*{sentence}"):
-        modelled("column_permutations")(local(path))
+        modelled("column_permutations")(local(path), None)
 
 
 def test_a_folder_and_a_table_that_is_too_large_are_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, table: Local
 ) -> None:
     with pytest.raises(SourceError, match="is a folder; column_permutations reads one table: name a file"):
-        modelled("column_permutations")(local(tmp_path))
+        modelled("column_permutations")(local(tmp_path), None)
     monkeypatch.setattr(column_permutations, "MAX_BYTES", table.bytes - 1)
     with pytest.raises(SourceError, match=r"more than the .* bytes that this job reads"):
-        modelled("column_permutations")(table)
+        modelled("column_permutations")(table, None)
 
 
 def test_bounds_of_the_log_job_are_the_codes_own() -> None:
-    of = {name: figure.value for name, figure in load("access_log").figures.items()}
+    of = values_of(FIGURES)
     assert of["block_counts"] == MOST_HELD_BYTES // (ENTRY_BYTES + PATH_BYTES)
     assert of["distinct"] == c_counts.limits(columns=2).keys // 1_000_000 * 1_000_000
     assert of["block_distinct"] == MAX_LINES_BYTES / of["entry"]
+    asked = values_of(ASKED)
+    assert asked["distinct"] == c_counts.limits(len(COLUMNS)).keys // 1_000_000 * 1_000_000
+    assert asked["block_distinct"] == MAX_LINES_BYTES / asked["entry"]
+    assert asked["block_counts"] == SPILL.keys
 
 
 def test_a_counting_job_is_planned_as_its_sums_are() -> None:

@@ -25,8 +25,8 @@ from fanfold.cli import app as commands
 from fanfold.cli.output import show
 from fanfold.cli.runs_table import show_runs
 from fanfold.errors import AccountError, OptionError, StackNotFound
+from fanfold.estimate.workload import Workload, byte_by_byte
 from fanfold.format import options_text, value_text
-from fanfold.jobs import client_job
 from fanfold.report.page import page
 from fanfold.runs import app as app_module
 from fanfold.runs import history
@@ -166,10 +166,14 @@ def test_the_demo_gets_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_an_estimate_shows_its_options(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("fanfold.estimate.contents.modelled", lambda _: client_job("top_words").workload)
+    def workload(size: int, options: dict[str, Any]) -> Workload:
+        assert options == DEFAULTS | {"words": ["dog"]}
+        return byte_by_byte("mine", LINES_WITH, size, options)
+
+    monkeypatch.setattr("fanfold.estimate.contents.modelled", lambda _: workload)
     command = ["estimate", "1GB", "--job", JOB, "--set", "words=dog"]
     assert commands.main(command) == 0
-    assert "Options, which do not change it: longest=1000" in capsys.readouterr().out
+    assert "Options: longest=1000" in capsys.readouterr().out
     assert commands.main([*command, "--json"]) == 0
     assert msgspec.json.decode(capsys.readouterr().out)["options"] == DEFAULTS | {"words": ["dog"]}
 

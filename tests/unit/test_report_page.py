@@ -30,7 +30,8 @@ from lambda_src.job import Owned, Shards, Span, load, names
 from lambda_src.run.prices import PRICES, prices_of
 from lambda_src.run.summary import summarize
 from lambda_src.telemetry.calls import Call, Trace, Usage
-from lambda_src.wire.reports import PartReport
+from lambda_src.wire.reports import PartReport, Piece
+from stacks.storage import RECORDS_KEPT_DAYS
 from tests.fake_runs import FakeRun, fake_run
 
 MOST_BYTES = 1_500_000
@@ -280,6 +281,17 @@ def test_what_keeping_the_intermediates_costs_is_beside_the_bill() -> None:
     assert bill.dollars == sum(RUN.record.dollars.values())
     assert "The run's intermediates had" in drawn(RUN)
     assert bill_of(RUN.record).intermediates == 0
+
+
+def test_what_the_blocks_stored_beside_the_result_is_beside_the_bill() -> None:
+    pieces = [Piece(2**30, b""), Piece(1, b"")]
+    with_pieces = [msgspec.structs.replace(block, pieces=pieces) for block in RUN.manifest.blocks]
+    run = RUN._replace(manifest=msgspec.structs.replace(RUN.manifest, blocks=with_pieces))
+    bill = bill_of(run.record, run.manifest)
+    assert bill.pieces == (2**30 + 1) * len(with_pieces)
+    assert bill.pieces_dollars == pytest.approx(len(with_pieces) * 0.023 * RECORDS_KEPT_DAYS / 30)
+    assert "What the blocks stored beside the result has 8.59 GB." in drawn(run)
+    assert "stored beside" not in drawn(RUN)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from lambda_src.errors import (
     RunConflict,
     Transient,
 )
+from lambda_src.figures import UNKNOWN, Figure, Figures
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Line, Measured, Span
 from lambda_src.run import reduce_shards, reduce_stage
@@ -108,6 +109,27 @@ class KeyRun(Run):
 
     def measure(self, *_: object) -> Measured:
         return Measured(len(TEXT), {"bytes": len(TEXT)})
+
+
+def test_a_run_is_planned_for_its_options() -> None:
+    class Times(msgspec.Struct, frozen=True):
+        times: int = 1
+
+    def figures_of(options: Times) -> Figures:
+        slow = Figure(50 / options.times, "MB/s", "assumed", "mapping, per core")
+        return {**UNKNOWN, "count": slow}
+
+    def planned(times: int) -> int:
+        run = KeyRun(msgspec.structs.replace(HONEST, options=Times, figures=figures_of))
+        with pytest.raises(FanOutFailed):  # the input is far smaller
+            run.start(
+                ParseFileRequest(key="key", options={"times": times}),
+                measure=lambda *_: Measured(10**9, {"bytes": 10**9}),
+            )
+        assert run.table.record is not None
+        return run.table.record.block_units
+
+    assert planned(1) > planned(8)
 
 
 @pytest.mark.parametrize("shards", [1, 2, 5, 64])

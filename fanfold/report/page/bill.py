@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lambda_src.run.prices import ITEMS, athena_dollars, prices_at, storage_dollars
+from lambda_src.run.prices import ITEMS, PIECES_KEPT_DAYS, athena_dollars, prices_at, storage_dollars
 from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import Manifest
 
@@ -30,7 +30,8 @@ class Item(NamedTuple):
 
 class Bill(NamedTuple):
     """``athena`` is the price of one scan of the same bytes. The run stored ``intermediates`` bytes, 0
-    without a manifest; keeping them costs ``dollars_a_day``."""
+    without a manifest; keeping them costs ``dollars_a_day``. ``pieces`` bytes are beside its result for a
+    week, for ``pieces_dollars``."""
 
     items: list[Item]
     dollars: float
@@ -40,6 +41,8 @@ class Bill(NamedTuple):
     prices: str
     intermediates: int
     dollars_a_day: float
+    pieces: int
+    pieces_dollars: float
 
 
 def intermediates_bytes(manifest: Manifest | None) -> int:
@@ -57,6 +60,7 @@ def bill_of(record: RunRecord, manifest: Manifest | None = None) -> Bill:
         items.append(Item(item, name, amount, unit, charged / amount if amount else 0.0, charged))
     prices = prices_at(record.price_region, record.price_architecture)
     stored = intermediates_bytes(manifest)
+    pieces = sum(piece.size for block in (manifest.blocks if manifest else ()) for piece in block.pieces)
     return Bill(
         items,
         sum(record.dollars.values()),
@@ -66,4 +70,6 @@ def bill_of(record: RunRecord, manifest: Manifest | None = None) -> Bill:
         record.prices,
         stored,
         storage_dollars(stored, 1, prices),
+        pieces,
+        storage_dollars(pieces, PIECES_KEPT_DAYS, prices),
     )

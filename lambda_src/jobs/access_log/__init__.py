@@ -36,7 +36,7 @@ from lambda_src.counts import Counted, Ranked, Sums, counts_job
 from lambda_src.counts.library import find_library
 from lambda_src.input.findings import NUL_BYTES, Tally
 from lambda_src.job import CompleteSums, Context, Input, Job, Line, Mapped, Part, Place, RowWriter, Span
-from lambda_src.jobs.access_log.figures import FIGURES
+from lambda_src.jobs.access_log.figures import figures_of
 from lambda_src.jobs.access_log.formats import CONCERNS, MALFORMED_LINES, NULS_IN_LINES, Noticed
 from lambda_src.jobs.access_log.lines import LINES, Skipped, original, without_nuls
 from lambda_src.jobs.access_log.options import Options, is_default
@@ -192,7 +192,7 @@ _HOURLY = functools.partial(
     show=_show,
     summarize=_summarize,
     concerns=CONCERNS,
-    figures=FIGURES,
+    figures=figures_of,
     options=Options,
 )
 

@@ -1,8 +1,11 @@
 """What reading logs takes: measured on one core of an x86 server, on generated logs in Combined Log Format,
-159 bytes a line. Logs of load balancers have longer lines, and take less for each byte."""
+159 bytes a line. Logs of load balancers have longer lines, and take less for each byte. Figures with options
+are those without any, changed by ratios that ``benchmarks.options`` measures."""
 
+from lambda_src.counts.adding import SPILL
 from lambda_src.figures import BYTE_BY_BYTE, Figure, Figures
 from lambda_src.job import MAX_LINES_BYTES
+from lambda_src.jobs.access_log.options import Options, is_default
 from lambda_src.jobs.access_log.scan import ENTRY_BYTES, MOST_HELD_BYTES
 
 PATH_BYTES = 25
@@ -37,3 +40,44 @@ FIGURES: Figures = {
         "distinct ones that a block counts at once; more make longer lines",
     ),
 }
+
+ASKED_LINE_BYTES = 45
+
+ASKED: Figures = {
+    **FIGURES,
+    "count": Figure(27, "MB/s", "measured", "reading lines in Python, per core: 27 to 34 by path or client"),
+    "entry": Figure(ASKED_LINE_BYTES, "bytes", "measured", "a key and its counts in a line"),
+    "distinct": Figure(4_000_000, "keys", "code", "distinct ones that a reducer sums in one pass, in C"),
+    "block_distinct": Figure(
+        MAX_LINES_BYTES / ASKED_LINE_BYTES, "keys", "code", "distinct ones that a block's lines may hold"
+    ),
+    "block_counts": Figure(
+        SPILL.keys, "keys", "code", "distinct ones that a block counts at once; more make longer lines"
+    ),
+}
+"""By path or by client, of which there are nearly as many as of paths."""
+
+BY_HOUR: Figures = {
+    **FIGURES,
+    "count": Figure(21, "MB/s", "measured", "reading lines in Python, per core, each path apart by hour"),
+}
+
+FEW_KEYS: Figures = {
+    **ASKED,
+    "count": Figure(44, "MB/s", "measured", "reading lines in Python, per core: 44 to 45"),
+    "blob": Figure(0.0001, "", "measured", "bytes of a blob per byte of a block of 5 MiB"),
+    "blob_growth": Figure(-1, "", "assumed", "a key is in a blob once, and there are no more"),
+    "largest_part": Figure(24, "", "assumed", "the largest part's line against the mean of all: one has all"),
+}
+"""By what has few values: days, methods, statuses, agents."""
+
+MANY = ("path", "client", "referrer")
+
+
+def figures_of(options: Options) -> Figures:
+    """The figures of a run with these options."""
+    if is_default(options):
+        return FIGURES
+    if options.by == "hour":
+        return BY_HOUR
+    return ASKED if options.by in MANY else FEW_KEYS

@@ -18,7 +18,7 @@ from lambda_src.counts.adding import Add
 from lambda_src.input.findings import INVALID_UTF8, Tally, invalid_utf8
 from lambda_src.job import Context, Place
 from lambda_src.jobs.grep.context import Around
-from lambda_src.jobs.grep.figures import FIGURES
+from lambda_src.jobs.grep.figures import figures_of
 from lambda_src.jobs.grep.frames import Writer
 from lambda_src.jobs.grep.pattern import inverted, is_of_unicode, matching, steps_per_byte
 from lambda_src.records import delimited
@@ -158,7 +158,7 @@ JOB = counts_job(
     summarize=summarize,
     options=Options,
     finds_invalid_utf8=True,
-    figures=FIGURES,
+    figures=figures_of,
     stores_pieces=True,
     largest_block=largest_block,
 )

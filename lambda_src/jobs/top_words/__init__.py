@@ -12,7 +12,7 @@ from lambda_src.counts import Counted, Sums, counts_job
 from lambda_src.counts.library import find_library
 from lambda_src.input.findings import INVALID_UTF8, Tally, invalid_utf8
 from lambda_src.job import Concern, Context, Finding, Input, Line, Measured, Place, Shards
-from lambda_src.jobs.top_words.figures import FIGURES
+from lambda_src.jobs.top_words.figures import figures_of
 from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
 from lambda_src.jobs.top_words.markup import begins_dump, check_is_dump, cleaner
 from lambda_src.jobs.top_words.options import Options
@@ -152,6 +152,6 @@ JOB = counts_job(
     summarize=summarize,
     concerns=CONCERNS,
     finds_invalid_utf8=True,
-    figures=FIGURES,
+    figures=figures_of,
     options=Options,
 )
