@@ -8,8 +8,10 @@ import pytest
 from fanfold.account import choice
 from fanfold.account.choice import Account
 from fanfold.cli import app as commands
+from lambda_src.wire.requests import new_run_id
 from tests import grep_oracle
 from tests.e2e.conftest import StackOf
+from tests.e2e.roles import Role
 
 LINES = [b"%d %s \xff" % (number, b"error" if number % 7 < 2 else b"fine") for number in range(300)]
 TEXT = b"\n".join(LINES)
@@ -43,3 +45,35 @@ def test_lines_of_many_objects_and_blocks_are_printed_as_grep_does(
     )
     assert printed("zebra", source, status=1) == b""
     assert printed("(", source, status=2) == b""
+
+
+def test_a_resumed_run_that_leaves_out_an_object_prints_all_others_in_order(
+    stack_of: StackOf, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    stack = stack_of("grep")
+    monkeypatch.setattr(choice, "open_account", lambda **_: Account(stack.aws, {"Fanfold": stack.deployment}))
+    prefix, run_id = "input/grep-resumed/", new_run_id()
+    stored = {"a": TEXT, "b": b"", "b.gz": gzip.compress(TEXT)[:-9], "c.bz2": STREAMS, "d": b"", "e": TEXT}
+    for name, data in stored.items():
+        stack.put(f"{prefix}{name}", data)
+    event = {"prefix": prefix, "run_id": run_id, "block_bytes": 1000, "on_bad_object": "skip"}
+    event["options"] = {"pattern": "error", "before": 2, "after": 1}
+    with Role(stack, "GetAllOccurrences").without("lambda:InvokeFunction", "GetOccurrences"):
+        _, failed = stack.invoke(event)
+    assert failed
+    _, failed = stack.invoke(event)
+    assert not failed
+    record, _ = stack.results(run_id)
+    assert record is not None
+    assert 0 < record.blocks_kept < record.blocks  # the block of the bad object is mapped again
+
+    def printed(*words: str) -> bytes:
+        assert commands.main(["grep", "--run", run_id, *words]) == 0
+        out, told = capfdbinary.readouterr()
+        assert b"Left out: b.gz" in told
+        return out
+
+    source = f"s3://{stack.deployment.bucket}/{prefix}"
+    read = [(f"{source}{name}", TEXT if data else b"") for name, data in stored.items() if name != "b.gz"]
+    assert printed() == grep_oracle.grep(read, b"error", before=2, after=1)
+    assert printed("-c") == grep_oracle.grep(read, b"error", count=True)

@@ -13,21 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanfold.testing import Objects, check_job, load_job, run_job
-from lambda_src.errors import FanfoldError, InvalidRequest, SourceTooLarge, TableUnusable
+from lambda_src.errors import InvalidRequest, SourceTooLarge, TableUnusable
 from lambda_src.input.findings import Findings
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Job, Span
 from lambda_src.run.warnings import warnings_of
 
 DOCS = Path(__file__).parents[2] / "docs"
-HOSTS, STATISTICS, MATCHES = (
-    load_job(DOCS / "examples" / f"{name}.py") for name in ("hosts", "column_statistics", "first_matches")
-)
+HOSTS, STATISTICS = (load_job(DOCS / "examples" / f"{name}.py") for name in ("hosts", "column_statistics"))
 
 
 def test_the_counting_job_of_the_page() -> None:
@@ -275,46 +272,3 @@ def test_what_is_no_such_table_is_refused(objects: list[bytes], message: str) ->
     for cuts in ([], list(range(1, 40))):
         with pytest.raises(TableUnusable, match=message):
             run_job(STATISTICS, Objects(objects), cuts)
-
-
-# ------------------------------------------------------------------------------ matches
-
-
-def test_the_first_matches_of_several_objects() -> None:
-    objects = {"a": b"no\nerror 5\r\n", "b": b"\xff error\n\xc3\xa9 error $"}
-    answer = check_job(MATCHES, objects, options={"pattern": r"\berror( \d)?$|\$$"})
-    assert answer["matches"] == 3
-    assert answer["first"] == [
-        {"object": "0", "offset": 3, "text": "error 5"},
-        {"object": "1", "offset": 0, "text": "\ufffd error"},
-        {"object": "1", "offset": 8, "text": "é error $"},
-    ]
-
-
-@pytest.mark.parametrize("pattern", ["1", "^[05]", r"[\s5]$"])
-def test_the_first_hundred_of_many_matches_are_the_same_however_they_are_cut(pattern: str) -> None:
-    lines = [b"%d" % number for number in range(1500)]
-    wanted = [number for number, line in enumerate(lines) if regex.search(pattern.encode(), line)]
-    text = b"\n".join(lines)
-    offsets = [len(b"\n".join(lines[:number])) + bool(number) for number in wanted[:100]]
-    expected = [
-        {"object": "0", "offset": offset, "text": str(number)}
-        for number, offset in zip(wanted, offsets, strict=False)
-    ]
-    answer = check_job(MATCHES, {"a": text, "b": text}, 10, {"pattern": pattern})
-    assert (answer["matches"], answer["first"]) == (2 * len(wanted), expected)
-
-
-def test_a_long_line_is_shown_by_its_beginning() -> None:
-    answer = run_job_with(MATCHES, b"x" * 1000 + b"y", pattern="y")
-    assert answer["first"] == [{"object": "0", "offset": 0, "text": "x" * 500}]
-
-
-def run_job_with(job: Job, text: bytes, **options: Any) -> dict[str, Any]:
-    return check_job(job, {"a": text}, 1, options)
-
-
-def test_a_pattern_is_checked_before_anything_is_read() -> None:
-    for options in ({}, {"pattern": "("}, {"pattern": 1}):
-        with pytest.raises(FanfoldError, match=r"^options: .*pattern|regular expression"):
-            MATCHES.read_options(options)
