@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from lambda_src.counts.adding import SPILL, Add, Counted, TextCounter
 from lambda_src.counts.figures import COUNTING
+from lambda_src.counts.inner import Inner
 from lambda_src.counts.library import COUNTS, find_library
 from lambda_src.counts.table import MOST_COLUMNS, Column, Summed, Table, Takes, merged
 from lambda_src.errors import JobContractViolated, TooManyDistinct
@@ -35,7 +36,7 @@ from lambda_src.job import (
 )
 from lambda_src.records import LINES, Rule
 
-__all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Ranked", "Shown", "Sums", "counts_job"]
+__all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Inner", "Ranked", "Shown", "Sums", "counts_job"]
 
 MERGED_AT_ONCE = 16
 """Reduced shards: all of a large run may not fit into memory."""
@@ -107,6 +108,7 @@ def counts_job(
     top: int | Callable[[Any], int] = 10,
     ranked_by: Sequence[str] | None = None,
     unranked: Callable[[Any], Collection[str]] | None = None,
+    inner: Inner | None = None,
     show: Show = show_all,
     summarize: Summarize = summarize_all,
     shown: Shown = PLAIN,
@@ -119,6 +121,8 @@ def counts_job(
     ``columns`` is a sum, and is what is observed. Results have the ``top`` first keys by each column, or by
     those that are named in ``ranked_by``. The headline, unless ``shown`` has one, is the total of the first
     column.
+
+    With ``inner``, keys may have inner ones, whose count in the first column is 0 (``table``).
 
     ``records`` and ``top`` may depend on the run's options. So do the keys that are counted, but in no
     ranking: ``unranked``.
@@ -139,6 +143,7 @@ def counts_job(
         ranked=[names.index(name) for name in (names if ranked_by is None else ranked_by)],
         top=top,
         unranked=unranked,
+        inner=inner,
         show=show,
         counter=counter,
     )
@@ -183,6 +188,7 @@ class _Counting(Struct, frozen=True):
     ranked: Sequence[int]
     top: int | Callable[[Any], int]
     unranked: Callable[[Any], Collection[str]] | None
+    inner: Inner | None
     show: Show
     counter: Callable[[Context], Counter]
 
@@ -198,7 +204,7 @@ class _Counting(Struct, frozen=True):
         """One line of the keys of all ``lines``. Raises BlobDamaged, TooManyDistinct, OutOfMemory."""
         by_part = context.shards.by == "part"
         alone = context.shards if by_part else Shards("key", 1, context.shards.run_id)
-        table = table_type()(len(self.parts), self.kinds, Takes(context.shards, shard))
+        table = table_type()(len(self.parts), self.kinds, Takes(context.shards, shard), bool(self.inner))
         for line in lines:
             table.add(line, *self._span(shard, context))
             if table.is_full(SPILL):
@@ -237,7 +243,7 @@ class _Counting(Struct, frozen=True):
         found = []
         for number in range(passes):
             takes = Takes(context.shards, shard, number, passes)
-            table = table_type()(len(self.parts), self.kinds, takes)
+            table = table_type()(len(self.parts), self.kinds, takes, bool(self.inner))
             for line in lines:
                 table.add(line, first, parts)
             if writer:
@@ -245,7 +251,7 @@ class _Counting(Struct, frozen=True):
                 for part in range(first, first + parts):
                     for rows in table.rows(part, ROWS_BYTES):
                         writer.add(part, rows)
-            summed = table.summed(range(first, first + parts), self.ranked, top + len(unranked))
+            summed = self._summed(table, range(first, first + parts), top + len(unranked))
             found.append([_without(unranked, one, top) for one in summed] if unranked else summed)
         summed = [self._merged(of_part, top) for of_part in zip(*found, strict=True)]
         observed = [0] * len(self.parts)
@@ -254,11 +260,29 @@ class _Counting(Struct, frozen=True):
             msgspec.json.encode(dict(zip(self.parts[first : first + parts], summed, strict=True))), observed
         )
 
+    def _summed(self, table: Table, parts: range, top: int) -> list[Summed]:
+        """What ``table`` has, with figures in place of inner keys."""
+        if not self.inner:
+            return table.summed(parts, self.ranked, top)
+        if not self.inner.rank:
+            summed = table.summed(parts, self.ranked, top)
+            return [one._replace(best=[self.inner.told(best) for best in one.best]) for one in summed]
+        best = [self.inner.first_of_rows(table.rows(part, ROWS_BYTES), top) for part in parts]
+        return [
+            one._replace(best=[of_part])
+            for one, of_part in zip(table.summed(parts, [], 0), best, strict=True)
+        ]
+
     def _top(self, context: Context) -> int:
         return self.top if isinstance(self.top, int) else self.top(context.options)
 
     def _merged(self, summed: Sequence[Summed], top: int) -> Summed:
-        return summed[0] if len(summed) == 1 else merged(summed, self.kinds, self.ranked, top)
+        if len(summed) == 1:
+            return summed[0]
+        if not (self.inner and self.inner.rank):
+            return merged(summed, self.kinds, self.ranked, top)
+        best = self.inner.first((pair for one in summed for pair in one.best[0].items()), top)
+        return merged(summed, self.kinds, [], top)._replace(best=[best])
 
     def finish(self, reduced: Iterable[bytes], context: Context) -> dict[str, Part]:
         """The results of the parts that ``reduced`` shards can hold."""
@@ -276,6 +300,7 @@ class _Counting(Struct, frozen=True):
 
     def _shown(self, part: str, summed: Summed) -> Part:
         totals = summed.totals or [0 for _ in self.kinds]
+        columns = (*self.columns, *(self.inner.names if self.inner else ()))
         sums = Sums(
             {
                 name: total
@@ -285,7 +310,7 @@ class _Counting(Struct, frozen=True):
             summed.sums,
             {
                 self.columns[column]: [
-                    Ranked(key, dict(zip(self.columns, counts, strict=True))) for key, counts in best.items()
+                    Ranked(key, dict(zip(columns, counts, strict=True))) for key, counts in best.items()
                 ]
                 for column, best in zip(self.ranked, summed.best, strict=True)
             },

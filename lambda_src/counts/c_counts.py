@@ -71,8 +71,10 @@ def _c() -> ctypes.CDLL:
 class Table:
     """``table.Table``."""
 
-    def __init__(self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY) -> None:
-        self._parts, self._columns = parts, len(kinds)
+    def __init__(
+        self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY, has_inner: bool = False
+    ) -> None:
+        self._parts, self._columns, self._has_inner = parts, len(kinds), has_inner
         self._kept_as = parts, bytes(map(KINDS.index, kinds))
         handle = _kept.pop(self._kept_as, None)
         if handle is None:
@@ -86,7 +88,7 @@ class Table:
             *(takes.limits or limits(len(kinds))),
             takes.number,
             takes.passes,
-            byref(c_shards(shards)),
+            byref(c_shards(shards, has_inner)),
             takes.shard,
         )
         self._bytes = 0
@@ -119,7 +121,7 @@ class Table:
         self._write(shards)
 
     def _write(self, shards: Shards) -> CLines:
-        library.check(_c().counts_write(self._handle, byref(c_shards(shards))))
+        library.check(_c().counts_write(self._handle, byref(c_shards(shards, self._has_inner))))
         lines = CLines.room_for(shards, self._parts)
         _c().counts_lines(self._handle, *lines)
         lines.check(shards, self._parts)

@@ -12,14 +12,14 @@ from lambda_src.job import Line, Shards, check_lines, secret_of
 class CShards(ctypes.Structure):
     """``Shards`` of counts.h."""
 
-    _fields_ = (("secret", c_uint64 * 4), ("count", c_uint64), ("by_part", c_int))
+    _fields_ = (("secret", c_uint64 * 4), ("count", c_uint64), ("by_part", c_int), ("has_inner", c_int))
 
 
-def c_shards(shards: Shards) -> CShards:
-    """``shards`` for C. The hash of keys is only worked out where it matters."""
+def c_shards(shards: Shards, has_inner: bool = False) -> CShards:
+    """``shards`` for C, of keys that may have inner ones. Their hash is only worked out where it matters."""
     needs_hash = shards.by == "key" and shards.count > 1
     secret = secret_of(shards.run_id) if needs_hash else (0, 0, 0, 0)
-    return CShards((c_uint64 * 4)(*secret), shards.count, shards.by == "part")
+    return CShards((c_uint64 * 4)(*secret), shards.count, shards.by == "part", has_inner)
 
 
 class CLines(NamedTuple):

@@ -35,7 +35,7 @@ EXPORTED void counts_close(Counts *counts) {
 
 /* NULL without memory. */
 EXPORTED Counts *counts_open(const Secret *secret, size_t parts, size_t columns, const uint8_t *kinds) {
-    static const Shards one = {{{0}}, 1, 0};
+    static const Shards one = {{{0}}, 1, 0, 0};
     Counts *counts = columns && columns <= MOST_COLUMNS ? calloc(1, sizeof *counts) : NULL;
     if (!counts)
         return NULL;
@@ -194,9 +194,26 @@ static INLINE int combine(uint8_t kind, int64_t *number, int64_t more) {
     return DONE;
 }
 
+/* The hash of the key that this one belongs to, which may be itself. */
+static uint64_t outer_hash(const Key *key, const Secret *secret) {
+    size_t bytes = outer_bytes(key->text, key->bytes);
+    Key outer;
+    make_key(&outer, secret, key->text, bytes, key->text + bytes);
+    return outer.hash;
+}
+
 static INLINE int is_elsewhere(const Counts *counts, const Key *key) {
-    uint64_t hash = hash_of(key->head, &counts->shards.secret, key->text, key->bytes, key->text + key->bytes);
+    uint64_t hash;
+    if (counts->shards.has_inner)
+        hash = outer_hash(key, &counts->shards.secret);
+    else
+        hash = hash_of(key->head, &counts->shards.secret, key->text, key->bytes, key->text + key->bytes);
     return (hash >> 32) * counts->shards.count >> 32 != counts->shard;
+}
+
+static INLINE int is_of_pass(const Counts *counts, const Key *key) {
+    uint64_t hash = counts->shards.has_inner ? outer_hash(key, &counts->secret) : key->hash;
+    return (hash >> 32) % counts->passes == counts->pass;
 }
 
 /* Add a key to the table of its part, or combine its counts. */
@@ -274,7 +291,7 @@ static INLINE int add_batch(Counts *counts, size_t columns, Table *table, const 
         const Key *key = &batch->keys[done];
         if (is_checked && is_elsewhere(counts, key))
             status = ELSEWHERE;
-        else if (is_everything || (key->hash >> 32) % counts->passes == counts->pass)
+        else if (is_everything || is_of_pass(counts, key))
             status = add_key(counts, columns, table, key, piece, batch->first[done], batch->behind[done]);
     }
     if (done)
@@ -709,7 +726,34 @@ static int end_answer(Counts *counts, const uint8_t **json, size_t *bytes) {
     return DONE;
 }
 
-/* The `top` first keys of a part by a column, as one object: the highest ones, of a minimum the lowest ones, ties by
+/* Write the inner keys of the entries at `places`: of all keys, one look at each. */
+static int write_inner(Counts *counts, const Table *table, const uint32_t *places, size_t count) {
+    Table outer = {0};
+    int status = open_table(&outer, &counts->secret, 1);
+    for (size_t i = 0; i < count && !status; i++) {
+        const Entry *entry = entry_at(table, places[i]);
+        const uint8_t *text = text_of(table, entry);
+        Key key;
+        make_key(&key, &counts->secret, text, entry->bytes, text + entry->bytes);
+        entry_of(&outer, &key, &status);
+    }
+    for (size_t i = 0, slot; i < entries_in(table) && !status; i++) {
+        const Entry *entry = entry_at(table, i);
+        const uint8_t *text = text_of(table, entry);
+        size_t bytes = outer_bytes(text, entry->bytes);
+        Key key;
+        if (bytes == entry->bytes)
+            continue;
+        make_key(&key, &counts->secret, text, bytes, text + bytes);
+        if (find(&outer, &key, &slot))
+            status = write_entry(&counts->answer, 0, table, entry, 0);
+        counts->answer.observed[0] = 0;
+    }
+    close_table(&outer);
+    return status;
+}
+
+/* The `top` first keys of a part by a column, with their inner keys, as one object: the highest ones, of a minimum the lowest ones, ties by
    the order of bytes, which is that of code points. A key that has 0 of a sum is in no ranking by it. */
 EXPORTED int counts_best(Counts *counts, size_t part, size_t column, size_t top, const uint8_t **json, size_t *bytes) {
     const Table *table = &counts->keys[part];
@@ -726,6 +770,8 @@ EXPORTED int counts_best(Counts *counts, size_t part, size_t column, size_t top,
         status = write_entry(&counts->answer, 0, table, entry_at(table, ranking.heap[i]), 0);
         counts->answer.observed[0] = 0; /* of no use here, and keys that are ranked by others may overflow it */
     }
+    if (counts->shards.has_inner && !status)
+        status = write_inner(counts, table, ranking.heap, ranked);
     return status ? status : end_answer(counts, json, bytes);
 }
 

@@ -174,11 +174,23 @@ SHARED inline const uint8_t *text_of(const Table *table, const Entry *entry) {
     return entry->bytes <= 16 ? (const uint8_t *)entry->head : table->texts.data + entry->head[1];
 }
 
+/* The bytes of a text before its first NUL: those of the key that an inner key belongs to. */
+SHARED inline size_t outer_bytes(const uint8_t *text, size_t bytes) {
+    const uint8_t *nul = bytes ? memchr(text, 0, bytes) : NULL;
+    return nul ? (size_t)(nul - text) : bytes;
+}
+
 /* The hash of an entry's key under `secret`. */
-SHARED inline uint64_t hash_of_entry(const Table *table, const Secret *secret, const Entry *entry) {
+SHARED inline uint64_t hash_of_entry(const Table *table, const Secret *secret, const Entry *entry, int has_inner) {
+    const uint8_t *text = text_of(table, entry);
+    if (has_inner) {
+        size_t bytes = outer_bytes(text, entry->bytes);
+        Key outer;
+        make_key(&outer, secret, text, bytes, text + bytes);
+        return outer.hash;
+    }
     if (entry->bytes <= 16)
         return hash_of(entry->head, secret, (const uint8_t *)entry->head, entry->bytes, (const uint8_t *)(entry->head + 2));
-    const uint8_t *text = text_of(table, entry);
     Key key;
     make_key(&key, secret, text, entry->bytes, text + entry->bytes);
     return key.hash;
@@ -296,6 +308,7 @@ typedef struct {
     Secret secret;
     uint64_t count;
     int by_part;
+    int has_inner; /* keys are hashed up to a NUL: lambda_src/counts/table.py */
 } Shards;
 
 /* Lines by shard and part: by part there is one for each part, by key one for each part of each shard, those of the
@@ -438,7 +451,7 @@ SHARED inline size_t line_of(const Lines *lines, size_t part, const Table *table
     const Shards *shards = &lines->shards;
     if (shards->by_part || shards->count == 1)
         return part;
-    uint64_t hash = hash_of_entry(table, &shards->secret, entry) >> 32;
+    uint64_t hash = hash_of_entry(table, &shards->secret, entry, shards->has_inner) >> 32;
     return (size_t)(hash * shards->count >> 32) * lines->parts + part;
 }
 

@@ -22,8 +22,10 @@ from lambda_src.counts.table import (
     best_of,
     by_shard,
     check_names,
+    outer_of,
     sizes_by_shard,
     text_bytes_of,
+    with_inner,
 )
 from lambda_src.errors import BlobDamaged, TooManyDistinct
 from lambda_src.job import Line, Shards, check_lines, pieces_of
@@ -43,8 +45,10 @@ _NAMES = msgspec.json.Decoder(list[str | _Count])
 class Table:
     """``table.Table``."""
 
-    def __init__(self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY) -> None:
-        self._kinds, self._takes = kinds, takes
+    def __init__(
+        self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY, has_inner: bool = False
+    ) -> None:
+        self._kinds, self._takes, self._has_inner = kinds, takes, has_inner
         self._limits = takes.limits or Limits(max(LIMITS.keys // len(kinds), 1), LIMITS.text_bytes)
         by_key = takes.shards and takes.shards.by == "key" and takes.shards.count > 1
         self._checked = takes.shards if by_key else None
@@ -77,10 +81,11 @@ class Table:
         for key, counts in more:
             if len(counts) != len(self._kinds) or counts[0] < 0:
                 raise _damaged("is not as it was written")
-            if self._checked and self._checked.of_key(key.encode()) != takes.shard:
+            outer = outer_of(key) if self._has_inner else key
+            if self._checked and self._checked.of_key(outer.encode()) != takes.shard:
                 raise _damaged("has a key of another shard")
             # Python keys this hash for each process: no text can be crafted so that one pass gets all keys.
-            if takes.passes > 1 and hash(key) % takes.passes != takes.number:
+            if takes.passes > 1 and hash(outer) % takes.passes != takes.number:
                 continue
             self._hold(keys, key, counts)
         if self._held > self._limits.keys or self._text_bytes > self._limits.text_bytes:
@@ -137,7 +142,7 @@ class Table:
 
     def write(self, shards: Shards) -> None:
         if self._written.is_empty():
-            self._written = Written(shards, len(self._keys))
+            self._written = Written(shards, len(self._keys), self._has_inner)
         for part, keys in enumerate(self._keys):
             self._written.write_keys(part, keys)
         for part, sums in enumerate(self._sums):
@@ -176,14 +181,16 @@ class Table:
             for kind, numbers in zip(self._kinds, zip(*keys.values(), strict=True), strict=False)
         ]
         best = [best_of(keys, column, self._kinds[column], top) for column in columns]
+        if self._has_inner:
+            best = [with_inner(found, keys) for found in best]
         return Summed(totals, self._sums[part], best)
 
 
 class Written:
     """Lines by shard and part, as far as they are written."""
 
-    def __init__(self, shards: Shards, parts: int) -> None:
-        self._shards, self._parts = shards, parts
+    def __init__(self, shards: Shards, parts: int, has_inner: bool = False) -> None:
+        self._shards, self._parts, self._has_inner = shards, parts, has_inner
         count = parts if shards.by == "part" else parts * shards.count
         self._lines = [bytearray() for _ in range(count)]
         self._observed = [0] * count
@@ -194,7 +201,8 @@ class Written:
     def write_keys(self, part: int, keys: dict[str, list[int]]) -> None:
         of_line: dict[int, dict[str, int | list[int]]] = {}
         for key, counts in keys.items():
-            shard = self._shards.of_key(key.encode()) if self._shards.by == "key" else 0
+            outer = outer_of(key) if self._has_inner else key
+            shard = self._shards.of_key(outer.encode()) if self._shards.by == "key" else 0
             line = shard * self._parts + part
             of_line.setdefault(line, {})[key] = counts if len(counts) > 1 else counts[0]
             self._observed[line] = _fitting(self._observed[line] + counts[0])

@@ -6,6 +6,10 @@ to its counts, ``{"key":1}`` or, of several columns, ``{"key":[1,2]}``; and arra
 ``["name",1]``, which belong to the part and to no key. By key, those are in the first shard. A key or a name
 may be in several pieces, and is once in each. The lines of a shard by key have newlines between; by part, a
 shard is one line.
+
+A table may have *inner keys*: ``outer\\0name``, the numbers of something that belongs to the key ``outer``,
+such as how often it took how long. They are where that key is, in shards and in passes, and are told with it.
+Their count in the first column is 0. No other key of such a table has a NUL.
 """
 
 import functools
@@ -90,8 +94,10 @@ class RowsAdded(NamedTuple):
 class Table(Protocol):
     """Sums of the keys of all parts. An error ends it."""
 
-    def __init__(self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY) -> None:
-        """``kinds`` are those of the columns."""
+    def __init__(
+        self, parts: int, kinds: Sequence[str], takes: Takes = EVERY_KEY, has_inner: bool = False
+    ) -> None:
+        """``kinds`` are those of the columns. With ``has_inner``, keys may have inner ones."""
 
     def add(self, data: bytes, first: int, parts: int) -> None:
         """Add the lines of ``parts`` parts, from number ``first`` on, with newlines between. Raises
@@ -117,11 +123,36 @@ class Table(Protocol):
 
     def summed(self, parts: range, columns: Sequence[int], top: int) -> list[Summed]:
         """The sums of ``parts``, with the ``top`` first keys of each by each of ``columns``: highest first,
-        of a minimum lowest first, ties by code point. A key that has 0 of a sum is in no ranking by it. This
-        ends the table. Raises OutOfMemory."""
+        of a minimum lowest first, ties by code point. A key that has 0 of a sum is in no ranking by it. Inner
+        keys follow them, in any order. This ends the table. Raises OutOfMemory."""
 
 
 COMBINE: Mapping[str, Callable[[int, int], int]] = {"sum": int.__add__, "min": min, "max": max}
+
+
+INNER = "\0"
+"""Stands between a key and the name of an inner one."""
+
+
+def outer_of(key: str) -> str:
+    """The key that an inner one belongs to; any other belongs to itself.
+
+    >>> outer_of("a\0b"), outer_of("a")
+    ('a', 'a')
+    """
+    return key.partition(INNER)[0]
+
+
+def with_inner(
+    best: Mapping[str, Sequence[int]], keys: Mapping[str, Sequence[int]]
+) -> dict[str, Sequence[int]]:
+    """``best`` with the inner ones of ``keys``.
+
+    >>> with_inner({"a": [2]}, {"a": [2], "b": [1], "a\0x": [0], "b\0x": [0]})
+    {'a': [2], 'a\x00x': [0]}
+    """
+    inner = {key: counts for key, counts in keys.items() if INNER in key and outer_of(key) in best}
+    return {**best, **inner}
 
 
 def best_of(keys: Mapping[str, Sequence[int]], column: int, kind: str, top: int) -> dict[str, Sequence[int]]:

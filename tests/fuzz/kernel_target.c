@@ -308,7 +308,7 @@ static void try_counting(const uint8_t *data, size_t size, size_t chunks, int mo
     int status = DONE;
     uint64_t words = 0;
     for (int again = 0; again < 2 && !status; again++) { /* the second time in memory that was used before */
-        Shards shards = {OTHER, chunks == 2 ? LONGEST : chunks == 3 ? 3 : 1, chunks == 2};
+        Shards shards = {OTHER, chunks == 2 ? LONGEST : chunks == 3 ? 3 : 1, chunks == 2, 0};
         status = counting_begin(counting, &shards, keeps_case, is_unicode);
         words = stretches.found = stretches.used = 0;
         for (size_t i = 0; i < chunks && !status; i++) {
@@ -347,7 +347,7 @@ static void try_counting(const uint8_t *data, size_t size, size_t chunks, int mo
             Counts *counts = sizes[i] ? counts_open(&SECRET, 1, 1, (const uint8_t *)"\0") : NULL;
             total += (uint64_t)observed[i];
             if (counts) {
-                static const Shards one = {{{0}}, 1, 0};
+                static const Shards one = {{{0}}, 1, 0, 0};
                 size_t failed_at, keys;
                 int64_t of_line = 0;
                 counts_begin(counts, 100000, SIZE_MAX, 0, 1, &one, 0);
@@ -444,7 +444,7 @@ static void check_rows(Counts *counts, size_t part, size_t columns) {
 /* Add blocks of lines, each ended by \1; check what is summed; write it by `shards`, and add those lines. */
 static void try_summing(const uint8_t *data, size_t size, size_t columns, const Shards *shards, uint64_t passes, int sorts) {
     static const uint8_t kinds[3] = {SUM, MIN, MAX};
-    static const Shards one = {{{0}}, 1, 0};
+    static const Shards one = {{{0}}, 1, 0, 0};
     static SimpleCounts simple;
     simple.found = simple.piece = 0;
     Counts *counts = counts_open(&SECRET, SIMPLE_PARTS, columns, kinds);
@@ -487,6 +487,10 @@ static void try_summing(const uint8_t *data, size_t size, size_t columns, const 
                 status = counts_add(of_shard, shards->by_part ? shard : part, 1, lines[first + part], sizes[first + part], &failed_at);
             CHECK(status == DONE || (status == NO_MEMORY && !allocations_left));
             again += counts_held(of_shard, &texts);
+            const uint8_t *best;
+            for (size_t part = 0, bytes; part < SIMPLE_PARTS && !status; part++)
+                if (counts_best(of_shard, part, 0, 1 + part, &best, &bytes))
+                    break; /* without memory; with inner keys, these are looked up */
             counts_close(of_shard);
         }
         CHECK(status || !allocations_left || again == keys);
@@ -497,7 +501,7 @@ static void try_summing(const uint8_t *data, size_t size, size_t columns, const 
 /* Add rows a few keys at a time: each is counted once or handed back. */
 static void try_rows(const uint8_t *data, size_t size, size_t decimals) {
     static const uint8_t kinds[3] = {SUM, MIN, MAX};
-    static const Shards one = {{{0}}, 1, 0};
+    static const Shards one = {{{0}}, 1, 0, 0};
     Counts *counts = counts_open(&SECRET, SIMPLE_PARTS, 3, kinds);
     if (!counts)
         return;
@@ -533,7 +537,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     allocations_left = data[2] < 64 ? data[2] : SIZE_MAX;
     int is_by_part = data[1] / 3 % 4 == 3;
     keeps_case = data[1] / 12 % 2, is_unicode = data[1] / 24 % 2;
-    Shards shards = {OTHER, is_by_part ? SIMPLE_PARTS : 1 + data[1] / 3 % 4 * 2, is_by_part};
+    Shards shards = {OTHER, is_by_part ? SIMPLE_PARTS : 1 + data[1] / 3 % 4 * 2, is_by_part, data[1] % 2};
     if (data[0] == 's')
         try_summing(data + 3, size - 3, 1 + data[1] % 3, &shards, 1 + data[1] / 12 % 3, data[1] / 36 % 2);
     else if (data[0] == 'r')

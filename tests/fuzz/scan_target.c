@@ -458,7 +458,7 @@ void LLVMFuzzerInitialize(void) {}
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 4)
         return 0;
-    simple.shards = data[0] & 1 ? (Shards){{{1, 2, 3, 4}}, 3, 0} : (Shards){SECRET, PARTS, 1};
+    simple.shards = data[0] & 1 ? (Shards){{{1, 2, 3, 4}}, 3, 0, 0} : (Shards){SECRET, PARTS, 1, 0};
     size_t most_bytes = data[1] == 255 ? SIZE_MAX : data[1] * 16u, bytes = size - 3, lines = 0, malformed = 0;
     allocations_left = data[2] == 255 ? SIZE_MAX : data[2];
     uint8_t *chunk = malloc(bytes + 1);

@@ -14,7 +14,11 @@ import pytest
 from hypothesis import given, settings
 
 from fanfold.testing import Objects, check_job, run_job
+from lambda_src import counts
+from lambda_src.counts import c_counts, python_counts
+from lambda_src.counts.table import Limits
 from lambda_src.errors import InvalidRequest
+from lambda_src.job import Shards
 from lambda_src.jobs.access_log import JOB
 from tests import access_log_oracle as oracle
 from tests.unit.test_access_log import LOGS
@@ -208,12 +212,33 @@ def key_of(by: str, one: Truth) -> str:
     return when.strftime(times[by]) if by in times else str(getattr(one, by))
 
 
+PERCENTILES = ("p50", "p95", "p99")
+IN_ORDER = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
 def top_of(by: str, form: Form, ones: list[Truth], top: int = 10) -> list[dict[str, Any]]:
     found = defaultdict[str, list[Truth]](list)
     for one in ones:
         found[key_of(by, one)].append(one)
     ranked = sorted(found.items(), key=lambda each: (-len(each[1]), each[0]))
+    if by in ("day", "month"):
+        ranked, top = sorted(found.items()), 400
+    elif by == "weekday":
+        ranked, top = sorted(found.items(), key=lambda each: IN_ORDER.index(each[0])), 7
     return [{by: key, **of_key(form, group)} for key, group in ranked[:top]]
+
+
+def percentile(percent: int, millis: list[int]) -> float:
+    """The least one that so many do not exceed."""
+    return sorted(millis)[-(-percent * len(millis) // 100) - 1] / 1000
+
+
+def is_within(rows: list[dict[str, Any]], expected: list[dict[str, Any]]) -> bool:
+    """Whether rows are equal, and percentiles within 0.8 %."""
+    return rows == [
+        {name: pytest.approx(each, rel=0.008) if name in PERCENTILES else each for name, each in row.items()}
+        for row in expected
+    ]
 
 
 def of_key(form: Form, group: list[Truth]) -> dict[str, Any]:
@@ -226,6 +251,8 @@ def of_key(form: Form, group: list[Truth]) -> dict[str, Any]:
     if "millis" not in form.lacks:
         shown["mean"] = round(sum(one.millis for one in group) / len(group) / 1000, 6)
         shown["slowest"] = max(one.millis for one in group) / 1000
+        for name in PERCENTILES:
+            shown[name] = percentile(int(name[1:]), [one.millis for one in group])
     return shown
 
 
@@ -243,10 +270,7 @@ def test_every_format_gives_what_was_written_by_every_key(form: Form) -> None:
     ones = requests(1)
     for by in KEYS:
         found = answer(form, ones, {"by": by, "top": 4}, (777, 5000))
-        rows = [
-            {name: row[name] for name in row if name not in ("p50", "p95", "p99")} for row in found["top"]
-        ]
-        assert rows == top_of(by, form, seen(form, ones), 4)
+        assert is_within(found["top"], top_of(by, form, seen(form, ones), 4))
         assert found["formats"] == {form.name: len(ones)}
         assert (found["lines"], found["malformed_lines"]) == (len(ones) + form.header.count("\n"), 0)
 
@@ -268,10 +292,76 @@ def test_percentiles_are_within_a_percent(form: Form) -> None:
             for hour in range(24)
         ),
     ]:
-        millis = sorted(one.millis for one in group)
-        for percent in (50, 95, 99) if millis else ():
-            exact = millis[-(-percent * len(millis) // 100) - 1] / 1000
+        for percent in (50, 95, 99) if group else ():
+            exact = percentile(percent, [one.millis for one in group])
             assert shown[f"p{percent}"] == pytest.approx(exact, rel=0.008)
+
+
+def paged(seed: int, pages: int = 300) -> list[Truth]:
+    """Requests of many pages: one of each, and more of some."""
+    choose = Random(seed)
+    ones = requests(seed, 4 * pages)
+    return [
+        one._replace(
+            path=f"/{number if number < pages else int(choose.paretovariate(0.5)) % pages}",
+            millis=int(choose.lognormvariate(5, 2)),
+            sent=choose.randrange(1 << 44),
+        )
+        for number, one in enumerate(ones)
+    ]
+
+
+@pytest.mark.parametrize("order", ["requests", "bytes", "p50", "p95", "p99"])
+@pytest.mark.parametrize("shards", [Shards("part", len(JOB.parts), "run"), Shards("key", 3, "run")])
+def test_the_first_pages_in_any_order_are_those_of_all(order: str, shards: Shards) -> None:
+    """However many requests a page has where order is requests or bytes, or some where it is a percentile;
+    steps stand for times, so of two that are within 1.6 % either may come first."""
+    ones = paged(8)
+    by_path = defaultdict[str, list[Truth]](list)
+    for one in ones:
+        by_path[one.path].append(one)
+    form = next(form for form in FORMS if form.name == "alb")
+    all_rows = {path: {"path": path, **of_key(form, group)} for path, group in by_path.items()}
+    data = "".join(alb(one) + "\n" for one in ones).encode()
+    options = {"by": "path", "order": order, "top": 7, **({"least": 5} if order[0] == "p" else {})}
+    found = run_job(JOB, Objects([data], "plain"), [9000, 40_000], shards=shards, options=options)
+    assert is_within(found["top"], [all_rows[row["path"]] for row in found["top"]])
+    name = "bytes_sent" if order == "bytes" else order
+    allowed = [row for row in all_rows.values() if order[0] != "p" or row["requests"] >= 5]
+    best = sorted((row[name] for row in allowed), reverse=True)[:7]
+    assert [row[name] for row in found["top"]] == (
+        pytest.approx(best, rel=0.016) if order[0] == "p" else best
+    )
+    assert len(allowed) > 7
+
+
+@pytest.mark.parametrize("table", ["C", "Python"])
+def test_pages_that_take_several_passes_have_all_their_times(
+    table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = "".join(alb(one) + "\n" for one in paged(9, 40)).encode()
+    options = {"by": "path", "order": "p95", "least": 2, "top": 50}
+    cuts = range(3000, len(data), 3000)  # a block has few keys
+    whole = run_job(JOB, Objects([data], "plain"), options=options)
+    if table == "C":
+        monkeypatch.setattr(c_counts, "limits", lambda _columns: Limits(60, 1 << 20))
+    else:
+        monkeypatch.setattr(counts, "table_type", lambda: python_counts.Table)
+        monkeypatch.setattr(python_counts, "LIMITS", Limits(60 * 11, 1 << 20))
+    assert run_job(JOB, Objects([data], "plain"), cuts, options=options) == whole
+    by_requests = run_job(JOB, Objects([data], "plain"), cuts, options={"by": "path", "top": 50})
+    monkeypatch.undo()
+    assert by_requests == run_job(JOB, Objects([data], "plain"), options={"by": "path", "top": 50})
+
+
+def test_a_nul_in_a_key_makes_no_inner_one() -> None:
+    line = '{"time": "2026-11-22T10:00:00Z", "status": 200, "path": "/a\\u00007", "request_time": %s}\n'
+    data = (line % "1.5" + line.replace("\\u00007", "") % "2.5").encode()
+    found = run_job(JOB, Objects([data], "plain"), options={"by": "path"})
+    assert [(row["path"], row["requests"], row["slowest"]) for row in found["top"]] == [
+        ("/a", 1, 2.5),
+        ("/a\\x007", 1, 1.5),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -298,8 +388,7 @@ def test_filters_take_what_they_say(options: dict[str, Any], takes: Callable[[Tr
     form = next(form for form in FORMS if form.name == "json")
     taken = [one for one in ones if takes(one)]
     found = answer(form, ones, {"by": "path", **options})
-    rows = [{name: row[name] for name in row if name not in ("p50", "p95", "p99")} for row in found["top"]]
-    assert rows == top_of("path", form, taken)
+    assert is_within(found["top"], top_of("path", form, taken))
     assert found["requests"] == len(taken)
     assert found["filtered_out"] == len(ones) - len(taken)
     by_hour = answer(form, ones, options)
@@ -353,6 +442,8 @@ def test_the_field_is_read_with_the_option_that_the_warning_names(file: str) -> 
         {"by": "day", "from": "2026-10-31", "path": "/a*"},
         {"format": "auto", "client": "192.0.2.0/24"},
         {"by": "weekday", "format": CUSTOM},
+        {"by": "host", "order": "p95", "least": 2, "top": 1},
+        {"by": "client", "order": "bytes", "top": 2},
     ],
     ids=str,
 )
@@ -398,6 +489,9 @@ def test_hostile_lines_are_requests_or_malformed(by: str) -> None:
         ({"path": ""}, "path is empty"),
         ({"client": "192.0.2.0/99"}, "client takes an address, a network"),
         ({"top": 0}, "top takes a whole number"),
+        ({"order": "p95"}, "order is for keys other than hours: set by"),
+        ({"by": "path", "least": 3}, "least is for order=p50, p95 or p99"),
+        ({"by": "path", "order": "slow"}, "order"),
         ({"top": 51}, "top is at most 50 by hour"),
         ({"format": "combined"}, "format takes auto or a log_format of nginx"),
         ({"format": "$time_local$status"}, "after $time_local there must be a character"),

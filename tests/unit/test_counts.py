@@ -137,6 +137,49 @@ def test_every_key_is_in_one_pass(columns: tuple[list[str], list[bytes]], passes
             assert [of_pass[part].sums for of_pass in found] == [of_whole.sums, *[{}] * (passes - 1)]
 
 
+INNER_KEYS = st.tuples(st.text("ab", max_size=18), st.sampled_from(["", "\0x", "\0y", "\0" + "z" * 20]))
+
+
+@given(
+    st.lists(
+        st.dictionaries(INNER_KEYS.map("".join), st.integers(0, 9), min_size=1, max_size=12), max_size=3
+    ),
+    st.sampled_from([ONE, Shards("key", 3, "run"), Shards("part", PARTS, "run")]),
+    st.integers(1, 3),
+)
+@settings(max_examples=150)
+def test_inner_keys_are_where_their_key_is_and_are_told_with_it(
+    blocks: list[dict[str, int]], shards: Shards, passes: int
+) -> None:
+    """The same in C and in Python; a key and all its inner ones, and no other inner one."""
+    data = [
+        msgspec.json.encode({key: [0, n] if "\0" in key else [n, 0] for key, n in one.items()})
+        for one in blocks
+    ]
+    expected: dict[str, int] = {}
+    for key, number in itertools.chain(*(one.items() for one in blocks)):
+        expected[key] = expected.get(key, 0) + number
+    outer = {key for key, number in expected.items() if "\0" not in key and number}
+    of_both: list[dict[str, list[int]]] = []
+    for table in (C, PYTHON):
+        block = table(PARTS, ["sum", "sum"], has_inner=True)
+        for piece in data:
+            block.add(piece, 0, 1)
+        found: dict[str, list[int]] = {}
+        for shard, line in enumerate(block.lines(shards)):
+            for number in range(passes):
+                one = table(PARTS, ["sum", "sum"], Takes(shards, shard, number, passes), has_inner=True)
+                one.add(line.data, *((shard, 1) if shards.by == "part" else (0, PARTS)))
+                (best,) = one.summed(range(PARTS), [0], 99)[0].best
+                assert {key for key in best if "\0" not in key} >= {key.partition("\0")[0] for key in best}
+                found |= {key: list(counts) for key, counts in best.items()}
+        of_both.append(found)
+    assert of_both[0] == of_both[1]
+    assert {key: sum(counts) for key, counts in of_both[0].items()} == {
+        key: number for key, number in expected.items() if key.partition("\0")[0] in outer
+    }
+
+
 # Long ones whose words of eight bytes agree, NULs that are no padding, and every kind of KEYS.
 ALIKE = st.text("a\x00", max_size=40) | st.text("a\x00b", max_size=3).map("12345678abcdefgh".__add__)
 

@@ -198,24 +198,25 @@ _HOURLY = functools.partial(
 
 
 @functools.lru_cache(maxsize=8)
-def _job_of(by_hour: bool, top: int) -> Job:
+def _job_of(options: Options) -> Job:
     """The counting job that answers."""
-    if by_hour:
-        return _HOURLY(top=top)
+    if options.by == "hour":
+        return _HOURLY(top=options.top)
     from lambda_src.jobs.access_log import asked  # noqa: PLC0415 - as above
 
     return _HOURLY(
-        top=top,
+        top=options.most_shown,
         key="key",
         columns=asked.COLUMNS,
         ranked_by=(REQUESTS,),
+        inner=asked.inner_of(options),
         show=asked.show,
         summarize=asked.summarize,
     )
 
 
 def _of(context: Context) -> Job:
-    return _job_of(context.options.by == "hour", context.options.top)
+    return _job_of(context.options)
 
 
 def _map(block: Span, source: Input, context: Context) -> Mapped:

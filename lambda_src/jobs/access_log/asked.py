@@ -1,10 +1,12 @@
 """Answers what is asked of logs through options. It reads lines in Python; ``read`` knows their formats.
 
 - By hour, a part is an hour and a key is a path, as without options. By anything else, a key is what is
-  asked for; a weekday has a part of its own, and any other key is in one of the 24 by a hash of it. So no key
-  is in two parts, and what is first over all parts is exact.
-- A response time is counted in steps: each power of two has 64, so a percentile is within 0.8 %.
-- A key of more than ``LONGEST_KEY`` characters is shown by its beginning, size and SHA-256.
+  asked for, in one of the 24 parts by a hash of it. So no key is in two parts, and what is first over all
+  parts is exact.
+- A response time is counted in steps: each power of two has 64, so a percentile is within 0.8 %. Each step of
+  a key that occurs is an inner key of it: at most one for each of its requests, and 2,560 in all.
+- A key of more than ``LONGEST_KEY`` characters is shown by its beginning, size and SHA-256. A NUL is shown
+  as ``\\x00``.
 """
 
 import functools
@@ -12,23 +14,23 @@ import heapq
 import math
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from lambda_src.counts import Column, Sums, table_type
+from lambda_src.counts import Column, Inner, Sums, table_type
 from lambda_src.counts.adding import Add
+from lambda_src.counts.table import INNER
 from lambda_src.job import Context, Line
 from lambda_src.jobs.access_log.formats import MALFORMED_LINES, Noticed, format_of
-from lambda_src.jobs.access_log.options import Options
+from lambda_src.jobs.access_log.options import PERCENTILES, Options
 from lambda_src.jobs.access_log.scan import HOURS, MALFORMED, PARTS, REQUESTS, SENT, SENT_BITS, SENT_HIGH
 
 CLASSES = ("2xx", "3xx", "4xx", "5xx", "other")
 COLUMNS = (REQUESTS, SENT, SENT_HIGH, *CLASSES, "timed", "micros", Column("slowest", "max"))
 _NAMES = tuple(column if isinstance(column, str) else column.name for column in COLUMNS)
 _OF_STATUS = {b"2": 3, b"3": 4, b"4": 5, b"5": 6}
-_OTHER, _TIMED, _MICROS, _SLOWEST = 7, 8, 9, 10
+_SENT, _SENT_HIGH, _OTHER, _TIMED, _MICROS, _SLOWEST = 1, 2, 7, 8, 9, 10
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-PERCENTILES = {"p50": 50, "p95": 95, "p99": 99}
 STEP = "step "
 """Begins the names of sums that count response times."""
 
@@ -51,10 +53,11 @@ class Scan:
         from lambda_src.jobs.access_log.read import reader_of  # noqa: PLC0415
 
         options: Options = context.options
-        self._by_hour, self._by_weekday = options.by == "hour", options.by == "weekday"
+        self._by_hour = options.by == "hour"
         kinds = ("sum", "sum") if self._by_hour else ("sum",) * (len(COLUMNS) - 1) + ("max",)
         self._kinds = kinds
-        self._add = Add(PARTS, kinds, context, table_type()(len(PARTS), kinds))
+        table = table_type()(len(PARTS), kinds, has_inner=not self._by_hour)
+        self._add = Add(PARTS, kinds, context, table)
         self._read, self._takes = reader_of(options.format), filter_of(options)
         self._key = _key_of(options.by)
         self.extras: Counter[str] = Counter()
@@ -77,7 +80,6 @@ class Scan:
     def _add_lines(self, lines: list[bytes], at: int, noticed: Noticed) -> None:
         """The loop that takes the time."""
         read, takes, key_of, by_hour = self._read, self._takes, self._key, self._by_hour
-        by_weekday = self._by_weekday
         found, steps = self._found, self._steps
         formats: Counter[str] = Counter()
         left_out = 0
@@ -107,7 +109,7 @@ class Scan:
                 counts[_TIMED] += 1
                 counts[_MICROS] += micros
                 counts[_SLOWEST] = max(counts[_SLOWEST], micros)
-                steps[minute // 60 % 24 if by_hour else key if by_weekday else b"", step_of(micros)] += 1
+                steps[minute // 60 % 24 if by_hour else key, step_of(micros)] += 1
         for kind, count in formats.items():
             self.extras[FORMAT + kind] += count
         self.extras[LEFT_OUT] += left_out
@@ -115,8 +117,11 @@ class Scan:
             self._flush()
 
     def _flush(self) -> None:
-        (self._move_hours if self._by_hour else self._move)(self._found)
-        self._move_steps(self._steps)
+        if self._by_hour:
+            self._move_hours(self._found)
+            self._move_steps((HOURS[hour], step, count) for (hour, step), count in self._steps.items())
+        else:
+            self._move(self._found, self._steps)
         self._found.clear()
         self._steps.clear()
         self._room = HELD_BYTES
@@ -134,14 +139,19 @@ class Scan:
             self._add.sum(HOURS[hour], SENT, size & _LOW)
             self._add.sum(HOURS[hour], SENT_HIGH, size >> SENT_BITS)
 
-    def _move(self, found: Mapping[Any, list[int]]) -> None:
+    def _move(self, found: Mapping[Any, list[int]], steps: Mapping[Any, int]) -> None:
         for raw, (requests, sent, _, *others) in found.items():
-            key = shown(raw)
+            key = _without_nul(shown(raw))
             self._add(_part_of(key), key, requests, sent & _LOW, sent >> SENT_BITS, *others)
+        of_all: Counter[int] = Counter()
+        for (raw, step), count in steps.items():
+            key = _without_nul(shown(raw))
+            self._add(_part_of(key), f"{key}{INNER}{step}", *_inner(count))
+            of_all[step] += count
+        self._move_steps((HOURS[0], step, count) for step, count in of_all.items())
 
-    def _move_steps(self, steps: Mapping[Any, int]) -> None:
-        for (key, step), count in steps.items():
-            part = HOURS[key] if self._by_hour else _part_of(shown(key))
+    def _move_steps(self, steps: Iterable[tuple[str, int, int]]) -> None:
+        for part, step, count in steps:
             self._add.sum(part, f"{STEP}{step}", count)
 
     def lines(self) -> Sequence[Line]:
@@ -179,9 +189,16 @@ def _key_of(by: str) -> Callable[[Any], Any]:
     return operator.attrgetter(by)
 
 
+def _without_nul(key: str) -> str:
+    return key.replace(INNER, "\\x00") if INNER in key else key
+
+
+def _inner(count: int) -> list[int]:
+    """The counts of an inner key: how many requests took so long."""
+    return [count if column == _TIMED else 0 for column in range(len(COLUMNS))]
+
+
 def _part_of(key: str) -> str:
-    if key in WEEKDAYS:
-        return HOURS[WEEKDAYS.index(key)]
     return HOURS[zlib.crc32(key.encode()) % len(HOURS)]
 
 
@@ -218,15 +235,50 @@ def seconds_of(step: int) -> float:
     return math.ldexp(of_128 + 0.5, exponent - 7) / 1_000_000 if step else 0.0
 
 
-def percentiles(steps: Mapping[int, int]) -> dict[str, float]:
-    """Of response times by step, in seconds: the lowest ones that so many do not exceed."""
+def percentile_steps(steps: Mapping[int, int]) -> dict[str, int]:
+    """Of response times by step: the lowest steps that so many do not exceed."""
     total, below, found = sum(steps.values()), 0, {}
     for step in sorted(steps):
         for name, percent in PERCENTILES.items():
             if below < -(-percent * total // 100) <= below + steps[step]:
-                found[name] = float(f"{seconds_of(step):.5g}")
+                found[name] = step
         below += steps[step]
     return found
+
+
+def percentiles(steps: Mapping[int, int]) -> dict[str, float]:
+    """``percentile_steps`` in seconds."""
+    return {name: _seconds(step) for name, step in percentile_steps(steps).items()}
+
+
+def _seconds(step: int) -> float:
+    return float(f"{seconds_of(step):.5g}")
+
+
+def inner_of(options: Options) -> Inner:
+    """What is told of the steps of a key, and the order of keys that these options ask for."""
+    return Inner(
+        tuple(PERCENTILES), _figures, None if options.order in (None, REQUESTS) else _rank_of(options)
+    )
+
+
+def _figures(steps: Mapping[str, Sequence[int]]) -> list[int]:
+    found = percentile_steps({int(step): counts[_TIMED] for step, counts in steps.items()})
+    return [found.get(name, _NO_TIME) for name in PERCENTILES]
+
+
+_NO_TIME = -1
+
+
+def _rank_of(options: Options) -> Callable[[Sequence[int]], int | None]:
+    """By what keys are ranked; a percentile of few requests says nothing, so those with fewer have none."""
+    least = options.least_shown
+    if options.order == "bytes":
+        return lambda counts: (
+            counts[_SENT] + (counts[_SENT_HIGH] << SENT_BITS) if counts[0] >= least else None
+        )
+    column = len(COLUMNS) + list(PERCENTILES).index(options.order or "")
+    return lambda counts: counts[column] if counts[_TIMED] >= least else None
 
 
 def take_steps(named: dict[str, int]) -> dict[int, int]:
@@ -241,7 +293,9 @@ def show(part: str, sums: Sums) -> dict[str, Any]:
     steps = take_steps(dict(sums.named))
     return {
         "totals": _shown(sums.totals),
-        "top": [{"key": one.key, **_shown(one.counts)} for one in sums.best[REQUESTS]],
+        "top": [
+            {"key": one.key, **_shown(one.counts), **_percentiles(one.counts)} for one in sums.best[REQUESTS]
+        ],
         "steps": {str(step): count for step, count in sorted(steps.items())},
     }
 
@@ -250,6 +304,10 @@ def _shown(counts: Mapping[str, int]) -> dict[str, int]:
     sent = counts[SENT] + (counts[SENT_HIGH] << SENT_BITS)
     rest = {name: counts.get(name, 0) for name in _NAMES if name not in (REQUESTS, SENT, SENT_HIGH)}
     return {REQUESTS: counts[REQUESTS], "bytes_sent": sent, **rest}
+
+
+def _percentiles(counts: Mapping[str, int]) -> dict[str, float | None]:
+    return {name: None if counts[name] == _NO_TIME else _seconds(counts[name]) for name in PERCENTILES}
 
 
 def summarize(
@@ -265,27 +323,32 @@ def summarize(
         name: (max if name == "slowest" else sum)(part["totals"][name] for part in parts)
         for name in parts[0]["totals"]
     }
-    top = heapq.nsmallest(
-        options.top,
-        (one for part in parts for one in part["top"]),
-        key=lambda one: (-one[REQUESTS], one["key"]),
-    )
     rows = []
-    for one in top:
-        of_key: Mapping[int, int] = {}
-        if options.by == "weekday":
-            own = results[HOURS[WEEKDAYS.index(one["key"])]]["steps"]
-            of_key = {int(step): count for step, count in own.items()}
-        timed = steps and _timed(one)
-        rows.append({options.by: one["key"], **_untimed(one), **(timed or {}), **percentiles(of_key)})
+    for one in _first(options, [one for part in parts for one in part["top"]]):
+        timed = {**_timed(one), **{name: one[name] for name in PERCENTILES}} if steps else {}
+        rows.append({options.by: one["key"], **_untimed(one), **timed})
     return {
         **context.facts,
         **lines_of(extras, results[MALFORMED]["lines"], totals[REQUESTS]),
         **_untimed(totals),
         **(_timed(totals) if steps else {}),
         **percentiles(steps),
+        **({"least": options.least_shown} if options.least_shown > 1 else {}),
         "top": rows,
     }
+
+
+def _first(options: Options, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows that are shown: the first ones in the order that was asked for. Days, months and weekdays are
+    in that of time, unless another was asked for."""
+    by = {"bytes": "bytes_sent"}.get(options.order or "", options.order or REQUESTS)
+    rows = [one for one in rows if one[REQUESTS] >= options.least_shown]
+    rows = heapq.nsmallest(options.most_shown, rows, key=lambda one: (-one[by], one["key"]))
+    if not options.is_in_order_of_time:
+        return rows
+    return sorted(
+        rows, key=lambda one: (WEEKDAYS.index(one["key"]) if options.by == "weekday" else 0, one["key"])
+    )
 
 
 def lines_of(extras: Mapping[str, int], malformed: int, requests: int) -> dict[str, Any]:

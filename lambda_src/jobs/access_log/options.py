@@ -11,8 +11,14 @@ By = Literal[
     "hour", "day", "weekday", "month", "path", "method", "status", "client", "agent", "referrer", "host"
 ]
 
-MOST_TOP, MOST_TOP_BY_HOUR = 100, 50
-"""With them, the results of all parts fit Lambda's 6 MB, whatever the keys are."""
+Order = Literal["requests", "bytes", "p50", "p95", "p99"]
+PERCENTILES = {"p50": 50, "p95": 95, "p99": 99}
+
+MOST_TOP, MOST_TOP_BY_HOUR, MOST_TIMES = 100, 50, 400
+"""With them, the results of all parts fit Lambda's 6 MB, whatever the keys are. Days are short keys."""
+
+LEAST_TIMED = 20
+"""Of fewer, the slowest one is the 95th percentile."""
 
 _STATUS = re.compile(r"[1-9]xx|[0-9]{3}|-")
 _WHEN = "Days and times are in UTC, such as 2026-11-25 or 2026-11-25T10:15."
@@ -24,8 +30,24 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     by: Annotated[By, Meta(description="What requests are counted by.")] = "hour"
     top: Annotated[
         int,
-        Meta(ge=1, le=MOST_TOP, description="The number of keys shown, those with most requests first."),
+        Meta(
+            ge=1,
+            le=MOST_TOP,
+            description="The number of keys shown, those with most requests first. By day, month or weekday, "
+            "all are shown in the order of time, unless order is set.",
+        ),
     ] = 10
+    order: Annotated[
+        Order | None,
+        Meta(
+            description="What keys are ranked by, if not by requests: bytes, or response times.",
+            examples=["p95"],
+        ),
+    ] = None
+    least: Annotated[
+        int,
+        Meta(ge=1, description="Where order is a percentile, leave out keys with fewer requests."),
+    ] = LEAST_TIMED
     format: Annotated[
         str | None,
         Meta(
@@ -76,6 +98,10 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
                 raise ValueError(f"{name} is empty: leave it out, or say which")
         if self.by == "hour" and self.top > MOST_TOP_BY_HOUR:
             raise ValueError(f"top is at most {MOST_TOP_BY_HOUR} by hour, where every hour has as many paths")
+        if self.by == "hour" and self.order:
+            raise ValueError("order is for keys other than hours: set by, such as by=path")
+        if self.least != LEAST_TIMED and self.order not in PERCENTILES:
+            raise ValueError("least is for order=p50, p95 or p99, which say nothing of few requests")
         if self.client is not None and "/" in self.client:
             import ipaddress  # noqa: PLC0415 - 5 ms of a cold start, for those who ask
 
@@ -90,6 +116,21 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
             from lambda_src.jobs.access_log.custom import pattern_of  # noqa: PLC0415 - as above
 
             pattern_of(self.format or "")
+
+    @property
+    def least_shown(self) -> int:
+        """Requests that a key must have to be shown."""
+        return self.least if self.order in PERCENTILES else 1
+
+    @property
+    def is_in_order_of_time(self) -> bool:
+        """Whether keys are times, and are shown as such."""
+        return self.by in ("day", "month", "weekday") and not self.order
+
+    @property
+    def most_shown(self) -> int:
+        """How many keys are shown at most."""
+        return MOST_TIMES if self.is_in_order_of_time else self.top
 
 
 DEFAULT = Options()

@@ -7,7 +7,7 @@ from typing import Protocol
 from lambda_src.job import Line, Shards
 from lambda_src.jobs.access_log.formats import Noticed
 
-LIBRARY = "fanfold.libs/scan-1e648c2a.so"
+LIBRARY = "fanfold.libs/scan-0593ffd2.so"
 """The path of the compiled scan.c in the layer, with a hash of the source."""
 
 HOURS = tuple(str(hour) for hour in range(24))

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 from lambda_src.input.findings import Invalid
 from lambda_src.job import Line
 
-LIBRARY = "fanfold.libs/kernel-11d54f0f.so"
+LIBRARY = "fanfold.libs/kernel-8ac43e2d.so"
 """The path of the compiled kernel.c in the layer, with a hash of the source. During a deployment, new code
 can meet an old layer, and then counts in Python."""
 
