@@ -273,6 +273,8 @@ def test_every_format_gives_what_was_written_by_every_key(form: Form) -> None:
         assert is_within(found["top"], top_of(by, form, seen(form, ones), 4))
         assert found["formats"] == {form.name: len(ones)}
         assert (found["lines"], found["malformed_lines"]) == (len(ones) + form.header.count("\n"), 0)
+        of_all = of_key(form, seen(form, ones))
+        assert is_within([{name: found[name] for name in of_all}], [of_all])
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)

@@ -323,6 +323,7 @@ def summarize(
         name: (max if name == "slowest" else sum)(part["totals"][name] for part in parts)
         for name in parts[0]["totals"]
     }
+    totals["timed"] = sum(steps.values())  # the sums of the parts also have the steps of their keys
     rows = []
     for one in _first(options, [one for part in parts for one in part["top"]]):
         timed = {**_timed(one), **{name: one[name] for name in PERCENTILES}} if steps else {}
