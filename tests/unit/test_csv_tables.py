@@ -1,5 +1,6 @@
 """Tables of numbers in any dialect of CSV: each number is the file's, each row is read once, or none."""
 
+import bz2
 import csv
 import io
 import math
@@ -16,6 +17,7 @@ from lambda_src.errors import FanfoldError, TableUnusable
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.input.ownership import check_chain
 from lambda_src.job import Place, Span
+from lambda_src.jobs.column_permutations import rows as rows_module
 from lambda_src.jobs.column_permutations.dialect import HEAD_BYTES, Dialect, dialect_of
 from lambda_src.jobs.column_permutations.rows import Rows, csv_records, read_rows
 
@@ -36,14 +38,21 @@ def cells_of(rows: Rows) -> list[list[Cell]]:
     ]
 
 
-def read(text: str | bytes, block_bytes: int = 1 << 30) -> tuple[Dialect, list[list[Cell]]]:
+def read(
+    text: str | bytes, block_bytes: int = 1 << 30, *, head_bytes: int = HEAD_BYTES
+) -> tuple[Dialect, list[list[Cell]]]:
     """The table as blocks of a run read it, after the proof of their borders."""
     data = text.encode() if isinstance(text, str) else text
-    dialect = dialect_of(data[:HEAD_BYTES])
+    return read_objects([data], block_bytes, dialect_of(data[:head_bytes]))
+
+
+def read_objects(
+    objects: list[bytes], block_bytes: int, dialect: Dialect
+) -> tuple[Dialect, list[list[Cell]]]:
     dialect = msgspec.json.decode(msgspec.json.encode(dialect), type=Dialect)
-    source, found, owned = input_of_bytes([data], "plain"), list[list[Cell]](), []
-    for start in range(0, len(data), block_bytes):
-        block = Span(start, min(start + block_bytes, len(data)))
+    source, found, owned = input_of_bytes(objects), list[list[Cell]](), []
+    for start in range(0, source.size_bytes, block_bytes):
+        block = Span(start, min(start + block_bytes, source.size_bytes))
         owned.append(
             source.feed(
                 block,
@@ -51,7 +60,7 @@ def read(text: str | bytes, block_bytes: int = 1 << 30) -> tuple[Dialect, list[l
                 lambda chunk, at: found.extend(cells_of(read_rows(chunk, dialect, at))),
             )
         )
-    check_chain(owned, len(data))
+    check_chain(owned, source.size_bytes)
     return dialect, found
 
 
@@ -284,6 +293,60 @@ def test_each_row_of_a_table_is_read_once_wherever_blocks_are_cut(
         return
     dialect, rows = read(text, block_bytes)
     assert rows == [[meaning(cell, dialect.decimal, separator) for cell in row] for row in cells]
+
+
+@settings(max_examples=100)
+@given(tables(), st.integers(1, 40), st.integers(1, 9), st.booleans())
+def test_a_wrong_guess_about_quotes_ends_the_run(
+    table: tuple[str, str, list[list[str]]], block_bytes: int, look_ahead_bytes: int, quoted: bool
+) -> None:
+    """Where the quotes that decide are too far away, or none were seen at the beginning."""
+    text, separator, cells = table
+    try:
+        dialect = dialect_of(text.encode())
+    except TableUnusable:
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rows_module, "LOOK_AHEAD_BYTES", look_ahead_bytes)
+        dialect = msgspec.structs.replace(dialect, quoted=quoted)
+        try:
+            _, rows = read_objects([text.encode()], block_bytes, dialect)
+        except FanfoldError:
+            return
+    assert rows == [[meaning(cell, dialect.decimal, separator) for cell in row] for row in cells]
+
+
+def test_a_border_in_a_cell_that_no_quote_announced_is_explained() -> None:
+    data = PLAIN + '1,2,"\n\n"\n'
+    with pytest.raises(TableUnusable, match=r"does not end: .* choose a larger block_bytes"):
+        read(data, len(data) - 4, head_bytes=len(PLAIN))
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 30, 60, 5])
+def test_several_objects_have_the_same_header(block_bytes: int) -> None:
+    text = ("sep=;\r\n" + joined(";", comma=True)).encode()
+    dialect = dialect_of(text)
+    _, rows = read_objects([text, b"", text], block_bytes, dialect)
+    assert rows == 2 * [[float(cell) for cell in line.split(",")] for line in LINES[1:]]
+    for other in (text.replace(b"a", b"c"), text.replace(b"\r", b""), text[7:], b"1;2;3\n", text[:9]):
+        with pytest.raises(TableUnusable, match="begins with another header than the first object"):
+            read_objects([text, other], block_bytes, dialect)
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 30, 20])
+def test_streams_of_bzip2(block_bytes: int) -> None:
+    text = b'a,b\n1,"x\n,""y"\n3,"\n5,6\n7,8"\n9,10\n'
+    streams = b"".join(bz2.compress(text[at : at + 9]) for at in range(0, len(text), 9))
+    _, rows = read_objects([streams], block_bytes, dialect_of(text))
+    assert rows == [[1, NO_NUMBER], [3, NO_NUMBER], [9, 10]]
+
+
+def test_further_words_for_missing() -> None:
+    text = "a;b;c\n1,5;?;-9,9\nn.a.;no data;-9,90\n\u00a0;3;4\n".encode()
+    words = ["?", "n.a.", "no data", "-9,9", "\u00a0"]
+    rows = read_rows(text, dialect_of(text, words), Place("t", 0))
+    assert cells_of(rows) == [[1.5, MISSING, MISSING], [MISSING, MISSING, MISSING], [MISSING, 3, 4]]
+    assert not any(texts.cells for texts in rows.texts)
 
 
 @settings(max_examples=100)

@@ -9,6 +9,7 @@ Where the beginning allows two readings that give different numbers, the table i
 """
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ HEAD_BYTES = 1 << 20
 
 MAX_COLUMNS = 500
 MAX_HEADER_BYTES = 100_000
+MAX_PREAMBLE_BYTES = 1000
 MAX_NAME_CHARACTERS = 256
 """Limits of a table. Names are stored in the results table, whose items have at most 400 KB."""
 
@@ -35,13 +37,16 @@ _NOT_READ = {"^": "carets", "\x01": "bytes 1", "~": "tildes", ":": "colons", " "
 
 class Dialect(Struct, frozen=True):
     """``columns`` are the names in the header, without an unnamed first one, which is ``row_names``. The rows
-    begin at byte ``header_bytes`` of the text. ``quoted`` says whether quotes were seen."""
+    begin at byte ``header_bytes`` of a text: behind ``preamble`` and the header, which has the ``digest``.
+    ``quoted`` says whether quotes were seen."""
 
     separator: str
     decimal: Literal[".", ","]
     columns: tuple[str, ...]
     row_names: bool
+    preamble: str
     header_bytes: int
+    digest: str
     quoted: bool
     missing_words: tuple[str, ...] = MISSING_WORDS
 
@@ -60,6 +65,8 @@ def dialect_of(head: bytes, missing_words: Sequence[str] = MISSING_WORDS) -> Dia
         start = named.end()
     while blank := _BLANK_LINE.match(head, start):
         start = blank.end()
+    if start > MAX_PREAMBLE_BYTES:
+        raise TableUnusable(f"The table begins with more than {MAX_PREAMBLE_BYTES:,} bytes of blank lines.")
     if start == len(head):
         raise TableUnusable(
             "The table is empty: it needs a header with at least 2 columns, and rows of numbers."
@@ -73,14 +80,21 @@ def dialect_of(head: bytes, missing_words: Sequence[str] = MISSING_WORDS) -> Dia
         decimal=_decimal(reading, columns, missing_words),
         columns=columns,
         row_names=row_names,
+        preamble=head[:start].decode(),
         header_bytes=reading.rows_at,
+        digest=digest_of(head[start : reading.rows_at]),
         quoted=b'"' in head,
         missing_words=tuple(missing_words),
     )
 
 
+def digest_of(header: bytes) -> str:
+    """What tells headers apart."""
+    return hashlib.blake2b(header, digest_size=16).hexdigest()
+
+
 def _separator_named(named: bytes) -> str:
-    separator = named.decode("latin-1")
+    separator = named.decode(errors="replace")
     if separator not in SEPARATORS:
         raise TableUnusable(
             f"The first line names the separator {separator!r}: a table is separated by "
@@ -236,8 +250,8 @@ def _decimal(reading: _Reading, columns: Sequence[str], missing_words: Sequence[
     for number, name in enumerate(columns, start=first):
         cells = {cells[number] for _, cells in reading.rows} - missing
         decimals = [(cell, found[2]) for cell in cells if (found := _DECIMAL.fullmatch(cell))]
-        if len(decimals) + sum(_INTEGER.fullmatch(cell) is not None for cell in cells) < len(cells):
-            continue  # text
+        if 2 * (len(decimals) + sum(_INTEGER.fullmatch(cell) is not None for cell in cells)) < len(cells):
+            continue  # text, most of it
         for cell, mark in decimals:
             (unsure if _THOUSANDS.fullmatch(cell) else sure).setdefault(mark, name)
         if {mark for _, mark in decimals} == {b",", b"."} and sure:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lambda_src.errors import TableUnusable
 from lambda_src.job import Place
 from lambda_src.jobs.column_permutations.cells import NUMBER, Flags, Floats, Places, read_cells
-from lambda_src.jobs.column_permutations.dialect import Dialect, ragged_row
+from lambda_src.jobs.column_permutations.dialect import Dialect, digest_of, ragged_row
 from lambda_src.jobs.column_permutations.quotes import TEXT, carefully_unquoted, grammar
 from lambda_src.records import LINES, Rule
 
@@ -112,10 +112,10 @@ def _begins_inside(data: bytes, line: int, borders: bytes, is_all: bool) -> bool
 
 
 def read_rows(text: bytes, dialect: Dialect, place: Place) -> Rows:
-    """The rows of ``text``, which begins at ``place``, without the header. Raises TableUnusable."""
+    """The rows of ``text``, which begins at ``place``, without the header of an object. Raises
+    TableUnusable."""
     if not place.unpacked_from and place.offset < dialect.header_bytes:
-        text = text[dialect.header_bytes - place.offset :]
-        place = place._replace(offset=dialect.header_bytes)
+        text, place = _without_header(text, dialect, place)
     written = _Written(text, dialect, place)
     plain = _plain(text, dialect, place)
     width, first = len(dialect.columns) + dialect.row_names, int(dialect.row_names)
@@ -124,7 +124,7 @@ def read_rows(text: bytes, dialect: Dialect, place: Place) -> Rows:
     shape = plain.count(b"\n"), width
     if len(ends) != shape[0] * width or (characters[ends[width - 1 :: width]] != _LINE_END).any():
         raise _ragged(characters[ends], width, written)
-    cells = read_cells(plain, characters, ends, [*dialect.missing_words])
+    cells = read_cells(plain, characters, ends, _missing_words(dialect, place))
     is_text = cells.texts.reshape(shape)[:, first:]
     ends = ends.reshape(shape)[:, first:]
 
@@ -139,6 +139,22 @@ def read_rows(text: bytes, dialect: Dialect, place: Place) -> Rows:
         texts,
         cells.truths.reshape(shape)[:, first:].sum(axis=0),
     )
+
+
+def _without_header(text: bytes, dialect: Dialect, place: Place) -> tuple[bytes, Place]:
+    """What follows the header of the first object, after a check that it is this object's, too."""
+    preamble = dialect.preamble.encode()[place.offset : place.offset + len(text)]
+    header = text[len(preamble) : dialect.header_bytes - place.offset]
+    if not text.startswith(preamble) or (header and digest_of(header) != dialect.digest):
+        raise TableUnusable(
+            f"{place.key} begins with another header than the first object: give all objects the same first "
+            "lines, to the byte."
+        )
+    return text[len(preamble) + len(header) :], place._replace(offset=dialect.header_bytes)
+
+
+def _missing_words(dialect: Dialect, place: Place) -> list[bytes]:
+    return [_plain(word.encode(), dialect, place).rstrip(b"\n") for word in dialect.missing_words]
 
 
 class _Written(NamedTuple):
@@ -258,4 +274,7 @@ def _ragged(borders: NDArray[np.uint8], width: int, written: _Written) -> TableU
     cells = np.diff(np.flatnonzero(borders == _LINE_END), prepend=-1)
     row = int(np.flatnonzero(cells != width)[0])
     at = written.places({row})[row].name()
-    return ragged_row(f"The row at {at}", int(cells[row]), width, written.dialect.separator)
+    error = ragged_row(f"The row at {at}", int(cells[row]), width, written.dialect.separator)
+    if not written.dialect.quoted:
+        return error
+    return TableUnusable(f"{str(error)[:-1]}; or, if cells have line breaks, choose a larger block_bytes.")
