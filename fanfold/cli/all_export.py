@@ -9,11 +9,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from fanfold.cli.csv_export import harmless
 from fanfold.cli.formats import Format
 from fanfold.cli.output import Output, opened
 from fanfold.cli.table_export import check_parquet
 from fanfold.runs.complete import Chunk, CompleteSums
+from fanfold.runs.csv_export import harmless
 from lambda_src.job import Job
 from lambda_src.sorted_rows import BETWEEN, END, counts_of, key_of
 

@@ -59,8 +59,9 @@ def estimate(
     check_keep(job, load(job), "all" if all_ else None)
     of_job = modelled(job)
     size = _size(source)
-    from fanfold.cli.output import STANDARD_OUTPUT, json_text, show_warnings, write
+    from fanfold.cli.output import STANDARD_OUTPUT, show_warnings, write
     from fanfold.estimate import table
+    from fanfold.runs.result import json_text
     from lambda_src.run.prices import REFERENCE
 
     if size is not None:

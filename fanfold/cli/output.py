@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from fanfold.cli.csv_export import as_csv
 from fanfold.cli.formats import Format
 from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet
 from fanfold.cli.terminal import Terminal, drop_output
@@ -21,7 +19,8 @@ from fanfold.errors import ReportError
 from fanfold.format import counted, dollars_text, options_text, singular, size_text, time_text
 from fanfold.job_code import load
 from fanfold.jobs import client_job
-from fanfold.runs.result import as_json
+from fanfold.runs.csv_export import as_csv
+from fanfold.runs.result import as_json, json_text
 from fanfold.safe_text import visible
 from lambda_src.wire.record import RunRecord, RunWarning
 
@@ -86,11 +85,6 @@ def check_path(path: Path) -> None:
             raise ReportError(f"{path} is a folder: name a file.")
         elif not os.access(path, os.W_OK):
             raise ReportError(f"{path} cannot be written: you lack the permission.")
-
-
-def json_text(result: Mapping[str, Any]) -> bytes:
-    """``result`` as JSON for a file."""
-    return msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
 
 
 def write(path: Path, text: bytes) -> None:

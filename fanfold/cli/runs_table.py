@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fanfold.format import dollars_text, size_text
-from fanfold.jobs import chosen_options
+from fanfold.jobs import chosen_text
 from fanfold.runs.history import PastRun, duration_s
 from fanfold.runs.run import status_of
 from fanfold.safe_text import visible
@@ -76,7 +76,7 @@ def _cells(run: PastRun, local_time: Any, missing: str) -> dict[str, str]:
         time.strftime("%Y-%m-%d %H:%M", local_time(record.started_at)),
         visible(record.name()) if record.bucket else missing,
         size_text(record.bytes_reused) if record.reuse_days else missing,
-        visible(chosen_options(record.job, record.options)) or missing,
+        visible(chosen_text(record.job, record.options)) or missing,
     ]
     return dict(zip((*HEADINGS, REUSED, OPTIONS), cells, strict=True))
 

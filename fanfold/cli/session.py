@@ -127,6 +127,7 @@ def open_run(run_id: str, job: str | None, local: bool, profile: str | None, reg
 
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON to standard output."""
-    from fanfold.cli.output import STANDARD_OUTPUT, json_text, write
+    from fanfold.cli.output import STANDARD_OUTPUT, write
+    from fanfold.runs.result import json_text
 
     write(STANDARD_OUTPUT, json_text(value))

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from fanfold.errors import ReportError
-from fanfold.jobs import Cell, Summary, chosen_options, client_job
+from fanfold.jobs import Cell, Summary, chosen_text, client_job
 from fanfold.safe_text import shell_word, visible
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>|&~!#^$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
@@ -144,7 +144,7 @@ def _title(job: str, summary: Summary) -> str:
 
 
 def _options(job: str, summary: Summary) -> str:
-    return chosen_options(job, summary.get("options", {}))
+    return chosen_text(job, summary.get("options", {}))
 
 
 def _table(job: str, summary: Summary) -> tuple[list[str], list[Sequence[Cell]]]:

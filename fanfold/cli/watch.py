@@ -3,7 +3,6 @@
 import signal
 import sys
 from collections.abc import Callable
-from decimal import Decimal
 
 from fanfold.account.connection import Aws
 from fanfold.cli import output as report
@@ -19,9 +18,7 @@ from fanfold.runs.source import Local
 from fanfold.runs.upload import Folder, Input, upload, upload_folder
 from fanfold.safe_text import visible
 from fanfold.signals import SIGNALS
-from lambda_src.errors import BudgetExceeded
 from lambda_src.run.summary import plain_warnings
-from lambda_src.wire.record import total_dollars
 
 
 def upload_shown(stages: Stages, aws: Aws, bucket: str, file: Local) -> Input | Folder:
@@ -75,22 +72,11 @@ def _with_advice(error: RunError, run: Run) -> RunError:
     except RunError:  # the run cannot be read at all, as ``error`` says
         return error
     if ended and ended.etag and ended.status == "CANCELLED":
-        again = run.command("resume")
-        if ended.max_dollars and ended.failed_with(BudgetExceeded):
-            again += f" --max-dollars={_double(max(ended.max_dollars, total_dollars(ended)))}"
+        again = run.command_to_resume(ended)
         return RunError(f"{error}. Its finished blocks are kept. To resume it: {again}")
     if ended and ended.etag and ended.status == "FAILED":
         return RunError(f"{error}. Full report: {run.command('report')}")
     return error
-
-
-def _double(dollars: float) -> str:
-    """Twice ``dollars``, as the option takes it: to two digits, without an exponent.
-
-    >>> _double(0.01), _double(0.0000361)
-    ('0.020', '0.000072')
-    """
-    return f"{Decimal(f'{2 * dollars:.1e}'):f}"
 
 
 def _wants_to_cancel() -> bool:

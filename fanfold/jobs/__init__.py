@@ -28,11 +28,11 @@ def accept_any(source: "Local") -> None:
 class ClientJob:
     """Everything that the client knows about a job.
 
-    ``show`` prints a result in a terminal, ``rows`` yields it as a flat table, the header first, and ``draw``
-    makes its figures for a report. ``workload`` is the work that a local input or a number of bytes is for
-    the job with some options; it raises SourceError, and NotModelled if too little is known. ``check`` raises
-    SourceError for a file or folder that the job cannot read, before it is uploaded. ``sample`` generates an
-    input.
+    ``heading`` is that of a report, with ``{name}`` in place of its input's name. ``show`` prints a result in
+    a terminal, ``rows`` yields it as a flat table, the header first, and ``draw`` makes its figures for a
+    report. ``workload`` is the work that a local input or a number of bytes is for the job with some options;
+    it raises SourceError, and NotModelled if too little is known. ``check`` raises SourceError for a file or
+    folder that the job cannot read, before it is uploaded. ``sample`` generates an input.
 
     Runs of a job without ``workload`` cannot be estimated. Without ``sample``, the demo needs a file.
     """
@@ -40,6 +40,7 @@ class ClientJob:
     show: "Callable[[Console, Summary], None]"
     rows: Callable[[Summary], Rows]
     draw: "Callable[[Summary], Result]"
+    heading: str
     workload: "Callable[[Local | int, Options], Workload] | None" = None
     check: "Callable[[Local], None]" = accept_any
     sample: "Generate | None" = None
@@ -61,16 +62,23 @@ def _loaded(name: str) -> "Job | None":
     return load(name) if name in known_jobs() else None
 
 
-def chosen_options(name: str, options: Mapping[str, Any]) -> str:
-    """Options of a run of the job ``name``, for a person: those that differ from the job's defaults, or all
-    if its code is not here."""
-    from fanfold.format import options_text  # noqa: PLC0415 - as above
-    from lambda_src.options import defaults_of  # noqa: PLC0415
+def chosen_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a run of the job ``name`` that differ from the job's defaults, by name; all if its code is
+    not here."""
+    from lambda_src.options import defaults_of  # noqa: PLC0415 - as above
 
     job = _loaded(name) if options else None
     defaults = defaults_of(job.options) if job else {}
-    chosen = {one: value for one, value in options.items() if one not in defaults or value != defaults[one]}
-    return options_text(chosen)
+    return {
+        one: value for one, value in sorted(options.items()) if one not in defaults or value != defaults[one]
+    }
+
+
+def chosen_text(name: str, options: Mapping[str, Any]) -> str:
+    """The same for a person."""
+    from fanfold.format import options_text  # noqa: PLC0415 - as above
+
+    return options_text(chosen_options(name, options))
 
 
 def sentence_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """The default for jobs without a module here: lists of objects are tables, all else is a single value."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,13 +70,13 @@ class AnyJob:
             yield from _below_each_other([one.table for one in chosen or tables])
 
     def draw(self, summary: Summary) -> Result:
-        """A headline, the single values if they say more than how large the input is, and all tables."""
+        """A headline, all tables, and the single values if they say more than how large the input is."""
         found = self._find(summary)
         number, what = self._headline(summary, found)
         others = [
             f"{_words(name)}: {value}"
             for name, value in found.values.items()
-            if is_number(value) and name not in (what, *names_in(self.shown.headline), *OF_THE_INPUT)
+            if is_number(value) and name not in (what, *OF_THE_INPUT)
         ]
         sizes = [f"{counted(len(table.rows), 'row')} of {table.title}" for _, table in found.tables]
         values = [[_words(name), _on_page(value)] for name, value in found.values.items()]
@@ -86,8 +87,8 @@ class AnyJob:
             self.shown.title or self.title,
             number,
             _words(what),
-            "; ".join(others + sizes),
-            [*shown, *(_for_page(table) for _, table in found.tables if table.rows)],
+            "" if self.shown.headline else "; ".join(others + sizes),
+            [*(_for_page(table) for _, table in found.tables), *shown],
         )
 
     def _find(self, summary: Summary) -> Found:
@@ -122,7 +123,18 @@ def _below_each_other(tables: Sequence[Table]) -> Iterator[tuple[Cell, ...]]:
 def _for_page(table: Table) -> Table:
     left_out = f"The first {MOST_ROWS} of {len(table.rows)} rows." if len(table.rows) > MOST_ROWS else ""
     rows = [[_on_page(cell) for cell in row] for row in table.rows[:MOST_ROWS]]
-    return Table(table.title, [_words(heading) for heading in table.headings], rows, left_out)
+    headings = [_words(heading) for heading in table.headings]
+    return Table(table.title, headings, rows, left_out, _ranked_by(rows))
+
+
+def _ranked_by(rows: Sequence[Sequence[Cell]]) -> int | None:
+    """The column of numbers that rows are ranked by, if it is the first one: it gets bars."""
+    for place in range(len(rows[0]) if rows else 0):
+        numbers = [row[place] for row in rows]
+        if all(map(is_number, numbers)):
+            falls = all(one >= other >= 0 for one, other in itertools.pairwise(numbers))  # type: ignore[operator]
+            return place if falls and len(rows) > 2 else None
+    return None
 
 
 def _on_page(cell: Cell) -> Cell:
@@ -142,7 +154,8 @@ def client_job(name: str, job: Job | None = None) -> ClientJob:
         sentence = re.split(r"\.(?:\s|$)", sentence_of(name))[0]
         title = sentence if 0 < len(sentence) <= LONGEST_TITLE else title
         shows = AnyJob(title, job.part, job.parts, job.shown)
-    return ClientJob(show=shows.show, rows=shows.rows, draw=shows.draw)
+    heading = f"{shows.shown.title or title}\u00a0· {{name}}"
+    return ClientJob(show=shows.show, rows=shows.rows, draw=shows.draw, heading=heading)
 
 
 JOB = client_job("")

@@ -17,6 +17,7 @@ from fanfold.estimate.workload import Options, Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural, share_text, size_text
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.jobs._any_job import AnyJob
+from fanfold.jobs._asked_logs import draw as draw_asked
 from fanfold.jobs._terminal import side_by_side
 from fanfold.report.figures import Layer, Result, Stack, Table
 from fanfold.runs.source import Local
@@ -78,9 +79,9 @@ def rows(summary: Summary) -> Rows:
 
 
 def draw(summary: Summary) -> Result:
-    """Columns for the hours, stacked by status, and a table; or a table of the selected keys."""
+    """Columns for the hours, stacked by status, and a table; or what is asked for."""
     if "hours" not in summary:
-        return ASKED.draw(summary)
+        return draw_asked(summary)
     hours = by_number(summary["hours"])
     by_class = {first: [_of_class(found, first) for _, found in hours] for first in CLASSES}
     rest = [
@@ -150,4 +151,6 @@ def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) 
     )
 
 
-JOB = ClientJob(show=show, rows=rows, draw=draw, workload=workload, sample=sample)
+JOB = ClientJob(
+    show=show, rows=rows, draw=draw, heading="Requests in {name}", workload=workload, sample=sample
+)

@@ -2,8 +2,9 @@
 to 20,000 rows. The time of a run depends on the number of columns, and hardly on bytes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -88,31 +89,39 @@ def draw(summary: Summary) -> Result:
             f"{size} {plural(int(size), 'predictor')}",
             "Target, explained by",
             "R squared",
-            [
-                (f"{choice['target']}  ~  {' + '.join(choice['predictors'])}", choice["r_squared"])
-                for choice in best
-            ],
-            most=1.0,
+            [(_model(choice), choice["r_squared"]) for choice in best],
+            near=True,
             decimals=9,
         )
         for size, best in summary["best"].items()
     ]
     used, left_out = summary["rows_used"], summary["rows_left_out"]
+    best = max((one for found in summary["best"].values() for one in found), key=_r_squared, default=None)
     return Result(
-        "Which columns explain another one best",
-        summary["choices"],
-        "choices tested",
-        f"of {len(summary['columns'])} columns, on {used} {plural(used, 'row')}; {left_out} "
+        "Which columns explain another one best?",
+        f"{best['r_squared']:.9f}" if best else "None",
+        f"is the best R squared: {_model(best)}" if best else "of the choices has an R squared",
+        f"the best of {counted(summary['choices'], 'choice')} of {len(summary['columns'])} columns, on "
+        f"{used} {plural(used, 'row')}; {left_out} "
         f"{'row with an empty cell was' if left_out == 1 else 'rows with an empty cell were'} left out",
         [
             Rankings(
                 "The best choices of columns",
                 rankings,
-                "R squared of the least-squares fit with intercept. A full bar is 1: the target is explained"
-                " completely.",
+                "R squared of the least-squares fit with intercept: at 1, the target is explained completely."
+                " Each dot is R squared on an axis between the two numbers above it. The axis does not begin"
+                " at 0, so that models that are nearly as good can be told apart.",
             )
         ],
     )
+
+
+def _model(choice: Mapping[str, Any]) -> str:
+    return f"{choice['target']}  ~  {' + '.join(choice['predictors'])}"
+
+
+def _r_squared(choice: Mapping[str, Any]) -> float:
+    return float(choice["r_squared"])
 
 
 def workload(source: Local | int, _options: Options) -> Workload:
@@ -187,4 +196,6 @@ def sample(folder: Path, _size: int, seed: int, _progress: Callable[[int], None]
     return Sample(path, wrong, "the number of choices, and the best of each size,")
 
 
-JOB = ClientJob(show=show, rows=rows, draw=draw, workload=workload, check=check, sample=sample)
+JOB = ClientJob(
+    show=show, rows=rows, draw=draw, heading="Models of {name}", workload=workload, check=check, sample=sample
+)

@@ -12,13 +12,12 @@ from fanfold.estimate.workload import Options, Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural
 from fanfold.jobs import ClientJob, Rows, Summary
 from fanfold.jobs._terminal import show_table
-from fanfold.report.figures import Ranking, Rankings, Result, Table
+from fanfold.report.figures import Result, Table
 from fanfold.runs.source import Local
 from fanfold.safe_text import visible
 from lambda_src.jobs.grep import JOB as ENGINE_JOB
 
 TITLE = "Objects with most lines"
-BARS = 10
 
 
 def show(console: Console, summary: Summary) -> None:
@@ -37,19 +36,19 @@ def rows(summary: Summary) -> Rows:
 def draw(summary: Summary) -> Result:
     """The objects with most lines."""
     lines = summary["lines"]
-    top = [(one["object"], one["lines"]) for one in summary["top"][:BARS]]
-    ranking = Ranking(TITLE, "Object", plural(2, "line"), top)
     return Result(
         "Which objects have the lines?",
         lines,
         plural(lines, "line"),
         f"selected in {counted(summary['objects'], 'object')}",
-        [Rankings(TITLE, [ranking]), _table(summary)],
+        [_table(summary)] if summary["top"] else [],
     )
 
 
 def _table(summary: Summary) -> Table:
-    return Table(TITLE, ["object", "lines"], [[one["object"], one["lines"]] for one in summary["top"]])
+    return Table(
+        TITLE, ["object", "lines"], [[one["object"], one["lines"]] for one in summary["top"]], bars=1
+    )
 
 
 def workload(source: Local | int, options: Options) -> Workload:
@@ -64,4 +63,4 @@ def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) 
     return Sample(folder / "logs", lambda result: differences(result, right), "every line")
 
 
-JOB = ClientJob(show=show, rows=rows, draw=draw, workload=workload, sample=sample)
+JOB = ClientJob(show=show, rows=rows, draw=draw, heading="Lines of {name}", workload=workload, sample=sample)

@@ -102,4 +102,4 @@ def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) 
     return Sample(path, lambda result: differences(result, right), "every count")
 
 
-JOB = ClientJob(show=show, rows=rows, draw=draw, workload=workload, sample=sample)
+JOB = ClientJob(show=show, rows=rows, draw=draw, heading="Words of {name}", workload=workload, sample=sample)

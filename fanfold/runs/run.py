@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -18,20 +19,28 @@ from fanfold.errors import RunError, UnreadableRun
 from fanfold.job_code import as_given, load
 from fanfold.jobs import client_job, records_of
 from fanfold.runs.complete import CompleteSums, Row
+from fanfold.runs.csv_export import as_csv
 from fanfold.runs.progress import Progress, Show
-from fanfold.runs.result import as_json
+from fanfold.runs.result import as_json, json_text
 from fanfold.runs.stored import StoredObjects, read_stored
 from fanfold.safe_text import shell_word
 from fanfold.signals import SIGNALS
 from lambda_src.aws.dynamodb import DynamoDbError
-from lambda_src.errors import FanfoldError, RecordUnreadable, RunConflict, Transient, for_people
+from lambda_src.errors import (
+    BudgetExceeded,
+    FanfoldError,
+    RecordUnreadable,
+    RunConflict,
+    Transient,
+    for_people,
+)
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
 from lambda_src.job import Job, names
 from lambda_src.run.summary import summarize
 from lambda_src.store.keys import manifest_key, results_of, trace_key
 from lambda_src.store.results import ResultsTable, RunTable
 from lambda_src.telemetry.calls import Trace
-from lambda_src.wire.record import RunRecord
+from lambda_src.wire.record import RunRecord, total_dollars
 from lambda_src.wire.reports import Manifest, PartReport
 from lambda_src.wire.requests import ParseFileRequest
 
@@ -155,10 +164,20 @@ class Run:
         except RunError as error:  # the report is useful without a timeline, too
             trace_error = str(error)
         with legible(self.run_id):
+            summary = summarize(self.load_job(), record, parts)
+            has_result = record.status == "SUCCEEDED" and bool(parts)
+            files = (
+                {
+                    "csv": as_csv(self.job, summary),
+                    "json": json_text(as_json(self.job, summary, {})),
+                }
+                if has_result
+                else {}
+            )
             text = page(
                 self.job,
                 record,
-                summarize(self.load_job(), record, parts),
+                summary,
                 trace,
                 trace_error=trace_error,
                 parts=parts,
@@ -167,6 +186,9 @@ class Run:
                 options=self.aws.options,
                 is_local=self.aws.is_local,
                 stack=self.deployment.stack,
+                files=files,
+                resume=self.command_to_resume(record),
+                results=self.command("results"),
             )
         return text.encode()
 
@@ -291,6 +313,13 @@ class Run:
         # Else the run is found by its id, and the job is part of Fanfold.
         named = f" --job={as_given(job)}" if job and (self.deployment.own or job not in names()) else ""
         return f"fanfold {name}{self.aws.options}{named} {shell_word(self.run_id)}"
+
+    def command_to_resume(self, record: RunRecord) -> str:
+        """The command that resumes it. One that has reached its limit of dollars gets twice as much."""
+        again = self.command("resume")
+        if record.max_dollars and record.failed_with(BudgetExceeded):
+            again += f" --max-dollars={_double(max(record.max_dollars, total_dollars(record)))}"
+        return again
 
     @cached_property
     def _records(self) -> RunTable:
@@ -441,6 +470,15 @@ def legible(run_id: str) -> Iterator[None]:
             f"The result of the run {run_id} cannot be shown ({error}): the stored result is damaged, or "
             "another version of Fanfold wrote it."
         ) from error
+
+
+def _double(dollars: float) -> str:
+    """Twice ``dollars``, as the option takes it: to two digits, without an exponent.
+
+    >>> _double(0.01), _double(0.0000361)
+    ('0.020', '0.000072')
+    """
+    return f"{Decimal(f'{2 * dollars:.1e}'):f}"
 
 
 def _pause() -> None:

@@ -9,6 +9,7 @@ from fanfold.account import choice
 from fanfold.account.choice import Account
 from fanfold.cli import app as commands
 from tests.e2e.conftest import StackOf
+from tests.unit.test_report_page import files_in
 
 OPTIONS = ("--set", "pattern=c[aou]t", "--set", "ignore_case=true")
 
@@ -44,6 +45,10 @@ def test_options_are_wherever_a_run_is_shown_and_stay(
     output("report", "animals", "--job", "grep", "--output", str(tmp_path / "report.html"))
     title = (tmp_path / "report.html").read_text().partition("<title>")[2].partition("</title>")[0]
     assert "pattern=c[aou]t" in title
+    files = files_in((tmp_path / "report.html").read_text())
+    for format_ in ("csv", "json"):
+        text = output("results", "animals", "--job", "grep", "--format", format_)
+        assert files[f"fanfold-animals.{format_}"] == text.encode()
 
     assert commands.main([*ask, "--set", "pattern=dog"]) == 1
     assert "options: the run has the options {" in capsys.readouterr().err

@@ -10,8 +10,10 @@ import pytest
 
 from fanfold.account.connection import Aws
 from fanfold.account.deployment import Deployment
-from fanfold.cli.csv_export import as_csv
+from fanfold.cli.formats import Format
+from fanfold.cli.output import STANDARD_OUTPUT, Output, as_file
 from fanfold.runs import history
+from fanfold.runs.csv_export import as_csv
 from fanfold.runs.result import as_json
 from fanfold.runs.run import Run
 from lambda_src.telemetry.calls import Trace
@@ -19,6 +21,7 @@ from lambda_src.wire.record import RunRecord
 from lambda_src.wire.reports import AllPartsReport, BlockReport, LogResultsReport, Manifest, PartReport
 from tests.integration.conftest import BUCKET, TABLE
 from tests.recorded import JOBS, Recorded, recorded
+from tests.unit.test_report_page import files_in
 
 
 @pytest.fixture(params=JOBS)
@@ -74,6 +77,16 @@ def test_its_report_has_its_timeline(aws: Aws, deployment: Deployment, recording
     assert f"Timeline of {len(calls)} calls" in page
     assert '<p class="status succeeded">' in page
     assert f">{run_id}<" in page
+
+
+def test_its_report_has_the_files_that_results_writes(
+    aws: Aws, deployment: Deployment, recording: Recorded
+) -> None:
+    run = Run(aws, deployment, recording.request["run_id"])
+    summary, found = run.read().summary, files_in(run.html().decode())
+    for format_ in (Format.CSV, Format.JSON):
+        written = as_file(Output(STANDARD_OUTPUT, format_), recording.job, summary, {})
+        assert found[f"fanfold-{run.run_id}.{format_.value}"] == written
 
 
 @pytest.mark.parametrize("job", JOBS)

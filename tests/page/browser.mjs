@@ -16,6 +16,11 @@ const steps = {
   evaluate: (page, source) => page.evaluate(source),
   press: async (page, ...keys) => { for (const key of keys) await page.keyboard.press(key); },
   click: (page, selector) => page.click(selector),
+  download: async (page, selector, path) => {
+    const [saved] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);
+    await saved.saveAs(path);
+    return saved.suggestedFilename();
+  },
   hover: (page, selector, x, y) => page.hover(selector, { position: { x, y } }),
   drag: async (page, fromX, fromY, toX, toY) => {
     await page.mouse.move(fromX, fromY);
@@ -65,7 +70,7 @@ async function visit(context, { file, theme = "light", width = 1440, height = 90
   const values = [];
   for (const [what, ...given] of wanted) {
     const value = await steps[what](page, ...given);
-    if (["evaluate", "axe"].includes(what)) values.push(value ?? null);
+    if (["evaluate", "axe", "download"].includes(what)) values.push(value ?? null);
   }
   await page.close();
   return { errors, requests: requests.filter((request) => request !== url), values };

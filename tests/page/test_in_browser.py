@@ -8,11 +8,14 @@ import msgspec
 import pytest
 
 from fanfold.report.page import page
+from fanfold.runs.csv_export import as_csv
+from fanfold.runs.result import as_json, json_text
 from lambda_src.job import names
 from lambda_src.settings import DEFAULT_JOB
 from lambda_src.telemetry.calls import Trace
 from tests.fake_runs import FakeRun, fake_run
 from tests.page.browser import CHROMIUM, Seen, Visit, in_browser
+from tests.unit.test_report_page import asked
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no chromium: apt-get install --no-install-recommends chromium"
@@ -24,8 +27,16 @@ WIDTHS, THEMES = (360, 800, 1440), ("light", "dark")
 def written(run: FakeRun, folder: Path, name: str = "page") -> str:
     """The path of the page of ``run``."""
     path = folder / f"{name}.html"
-    path.write_text(page(run.job, run.record, run.summary, run.trace, parts=run.parts, manifest=run.manifest))
+    files = files_of(run) if run.parts else {}
+    path.write_text(
+        page(run.job, run.record, run.summary, run.trace, parts=run.parts, manifest=run.manifest, files=files)
+    )
     return str(path)
+
+
+def files_of(run: FakeRun) -> dict[str, bytes]:
+    """The result of ``run`` in files."""
+    return {"csv": as_csv(run.job, run.summary), "json": json_text(as_json(run.job, run.summary, {}))}
 
 
 def seen(file: str, *steps: list[Any], **more: Any) -> Seen:
@@ -37,11 +48,16 @@ def seen(file: str, *steps: list[Any], **more: Any) -> Seen:
     return found
 
 
-@pytest.mark.parametrize("which", [*names(), "failed", "without a trace"])
+@pytest.mark.parametrize("which", [*names(), "by client", "failed", "without a trace"])
 def test_every_page_is_quiet_alone_and_accessible(which: str, tmp_path: Path) -> None:
     """In both themes, one page also in all widths, with everything opened that can be."""
     status = "FAILED" if which == "failed" else "SUCCEEDED"
     made = fake_run(which if which in names() else DEFAULT_JOB, status=status)
+    if which == "by client":
+        clients = [f"2001:db8:85a3::8a2e:370:{place}" for place in range(50)]
+        made = fake_run("access_log")
+        made = made._replace(summary={**made.summary, **asked("client", clients, p50=0.1, p95=0.25, p99=1.5)})
+        made = made._replace(summary={name: of for name, of in made.summary.items() if name != "hours"})
     if which == "without a trace":
         made = made._replace(trace=Trace("run", []))
     file = written(made, tmp_path)
@@ -130,7 +146,7 @@ def test_words_that_are_markup_stay_words(tmp_path: Path) -> None:
     )
     images, title, word, row, has_override = found.values[2:]
     assert images == 0
-    assert "caught" not in title.partition("s3://")[0]
+    assert title.startswith("Words of ")
     assert word == nasty.replace("\u202e", "\\u202e")
     assert row == nasty[:20]
     assert not has_override
@@ -211,20 +227,31 @@ def test_the_timeline_is_walked_by_keys(tmp_path: Path) -> None:
     assert found.values[1:] == [False, True]
 
 
+def test_the_files_of_the_result_are_downloaded_from_the_page(tmp_path: Path) -> None:
+    """From a file on the disk, under the page's policy."""
+    made = fake_run("access_log")
+    kinds = files_of(made)
+    steps = [["download", f"a[download$='.{kind}']", str(tmp_path / f"saved.{kind}")] for kind in kinds]
+    found = seen(written(made, tmp_path), *steps)
+    assert found.values == [f"fanfold-{made.record.run_id}.{kind}" for kind in kinds]
+    for kind, content in kinds.items():
+        assert (tmp_path / f"saved.{kind}").read_bytes() == content
+
+
 FOCUSED = """(() => {
   const at = document.activeElement;
-  return at.id || at.ariaLabel || at.textContent.trim();
+  return at.id || at.ariaLabel || at.firstChild.textContent.trim();
 })()"""
 
 
 def test_everything_is_reached_by_tab_in_order(tmp_path: Path) -> None:
     steps: list[list[Any]] = []
-    for _ in range(18):
+    for _ in range(21):
         steps += [["press", "Tab"], ["evaluate", FOCUSED]]
     assert seen(written(fake_run(), tmp_path), *steps).values == [
-        *("Skip to the result", "theme", "The proof", "The bill"),
-        *("Result", "Every Lambda", "Time", "Cost", "Proof", "Run it again"),
-        *("The most frequent words by length", "what went wrong, and where"),
+        *("Skip to the result", "theme", "Download CSV", "Download JSON"),
+        *("Result", "The run", "Every Lambda", "Time", "Cost", "Proof", "Run it again"),
+        *("The most frequent words by length", "The proof", "The bill", "what went wrong, and where"),
         *("Zoom in", "Zoom out", "Earlier", "Later", "Whole run", "Next marked call"),
     ]
 

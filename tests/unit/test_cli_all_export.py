@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fanfold.cli.all_export import FORMATS, _are_plain, headings_of, write_all_rows, write_rows
-from fanfold.cli.csv_export import harmless
 from fanfold.cli.formats import Format
 from fanfold.cli.output import STANDARD_OUTPUT, Output
 from fanfold.runs.complete import Chunk, CompleteSums, Row
+from fanfold.runs.csv_export import harmless
 from lambda_src.job import Job
 from lambda_src.sorted_rows import write_row
-from tests.unit.test_cli_csv_export import SIGNS, SKIPPED, SPLITS, is_formula
 from tests.unit.test_complete_sums import COLUMNS, JOB
+from tests.unit.test_csv_export import SIGNS, SKIPPED, SPLITS, is_formula
 
 KEY = st.text(
     st.characters(exclude_categories=["Cs"]) | st.sampled_from(SPLITS + SIGNS + SKIPPED + ',"'), max_size=8

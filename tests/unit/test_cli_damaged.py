@@ -17,13 +17,13 @@ from fanfold.account import choice as account
 from fanfold.account.choice import Account
 from fanfold.cli import app as commands
 from fanfold.cli import output as report
-from fanfold.cli.csv_export import as_csv
 from fanfold.cli.runs_table import show_runs
 from fanfold.errors import AccountError, ReportError, RunError
 from fanfold.local_aws import state as local_stack
 from fanfold.runs import run as runs
+from fanfold.runs.csv_export import as_csv
 from fanfold.runs.history import past_runs
-from fanfold.runs.result import as_json
+from fanfold.runs.result import as_json, json_text
 from fanfold.runs.run import Run
 from lambda_src.aws.dynamodb import to_attribute
 from lambda_src.job import load, names
@@ -109,7 +109,7 @@ def ways(aws: FakeAws) -> list[Any]:
         with runs.legible(RUN):  # as the commands do
             report.show(console, deployment.jobs[0], ended.summary, {})
             as_csv(deployment.jobs[0], ended.summary)
-            report.json_text(as_json(deployment.jobs[0], ended.summary, {}))
+            json_text(as_json(deployment.jobs[0], ended.summary, {}))
         report.show_dollars(console, ended.record)
 
     return [

@@ -15,11 +15,12 @@ from fanfold.account.connection import Aws
 from fanfold.checkout import ROOT
 from fanfold.cli import app as commands
 from fanfold.cli import watch
-from fanfold.cli.output import Output, check_path, json_text, write
+from fanfold.cli.output import Output, check_path, write
 from fanfold.cli.progress import Stages
 from fanfold.cli.terminal import Terminal
 from fanfold.demo import demo
 from fanfold.errors import ReportError
+from fanfold.runs.result import json_text
 from fanfold.runs.run import Ended, Run
 from lambda_src.wire.record import RunRecord
 from tests.summaries import SUMMARY

@@ -16,13 +16,13 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from fanfold.cli import table_export
-from fanfold.cli.csv_export import as_csv
 from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet, typed
 from fanfold.errors import ReportError
 from fanfold.jobs import any_job
 from fanfold.jobs._tables import find
+from fanfold.runs.csv_export import as_csv
 from fanfold.safe_text import visible
-from tests.unit.test_cli_csv_export import SPLITS, is_formula
+from tests.unit.test_csv_export import SPLITS, is_formula
 
 NASTY = ["<script>", "a|b", "\\|", "`x`", "**b**", "[a](http://x)", "![i](x)", "&lt;", "www.x.org", "a@@b.c"]
 TEXT = (

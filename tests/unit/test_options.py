@@ -392,8 +392,9 @@ def test_a_report_has_options_in_its_title_and_in_its_command() -> None:
     assert "words=&lt;b&gt;" in text.partition("<h1>")[2].partition("</h1>")[0]
     assert "--set longest=1000 --set mode=all" in text
     plain = page("top_words", PLAIN, summarize(load("top_words"), PLAIN, []), None)
-    assert "<title>Succeeded · s3://b/k · Fanfold</title>" in plain
-    assert "<h1>No result: the run left none</h1>" in plain
+    assert "<title>Succeeded: Words of k · Fanfold</title>" in plain
+    assert "<h1><bdi>Words of k</bdi></h1>" in plain
+    assert "The run succeeded, but the table no longer has its result." in plain
     assert "--set" not in plain
 
 

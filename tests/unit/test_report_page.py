@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 import fanfold.report.page
 from fanfold.format import dollars_in_report, share_text, time_in_report
 from fanfold.jobs import _any_job, access_log, client_job
-from fanfold.report.figures import Rankings, Stack, Table
-from fanfold.report.page import page
+from fanfold.report.figures import Rankings, Stack, Table, axis_near
+from fanfold.report.page import downloads, page
 from fanfold.report.page.bill import bill_of
+from fanfold.report.page.ending import ending_of
 from fanfold.report.page.markup import as_data, number, prose, shown
 from fanfold.report.page.proof import proof_of
 from fanfold.safe_text import visible
@@ -427,12 +428,16 @@ def test_what_does_not_hold_is_said_first(fault: str, run: FakeRun) -> None:
 
 
 def test_a_failed_run_has_no_result_and_says_why() -> None:
-    said = Reader(drawn(fake_run(status="FAILED"))).says()
-    assert "No result: the run failed" in said
-    assert " 2 of 191 tasks failed. block 17: Crashed: " in said
+    text = drawn(fake_run(status="FAILED"), resume="fanfold resume RUN")
+    said = Reader(text).says()
+    assert "The run failed 2 of 191 tasks failed. block 17: Crashed: " in said
     assert "block 90: Crashed: it was killed." in said
-    assert "There is no result to prove" in said
+    assert "The 189 finished blocks are kept. Resume the run, which does only what is missing:" in said
+    assert said.index("fanfold resume RUN") < said.index("How far it came")
     assert "189 of 191 blocks done" in said
+    assert "The proof" not in said
+    assert 'id="result"' not in text
+    assert "data:text/csv" not in text
 
 
 def test_what_is_gone_is_said_to_be_gone() -> None:
@@ -448,7 +453,7 @@ def test_a_run_that_has_died_has_a_page() -> None:
     )
     said = Reader(drawn(RUN._replace(record=record), trace=Trace("run", []), parts=(), manifest=None)).says()
     assert "Died" in said
-    assert "No result: the run has died" in said
+    assert "The run has died No Lambda works on the run any more" in said
     assert "Not counted" in said
 
 
@@ -496,6 +501,160 @@ def test_the_command_survives_a_shell() -> None:
     assert "fanfold run s3://fanfold-input/logs/2026/ --job" in drawn(prefix)
     begins = RUN._replace(record=msgspec.structs.replace(RUN.record, key=None, prefix="logs/2026-"))
     assert "fanfold run &#39;s3://fanfold-input/logs/2026-*&#39; --job" in drawn(begins)
+
+
+# ---- what comes first, and titles
+
+
+@pytest.mark.parametrize("job", names())
+def test_the_answer_comes_before_the_run(job: str) -> None:
+    text = drawn(fake_run(job), files={"csv": b"a"})
+    order = ['class="headline"', "data:text/csv", *(f'id="{name}"' for name in ("result", "run", "lambdas"))]
+    places = [text.index(one) for one in [*order, 'id="cost"', 'id="proof"']]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("changes", "heading"),
+    [
+        ({"key": "input/5f/enwiki.xml", "options": {"top": 25, "markup": "mediawiki"}},
+         "Words of enwiki.xml\u00a0· markup=mediawiki, top=25"),
+        ({"key": None, "prefix": "logs/2026/"}, "Words of logs/2026/"),
+        ({"key": None, "prefix": "logs/2026-"}, "Words of logs/2026-*"),
+        ({"key": None, "prefix": f"input/{'0a' * 16}/logs/"}, "Words of logs/"),
+        ({"key": None, "prefix": ""}, "Words of fanfold-input"),
+        ({"key": "a/"}, "Words of a"),
+        ({"key": "a/b\u202ec\n\x1b.xml"}, "Words of b\\u202ec\\n\\x1b.xml"),
+        ({"key": "<b>{name}&"}, "Words of <b>{name}&"),
+        ({"key": "x" * 1000}, f"Words of {'x' * 80}…"),
+        ({"key": "k", "options": {"stop_words": ["w" * 70]}}, f"Words of k\u00a0· stop_words={'w' * 49}…"),
+    ],
+)  # fmt: skip
+def test_a_heading_names_the_input_and_what_was_chosen(changes: dict[str, Any], heading: str) -> None:
+    text = drawn(RUN._replace(record=msgspec.structs.replace(RUN.record, **changes)))
+    for tag, more in (("title", " · Fanfold"), ("h1", "")):
+        found = Reader(text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0])
+        assert "".join(found.texts) == heading + more
+
+
+# ---- runs without a result
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ({"error": "RunCancelled: The run was cancelled.", "status": "CANCELLED"},
+         ["fanfold resume", "fanfold run"]),
+        ({"error": "Crashed: it was killed.", "status": "FAILED"}, ["", "fanfold resume", "fanfold run"]),
+        ({"error": "FanOutFailed: 1 of 1 task failed. block 0: ArchiveDamaged: a.gz.", "status": "FAILED"},
+         ["fanfold run"]),
+        ({"error": "ArchiveDamaged: a.gz is cut.", "status": "FAILED", "key": None, "prefix": "logs/"},
+         ["fanfold run", "fanfold run --on-bad-object skip"]),
+        ({"error": "SourceChanged: a changed.", "status": "FAILED", "key": None, "prefix": "logs/"},
+         ["fanfold run"]),
+        ({"error": "SourceNotFound: There is no a.", "status": "FAILED", "etag": ""}, ["fanfold run"]),
+        ({"error": "", "status": "RUNNING"}, ["fanfold resume", "fanfold run"]),
+    ],
+)  # fmt: skip
+def test_what_to_do_depends_on_what_happened(changes: dict[str, Any], steps: list[str]) -> None:
+    ending = ending_of(msgspec.structs.replace(RUN.record, **changes), "fanfold run", "fanfold resume")
+    assert [step.command for step in ending.steps] == steps
+    assert ending.happened
+
+
+def test_a_run_in_which_no_lambda_worked_has_no_empty_chart() -> None:
+    calls = [call for call in RUN.trace.calls if call.function == "parse_file"]
+    run = fake_run(status="FAILED")
+    assert 'id="concurrency"' in drawn(run)
+    text = drawn(run, trace=Trace("run", calls))
+    assert 'id="timeline"' in text
+    assert 'id="concurrency"' not in text
+
+
+# ---- files
+
+
+def files_in(text: str) -> dict[str, bytes]:
+    """What the links of a page download, by the name of the file."""
+    links = re.findall(r'href="data:[^,"]*;base64,([^"]*)" download="([^"]*)"', text)
+    return {name: base64.b64decode(content, validate=True) for content, name in links}
+
+
+def test_the_result_is_in_the_page_as_files_byte_for_byte() -> None:
+    files = {"csv": '"=1","größe"\n"</a>"\n'.encode(), "json": b'{"a":"\xff"}'}
+    found = files_in(drawn(RUN, files=files))
+    assert found == {f"fanfold-{RUN.record.run_id}.{ending}": content for ending, content in files.items()}
+
+
+def test_a_file_that_is_too_large_for_a_page_is_a_command() -> None:
+    text = drawn(
+        RUN, files={"csv": b"x" * (downloads.MOST_BYTES + 1), "json": b"{}"}, results="fanfold results R"
+    )
+    assert list(files_in(text)) == [f"fanfold-{RUN.record.run_id}.json"]
+    assert "CSV: its 5 MB are too large for this page. fanfold results R -o result.csv" in Reader(text).says()
+
+
+# ---- R squared
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_an_axis_has_all_values_and_none_at_a_place_of_another(values: list[float]) -> None:
+    axis = axis_near(values)
+    assert axis.low < axis.high
+    shares = [axis.share(value) for value in values]
+    assert all(0 <= share <= 1 for share in shares)
+    if max(values) - min(values) > 1e-8:
+        assert max(shares) - min(shares) > 0.3
+    assert f"{axis.low:.{axis.decimals}f}" != f"{axis.high:.{axis.decimals}f}"
+
+
+def test_twenty_good_models_are_told_apart() -> None:
+    run = fake_run("column_permutations")
+    best = [
+        {"r_squared": 0.9951 + place * 0.000015, "target": "y", "predictors": [f"x{place}"]}
+        for place in range(20, 0, -1)
+    ]
+    text = drawn(run._replace(summary={**run.summary, "best": {"1": best}}))
+    dots = [float(x) for x in re.findall(r'class="end" d="M([0-9.]+) 6h', text)]
+    assert len(dots) == 20
+    assert all(one - other > 2 for one, other in itertools.pairwise(dots)), "percent of the axis"
+    said = Reader(text).says()
+    assert "0.995400000" in said
+    assert "0.99510.9954" in said, "the ends of the axis"
+    assert "The axis does not begin at 0" in said
+
+
+# ---- logs by anything but hours
+
+
+def asked(by: str, keys: list[str], **more: Any) -> dict[str, Any]:
+    counts = {"bytes_sent": 1, "2xx": 1, "3xx": 0, "4xx": 0, "5xx": 1, "other": 0}
+    top = [{by: key, "requests": 9 - place, **counts, **more} for place, key in enumerate(keys)]
+    return {"options": {"by": by, "top": 10}, "requests": 30, **counts, "top": top, "lines": 30}
+
+
+@pytest.mark.parametrize(
+    ("by", "keys", "order"),
+    [
+        ("day", ["2026-11-02", "2025-12-31"], ["2025-12-31", "2026-11-02"]),
+        ("month", ["2026-02", "2026-01"], ["2026-01", "2026-02"]),
+        ("weekday", ["Sunday", "Monday"], ["Monday", "Sunday"]),
+        ("client", ["b", "a"], ["b", "a"]),
+    ],
+)
+def test_times_are_in_their_order_and_all_else_by_requests(
+    by: str, keys: list[str], order: list[str]
+) -> None:
+    figures = access_log.draw(asked(by, keys, p50=0.0421, p99=1.5)).figures
+    stack = figures[0] if by != "client" else None
+    assert stack is None or (isinstance(stack, Stack) and stack.labels == order)
+    table = figures[1 if stack else 0]
+    assert isinstance(table, Table)
+    assert [row[0] for row in table.rows] == order
+    assert table.headings == [by, "requests", "2xx", "5xx", "bytes sent", "p50, ms", "p99, ms"]
+    assert table.rows[0][-2:] == [42.1, 1500]
+    empty = access_log.draw(asked(by, []))
+    assert all(isinstance(figure, Table) for figure in empty.figures)
 
 
 # ---- the jobs' parts
@@ -640,8 +799,8 @@ def test_a_run_without_a_result_has_no_rate_no_shares_and_no_proof(status: Any) 
     assert "72 ms" in said
     assert "a second" not in said.partition("What it cost")[0]
     assert "101 %" not in said
-    assert "No answer" in said
-    assert "There is no result to prove" in said
+    assert "Is it exact?" not in said
+    assert "The proof" not in said
 
 
 def test_a_run_that_was_resumed_has_no_rate() -> None:

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from fanfold.cli.csv_export import as_csv
 from fanfold.jobs import any_job
 from fanfold.jobs._any_job import MOST_ROWS
 from fanfold.jobs._headline import filled, names_in, parted
 from fanfold.jobs._tables import find
 from fanfold.jobs._terminal import MOST_ROWS as MOST_SHOWN
 from fanfold.report.figures import Table
+from fanfold.runs.csv_export import as_csv
 from fanfold.safe_text import visible
 from fanfold.testing import LawBroken, check_job
 from lambda_src.counts import Add, Shown, counts_job
@@ -149,7 +149,7 @@ def test_three_lines_of_an_author_choose() -> None:
     drawn = job.draw(LEVELS)
     assert (drawn.question, drawn.number, drawn.counted) == ("Messages by level", 3, "lines")
     assert [figure.title for figure in drawn.figures] == ["Top by level", "Results by level"]
-    (values, *_) = job.draw({**LEVELS, "hosts": 2}).figures
+    *_, values = job.draw({**LEVELS, "hosts": 2}).figures
     assert values[:3] == ("Single values", ["What", "Value"], [["bytes", 90], ["objects", 1], ["hosts", 2]])
 
 
@@ -206,6 +206,15 @@ def test_a_report_has_a_title_a_headline_and_tables_without_an_author() -> None:
     many = {"top": [{"n": n} for n in range(MOST_ROWS + 1)]}
     (table,) = any_job("many").draw(many).figures
     assert isinstance(table, Table)
+    assert table.bars is None
+    falling = {"top": [{"host": "a", "rank": place, "n": 9 - place} for place in range(3)]}
+    (ranked,) = any_job("many").draw(falling).figures
+    assert isinstance(ranked, Table)
+    assert ranked.bars is None, "the first column of numbers does not fall"
+    falling = {"top": [{"host": "a", "n": 9 - place, "rank": place} for place in range(3)]}
+    (ranked,) = any_job("many").draw(falling).figures
+    assert isinstance(ranked, Table)
+    assert ranked.bars == 1
     assert (len(table.rows), table.note) == (MOST_ROWS, f"The first {MOST_ROWS} of {MOST_ROWS + 1} rows.")
 
 

@@ -7,8 +7,10 @@ script (``script/*.js``) shows as text, never as markup.
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,11 +24,13 @@ from fanfold.format import (
     time_in_report,
     value_text,
 )
-from fanfold.job_code import load
+from fanfold.job_code import as_given, load
 from fanfold.jobs import chosen_options, client_job
 from fanfold.report.figures import Rankings, Result, Stack, Table
 from fanfold.report.page import markup
 from fanfold.report.page.bill import bill_of
+from fanfold.report.page.downloads import downloads_of
+from fanfold.report.page.ending import ending_of
 from fanfold.report.page.proof import proof_of
 from fanfold.report.page.timeline import timeline_of
 from fanfold.safe_text import shell_word
@@ -58,6 +62,9 @@ SCRIPT_FILES = (
 
 MOST_FAILURES = 50
 
+LONGEST_HEADING, LONGEST_NAME, LONGEST_OPTION = 200, 80, 60
+"""Characters in a heading."""
+
 
 def page(
     job: str,
@@ -72,6 +79,9 @@ def page(
     is_local: bool = False,
     trace_error: str = "",
     stack: str = "",
+    files: Mapping[str, bytes] = MappingProxyType({}),
+    resume: str = "",
+    results: str = "",
 ) -> str:
     """The report of a run of ``job``, a whole HTML document that loads nothing.
 
@@ -79,7 +89,8 @@ def page(
     reports of its reducers and ``manifest`` those of its blocks: with both, the report recomputes the proof.
     ``trace`` and ``manifest`` are None if the bucket no longer has them; ``trace_error`` says why a trace
     cannot be read. ``version`` is Fanfold's, ``options`` select the account on the command line; ``stack`` is
-    the stack's name, if not that of all jobs.
+    the stack's name, if not that of all jobs. ``files`` are the result in files, by their endings. ``resume``
+    and ``results`` are the commands that resume the run and show its result.
     """
     the_job = load(job)
     result = client_job(job).draw(summary) if parts and record.status == "SUCCEEDED" else None
@@ -87,6 +98,7 @@ def page(
         time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
     except (ValueError, ArithmeticError) as error:  # times that are out of range
         time, trace_error = None, f"it is damaged: {error}."
+    again = _command(job, record, options)
     style = Markup(_own("uplot/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
     script = Markup(_own("uplot/uPlot.iife.min.js") + "\n" + _script())  # noqa: S704 - as above
     return _ENVIRONMENT.get_template("page.html").render(
@@ -96,7 +108,7 @@ def page(
         data=markup.as_data({**(time.data if time else {}), "stacks": _stacks(result)}),
         job=the_job,
         job_name=job,
-        job_options=chosen_options(job, record.options),
+        heading=_heading(job, record),
         one_unit=singular(the_job.unit),
         record=record,
         result=result,
@@ -105,7 +117,9 @@ def page(
         calls_missing=_calls_missing(record, trace) if time and trace else 0,
         bill=bill_of(record, manifest),
         proof=proof_of(the_job, parts, manifest) if result and manifest else None,
-        command=_command(job, record, options),
+        command=f"{again} --block-bytes {record.block_units} --concurrency {record.max_concurrency}",
+        ending=None if record.status == "SUCCEEDED" else ending_of(record, again, resume),
+        downloads=downloads_of(record.run_id, files, results),
         is_local=is_local,
         stack=stack or stack_name(),
         version=version,
@@ -147,8 +161,37 @@ def _command(job: str, record: RunRecord, options: str) -> str:
         f" --set {shell_word(f'{name}={value_text(value)}')}"
         for name, value in sorted(record.options.items())
     )
-    sizes = f"--block-bytes {record.block_units} --concurrency {record.max_concurrency}"
-    return f"fanfold run{options} {shell_word(source)} --job {shell_word(job)}{chosen} {sizes}"
+    return f"fanfold run{options} {shell_word(source)} --job {as_given(job)}{chosen}"
+
+
+def _heading(job: str, record: RunRecord) -> str:
+    """What the job found in which input, and the options that differ from the defaults."""
+    chosen = [
+        markup.shown(f"{name}={value_text(value)}", LONGEST_OPTION)
+        for name, value in chosen_options(job, record.options).items()
+    ]
+    about = client_job(job).heading.replace("{name}", markup.shown(_short_name(record), LONGEST_NAME))
+    return "\u00a0· ".join([markup.shown(about, LONGEST_HEADING), *([", ".join(chosen)] if chosen else [])])
+
+
+def _short_name(record: RunRecord) -> str:
+    """The last part of an object's key, or of a prefix.
+
+    >>> _short_name(RunRecord(run_id="r", started_at=0, bucket="b", key="input/5f/enwiki.xml"))
+    'enwiki.xml'
+    >>> _short_name(RunRecord(run_id="r", started_at=0, bucket="b", prefix="logs/2026/"))
+    'logs/2026/'
+    >>> _short_name(RunRecord(run_id="r", started_at=0, bucket="b", prefix="logs/2026-"))
+    'logs/2026-*'
+    """
+    if record.key is not None:
+        return record.key.rstrip("/").rpartition("/")[2] or record.key
+    prefix = _UPLOADED.sub("", record.prefix or "")
+    return f"{prefix or record.bucket}{'' if prefix.endswith('/') else '*' if prefix else ''}"
+
+
+_UPLOADED = re.compile("input/[0-9a-f]{32}/")
+"""Where the client puts a folder of this machine."""
 
 
 def _policy(style: str, script: str) -> str:

@@ -58,12 +58,14 @@ def cell(value: str | float | None) -> Markup:
 
 
 def prose(text: str) -> Markup:
-    """A sentence, whose long numbers are grouped as ``number`` does.
+    """A sentence, whose long numbers are grouped as ``number`` does; years of dates are not.
 
     >>> print(prose("10000 words & 4.25 s"))
     <span class="n">10<i>000</i></span> words &amp; 4.25 s
+    >>> print(prose("2026-11-28"))
+    2026-11-28
     """
-    pieces = re.split(r"(?<![\w.])([0-9]{4,})(?![\w])", visible(text))
+    pieces = re.split(r"(?<![\w.-])([0-9]{4,})(?!\w|-[0-9])", visible(text))
     return Markup("").join(
         Markup('<span class="n">{}</span>').format(_grouped(piece)) if place % 2 else escape(piece)
         for place, piece in enumerate(pieces)

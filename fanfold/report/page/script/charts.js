@@ -21,7 +21,7 @@ const axis = (more) => ({
   stroke: () => colour("soft"),
   grid: { stroke: () => colour("line"), width: 1 },
   ticks: { stroke: () => colour("line"), width: 1, size: 4 },
-  font: "12px system-ui, sans-serif",
+  font: "13px system-ui, sans-serif",
   ...more,
 });
 const addChart = (box, padding, height, options, columns) => {

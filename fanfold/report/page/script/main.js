@@ -6,11 +6,11 @@ const drawTimeline = () => {
       plot.setScale("x", { min: view.x0, max: view.x1 });
       plot.setScale("y", { min: view.y0, max: view.y1 });
     });
-    curve.setScale("x", { min: view.x0, max: view.x1 });
+    curve?.setScale("x", { min: view.x0, max: view.x1 });
     focus.frame();
   });
   const plot = plotCalls(box, calls, view, (i) => focus.point(i), (event) => panFrom(event, plot.over, view));
-  const curve = plotConcurrency(byId("concurrency"), view);
+  const curve = byId("concurrency") && plotConcurrency(byId("concurrency"), view); // not where nothing ran
   const focus = new Focus(calls, view, plot, hint);
   listenToKeys(box, calls, view, focus);
   listenToWheel(plot.over, view, calls.whole);

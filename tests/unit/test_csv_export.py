@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fanfold.cli.csv_export import as_csv
 from fanfold.jobs import client_job
 from fanfold.jobs._any_job import AnyJob
+from fanfold.runs.csv_export import as_csv
 from lambda_src.job import names
 
 SPLITS = ";\t\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
