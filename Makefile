@@ -73,7 +73,7 @@ simulate: .installed ## Simulate runs with random faults in virtual time, and la
 	@python -m tests.simulation $${SEEDS:+"--seeds=$$SEEDS"}
 
 .PHONY: bench
-bench: .installed ## Measure everything, next to Polars, DuckDB and others: [FILE=path] [QUICK=1] (about 20 minutes)
+bench: .installed ## Measure everything, next to Polars, DuckDB and others: [FILE=path] [QUICK=1] (about 25 minutes)
 	@python -m benchmarks $${FILE:+"--file=$$FILE"} $${QUICK:+--quick}
 
 .PHONY: fuzz

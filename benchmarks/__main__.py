@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from benchmarks import cold_starts, end_to_end, kernels, measured, memory, peers, service_calls
+from benchmarks import cold_starts, end_to_end, kernels, measured, memory, peers, questions, service_calls
 from benchmarks.ascii_text import write_text
 from benchmarks.end_to_end import AnswersDiffer, RunFailed
 from fanfold.errors import DeploymentError, LocalAwsError, UploadError
@@ -73,6 +73,10 @@ def measure(folder: Path, file: Path | None, *, quick: bool) -> measured.Measure
         CONSOLE.print("Measuring peak memory ...")
         peaks = list(memory.peaks())
         CONSOLE.print(measured.table_of_memory(peaks))
+    CONSOLE.print("Asking questions ...")
+    sizes = questions.QUICK if quick else questions.Sizes()
+    answers = list(questions.measure(folder, sizes, 1 if quick else ROUNDS))
+    CONSOLE.print(measured.table_of_answers(answers))
     runs = []
     for text in (small,) if quick else (small, large):
         CONSOLE.print(f"Measuring {measured.size(text.stat().st_size)} end to end ...")
@@ -90,6 +94,7 @@ def measure(folder: Path, file: Path | None, *, quick: bool) -> measured.Measure
         kernels=of_kernels,
         cold_starts=starts,
         memory=peaks,
+        questions=answers,
         end_to_end=runs,
         requests_of_bytes=counted_text.stat().st_size,
         requests=counts,

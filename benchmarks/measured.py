@@ -9,6 +9,7 @@ from benchmarks.cold_starts import PLAIN_BOTO3, ColdStart
 from benchmarks.end_to_end import COLD, DEFAULT, OWN, Round, summarize
 from benchmarks.kernels import Row
 from benchmarks.memory import Peak
+from benchmarks.questions import OURS, Answered
 from benchmarks.service_calls import Counts
 from fanfold.safe_text import visible
 from lambda_src.run.prices import AS_OF, REFERENCE
@@ -41,6 +42,7 @@ class Measured(Struct, frozen=True):
     kernels: list[Row]
     cold_starts: list[ColdStart]
     memory: list[Peak]
+    questions: list[Answered]
     end_to_end: list[EndToEnd]
     requests_of_bytes: int
     requests: list[Counts]
@@ -98,6 +100,18 @@ def table_of_memory(peaks: Sequence[Peak]) -> Table:
     table = _table("Peak memory for the worst inputs", "function", "input", "MB", f"of {ONE_VCPU_MB}")
     for peak in peaks:
         table.add_row(peak.function, peak.case, f"{peak.peak_mb:.0f}", f"{peak.peak_mb / ONE_VCPU_MB:.0%}")
+    return table
+
+
+def table_of_answers(found: Sequence[Answered]) -> Table:
+    """Seconds, and those of others by Fanfold's."""
+    table = _table("Questions: whole programs on this machine", "", "", "seconds", f"{OURS} = 1")
+    for one in found:
+        for name, seconds in one.seconds.items():
+            what = f"{one.what}, {size(one.size_bytes)}" if name == OURS else ""
+            table.add_row(what, name, f"{seconds:.2f}", f"{one.ratios[name]:.2f}")
+        for name, reason in one.skipped.items():
+            table.add_row("", name, "skipped", reason)
     return table
 
 
@@ -161,6 +175,10 @@ def table_of_ratios(measured: Measured) -> Table:
         figures = f"{one.ms:.0f} ms", PLAIN_BOTO3, f"{plain.ms:.0f} ms"
         what = f"cold start, {one.handler}, bytecode: {one.bytecode}"
         table.add_row(what, *figures, f"{one.ratio:.2f} of it")
+    for answered in measured.questions:
+        for other in [name for name in answered.seconds if name != OURS]:
+            figures = f"{answered.seconds[OURS]:.2f} s", other, f"{answered.seconds[other]:.2f} s"
+            table.add_row(answered.what, *figures, f"{answered.ratios[other]:.2f} times as fast")
     for of_size in measured.end_to_end:
         for name in (COLD, *OWN):
             summaries = {one.contestant: one for one in summarize(of_size.rounds, name)}
@@ -177,7 +195,7 @@ def size(text_bytes: int) -> str:
     >>> size(10**9), size(10**8)
     ('1 GB', '100 MB')
     """
-    return f"{text_bytes / 1e9:g} GB" if text_bytes >= 10**9 else f"{text_bytes / 1e6:g} MB"
+    return f"{text_bytes / 1e9:.3g} GB" if text_bytes >= 10**9 else f"{text_bytes / 1e6:.3g} MB"
 
 
 def _table(title: str, *headings: str) -> Table:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from benchmarks import ascii_text, cold_starts, measured, service_calls
+from benchmarks import ascii_text, cold_starts, measured, questions, service_calls
 from benchmarks.ascii_text import write_text
 from benchmarks.end_to_end import (
     COLD,
@@ -28,6 +28,7 @@ from benchmarks.end_to_end import (
     summarize,
 )
 from benchmarks.kernels import Row
+from benchmarks.peers import PeerFailed
 from benchmarks.service_calls import Counts, Passed, kinds_of
 from lambda_src.run.prices import PRICES
 from tests.faults.proxy import Call
@@ -137,6 +138,28 @@ def test_requests_are_counted_by_kind_and_priced_by_item() -> None:
     }
 
 
+def contestant(name: str, answer: str, needs: str = "") -> questions.Contestant:
+    return questions.Contestant(name, ["printf", answer], bytes.decode, needs)
+
+
+def test_contestants_answer_in_turn_and_one_that_is_not_installed_is_named() -> None:
+    here = [contestant(questions.OURS, "7"), contestant("one", "7")]
+    missing = contestant("none", "8", "no-such-program")
+    found = questions.asked(questions.Question("what?", 1, [*here, missing]), rounds=2)
+    assert found.skipped == {"none": "no-such-program is not installed"}
+    assert found.seconds.keys() == {questions.OURS, "one"}
+    assert found.ratios[questions.OURS] == 1
+
+
+def test_an_answer_that_differs_ends_the_measurement() -> None:
+    two = [contestant(questions.OURS, "7"), contestant("one", "8")]
+    with pytest.raises(AnswersDiffer, match=r"what\?: Fanfold found 7, and one 8\."):
+        questions.asked(questions.Question("what?", 1, two), rounds=1)
+    failing = questions.Contestant("one", ["sh", "-c", "echo why >&2; exit 3"], bytes.decode)
+    with pytest.raises(PeerFailed, match="one failed: why"):
+        questions.asked(questions.Question("what?", 1, [failing]), rounds=1)
+
+
 @pytest.mark.parametrize("size", [1, 1000])
 def test_a_text_of_a_file_is_repeated_up_to_its_size(tmp_path: Path, size: int) -> None:
     source = tmp_path / "source"
@@ -169,6 +192,9 @@ def test_ratios_are_shown_beside_what_they_are_of() -> None:
             cold_starts.ColdStart(cold_starts.PLAIN_BOTO3, cold_starts.NONE, 200, 80, 40, 1),
         ],
         memory=[],
+        questions=[
+            questions.Answered("grep", 1, {questions.OURS: 2, "rg": 1}, {questions.OURS: 1, "rg": 0.5}, {})
+        ],
         end_to_end=[measured.EndToEnd(10**9, rounds, {"coreutils + mawk": "no mawk on this machine"})],
         requests_of_bytes=10**9,
         requests=[],
@@ -180,6 +206,7 @@ def test_ratios_are_shown_beside_what_they_are_of() -> None:
         [r"count, \x1b[2J", "300 MB/s", "in Python", "30 MB/s", "10.0 times as fast"],
         [r"sum, \x1b[2J", "3.00 ms a block", "in Python", "9.00 ms", "3.0 times as fast"],
         ["cold start, parse_block, bytecode: shipped", "70 ms", "boto3 alone", "280 ms", "0.25 of it"],
+        ["grep", "2.00 s", "rg", "1.00 s", "0.50 times as fast"],
         ["Fanfold, cold, 1 GB", "4.00 s", "Peer", "3.00 s", "0.75 times as fast"],
         ["Fanfold, 1 GB", "1.00 s", "Peer", "3.00 s", "3.00 times as fast"],
         ["Fanfold, 5 MiB blocks, 1 GB", "2.00 s", "Peer", "3.00 s", "1.50 times as fast"],
