@@ -61,6 +61,7 @@ def estimate(
     size = _size(source)
     from fanfold.cli.output import STANDARD_OUTPUT, show_warnings, write
     from fanfold.estimate import table
+    from fanfold.jobs import chosen_text
     from fanfold.runs.result import json_text
     from lambda_src.run.prices import REFERENCE
 
@@ -83,7 +84,7 @@ def estimate(
     if json:
         write(STANDARD_OUTPUT, json_text(table.as_json(job, found, options)))
     else:
-        table.show(open_console(), found, options)
+        table.show(open_console(), found, chosen_text(job, options or {}))
 
 
 def _note(text: str) -> None:

@@ -16,9 +16,9 @@ from fanfold.cli.formats import Format
 from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet
 from fanfold.cli.terminal import Terminal, drop_output
 from fanfold.errors import ReportError
-from fanfold.format import counted, dollars_text, options_text, singular, size_text, time_text
+from fanfold.format import counted, dollars_text, singular, size_text, time_text
 from fanfold.job_code import load
-from fanfold.jobs import client_job
+from fanfold.jobs import chosen_text, client_job
 from fanfold.runs.csv_export import as_csv
 from fanfold.runs.result import as_json, json_text
 from fanfold.safe_text import visible
@@ -199,8 +199,8 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
             f"Reused: {summary['blocks_reused']:,} of {counted(summary['blocks'], 'block')}, "
             f"{size_text(summary['bytes_reused'])} of {size_text(summary['bytes'])}"
         )
-    if options := summary.get("options"):
-        console.print(visible(f"Options: {options_text(options)}"))
+    if chosen := chosen_text(job, summary.get("options") or {}):
+        console.print(visible(f"Options: {chosen}"))
     if kept := summary.get("all_results"):
         console.print(f"Complete sums: {counted(kept['keys'], 'key')}, {size_text(kept['bytes'])} as stored")
     if out := summary.get("objects_left_out"):

@@ -11,12 +11,12 @@ from fanfold.cli.output import ITEM_NAMES
 from fanfold.errors import NotModelled
 from fanfold.estimate.model import Given, Modelled, at_once, curve, model, plan
 from fanfold.estimate.workload import Stored, Workload
-from fanfold.format import block_text, counted, dollars_text, options_text, size_text, time_text
+from fanfold.format import block_text, counted, dollars_text, size_text, time_text
 from fanfold.safe_text import visible
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
 from lambda_src.job import BYTES
 from lambda_src.run.figures import ENGINE
-from lambda_src.run.plan import Plan, Wanted
+from lambda_src.run.plan import NO_LARGER, Plan, Wanted
 from lambda_src.run.prices import PIECES_KEPT_DAYS, Prices, athena_dollars, prices_of, storage_dollars
 from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S
 
@@ -65,8 +65,8 @@ def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> E
         workload = workload._replace(objects=())  # a run reads none of them
     price_list = prices_of(region, ARCHITECTURE)
     prices, name = price_list.prices, price_list.name
-    given, wanted, concurrency = _given(workload, prices), Wanted(workload.block_units), at_once(quota)
-    planned = plan(given, concurrency, wanted)
+    given, concurrency = _given(workload, prices), at_once(quota)
+    planned = _plan(given, workload, concurrency)
     cold, warm = (model(given, planned, concurrency, cold=cold) for cold in (True, False))
     bound_by = cold.archive if cold.archive and 2 * cold.archive_s > cold.seconds else None
     if cold.obstacle:
@@ -76,13 +76,22 @@ def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> E
             if bound_by
             else _too_much(workload, input_bytes, cold.obstacle, quota, prices)
         )
-    by_default = plan(given, DEFAULT_MAX_CONCURRENCY, wanted)
+    by_default = _plan(given, workload, DEFAULT_MAX_CONCURRENCY)
     default = model(given, by_default, at_once(quota, DEFAULT_MAX_CONCURRENCY), cold=True)
     runs = curve(given, concurrency, cold=True)
     return Estimate(workload, input_bytes, quota, prices, name, planned, cold, warm, default, runs, bound_by)
 
 
-def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = None) -> None:
+def _plan(given: Given, workload: Workload, concurrency: int) -> Plan:
+    """As the run plans it."""
+    planned = plan(given, concurrency, Wanted(workload.block_units))
+    if workload.block_units or planned.block_units <= workload.largest_block:
+        return planned
+    planned = plan(given, concurrency, Wanted(int(workload.largest_block)))
+    return planned._replace(block_because=NO_LARGER)
+
+
+def show(console: Console, found: Estimate, options: str = "") -> None:
     """Print the estimate of a run with these ``options``."""
     workload, cold = found.workload, found.cold
     objects = f" in {counted(len(workload.objects), 'object')}" if len(workload.objects) > 1 else ""
@@ -91,7 +100,7 @@ def show(console: Console, found: Estimate, options: Mapping[str, Any] | None = 
         f"of {counted(found.quota, 'Lambda')} at once; prices of {found.prices_name}"
     )
     if options:
-        console.print(visible(f"Options: {options_text(options)}"))
+        console.print(visible(f"Options: {options}"))
     if 0 < workload.looked_at < len(workload.objects):
         console.print(
             f"{counted(workload.looked_at, 'object')} looked at, the largest of each ending; the others are "

@@ -1,5 +1,6 @@
 """The work that an input is for a job, as the model needs it. Each job has its own."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -35,7 +36,8 @@ class Workload(NamedTuple):
     """``units`` to process. ``figures`` say what each takes; ``about`` names the job and the input on which
     those were measured. ``block_units`` is the job's own choice, if it has one; its reducers are
     ``sharded_by`` these. If units are bytes, they are those of ``objects``, or of one plain object;
-    ``looked_at`` counts the objects examined. A run of it may keep all sums."""
+    ``looked_at`` counts the objects examined. A run of it may keep all sums. ``largest_block`` is as in
+    ``Job``."""
 
     about: str
     units: int
@@ -46,6 +48,7 @@ class Workload(NamedTuple):
     objects: Sequence[Stored] = ()
     looked_at: int = 0
     keeps: bool = False
+    largest_block: float = math.inf
 
 
 def bytes_of(source: Local | int) -> int:
@@ -55,4 +58,6 @@ def bytes_of(source: Local | int) -> int:
 
 def byte_by_byte(about: str, job: Job, size: int, options: Options) -> Workload:
     """The workload of a job whose units are the bytes of its input, by the job's own figures."""
-    return Workload(about, size, figures_of(job, options), sharded_by=job.sharded_by)
+    largest = job.largest_block(job.read_options(options or {}))
+    figures = figures_of(job, options)
+    return Workload(about, size, figures, sharded_by=job.sharded_by, largest_block=largest)

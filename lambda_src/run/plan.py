@@ -27,6 +27,9 @@ MOST_TIMES, OF_ATHENA = 2.0, 0.5
 SHARDS = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
 """Reducers by key that are considered."""
 
+NO_LARGER = "no larger, so that these options take no Lambda too long"
+"""Why blocks are smaller than planned: ``Job.largest_block``."""
+
 FINER = 2**0.5
 """A block is this many times as large as the next smaller one that is considered."""
 

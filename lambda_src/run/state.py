@@ -20,7 +20,7 @@ from lambda_src.map_reduce import call_once
 from lambda_src.run.figures import figures_of
 from lambda_src.run.lease import Lease
 from lambda_src.run.ledger import Ledger
-from lambda_src.run.plan import Wanted, choose
+from lambda_src.run.plan import NO_LARGER, Wanted, choose
 from lambda_src.run.ports import Blobs, Invocation, Results
 from lambda_src.run.reuse import block_units_of, new_secret
 from lambda_src.telemetry.log import log
@@ -166,7 +166,7 @@ class Run:
         largest = job.largest_block(job.read_options(record.options))
         if not wanted.block_units and plan.block_units > largest:
             plan = plan_as(wanted._replace(block_units=int(largest)))
-            plan = plan._replace(block_because="no larger, so that these options take no Lambda too long")
+            plan = plan._replace(block_because=NO_LARGER)
         record.shards, record.shard_by = plan.shards, plan.shard_by
         record.shards_because = plan.shards_because
         if not record.block_units:

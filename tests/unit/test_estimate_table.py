@@ -150,7 +150,7 @@ def test_a_small_account_is_told_to_say_how_many_lambdas_it_may_run() -> None:
 
 def test_it_fits_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=80)
-    options = {"words": ["many"] * 30}
+    options = "words=" + ",".join(["many"] * 30)
     for total, quota in ((10_000 * MB, 1000), (1000 * MB, 10)):
         show(console, estimate(top_words.workload(total, None), total, quota, "us-east-1"), options)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]

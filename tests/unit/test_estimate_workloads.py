@@ -24,7 +24,9 @@ from lambda_src.job import MAX_LINES_BYTES, load, names
 from lambda_src.jobs.access_log.asked import COLUMNS
 from lambda_src.jobs.access_log.figures import ASKED, FIGURES, PATH_BYTES
 from lambda_src.jobs.access_log.scan import ENTRY_BYTES, MOST_HELD_BYTES
+from lambda_src.jobs.grep import JOB
 from lambda_src.run.figures import ENGINE
+from lambda_src.run.plan import NO_LARGER
 
 
 @pytest.fixture
@@ -56,6 +58,14 @@ def test_slow_options_take_longer_and_cost_more(job: str, options: dict[str, Any
     assert slower.dollars > 1.1 * default.dollars
     few_keys = options.get("by") in ("day", "agent")  # there is next to nothing to sum
     assert few_keys or slower.seconds > 1.03 * default.seconds
+
+
+def test_a_pattern_that_is_slow_at_worst_is_estimated_in_the_blocks_of_its_run() -> None:
+    pattern = "(a|b){500}c"
+    found = estimated("grep", {"pattern": pattern})
+    largest = int(JOB.largest_block(JOB.read_options({"pattern": pattern})))
+    assert (found.cold.block_units, found.plan.block_because) == (largest, NO_LARGER)
+    assert estimated("grep", {"pattern": "abc"}).cold.block_units > largest
 
 
 @pytest.mark.parametrize("options", [{"top": 5}, {"case": "keep"}, {"markup": "mediawiki"}])
