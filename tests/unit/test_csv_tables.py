@@ -124,7 +124,7 @@ def test_dialects_of_one_table(text: str, block_bytes: int) -> None:
         (PLAIN.replace("5\n", "5,\n"), "Row 2 has 4 cells, the header 3, separated by commas"),
         (joined(";").replace("\n2", ";\n2"), "Row 2 has 4 cells, the header 3, separated by semicolons"),
         (PLAIN.replace("\n", "\r"), "carriage return"),
-        (PLAIN + "# done\n", "Row 7 has 1 cells, the header 3, separated by commas"),
+        (PLAIN + "# done\n", "Row 7 has 1 cell, the header 3, separated by commas"),
         ("# of 2026\n" + PLAIN, "must name at least 2 columns"),
         ("x,1;y,1\n1,5;2,5\n", "separated by commas or semicolons: say which"),
         ("a;b\n1,5;2\n1.5;3\n", "Column 'a' has decimal commas and decimal points"),
@@ -343,7 +343,7 @@ def test_streams_of_bzip2(block_bytes: int) -> None:
 
 def test_further_words_for_missing() -> None:
     text = "a;b;c\n1,5;?;-9,9\nn.a.;no data;-9,90\n\u00a0;3;4\n".encode()
-    words = ["?", "n.a.", "no data", "-9,9", "\u00a0"]
+    words = ["?", "n.a.", "no data", "-9,9", "\u00a0", "", '"', ";"]
     rows = read_rows(text, dialect_of(text, words), Place("t", 0))
     assert cells_of(rows) == [[1.5, MISSING, MISSING], [MISSING, MISSING, MISSING], [MISSING, 3, 4]]
     assert not any(texts.cells for texts in rows.texts)

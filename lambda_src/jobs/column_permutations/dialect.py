@@ -32,7 +32,7 @@ MAX_NAME_CHARACTERS = 256
 MISSING_WORDS = ("NA", "NaN", "null")
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_NOT_READ = {"^": "carets", "\x01": "bytes 1", "~": "tildes", ":": "colons", " ": "blanks"}
+_NOT_READ = {"^": "carets", " ": "blanks"}
 
 
 class Dialect(Struct, frozen=True):
@@ -205,10 +205,11 @@ def ragged_row(where: str, cells: int, width: int, separator: str) -> TableUnusa
     advice = (
         "name the first column if it holds row names, or remove the separator at the end of rows"
         if cells == width + 1
-        else "quote cells that hold a separator, and remove lines that are no rows"
+        else "quote cells that have a separator inside, and remove lines that are not rows"
     )
     return TableUnusable(
-        f"{where} has {cells} cells, the header {width}, separated by {SEPARATORS[separator]}: {advice}."
+        f"{where} has {cells} cell{'s' if cells > 1 else ''}, the header {width}, separated by "
+        f"{SEPARATORS[separator]}: {advice}."
     )
 
 

@@ -124,7 +124,7 @@ def read_rows(text: bytes, dialect: Dialect, place: Place) -> Rows:
     shape = plain.count(b"\n"), width
     if len(ends) != shape[0] * width or (characters[ends[width - 1 :: width]] != _LINE_END).any():
         raise _ragged(characters[ends], width, written)
-    cells = read_cells(plain, characters, ends, _missing_words(dialect, place))
+    cells = read_cells(plain, characters, ends, _missing_words(dialect))
     is_text = cells.texts.reshape(shape)[:, first:]
     ends = ends.reshape(shape)[:, first:]
 
@@ -153,8 +153,8 @@ def _without_header(text: bytes, dialect: Dialect, place: Place) -> tuple[bytes,
     return text[len(preamble) + len(header) :], place._replace(offset=dialect.header_bytes)
 
 
-def _missing_words(dialect: Dialect, place: Place) -> list[bytes]:
-    return [_plain(word.encode(), dialect, place).rstrip(b"\n") for word in dialect.missing_words]
+def _missing_words(dialect: Dialect) -> list[bytes]:
+    return [_translated(word.encode() + b"\n", dialect)[:-1] for word in dialect.missing_words]
 
 
 class _Written(NamedTuple):
@@ -186,16 +186,19 @@ def _plain(text: bytes, dialect: Dialect, place: Place) -> bytes:
         text = text.replace(b"\r\n", b"\n")
     if b'"' in text:
         text = _unquoted(text, dialect.separator, place)
-    if dialect.separator != ",":
-        comma, point = (_POINT, _TEXT) if dialect.decimal == "," else (_TEXT, _POINT)
-        text = text.translate(
-            bytes.maketrans(dialect.separator.encode() + b",.", bytes([_COMMA, comma, point]))
-        )
-    if b" " in text or b"\t" in text:
-        text = _without_blanks(text)
+    text = _translated(text, dialect)
     if text.startswith(b"\n") or b"\n\n" in text:
         text = re.sub(rb"(?:\A|(?<=\n))\n+", b"", text)
     return text
+
+
+def _translated(text: bytes, dialect: Dialect) -> bytes:
+    """Whole rows with commas and decimal points, without blanks around cells."""
+    if dialect.separator != ",":
+        comma, point = (_POINT, _TEXT) if dialect.decimal == "," else (_TEXT, _POINT)
+        marks = bytes([_COMMA, comma, point])
+        text = text.translate(bytes.maketrans(dialect.separator.encode() + b",.", marks))
+    return _without_blanks(text) if b" " in text or b"\t" in text else text
 
 
 def _unquoted(text: bytes, separator: str, place: Place) -> bytes:
