@@ -1,11 +1,15 @@
-"""The report of an access log by anything but hours: in order of time, or with most requests first."""
+"""What a person sees of an access log by anything but hours: in order of time, or most requests first."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fanfold.format import plural, share_text, size_text, time_in_report
+from rich.console import Console
+
+from fanfold.format import counted, plural, share_text, size_text, time_in_report
 from fanfold.jobs import Cell, Summary
+from fanfold.jobs._terminal import show_table
 from fanfold.report.figures import Layer, Result, Stack, Table
+from fanfold.safe_text import visible
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 TIMES = {"mean": "mean", "p50": "p50", "p95": "p95", "p99": "p99", "slowest": "slowest"}
@@ -21,27 +25,51 @@ QUESTIONS = {
     "month": "How many requests were there each month?",
     "weekday": "How many requests were there on each day of the week?",
 }
+RANKED = {
+    "requests": "most requests", "bytes": "most bytes sent",
+    "p50": "the highest p50", "p95": "the highest p95", "p99": "the highest p99",
+}  # fmt: skip
+"""What keys that come first have, by the option ``order``."""
+
 LINES = ("lines", "malformed_lines", "header_lines", "filtered_out")
+
+
+def show(console: Console, summary: Summary) -> None:
+    """Print the sentence of the report, its table, and what the lines were."""
+    console.print(f"{counted(summary['requests'], 'request')}; {_sentence(summary)}", soft_wrap=True)
+    show_table(console, _table(summary))
+    formats = visible(", ".join(summary["formats"]) or "no format found")
+    console.print(
+        f"{counted(summary['lines'], 'line')} in {counted(summary['objects'], 'object')} ({formats}); "
+        f"{summary['filtered_out']:,} filtered out, {summary['malformed_lines']:,} not log lines",
+        soft_wrap=True,
+    )
 
 
 def draw(summary: Summary) -> Result:
     """Columns in order of time where keys are times, and a table of all keys."""
-    by, top = summary["options"]["by"], summary["top"]
-    rows = _in_order(by, top)
-    in_time = by in QUESTIONS
-    not_all = f"The {len(rows)} with most requests." if len(rows) == summary["options"]["top"] else ""
-    stack = [_columns(by, rows, not_all)] if in_time and rows else []
+    by, rows = summary["options"]["by"], _in_order(summary)
+    stack = [_columns(by, rows, _not_all(summary))] if by in QUESTIONS and rows else []
     return Result(
         QUESTIONS.get(by, f"Which {by} has most requests?"),
         summary["requests"],
         plural(summary["requests"], "request"),
         _sentence(summary),
-        [*stack, _table(by, rows, not_all, in_time), _lines(summary)],
+        [*stack, _table(summary), _lines(summary)],
     )
 
 
-def _in_order(by: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _not_all(summary: Summary) -> str:
+    if len(summary["top"]) < summary["options"]["top"]:
+        return ""
+    return f"The {len(summary['top'])} with {RANKED[summary['options'].get('order') or 'requests']}."
+
+
+def _in_order(summary: Summary) -> list[Mapping[str, Any]]:
     """Times in their order, all else as it is ranked."""
+    by, rows = summary["options"]["by"], summary["top"]
+    if summary["options"].get("order"):
+        return list(rows)
     if by == "weekday":
         return sorted(rows, key=lambda row: WEEKDAYS.index(row[by]))
     return sorted(rows, key=lambda row: str(row[by])) if by in QUESTIONS else list(rows)
@@ -67,7 +95,10 @@ def _columns(by: str, rows: Sequence[Mapping[str, Any]], not_all: str) -> Stack:
     return Stack(f"Requests by {by} and status", by, labels, layers, f"{busiest} {not_all}".strip())
 
 
-def _table(by: str, rows: Sequence[Mapping[str, Any]], not_all: str, in_time: bool) -> Table:
+def _table(summary: Summary) -> Table:
+    by, rows = summary["options"]["by"], _in_order(summary)
+    order = summary["options"].get("order")
+    first = "in order of time" if by in QUESTIONS and not order else f"{RANKED[order or 'requests']} first"
     counts = [name for name in COUNTS if any(row.get(name) for row in rows)]
     times = [name for name in TIMES if any(row.get(name) is not None for row in rows)]
     headings = [by, *(COUNTS[name] for name in counts), *(f"{TIMES[name]}, ms" for name in times)]
@@ -76,8 +107,8 @@ def _table(by: str, rows: Sequence[Mapping[str, Any]], not_all: str, in_time: bo
         for row in rows
     ]
     note = "Response times in milliseconds." if times else ""
-    title = f"Requests by {by}{', in order of time' if in_time else ', most first'}"
-    return Table(title, headings, cells, f"{not_all} {note}".strip(), bars=1 if counts else None)
+    note = f"{_not_all(summary)} {note}".strip()
+    return Table(f"Requests by {by}, {first}", headings, cells, note, bars=1 if counts else None)
 
 
 def _lines(summary: Summary) -> Table:

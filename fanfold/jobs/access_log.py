@@ -18,6 +18,7 @@ from fanfold.format import counted, plural, share_text, size_text
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.jobs._any_job import AnyJob
 from fanfold.jobs._asked_logs import draw as draw_asked
+from fanfold.jobs._asked_logs import show as show_asked
 from fanfold.jobs._terminal import side_by_side
 from fanfold.report.figures import Layer, Result, Stack, Table
 from fanfold.runs.source import Local
@@ -39,7 +40,7 @@ CLASSES = {
 def show(console: Console, summary: Summary) -> None:
     """Print each hour of the day, or the keys that the options select."""
     if "hours" not in summary:
-        ASKED.show(console, summary)
+        show_asked(console, summary)
         return
     table = TerminalTable(pad_edge=False)
     for heading in ("Hour", "Requests", "Sent", *(name for name, _ in CLASSES.values())):
