@@ -243,6 +243,7 @@ def _without_blanks(text: bytes) -> bytes:
     return bytes(stripped[(stripped != _BLANKS[0]) & (stripped != _BLANKS[1])])
 
 
+_UNIT = rb"(?:%|\$|\xe2\x82\xac|\xc2\xa3|\xc2\xa5)"
 _LIKE = {
     "a date": rb"\d{1,4}([-/.\x01])\d{1,2}\1\d{1,4}(?:\D.*)?",
     "a number with a minus sign that is not ASCII": rb"\xe2\x88\x92[\d.]+",
@@ -250,6 +251,7 @@ _LIKE = {
         rb"[+-]?\d{1,3}(?:(?:[\x01.'_]|\xc2\xa0|\xe2\x80\xaf|\xe2\x80\x89)\d{3})+(?:[.\x01]\d*)?"
     ),
     "a number with another decimal mark": rb"[+-]?\d*[.\x01]\d+",
+    "a number with a unit": rb"[+-]?(?:" + _UNIT + rb"[\d.\x01]+|[\d.\x01]+" + _UNIT + rb")",
     "a number too large for a 64-bit float": NUMBER.pattern,
 }
 
