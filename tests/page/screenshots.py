@@ -1,20 +1,24 @@
-"""The pictures of a report, and of a run at work: ``python -m tests.page.screenshots FOLDER [REPORT.html]``.
+"""The pictures of the docs: ``python -m tests.page.screenshots FOLDER [REPORT.html]``.
 
-Without a report, of a run that was never run. They need Debian's chromium, and a font of many scripts looks
-best: ``apt-get install --no-install-recommends chromium fonts-noto-core``.
+They show answers, a run at work, and a report; without one, of a run that was never run. They need Debian's
+chromium, and a font of many scripts looks best:
+``apt-get install --no-install-recommends chromium fonts-noto-core``.
 """
 
 import io
+import shlex
 import sys
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from fanfold.cli.live import Moment, as_picture
 from fanfold.report.page import page
 from fanfold.runs.progress import Progress
 from lambda_src.wire.record import RunRecord
+from tests import recipes
 from tests.fake_runs import fake_run
 from tests.page.browser import CHROMIUM, Visit, in_browser
 
@@ -52,6 +56,30 @@ def live() -> str:
     return console.export_svg(title="fanfold run", unique_id="live")
 
 
+QUESTIONS = "questions.svg"
+ASKED = (
+    "fanfold grep -o 'req=7d4f01c2.*' s3://BUCKET/input/app/",
+    "fanfold run s3://BUCKET/input/web/ --job access_log --set by=path --set status=5xx --set top=3",
+    "fanfold run s3://BUCKET/input/bgwiki-pages-articles.xml.bz2 --set markup=mediawiki --set top=3",
+)
+"""Questions to each job, about the inputs of the recipes."""
+
+
+def questions() -> str:
+    """What commands print in a terminal, as SVG."""
+    console = Console(
+        record=True, width=80, file=io.StringIO(), force_terminal=True, color_system="truecolor"
+    )
+    with recipes.at_work():
+        plain = [recipes.line_of(one).rpartition(" ")[0] for one in recipes.requests()]
+        Path("input/web").mkdir()
+        Path("input/web/access.log").write_text("\n".join(plain))
+        for command in ASKED:
+            console.print(Text("$ " + command.replace(" --", " \\\n    --", 1), style="bold"))
+            console.print(Text(recipes.answer_of(shlex.split(command))))
+    return console.export_svg(title="fanfold", unique_id="questions")
+
+
 def main(folder: Path, report: Path | None) -> None:
     """Write the pictures to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,7 +105,8 @@ def main(folder: Path, report: Path | None) -> None:
         ]
         in_browser(visits)
     (folder / LIVE).write_text(live())
-    for name in (*PICTURES, LIVE):
+    (folder / QUESTIONS).write_text(questions())
+    for name in (*PICTURES, LIVE, QUESTIONS):
         print(f"{folder / name}: {(folder / name).stat().st_size:,} bytes")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import recipes
+from tests.page.screenshots import QUESTIONS, questions
 from tests.recipes import PAGE, Recipe, answer_of, at_work, cost_of, rows_of, same, truth
 
 RECIPES = recipes.read(PAGE.read_text())
@@ -32,6 +33,11 @@ def test_a_recipe_prints_what_the_page_says_and_what_is_true(recipe: Recipe) -> 
 @each_recipe
 def test_a_recipe_costs_what_the_page_says(recipe: Recipe) -> None:
     assert cost_of(recipe.command) == recipe.cost, UPDATE
+
+
+def test_the_picture_of_the_readme_is_what_commands_print() -> None:
+    """`make pictures` draws it."""
+    assert (PAGE.parent / "pictures" / QUESTIONS).read_text() == questions()
 
 
 def test_the_page_has_ten_questions_whose_answers_are_known() -> None:
