@@ -219,6 +219,7 @@ def answer(*objects: bytes) -> dict[str, Any]:
         "lines": len(requests),
         "malformed_lines": requests.count(None),
         "hours": {str(hour): of_hour(by_hour[hour]) for hour in range(24)},
+        "top_paths": top(Counter(request.path for request in requests if request is not None)),
     }
 
 

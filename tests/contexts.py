@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lambda_src.job import Context, Job, Line, Part, Shards
+from lambda_src.job import Context, Job, Line, Shards
 from lambda_src.wire.requests import RunContext
 
 
@@ -15,15 +15,6 @@ def context_for(job: Job, shards: Shards | None = None, facts: Mapping[str, Any]
 def sent_context(job: Job, shards: Shards | None = None, name: str = "top_words") -> RunContext:
     """The same, as requests have it."""
     return RunContext(name, shards or job.shards("run"), {}, {})
-
-
-def finish_part(job: Job, part: str, lines: Iterable[bytes]) -> Part:
-    """The result of one part of ``job``, whose shards are parts, from its ``lines``."""
-    context = context_for(job, job.shards("run", "part"))
-    reduced = job.reduce(job.parts.index(part), lines, context)
-    (found,) = job.finish([reduced.data], context).values()
-    assert sum(reduced.observed) == found.observations
-    return found
 
 
 def observed_by_part(lines: Iterable[Line]) -> list[int]:

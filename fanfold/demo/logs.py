@@ -25,13 +25,15 @@ _T = TypeVar("_T")
 
 
 class ExpectedLogs(NamedTuple):
-    """The correct result; ``bytes`` are those of the files as stored, ``hours`` are as in the result."""
+    """The correct result; ``bytes`` are those of the files as stored, ``hours`` and ``top_paths`` are as
+    in the result."""
 
     objects: int
     bytes: int
     lines: int
     malformed_lines: int
     hours: dict[str, dict[str, Any]]
+    top_paths: list[dict[str, Any]]
 
 
 def _ignore_progress(_written_bytes: int) -> None:
@@ -107,7 +109,11 @@ class _Tally:
                 "top_paths": _top(paths),
                 "top_paths_5xx": _top(paths_5xx),
             }
-        return ExpectedLogs(len(file_bytes), sum(file_bytes), self.lines, self.malformed_lines, hours)
+        of_all: Counter[str] = Counter()
+        for (_, _, path), count in self.requests.items():
+            of_all[path] += count
+        sizes = len(file_bytes), sum(file_bytes)
+        return ExpectedLogs(*sizes, self.lines, self.malformed_lines, hours, _top(of_all))
 
 
 def _top(counts: Counter[str]) -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from fanfold.jobs import Cell, Summary
 from fanfold.jobs._terminal import show_table
 from fanfold.report.figures import Layer, Result, Stack, Table
 from fanfold.safe_text import visible
+from lambda_src.jobs.access_log.options import MOST_TIMES, WEEKDAYS
 
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 TIMES = {"mean": "mean", "p50": "p50", "p95": "p95", "p99": "p99", "slowest": "slowest"}
 """Fields with response times in seconds, in the order of their columns."""
 
@@ -60,7 +60,9 @@ def draw(summary: Summary) -> Result:
 
 
 def _not_all(summary: Summary) -> str:
-    if len(summary["top"]) < summary["options"]["top"]:
+    options = summary["options"]
+    is_in_time = options["by"] in QUESTIONS and not options.get("order")
+    if len(summary["top"]) < (MOST_TIMES if is_in_time else options["top"]):
         return ""
     return f"The {len(summary['top'])} with {RANKED[summary['options'].get('order') or 'requests']}."
 

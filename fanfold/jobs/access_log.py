@@ -1,7 +1,6 @@
-"""Requests for each hour of the day, by status, and the most frequent path of each hour.
+"""Requests for each hour of the day, by status, and the most frequent paths of each hour and of all.
 
-There is no ranking for the whole day: its most frequent path may be missing in the top ten of every hour.
-``by=path`` has one.
+A most frequent path of all may be missing in the top ten of every hour: the job ranks it.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,11 +14,11 @@ from fanfold.demo.logs import write_logs
 from fanfold.demo.sample import Sample, differences
 from fanfold.estimate.workload import Options, Workload, byte_by_byte, bytes_of
 from fanfold.format import counted, plural, share_text, size_text
-from fanfold.jobs import ClientJob, Rows, Summary, by_number
+from fanfold.jobs import Cell, ClientJob, Rows, Summary, by_number
 from fanfold.jobs._any_job import AnyJob
 from fanfold.jobs._asked_logs import draw as draw_asked
 from fanfold.jobs._asked_logs import show as show_asked
-from fanfold.jobs._terminal import side_by_side
+from fanfold.jobs._terminal import show_table, side_by_side
 from fanfold.report.figures import Layer, Result, Stack, Table
 from fanfold.runs.source import Local
 from lambda_src.job import Shown
@@ -56,6 +55,8 @@ def show(console: Console, summary: Summary) -> None:
             side_by_side(first),
         )
     console.print(table)
+    if summary.get("top_paths"):
+        show_table(console, _paths(summary))
     lines, malformed = summary["lines"], summary["malformed_lines"]
     console.print(
         f"{counted(lines, 'line')} in {counted(summary['objects'], 'object')}; {malformed:,} of them "
@@ -77,6 +78,8 @@ def rows(summary: Summary) -> Rows:
         for field in ("top_paths", "top_paths_5xx"):
             for top in found.get(field, ()):
                 yield int(hour), field, top["path"], top["count"]
+    for top in summary.get("top_paths", ()):
+        yield None, "top_paths", top["path"], top["count"]
 
 
 def draw(summary: Summary) -> Result:
@@ -108,6 +111,7 @@ def draw(summary: Summary) -> Result:
                 layers,
                 _busiest({hour: found["requests"] for hour, found in hours}),
             ),
+            *([_paths(summary)] if "top_paths" in summary else []),
             Table(
                 "Hour by hour",
                 ["Hour (UTC)", "Requests", "Bytes sent", "Most frequent path", "Its requests"],
@@ -118,6 +122,12 @@ def draw(summary: Summary) -> Result:
             ),
         ],
     )
+
+
+def _paths(summary: Summary) -> Table:
+    """The first ones of the whole period; a run of an older version does not have them."""
+    rows: list[list[Cell]] = [[top["path"], top["count"]] for top in summary["top_paths"]]
+    return Table("Most frequent paths", ["Path", "Requests"], rows, bars=1)
 
 
 def _of_class(found: Mapping[str, Any], first: str) -> int:

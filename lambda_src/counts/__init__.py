@@ -17,7 +17,7 @@ from lambda_src.counts.adding import SPILL, Add, Counted, TextCounter
 from lambda_src.counts.figures import COUNTING
 from lambda_src.counts.inner import Inner
 from lambda_src.counts.library import COUNTS, find_library
-from lambda_src.counts.table import MOST_COLUMNS, Column, Summed, Table, Takes, merged
+from lambda_src.counts.table import MOST_COLUMNS, Column, Summed, Table, Takes, best_of, merged
 from lambda_src.errors import JobContractViolated, TooManyDistinct
 from lambda_src.job import (
     PLAIN,
@@ -36,14 +36,36 @@ from lambda_src.job import (
 )
 from lambda_src.records import LINES, Rule
 
-__all__ = ["LINES", "Add", "Column", "Counted", "Counter", "Inner", "Ranked", "Shown", "Sums", "counts_job"]
+__all__ = [
+    "LINES",
+    "Add",
+    "Column",
+    "Counted",
+    "Counter",
+    "Inner",
+    "OverParts",
+    "Ranked",
+    "Shown",
+    "Sums",
+    "counts_job",
+]
 
 MERGED_AT_ONCE = 16
 """Reduced shards: all of a large run may not fit into memory."""
 
 
+_ALL = ""
+"""In what a reducer tells, in place of a part's label: over all parts."""
+
 ROWS_BYTES = 64 << 10
 """Of rows that are written at once: who merges many shards holds as much of each."""
+
+
+class OverParts(NamedTuple):
+    """Asks for the first keys by a column over the first ``parts`` of a job's parts."""
+
+    column: str
+    parts: int
 
 
 class Ranked(NamedTuple):
@@ -60,6 +82,8 @@ class Sums(NamedTuple):
     totals: Mapping[str, int]
     named: Mapping[str, int]
     best: Mapping[str, Sequence[Ranked]]
+    of_all: Sequence[Ranked] | None = None
+    """The first keys over all parts, of a job with ``over_parts``, if the reducers told them."""
 
 
 class Counter(Protocol):
@@ -109,6 +133,7 @@ def counts_job(
     ranked_by: Sequence[str] | None = None,
     unranked: Callable[[Any], Collection[str]] | None = None,
     inner: Inner | None = None,
+    over_parts: OverParts | None = None,
     show: Show = show_all,
     summarize: Summarize = summarize_all,
     shown: Shown = PLAIN,
@@ -123,6 +148,9 @@ def counts_job(
     column.
 
     With ``inner``, keys may have inner ones, whose count in the first column is 0 (``table``).
+
+    With ``over_parts``, ``show`` is given the first keys over several parts, too (``Sums.of_all``). Reducers
+    are by key then, for one that is by part sees no other.
 
     ``records`` and ``top`` may depend on the run's options. So do the keys that are counted, but in no
     ranking: ``unranked``.
@@ -144,6 +172,7 @@ def counts_job(
         top=top,
         unranked=unranked,
         inner=inner,
+        over_parts=over_parts,
         show=show,
         counter=counter,
     )
@@ -161,7 +190,7 @@ def counts_job(
         summarize=summarize,
         shown=shown,
         **{
-            "sharded_by": ("part", "key"),
+            "sharded_by": ("key",) if over_parts else ("part", "key"),
             "figures": COUNTING,
             "complete": CompleteSums(key, names, counting.reduce_and_write),
             **more,
@@ -189,6 +218,7 @@ class _Counting(Struct, frozen=True):
     top: int | Callable[[Any], int]
     unranked: Callable[[Any], Collection[str]] | None
     inner: Inner | None
+    over_parts: OverParts | None
     show: Show
     counter: Callable[[Context], Counter]
 
@@ -240,7 +270,7 @@ class _Counting(Struct, frozen=True):
         first, parts = self._span(shard, context)
         top = self._top(context)
         unranked = self.unranked(context.options) if self.unranked else ()
-        found = []
+        found, of_all = [], []
         for number in range(passes):
             takes = Takes(context.shards, shard, number, passes)
             table = table_type()(len(self.parts), self.kinds, takes, bool(self.inner))
@@ -251,13 +281,30 @@ class _Counting(Struct, frozen=True):
                 for part in range(first, first + parts):
                     for rows in table.rows(part, ROWS_BYTES):
                         writer.add(part, rows)
+            if self.over_parts and context.shards.by == "key":
+                column = self.columns.index(self.over_parts.column)
+                of_all.append(table.best_of_all(range(self.over_parts.parts), column, top))
             summed = self._summed(table, range(first, first + parts), top + len(unranked))
             found.append([_without(unranked, one, top) for one in summed] if unranked else summed)
         summed = [self._merged(of_part, top) for of_part in zip(*found, strict=True)]
         observed = [0] * len(self.parts)
         observed[first : first + parts] = [one.totals[0] if one.totals else 0 for one in summed]
-        return Line(
-            msgspec.json.encode(dict(zip(self.parts[first : first + parts], summed, strict=True))), observed
+        told = dict(zip(self.parts[first : first + parts], summed, strict=True))
+        if of_all:
+            told[_ALL] = Summed([], {}, [self._first_of_all(of_all, top)])
+        return Line(msgspec.json.encode(told), observed)
+
+    def _first_of_all(
+        self, found: Iterable[Mapping[str, Sequence[int]]], top: int
+    ) -> dict[str, Sequence[int]]:
+        """The first keys over all parts, of those of several passes or shards."""
+        assert self.over_parts  # noqa: S101 - who has none does not ask
+        column = self.columns.index(self.over_parts.column)
+        return best_of(
+            {key: counts for of_one in found for key, counts in of_one.items()},
+            column,
+            self.kinds[column],
+            top,
         )
 
     def _summed(self, table: Table, parts: range, top: int) -> list[Summed]:
@@ -288,17 +335,23 @@ class _Counting(Struct, frozen=True):
         """The results of the parts that ``reduced`` shards can hold."""
         top = self._top(context)
         found: dict[str, list[Summed]] = {}
+        of_all: dict[str, Sequence[int]] | None = None
         for data in reduced:
             for part, summed in msgspec.json.decode(data, type=dict[str, Summed]).items():
+                if part == _ALL:
+                    of_all = self._first_of_all([of_all or {}, *summed.best], top)
+                    continue
                 of_part = found.setdefault(part, [])
                 of_part.append(summed)
                 if len(of_part) == MERGED_AT_ONCE:
                     found[part] = [self._merged(of_part, top)]
         return {
-            part: self._shown(part, self._merged(found[part], top)) for part in self.parts if part in found
+            part: self._shown(part, self._merged(found[part], top), of_all)
+            for part in self.parts
+            if part in found
         }
 
-    def _shown(self, part: str, summed: Summed) -> Part:
+    def _shown(self, part: str, summed: Summed, of_all: Mapping[str, Sequence[int]] | None) -> Part:
         totals = summed.totals or [0 for _ in self.kinds]
         columns = (*self.columns, *(self.inner.names if self.inner else ()))
         sums = Sums(
@@ -314,6 +367,11 @@ class _Counting(Struct, frozen=True):
                 ]
                 for column, best in zip(self.ranked, summed.best, strict=True)
             },
+            None
+            if of_all is None
+            else [
+                Ranked(key, dict(zip(self.columns, counts, strict=True))) for key, counts in of_all.items()
+            ],
         )
         return Part(totals[0], self.show(part, sums))
 

@@ -3,7 +3,7 @@
 import ctypes
 import functools
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint8, c_uint64, c_void_p
 from typing import Any
 
@@ -57,6 +57,10 @@ _FUNCTIONS: library.Functions = {
     ),
     "counts_totals": (c_int, [_pointer, _size, POINTER(c_int64), POINTER(_size)]),
     "counts_best": (c_int, [_pointer, _size, _size, _size, POINTER(_pointer), POINTER(_size)]),
+    "counts_best_of_all": (
+        c_int,
+        [_pointer, _size, _size, _size, _size, POINTER(_pointer), POINTER(_size)],
+    ),
     "counts_names": (c_int, [_pointer, _size, POINTER(_pointer), POINTER(_size)]),
 }
 """What each function of counts.c returns and takes."""
@@ -158,14 +162,18 @@ class Table:
         self._keep()
         return found
 
+    def best_of_all(self, parts: range, column: int, top: int) -> Mapping[str, Sequence[int]]:
+        return self._keys(_c().counts_best_of_all, parts.start, len(parts), column, top)
+
+    def _keys(self, function: Any, *arguments: int) -> Mapping[str, Sequence[int]]:
+        found = self._json(function, *arguments) or {}
+        return {key: [counts] for key, counts in found.items()} if self._columns == 1 else found
+
     def _part(self, part: int, columns: Sequence[int], top: int) -> Summed:
         totals, keys = (c_int64 * self._columns)(), c_size_t()
         library.check(_c().counts_totals(self._handle, part, totals, byref(keys)))
         names = self._json(_c().counts_names, part) or []
-        best = []
-        for column in columns:
-            found = self._json(_c().counts_best, part, column, top) or {}
-            best.append({key: [counts] for key, counts in found.items()} if self._columns == 1 else found)
+        best = [self._keys(_c().counts_best, part, column, top) for column in columns]
         return Summed(totals[:] if keys.value else [], dict(zip(names[::2], names[1::2], strict=True)), best)
 
     def _json(self, function: Any, *arguments: int) -> Any:

@@ -753,10 +753,7 @@ static int write_inner(Counts *counts, const Table *table, const uint32_t *place
     return status;
 }
 
-/* The `top` first keys of a part by a column, with their inner keys, as one object: the highest ones, of a minimum the lowest ones, ties by
-   the order of bytes, which is that of code points. A key that has 0 of a sum is in no ranking by it. */
-EXPORTED int counts_best(Counts *counts, size_t part, size_t column, size_t top, const uint8_t **json, size_t *bytes) {
-    const Table *table = &counts->keys[part];
+static int write_best(Counts *counts, const Table *table, size_t column, size_t top, const uint8_t **json, size_t *bytes) {
     size_t entries = table->slots ? entries_in(table) : 0;
     top = top < entries ? top : entries;
     counts->ranked.size = 0;
@@ -773,6 +770,50 @@ EXPORTED int counts_best(Counts *counts, size_t part, size_t column, size_t top,
     if (counts->shards.has_inner && !status)
         status = write_inner(counts, table, ranking.heap, ranked);
     return status ? status : end_answer(counts, json, bytes);
+}
+
+/* The `top` first keys of a part by a column, with their inner keys, as one object: the highest ones, of a minimum the lowest ones, ties by
+   the order of bytes, which is that of code points. A key that has 0 of a sum is in no ranking by it. */
+EXPORTED int counts_best(Counts *counts, size_t part, size_t column, size_t top, const uint8_t **json, size_t *bytes) {
+    return write_best(counts, &counts->keys[part], column, top, json, bytes);
+}
+
+/* Add the keys of a part to a table over all parts. */
+static int add_part(const Counts *counts, Table *all, size_t part) {
+    const Table *table = &counts->keys[part];
+    Key keys[BATCH];
+    int status = DONE;
+    for (size_t done = 0, made, entries = entries_in(table); done < entries && !status; done += made) {
+        for (made = 0; made < BATCH && done + made < entries; made++) {
+            make_key_of(&keys[made], table, entry_at(table, done + made));
+            prefetch_slot(all, &keys[made]);
+        }
+        for (size_t i = 0; i < made; i++)
+            prefetch_entry(all, &keys[i]);
+        for (size_t i = 0; i < made && !status; i++) {
+            const Entry *entry = entry_at(table, done + i);
+            status = add_key(counts, counts->columns, all, &keys[i], (uint32_t)(part + 1), entry->count, more_of(table, entry));
+        }
+    }
+    return status;
+}
+
+/* As counts_best, of all parts from `first` on: of a key that several have, the columns are combined. TOO_MANY if that
+   takes more keys or texts than all parts may hold together. */
+EXPORTED int counts_best_of_all(Counts *counts, size_t first, size_t parts, size_t column, size_t top, const uint8_t **json,
+                                size_t *bytes) {
+    Table all = {0};
+    int status = open_table(&all, &counts->secret, counts->columns);
+    all.limit = counts->keys_limit - counts->keys_held;
+    for (size_t part = first; part < first + parts && !status; part++)
+        if (counts->keys[part].slots)
+            status = add_part(counts, &all, part);
+    if (!status && all.texts.size > counts->texts_limit - counts->texts_held)
+        status = TOO_MANY;
+    if (!status)
+        status = write_best(counts, &all, column, top, json, bytes);
+    close_table(&all);
+    return status;
 }
 
 /* The sums by name of a part, as one array. */

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -173,6 +173,16 @@ class Table:
 
     def summed(self, parts: range, columns: Sequence[int], top: int) -> list[Summed]:
         return [self._part(part, columns, top) for part in parts]
+
+    def best_of_all(self, parts: range, column: int, top: int) -> Mapping[str, Sequence[int]]:
+        keys: dict[str, Sequence[int]] = {}
+        for part in parts:
+            for key, counts in self._keys[part].items():
+                keys[key] = self._combined(keys[key], counts) if key in keys else counts
+        text_bytes = self._text_bytes + sum(map(text_bytes_of, keys))
+        if self._held + len(keys) > self._limits.keys or text_bytes > self._limits.text_bytes:
+            raise TooManyDistinct("There are more distinct keys than fit into one sum.")
+        return best_of(keys, column, self._kinds[column], top)
 
     def _part(self, part: int, columns: Sequence[int], top: int) -> Summed:
         keys = self._keys[part]

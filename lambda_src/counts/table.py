@@ -126,6 +126,11 @@ class Table(Protocol):
         of a minimum lowest first, ties by code point. A key that has 0 of a sum is in no ranking by it. Inner
         keys follow them, in any order. This ends the table. Raises OutOfMemory."""
 
+    def best_of_all(self, parts: range, column: int, top: int) -> Mapping[str, Sequence[int]]:
+        """The ``top`` first keys over all ``parts`` by ``column``, as ``summed`` ranks them, of a table
+        without inner keys: what a key has in several parts is combined. Raises TooManyDistinct where that
+        takes more than ``limits``, OutOfMemory, BlobDamaged."""
+
 
 COMBINE: Mapping[str, Callable[[int, int], int]] = {"sum": int.__add__, "min": min, "max": max}
 

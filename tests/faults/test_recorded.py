@@ -142,7 +142,8 @@ def test_names_and_shapes_are_those_of_the_recording(faulty: Faulty) -> None:
     assert items.keys() == then.keys()
     for name, item in then.items():
         check(items[name], item, name)
-        assert items[name].get("result") == item.get("result")
+        now, old = items[name].get("result", {"M": {}})["M"], item.get("result", {"M": {}})["M"]
+        assert {field: now.get(field) for field in old} == old  # with at most more fields
     assert objects.keys() == recording.objects.keys()
     for key, body in recording.objects.items():
         if key.endswith("/trace.json"):

@@ -88,4 +88,4 @@ def test_what_is_there_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_the_answer_has_a_type() -> None:
-    assert ExpectedLogs._fields == ("objects", "bytes", "lines", "malformed_lines", "hours")
+    assert ExpectedLogs._fields == ("objects", "bytes", "lines", "malformed_lines", "hours", "top_paths")

@@ -30,6 +30,12 @@ def test_lines_that_are_none_are_counted(lines: int, malformed: int, told: str) 
     assert told in shown("access_log", lines=lines, malformed_lines=malformed)
 
 
+def test_logs_show_the_paths_of_all_hours() -> None:
+    text = shown("access_log", top_paths=[{"path": "/a\x1b", "count": 7}])
+    assert "Most frequent paths" in text
+    assert "│/a\\x1b │ 7│" in text
+
+
 def test_lengths_without_words_are_named_in_one_line() -> None:
     words = {"1": [{"word": "a", "count": 2500}], "2": [], "3": [{"word": "and", "count": 1}], "4": []}
     text = shown("top_words", top_words=words, words=2501, longer_words=0)

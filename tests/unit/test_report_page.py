@@ -356,7 +356,7 @@ BY_KEY = fake_run(blocks=5, shards=Shards("key", 8, "run"))
     [
         (BY_KEY, "40 of 8 × 5 = 40 lines"),
         (fake_run("column_permutations", blocks=5), "5 of 1 × 5 = 5 lines"),
-        (fake_run("access_log", blocks=5), "125 of 25 × 5 = 125 lines"),
+        (fake_run("access_log", blocks=5, shards=Shards("part", 25, "run")), "125 of 25 × 5 = 125 lines"),
     ],
 )
 def test_the_proof_holds_however_the_reducers_shared_their_work(run: FakeRun, reads: str) -> None:
@@ -679,6 +679,12 @@ def test_the_layers_of_an_hour_are_its_requests() -> None:
     for place, hour in enumerate(stack.labels):
         requests = sum(layer.numbers[place] for layer in stack.layers)
         assert requests == summary["hours"][hour]["requests"]
+
+
+def test_the_paths_of_all_hours_come_before_those_of_each() -> None:
+    summary = {**fake_run("access_log").summary, "top_paths": [{"path": "/", "count": 7}]}
+    tables = [figure for figure in access_log.draw(summary).figures if isinstance(figure, Table)]
+    assert (tables[0].title, tables[0].rows) == ("Most frequent paths", [["/", 7]])
 
 
 def test_an_input_without_anything_has_a_page() -> None:

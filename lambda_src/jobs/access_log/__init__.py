@@ -32,7 +32,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from lambda_src.counts import Counted, Ranked, Sums, counts_job
+from lambda_src.counts import Counted, OverParts, Ranked, Sums, counts_job
 from lambda_src.counts.library import find_library
 from lambda_src.input.findings import NUL_BYTES, Tally
 from lambda_src.job import CompleteSums, Context, Input, Job, Line, Mapped, Part, Place, RowWriter, Span
@@ -145,7 +145,10 @@ def _pieces(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
 def _show(part: str, sums: Sums) -> dict[str, Any]:
     requests = sums.totals[REQUESTS]
     if part == MALFORMED:
-        return {"lines": requests}
+        return {
+            "lines": requests,
+            **({} if sums.of_all is None else {"top_paths": [_top(path, REQUESTS) for path in sums.of_all]}),
+        }
     named = dict(sums.named)
     seconds = {}
     if any(name.startswith("step ") for name in named):
@@ -177,7 +180,14 @@ def _summarize(
         from lambda_src.jobs.access_log.asked import lines_of  # noqa: PLC0415 - as above
 
         lines = lines_of(extras, malformed_lines, requests)
-    return {**context.facts, **lines, "hours": {hour: results[hour] for hour in HOURS}}
+    hours = {hour: results[hour] for hour in HOURS}
+    top_paths = results[MALFORMED].get("top_paths")  # a run of an older version has none
+    return {
+        **context.facts,
+        **lines,
+        "hours": hours,
+        **({} if top_paths is None else {"top_paths": top_paths}),
+    }
 
 
 _HOURLY = functools.partial(
@@ -189,6 +199,7 @@ _HOURLY = functools.partial(
     counter=Requests,
     key="path",
     columns=(REQUESTS, FAILED),
+    over_parts=OverParts(REQUESTS, len(HOURS)),
     show=_show,
     summarize=_summarize,
     concerns=CONCERNS,
@@ -210,6 +221,7 @@ def _job_of(options: Options) -> Job:
         columns=asked.COLUMNS,
         ranked_by=(REQUESTS,),
         inner=asked.inner_of(options),
+        over_parts=None,
         show=asked.show,
         summarize=asked.summarize,
     )

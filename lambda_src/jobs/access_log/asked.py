@@ -22,7 +22,7 @@ from lambda_src.counts.adding import Add
 from lambda_src.counts.table import INNER
 from lambda_src.job import Context, Line
 from lambda_src.jobs.access_log.formats import MALFORMED_LINES, Noticed, format_of
-from lambda_src.jobs.access_log.options import PERCENTILES, Options
+from lambda_src.jobs.access_log.options import PERCENTILES, WEEKDAYS, Options
 from lambda_src.jobs.access_log.scan import HOURS, MALFORMED, PARTS, REQUESTS, SENT, SENT_BITS, SENT_HIGH
 
 CLASSES = ("2xx", "3xx", "4xx", "5xx", "other")
@@ -30,7 +30,6 @@ COLUMNS = (REQUESTS, SENT, SENT_HIGH, *CLASSES, "timed", "micros", Column("slowe
 _NAMES = tuple(column if isinstance(column, str) else column.name for column in COLUMNS)
 _OF_STATUS = {b"2": 3, b"3": 4, b"4": 5, b"5": 6}
 _SENT, _SENT_HIGH, _OTHER, _TIMED, _MICROS, _SLOWEST = 1, 2, 7, 8, 9, 10
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 STEP = "step "
 """Begins the names of sums that count response times."""
 

@@ -17,6 +17,8 @@ PERCENTILES = {"p50": 50, "p95": 95, "p99": 99}
 MOST_TOP, MOST_TOP_BY_HOUR, MOST_TIMES = 100, 50, 400
 """With them, the results of all parts fit Lambda's 6 MB, whatever the keys are. Days are short keys."""
 
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 LEAST_TIMED = 20
 """Of fewer, the slowest one is the 95th percentile."""
 
