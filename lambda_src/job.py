@@ -138,11 +138,21 @@ class Span(NamedTuple):
     end: int
 
 
+class Crcs(NamedTuple):
+    """How the CRC of a bzip2 stream, which is made of those of its blocks, goes on over some of them. If a
+    stream ends in them, the CRC of the blocks ``before`` must be that. Else it is turned left by ``turns``
+    bits, to which ``after`` is added without carry. Behind an end it is ``after``."""
+
+    before: int | None
+    turns: int
+    after: int
+
+
 class Owned(NamedTuple):
     """The units ``[start, end)`` that a block answers for. A block that owns nothing has ``start == end``,
     anywhere.
 
-    Where its bytes are streams of a compressed object, the first ``skipped`` bytes of their text belong to a
+    Where its bytes are of a compressed object, the first ``skipped`` bytes of their text belong to a
     record of an earlier block, and its own last record takes ``overrun`` bytes of the text behind them.
     """
 
@@ -150,14 +160,14 @@ class Owned(NamedTuple):
     end: int
     skipped: int = 0
     overrun: int = 0
+    crcs: Crcs | None = None
 
 
 class Place(NamedTuple):
     """Where a chunk begins: at byte ``offset`` of the text of the object ``key``.
 
-    Where that is a bzip2 object whose streams are shared between blocks, the text before a block's first
-    stream is not unpacked: ``offset`` then counts from that stream, which begins at byte ``unpacked_from`` of
-    the object as it is stored.
+    Where that is a bzip2 object that several blocks share, the text before a block's own is not unpacked:
+    ``offset`` then counts from there, which is byte ``unpacked_from`` of the object as it is stored.
     """
 
     key: str

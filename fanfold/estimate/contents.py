@@ -15,15 +15,15 @@ from fanfold.runs.source import S3, Local, Object, Objects, check_in_s3
 from lambda_src.errors import FanfoldError
 from lambda_src.figures import Figure
 from lambda_src.input.addresses import Addresses, Placed
-from lambda_src.input.compression import BZIP2_STREAM, Archive
+from lambda_src.input.bzip2 import beginnings
 from lambda_src.input.formats import LOOK_BYTES, Compression, Format, Readable, check_unpacked, detect_format
 from lambda_src.input.names import is_stray
 from lambda_src.input.objects import ObjectsInput
+from lambda_src.input.ownership import open_archive
 from lambda_src.job import BYTES
 
-STREAMS_BYTES = 8 << 20
-"""Bytes of a bzip2 object in which to look for a second stream: a parallel compressor's streams have 900 kB
-of text, those of a Wikipedia dump 100 pages."""
+BLOCKS_BYTES = 8 << 20
+"""Bytes of a bzip2 object in which to look for its blocks, of up to 900 kB of text each."""
 
 SAMPLE_BYTES, SAMPLE_TEXT_BYTES = 1 << 20, 32 << 20
 """Bytes of an archive, and of its text, to unpack in order to find the compression ratio."""
@@ -160,13 +160,13 @@ def look(source: Readable) -> Stored:
     compression = _format(source)
     if compression == "plain":
         return Stored(source.name, source.bytes)
-    stream_bytes = source.bytes
+    unit_bytes = source.bytes
     if compression == "bzip2":
-        data = source.read(0, min(STREAMS_BYTES, source.bytes))
-        beginnings = [found.start() for found in BZIP2_STREAM.finditer(data)]
-        if len(beginnings) > 1:
-            stream_bytes = max(beginnings[-1] // (len(beginnings) - 1), 1)
-    return Stored(source.name, source.bytes, compression, _ratio(source, compression), stream_bytes)
+        data = source.read(0, min(BLOCKS_BYTES, source.bytes))
+        found = [bit // 8 for bit in beginnings(data, 0, len(data))]
+        if len(found) > 1:
+            unit_bytes = (found[-1] - found[0]) // (len(found) - 1)
+    return Stored(source.name, source.bytes, compression, _ratio(source, compression), unit_bytes)
 
 
 def _files(source: Local) -> Sequence[Path]:
@@ -188,10 +188,12 @@ def _format(source: Readable) -> Format:
 
 def _ratio(source: Readable, compression: Compression) -> float:
     """Bytes of text for each byte of the archive's beginning, which must be text."""
-    archive, taken, text_bytes, beginning = Archive(source, compression), 0, 0, b""
+    archive, taken, text_bytes, beginning = open_archive(source, compression), 0, 0, b""
     for text in archive.rest():
         beginning += text[: LOOK_BYTES - len(beginning)]
         if archive.position > taken:  # what was read before is unpacked by now
+            if compression == "bzip2":  # and nothing of what follows
+                taken = archive.position
             if taken >= SAMPLE_BYTES or (taken and text_bytes >= SAMPLE_TEXT_BYTES):
                 break
             taken = archive.position
@@ -219,9 +221,9 @@ def _alike(found: Sequence[Readable], kind: Callable[[Readable], Hashable]) -> t
 def _like(known: Stored | None, one: Readable) -> Stored:
     if known is None:
         return Stored(one.name, one.bytes)
-    splits = known.stream_bytes < known.bytes
+    splits = known.unit_bytes < known.bytes
     return known._replace(
-        name=one.name, bytes=one.bytes, stream_bytes=known.stream_bytes if splits else one.bytes
+        name=one.name, bytes=one.bytes, unit_bytes=known.unit_bytes if splits else one.bytes
     )
 
 

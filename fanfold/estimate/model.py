@@ -241,13 +241,12 @@ def tasks_of(objects: Sequence[Stored], block_bytes: int, of: Mapping[str, float
                 packed, read, unpacked = size, size, 0.0
             elif one.is_one_piece:
                 packed = one.bytes if is_first else 0
-                # A block inside a bzip2 object looks for streams that begin there.
-                read, unpacked = packed or (size if one.format == "bzip2" else 0), packed
+                read, unpacked = packed, packed
             else:
-                streams = _multiples(first - address, last - address, one.stream_bytes)
-                packed = streams * one.stream_bytes
+                units = _multiples(first - address, last - address, one.unit_bytes)
+                packed = units * one.unit_bytes
                 # Where the first one begins is known by unpacking the one before it.
-                unpacked = packed + (0 if is_first else one.stream_bytes)
+                unpacked = packed + (one.unit_bytes if units and not is_first else 0)
                 read = max(unpacked, size)
             window = of["window" if one.format == "plain" else "archive_window"]
             windows = math.ceil(size / window) if read else 0

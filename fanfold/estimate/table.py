@@ -72,7 +72,7 @@ def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> E
     if cold.obstacle:
         raise NotModelled(
             f"{cold.obstacle} One Lambda must unpack all of {visible(bound_by.name)}, which is one "
-            f"block: {_advice(bound_by)}"
+            f"block: {ADVICE}"
             if bound_by
             else _too_much(workload, input_bytes, cold.obstacle, quota, prices)
         )
@@ -243,6 +243,11 @@ def _too_much(workload: Workload, input_bytes: int, obstacle: str, quota: int, p
     )
 
 
+ADVICE = (
+    "split it into several objects, upload it unpacked, or recompress it with bzip2, which Lambdas share."
+)
+
+
 def _bound(archive: Stored, archive_s: float) -> str:
     """A sentence on a run that waits for one archive."""
     limit_s = PARSE_BLOCK_TIMEOUT_S - ENGINE["reserve"].value
@@ -254,15 +259,7 @@ def _bound(archive: Stored, archive_s: float) -> str:
     )
     return (
         f"One Lambda must unpack all of {visible(archive.name)}: {archive.format}, about {text} of text, "
-        f"{time_text(archive_s)}.{near} To be faster, {_advice(archive)}"
-    )
-
-
-def _advice(archive: Stored) -> str:
-    unpacked = "" if archive.format == "bzip2" else "upload it unpacked, "
-    return (
-        f"split it into several objects, {unpacked}or recompress it with pbzip2, whose many streams are "
-        "shared among Lambdas."
+        f"{time_text(archive_s)}.{near} To be faster, {ADVICE}"
     )
 
 

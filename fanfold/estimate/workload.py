@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fanfold.runs.source import Local
 from lambda_src.figures import Figures
-from lambda_src.input.formats import Format
+from lambda_src.input.formats import CANNOT_BE_SPLIT, Format
 from lambda_src.job import BYTES, Job, ShardBy
 from lambda_src.run.figures import figures_of
 
@@ -16,20 +16,19 @@ Options = Mapping[str, Any] | None
 
 class Stored(NamedTuple):
     """An object of the input. ``format`` is its compression, or ``plain``; a byte of it holds ``ratio`` bytes
-    of text. One Lambda unpacks ``stream_bytes`` of it at least: all of an archive that cannot be split."""
+    of text. One Lambda unpacks ``unit_bytes`` of it at least: a block of bzip2, and all of any other
+    archive."""
 
     name: str
     bytes: int
     format: Format = "plain"
     ratio: float = 1.0
-    stream_bytes: int = 0
+    unit_bytes: int = 0
 
     @property
     def is_one_piece(self) -> bool:
         """Whether one Lambda must unpack all of it."""
-        if self.format == "bzip2":
-            return self.stream_bytes >= self.bytes
-        return self.format != "plain"
+        return self.format in CANNOT_BE_SPLIT
 
 
 class Workload(NamedTuple):

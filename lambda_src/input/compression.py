@@ -2,10 +2,9 @@
 
 An archive is one *stream* after another: members of gzip, frames of zstd, streams of bzip2 and xz. Their
 texts, put end to end, are the object's text, as ``gzip -d`` and the others write it. Nothing else may follow
-except padding that the format allows. Every checksum is checked by the library that unpacks.
+except padding that the format allows. Every checksum is checked. For bzip2, see ``bzip2.py``.
 """
 
-import bz2
 import lzma
 import re
 from collections.abc import Iterator
@@ -13,17 +12,13 @@ from typing import NamedTuple, Protocol
 
 from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge
 from lambda_src.input.formats import Compression, Readable, load_zstd
+from lambda_src.job import Crcs
 
-MAGIC_BYTES = 10
+MAGIC_BYTES = 6
 """Number of bytes that show whether a stream begins."""
-
-BZIP2_STREAM = re.compile(rb"BZh[1-9]1AY&SY")
-"""The beginning of a bzip2 stream that is not empty. Elsewhere it occurs once in 2**76 bytes by chance, or on
-purpose."""
 
 _BEGINNINGS: dict[Compression, re.Pattern[bytes]] = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
-    "bzip2": re.compile(rb"BZh[1-9](1AY&SY|\x17\x72\x45\x38\x50\x90)"),
     "xz": re.compile(rb"\xfd7zXZ\x00"),
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # a frame, or one to be skipped
 }
@@ -58,15 +53,18 @@ class Archive:
     """A compressed object, unpacked stream by stream from ``position``, where a stream must begin, in chunks
     of at most ``CHUNK_BYTES``.
 
-    ``ahead`` are bytes from there on that were read already.
+    ``ahead`` are bytes from there on that were read already. ``crcs`` tell what the CRCs are of streams that
+    are read in part, which only those of bzip2 can be.
     """
 
     def __init__(
         self, source: Readable, compression: Compression, position: int = 0, ahead: bytes = b""
     ) -> None:
         self.position = position
-        self._source = source
+        self.name = source.name
         self.compression = compression
+        self.crcs: Crcs | None = None
+        self._source = source
         self._ahead = ahead  # begins at `position - _used`
         self._used = 0
         self._arriving: Iterator[bytes] = iter(())  # what follows those that are ahead
@@ -77,28 +75,20 @@ class Archive:
     def rest(self) -> Iterator[bytes]:
         """The text of all streams from here to the object's end."""
         while not self.at_end():
-            yield from self.stream()
+            yield from self.unit()
 
     def at_end(self) -> bool:
         """Whether no stream follows."""
         return self.position == self._source.bytes
 
-    def peek(self) -> bytes:
-        """The next ``MAGIC_BYTES``, or fewer at the end."""
-        self._fill(MAGIC_BYTES)
-        return self._ahead[self._used : self._used + MAGIC_BYTES]
-
-    def stream(self) -> Iterator[bytes]:
+    def unit(self) -> Iterator[bytes]:
         """The text of the stream that begins here; then ``position`` is behind it and its padding.
 
         Raises ArchiveDamaged if none begins here, ArchiveTooLarge.
         """
         begin = self.position
-        if not _BEGINNINGS[self.compression].match(self.peek()):
-            raise ArchiveDamaged(
-                f"{self._source.name} is {self.compression}, but no stream of it begins at byte {begin}: "
-                "upload it again, without what follows its end."
-            )
+        if not _BEGINNINGS[self.compression].match(self._peek(MAGIC_BYTES)):
+            raise self._no_stream()
         decoder, errors = _open_decoder(self.compression, self._source.name)
         while not decoder.eof:
             data = self._take() if decoder.needs_input else b""
@@ -117,6 +107,12 @@ class Archive:
         self._give_back(len(decoder.unused_data))
         self._skip_padding()
 
+    def _no_stream(self) -> ArchiveDamaged:
+        return ArchiveDamaged(
+            f"{self._source.name} is {self.compression}, but no stream of it begins at byte {self.position}: "
+            "upload it again, without what follows its end."
+        )
+
     def _unpack_error(self, error: Exception, begin: int) -> ArchiveDamaged | ArchiveTooLarge:
         stream = f"the {self.compression} stream of {self._source.name} from byte {begin}"
         if "emory usage limit" in str(error):  # lzma has one class for everything
@@ -128,19 +124,21 @@ class Archive:
             f"Damaged: {stream} does not unpack, before byte {self.position} ({error}). Upload it again."
         )
 
-    def _check_bounds(self, text_bytes: int) -> None:
+    def _check_bounds(self, text_bytes: int, ahead_bytes: int = 0) -> None:
+        """Raise ArchiveTooLarge if time is up, or if ``text_bytes`` more are too many for the bytes read:
+        those before ``position``, and ``ahead_bytes`` from there on."""
         if self._source.remaining_s() < RESERVE_S:
             raise ArchiveTooLarge(
                 f"{self._source.name} takes longer to unpack and read than a function may run: its time "
                 f"was up at byte {self.position} of {self._source.bytes}. Upload it unpacked, in smaller "
-                "objects, or as bzip2 of many streams with a smaller block_bytes."
+                "objects, or as bzip2 with a smaller block_bytes."
             )
         self._unpacked_bytes += text_bytes
-        read_bytes = self.position - self._first
+        read_bytes = self.position + ahead_bytes - self._first
         if self._unpacked_bytes > MAX_RATIO * read_bytes + FLOOR_BYTES:
             raise ArchiveTooLarge(
-                f"{read_bytes:,} bytes of {self._source.name}, up to byte {self.position}, unpack to "
-                f"{self._unpacked_bytes:,} bytes or more: this is not text. If it is, upload it unpacked."
+                f"{read_bytes:,} bytes of {self._source.name}, up to byte {self._first + read_bytes}, unpack "
+                f"to {self._unpacked_bytes:,} bytes or more: this is not text. If it is, upload it unpacked."
             )
 
     def _skip_padding(self) -> None:
@@ -162,14 +160,22 @@ class Archive:
         """The next bytes, at most ``SLICE_BYTES``; none at the object's end."""
         self._fill(1)
         data = self._ahead[self._used : self._used + SLICE_BYTES]
-        self._used += len(data)
-        self.position += len(data)
+        self._skip(len(data))
         return data
+
+    def _peek(self, size: int) -> bytes:
+        """The next ``size`` bytes, or fewer at the object's end."""
+        self._fill(size)
+        return self._ahead[self._used : self._used + size]
+
+    def _skip(self, size: int) -> None:
+        """Go on by ``size`` bytes that are ahead."""
+        self._used += size
+        self.position += size
 
     def _give_back(self, size: int) -> None:
         """Give back the last ``size`` bytes that were taken."""
-        self._used -= size
-        self.position -= size
+        self._skip(-size)
 
     def _fill(self, size: int) -> None:
         """Read until ``size`` bytes are ahead, if the object has them."""
@@ -188,7 +194,7 @@ class Archive:
 
 
 class _Decoder(Protocol):
-    """The common interface of the decompressors of ``bz2``, ``lzma`` and ``compression.zstd``."""
+    """The common interface of the decompressors of ``lzma`` and ``compression.zstd``."""
 
     @property
     def eof(self) -> bool: ...
@@ -236,12 +242,10 @@ def _open_decoder(compression: Compression, name: str) -> _Opened:
             from isal.igzip_lib import IsalError  # noqa: PLC0415 - as in _GzipMember
 
             return _Opened(_GzipMember(), (IsalError,))  # type: ignore[arg-type]  # its stub says it is an object
-        case "bzip2":
-            return _Opened(bz2.BZ2Decompressor(), (OSError,))
         case "xz":
             decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_MEMORY_BYTES)
             return _Opened(decoder, (lzma.LZMAError,))
-        case "zstd":
+        case _:  # bzip2 has its own
             zstd = load_zstd(name)
             # A window of at most 128 MiB is libzstd's own default.
             return _Opened(zstd.ZstdDecompressor(), (zstd.ZstdError,))

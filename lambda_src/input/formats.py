@@ -17,8 +17,7 @@ Format = Literal["plain"] | Compression
 ENDINGS: Mapping[str, Compression] = {"gz": "gzip", "bz2": "bzip2", "xz": "xz", "zst": "zstd"}
 
 CANNOT_BE_SPLIT = ("gzip", "xz", "zstd")
-"""Compressions whose objects one Lambda must unpack completely. A bzip2 object can be split if it has several
-streams."""
+"""Compressions whose objects one Lambda must unpack completely."""
 
 Read = Callable[[int, int], Iterable[bytes]]
 """``read(start, end)``: bytes ``[start, end)`` of one object, in chunks, as they arrive."""

@@ -2,12 +2,12 @@
 only.
 
 The end of an object ends a record. Of a plain object a block owns the records whose first byte lies in it. A
-gzip, xz or zstd object is one record. Of a bzip2 object a block owns the streams whose first byte lies in it:
-the texts of all streams, put end to end, are one text, and the block owns the records whose first byte lies
-in the texts of its own.
+gzip, xz or zstd object is one record. Of a bzip2 object a block owns bzip2's own blocks that begin in it. The
+texts of all of these, put end to end, are one text, and the block owns the records whose first byte lies in
+the texts of its own.
 
-Where a bzip2 stream begins is certain only after unpacking everything before it. A block trusts the
-beginnings that it finds if they unpack, and reports to the byte where its streams and its records begin and
+Where a block of bzip2 begins is certain only after unpacking everything before it. A block of the run trusts
+the beginnings that it finds if they unpack, and reports to the byte where its own and its records begin and
 end. The first block begins with the object; from there, ``check_chain`` proves that no beginning was false.
 """
 
@@ -17,14 +17,14 @@ from itertools import chain, pairwise
 
 from lambda_src.errors import (
     BAD_OBJECT,
-    ArchiveDamaged,
     BadObjects,
     BlockTooSlow,
     ConservationBroken,
     CredentialsRefused,
 )
 from lambda_src.input.addresses import Piece, Placed
-from lambda_src.input.compression import BZIP2_STREAM, MAGIC_BYTES, RESERVE_S, STEP_BYTES, Archive
+from lambda_src.input.bzip2 import Bzip2, crc_after, enter
+from lambda_src.input.compression import RESERVE_S, STEP_BYTES, Archive
 from lambda_src.input.compression import WINDOW_BYTES as HEAD_BYTES
 from lambda_src.input.formats import (
     LOOK_BYTES,
@@ -35,7 +35,7 @@ from lambda_src.input.formats import (
     detect_format,
     no_end,
 )
-from lambda_src.job import Feed, Owned, Place, Span
+from lambda_src.job import Crcs, Feed, Owned, Place, Span
 from lambda_src.records import Rule, Text, feed_records
 
 Read = Callable[[Placed, int, int], Iterable[bytes]]
@@ -48,7 +48,7 @@ OVER_READ_BYTES = 1 << 10
 """Bytes of the first read past a block's end; doubled until the last record ends."""
 
 JOIN_BYTES = 64 << 10
-"""Texts of small streams are joined up to this size: work per chunk is then not work per stream."""
+"""Texts of small streams or blocks are joined up to this size: work per chunk is then not work per stream."""
 
 MOST_BAD = 2000
 """Most bad objects that a block names at once: its answer must fit into a payload of 6 MB."""
@@ -59,14 +59,11 @@ LOOK_S = 60.0
 PIN_BYTES = 16 << 10
 """Size of the first read of an object: enough to start unpacking gzip and xz."""
 
-FALSE_BEGINNINGS = 3
-"""Number of false beginnings of bzip2 streams in a row that are tolerated."""
-
 
 def check_chain(owned: Iterable[Owned], size: int, unit: str = "bytes") -> None:
     """Raise ConservationBroken unless the ranges that the blocks owned, in block order, run from 0 to
     ``size`` with no gap and no overlap, in units and in texts. ``unit`` names the units in messages."""
-    reached, overrun = 0, 0
+    reached, overrun, crc = 0, 0, 0
     for number, span in enumerate(owned):
         if span.start == span.end:
             continue
@@ -82,6 +79,13 @@ def check_chain(owned: Iterable[Owned], size: int, unit: str = "bytes") -> None:
                 f"Block {number} left {span.skipped} bytes of the text from byte {span.start} on to the "
                 f"block before it, which took {overrun}."
             )
+        if span.crcs:
+            if span.crcs.before not in (None, crc):
+                raise ConservationBroken(
+                    f"The first bzip2 stream that ends in block {number}, which owned {unit} {span.start} to "
+                    f"{span.end}, is damaged: its checksum is not that of the blocks in it. Upload it again."
+                )
+            crc = crc_after(crc, span.crcs)
         reached, overrun = span.end, span.overrun
     if reached != size or overrun:
         more = f", and {overrun} bytes of text beyond" if overrun else ""
@@ -140,7 +144,16 @@ def feed_block(
                 f"Within a block, one object was read up to byte {before.end} and the next one from byte "
                 f"{after.start} on."
             )
-    return Owned(owned[0].start, owned[-1].end, owned[0].skipped, owned[-1].overrun)
+    return Owned(owned[0].start, owned[-1].end, owned[0].skipped, owned[-1].overrun, _crcs_of(owned))
+
+
+def _crcs_of(owned: Sequence[Owned]) -> Crcs | None:
+    """Those of pieces end to end. At the end of an object no stream goes on, so only the first piece can end
+    a stream that began before, and only the last one can begin a stream that goes on."""
+    first, last = owned[0].crcs, owned[-1].crcs
+    if len(owned) == 1 or not (first or last):
+        return first
+    return Crcs(first.before if first else None, *(last[1:] if last else (0, 0)))
 
 
 def _ignore(_chunk: bytes, _at: Place) -> None:
@@ -167,12 +180,12 @@ def _feed_piece(
         compression = detect_format(source, head or source.read(0, min(LOOK_BYTES, source.bytes)))
     if compression == "plain":
         return _feed_plain(source, Span(piece.start, piece.end), head, rule, feed)
-    archive = Archive(source, compression, 0, head)
     if compression == "bzip2":
-        return _feed_streams(archive, source, Span(piece.start, piece.end), rule, feed)
+        return _feed_blocks(source, Span(piece.start, piece.end), head, rule, feed)
     if piece.start:
         return Owned(source.bytes, source.bytes)
-    return _feed_streams(archive, source, Span(0, source.bytes), rule, feed)
+    archive = Archive(source, compression, 0, head)
+    return _feed_archive(archive, source.bytes, b"", rule, feed)
 
 
 def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Feed) -> Owned:
@@ -238,32 +251,44 @@ def _even(start: int, end: int) -> list[Span]:
     return [Span(*pair) for pair in pairwise([*cuts, end])]
 
 
-def _feed_streams(archive: Archive, source: Readable, piece: Span, rule: Rule, feed: Feed) -> Owned:
-    """Feed the records that a block owns of a compressed object: those that begin in its streams. ``archive``
-    is at the object's beginning."""
-    behind = b""
+def _feed_blocks(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Feed) -> Owned:
+    """Feed the records that a block owns of a bzip2 object; ``head`` are its first bytes if they were read
+    already."""
+    archive, behind = Bzip2(source, 0, head), b""
     if piece.start:
-        entered = _enter(source, piece, rule.around_bytes)
+        entered = enter(source, piece, rule.around_bytes)
         if entered is None:
             return Owned(piece.end, piece.end)
         archive, behind = entered
-    start = end = archive.position
+    return _feed_archive(archive, piece.end, behind, rule, feed)
+
+
+def _feed_archive(archive: Archive, end: int, behind: bytes, rule: Rule, feed: Feed) -> Owned:
+    """Feed the records of the units of ``archive`` that begin before byte ``end``, from where it is on;
+    ``behind`` are the last bytes of the text before."""
+    start = archive.position
+    owned = Owned(start, start)
 
     def own() -> Iterator[bytes]:
-        nonlocal end
-        while not archive.at_end() and (archive.position < piece.end or _is_empty_stream(archive)):
-            yield from archive.stream()
-        end = archive.position
+        nonlocal owned
+        while not archive.at_end() and archive.position < end:
+            yield from archive.unit()
+        owned = Owned(start, archive.position, crcs=archive.crcs)
 
     def where(offset: int) -> str:
-        return f"byte {offset} of the text of {source.name} that is unpacked from byte {start} on"
+        return f"byte {offset} of the text of {archive.name} that is unpacked from byte {start} on"
 
     def feed_at(chunk: bytes, offset: int) -> None:
-        feed(chunk, Place(source.name, offset, start))
+        feed(chunk, Place(archive.name, offset, start))
 
-    texts = own() if piece.start else _checked(own(), source.name, archive.compression)
+    texts = own() if start else _checked(own(), archive.name, archive.compression)
     fed = feed_records(rule, Text(behind, _joined(texts), _joined(archive.rest()), where), feed_at)
-    return Owned(start, end, fed.skipped, fed.overrun)
+    return owned._replace(skipped=fed.skipped, overrun=fed.overrun)
+
+
+def open_archive(source: Readable, compression: Compression, head: bytes = b"") -> Archive:
+    """A compressed object, whose first bytes are ``head``."""
+    return Bzip2(source, 0, head) if compression == "bzip2" else Archive(source, compression, 0, head)
 
 
 def _checked(texts: Iterator[bytes], name: str, compression: Compression) -> Iterator[bytes]:
@@ -291,69 +316,7 @@ def format_of(stored: Readable, head: bytes) -> Format:
 def _check_beginning(source: Readable, compression: Compression, head: bytes) -> None:
     """Look at the beginning of the text of a compressed object, whose first bytes are ``head``. Raises
     SourceNotText, ArchiveDamaged, ArchiveTooLarge."""
-    next(_checked(Archive(source, compression, 0, head).rest(), source.name, compression))
-
-
-def _is_empty_stream(archive: Archive) -> bool:
-    """Whether the stream is empty. Empty bzip2 streams cannot be found by their beginning, and belong to the
-    stream before them."""
-    return not BZIP2_STREAM.match(archive.peek())
-
-
-def _enter(source: Readable, piece: Span, behind_bytes: int) -> tuple[Archive, bytes] | None:
-    """A bzip2 object from the first stream on that begins in ``piece``, and the last bytes of the text before
-    it; None if no stream begins there.
-
-    To find the first one, unpack from the last beginning before the piece, whose end is needed anyway. A
-    beginning that does not unpack may be a false one: then try the one before it.
-    """
-    at = max(piece.start - STEP_BYTES, 0)
-    head = source.read(at, min(piece.start + HEAD_BYTES, piece.end + STEP_BYTES, source.bytes))
-    if not _any_beginning(source, piece, at, head):
-        return None
-    damaged = 0
-    for beginning in _beginnings_before(source, piece.start, at, head):
-        archive = Archive(source, "bzip2", beginning, head[beginning - at :] if beginning >= at else b"")
-        behind = b""
-        try:
-            while not archive.at_end() and (archive.position < piece.start or _is_empty_stream(archive)):
-                for text in archive.stream():
-                    behind = (behind + text[-behind_bytes:])[-behind_bytes:]
-        except ArchiveDamaged:
-            damaged += 1
-            if beginning == 0 or damaged > FALSE_BEGINNINGS:
-                raise
-            continue
-        if len(behind) == behind_bytes or beginning == 0:
-            return archive, behind  # after the piece, if the beginning in it was false
-    raise AssertionError("an object begins")
-
-
-def _any_beginning(source: Readable, piece: Span, at: int, data: bytes) -> bool:
-    """Whether a bzip2 stream seems to begin in ``piece``; ``data``, from ``at`` on, were read already."""
-    needed = min(piece.end + MAGIC_BYTES - 1, source.bytes)
-    while True:
-        found = BZIP2_STREAM.search(data, max(piece.start - at, 0), needed - at)
-        read_to = at + len(data)
-        if found or read_to >= needed:
-            return found is not None
-        at = max(read_to - (MAGIC_BYTES - 1), at)
-        data = source.read(at, min(read_to + HEAD_BYTES, needed))
-
-
-def _beginnings_before(source: Readable, position: int, at: int, data: bytes) -> Iterator[int]:
-    """Where bzip2 streams seem to begin before ``position``, from the last one back to the object's first
-    byte; ``data``, from ``at`` on, were read already."""
-    step = STEP_BYTES
-    while at:
-        found = BZIP2_STREAM.finditer(data, 0, position - at + MAGIC_BYTES - 1)
-        yield from reversed([at + beginning.start() for beginning in found])
-        step = min(2 * step, HEAD_BYTES)
-        position, at = at, max(at - step, 0)
-        data = source.read(at, min(position + MAGIC_BYTES - 1, source.bytes))
-    found = BZIP2_STREAM.finditer(data, 1, position + MAGIC_BYTES - 1)
-    yield from reversed([beginning.start() for beginning in found])
-    yield 0
+    next(_checked(open_archive(source, compression, head).rest(), source.name, compression))
 
 
 def _joined(texts: Iterator[bytes]) -> Iterator[bytes]:

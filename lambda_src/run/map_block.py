@@ -98,12 +98,12 @@ def how_to_get_smaller_blocks(portion: Portion) -> str:
     one block, whatever the block size."""
     smaller, split = "Choose a smaller block_bytes", "upload it unpacked, or in several objects."
     formats = {one.format for one in portion.objects} if portion.objects else {None}
-    if formats == {"plain"}:
+    if formats <= {"plain", "bzip2"}:
         return f"{smaller}."
     if len(portion.objects) == 1 and formats.isdisjoint({None, "plain", "bzip2"}):
         (one,) = portion.objects
         return f"{one.key} is {one.format}, which is always one block: {split}"
-    return f"{smaller}; gzip, xz, zstd, and bzip2 of one stream, are always one block each: {split}"
+    return f"{smaller}; gzip, xz and zstd are always one block each: {split}"
 
 
 def find_report(

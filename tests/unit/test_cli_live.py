@@ -159,7 +159,7 @@ def time_left(units_per_s: float, **fields: Any) -> str:
 
 
 def test_the_time_left_is_that_of_the_work_left_and_not_of_the_blocks() -> None:
-    """A single stream of bzip2 is the work of one block; the 63 others were done in a moment, and "about 0 s"
+    """A single archive is the work of one block; the 63 others were done in a moment, and "about 0 s"
     was said to be left for the 110 s that it took."""
     work = {"blocks": 64, "blocks_done": 63, "units": 300_000_000}
     alone = {"running": 1, "at_most": 250, "slow": 1}

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from fanfold.testing.texts import ANY_BYTES
 from lambda_src.errors import ArchiveDamaged, ArchiveTooLarge, SourceNotText
 from lambda_src.input import compression as compressed
-from lambda_src.input.compression import FLOOR_BYTES, RESERVE_S, WINDOW_BYTES, Archive
+from lambda_src.input.compression import FLOOR_BYTES, RESERVE_S, WINDOW_BYTES
 from lambda_src.input.formats import LOOK_BYTES, Readable, detect_format
+from lambda_src.input.ownership import open_archive
 from tests.archives import ENOUGH_BYTES
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -52,7 +53,7 @@ def unpack(source: Readable) -> Iterator[bytes]:
     """The text of a compressed object."""
     how = detect_format(source, source.read(0, min(LOOK_BYTES, source.bytes)))
     assert how != "plain"
-    return Archive(source, how).rest()
+    return open_archive(source, how).rest()
 
 
 def unpacked(data: bytes) -> bytes:
@@ -74,7 +75,7 @@ def test_streams_unpack_to_their_texts_in_bounded_chunks(
     with patch.multiple(
         compressed, WINDOW_BYTES=window, STEP_BYTES=10, SLICE_BYTES=slice_bytes, CHUNK_BYTES=chunk
     ):
-        chunks = list(Archive(readable(data, window), how).rest())
+        chunks = list(open_archive(readable(data, window), how).rest())
     assert b"".join(chunks) == b"".join(texts) == UNPACK[how](data)
     assert all(0 < len(text) <= chunk for text in chunks)
 

@@ -44,10 +44,7 @@ def refused(error: FanfoldError, *formats: Format | None, listing: Span | None =
         (("plain", "plain"), "Choose a smaller block_bytes."),
         (("gzip",), "input/0 is gzip, which is always one block: upload it unpacked"),
         (("zstd",), "input/0 is zstd, which is always one block: upload it unpacked"),
-        (
-            ("bzip2",),
-            "Choose a smaller block_bytes; gzip, xz, zstd, and bzip2 of one stream, are always",
-        ),
+        (("bzip2", "plain"), "Choose a smaller block_bytes."),
         (("gzip", "plain"), "Choose a smaller block_bytes; gzip"),
         ((None,), "Choose a smaller block_bytes; gzip"),
         ((), "Choose a smaller block_bytes; gzip"),

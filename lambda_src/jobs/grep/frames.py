@@ -27,7 +27,7 @@ BEGIN, SELECTED, CONTEXT, END = b"B", b"S", b"C", b"E"
 
 class Begin(NamedTuple):
     """The block's lines of the object ``key`` begin, at byte ``offset``, which may count from the block's own
-    first bzip2 stream."""
+    first text of bzip2."""
 
     key: str
     offset: int
