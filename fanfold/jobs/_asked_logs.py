@@ -12,7 +12,7 @@ from fanfold.report.figures import Layer, Result, Stack, Table
 from fanfold.safe_text import visible
 from lambda_src.jobs.access_log.options import MOST_TIMES, WEEKDAYS
 
-TIMES = {"mean": "mean", "p50": "p50", "p95": "p95", "p99": "p99", "slowest": "slowest"}
+TIMES = ("mean", "p50", "p95", "p99", "slowest")
 """Fields with response times in seconds, in the order of their columns."""
 
 COUNTS = {
@@ -48,10 +48,10 @@ def show(console: Console, summary: Summary) -> None:
 
 def draw(summary: Summary) -> Result:
     """Columns in order of time where keys are times, and a table of all keys."""
-    by, rows = summary["options"]["by"], _in_order(summary)
-    stack = [_columns(by, rows, _not_all(summary))] if by in QUESTIONS and rows else []
+    by, order, rows = summary["options"]["by"], _ranked_by(summary), summary["top"]
+    stack = [_columns(by, _in_order(summary))] if not order and rows else []
     return Result(
-        QUESTIONS.get(by, f"Which {by} has most requests?"),
+        f"Which {by} has {RANKED[order]}?" if order else QUESTIONS[by],
         summary["requests"],
         plural(summary["requests"], "request"),
         _sentence(summary),
@@ -59,22 +59,30 @@ def draw(summary: Summary) -> Result:
     )
 
 
-def _not_all(summary: Summary) -> str:
-    options = summary["options"]
-    is_in_time = options["by"] in QUESTIONS and not options.get("order")
-    if len(summary["top"]) < (MOST_TIMES if is_in_time else options["top"]):
-        return ""
-    return f"The {len(summary['top'])} with {RANKED[summary['options'].get('order') or 'requests']}."
+def _ranked_by(summary: Summary) -> str:
+    """What keys are ranked by; nothing if they are in order of time."""
+    order: str = summary["options"].get("order") or ""
+    return order or ("" if summary["options"]["by"] in QUESTIONS else "requests")
+
+
+def _note(summary: Summary, order: str, times: Sequence[str]) -> str:
+    """Which keys are left out, and the unit of times."""
+    shown, least = len(summary["top"]), summary.get("least", 1)
+    most = summary["options"]["top"] if order else MOST_TIMES
+    notes = [
+        f"The {shown} with {RANKED[order or 'requests']}." if shown >= most else "",
+        f"Only those with at least {least} requests." if least > 1 else "",
+        "Response times in milliseconds." if times else "",
+    ]
+    return " ".join(filter(None, notes))
 
 
 def _in_order(summary: Summary) -> list[Mapping[str, Any]]:
     """Times in their order, all else as it is ranked."""
     by, rows = summary["options"]["by"], summary["top"]
-    if summary["options"].get("order"):
+    if _ranked_by(summary):
         return list(rows)
-    if by == "weekday":
-        return sorted(rows, key=lambda row: WEEKDAYS.index(row[by]))
-    return sorted(rows, key=lambda row: str(row[by])) if by in QUESTIONS else list(rows)
+    return sorted(rows, key=lambda row: WEEKDAYS.index(row[by]) if by == "weekday" else str(row[by]))
 
 
 def _sentence(summary: Summary) -> str:
@@ -85,32 +93,31 @@ def _sentence(summary: Summary) -> str:
     return "; ".join([answered, sent, *(["response time: " + ", ".join(times)] if times else [])])
 
 
-def _columns(by: str, rows: Sequence[Mapping[str, Any]], not_all: str) -> Stack:
+def _columns(by: str, rows: Sequence[Mapping[str, Any]]) -> Stack:
     layers = [
         Layer(COUNTS[name], tone, [row[name] for row in rows])
         for name, tone in TONES.items()
         if name != "other" or any(row[name] for row in rows)
     ]
     most = max(rows, key=lambda row: row["requests"])
-    busiest = f"Most requests: {most['requests']}, {most[by]}."
+    busiest = f"Most requests: {most['requests']} {'in' if by == 'month' else 'on'} {most[by]}."
     labels = [str(row[by]) for row in rows]
-    return Stack(f"Requests by {by} and status", by, labels, layers, f"{busiest} {not_all}".strip())
+    return Stack(f"Requests by {by} and status", by, labels, layers, busiest)
 
 
 def _table(summary: Summary) -> Table:
-    by, rows = summary["options"]["by"], _in_order(summary)
-    order = summary["options"].get("order")
-    first = "in order of time" if by in QUESTIONS and not order else f"{RANKED[order or 'requests']} first"
+    by, order, rows = summary["options"]["by"], _ranked_by(summary), _in_order(summary)
+    first = f"{RANKED[order]} first" if order else "in order of time"
     counts = [name for name in COUNTS if any(row.get(name) for row in rows)]
     times = [name for name in TIMES if any(row.get(name) is not None for row in rows)]
-    headings = [by, *(COUNTS[name] for name in counts), *(f"{TIMES[name]}, ms" for name in times)]
+    headings = [by, *(COUNTS[name] for name in counts), *(f"{name}, ms" for name in times)]
     cells: list[list[Cell]] = [
         [str(row[by]), *(row[name] for name in counts), *(_ms(row.get(name)) for name in times)]
         for row in rows
     ]
-    note = "Response times in milliseconds." if times else ""
-    note = f"{_not_all(summary)} {note}".strip()
-    return Table(f"Requests by {by}, {first}", headings, cells, note, bars=1 if counts else None)
+    fields, ranked = [by, *counts, *times], {"bytes": "bytes_sent"}.get(order, order or "requests")
+    bars = fields.index(ranked) if ranked in fields else None
+    return Table(f"Requests by {by}, {first}", headings, cells, _note(summary, order, times), bars)
 
 
 def _lines(summary: Summary) -> Table:

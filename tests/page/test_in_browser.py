@@ -21,7 +21,18 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="there is no chromium: apt-get install --no-install-recommends chromium"
 )
 
-WIDTHS, THEMES = (360, 800, 1440), ("light", "dark")
+WIDTHS, THEMES = (360, 800, 1280), ("light", "dark")
+
+TOO_SMALL = """(() => {
+  const seen = [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility());
+  const hasText = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  const targets = seen.filter((one) => one.matches("button, select, summary, nav a, .button"));
+  return [
+    ...seen.filter(hasText).filter((one) => parseFloat(getComputedStyle(one).fontSize) < 13.9),
+    ...targets.filter((one) => one.getBoundingClientRect().height < 34),
+  ].map((one) => one.outerHTML.slice(0, 200));
+})()"""
+"""Texts below 14 px, and what is too low for a finger."""
 
 
 def written(run: FakeRun, folder: Path, name: str = "page") -> str:
@@ -65,6 +76,7 @@ def test_every_page_is_quiet_alone_and_accessible(which: str, tmp_path: Path) ->
         ["evaluate", "for (const one of document.querySelectorAll('details')) one.open = true"],
         ["axe"],
         ["evaluate", "document.documentElement.scrollWidth - document.documentElement.clientWidth"],
+        ["evaluate", TOO_SMALL],
     ]
     widths = WIDTHS if which == DEFAULT_JOB else (360,)
     visits: list[Visit] = [
@@ -74,10 +86,11 @@ def test_every_page_is_quiet_alone_and_accessible(which: str, tmp_path: Path) ->
         where = f"{visit['width']} {visit['theme']}"
         assert found.errors == [], where
         assert found.requests == [], where
-        _, faults, wider = found.values
+        _, faults, wider, too_small = found.values
         bad = [fault for fault in faults if fault["impact"] in ("serious", "critical")]
         assert bad == [], f"{where}: {json.dumps(bad, indent=1)}"
         assert wider == 0, f"{where}: the page is wider than its window"
+        assert too_small == [], where
 
 
 OVERLAPS = """(() => {

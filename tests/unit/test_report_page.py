@@ -627,10 +627,11 @@ def test_twenty_good_models_are_told_apart() -> None:
 # ---- logs by anything but hours
 
 
-def asked(by: str, keys: list[str], **more: Any) -> dict[str, Any]:
+def asked(by: str, keys: list[str], order: str | None = None, **more: Any) -> dict[str, Any]:
     counts = {"bytes_sent": 1, "2xx": 1, "3xx": 0, "4xx": 0, "5xx": 1, "other": 0}
     top = [{by: key, "requests": 9 - place, **counts, **more} for place, key in enumerate(keys)]
-    return {"options": {"by": by, "top": 10}, "requests": 30, **counts, "top": top, "lines": 30}
+    options = {"by": by, "top": 10, "order": order}
+    return {"options": options, "requests": 30, **counts, "top": top, "lines": 30}
 
 
 @pytest.mark.parametrize(
@@ -653,6 +654,14 @@ def test_times_are_in_their_order_and_all_else_by_requests(
     assert [row[0] for row in table.rows] == order
     assert table.headings == [by, "requests", "2xx", "5xx", "bytes sent", "p50, ms", "p99, ms"]
     assert table.rows[0][-2:] == [42.1, 1500]
+    assert table.bars == 1
+    ranked = access_log.draw(asked(by, keys, "p99", p50=0.0421, p99=1.5))
+    (by_time, _) = ranked.figures
+    assert isinstance(by_time, Table)
+    assert [row[0] for row in by_time.rows] == keys
+    assert by_time.bars is not None
+    assert by_time.headings[by_time.bars] == "p99, ms"
+    assert ranked.question == f"Which {by} has the highest p99?"
     empty = access_log.draw(asked(by, []))
     assert all(isinstance(figure, Table) for figure in empty.figures)
 

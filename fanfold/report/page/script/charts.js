@@ -45,7 +45,7 @@ const drawStack = (box) => {
   addChart(box, [8, 16, 0, 4], () => 240, {
     scales: { x: { time: false, range: [-0.6, labels.length - 0.4] }, y: { range: (u, min, max) => [0, max * 1.05 || 1] } },
     axes: [
-      axis({ grid: { show: false }, space: 28, size: 30, incrs: [1, 2, 3, 6, 12, 24], values: (u, at) => at.map((x) => labels[x] ?? "") }),
+      axis({ grid: { show: false }, space: 14 + 7 * Math.max(2, ...labels.map((one) => one.length)), size: 30, incrs: [1, 2, 3, 6, 12, 24, 48, 96, 240, 480, 960], values: (u, at) => at.map((x) => labels[x] ?? "") }),
       axis({ values: (u, at) => at.map((n) => compact.format(n)), size: 56 }),
     ],
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
