@@ -85,6 +85,7 @@ def test_every_figure_says_where_it_is_from() -> None:
     of_jobs = [
         *(figures_of(job.load(name)) for name in job.names()),
         *(figures_of(job.load("access_log"), {"by": by}) for by in ("hour", "path", "day")),
+        figures_of(job.load("access_log"), {"by": "path", "order": "p95"}),
         *(figures_of(job.load("grep"), {"pattern": "a", "count": count}) for count in (True, False)),
         *(
             figures_of(job.load("top_words"), {"words": "unicode", "markup": way})
