@@ -1,6 +1,7 @@
 """S3 as it answers for keys of KMS, other regions and other partitions."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from obstore.store import S3Store
@@ -23,10 +24,9 @@ from tests.integration.conftest import BUCKET
 from tests.integration.stub_s3 import Answer, StubS3, serving
 
 
-def refused(
-    monkeypatch: pytest.MonkeyPatch, answer: Answer, *, pinning: bool = False, key: str = "k"
-) -> None:
-    """Read an object of a bucket that gives ``answer``; HEAD gives no more than its status."""
+@contextmanager
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubS3]:
+    """An S3 that the environment names."""
     with serving() as stub:
         for name, value in {
             "AWS_ENDPOINT_URL": stub.endpoint,
@@ -35,6 +35,14 @@ def refused(
             "AWS_SECRET_ACCESS_KEY": "secret",
         }.items():
             monkeypatch.setenv(name, value)
+        yield stub
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch, answer: Answer, *, pinning: bool = False, key: str = "k"
+) -> None:
+    """Read an object of a bucket that gives ``answer``; HEAD gives no more than its status."""
+    with served(monkeypatch) as stub:
         stub.other = answer
         bucket = open_bucket(BUCKET, "amazonaws.com")
         if pinning:
@@ -208,14 +216,7 @@ NEW = Answer(200, {"ETag": '"new"', "x-amz-version-id": "V2"}, b"replaced it")
 
 @pytest.fixture
 def stub(monkeypatch: pytest.MonkeyPatch) -> Iterator[StubS3]:
-    with serving() as stub:
-        for name, value in {
-            "AWS_ENDPOINT_URL": stub.endpoint,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_ACCESS_KEY_ID": "AKIATEST",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-        }.items():
-            monkeypatch.setenv(name, value)
+    with served(monkeypatch) as stub:
         yield stub
 
 
