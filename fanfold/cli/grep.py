@@ -268,10 +268,13 @@ class _Runs:
         from pathlib import Path
 
         from fanfold.cli.live import shown_late
+        from fanfold.errors import RunError
         from fanfold.here.blobs import FolderBlobs
         from fanfold.here.files import find
         from fanfold.here.processes import Processes
         from fanfold.here.run import Trial, processors, run_here, workers
+        from fanfold.runs.bad_objects import with_advice
+        from lambda_src.errors import FanfoldError
         from lambda_src.job import load
         from lambda_src.wire.requests import new_run_id
 
@@ -284,7 +287,12 @@ class _Runs:
                 SIGNALS.cleanup(lambda: workers(trial, processors()), Processes.close) as processes,
                 shown_late(self._stages.console, trial.job) as show,
             ):
-                tried = run_here(trial, processes, self._request, show)
+                try:
+                    tried = run_here(trial, processes, self._request, show)
+                except FanfoldError as error:
+                    if len(files.paths) == 1 or self._request.on_bad_object == "skip":
+                        raise
+                    raise RunError(with_advice(str(error))) from error
             _warn(tried.record)
             yield Answer(tried.summary["lines"], trial.blobs.manifest(), trial.blobs.get_piece, str)
 

@@ -18,6 +18,7 @@ from fanfold.account.deployment import Deployment
 from fanfold.errors import RunError, UnreadableRun
 from fanfold.job_code import as_given, load
 from fanfold.jobs import client_job, records_of
+from fanfold.runs.bad_objects import with_advice
 from fanfold.runs.complete import CompleteSums, Row
 from fanfold.runs.csv_export import as_csv
 from fanfold.runs.progress import Progress, Show
@@ -237,7 +238,9 @@ class Run:
             if record.status == "SUCCEEDED":
                 return self._ended(record)
             if record.status != "RUNNING":
-                raise RunError(f"{for_people(record.error)} (run {self.run_id})")
+                skips = record.prefix is None or record.on_bad_object == "skip"
+                why = for_people(record.error) if skips else with_advice(record.error)
+                raise RunError(f"{why} (run {self.run_id})")
             if has_died(record):
                 raise RunError(self._died())
             _pause()

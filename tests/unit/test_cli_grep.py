@@ -143,7 +143,10 @@ def test_standard_input_and_folders_are_read_here(
 
 def test_a_damaged_file_is_left_out_on_request_and_named(grep: Grep) -> None:
     Path("c.gz").write_bytes(gzip.compress(b"error\n")[:-4])
-    assert grep("error", ".")[:2] == (2, b"")
+    status, out, told = grep("error", ".")
+    assert (status, out) == (2, b"")
+    assert told.endswith("To leave such objects out: --on-bad-object skip.\n")
+    assert "--on-bad-object" not in grep("error", "c.gz")[2]
     status, out, told = grep("--on-bad-object", "skip", "-c", "error", ".")
     assert (status, out) == (0, b"a.log:1\nb.log.gz:1\n")
     assert "Left out: c.gz" in told
