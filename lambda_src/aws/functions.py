@@ -225,4 +225,5 @@ def _crashed(function: str, payload: bytes, named: str) -> Transient:
             f"{function} was killed because it needed more memory than it has ({kind}){named}: "
             "docs/memory.md says how to give it more."
         )
-    return Transient(f"{function} crashed: {kind}: {message}{named}")
+    what = message if kind == "JobCrashed" else f"{kind}: {message}"
+    return Transient(f"{function} crashed: {what}{named}")

@@ -47,8 +47,9 @@ LOOK_BYTES = 1 << 10
 _COMPRESSED: dict[Compression, re.Pattern[bytes]] = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
     # A block's magic number is all ASCII: only after its checksum, in the high bits of a number of at most
-    # 900,000, there is a byte that no text has. An empty stream ends at once.
-    "bzip2": re.compile(rb"BZh[1-9](1AY&SY.{4}[\x00-\x06]|\x17rE8P\x90)", re.DOTALL),
+    # 900,000, there is a byte that no text has; or, from bzip2 0.9, one that hardly any text has there. An
+    # empty stream ends at once.
+    "bzip2": re.compile(rb"BZh[1-9](1AY&SY.{4}[\x00-\x06\x80-\x86]|\x17rE8P\x90)", re.DOTALL),
     "xz": re.compile(rb"\xfd7zXZ\x00"),
     # A frame, or one to be skipped, of less than 16 MiB: its size has a zero byte, unlike text.
     "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18.{3}\x00", re.DOTALL),

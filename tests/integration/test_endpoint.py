@@ -561,6 +561,7 @@ def test_what_lambda_refuses_is_told(
             Transient,
             "function crashed: ValueError: RequestId: 1 Error: Runtime exited with error: s",
         ),
+        ("JobCrashed", Transient, "function crashed: RequestId: 1 Error: Runtime exited with error: s"),
     ],
 )
 def test_a_function_that_lambda_killed_needed_more_memory(

@@ -185,6 +185,18 @@ def test_every_bit_at_which_a_block_can_begin_does() -> None:
     assert seen == set(range(8))
 
 
+def test_blocks_that_bzip2_0_9_randomised_are_read() -> None:
+    """Of a block of less than 617 bytes, that changes nothing but a flag."""
+    randomised = [
+        (value | 1 << count - 81, count, crc)
+        for text in (b"one\n", b"two three\n")
+        for value, count, crc in blocks_of(bz2.compress(text))
+    ]
+    data = stream_of(randomised)
+    assert bz2.decompress(data) == b"one\ntwo three\n"
+    assert Found(data, range(0, len(data), 9)).text == b"one\ntwo three\n"
+
+
 def test_many_tiny_blocks_in_one_stream() -> None:
     texts = [b"%d\n" % number for number in range(2_000)]
     data = stream_of([block for text in texts for block in blocks_of(bz2.compress(text))])
