@@ -214,17 +214,15 @@ def without_zeros(rows: Rows) -> Rows:
     return [[cell for cell, is_some in zip(one, some, strict=True) if is_some] for one in rows]
 
 
-def first(
-    groups: dict[str, list[Request]], number: int, rank: Callable[[list[Request]], float] = len
-) -> Rows:
-    """The first keys by a rank."""
-    keys = sorted(groups, key=lambda key: (-rank(groups[key]), key))
-    return without_zeros([row(key, groups[key]) for key in keys[:number]])
+REQUESTS, SENT, P95 = 1, 6, 9
+"""Places in a row."""
 
 
-def p95(group: Sequence[Request]) -> float:
-    """Of the response times."""
-    return float(row("", group)[-3])
+def first(groups: dict[str, list[Request]], number: int, ranked: int = REQUESTS) -> Rows:
+    """The first keys by a figure, which is shown first."""
+    rows = [row(key, groups[key]) for key in groups]
+    rows.sort(key=lambda one: (-float(one[ranked]), one[0]))
+    return without_zeros([[one[0], one[ranked], *one[1:ranked], *one[ranked + 1 :]] for one in rows[:number]])
 
 
 def words_of(words: Sequence[str], top: int, without: Sequence[str] = ()) -> Rows:
@@ -246,12 +244,10 @@ def truth() -> dict[str, Rows]:
     yesterday = [one for one in all_ if one.day == 25]
     missing = [one for one in all_ if one.status == 404]
     return {
-        "Which pages were slow yesterday?": first(by(lambda one: one.path, yesterday), 3, p95),
+        "Which pages were slow yesterday?": first(by(lambda one: one.path, yesterday), 3, P95),
         "Who is hammering us?": first(by(lambda one: one.client, all_), 3),
         "Where do the 404s come from?": first(by(lambda one: one.referrer, missing), 3),
-        "Which bots read us, and how much?": first(
-            by(lambda one: one.agent, all_), 4, lambda group: sum(one.sent for one in group)
-        ),
+        "Which bots read us, and how much?": first(by(lambda one: one.agent, all_), 4, SENT),
         "Did traffic grow this month?": [
             row(f"2026-11-{day}", [one for one in all_ if one.day == day]) for day in DAYS
         ],

@@ -154,7 +154,7 @@ def client_job(name: str, job: Job | None = None) -> ClientJob:
         sentence = re.split(r"\.(?:\s|$)", sentence_of(name))[0]
         title = sentence if 0 < len(sentence) <= LONGEST_TITLE else title
         shows = AnyJob(title, job.part, job.parts, job.shown)
-    heading = f"{shows.shown.title or title}\u00a0· {{name}}"
+    heading = f"{shows.shown.title or title} · {{name}}"
     return ClientJob(show=shows.show, rows=shows.rows, draw=shows.draw, heading=heading)
 
 

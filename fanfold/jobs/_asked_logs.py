@@ -108,15 +108,16 @@ def _columns(by: str, rows: Sequence[Mapping[str, Any]]) -> Stack:
 def _table(summary: Summary) -> Table:
     by, order, rows = summary["options"]["by"], _ranked_by(summary), _in_order(summary)
     first = f"{RANKED[order]} first" if order else "in order of time"
+    ranked = {"bytes": "bytes_sent"}.get(order, order)
     counts = [name for name in COUNTS if any(row.get(name) for row in rows)]
     times = [name for name in TIMES if any(row.get(name) is not None for row in rows)]
-    headings = [by, *(COUNTS[name] for name in counts), *(f"{name}, ms" for name in times)]
+    fields = sorted([*counts, *times], key=lambda name: name != ranked)  # which comes first
+    headings = [by, *(COUNTS.get(name, f"{name}, ms") for name in fields)]
     cells: list[list[Cell]] = [
-        [str(row[by]), *(row[name] for name in counts), *(_ms(row.get(name)) for name in times)]
+        [str(row[by]), *(_ms(row.get(name)) if name in times else row[name] for name in fields)]
         for row in rows
     ]
-    fields, ranked = [by, *counts, *times], {"bytes": "bytes_sent"}.get(order, order or "requests")
-    bars = fields.index(ranked) if ranked in fields else None
+    bars = 1 if fields else None
     return Table(f"Requests by {by}, {first}", headings, cells, _note(summary, order, times), bars)
 
 

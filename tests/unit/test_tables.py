@@ -201,6 +201,7 @@ def test_a_terminal_shows_title_and_headline_first() -> None:
 def test_a_report_has_a_title_a_headline_and_tables_without_an_author() -> None:
     drawn = any_job("slow_hosts").draw({**LEVELS, "requests": 7, "malformed": 2})
     assert (drawn.question, drawn.number, drawn.counted) == ("Slow hosts", 7, "requests")
+    assert any_job("slow_hosts").heading == "Slow hosts · {name}"
     assert drawn.sentence == "malformed: 2; 2 rows of Results; 2 rows of Top by results"
     assert any_job("levels").draw(LEVELS).number == 2
     many = {"top": [{"n": n} for n in range(MOST_ROWS + 1)]}
