@@ -16,7 +16,9 @@ from rich.text import Text
 
 from fanfold.cli.live import Moment, as_picture
 from fanfold.report.page import page
+from fanfold.runs.csv_export import as_csv
 from fanfold.runs.progress import Progress
+from fanfold.runs.result import as_json, json_text
 from lambda_src.wire.record import RunRecord
 from tests import recipes
 from tests.fake_runs import fake_run
@@ -87,9 +89,12 @@ def main(folder: Path, report: Path | None) -> None:
         if report is None:
             run = fake_run()
             report = Path(here) / "report.html"
-            report.write_text(
-                page(run.job, run.record, run.summary, run.trace, parts=run.parts, manifest=run.manifest)
-            )
+            files = {
+                "csv": as_csv(run.job, run.summary),
+                "json": json_text(as_json(run.job, run.summary, {})),
+            }
+            given = {"parts": run.parts, "manifest": run.manifest, "files": files}
+            report.write_text(page(run.job, run.record, run.summary, run.trace, **given))
         visits: list[Visit] = [
             {
                 "file": str(report.resolve()),
