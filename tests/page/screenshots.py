@@ -89,12 +89,18 @@ def main(folder: Path, report: Path | None) -> None:
         if report is None:
             run = fake_run()
             report = Path(here) / "report.html"
-            files = {
-                "csv": as_csv(run.job, run.summary),
-                "json": json_text(as_json(run.job, run.summary, {})),
-            }
-            given = {"parts": run.parts, "manifest": run.manifest, "files": files}
-            report.write_text(page(run.job, run.record, run.summary, run.trace, **given))
+            json = json_text(as_json(run.job, run.summary, {}))
+            report.write_text(
+                page(
+                    run.job,
+                    run.record,
+                    run.summary,
+                    run.trace,
+                    parts=run.parts,
+                    manifest=run.manifest,
+                    files={"csv": as_csv(run.job, run.summary), "json": json},
+                )
+            )
         visits: list[Visit] = [
             {
                 "file": str(report.resolve()),
