@@ -14,6 +14,7 @@ then checks the magic number behind it. So for a given beginning, text and end a
 import bz2
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from lambda_src.errors import ArchiveDamaged
 from lambda_src.input import compression
@@ -37,7 +38,13 @@ _MIDDLES = {
 }
 """The five bytes behind the one in which a magic number begins, at its bit ``shift``. None of them begins as
 another one ends, so a search finds all of them."""
-_MIDDLE = re.compile(b"|".join(map(re.escape, _MIDDLES)))
+
+
+@cache
+def _middle() -> re.Pattern[bytes]:
+    """Compiled when it is needed: 0.2 ms of a cold start."""
+    return re.compile(b"|".join(map(re.escape, _MIDDLES)))
+
 
 FALSE_BEGINNINGS = 3
 """Number of false beginnings of blocks in a row that are tolerated."""
@@ -191,7 +198,7 @@ class Bzip2(Archive):
 def magics(data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The magic numbers that begin in bytes ``[start, end)`` of ``data``, each with the bit at which it does.
     One that ``data`` cut is not found."""
-    for found in _MIDDLE.finditer(data, start + 1, end + 5):
+    for found in _middle().finditer(data, start + 1, end + 5):
         magic, shift = _MIDDLES[found[0]]
         first = found.start() - 1
         if int.from_bytes(data[first : first + 7].ljust(7, b"\0")) >> 8 - shift & _MAGIC_MASK == magic:

@@ -29,6 +29,7 @@ from lambda_src.jobs.grep.frames import Begin, End, Lines, Writer, frames
 from lambda_src.jobs.grep.pattern import BadPattern, matching, regexp
 from lambda_src.run.map_block import map_watched
 from tests import grep_oracle
+from tests.bzip2_bits import one_stream
 
 JOB = load("grep")
 LOG = b"ok 1\nERROR two\n\nerror 3\r\nok\xff four\nok\0five\nlast error"
@@ -110,12 +111,17 @@ def packed_in_streams(text: bytes) -> bytes:
     return b"".join(bz2.compress(text[at : at + 3]) for at in range(0, len(text), 3)) or bz2.compress(b"")
 
 
+def packed_in_blocks(text: bytes) -> bytes:
+    """The same in one stream."""
+    return one_stream(text[at : at + 3] for at in range(0, len(text), 3))
+
+
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(texts, min_size=1, max_size=3),
     st.lists(st.integers(1, 200), max_size=6),
     cases(),
-    st.sampled_from([bytes, bytes, gzip.compress, packed_in_streams]),
+    st.sampled_from([bytes, bytes, gzip.compress, packed_in_streams, packed_in_blocks]),
 )
 def test_any_cut_and_any_options_print_what_grep_prints(
     texts: list[bytes], cuts: list[int], options: dict[str, Any], pack: Callable[[bytes], bytes]

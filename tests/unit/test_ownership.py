@@ -4,9 +4,9 @@ import bz2
 import gzip
 import lzma
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple, Self
 from unittest.mock import patch
 
@@ -25,6 +25,7 @@ from lambda_src.input.ownership import check_chain, feed_block, first_read
 from lambda_src.job import Owned, Place, Span
 from lambda_src.records import Rule, delimited
 from tests.archives import ENOUGH_BYTES
+from tests.bzip2_bits import block_of, stream_of
 
 BZIP2_STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 RUN_BYTES = bytes(byte for byte in range(256) if byte >= 0x80 or chr(byte).isalpha())
@@ -88,10 +89,12 @@ FALSE_BEGINNING = text_with_a_false_beginning()
 
 
 class Stored(NamedTuple):
-    """An object, and the text that it stands for."""
+    """An object, and the text that it stands for. ``begins`` are the bytes at which blocks of bzip2 begin
+    in the middle of a stream, each with where its text does."""
 
     data: bytes
     text: bytes
+    begins: Mapping[int, int] = {}
 
 
 PACKERS: dict[str, Callable[[bytes], bytes]] = {
@@ -103,8 +106,14 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 def packed(how: str, text: bytes, cuts: Sequence[int], zeros: int = 0) -> Stored:
     """``text`` in streams that are cut anywhere, also inside of a character; empty ones too, and ``zeros``
-    behind each."""
+    behind each. ``blocks`` is bzip2 in one stream, whose blocks are cut so."""
     borders = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    if how == "blocks":
+        starts = [start for start, end in pairwise(borders) if start < end]
+        blocks = [block_of(text[start:end]) for start, end in pairwise([*starts, len(text)])]
+        bits = accumulate((block.size for block in blocks), initial=32)
+        begins = {bit // 8: start for bit, start in zip(bits, starts, strict=False)}
+        return Stored(stream_of(blocks) + bytes(zeros), text, begins)
     streams = (PACKERS[how](text[start:end]) + bytes(zeros) for start, end in pairwise(borders))
     return Stored(b"".join(streams), text)
 
@@ -126,7 +135,7 @@ CUTS = st.lists(st.integers(0, 300), max_size=5)
 PLAIN = ANY_BYTES.filter(is_plain).map(lambda text: Stored(text, text))
 OBJECTS = st.lists(
     PLAIN
-    | st.builds(packed, st.just("bzip2"), TEXTS, CUTS, st.sampled_from([0, 0, 3, 100]))
+    | st.builds(packed, st.sampled_from(["bzip2", "blocks"]), TEXTS, CUTS, st.sampled_from([0, 0, 3, 100]))
     | st.builds(packed, st.sampled_from(sorted(PACKERS)), TEXTS, CUTS),
     max_size=5,
 )
@@ -171,8 +180,8 @@ class Run:
     def text_from(self, at: Place) -> bytes:
         """The text of an object from ``at`` on, unpacked by Python's own module if need be."""
         one = self.stored[int(at.key)]
-        if not at.unpacked_from:
-            return one.text[at.offset :]
+        if not at.unpacked_from or at.unpacked_from in one.begins:
+            return one.text[one.begins.get(at.unpacked_from, 0) + at.offset :]
         left, text = one.data[at.unpacked_from :], b""
         while left:
             stream = bz2.BZ2Decompressor()
@@ -219,6 +228,7 @@ def of_all(kind: Kind, texts: Sequence[bytes]) -> list[bytes | str]:
     True,
 )
 @example([packed("bzip2", "é本\u0301x é".encode(), range(11))], TOKENS, list(range(500)), (10, 1, 1), True)
+@example([packed("blocks", "é本\u0301x é".encode(), range(11))], TOKENS, list(range(500)), (10, 1, 1), True)
 @example([packed("bzip2", FALSE_BEGINNING * 2, [20, 120])], RUNS, list(range(600)), (10, 1, 10), False)
 @settings(max_examples=500)
 def test_every_record_is_fed_once_and_whole(
@@ -342,21 +352,23 @@ def test_a_long_record_in_a_later_object_is_named_by_its_own_place() -> None:
         run.block(150, 210)
 
 
-MULTISTREAM = packed("bzip2", "Grüße aus Köln, 東京 und Zürich\n".encode() * 4, [3, 4, 34, 70])
+GREETINGS = "Grüße aus Köln, 東京 und Zürich\n".encode() * 4
+MULTISTREAM, MULTIBLOCK = (packed(how, GREETINGS, [3, 4, 34, 70]) for how in ("bzip2", "blocks"))
 
 
+@pytest.mark.parametrize("one", [MULTISTREAM, MULTIBLOCK], ids=["streams", "blocks"])
 @pytest.mark.parametrize("block_bytes", [7, 60, 1000])
-def test_a_flipped_bit_of_a_split_archive_fails_or_changes_nothing(block_bytes: int) -> None:
-    for position in range(ENOUGH_BYTES, len(MULTISTREAM.data)):  # with another beginning it is another object
+def test_a_flipped_bit_of_a_split_archive_fails_or_changes_nothing(block_bytes: int, one: Stored) -> None:
+    for position in range(ENOUGH_BYTES, len(one.data)):  # with another beginning it is another object
         for bit in range(8):
-            flipped = bytearray(MULTISTREAM.data)
+            flipped = bytearray(one.data)
             flipped[position] ^= 1 << bit
             run = Run([Stored(bytes(flipped), b"")], RUNS.rule)
             try:
                 _, chunks = run.all(range(0, len(flipped), block_bytes))
             except (ArchiveDamaged, ConservationBroken):
                 continue
-            assert b"".join(chunks) == MULTISTREAM.text, (position, bit)
+            assert b"".join(chunks) == GREETINGS, (position, bit)
 
 
 @pytest.mark.parametrize("block_bytes", [7, 60, 1000])
