@@ -31,13 +31,17 @@ RANKED = {
 }  # fmt: skip
 """What keys that come first have, by the option ``order``."""
 
+SPARE = ("3xx", "2xx", "mean, ms", "slowest, ms", "other status", "4xx", "bytes sent", "p50, ms", "p99, ms")
+"""Columns that a narrow terminal does without, the first one first."""
+
 LINES = ("lines", "malformed_lines", "header_lines", "filtered_out")
 
 
 def show(console: Console, summary: Summary) -> None:
     """Print the sentence of the report, its table, and what the lines were."""
     console.print(f"{counted(summary['requests'], 'request')}; {_sentence(summary)}", soft_wrap=True)
-    show_table(console, _table(summary))
+    table = _table(summary)
+    show_table(console, table, [heading for heading in SPARE if heading not in table.headings[:2]])
     formats = visible(", ".join(summary["formats"]) or "no format found")
     console.print(
         f"{counted(summary['lines'], 'line')} in {counted(summary['objects'], 'object')} ({formats}); "

@@ -15,6 +15,9 @@ from fanfold.safe_text import visible
 MOST_ROWS = 100
 """Rows of a table in a terminal."""
 
+MOST_OF_A_KEY = 30
+"""Characters of a first column for which others may be left out."""
+
 NARROWEST = 8
 """Characters that a longer column keeps; where that does not fit, each row becomes lines of its own."""
 
@@ -37,15 +40,16 @@ def cell_text(cell: Cell) -> str:
     return str(cell).lower() if isinstance(cell, bool) else str(cell)
 
 
-def show_table(console: Console, table: Table) -> None:
-    """Print a table within the width of the terminal."""
+def show_table(console: Console, table: Table, spare: Sequence[str] = ()) -> None:
+    """Print a table within the width of the terminal: without ``spare`` columns, the first of these first,
+    until it fits."""
+    table, left_out = _narrowed(table, spare, console.width)
     console.print()
     console.print(Text(visible(table.title), style="bold"))
     if not table.rows:
         console.print("no rows")
         return
-    headings = [visible(heading.replace("_", " ")) for heading in table.headings]
-    rows = [[visible(cell_text(cell)) for cell in row] for row in table.rows[:MOST_ROWS]]
+    headings, rows = _texts(table)
     if _least_width(headings, rows) <= console.width:
         console.print(_as_columns(table, headings, rows))
     else:
@@ -53,8 +57,30 @@ def show_table(console: Console, table: Table) -> None:
             for heading, cell in zip(headings, row, strict=True):
                 console.print(Text(f"{heading}: {cell}"), overflow="fold", soft_wrap=False)
             console.print()
-    if left_out := len(table.rows) - len(rows):
-        console.print(f"{counted(left_out, 'more row')}; `fanfold results RUN_ID -o result.json` writes all.")
+    if left_out:
+        console.print(visible(f"In a wider terminal also: {'; '.join(left_out)}"), soft_wrap=True)
+    if more := len(table.rows) - len(rows):
+        console.print(f"{counted(more, 'more row')}; `fanfold results RUN_ID -o result.json` writes all.")
+
+
+def _texts(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Headings and the first rows, as they are shown."""
+    headings = [visible(heading.replace("_", " ")) for heading in table.headings]
+    return headings, [[visible(cell_text(cell)) for cell in row] for row in table.rows[:MOST_ROWS]]
+
+
+def _narrowed(table: Table, spare: Sequence[str], width: int) -> tuple[Table, list[str]]:
+    """``table`` without as many of the ``spare`` columns as it takes to fit, and their headings."""
+    left_out: list[str] = []
+    for heading in spare:
+        if not table.rows or _good_width(*_texts(table)) <= width:
+            break
+        if heading in table.headings:
+            place = list(table.headings).index(heading)
+            rows = [[*row[:place], *row[place + 1 :]] for row in table.rows]
+            headings = [*table.headings[:place], *table.headings[place + 1 :]]
+            table, left_out = table._replace(headings=headings, rows=rows), [*left_out, heading]
+    return table, left_out
 
 
 def _as_columns(table: Table, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> TerminalTable:
@@ -70,3 +96,9 @@ def _as_columns(table: Table, headings: Sequence[str], rows: Sequence[Sequence[s
 def _least_width(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     columns = (max(map(len, column)) for column in zip(headings, *rows, strict=True))
     return sum(min(longest, NARROWEST) + 3 for longest in columns) + 1
+
+
+def _good_width(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """The same, with a first column that has most keys in one line."""
+    first = max(len(headings[0]), *(len(row[0]) for row in rows))
+    return _least_width(headings, rows) + max(min(first, MOST_OF_A_KEY) - NARROWEST, 0)

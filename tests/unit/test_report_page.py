@@ -3,6 +3,7 @@
 import base64
 import copy
 import hashlib
+import io
 import itertools
 import json
 import re
@@ -15,6 +16,7 @@ import msgspec
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 import fanfold.report.page
 from fanfold.format import dollars_in_report, share_text, time_in_report
@@ -664,6 +666,21 @@ def test_times_are_in_their_order_and_all_else_by_requests(
     assert ranked.question == f"Which {by} has the highest p99?"
     empty = access_log.draw(asked(by, []))
     assert all(isinstance(figure, Table) for figure in empty.figures)
+
+
+@pytest.mark.parametrize(("width", "spared"), [(132, []), (80, ["3xx", "2xx"])])
+def test_a_narrow_terminal_leaves_columns_out_and_says_which(width: int, spared: list[str]) -> None:
+    console = Console(file=io.StringIO(), width=width, markup=False, highlight=False)
+    times = {"mean": 0.1, "p50": 0.1, "p95": 0.2, "p99": 0.3, "slowest": 0.4}
+    lines = {"formats": {}, "objects": 1, "filtered_out": 0, "malformed_lines": 0}
+    answer = {**asked("path", ["/", "/a"], "p95", **times, **{"3xx": 1}), **times, **lines}
+    access_log.show(console, answer)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert all(len(line) <= width for line in text.splitlines() if line.startswith(("│", "┃")))
+    assert "┃path" in text
+    assert text.index("┃ p95, ms") < text.index("┃ requests")
+    said = re.search("In a wider terminal also: (.*)", text)
+    assert (said[1].split("; ")[:2] if said else []) == spared
 
 
 # ---- the jobs' parts
