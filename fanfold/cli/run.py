@@ -165,21 +165,21 @@ def _parse(source: str, job: str, include_hidden: bool) -> Any:
 
 def _confirmed(app: "App", job: str, source: Any, request: "ParseFileRequest", block_bytes: int) -> bool:
     """Whether to use blocks of that size. Asks if the run would cost far more than with the planned size;
-    without figures for the job, or without permission to list the input, it does not ask."""
+    without the job's code, or without permission to list the input, it does not ask."""
     from fanfold.cli.terminal import agrees
     from fanfold.errors import NotModelled, RunError, SourceError
-    from fanfold.estimate.contents import modelled, workload_of
+    from fanfold.estimate.contents import assumed, made_of
     from fanfold.estimate.table import cost_warning
     from fanfold.runs.inputs import contents
     from fanfold.runs.source import Local as LocalSource
 
     try:
-        of_job = modelled(job)
+        of_job = assumed(job)
         if isinstance(source, LocalSource):
             workload = of_job(source, request.options)
         else:
             found = contents(app.account.aws, source, app.account.deployment(job))
-            workload = workload_of(job, found, request.options)
+            workload = made_of(of_job(found.bytes, request.options), found)
     except (NotModelled, RunError, SourceError):  # the run itself will say what is wrong
         return True
     region = app.account.aws.session.region_name

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fanfold.errors import NotModelled, SourceError
-from fanfold.estimate.workload import Options, Stored, Workload
+from fanfold.estimate.workload import Options, Stored, Workload, byte_by_byte, bytes_of
+from fanfold.job_code import known_jobs, load
 from fanfold.jobs import client_job
 from fanfold.runs.source import S3, Local, Object, Objects, check_in_s3
 from lambda_src.errors import FanfoldError
@@ -61,18 +62,30 @@ def modelled(job: str) -> Callable[[Local | int, Options], Workload]:
     return workload
 
 
+def assumed(job: str) -> Callable[[Local | int, Options], Workload]:
+    """``modelled``; for a job without measurements, by what its runs assume of it. That is enough to see that
+    blocks are far too small. Raises NotModelled if its code is not here, or its units are not bytes."""
+    try:
+        return modelled(job)
+    except NotModelled:
+        if job not in known_jobs() or (code := load(job)).unit != BYTES:
+            raise
+    return lambda source, options: byte_by_byte(job, code, bytes_of(source), options)
+
+
 def local_workload(job: str, source: Local, options: Options = None) -> Workload:
     """The work that an input on this machine is for ``job``. Raises NotModelled, SourceError."""
     workload = modelled(job)(source, options)
-    return _made_of(workload, contents_of(source)) if workload.unit == BYTES else workload
+    return made_of(workload, contents_of(source)) if workload.unit == BYTES else workload
 
 
 def workload_of(job: str, contents: Contents, options: Options = None) -> Workload:
     """The work that an input in S3 is for ``job``. Raises NotModelled."""
-    return _made_of(modelled(job)(contents.bytes, options), contents)
+    return made_of(modelled(job)(contents.bytes, options), contents)
 
 
-def _made_of(workload: Workload, contents: Contents) -> Workload:
+def made_of(workload: Workload, contents: Contents) -> Workload:
+    """``workload`` with the objects of its input."""
     kms = Figure(contents.kms_requests, "", "assumed", "requests to KMS for each GET of the input")
     return workload._replace(
         objects=contents.objects,

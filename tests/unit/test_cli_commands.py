@@ -655,8 +655,15 @@ class TestARunThatCostsFarMoreThanSuggested:
         assert self.run(*options) == 0
         assert self.begun
 
-    def test_is_not_asked_about_if_nobody_knows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_asked_about_without_measurements_but_not_without_the_code(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(contents, "modelled", self.not_modelled)
+        assert self.run("--block-bytes", "1MB") == 0
+        self.begun.clear()
+        assert self.run("--block-bytes", "1") == 1
+        assert not self.begun
+        monkeypatch.setattr(contents, "known_jobs", list)
         assert self.run("--block-bytes", "1") == 0
 
 
