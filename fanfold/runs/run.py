@@ -30,6 +30,7 @@ from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.errors import (
     BudgetExceeded,
     FanfoldError,
+    InvalidRequest,
     RecordUnreadable,
     RunConflict,
     Transient,
@@ -468,7 +469,7 @@ def legible(run_id: str) -> Iterator[None]:
     """Turns failures of a job's code on stored data, which has no schema, into RunError."""
     try:
         yield
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, InvalidRequest, LookupError, TypeError, ValueError) as error:
         raise RunError(
             f"The result of the run {run_id} cannot be shown ({error}): the stored result is damaged, or "
             "another version of Fanfold wrote it."

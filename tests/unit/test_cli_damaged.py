@@ -183,6 +183,17 @@ def test_a_record_of_a_newer_version_is_named_and_skipped(field: str, value: Any
     check(aws)
 
 
+def test_options_that_the_job_no_longer_has_are_one_sentence() -> None:
+    aws: Any = FakeAws("top_words")
+    aws.items["run"]["options"] = to_attribute({"gone": 1})
+    for way in ways(aws)[:3]:
+        with pytest.raises(
+            RunError, match=rf"^The result of the run {RUN} cannot be shown \(options: .*'gone'"
+        ):
+            way()
+    check(aws)
+
+
 def test_a_part_that_holds_another_part_is_no_result() -> None:
     aws: Any = FakeAws("top_words")
     aws.items["length#03"]["part"] = to_attribute("4")
