@@ -56,7 +56,7 @@ def estimate(
     options = (
         from_texts(load(job), set_, lambda: open_app(local, profile, region).account.aws) if set_ else None
     )
-    check_keep(job, load(job), "all" if all_ else None)
+    check_keep(job, load(job), "all" if all_ else None, options)
     of_job = modelled(job)
     size = _size(source)
     from fanfold.cli.output import STANDARD_OUTPUT, show_warnings, write

@@ -72,7 +72,7 @@ def try_(
     named = find_job(job, complain)
     options = of_new_run(named.job, set_ or ())
     keep: Keep | None = "all" if all_ else None
-    check_keep(named.name, named.job, keep)
+    check_keep(named.name, named.job, keep, options)
     with SIGNALS.cleanup(
         lambda: Path(tempfile.mkdtemp(prefix="fanfold-")), lambda folder: shutil.rmtree(folder, True)
     ) as folder:

@@ -105,7 +105,7 @@ class App:
         uploaded if it is local."""
         deployment = self.account.current(job)
         if request.keep:  # else the code of the job is not needed
-            check_keep(job, load(job), request.keep)
+            check_keep(job, load(job), request.keep, request.options)
         run = Run(self.account.aws, deployment, request.run_id or new_run_id(), job)
         check_reuse(job, source, request.reuse_days)
         request = msgspec.structs.replace(request, run_id=run.run_id, job=job, options=_options(run, request))
@@ -165,7 +165,7 @@ class App:
             size, workload = source, modelled(job)(source, checked_given)
         else:
             size, workload = self.workload(parse(os.fspath(source)), job, checked_given)
-        check_keep(job, load(job), keep)
+        check_keep(job, load(job), keep, checked_given)
         workload = workload._replace(keeps=keep is not None)
         return as_json(job, estimate(workload, size, quota, self.region), checked_given)
 

@@ -8,9 +8,10 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fanfold.errors import RunError
+from lambda_src.errors import InvalidRequest
 from lambda_src.fields import Keep
 from lambda_src.job import Job
 from lambda_src.sorted_rows import BETWEEN, counts_of, key_of
@@ -33,12 +34,16 @@ Chunk = list[bytes]
 """Rows of ``lambda_src.sorted_rows``, at least one."""
 
 
-def check_keep(name: str, job: Job, keep: Keep | None) -> None:
-    """Raise RunError if a run of the job of that ``name`` cannot ``keep`` that."""
+def check_keep(name: str, job: Job, keep: Keep | None, options: Mapping[str, Any] | None = None) -> None:
+    """Raise RunError if a run of the job of that ``name`` cannot ``keep`` that with these ``options``."""
     if keep and not job.complete:
         raise RunError(
             f"{name} has no complete sums to keep, only its result: leave out --all, or keep from Python."
         )
+    try:
+        job.check_keep(keep, job.read_options(options or {}))
+    except InvalidRequest as error:
+        raise RunError(str(error)) from None
 
 
 class Row(NamedTuple):

@@ -13,17 +13,29 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 
+from fanfold.errors import RunError
+from fanfold.runs.complete import check_keep
 from fanfold.testing import Objects, check_job, run_job
 from lambda_src import counts
 from lambda_src.counts import c_counts, python_counts
 from lambda_src.counts.table import Limits
-from lambda_src.errors import InvalidRequest
-from lambda_src.job import Shards
+from lambda_src.errors import InvalidRequest, SourceNotText
+from lambda_src.input.objects import input_of_bytes
+from lambda_src.job import Context, Shards, Span
 from lambda_src.jobs.access_log import JOB
 from tests import access_log_oracle as oracle
 from tests.unit.test_access_log import LOGS
 from tests.unit.test_field import FIELD, expected_hours, hours
 
+CLOUDFRONT = (
+    "#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) "
+    "cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header cs-protocol "
+    "cs-bytes time-taken x-forwarded-for ssl-protocol"
+)
+IIS = (
+    "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query c-ip cs(User-Agent) cs(Referer) sc-status "
+    "sc-bytes cs-host time-taken"
+)
 KEYS = ("day", "weekday", "month", "path", "method", "status", "client", "agent", "referrer", "host")
 CUSTOM = (
     '$remote_addr [$time_local] $host "$request" $status $body_bytes_sent $request_time '
@@ -157,6 +169,33 @@ def json_line(one: Truth) -> str:
     return json.dumps(found)
 
 
+def iis(one: Truth) -> str:
+    day, clock = utc(one).split("T")
+    agent = one.agent.replace(" ", "+")
+    return (
+        f"{day} {clock} 10.0.0.1 {one.method} {one.path} q=1 {one.client} {agent} {one.referrer} "
+        f"{one.status} {one.sent} {one.host} {one.millis}"
+    )
+
+
+def caddy(one: Truth) -> str:
+    request = {
+        "remote_ip": one.client, "method": one.method, "host": one.host, "uri": f"{one.path}?q=1",
+        "headers": {"User-Agent": [one.agent], "Referer": [one.referrer]},
+    }  # fmt: skip
+    found = {"level": "info", "ts": one.when.timestamp(), "msg": "handled request", "request": request}
+    return json.dumps({**found, "duration": one.millis / 1000, "size": one.sent, "status": int(one.status)})
+
+
+def google(one: Truth) -> str:
+    request = {
+        "requestMethod": one.method, "requestUrl": f"https://{one.host}{one.path}?q=1",
+        "status": int(one.status), "responseSize": str(one.sent), "userAgent": one.agent,
+        "referer": one.referrer, "remoteIp": one.client, "latency": f"{one.millis / 1000:.6f}s",
+    }  # fmt: skip
+    return json.dumps({"httpRequest": request, "timestamp": f"{utc(one)}.123Z", "severity": "INFO"})
+
+
 def custom(one: Truth) -> str:
     return (
         f'{one.client} {bracketed(one)} {one.host} "{asked(one)}" {one.status} {one.sent} '
@@ -194,15 +233,20 @@ FORMS = [
     ),
     Form("alb", alb, frozenset({"referrer"})),
     Form("elb", elb, frozenset({"referrer"})),
-    Form("cloudfront", cloudfront, header="#Version: 1.0\n#Fields: date time x-edge-location\n"),
+    Form("cloudfront", cloudfront, header=f"#Version: 1.0\n{CLOUDFRONT}\n"),
     Form("s3", s3),
     Form("json", json_line),
+    Form("json", caddy),
+    Form("json", google),
     Form("custom", custom),
+    Form("columns", iis, header=f"#Software: IIS\n#Version: 1.0\n#Date: 2026-11-22\n{IIS}\n"),
 ]  # fmt: skip
 
 
 def seen(form: Form, ones: list[Truth]) -> list[Truth]:
     lacking: Any = dict.fromkeys(form.lacks - {"millis"}, "-")
+    if form.write is iis:  # which writes a plus for a space
+        ones = [one._replace(agent=one.agent.replace(" ", "+")) for one in ones]
     return [one._replace(**lacking) for one in ones]
 
 
@@ -212,6 +256,7 @@ def key_of(by: str, one: Truth) -> str:
     return when.strftime(times[by]) if by in times else str(getattr(one, by))
 
 
+GIVEN = {"custom": CUSTOM, "columns": IIS}
 PERCENTILES = ("p50", "p95", "p99")
 IN_ORDER = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -260,8 +305,8 @@ def answer(
     form: Form, ones: list[Truth], options: Mapping[str, Any], cuts: tuple[int, ...] = ()
 ) -> dict[str, Any]:
     data = (form.header + "".join(form.write(one) + "\n" for one in ones)).encode()
-    if form.name == "custom":
-        options = {**options, "format": CUSTOM}
+    if form.name in GIVEN:
+        options = {**options, "format": GIVEN[form.name]}
     return run_job(JOB, Objects([data], "plain"), cuts, options=options)
 
 
@@ -272,6 +317,8 @@ def test_every_format_gives_what_was_written_by_every_key(form: Form) -> None:
         found = answer(form, ones, {"by": by, "top": 4}, (777, 5000))
         assert is_within(found["top"], top_of(by, form, seen(form, ones), 4))
         assert found["formats"] == {form.name: len(ones)}
+        named = "not a log line" if form.header[:2] == "#S" and form.name != "columns" else form.name
+        assert found["object_formats"] == {named: 1}
         assert (found["lines"], found["malformed_lines"]) == (len(ones) + form.header.count("\n"), 0)
         of_all = of_key(form, seen(form, ones))
         assert is_within([{name: found[name] for name in of_all}], [of_all])
@@ -428,6 +475,86 @@ def test_a_line_that_the_default_reads_is_read_the_same(log: bytes) -> None:
     assert {name: found[name] for name in expected} == expected
 
 
+def test_objects_of_several_formats_are_named_however_they_are_cut() -> None:
+    """By their first lines; lines of other formats behind it count, too."""
+    ones = requests(6, 4)
+    texts = ["".join(form.write(one) + "\n" for one in ones) for form in FORMS[:10]]
+    objects = [*texts, texts[0] + texts[1], "ELB test file\n" + texts[6], "\0" + texts[0], ""]
+    stored = Objects([text.encode() for text in objects], "plain")
+    whole = run_job(JOB, stored, options={"by": "path"})
+    assert whole["object_formats"] == {
+        "alb": 1, "cloudfront": 1, "combined": 1, "combined with request time": 2,
+        "combined with virtual host": 1, "common": 2, "common with virtual host": 1, "elb": 1,
+        "not a log line": 2, "s3": 1,
+    }  # fmt: skip
+    assert whole["formats"]["common"] == 12
+    for cut in (1, 50, 333):
+        cuts = range(cut, sum(map(len, objects)), 97)
+        assert run_job(JOB, stored, cuts, options={"by": "path"}) == whole
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        IIS,
+        CLOUDFRONT.replace("date time", "time date"),
+        CLOUDFRONT.replace("cs-method cs(Host)", "cs(Host) cs-method"),
+        "#Fields: timestamp c-ip sc-status",
+    ],
+)
+def test_other_columns_are_refused_and_the_sentence_is_the_option(header: str) -> None:
+    data = f"#Version: 1.0\n{header}\n{cloudfront(requests(1)[0])}\n".encode()
+    with pytest.raises(SourceNotText, match="is in W3C's extended log format, with other columns") as refused:
+        run_job(JOB, Objects([data], "plain"), options={"by": "path"})
+    option = str(refused.value).partition("format='")[2].removesuffix("'")
+    assert option == header
+    assert run_job(JOB, Objects([data], "plain"), options={"format": option})["header_lines"] == 2
+
+
+def test_more_columns_behind_the_known_ones_are_read() -> None:
+    data = f"#Version: 1.0\n{CLOUDFRONT} one another\n{cloudfront(requests(1)[0])}\tx\ty\n".encode()
+    assert run_job(JOB, Objects([data], "plain"), options={"by": "path"})["formats"] == {"cloudfront": 1}
+
+
+def test_a_real_time_log_is_read_by_its_columns() -> None:
+    line = "1764065700.123\t192.0.2.9\t0.001\t404\t77\tGET\thttps\tExample.com\t/x?y\t1.250\tcurl/8\n"
+    columns = "timestamp c-ip time-to-first-byte sc-status sc-bytes cs-method cs-protocol cs-host cs-uri-stem"
+    options = {"by": "path", "format": f"#Fields: {columns} time-taken cs-user-agent", "host": "example.com"}
+    found = run_job(JOB, Objects([line.encode() + b"short\tline\n"], "plain"), options=options)
+    (row,) = found["top"]
+    assert (row["path"], row["4xx"], row["bytes_sent"], row["slowest"]) == ("/x", 1, 77, 1.25)
+    assert found["malformed_lines"] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (
+            b"Feb  6 12:14:14 lb haproxy[1]: 1.2.3.4:3 [06/Feb/2009:12:14:14.655] in be/s 1/2 200 5 -",
+            "haproxy",
+        ),
+        (b"<134>Feb  6 12:14:14 lb sshd[1]: hello", "syslog"),
+        (b"1286536309.450    180 192.0.2.1 TCP_MISS/200 411 GET http://a/ - DIRECT/1.2.3.4 -", "squid"),
+        (b"[Fri Sep 09 10:42:29.902022 2011] [core:error] [pid 1] AH1: no file", "apache_error_log"),
+        (b"2026/11/22 10:00:00 [error] 1#1: *1 open() failed", "nginx_error_log"),
+        (b'[2026-11-22T10:00:00.000Z] "GET /a HTTP/1.1" 200 - 0 1 2', "envoy"),
+        (b"2026-11-22 10:00:00,123 INFO [main] started", "java"),
+        (b"CEF:0|a|b|1|2|c|3|d", "cef"),
+        (b"2 123456789010 eni-1235b8ca123456789 172.31.16.139", "vpc_flow_log"),
+        (b"2026-11-22 10:00:00 1.2.3.4 GET /a - 80", "w3c_extended"),
+        (b'{"level":"info","msg":"x"}', "json_without_request"),
+        (b'1.2.3.4 - - [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1x', None),
+    ],
+)
+def test_a_format_that_is_not_read_is_named(line: bytes, code: str | None) -> None:
+    found = JOB.map(
+        Span(0, len(line)),
+        input_of_bytes([line]),
+        Context(JOB.shards("run"), JOB.read_options({"by": "path"}), {}),
+    ).findings
+    assert set(found) == {"malformed_lines", *([code] if code else [])}
+
+
 @pytest.mark.parametrize("file", ["16-common-log-format/common.log", "22-classic-elb/classic.log"])
 def test_the_field_is_read_with_the_option_that_the_warning_names(file: str) -> None:
     data = (FIELD / file).read_bytes()
@@ -444,6 +571,7 @@ def test_the_field_is_read_with_the_option_that_the_warning_names(file: str) -> 
         {"by": "day", "from": "2026-10-31", "path": "/a*"},
         {"format": "auto", "client": "192.0.2.0/24"},
         {"by": "weekday", "format": CUSTOM},
+        {"by": "status", "format": IIS},
         {"by": "host", "order": "p95", "least": 2, "top": 1},
         {"by": "client", "order": "bytes", "top": 2},
     ],
@@ -453,6 +581,7 @@ def test_the_laws_hold(options: dict[str, Any]) -> None:
     objects = {
         form.name: (form.header + "".join(form.write(one) + "\n" for one in requests(5, 3))).encode()
         for form in FORMS
+        if form.name != "columns" or options.get("format") == IIS
     }
     check_job(JOB, objects, examples=8, options=options)
 
@@ -496,6 +625,10 @@ def test_hostile_lines_are_requests_or_malformed(by: str) -> None:
         ({"by": "path", "order": "slow"}, "order"),
         ({"top": 51}, "top is at most 50 by hour"),
         ({"format": "combined"}, "format takes auto or a log_format of nginx"),
+        (
+            {"format": "#Fields: date time"},
+            "format: #Fields: needs date and time, or timestamp, and sc-status",
+        ),
         ({"format": "$time_local$status"}, "after $time_local there must be a character"),
     ],
     ids=str,
@@ -508,6 +641,10 @@ def test_a_wrong_value_is_refused_in_a_sentence(options: dict[str, Any], sentenc
 
 
 def test_complete_sums_are_by_hour_only() -> None:
+    """Said before anything is sent, too."""
+    check_keep("access_log", JOB, "all", {"format": "auto"})
+    with pytest.raises(RunError, match=r"leave out keep \(--all\), or the option by"):
+        check_keep("access_log", JOB, "all", {"by": "path"})
     JOB.check_keep("all", JOB.read_options({"format": "auto"}))
-    with pytest.raises(InvalidRequest, match="keep: complete sums are by hour and path: leave out keep, or"):
+    with pytest.raises(InvalidRequest, match="keep: complete sums are by hour and path: leave out keep "):
         JOB.check_keep("all", JOB.read_options({"by": "path"}))

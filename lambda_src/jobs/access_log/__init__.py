@@ -27,7 +27,7 @@ Balancers (ALB). ``asked`` answers all else.
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -78,12 +78,14 @@ class Requests:
     """Counts the requests of one block, and what else its lines are. An error ends it."""
 
     def __init__(self, context: Context) -> None:
-        self._scan, self._extras = _scan_of(context)
+        self._scan, self._begin, self._extras = _scan_of(context)
         self._findings = {code: Tally() for code in CONCERNS}
 
     def add(self, chunk: bytes, at: Place) -> None:
         """Count the lines of ``chunk``, which begins at ``at``; only the last one of an object may lack its
         ``\n``. Raises TooManyDistinct, OutOfMemory."""
+        if self._begin:
+            self._begin(chunk, at)
         for start, end, is_clean in _pieces(chunk):
             if is_clean:
                 self._note(self._scan.add(chunk, start, end), [], at)
@@ -117,14 +119,16 @@ class Requests:
         return Counted(self._scan.lines(), self._extras, findings)
 
 
-def _scan_of(context: Context) -> tuple[Scan, Mapping[str, int]]:
-    """What scans lines, and what it counts beside requests."""
+def _scan_of(
+    context: Context,
+) -> tuple[Scan, Callable[[bytes, Place], None] | None, Mapping[str, int]]:
+    """What scans lines, what is told where chunks are from, and what it counts beside requests."""
     if is_default(context.options):
-        return SCANNER(context.shards), {}
+        return SCANNER(context.shards), None, {}
     from lambda_src.jobs.access_log.asked import Scan as Asked  # noqa: PLC0415 - for those who ask
 
     asked = Asked(context)
-    return asked, asked.extras
+    return asked, asked.begin, asked.extras
 
 
 def _pieces(chunk: bytes) -> Iterator[tuple[int, int, bool]]:
@@ -263,7 +267,7 @@ def _why_not_kept(options: Options) -> str:
     return (
         ""
         if options.by == "hour"
-        else "complete sums are by hour and path: leave out keep, or the option by."
+        else "complete sums are by hour and path: leave out keep (--all), or the option by."
     )
 
 

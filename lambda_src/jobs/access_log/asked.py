@@ -14,14 +14,22 @@ import heapq
 import math
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from lambda_src.counts import Column, Inner, Sums, table_type
 from lambda_src.counts.adding import Add
 from lambda_src.counts.table import INNER
-from lambda_src.job import Context, Line
-from lambda_src.jobs.access_log.formats import MALFORMED_LINES, Noticed, format_of
+from lambda_src.errors import SourceNotText
+from lambda_src.job import Context, Line, Place
+from lambda_src.jobs.access_log.formats import (
+    MALFORMED_LINES,
+    Noticed,
+    OtherColumns,
+    format_of,
+    strange_format_of,
+)
 from lambda_src.jobs.access_log.options import PERCENTILES, WEEKDAYS, Options
 from lambda_src.jobs.access_log.scan import HOURS, MALFORMED, PARTS, REQUESTS, SENT, SENT_BITS, SENT_HIGH
 
@@ -33,8 +41,11 @@ _SENT, _SENT_HIGH, _OTHER, _TIMED, _MICROS, _SLOWEST = 1, 2, 7, 8, 9, 10
 STEP = "step "
 """Begins the names of sums that count response times."""
 
-FORMAT, LEFT_OUT, HEADERS = "format ", "filtered_out", "header_lines"
-"""Extras: lines of each format, and those that are no requests or none that were asked for."""
+FORMAT, OBJECT, LEFT_OUT, HEADERS = "format ", "object ", "filtered_out", "header_lines"
+"""Extras: lines of each format, objects by the format of their first line, and the lines that are no requests
+or none that were asked for."""
+
+NO_LOG = "not a log line"
 
 HELD_BYTES, ENTRY_BYTES = 32 << 20, 400
 """About what is counted before it moves to the table, and a key beside its own bytes."""
@@ -63,6 +74,34 @@ class Scan:
         self._found: dict[Any, list[int]] = {}
         self._steps: Counter[Any] = Counter()
         self._room = HELD_BYTES
+        self._is_auto = options.format in (None, "auto")
+        self._strange_format_of = strange_format_of if self._is_auto else format_of
+        self._key_of_object = ""
+
+    def begin(self, chunk: bytes, at: Place) -> None:
+        """Note where ``chunk`` is from. The first line of an object says its format: one that NULs come
+        before is no first line, for a block may begin behind them."""
+        self._key_of_object = at.key
+        if at.begins_object():
+            line = chunk[: chunk.find(b"\n") + 1 or len(chunk)].removesuffix(b"\n").removesuffix(b"\r")
+            with self._columns_named():
+                request = self._read(line)
+            if isinstance(request, str):
+                kind = "cloudfront" if self._is_auto else "columns"
+            else:
+                kind = request.format if request and line[:1] != b"\0" else NO_LOG
+            self.extras[OBJECT + kind] += 1
+
+    @contextmanager
+    def _columns_named(self) -> Iterator[None]:
+        """Raise SourceNotText in place of OtherColumns."""
+        try:
+            yield
+        except OtherColumns as columns:
+            raise SourceNotText(
+                f"{self._key_of_object} is in W3C's extended log format, with other columns than "
+                f"CloudFront's standard logs. Name them: --set format='#Fields: {columns}'"
+            ) from None
 
     def add(self, chunk: bytes, start: int, end: int) -> Noticed:
         """Count the lines ``chunk[start:end]``, which all end with ``\\n``. Raises TooManyDistinct."""
@@ -70,7 +109,8 @@ class Scan:
         while start < end:
             slice_end = chunk.rfind(b"\n", start, min(start + _SLICE_BYTES, end)) + 1
             slice_end = slice_end or chunk.index(b"\n", start) + 1
-            self._add_lines(chunk[start : slice_end - 1].split(b"\n"), start, noticed)
+            with self._columns_named():
+                self._add_lines(chunk[start : slice_end - 1].split(b"\n"), start, noticed)
             start = slice_end
         if noticed.malformed:
             self._add(MALFORMED, "", noticed.malformed, *(0 for _ in self._kinds[1:]))
@@ -87,7 +127,7 @@ class Scan:
             request = read(line[:-1] if line[-1:] == b"\r" else line)
             if request is None or isinstance(request, str):
                 if request is None:
-                    _note_malformed(lines, number, at, noticed)
+                    self._note_malformed(lines, number, at, noticed)
                 else:
                     self.extras[HEADERS] += 1
                 continue
@@ -114,6 +154,15 @@ class Scan:
         self.extras[LEFT_OUT] += left_out
         if self._room < ENTRY_BYTES * len(steps):
             self._flush()
+
+    def _note_malformed(self, lines: list[bytes], number: int, at: int, noticed: Noticed) -> None:
+        noticed.malformed += 1
+        code = self._strange_format_of(lines[number])
+        if code:
+            noticed.formats[code] += 1
+        for each in (MALFORMED_LINES, code):
+            if each and each not in noticed.first:
+                noticed.first[each] = at + sum(map(len, lines[:number])) + number
 
     def _flush(self) -> None:
         if self._by_hour:
@@ -160,16 +209,6 @@ class Scan:
 
 
 _SLICE_BYTES = 1 << 20
-
-
-def _note_malformed(lines: list[bytes], number: int, at: int, noticed: Noticed) -> None:
-    noticed.malformed += 1
-    code = format_of(lines[number])
-    if code:
-        noticed.formats[code] += 1
-    for each in (MALFORMED_LINES, code):
-        if each and each not in noticed.first:
-            noticed.first[each] = at + sum(map(len, lines[:number])) + number
 
 
 def _key_of(by: str) -> Callable[[Any], Any]:
@@ -354,13 +393,17 @@ def _first(options: Options, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
 def lines_of(extras: Mapping[str, int], malformed: int, requests: int) -> dict[str, Any]:
     """What the lines are."""
     left_out, headers = extras.get(LEFT_OUT, 0), extras.get(HEADERS, 0)
-    formats = {name.removeprefix(FORMAT): extras[name] for name in sorted(extras) if name.startswith(FORMAT)}
+    formats, objects = (
+        {name.removeprefix(prefix): extras[name] for name in sorted(extras) if name.startswith(prefix)}
+        for prefix in (FORMAT, OBJECT)
+    )
     return {
         "lines": malformed + requests + left_out + headers,
         "malformed_lines": malformed,
         HEADERS: headers,
         LEFT_OUT: left_out,
         "formats": formats,
+        "object_formats": objects,
     }
 
 

@@ -1,4 +1,4 @@
-"""A ``log_format`` of nginx as the regular expression of its lines."""
+"""A ``log_format`` of nginx as the regular expression of its lines, and the columns of ``#Fields:``."""
 
 import functools
 import re
@@ -23,6 +23,28 @@ FIELDS = {
     "server_name": "host",
 }
 """The variables that are used, and what each is. All others are skipped."""
+
+FIELDS_LINE = "#Fields:"
+COLUMNS = {
+    "date": "date",
+    "time": "clock",
+    "timestamp": "time",
+    "c-ip": "client",
+    "cs-method": "method",
+    "cs-uri-stem": "path",
+    "sc-status": "status",
+    "sc-bytes": "bytes",
+    "x-host-header": "host",
+    "cs-host": "host",
+    "cs(Host)": "host",
+    "cs(Referer)": "referrer",
+    "cs-referer": "referrer",
+    "cs(User-Agent)": "agent",
+    "cs-user-agent": "agent",
+    "time-taken": "taken",
+}
+"""Columns of the W3C's extended format that are used, and what each is: of IIS, CloudFront and others. The
+time taken is in seconds if it has a point, else in milliseconds. All others are skipped."""
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 LONGEST_FORMAT = 2000
@@ -53,6 +75,28 @@ def pattern_of(log_format: str) -> re.Pattern[bytes]:
             f"$msec, not {log_format[:60]!r}"
         )
     return re.compile(pattern)
+
+
+def columns_of(line: str) -> list[str | None]:
+    """What each column is, of a line that begins with ``#Fields:``. Raises ValueError.
+
+    >>> columns_of("#Fields: date time s-ip sc-status")
+    ['date', 'clock', None, 'status']
+    """
+    if len(line) > LONGEST_FORMAT:
+        raise ValueError(f"format has more than {LONGEST_FORMAT} characters")
+    columns = [COLUMNS.get(name) for name in line.removeprefix(FIELDS_LINE).split()]
+    if not ({"date", "clock"} <= {*columns} or "time" in columns) or "status" not in columns:
+        raise ValueError("format: #Fields: needs date and time, or timestamp, and sc-status")
+    return columns
+
+
+def check_format(text: str) -> None:
+    """Raise ValueError unless lines can be read by this format."""
+    if text.startswith(FIELDS_LINE):
+        columns_of(text)
+    else:
+        pattern_of(text)
 
 
 def _value(name: str, before: str, after: bytes) -> bytes:

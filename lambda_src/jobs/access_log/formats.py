@@ -34,8 +34,15 @@ _OTHER_FORMATS = {
     ),
     "s3_access_log": ("an access log of S3", rb"[0-9a-f]{64} [^ ]+ " + _BRACKETED),
     "json_lines": ("lines of JSON", rb"[ \t]*\{.*\}[ \t]*\r?\Z"),
+    "haproxy": (
+        "the log of HAProxy",
+        rb"(?:<[0-9]{1,3}>)?[A-Z][a-z]{2} [ 0-9]{2} " + _CLOCK + rb" [^ ]+ haproxy\[",
+    ),
     "nginx_error_log": ("an error log of nginx", rb"[0-9]{4}/[0-9]{2}/[0-9]{2} " + _CLOCK + rb" \["),
     "apache_error_log": ("an error log of Apache", rb"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9]{2} " + _CLOCK),
+    "envoy": ("the default log of Envoy", rb"\[" + _DAY + rb"T" + _CLOCK + rb"(?:\.[0-9]+)?Z\] \""),
+    "java": ("a log of Java", _DAY + rb" " + _CLOCK + rb"[.,][0-9]{3} "),
+    "cef": ("the Common Event Format", rb"CEF:[0-9]\|"),
     "vpc_flow_log": ("a flow log of a VPC", rb"[0-9] [0-9]{12} eni-"),
     "squid": ("the native log of Squid", rb"[0-9]{9,11}\.[0-9]{3} +-?[0-9]+ [^ ]+ [A-Z_]+/[0-9]{3} "),
     "syslog": ("syslog", rb"(?:<[0-9]{1,3}>|[A-Z][a-z]{2} [ 0-9]{2} " + _CLOCK + rb" [^ ]+ )"),
@@ -47,6 +54,9 @@ _OTHER_FORMAT = re.compile(
 )
 
 _READ_IF_ASKED = ("common_log_format", "classic_elb", "cloudfront", "s3_access_log", "json_lines")
+
+
+NO_REQUEST = "json_without_request"
 
 
 def _how(code: str) -> str:
@@ -67,6 +77,11 @@ CONCERNS = {
         code: Concern("line", f"looks like {name}, {_how(code)}", f"look like {name}, {_how(code)}")
         for code, (name, _) in _OTHER_FORMATS.items()
     },
+    NO_REQUEST: Concern(
+        "line of JSON",
+        "lacks a time or a status under a name that is known",
+        "lack a time or a status under a name that is known",
+    ),
     NUL_BYTES: Concern(
         "NUL byte",
         "was skipped",
@@ -77,10 +92,23 @@ CONCERNS = {
 }
 
 
+def strange_format_of(line: bytes) -> str | None:
+    """``format_of`` a line that the reader of all formats does not read: a damaged line of a format that is
+    read has no other one."""
+    code = format_of(line)
+    if code == "json_lines":
+        return NO_REQUEST
+    return None if code in _READ_IF_ASKED else code
+
+
 def format_of(line: bytes, begin: int = 0, end: int = sys.maxsize) -> str | None:
     """The code of the format that the malformed ``line[begin:end]`` has, if that is known."""
     kind = _OTHER_FORMAT.match(line, begin, end)
     return kind.lastgroup if kind else None
+
+
+class OtherColumns(Exception):
+    """Lines have other columns than those that are read."""
 
 
 class Noticed:

@@ -53,8 +53,9 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     format: Annotated[
         str | None,
         Meta(
-            description="auto for every format that is known, or a log_format of nginx. Without any option, "
-            "Combined Log Format and that of load balancers are read; with any, every one.",
+            description="auto for every format that is known, a log_format of nginx, or a W3C extended log's "
+            "line #Fields: ... Without any option, Combined Log Format and that of load balancers are read; "
+            "with any, every one.",
             examples=["auto"],
         ),
     ] = None
@@ -115,9 +116,9 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
                     f"not {self.client[:60]!r}"
                 ) from None
         if self.format not in (None, "auto"):
-            from lambda_src.jobs.access_log.custom import pattern_of  # noqa: PLC0415 - as above
+            from lambda_src.jobs.access_log.custom import check_format  # noqa: PLC0415 - as above
 
-            pattern_of(self.format or "")
+            check_format(self.format or "")
 
     @property
     def least_shown(self) -> int:

@@ -2,11 +2,12 @@
 may begin anywhere."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
+from lambda_src.jobs.access_log.formats import OtherColumns
 from lambda_src.jobs.access_log.python_scan import MINUTE, REQUEST, SECOND, TEXT, URL_REQUEST, part_of
 from lambda_src.jobs.access_log.scan import HOURS
 from lambda_src.jobs.access_log.times import DAY, minute_of
@@ -81,8 +82,13 @@ _S3 = re.compile(
     rb"(?: [^\n]*)?"
 )  # fmt: skip
 _CLOUDFRONT = re.compile(rb"(" + _DATE + rb")\t([0-9]{2}:" + MINUTE + SECOND + rb")\t[^\n]*")
-_CLOUDFRONT_FIELDS = 12
-"""At least so many; the time taken is the 19th."""
+_CLOUDFRONT_FIELDS = [
+    *("date", "time", "x-edge-location", "sc-bytes", "c-ip", "cs-method", "cs(Host)", "cs-uri-stem"),
+    *("sc-status", "cs(Referer)", "cs(User-Agent)", "cs-uri-query", "cs(Cookie)", "x-edge-result-type"),
+    *("x-edge-request-id", "x-host-header", "cs-protocol", "cs-bytes", "time-taken"),
+]
+"""Those of standard logs, as far as they are used. A line has the first 12 at least."""
+_FEWEST_FIELDS = 12
 _REQUEST_TIME = re.compile(
     rb'(?: "(?:' + TEXT + rb')")? "?([0-9]{1,6}\.[0-9]{3})"?(?: |$)'
     rb'|[^\n]*?[ "](?:rt|request_time)="?([0-9]{1,6}\.[0-9]{3})\b'
@@ -94,6 +100,7 @@ _URL = re.compile(URL_REQUEST)
 _HOST = re.compile(rb'[A-Za-z_-]+ +[A-Za-z]+://([^/?: "\\]+)')
 _LOCAL = re.compile(_BRACKETED[2:-2])
 _SECONDS = re.compile(rb"[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_EPOCH = re.compile(rb"[0-9]{9,11}(?:\.[0-9]{1,9})?")
 _ZONED = re.compile(
     rb"(" + _DATE + rb")[T ]([0-9]{2}:" + MINUTE + SECOND + rb")(?:[.,][0-9]+)?"
     rb"(?:Z|([+-][0-9]{2}):?([0-9]{2}))?"
@@ -241,7 +248,7 @@ def _s3(found: re.Match[bytes]) -> Request | None:
 
 def _cloudfront(time: re.Match[bytes]) -> Request | None:
     fields = time[0].split(b"\t")
-    if len(fields) < _CLOUDFRONT_FIELDS:
+    if len(fields) < _FEWEST_FIELDS:
         return None
     minute = _iso_minute(time[1] + b"T" + time[2])
     status, sent = fields[8], fields[3]
@@ -273,6 +280,37 @@ _NAMES: dict[str, tuple[str, ...]] = {
 """The names that JSON lines have for a field; the first one that is there counts."""
 
 
+def _flat(found: dict[str, Any]) -> dict[str, Any]:
+    """Caddy and the load balancers of Google Cloud have the request in an object of its own."""
+    inner = found.get("request")
+    if isinstance(inner, dict):
+        headers = inner.get("headers")
+        firsts = {
+            name.lower().replace("-", "_"): values[0]
+            for name, values in (headers.items() if isinstance(headers, dict) else ())
+            if isinstance(values, list) and values
+        }
+        return {**firsts, **inner, **found, "request": None, "request_time": found.get("duration")}
+    inner = found.get("httpRequest")
+    if isinstance(inner, dict):
+        latency, url = inner.get("latency"), inner.get("requestUrl")
+        request = f"{inner.get('requestMethod', '-')} {url} HTTP/1.1" if isinstance(url, str) else "-"
+        method, path, host = _URL_REQUESTS[request.encode(errors="backslashreplace")]
+        return {
+            **found,
+            **inner,
+            "request": None,
+            "method": method.decode("latin-1"),
+            "host": host.decode("latin-1"),
+            "path": path.decode(errors="backslashreplace"),
+            "client": inner.get("remoteIp"),
+            "user_agent": inner.get("userAgent"),
+            "size": inner.get("responseSize"),
+            "request_time": latency.removesuffix("s") if isinstance(latency, str) else None,
+        }
+    return found
+
+
 def _json(line: bytes) -> Request | None:
     try:
         found = msgspec.json.decode(line)
@@ -280,6 +318,8 @@ def _json(line: bytes) -> Request | None:
         return None
     if not isinstance(found, dict):
         return None
+    if "request" in found or "httpRequest" in found:
+        found = _flat(found)
     fields: dict[str, bytes] = {}
     for field, names in _NAMES.items():
         for name in names:
@@ -324,9 +364,19 @@ def _any_minute(time: bytes) -> int | None:
         return minute - 60 * hours - (minutes if found[3][:1] == b"+" else -minutes)
     if _LOCAL.fullmatch(time):
         return _local_minute(time)
-    if _SECONDS.fullmatch(time) and len(time.partition(b".")[0]) >= 9:
+    if _EPOCH.fullmatch(time):
         return (719_162 * DAY) + int(time.partition(b".")[0]) // 60
     return None
+
+
+def _header(line: bytes) -> str:
+    """Raises OtherColumns."""
+    name, _, columns = line.decode("latin-1").partition(" ")
+    given = columns.split()
+    is_known = all(one == other for one, other in zip(given, _CLOUDFRONT_FIELDS, strict=False))
+    if name == "#Fields:" and not (is_known and len(given) >= _FEWEST_FIELDS):
+        raise OtherColumns(" ".join(given)[:1000])
+    return HEADER
 
 
 _FORMATS: list[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Request | str | None]]] = [
@@ -336,7 +386,7 @@ _FORMATS: list[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Request | st
     (_ELB, lambda found: _balancer(found, "elb")),
     (_S3, _s3),
     (_CLOUDFRONT, _cloudfront),
-    (re.compile(rb"#(?:Version|Fields): .*"), lambda _: HEADER),
+    (re.compile(rb"#(?:Version|Fields): .*"), lambda found: _header(found[0])),
     (re.compile(_CLF), _clf),
 ]
 """In this order: a line that could be read as two formats has the first one."""
@@ -344,7 +394,7 @@ _FORMATS: list[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Request | st
 
 def read(line: bytes) -> Request | str | None:
     """The request of a line without its end; ``HEADER``; None if it has no format that is known, or no
-    time."""
+    time. Raises OtherColumns."""
     for pattern, make in _FORMATS:
         if found := pattern.fullmatch(line):
             return make(found)
@@ -355,8 +405,10 @@ def reader_of(log_format: str | None) -> Callable[[bytes], Request | str | None]
     """What reads lines, of all formats or of a ``log_format`` of nginx."""
     if log_format in (None, "auto"):
         return read
-    from lambda_src.jobs.access_log.custom import pattern_of  # noqa: PLC0415 - for those who ask
+    from lambda_src.jobs.access_log.custom import FIELDS_LINE, columns_of, pattern_of  # noqa: PLC0415 - as above
 
+    if (log_format or "").startswith(FIELDS_LINE):
+        return _reader_of_columns(columns_of(log_format or ""))
     pattern = pattern_of(log_format or "")
 
     def read_custom(line: bytes) -> Request | None:
@@ -364,3 +416,32 @@ def reader_of(log_format: str | None) -> Callable[[bytes], Request | str | None]
         return of_fields("custom", {k: v for k, v in found.groupdict().items() if v}) if found else None
 
     return read_custom
+
+
+def _reader_of_columns(columns: Sequence[str | None]) -> Callable[[bytes], Request | str | None]:
+    """What reads lines of these columns, with a tab or a space between."""
+
+    def read_columns(line: bytes) -> Request | str | None:
+        if line[:1] == b"#":
+            return HEADER
+        cells = line.split(b"\t" if b"\t" in line else b" ")
+        if len(cells) != len(columns):
+            return None
+        fields: dict[str, bytes] = {}
+        for column, cell in zip(columns, cells, strict=True):
+            if column and cell not in (b"", b"-"):
+                fields.setdefault(column, cell)
+        if "date" in fields and "clock" in fields:
+            fields["time"] = fields["date"] + b"T" + fields["clock"]
+        taken = fields.get("taken")
+        if taken and taken.isdigit() and len(taken) <= MOST_DIGITS_OF_MILLIS:
+            fields["seconds"] = b"%d.%03d" % divmod(int(taken), 1000)
+        elif taken:
+            fields["seconds"] = taken
+        fields.setdefault("status", b"-")
+        return of_fields("columns", fields)
+
+    return read_columns
+
+
+MOST_DIGITS_OF_MILLIS = 12
