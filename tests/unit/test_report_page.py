@@ -564,6 +564,16 @@ def test_what_to_do_depends_on_what_happened(changes: dict[str, Any], steps: lis
     assert ending.happened
 
 
+def test_what_to_do_names_only_options_that_were_chosen() -> None:
+    options = load("top_words").plain_options({"top": 3})
+    record = msgspec.structs.replace(fake_run(status="FAILED").record, options=options)
+    text = Reader(drawn(fake_run(status="FAILED")._replace(record=record))).says()
+    assert "Or start a new run: fanfold run s3://" in text
+    first, _, same = text.partition("Or start a new run: ")[2].partition("Run it again")
+    assert first.count("--set") == 1
+    assert same.count("--set") == len(options)
+
+
 def test_a_run_in_which_no_lambda_worked_has_no_empty_chart() -> None:
     calls = [call for call in RUN.trace.calls if call.function == "parse_file"]
     run = fake_run(status="FAILED")

@@ -98,7 +98,8 @@ def page(
         time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None
     except (ValueError, ArithmeticError) as error:  # times that are out of range
         time, trace_error = None, f"it is damaged: {error}."
-    again = _command(job, record, options)
+    again = _command(job, record, options, chosen_options(job, record.options))
+    same = _command(job, record, options, record.options)
     style = Markup(_own("uplot/uPlot.min.css") + _own("page.css"))  # noqa: S704 - our own, and the library's
     script = Markup(_own("uplot/uPlot.iife.min.js") + "\n" + _script())  # noqa: S704 - as above
     return _ENVIRONMENT.get_template("page.html").render(
@@ -117,7 +118,7 @@ def page(
         calls_missing=_calls_missing(record, trace) if time and trace else 0,
         bill=bill_of(record, manifest),
         proof=proof_of(the_job, parts, manifest) if result and manifest else None,
-        command=f"{again} --block-bytes {record.block_units} --concurrency {record.max_concurrency}",
+        command=f"{same} --block-bytes {record.block_units} --concurrency {record.max_concurrency}",
         ending=None if record.status == "SUCCEEDED" else ending_of(record, again, resume),
         downloads=downloads_of(record.run_id, files, results),
         is_local=is_local,
@@ -152,16 +153,15 @@ def _stacks(result: Result | None) -> list[dict[str, Any]]:
     ]
 
 
-def _command(job: str, record: RunRecord, options: str) -> str:
-    """The shell command that runs the job again."""
+def _command(job: str, record: RunRecord, options: str, chosen: Mapping[str, Any]) -> str:
+    """The shell command that runs the job again, with the ``chosen`` options of the job."""
     name = record.name()
     # A prefix that ends like a folder needs no star.
     source = name.removesuffix("*") if record.key is None and name.endswith("/*") else name
-    chosen = "".join(
-        f" --set {shell_word(f'{name}={value_text(value)}')}"
-        for name, value in sorted(record.options.items())
+    set_ = "".join(
+        f" --set {shell_word(f'{name}={value_text(value)}')}" for name, value in sorted(chosen.items())
     )
-    return f"fanfold run{options} {shell_word(source)} --job {as_given(job)}{chosen}"
+    return f"fanfold run{options} {shell_word(source)} --job {as_given(job)}{set_}"
 
 
 def _heading(job: str, record: RunRecord) -> str:
