@@ -126,10 +126,15 @@ def _table(summary: Summary) -> Table:
 
 
 def _lines(summary: Summary) -> Table:
-    """What the lines were."""
-    rows: list[list[Cell]] = [[name.replace("_", " "), summary[name]] for name in LINES if name in summary]
-    rows += [[f"format: {name}", count] for name, count in summary.get("formats", {}).items()]
-    return Table("Lines of the input", ["what", "lines"], rows)
+    """What the lines were, and how many objects begin with a line of each format."""
+    rows: list[list[Cell]] = [
+        [name.replace("_", " "), summary[name], None] for name in LINES if name in summary
+    ]
+    lines, objects = summary.get("formats", {}), summary.get("object_formats", {})
+    rows += [
+        [f"format: {name}", lines.get(name), objects.get(name)] for name in dict.fromkeys([*lines, *objects])
+    ]
+    return Table("Lines of the input", ["what", "lines", "objects that begin with it"], rows)
 
 
 def _ms(seconds: float | None) -> float | None:

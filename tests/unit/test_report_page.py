@@ -674,6 +674,10 @@ def test_times_are_in_their_order_and_all_else_by_requests(
     assert [row[0] for row in by_time.rows] == keys
     assert by_time.headings[:3] == [by, "p99, ms", "requests"]
     assert ranked.question == f"Which {by} has the highest p99?"
+    kinds = {"formats": {"alb": 30}, "object_formats": {"alb": 2, "not a log line": 1}}
+    lines = access_log.draw({**asked(by, keys), **kinds}).figures[-1]
+    assert isinstance(lines, Table)
+    assert lines.rows[-2:] == [["format: alb", 30, 2], ["format: not a log line", None, 1]]
     empty = access_log.draw(asked(by, []))
     assert all(isinstance(figure, Table) for figure in empty.figures)
 
