@@ -4,6 +4,7 @@
 
 #include "counts.h"
 
+enum { FEW_KEYS = 1000, FEW_TEXTS = 1 << 20 }; /* lambda_src/counts/table.py */
 enum { SUM, MIN, MAX }; /* what a column makes of two numbers of a key */
 
 typedef struct {
@@ -799,16 +800,17 @@ static int add_part(const Counts *counts, Table *all, size_t part) {
 }
 
 /* As counts_best, of all parts from `first` on: of a key that several have, the columns are combined. TOO_MANY if that
-   takes more keys or texts than all parts may hold together. */
+   takes more keys or texts than are left of those that all parts may hold together; there is always room for a few. */
 EXPORTED int counts_best_of_all(Counts *counts, size_t first, size_t parts, size_t column, size_t top, const uint8_t **json,
                                 size_t *bytes) {
     Table all = {0};
     int status = open_table(&all, &counts->secret, counts->columns);
-    all.limit = counts->keys_limit - counts->keys_held;
+    size_t keys_left = counts->keys_limit - counts->keys_held, texts_left = counts->texts_limit - counts->texts_held;
+    all.limit = keys_left > FEW_KEYS ? keys_left : FEW_KEYS;
     for (size_t part = first; part < first + parts && !status; part++)
         if (counts->keys[part].slots)
             status = add_part(counts, &all, part);
-    if (!status && all.texts.size > counts->texts_limit - counts->texts_held)
+    if (!status && all.texts.size > (texts_left > FEW_TEXTS ? texts_left : FEW_TEXTS))
         status = TOO_MANY;
     if (!status)
         status = write_best(counts, &all, column, top, json, bytes);

@@ -25,7 +25,7 @@ _FAULTS = {
     ELSEWHERE: "has a key of another shard",
 }
 
-COUNTS = "fanfold.libs/counts-66eee57f.so"
+COUNTS = "fanfold.libs/counts-b4b6bf7c.so"
 """The path of the compiled counts.c in the layer, with a hash of the source. During a deployment, new
 code can meet an old layer, and then counts in Python."""
 

@@ -10,6 +10,7 @@ import msgspec
 from lambda_src.counts.table import (
     COMBINE,
     EVERY_KEY,
+    FEW,
     LEAST,
     MOST,
     MOST_DIGITS,
@@ -179,8 +180,10 @@ class Table:
         for part in parts:
             for key, counts in self._keys[part].items():
                 keys[key] = self._combined(keys[key], counts) if key in keys else counts
-        text_bytes = self._text_bytes + sum(map(text_bytes_of, keys))
-        if self._held + len(keys) > self._limits.keys or text_bytes > self._limits.text_bytes:
+        keys_left = self._limits.keys - self._held
+        texts_left = self._limits.text_bytes - self._text_bytes
+        text_bytes = sum(map(text_bytes_of, keys))
+        if len(keys) > max(keys_left, FEW.keys) or text_bytes > max(texts_left, FEW.text_bytes):
             raise TooManyDistinct("There are more distinct keys than fit into one sum.")
         return best_of(keys, column, self._kinds[column], top)
 

@@ -63,6 +63,9 @@ class Takes(NamedTuple):
     limits: Limits | None = None
 
 
+FEW = Limits(1000, 1 << 20)
+"""What ``best_of_all`` may always take beside a table: the parts of one key could leave less."""
+
 EVERY_KEY = Takes()
 
 

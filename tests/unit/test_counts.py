@@ -137,6 +137,20 @@ def test_every_key_is_in_one_pass(columns: tuple[list[str], list[bytes]], passes
             assert [of_pass[part].sums for of_pass in found] == [of_whole.sums, *[{}] * (passes - 1)]
 
 
+@BOTH
+def test_the_keys_over_all_parts_are_bounded_too(table: type[Table]) -> None:
+    """But never so tightly that the parts of one key do not fit: passes would have no end."""
+    takes = Takes(limits=Limits(PARTS, 1 << 20))
+    one = table(PARTS, ["sum"], takes)
+    one.add(b"\n".join([b'{"a":2}'] * PARTS), 0, PARTS)
+    assert one.best_of_all(range(PARTS), 0, 9) == {"a": [2 * PARTS]}
+    assert one.best_of_all(range(1, 2), 0, 9) == {"a": [2]}
+    many = table(PARTS, ["sum"], Takes(limits=Limits(1500, 1 << 20)))
+    many.add(msgspec.json.encode({str(number): 1 for number in range(1001)}), 0, 1)
+    with pytest.raises(TooManyDistinct):
+        many.best_of_all(range(PARTS), 0, 9)
+
+
 INNER_KEYS = st.tuples(st.text("ab", max_size=18), st.sampled_from(["", "\0x", "\0y", "\0" + "z" * 20]))
 
 
