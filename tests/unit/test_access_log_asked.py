@@ -600,6 +600,48 @@ HOSTILE = [
 ]
 
 
+MEAN: list[dict[str, Any]] = [
+    {"path": "/" + "a" * (1 << 20)},
+    {"path": "/\\", "agent": "\\"},
+    {"path": '/"', "agent": '"', "referrer": '"'},
+    {"path": "/\0b", "agent": "\0"},
+    {"path": "/\udcff\udc80", "agent": "\udcff"},
+    {"path": "/\t \r", "agent": "\t"},
+    {"path": ""},
+    {"client": "2001:db8::1"},
+    {"client": ":" * 3000, "host": "[" * 3000},
+    {"sent": -1},
+    {"sent": 10**15},
+    {"sent": 10**400},
+    {"millis": -1000},
+    {"millis": 10**15},
+    {"status": "7"},
+    {"status": "99999"},
+    {"method": "\x1b[2J"},
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_hostile_values_of_every_format_are_requests_or_malformed(form: Form) -> None:
+    """Every line counts once, however it is cut, and no value reaches another key."""
+    (one,) = requests(7, 1)
+    lines = [form.write(one._replace(**mean)) for mean in MEAN]
+    text = form.header + "".join(line + "\n" for line in [*lines, form.write(one)])
+    stored = Objects([text.encode(errors="surrogateescape")], "plain")
+    options = {"by": "path", "order": "bytes", **({"format": GIVEN[form.name]} if form.name in GIVEN else {})}
+    found = run_job(JOB, stored, options=options)
+    assert found["lines"] == text.count("\n")
+    assert found["requests"] + found["malformed_lines"] + found["header_lines"] == found["lines"]
+    assert found["requests"] == sum(row["requests"] for row in found["top"]) >= 2
+    assert all(len(row["path"]) < 500 for row in found["top"])
+    assert (
+        run_job(JOB, stored, [1000, 500_000, 1_060_000], options={**options, "order": "requests"})["requests"]
+        == found["requests"]
+    )
+    networks = {**options, "client": "2001:db8::/32"}
+    assert run_job(JOB, stored, options=networks)["requests"] == 1
+
+
 @pytest.mark.parametrize("by", ["hour", "path", "day", "host", "client"])
 def test_hostile_lines_are_requests_or_malformed(by: str) -> None:
     data = b"\n".join(HOSTILE)

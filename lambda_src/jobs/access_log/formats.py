@@ -60,6 +60,8 @@ NO_REQUEST = "json_without_request"
 
 
 def _how(code: str) -> str:
+    if code == "w3c_extended":
+        return "which is not read without format='#Fields: ...', its own line of columns"
     return "which is not read" + (" without format=auto" if code in _READ_IF_ASKED else "")
 
 
