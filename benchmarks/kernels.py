@@ -33,8 +33,11 @@ from lambda_src.counts import c_counts, python_counts  # noqa: E402
 from lambda_src.counts.table import Table, Takes  # noqa: E402
 from lambda_src.job import Shards  # noqa: E402
 from lambda_src.jobs.top_words import c_kernel, python_kernel  # noqa: E402
-from lambda_src.jobs.top_words.kernel import CountedWords, Kernel  # noqa: E402
-from lambda_src.jobs.top_words.words import LONGEST  # noqa: E402
+from lambda_src.jobs.top_words.kernel import (  # noqa: E402
+    LONGEST,
+    CountedWords,
+    Kernel,
+)
 
 BY_LENGTH = Shards("part", LONGEST, "run")
 

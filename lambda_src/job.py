@@ -381,6 +381,7 @@ class Job(Struct, frozen=True):
     shown: Shown = PLAIN
     complete: CompleteSums | None = None
     largest_block: Callable[[Any], float] = lambda _: math.inf
+    for_options: Callable[[Any], "Job"] | None = None
 
     def touched(self, block: Span, input_bytes: int) -> Span:
         """The bytes whose objects ``map`` gets to map ``block``: all bytes, where units are others."""
@@ -408,6 +409,10 @@ class Job(Struct, frozen=True):
 
             raise InvalidRequest(f"options: {why_wrong(self.options, options, str(error))}") from None
         raise InvalidRequest("options: a number is not finite, so JSON cannot hold it.")
+
+    def with_options(self, options: Mapping[str, Any]) -> "Job":
+        """The job that a run with these ``options`` is. Raises InvalidRequest."""
+        return self.for_options(self.read_options(options)) if self.for_options else self
 
     def plain_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options of a run for which ``options`` are given, as JSON. Raises InvalidRequest."""

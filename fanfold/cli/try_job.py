@@ -71,6 +71,7 @@ def try_(
 
     named = find_job(job, complain)
     options = of_new_run(named.job, set_ or ())
+    named = named._replace(job=named.job.with_options(options or {}))
     keep: Keep | None = "all" if all_ else None
     check_keep(named.name, named.job, keep, options)
     with SIGNALS.cleanup(

@@ -87,6 +87,7 @@ class Run:
     def __init__(self, aws: Aws, deployment: Deployment, run_id: str, job: str | None = None) -> None:
         self.aws, self.deployment, self.run_id = aws, deployment, run_id
         self._job = job
+        self._options: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"<Run {self.run_id}{f' of {self._job}' if self._job else ''}>"
@@ -97,8 +98,8 @@ class Run:
         return self._job or self.record().job
 
     def load_job(self) -> Job:
-        """Its job. Raises JobNotUsable if its code is not here."""
-        return load(self.job)
+        """Its job, with its options. Raises JobNotUsable if its code is not here."""
+        return load(self.job).with_options(self._options)
 
     @property
     def status(self) -> str:
@@ -268,7 +269,7 @@ class Run:
         record = self.find()
         if record is None:
             raise RunError(self._not_found())
-        self._job = self._job or record.job
+        self._job, self._options = self._job or record.job, record.options
         return record
 
     def record_and_parts(self) -> tuple[RunRecord, list[PartReport]]:

@@ -89,6 +89,7 @@ def run_job(
     options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The job's fields of the answer, from the blocks of ``stored`` that end at ``cuts``."""
+    job = job.with_options(options or {})
     run = _carry_out(job, stored, cuts, shards=shards, options=options)
     return job.summarize(run.context, _extras(run), _reduce_all(run))
 
@@ -122,6 +123,7 @@ def check_job(
     - *Hostile input* is answered by the same laws, or refused by one of the errors of ``lambda_src.errors``.
     """
     _check_form(job)
+    job = job.with_options(options or {})
     in_order = [objects[name] for name in sorted(objects)]
     stored = Objects(in_order)
     whole = _carry_out(job, stored, options=options)

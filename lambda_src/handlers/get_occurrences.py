@@ -31,7 +31,7 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
         if isinstance(request, WarmRequest):
             job.load_deployed(request.job, settings.jobs)
             return Warmed()
-        deployed = job.load_deployed(request.context.job, settings.jobs)
+        deployed = job.load_deployed(request.context.job, settings.jobs).with_options(request.context.options)
         deployed.check_rules(request.rules)
         report = reduce_shard(deployed, request, BlobStore(objects, settings.bucket, request.run_id))
         if isinstance(report, PartReport):

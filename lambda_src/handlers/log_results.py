@@ -39,6 +39,7 @@ def handler(event: object, _context: object) -> Mapping[str, Any]:
             return Warmed()
         deployed = job.load_deployed(request.record.job, settings.jobs)
         deployed.check_rules(request.record.rules)
+        deployed = deployed.with_options(request.record.options)
         parts = ResultsTable(table, request.record.run_id, deployed).get_parts()
         return log_results(deployed, request.record, parts)
 

@@ -26,7 +26,7 @@ def handler(event: object, context: Any) -> Mapping[str, Any]:
     def work() -> BlockReport:
         settings = from_environment(ParseBlockSettings, os.environ)
         request = decode_request(event, ParseBlockRequest)
-        deployed = job.load_deployed(request.context.job, settings.jobs)
+        deployed = job.load_deployed(request.context.job, settings.jobs).with_options(request.context.options)
         deployed.check_rules(request.rules)
         blobs = BlobStore(open_bucket(settings.bucket, settings.url_suffix), settings.bucket, request.run_id)
         own = as_of_group(request)

@@ -29,7 +29,7 @@ from lambda_src.fields import Function, JobName, RunId
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Job, Measured
 from lambda_src.run import metrics, reuse
-from lambda_src.run.admission import answer_unclaimed, check_plan, job_of_run
+from lambda_src.run.admission import answer_unclaimed, check_plan, job_of_run, of_options
 from lambda_src.run.map_block import find_report, how_to_get_smaller_blocks
 from lambda_src.run.orchestrator import execute
 from lambda_src.run.ports import Ports
@@ -124,8 +124,9 @@ def _request(event: object, run: RunTable, settings: ParseFileSettings) -> tuple
         request = _decoded(event, settings)
         name = request.job or job_of_run(request, run) or settings.jobs[0]
         deployed = job.load_deployed(name, settings.jobs)
-        check_plan(deployed, request)
         _check_options(request, run, deployed)
+        deployed = of_options(deployed, request, run)
+        check_plan(deployed, request)
         return replace(request, job=name), deployed
     except (InvalidRequest, CodeChanged) as error:
         if _is_hand_over(event):

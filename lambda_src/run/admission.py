@@ -48,6 +48,15 @@ def job_of_run(request: ParseFileRequest, run: Found) -> str | None:
     return found.job if found else None
 
 
+def of_options(job: Job, request: ParseFileRequest, run: Found) -> Job:
+    """``job`` with the options of ``request``, or else those of the run that it resumes."""
+    options = request.options
+    if options is None and request.run_id and job.for_options:
+        found = call_once(lambda _: run.get_run(), None)
+        options = found.options if found and found.etag else None
+    return job.with_options(options or {}) if job.for_options else job
+
+
 def new_record(
     job: Job, run_id: str, bucket: str, request: ParseFileRequest, found: RunRecord | None
 ) -> RunRecord:

@@ -97,7 +97,9 @@ def test_words_with_invisible_joiners_are_divided_and_the_warning_names_the_opti
     file = "02-format-characters/text.txt"
     answer, warnings = run("top_words", file)
     assert list(warnings) == ["joined_words"]
-    assert warnings["joined_words"].startswith("7 words have a soft hyphen or an invisible joiner inside")
+    assert warnings["joined_words"].startswith(
+        "8 invisible characters in words, soft hyphens or joiners, divided them, the first one at byte 4"
+    )
     assert warnings["joined_words"].endswith("To keep such words whole: --set words=unicode")
     assert words_of(answer) == expected_words(file, "By default")
     answer, warnings = run("top_words", file, options=UNICODE)

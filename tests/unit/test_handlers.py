@@ -346,7 +346,7 @@ def test_options_are_required_of_a_new_run_only(
         put_new_run=ended.append,
         end_released_run=ended.append,
     )
-    monkeypatch.setattr(job, "load", lambda _: replace(JOB, options=Column))
+    monkeypatch.setattr(job, "load", lambda _: replace(JOB, options=Column, for_options=None))
     expected = pytest.raises(InvalidRequest, match=message) if message else nullcontext()
     with expected:
         parse_file._request({"key": "input/x", "run_id": "run", **event}, run, SETTINGS)

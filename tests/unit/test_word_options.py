@@ -17,11 +17,19 @@ from fanfold.testing import Objects, check_job, run_job
 from lambda_src.errors import InvalidRequest
 from lambda_src.job import Shards
 from lambda_src.jobs.top_words import JOB, c_kernel, python_kernel
-from lambda_src.jobs.top_words.kernel import Kernel, Spelling
-from lambda_src.jobs.top_words.words import LONGEST, unicode_words
+from lambda_src.jobs.top_words.kernel import LONGEST, Kernel, Spelling
+from lambda_src.jobs.top_words.options import MOST_LONGEST
+from lambda_src.jobs.top_words.words import unicode_words
 
 UNICODE_TEST = Path(__file__).parents[1] / "unicode" / "WordBreakTest.txt"
-SPELLINGS = [Spelling(keeps_case, is_unicode) for keeps_case in (False, True) for is_unicode in (False, True)]
+E_ACUTE = "e\u0301"
+
+SPELLINGS = [
+    Spelling(keeps_case, is_unicode, longest)
+    for keeps_case in (False, True)
+    for is_unicode in (False, True)
+    for longest in (1, LONGEST, MOST_LONGEST)
+]
 
 
 def lines_of_unicodes_test() -> list[list[str]]:
@@ -85,10 +93,12 @@ def counted(kernel: Kernel, text: bytes, spelling: Spelling, shards: Shards) -> 
 @given(
     TEXTS,
     st.sampled_from(SPELLINGS),
-    st.sampled_from([Shards("part", LONGEST, "run"), Shards("key", 3, "run")]),
+    st.booleans(),
 )
-@example("צה\"ל צה' ", Spelling(is_unicode=True), Shards("part", LONGEST, "run"))
-def test_both_kernels_find_the_same_words(text: str, spelling: Spelling, shards: Shards) -> None:
+@example("צה\"ל צה' ", Spelling(is_unicode=True), True)
+@example(f"{'é' * 21} {'ab' * 50} {'a' * 101} {E_ACUTE * 100}", Spelling(longest=MOST_LONGEST), True)
+def test_both_kernels_find_the_same_words(text: str, spelling: Spelling, by_part: bool) -> None:
+    shards = Shards("part", spelling.longest, "run") if by_part else Shards("key", 3, "run")
     one, other = (
         counted(kernel, text.encode(), spelling, shards) for kernel in (c_kernel.KERNEL, python_kernel.KERNEL)
     )
@@ -132,7 +142,7 @@ OPTIONS = st.fixed_dictionaries(
     {},
     optional={
         "top": st.sampled_from([1, 2, 1000]),
-        "longest": st.integers(1, LONGEST),
+        "longest": st.integers(1, MOST_LONGEST),
         "words": st.sampled_from(["letters", "unicode"]),
         "case": st.sampled_from(["fold", "keep"]),
         "stop_words": st.lists(
@@ -157,11 +167,24 @@ def test_answers_are_those_of_a_simple_program(text: str, options: dict[str, Any
         {"top": 2, "longest": 4, "stop_words": ["word", "it"]},
         {"words": "unicode", "case": "keep", "top": 1000},
         {"words": "unicode", "stop_words": ["it's"], "longest": 3},
+        {"longest": 100, "words": "unicode"},
+        {"case": "keep"},
     ],
 )
 def test_options_keep_the_laws(options: dict[str, Any]) -> None:
-    texts = {"a": "naïve Œuvre—it's a\nWord a 3.14 word ".encode() * 9, "b": b"", "c": b"word"}
+    joined = f"na\u00adïve می\u200cخواهم a\u200d\U0001f469\u2060 {'long' * 25} {E_ACUTE * 100}"
+    texts = {"a": f"naïve Œuvre—it's a\nWord a 3.14 word {joined}".encode() * 9, "b": b"", "c": b"word"}
     assert check_job(JOB, texts, options=options)
+
+
+def test_parts_are_the_lengths_that_are_asked_for() -> None:
+    text = " ".join("x" * length for length in range(1, 103)).encode()
+    for longest in (1, 20, 21, 100):
+        answer = run_job(JOB, Objects([text], "plain"), options={"longest": longest})
+        assert list(answer["top_words"]) == [str(length) for length in range(1, longest + 1)]
+        assert answer["top_words"][str(longest)] == [{"word": "x" * longest, "count": 1}]
+        assert (answer["words"], answer["longer_words"]) == (longest, 102 - longest)
+    assert JOB.with_options({}).parts == JOB.parts
 
 
 def test_without_options_the_answer_says_nothing_of_them() -> None:
@@ -174,7 +197,7 @@ def test_without_options_the_answer_says_nothing_of_them() -> None:
     [
         ({"top": 0}, "top takes a whole number of at least 1 and of at most 1000, not 0"),
         ({"top": 1001}, "top takes"),
-        ({"longest": 21}, "longest takes"),
+        ({"longest": 101}, "longest takes a whole number of at least 1 and of at most 100, not 101"),
         ({"words": "unicod"}, "Did you mean unicode?"),
         ({"stop_words": ["w"] * 5001}, "stop_words: there are more than 5,000"),
         ({"stop_words": ["w" * 60_001]}, "stop_words: they have more than 60,000 bytes together"),

@@ -18,9 +18,8 @@ from lambda_src.input.blocks import split
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Shards, Span
 from lambda_src.jobs.top_words import c_kernel, python_kernel, words
-from lambda_src.jobs.top_words.kernel import Kernel
+from lambda_src.jobs.top_words.kernel import LONGEST, Kernel
 from lambda_src.jobs.top_words.tokens import TOKENS
-from lambda_src.jobs.top_words.words import LONGEST
 from lambda_src.records import Rule
 from tests import oracle
 

@@ -92,7 +92,7 @@ def page(
     the stack's name, if not that of all jobs. ``files`` are the result in files, by their endings. ``resume``
     and ``results`` are the commands that resume the run and show its result.
     """
-    the_job = load(job)
+    the_job = load(job).with_options(record.options)
     result = client_job(job).draw(summary) if parts and record.status == "SUCCEEDED" else None
     try:
         time = timeline_of(trace, record.max_concurrency) if trace and trace.calls else None

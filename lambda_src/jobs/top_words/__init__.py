@@ -6,17 +6,18 @@ gives the same answer.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from lambda_src.counts import Counted, Sums, counts_job
 from lambda_src.counts.library import find_library
 from lambda_src.input.findings import INVALID_UTF8, Tally, invalid_utf8
-from lambda_src.job import Concern, Context, Finding, Input, Line, Measured, Place, Shards
+from lambda_src.job import Concern, Context, Finding, Input, Job, Measured, Place
 from lambda_src.jobs.top_words.figures import figures_of
-from lambda_src.jobs.top_words.kernel import LIBRARY, Kernel
+from lambda_src.jobs.top_words.kernel import LIBRARY, LONGEST, Kernel
 from lambda_src.jobs.top_words.markup import begins_dump, check_is_dump, cleaner
 from lambda_src.jobs.top_words.options import Options
-from lambda_src.jobs.top_words.words import LONGEST, RULES
+from lambda_src.jobs.top_words.words import RULES
 
 DUMP, JOINED = "mediawiki_dump", "joined_words"
 
@@ -28,9 +29,9 @@ CONCERNS = {
         advice="To count only the text of articles: --set markup=mediawiki",
     ),
     JOINED: Concern(
-        "word",
-        "has a soft hyphen or an invisible joiner inside, and was divided there",
-        "have a soft hyphen or an invisible joiner inside, and were divided there",
+        "invisible character",
+        "in a word, a soft hyphen or a joiner, divided it",
+        "in words, soft hyphens or joiners, divided them",
         advice="To keep such words whole: --set words=unicode",
     ),
 }
@@ -57,7 +58,6 @@ class Counter:
     """Counts the words of one block (``counts.Counter``)."""
 
     def __init__(self, context: Context) -> None:
-        self._shards, self._options = context.shards, context.options
         self._counting = KERNEL.counting(context.shards, context.options.spelling())
         self._invalid_bytes, self._dumps, self._joined = Tally(), Tally(), Tally()
         self._cleaned = cleaner() if context.options.markup == "mediawiki" else None
@@ -80,14 +80,10 @@ class Counter:
     def lines(self) -> Counted:
         """What was counted. Raises TooManyDistinct, OutOfMemory."""
         counted = self._counting.lines()
-        lines, longer_words = counted.lines, counted.longer_words
-        if self._options.longest < LONGEST:
-            longer_words += sum(sum(line.observed[self._options.longest :]) for line in lines)
-            lines = _without_longer(lines, self._shards, self._options.longest)
-        extras = {"longer_words": longer_words, "native_blocks": int(KERNEL.is_native)}
+        extras = {"longer_words": counted.longer_words, "native_blocks": int(KERNEL.is_native)}
         if self._cleaned:
             extras["articles"] = self._articles
-        return Counted(lines, extras, self._findings())
+        return Counted(counted.lines, extras, self._findings())
 
     def _findings(self) -> dict[str, Finding]:
         """Those of this job only if there are any."""
@@ -101,19 +97,6 @@ class Counter:
         }
 
 
-def _without_longer(lines: list[Line], shards: Shards, longest: int) -> list[Line]:
-    """``lines`` without the words of more than ``longest`` code points."""
-    kept = []
-    for number, line in enumerate(lines):
-        observed = [*line.observed[:longest], *[0] * (LONGEST - longest)]
-        if shards.by == "part":
-            data = line.data if number < longest else b""
-        else:
-            data = b"\n".join([*line.data.split(b"\n")[:longest], *[b""] * (LONGEST - longest)])
-        kept.append(Line(data, observed))
-    return kept
-
-
 def show(_length: str, sums: Sums) -> dict[str, Any]:
     """The result of one length."""
     ranked = [{"word": word, "count": counts["words"]} for word, counts in sums.best["words"]]
@@ -125,33 +108,37 @@ def summarize(
 ) -> dict[str, Any]:
     """``words`` counts the words of length 1 to ``longest``; ``top_words`` has ``[]`` for a length without
     words."""
-    longest = context.options.longest
     return {
         **context.facts,
         **({"articles": extras.get("articles", 0)} if context.options.markup == "mediawiki" else {}),
         "words": sum(result["words"] for result in lengths.values()),
         "longer_words": extras.get("longer_words", 0),
-        "top_words": {
-            length: result["top_words"] for length, result in lengths.items() if int(length) <= longest
-        },
+        "top_words": {length: result["top_words"] for length, result in lengths.items()},
     }
 
 
-JOB = counts_job(
-    rules=RULES,
-    part="length",
-    parts=[str(length) for length in range(1, LONGEST + 1)],
-    records=Options.records,
-    counter=Counter,
-    key="word",
-    columns=("words",),
-    top=lambda options: options.top,
-    unranked=Options.unranked,
-    show=show,
-    measure=measure,
-    summarize=summarize,
-    concerns=CONCERNS,
-    finds_invalid_utf8=True,
-    figures=figures_of,
-    options=Options,
-)
+@cache
+def _job(longest: int) -> Job:
+    """The job whose parts are the lengths up to ``longest``."""
+    return counts_job(
+        rules=RULES,
+        part="length",
+        parts=[str(length) for length in range(1, longest + 1)],
+        records=Options.records,
+        counter=Counter,
+        key="word",
+        columns=("words",),
+        top=lambda options: options.top,
+        unranked=Options.unranked,
+        show=show,
+        measure=measure,
+        summarize=summarize,
+        concerns=CONCERNS,
+        finds_invalid_utf8=True,
+        figures=figures_of,
+        options=Options,
+        for_options=lambda options: _job(options.longest),
+    )
+
+
+JOB = _job(LONGEST)

@@ -20,7 +20,7 @@ from lambda_src.job import Shards
 from lambda_src.jobs.top_words import words
 from lambda_src.jobs.top_words.kernel import LIBRARY, PLAIN, CountedWords, Joined, Kernel, Noted, Spelling
 from lambda_src.jobs.top_words.letters import is_letter, is_mark
-from lambda_src.jobs.top_words.words import LONGEST, MAX_RANKED_SPELLING
+from lambda_src.jobs.top_words.words import JOINED_BY_NFC
 
 _KEPT_BYTES = 32 << 20
 """Memory that has counted this much text is kept for the next block: with many words, touching fresh pages
@@ -41,7 +41,7 @@ _is_mark = functools.lru_cache(1 << 14)(is_mark)
 _pointer, _size, _noted = c_void_p, c_size_t, c_uint64 * 2
 _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "counting_open": (_pointer, [c_char_p]),
-    "counting_begin": (c_int, [_pointer, POINTER(CShards), c_int, c_int]),
+    "counting_begin": (c_int, [_pointer, POINTER(CShards), c_int, c_int, c_int]),
     "counting_close": (None, [_pointer]),
     "counting_add": (c_int, [_pointer, c_char_p, _size, _noted, _noted]),
     "counting_stretches": (_size, [_pointer]),
@@ -112,9 +112,9 @@ class Counting:
 
     def _write(self) -> CountedInC:
         _check(_c().counting_write(self._handle))
-        lines = CLines.room_for(self._shards, LONGEST)
+        lines = CLines.room_for(self._shards, self._spelling.longest)
         longer_words = _c().counting_lines(self._handle, *lines)
-        lines.check(self._shards, LONGEST)
+        lines.check(self._shards, self._spelling.longest)
         return CountedInC(lines, longer_words)
 
     def lines(self) -> CountedWords:
@@ -124,7 +124,7 @@ class Counting:
         if not is_kept:
             _c().counting_keep_lines(self._handle)
         drop = None if is_kept else functools.partial(_c().counting_drop_line, self._handle)
-        copies = lines.copied(self._shards, LONGEST, drop)
+        copies = lines.copied(self._shards, self._spelling.longest, drop)
         if is_kept:
             self._close.detach()
             _kept.append(self._handle)
@@ -148,9 +148,10 @@ def _words_of_all(stretches: bytes, spelling: Spelling) -> bytes:
     stretch. All at once where that is faster, for no rule of lower case looks across a space or a newline."""
     text = stretches.decode("utf-8", errors="replace")
     text = words.unicode_words_of_all(text) if spelling.is_unicode else _without_separators(text)
+    most = JOINED_BY_NFC * spelling.longest
     # Most stretches are in NFC already, and one check finds that.
     normalized = [
-        unicodedata.normalize("NFC", line) if len(line) <= MAX_RANKED_SPELLING else _normalized(line)
+        unicodedata.normalize("NFC", line) if len(line) <= most else _normalized(line, spelling.longest)
         for line in (text if spelling.keeps_case else text.lower()).split("\n")
     ]
     return "\n".join(normalized).encode()
@@ -171,9 +172,9 @@ def _without_separators(text: str) -> str:
     return re.sub(f"\n[{marks}]+", "\n", text) if marks else text
 
 
-def _normalized(line: str) -> str:
+def _normalized(line: str, longest: int) -> str:
     return " ".join(
-        unicodedata.normalize("NFC", word) if len(word) <= MAX_RANKED_SPELLING else word[: LONGEST + 1]
+        unicodedata.normalize("NFC", word) if len(word) <= JOINED_BY_NFC * longest else word[: longest + 1]
         for word in line.split(" ")
     )
 

@@ -6,13 +6,12 @@
 
 #include "../../counts/counts.h"
 
-#define LONGEST 20  /* as in words.py */
 #define PIECE 16384 /* Folded at once: fits the cache next to the processor. */
 
 /* ------------------------------------------------------------------------------ counting */
 
-/* Marks of stretches and words. From INVALID_AT on: how many bytes of a stretch are not UTF-8; then JOINED if a joiner
-   is inside a word of it. Summed over stretches of one piece, the first number does not reach the second. */
+/* Marks of stretches and words. From INVALID_AT on: how many bytes of a stretch are not UTF-8; then JOINED if it has
+   a joiner next to a letter. Summed over stretches of one piece, the first number does not reach the second. */
 enum { IN_ORDER = 1, UNCLEAR = 2, INVALID_AT = 2, JOINED_AT = 28 };
 #define JOINED (1u << (INVALID_AT + JOINED_AT))
 #define OF_WORDS 0x80000000u
@@ -24,7 +23,8 @@ typedef struct {
     Buffer folded, edges, unclear, order;
     Lines lines;
     uint64_t longer_words;
-    int keeps_case, is_unicode; /* words.py: Spelling */
+    int keeps_case, is_unicode; /* kernel.py: Spelling */
+    size_t longest;
 } Counting;
 
 /* Give back all memory but that of the lines. */
@@ -62,11 +62,11 @@ static void clear_stretches(Counting *counting) {
 
 /* Forget what was counted, for words to be written to lines of `shards`, and keep the memory: fresh pages cost more
    than counting into them. */
-EXPORTED int counting_begin(Counting *counting, const Shards *shards, int keeps_case, int is_unicode) {
-    counting->keeps_case = keeps_case, counting->is_unicode = is_unicode;
+EXPORTED int counting_begin(Counting *counting, const Shards *shards, int keeps_case, int is_unicode, int longest) {
+    counting->keeps_case = keeps_case, counting->is_unicode = is_unicode, counting->longest = (size_t)longest;
     clear_stretches(counting), clear_table(&counting->settled);
     counting->longer_words = 0;
-    return clear_lines(&counting->lines, shards, LONGEST);
+    return clear_lines(&counting->lines, shards, counting->longest);
 }
 
 /* The highest bit of each of eight ASCII bytes that is `wanted`. */
@@ -145,12 +145,12 @@ static uint32_t invalid_in(const uint8_t *text, size_t bytes, size_t *first) {
     return invalid;
 }
 
-/* How many bytes the invisible character has that joins what is before and behind it, for Unicode: a soft hyphen
-   U+00AD, ZWNJ U+200C, ZWJ U+200D or a word joiner U+2060. 0 if there is none. */
+/* How many bytes the invisible character has that joins letters, for Unicode: a soft hyphen U+00AD, ZWNJ U+200C,
+   ZWJ U+200D or a word joiner U+2060. 0 if there is none. */
 static size_t joiner(const uint8_t *at, const uint8_t *end) {
-    if (end - at > 2 && at[0] == 0xc2 && at[1] == 0xad)
+    if (end - at > 1 && at[0] == 0xc2 && at[1] == 0xad)
         return 2;
-    if (end - at > 3 && at[0] == 0xe2)
+    if (end - at > 2 && at[0] == 0xe2)
         return (at[1] == 0x80 && (at[2] == 0x8c || at[2] == 0x8d)) || (at[1] == 0x81 && at[2] == 0xa0) ? 3 : 0;
     return 0;
 }
@@ -160,18 +160,20 @@ static int may_be_letter(uint8_t lead) {
     return is_letter(lead) || (lead >= 0xc3 && lead <= 0xee && lead != 0xe2);
 }
 
-/* Where in a stretch a joiner is between two letters, as far as bytes tell; SIZE_MAX if there is none. */
-static size_t joined_in(const uint8_t *text, size_t bytes) {
+/* How many joiners of a stretch are next to a letter, as far as bytes tell; *first is set to where the first is. On
+   both sides would depend on where the text is cut. */
+static size_t joined_in(const uint8_t *text, size_t bytes, size_t *first) {
+    size_t joined = 0;
     uint8_t before = 0;
     for (size_t at = 0, size; at < bytes; at += size) {
         size = joiner(text + at, text + bytes);
-        if (size && may_be_letter(before) && may_be_letter(text[at + size]))
-            return at;
-        size = character(text + at, text + bytes);
+        if (size && (may_be_letter(before) || (at + size < bytes && may_be_letter(text[at + size]))) && !joined++)
+            *first = at;
         before = text[at];
+        size = character(text + at, text + bytes);
         size += !size;
     }
-    return SIZE_MAX;
+    return joined;
 }
 
 static int is_ascii(const Key *key) {
@@ -196,7 +198,7 @@ static __attribute__((noinline)) int is_word(const Counting *counting, const Key
 static int note_unclear(Counting *counting, Entry *stretch, const Key *key) {
     size_t first;
     stretch->mark = UNCLEAR | invalid_in(key->text, key->bytes, &first) << INVALID_AT;
-    if (!counting->is_unicode && joined_in(key->text, key->bytes) != SIZE_MAX)
+    if (!counting->is_unicode && joined_in(key->text, key->bytes, &first))
         stretch->mark |= JOINED;
     if (reserve(&counting->unclear, key->bytes + 1))
         return NO_MEMORY;
@@ -214,27 +216,27 @@ static size_t first_invalid_of(const Key *keys, size_t made, const uint8_t *fold
     return 0;
 }
 
-/* Where the first joiner in the keys' texts is, as above. */
-static size_t first_joined_of(const Key *keys, size_t made, const uint8_t *folded) {
-    for (size_t i = 0, at; i < made; i++)
-        if ((at = joined_in(keys[i].text, keys[i].bytes)) != SIZE_MAX)
-            return (size_t)(keys[i].text - folded) + at;
-    return 0;
-}
-
 /* How often something was in a chunk, and where first. */
 typedef struct {
     uint64_t times, first;
 } Noted;
 
 static void note(Noted *noted, uint64_t times, size_t first) {
-    if (!noted->times)
+    if (times && !noted->times)
         noted->first = first;
     noted->times += times;
 }
 
-/* Count the stretches of a chunk that cuts none. Noted are the bytes that are not UTF-8, and the stretches with a joiner
-   between letters. */
+/* Note the joiners of the keys' texts, which lie in `folded`; that is at `start` of the chunk. */
+static void note_joined(Noted *joined, const Key *keys, size_t made, const uint8_t *folded, size_t start) {
+    for (size_t i = 0, first = 0; i < made; i++) {
+        size_t times = joined_in(keys[i].text, keys[i].bytes, &first);
+        note(joined, times, start + (size_t)(keys[i].text - folded) + first);
+    }
+}
+
+/* Count the stretches of a chunk that cuts none. Noted are the bytes that are not UTF-8, and the joiners next to letters,
+   unless words are those of Unicode. */
 EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes, Noted *invalid, Noted *joined) {
     Table *stretches = &counting->stretches;
     int status = DONE;
@@ -266,11 +268,10 @@ EXPORTED int counting_add(Counting *counting, const uint8_t *chunk, size_t bytes
                 marks += stretch ? stretch->mark >> INVALID_AT : 0;
             }
             if (__builtin_expect(marks != 0, 0)) {
-                uint64_t of_invalid = marks & ((1u << JOINED_AT) - 1), of_joined = marks >> JOINED_AT;
-                if (of_invalid)
-                    note(invalid, of_invalid, invalid->times ? 0 : start + first_invalid_of(keys, made, folded));
-                if (of_joined)
-                    note(joined, of_joined, joined->times ? 0 : start + first_joined_of(keys, made, folded));
+                uint64_t of_invalid = marks & ((1u << JOINED_AT) - 1);
+                note(invalid, of_invalid, of_invalid && !invalid->times ? start + first_invalid_of(keys, made, folded) : 0);
+                if (marks >> JOINED_AT)
+                    note_joined(joined, keys, made, folded, start);
             }
         }
     }
@@ -327,15 +328,15 @@ static size_t following(uint64_t bytes) {
     return ((bytes & ~(bytes << 1) & EACH(0x80)) >> 7) * EACH(1) >> 56;
 }
 
-/* How many code points a word has; of a longer one than LONGEST, that it is longer. */
-static size_t length_of(const Table *table, const Entry *word) {
+/* How many code points a word has; of a longer one than `longest`, that it is longer. */
+static size_t length_of(const Table *table, const Entry *word, size_t longest) {
     size_t length = word->bytes;
     if (length <= 16) {
         length -= following(word->head[0]) + following(word->head[1]);
     } else {
         const uint8_t *text = text_of(table, word);
         length = 0;
-        for (size_t i = 0; i < word->bytes && length <= LONGEST; i++)
+        for (size_t i = 0; i < word->bytes && length <= longest; i++)
             length += (text[i] & 0xc0) != 0x80;
     }
     return length + !length; /* no word of Python's has none */
@@ -385,7 +386,7 @@ EXPORTED int counting_settle(Counting *counting, size_t *words, size_t *word_byt
         for (; made < BATCH && done < places; done++) {
             Entry *word;
             const Table *table = table_in_order(counting, done, &word);
-            if (length_of(table, word) > LONGEST) {
+            if (length_of(table, word, counting->longest) > counting->longest) {
                 counting->longer_words += (uint64_t)word->count;
                 continue;
             }
@@ -424,8 +425,8 @@ EXPORTED int counting_write(Counting *counting) {
             word = entry_at(table, i);
         else
             table = table_in_order(counting, i, &word);
-        size_t length = length_of(table, word);
-        if (length > LONGEST)
+        size_t length = length_of(table, word, counting->longest);
+        if (length > counting->longest)
             counting->longer_words += (uint64_t)word->count;
         else
             status = write_entry(&counting->lines, length - 1, table, word, !counting->is_unicode); /* צה"ל */

@@ -7,16 +7,21 @@ from typing import NamedTuple, Protocol
 from lambda_src.input.findings import Invalid
 from lambda_src.job import Line
 
-LIBRARY = "fanfold.libs/kernel-8ac43e2d.so"
+LIBRARY = "fanfold.libs/kernel-13607c46.so"
 """The path of the compiled kernel.c in the layer, with a hash of the source. During a deployment, new code
 can meet an old layer, and then counts in Python."""
 
 
+LONGEST = 20
+"""Words of 1 to ``LONGEST`` code points are ranked, unless options say otherwise."""
+
+
 class Spelling(NamedTuple):
-    """What a word is, and how it is spelled: see ``words``."""
+    """What a word is, how it is spelled, and how long one is that is ranked: see ``words``."""
 
     keeps_case: bool = False
     is_unicode: bool = False
+    longest: int = LONGEST
 
 
 PLAIN = Spelling()
@@ -24,16 +29,15 @@ PLAIN = Spelling()
 
 class CountedWords(NamedTuple):
     """The counts of one block, as lines of counts whose parts are lengths; ``longer_words`` counts all words
-    above ``LONGEST``."""
+    above the longest."""
 
     lines: list[Line]
     longer_words: int
 
 
 class Joined(NamedTuple):
-    """The number of stretches that have a joiner between letters, and the place of the first joiner: a soft
-    hyphen, ZWNJ, ZWJ or a word joiner, which only Unicode's words have inside. One at the end of a chunk is
-    not noticed."""
+    """The number of joiners next to letters, and the place of the first: soft hyphens, ZWNJ, ZWJ and word
+    joiners, which only Unicode's words have inside."""
 
     found: int
     first: int

@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from lambda_src.job import FROM_FILE
-from lambda_src.jobs.top_words.kernel import Spelling
+from lambda_src.jobs.top_words.kernel import LONGEST, Spelling
 from lambda_src.jobs.top_words.markup import PAGES
 from lambda_src.jobs.top_words.tokens import TOKENS
-from lambda_src.jobs.top_words.words import LONGEST, STRETCHES
+from lambda_src.jobs.top_words.words import STRETCHES
 from lambda_src.records import Rule
 
 MOST_TOP = 1000
+MOST_LONGEST = 100
 MOST_STOP_WORDS = 5000
 MOST_STOP_BYTES = 60_000
 """Every request of a run has its options."""
@@ -27,7 +28,7 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = 10
     longest: Annotated[
         int,
-        Meta(ge=1, le=LONGEST, description="Longer words are only counted, as `longer_words`."),
+        Meta(ge=1, le=MOST_LONGEST, description="Longer words are only counted, as `longer_words`."),
     ] = LONGEST
     words: Annotated[
         Literal["letters", "unicode"],
@@ -67,7 +68,7 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def spelling(self) -> Spelling:
         """What a word is."""
-        return Spelling(self.case == "keep", self.words == "unicode")
+        return Spelling(self.case == "keep", self.words == "unicode", self.longest)
 
     def records(self) -> Rule:
         """Where the input may be cut."""

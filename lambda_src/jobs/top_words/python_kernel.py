@@ -7,7 +7,7 @@ from lambda_src.input.findings import invalid_utf8
 from lambda_src.job import Shards
 from lambda_src.jobs.top_words import words
 from lambda_src.jobs.top_words.kernel import PLAIN, CountedWords, Joined, Kernel, Noted, Spelling
-from lambda_src.jobs.top_words.words import LONGEST, count_stretches, count_words, joined_in
+from lambda_src.jobs.top_words.words import count_stretches, count_words, joined_in
 
 
 class Counting:
@@ -16,9 +16,9 @@ class Counting:
     def __init__(self, shards: Shards, spelling: Spelling = PLAIN) -> None:
         self._spelling = spelling
         self._stretches: Counter[bytes] = Counter()
-        self._settled: list[dict[str, int]] = [{} for _ in range(LONGEST)]
+        self._settled: list[dict[str, int]] = [{} for _ in range(spelling.longest)]
         self._unsettled_bytes = 0
-        self._written = Written(shards, LONGEST)
+        self._written = Written(shards, spelling.longest)
         self._longer_words = 0
 
     def add(self, chunk: bytes) -> Noted:

@@ -22,12 +22,9 @@ RULES = f"3 {VERSION} unicode {unicodedata.unidata_version}"
 """Identifies the rules for words and their owners: counts made by other rules must not be summed with
 ours."""
 
-LONGEST = 20
-"""Words of 1 to ``LONGEST`` code points are ranked; longer ones are only counted."""
-
-MAX_RANKED_SPELLING = 4 * LONGEST
-"""NFC joins at most four code points into one, so a longer word exceeds ``LONGEST`` in any form. It is not
-normalized, because NFC takes quadratic time to sort marks."""
+JOINED_BY_NFC = 4
+"""NFC joins at most four code points into one, so a word of more than four times the longest exceeds that in
+any form. It is not normalized, because NFC takes quadratic time to sort marks."""
 
 _SEPARATOR = 0x20
 
@@ -54,7 +51,7 @@ STRETCHES = delimited(
 
 class WordCounts(NamedTuple):
     """``by_length[n - 1]`` counts each word of ``n`` code points; ``longer_words`` all words above
-    ``LONGEST``."""
+    the longest."""
 
     by_length: list[dict[str, int]]
     longer_words: int
@@ -91,38 +88,32 @@ def count_stretches(chunk: bytes, stretches: Counter[bytes], spelling: Spelling 
     stretches.update(chunk.translate(_table(spelling)).split())
 
 
-_STRETCH = re.compile(rb"[A-Za-z\x80-\xff]+")
-
 _LETTER = "A-Za-z\u00c0-\u1fff\u3000-\ud7ff\ue000-\uefff\udcc3-\udce1\udce3-\udcee"
-_JOINED = re.compile(f"(?<=[{_LETTER}])[\u00ad\u200c\u200d\u2060](?=[{_LETTER}])")
-"""What may be a letter, by its first byte: symbols hardly ever begin with one of these."""
+_JOINED = re.compile(f"(?<=[{_LETTER}])[\u00ad\u200c\u200d\u2060]|[\u00ad\u200c\u200d\u2060](?=[{_LETTER}])")
+"""A joiner next to a letter, as far as first bytes tell: symbols hardly ever begin with one of these."""
 
 
 def joined_in(chunk: bytes) -> tuple[int, int]:
-    """How many stretches have a joiner between letters, and where the first joiner is.
+    """How many joiners are next to letters, and where the first one is.
 
-    >>> joined_in("the co\u00adop and \u200c".encode()), joined_in(b"the")
-    ((1, 6), (0, 0))
+    >>> joined_in("the co\u00adop\u00aderate and \u200c".encode()), joined_in(b"the")
+    ((2, 6), (0, 0))
     """
-    found, first = 0, 0
-    if not chunk.isascii():
-        for stretch in _STRETCH.finditer(chunk):
-            text = stretch[0].decode("utf-8", errors="surrogateescape")
-            if joiner := _JOINED.search(text):
-                before = text[: joiner.start()].encode("utf-8", errors="surrogateescape")
-                first = first if found else stretch.start() + len(before)
-                found += 1
-    return found, first
+    if chunk.isascii():
+        return 0, 0
+    text = chunk.decode("utf-8", errors="surrogateescape")
+    places = [found.start() for found in _JOINED.finditer(text)]
+    return len(places), len(text[: places[0]].encode("utf-8", errors="surrogateescape")) if places else 0
 
 
 def count_words(stretches: Mapping[bytes, int], spelling: Spelling = PLAIN) -> WordCounts:
     """The words of ``stretches``, each counted as often as its stretch: Unicode's rules are applied once per
     distinct stretch, and only to those that are not ASCII letters."""
-    by_length: list[dict[str, int]] = [{} for _ in range(LONGEST)]
+    by_length: list[dict[str, int]] = [{} for _ in range(spelling.longest)]
     longer_words = 0
     for stretch, count in stretches.items():
         for word in (stretch.decode(),) if stretch.isalpha() else words_of(stretch, spelling):
-            if len(word) > LONGEST:
+            if len(word) > spelling.longest:
                 longer_words += count
             else:
                 counts = by_length[len(word) - 1]
@@ -138,7 +129,7 @@ def _word() -> Any:
 
 
 def words_of(stretch: bytes, spelling: Spelling = PLAIN) -> list[str]:
-    """The words of one stretch, in order. Those above ``LONGEST`` are not normalized: they are only counted.
+    """The words of one stretch, in order. Those that are too long are not normalized: they are only counted.
 
     >>> words_of("naïve—Œuvre".encode())
     ['naïve', 'œuvre']
@@ -147,7 +138,7 @@ def words_of(stretch: bytes, spelling: Spelling = PLAIN) -> list[str]:
     words = unicode_words(text) if spelling.is_unicode else _word().findall(text)
     return [
         unicodedata.normalize("NFC", word if spelling.keeps_case else word.lower())
-        if len(word) <= MAX_RANKED_SPELLING
+        if len(word) <= JOINED_BY_NFC * spelling.longest
         else word
         for word in words
     ]
