@@ -2,9 +2,9 @@
 must store the same bytes as this machine's Python does for the same requests."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -82,13 +82,15 @@ def aws(local: LocalAws, arm64: Machine, host: Machine) -> Iterator[Aws]:
 
 
 class Run(NamedTuple):
-    """The requests of a run of the job ``job`` on generated input: its run id is the job's name."""
+    """The requests of a run of the job ``job``."""
 
     job: str
+    run_id: str
     deployed: Job
     pinned: Source
     measured: Measured
     blocks: list[ParseBlockRequest]
+    context: RunContext
 
 
 class Blob(NamedTuple):
@@ -140,31 +142,41 @@ def test_arm64_stores_what_this_machine_stores(
         assert compiled >= {"python/msgspec", "python/obstore"}
 
 
+def test_arm64_removes_markup_and_finds_unicodes_words_as_this_machine_does(
+    aws: Aws, arm64: Machine, host: Machine
+) -> None:
+    options = {"markup": "mediawiki", "words": "unicode", "longest": 30, "stop_words": ["the"]}
+    run = prepare(aws, "top_words", ROOT / "tests" / "wikipedia" / "articles.xml", options)
+    there, here = do(aws, arm64, run), do(aws, host, run)
+    assert there.blobs == here.blobs
+    assert there.blocks == here.blocks
+    assert there.parts == here.parts
+    assert sum(block.extras["articles"] for block in there.blocks)
+    assert sum(block.extras["native_blocks"] for block in there.blocks) == BLOCKS
+    assert any(part.observations for part in there.parts)
+
+
 @pytest.mark.parametrize("function", HANDLERS)
 def test_every_handler_starts_on_arm64(arm64: Machine, function: str) -> None:
     check_is_lambdas(arm64.invoke(function, "top_words"), arm64, function, "top_words")
 
 
-def prepare(aws: Aws, name: str, sample: Path) -> Run:
+def prepare(aws: Aws, name: str, sample: Path, options: Mapping[str, Any] = {}) -> Run:
     """Store the sample, and pin, measure and cut it as ``parse_file`` does."""
-    deployed = job.load(name)
+    deployed, run_id = job.load(name).with_options(options), f"{name}{'-options' if options else ''}"
     for file in [sample] if sample.is_file() else sample.iterdir():
-        aws.client("s3").put_object(Bucket=INPUTS, Key=f"{name}/{file.name}", Body=file.read_bytes())
-    pinned, listing, *_ = pin_prefix(aws.client("s3"), INPUTS, f"{name}/")
+        aws.client("s3").put_object(Bucket=INPUTS, Key=f"{run_id}/{file.name}", Body=file.read_bytes())
+    pinned, listing, *_ = pin_prefix(aws.client("s3"), INPUTS, f"{run_id}/")
     objects = open_bucket(INPUTS, URL_SUFFIX)
     measured = deployed.measure(source.input_of(objects, pinned, listing.addresses))
-    context = context_of(name, deployed, measured)
+    context = RunContext(name, deployed.shards("run"), dict(options), dict(measured.facts))
     blocks = [
         ParseBlockRequest(
-            name, pinned, *block, listing.portion(Span(block.start, block.end)), deployed.rules, context
+            run_id, pinned, *block, listing.portion(Span(block.start, block.end)), deployed.rules, context
         )
         for block in split(measured.units, -(-measured.units // BLOCKS))
     ]
-    return Run(name, deployed, pinned, measured, blocks)
-
-
-def context_of(name: str, deployed: Job, measured: Measured) -> RunContext:
-    return RunContext(name, deployed.shards("run"), {}, dict(measured.facts))
+    return Run(name, run_id, deployed, pinned, measured, blocks, context)
 
 
 def do(aws: Aws, machine: Machine, run: Run) -> Done:
@@ -173,22 +185,25 @@ def do(aws: Aws, machine: Machine, run: Run) -> Done:
     blocks_to_parse = [msgspec.structs.replace(block, rules=rules) for block in run.blocks]
     parsed = machine.invoke("parse_block", run.job, *map(to_plain, blocks_to_parse))
     blocks = [without_usage(report) for report in msgspec.convert(parsed.answers, list[BlockReport])]
-    context = context_of(run.job, run.deployed, run.measured)
-    manifest = Manifest(run.job, run.pinned, run.measured.units, blocks, context.shards)
+    context = run.context
+    manifest = Manifest(run.run_id, run.pinned, run.measured.units, blocks, context.shards)
     check_mapped(run.deployed, manifest)
-    BlobStore(open_bucket(machine.bucket, URL_SUFFIX), machine.bucket, run.job).put_manifest(encode(manifest))
+    BlobStore(open_bucket(machine.bucket, URL_SUFFIX), machine.bucket, run.run_id).put_manifest(
+        encode(manifest)
+    )
 
-    results = ResultsTable(aws.table(machine.table), run.job, run.deployed)
-    results.claim(RunRecord(run_id=run.job, owner=OWNER, started_at=0.0), None)
+    results = ResultsTable(aws.table(machine.table), run.run_id, run.deployed)
+    results.claim(RunRecord(run_id=run.run_id, owner=OWNER, started_at=0.0), None)
     tasks = [
-        GetOccurrencesRequest(run.job, OWNER, shard, rules, context) for shard in range(context.shards.count)
+        GetOccurrencesRequest(run.run_id, OWNER, shard, rules, context)
+        for shard in range(context.shards.count)
     ]
     reduced = machine.invoke("get_occurrences", run.job, *map(to_plain, tasks))
     reports = [without_usage(report) for report in msgspec.convert(reduced.answers, list[REDUCED])]
     parts = [report for report in reports if isinstance(report, PartReport)]
     if shards := [report for report in reports if isinstance(report, ShardReport)]:
         check_shards(shards, run.deployed, manifest)
-        request = GetAllOccurrencesRequest(run.job, OWNER, 1, rules, context)
+        request = GetAllOccurrencesRequest(run.run_id, OWNER, 1, rules, context)
         parts = finish_shards(run.deployed, request, shards)
         results.put_parts(parts, OWNER)
     check_parts(parts, run.deployed, manifest)
@@ -201,7 +216,7 @@ def blobs_of(aws: Aws, machine: Machine, run: Run) -> dict[str, Blob]:
     s3 = aws.client("s3")
     listed = s3.list_objects_v2(Bucket=machine.bucket, Prefix=BLOBS_PREFIX)["Contents"]
     blobs = {}
-    for key in (found["Key"] for found in listed if f"/{run.job}/" in found["Key"]):
+    for key in (found["Key"] for found in listed if f"/{run.run_id}/" in found["Key"]):
         first, _, lines = s3.get_object(Bucket=machine.bucket, Key=key)["Body"].read().partition(b"\n")
         header = msgspec.json.decode(first.partition(b" ")[2], type=BlobHeader)
         blobs[key] = Blob(len(first), msgspec.structs.replace(header, rules=""), lines)
