@@ -14,6 +14,7 @@ import pytest
 from fanfold.local_aws.server import LocalAws, local_aws
 from stacks.dependency_layer import LOCK, build_layer, lock_of_job
 from stacks.function_code import build_code
+from stacks.native_library import build_libraries, sources_of_jobs
 from tests.arm64.emulation import EmulatedPython, Unavailable, emulated_python
 
 RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
@@ -61,7 +62,9 @@ class Machine(NamedTuple):
     def layers(self, function: str, job: str) -> list[Path]:
         """The layers of ``function``, as the stack gives them."""
         of_job = lock_of_job(job) if function in ("parse_block", "parse_file") else None
-        return [build_layer(self.architecture, [lock]) for lock in (LOCK, of_job) if lock is not None]
+        libraries = build_libraries(self.architecture, sources_of_jobs([job]))
+        layer = build_layer(self.architecture, [LOCK], libraries)
+        return [layer, *([build_layer(self.architecture, [of_job])] if of_job else [])]
 
     def invoke(self, function: str, job: str, *events: object) -> Report:
         """Call ``function`` with each of ``events`` in one process."""
