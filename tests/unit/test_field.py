@@ -186,10 +186,12 @@ def test_logs_are_read_as_the_field_reads_them(file: str, warned: list[str], blo
 
 
 def test_odd_requests_count_and_have_their_paths() -> None:
-    """Ten of the fourteen paths are in the answer."""
+    """Ten of the fourteen paths are in the answer, and all with top=20."""
     answer, warnings = run("access_log", "17-odd-requests/access.log")
     wanted = expected_hours("17-odd-requests")["9"]
     found = hours(answer)["9"]
+    everything = run("access_log", "17-odd-requests/access.log", options={"top": 20})[0]
+    assert hours(everything)["9"] == wanted
     best = sorted(wanted.pop("paths").items(), key=lambda entry: (-entry[1], entry[0]))[:10]
     assert list(found.pop("paths").items()) == best
     assert found == wanted
@@ -208,6 +210,10 @@ def test_a_format_that_is_not_read_is_no_silent_success(file: str, code: str, na
     lines = (FIELD / file).read_bytes().count(b"\n")
     assert f"{lines} of {lines} lines (100 %)" in warnings["malformed_lines"]
     assert named in warnings[code]
+    assert "format=auto" in warnings[code]
+    answer, warnings = run("access_log", file, options={"format": "auto"})
+    assert hours(answer) == expected_hours(file.partition("/")[0])
+    assert not warnings
 
 
 @pytest.mark.parametrize(
