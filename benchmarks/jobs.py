@@ -20,8 +20,8 @@ from fanfold.demo.logs import write_logs
 from fanfold.demo.table import write_table
 from lambda_src.input.blocks import split
 from lambda_src.input.objects import input_of_bytes
-from lambda_src.job import Context, Job, Span, load
-from lambda_src.jobs.column_permutations.ranks import choices, unrank
+from lambda_src.job import Context, Job, Line, Span, load
+from lambda_src.jobs.column_permutations.ranks import Space, set_of
 from tests import access_log_oracle, oracle
 
 ROUNDS = 5
@@ -72,7 +72,7 @@ def tables(folder: Path) -> list[Case]:
     for name in ("generated", "wide"):
         data = (folder / f"{name}.csv").read_bytes()
         columns = data.split(b"\n")[0].count(b",") + 1
-        sampled = FITS / choices(columns)
+        sampled = FITS / Space(columns, None, 3).choices()
         cases.append(Case("column_permutations", f"{columns} columns", [data], _fits(data, columns), sampled))
     return cases
 
@@ -80,10 +80,12 @@ def tables(folder: Path) -> list[Case]:
 def _fits(data: bytes, columns: int) -> Callable[[], None]:
     rows = [row for row in csv.reader(data.decode().splitlines()[1:]) if all(row)]
     cells = np.array(rows, float)
-    ranks = Random(1).sample(range(choices(columns)), FITS)
+    space, random = Space(columns, None, 3), Random(1)
+    sets = [set_of(rank, space) for rank in random.sample(range(space.sets()), FITS)]
+    models = [(random.choice([*set(range(columns)) - set(one)]), one) for one in sets]
 
     def fit() -> None:
-        for target, predictors in (unrank(rank, columns) for rank in ranks):
+        for target, predictors in models:
             design = np.column_stack([np.ones(len(cells)), cells[:, predictors]])
             np.linalg.lstsq(design, cells[:, target])
 
@@ -91,13 +93,19 @@ def _fits(data: bytes, columns: int) -> Callable[[], None]:
 
 
 def map_all(job: Job, objects: list[bytes]) -> int:
-    """Measure and map as the Lambdas do; how many units there are."""
+    """Measure and map as the Lambdas do, and reduce where reducers share the work; how many units there are:
+    bytes, or choices of columns."""
     source = input_of_bytes(objects)
     measured = job.measure(source)
     context = Context(job.shards("run"), job.read_options({}), measured.facts)
+    lines: list[Line] = []
     for _, start, end in split(measured.units, measured.block_units or BLOCK_BYTES):
-        job.map(Span(start, end), source, context)
-    return measured.units
+        lines += job.map(Span(start, end), source, context).lines
+    if context.shards.by != "share":
+        return measured.units
+    reduced = job.reduce(0, [line.data for line in lines], context)
+    found = job.finish([reduced.data], context)
+    return sum(part.result["tested"] for part in found.values())
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -118,10 +126,11 @@ def main() -> None:
             (seconds(lambda case=case, job=job: map_all(job, case.objects)), seconds(case.oracle))  # type: ignore[misc]
             for _ in range(ROUNDS)
         ]
+        unit = "choices" if "share" in job.sharded_by else job.unit
         fastest = units / min(mapped for mapped, _ in pairs)
         ratio = median(mapped * case.sampled / slow for mapped, slow in pairs)
         print(
-            f"{case.job:20} {case.what:12} {units / 1e6:6.1f} M {job.unit:8} {fastest / 1e6:6.1f} M a "
+            f"{case.job:20} {case.what:12} {units / 1e6:6.1f} M {unit:8} {fastest / 1e6:6.1f} M a "
             f"processor second, {ratio:.2g} of the oracle's time",
             flush=True,
         )

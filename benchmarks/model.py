@@ -14,11 +14,11 @@ from typing import Any
 from benchmarks.what_if import COUNTER_FIGURES, MAP_FIGURES, Machine, counters, state_machine
 from fanfold.estimate.model import Given, Modelled, at_once, curve, model, plan
 from fanfold.format import MIB, size_text
-from fanfold.jobs import column_permutations
 from lambda_src import job
 from lambda_src.figures import Figure, Figures
 from lambda_src.job import BYTES
-from lambda_src.jobs.column_permutations.ranks import block_choices, choices
+from lambda_src.jobs.column_permutations.figures import figures_of as figures_of_table
+from lambda_src.jobs.column_permutations.ranks import Space
 from lambda_src.run.figures import figures_of
 from lambda_src.run.plan import Wanted
 from lambda_src.run.prices import PRICES, REFERENCE, athena_dollars
@@ -103,10 +103,8 @@ def jobs() -> str:
             chosen = "".join(f", `{option}={value}`" for option, value in options.items())
             yield f"`{name}`{chosen}", _size(SIZES[2]), *_cut(cold), *_taken(cold, warm)
         for columns, lines, size in TABLES_OF_NUMBERS[1:]:
-            figures = column_permutations.figures_of(columns, lines, size)
-            given = Given(choices(columns), figures, unit="choices")
-            wanted = Wanted(block_choices(columns))
-            cold, warm = (planned(given, cold=cold, wanted=wanted) for cold in (True, False))
+            given = Given(size, table(columns, lines, size), ("share",))
+            cold, warm = (planned(given, cold=cold) for cold in (True, False))
             shape = f"{columns} columns, {lines:,} rows"
             yield "`column_permutations`", shape, *_cut(cold, given.unit), *_taken(cold, warm)
 
@@ -124,8 +122,19 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("grep", {"pattern": "error"}),
 )
 
-TABLES_OF_NUMBERS = ((80, 1_000, 520_000), (200, 1_000, 1_300_000), (500, 10_000, 32_000_000))
+TABLES_OF_NUMBERS = (
+    (80, 1_000, 520_000),
+    (200, 1_000, 1_300_000),
+    (500, 10_000, 32_000_000),
+    (200, 10_000_000, 13_000_000_000),
+)
 """Columns, rows and bytes, for column_permutations."""
+
+
+def table(columns: int, rows: int, size: int) -> Figures:
+    """The figures of column_permutations on such a table."""
+    of_table = figures_of_table(columns, size / rows, Space(columns, None, 3))
+    return {**figures_of(job.load("column_permutations")), **of_table}
 
 
 ROW_BYTES = 13.8
@@ -384,7 +393,7 @@ def job_figures() -> str:
     """Those of the other jobs, where they are not those of ``top_words``."""
     of_jobs: dict[str, Figures] = {
         "access_log": ACCESS_LOG,
-        "column_permutations": column_permutations.figures_of(*TABLES_OF_NUMBERS[1]),
+        "column_permutations": table(*TABLES_OF_NUMBERS[1]),
     }
     return markdown(
         ("job", "figure", "value", "kind", "what"),

@@ -23,6 +23,8 @@ BYTE_BY_BYTE: Figures = {
     "measure": Figure(0, "s", "code", "processor time of parse_file to know how many units there are"),
     "imports_job": Figure(0, "s", "code", "imports of packages that the job brings"),
     "pieces": Figure(0, "", "code", "bytes that a block stores beside its lines, per byte of its text"),
+    "shared": Figure(0, "s", "code", "processor time of work that reducers share"),
+    "shares": Figure(1, "", "code", "reducers that share it"),
 }
 """Figures of every job whose units are the bytes of its input."""
 

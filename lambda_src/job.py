@@ -2,7 +2,8 @@
 
 A run's input is cut into *units* [0, size): bytes of an object, or ranks of permutations. A *block* is a
 range of units. The result is divided into *parts*, such as the lengths of words. What a block found is
-divided into *shards*, which are disjoint; one reducer reads one shard of every block.
+divided into *shards*, which are disjoint; one reducer reads one shard of every block. Or all reducers read
+all of it, and divide what is to be done with it.
 
 ``map`` turns a block into one line of bytes per shard. ``combine`` turns lines of a shard into one line, and
 ``reduce`` turns them into one that is small enough for an answer. ``finish`` turns the reduced shards into
@@ -45,7 +46,7 @@ MAX_REDUCED_BYTES = 4_500_000
 MAX_UNPACKED_BYTES = 64_000_000
 """Of the same before it is compressed: ``get_all_occurrences`` has the memory for it."""
 
-ShardBy = Literal["part", "key"]
+ShardBy = Literal["part", "key", "share"]
 
 _MASK = (1 << 64) - 1
 
@@ -66,8 +67,9 @@ def _folded_product(one: int, other: int) -> int:
 class Shards(Struct, frozen=True, array_like=True):
     """How a run divides its pairs of part and key among reducers.
 
-    By part, shard n holds the n-th part, and nothing else. By key, a shard holds the keys of all parts that
-    have a certain hash. The hash depends on the run, or on the secret of runs that use each other's blobs,
+    By part, shard n holds the n-th part, and nothing else. By share, a block has a single line, which every
+    reducer reads, and each does its share of the work. By key, a shard holds the keys of all parts that have
+    a certain hash. The hash depends on the run, or on the secret of runs that use each other's blobs,
     in place of its id: no text can be crafted so that one shard gets it all.
     """
 
@@ -88,6 +90,19 @@ class Shards(Struct, frozen=True, array_like=True):
         for at in range(2, len(words), 2):
             hashed = _folded_product(words[at] ^ hashed, words[at + 1] ^ third)
         return (_folded_product(hashed ^ len(key), fourth | 1) >> 32) * self.count >> 32
+
+    @property
+    def lines(self) -> int:
+        """How many lines a block has."""
+        return 1 if self.by == "share" else self.count
+
+    def line_of(self, shard: int) -> int:
+        """The line of a block that the reducer of ``shard`` reads.
+
+        >>> Shards("key", 3, "run").line_of(2), Shards("share", 3, "run").line_of(2)
+        (2, 0)
+        """
+        return 0 if self.by == "share" else shard
 
     def parts_of(self, shard: int, parts: Sequence[T]) -> Sequence[T]:
         """Those of the job's ``parts`` that a shard can hold.
@@ -221,16 +236,23 @@ class Input(Protocol):
 
 class Measured(NamedTuple):
     """How many units a run has; what ``measure`` found out about its input that the answer shows; and how
-    many units a block has where the request does not say, if the engine's default does not suit."""
+    many units a block has, and how many ``shards`` there are, where the request does not say, if the engine's
+    default does not suit."""
 
     units: int
     facts: Mapping[str, Any]
     block_units: int | None = None
+    shards: int | None = None
 
 
 def measure_bytes(source: Input) -> Measured:
     """Units are the bytes of the input."""
     return Measured(source.size_bytes, {"bytes": source.size_bytes, "objects": source.objects})
+
+
+def as_measured(measured: Measured, _options: Any) -> Measured:
+    """For jobs whose options change nothing in what is measured."""
+    return measured
 
 
 class FoundIn(NamedTuple):
@@ -277,8 +299,8 @@ class Mapped(NamedTuple):
     """What ``map`` makes of one block.
 
     ``owned`` are the units that it answers for: in block order these must chain from 0 to the last unit.
-    ``lines`` has one entry per shard. ``extras`` are summed over the run. ``findings`` are what a person
-    should know, by the names of the job's ``concerns``.
+    ``lines`` has one entry per shard, or a single one where all reducers read it. ``extras`` are summed over
+    the run. ``findings`` are what a person should know, by the names of the job's ``concerns``.
     """
 
     owned: Owned
@@ -352,14 +374,15 @@ class Job(Struct, frozen=True):
     result of each part that these can hold, so a reduced shard must tell which parts it has.
     ``summarize`` gives the job's own fields of the answer, from the summed extras and the results by part.
 
-    ``options`` is the type of the job's options. ``sharded_by`` says how its shards can be made, the default
-    first; without any, a run has one shard. ``unit`` is what messages call its units. ``concerns`` describe
-    its findings. The engine looks for bytes that are not UTF-8, unless ``finds_invalid_utf8``: then ``map``
-    does, at less cost. ``figures`` say what the job takes, for the plan of a run; they may be a function of
-    the run's options. With ``stores_pieces``, ``map`` may store pieces, and no later run uses its blocks.
-    ``shown`` is for reports, terminals and files: no function reads it. ``complete`` stores all sums, for
-    runs that keep them. ``largest_block(options)`` is the most units of a block that ``map`` surely gets done
-    in time, where options can make it slow.
+    ``options`` is the type of the job's options. ``prepare(measured, options)`` completes what was measured
+    by what the options of a run ask, or raises InvalidRequest if they do not suit the input. ``sharded_by``
+    says how its shards can be made, the default first; without any, a run has one shard. ``unit`` is what
+    messages call its units. ``concerns`` describe its findings. The engine looks for bytes that are not
+    UTF-8, unless ``finds_invalid_utf8``: then ``map`` does, at less cost. ``figures`` say what the job takes,
+    for the plan of a run; they may be a function of the run's options. With ``stores_pieces``, ``map`` may
+    store pieces, and no later run uses its blocks. ``shown`` is for reports, terminals and files: no function
+    reads it. ``complete`` stores all sums, for runs that keep them. ``largest_block(options)`` is the most
+    units of a block that ``map`` surely gets done in time, where options can make it slow.
     """
 
     rules: str
@@ -373,6 +396,7 @@ class Job(Struct, frozen=True):
     options: type[Struct] = NoOptions
     sharded_by: Sequence[ShardBy] = ()
     measure: Callable[[Input], Measured] = measure_bytes
+    prepare: Callable[[Measured, Any], Measured] = as_measured
     unit: str = BYTES
     concerns: Mapping[str, Concern] = {}
     finds_invalid_utf8: bool = False
@@ -440,10 +464,10 @@ class Job(Struct, frozen=True):
 
     def check(self, mapped: Mapped, shards: Shards) -> None:
         """Raise JobContractViolated unless ``mapped`` is what a job promises of a block; TooManyDistinct."""
-        if len(mapped.lines) != shards.count:
+        if len(mapped.lines) != shards.lines:
             raise JobContractViolated(
                 f"map gave {len(mapped.lines)} lines: it must give one per shard, and there are "
-                f"{shards.count} shards."
+                f"{shards.lines} shards."
             )
         for shard, line in enumerate(mapped.lines):
             self.check_observed("map", shard, line, shards)

@@ -76,9 +76,9 @@ class MapReduceJob(Construct):
     its own, which stay when it is removed. Blobs are stored for ``keep_intermediates_days``, as the storage's
     lifecycle rules must say. ``architecture`` is ``arm64``, ``x86_64``, or ``host`` for the local AWS.
     ``inputs_key`` is the ARN of the customer's KMS key of the inputs, if they have one. The packages of the
-    jobs' own locks go to the two functions that map, their compiled C goes to all. ``metrics`` of each run
-    cost money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can use no more, and other
-    functions of the account cannot take it away.
+    jobs' own locks go to the functions that measure, map and reduce, their compiled C goes to all.
+    ``metrics`` of each run cost money. ``reserved_concurrency`` is the concurrency of ``parse_block``: it can
+    use no more, and other functions of the account cannot take it away.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class MapReduceJob(Construct):
             tracing=tracing,
         )
         locks = locks_of_jobs(self._jobs)
-        self._map_layers = [self._functions.layer("DependenciesOfJobs", locks)] if locks else []
+        self._job_layers = [self._functions.layer("DependenciesOfJobs", locks)] if locks else []
 
         self.parse_block = self._make_parse_block(map_memory_mb, map_timeout_s, reserved_concurrency)
         self.get_occurrences = self._make_get_occurrences(reduce_memory_mb)
@@ -226,7 +226,7 @@ class MapReduceJob(Construct):
             ),
             memory_mb=memory_mb,
             timeout_s=timeout_s,
-            layers=self._map_layers,
+            layers=self._job_layers,
             reserved_concurrency=reserved_concurrency,
         )
         _allow_objects(function, "s3:GetObject", self._inputs)
@@ -248,6 +248,7 @@ class MapReduceJob(Construct):
             ),
             memory_mb=memory_mb,
             timeout_s=GET_OCCURRENCES_TIMEOUT_S,
+            layers=self._job_layers,
         )
         _allow_objects(function, "s3:GetObject", self._blobs)
         _allow_objects(function, "s3:GetObject", self._reused)
@@ -302,7 +303,7 @@ class MapReduceJob(Construct):
             ),
             memory_mb=ONE_VCPU_MB,
             timeout_s=PARSE_FILE_TIMEOUT_S,
-            layers=self._map_layers,
+            layers=self._job_layers,
             invokes_itself=True,
         )
         self._grant_parse_file(function)

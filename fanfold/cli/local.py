@@ -139,7 +139,7 @@ def demo(
     options = of_new_run(load(job), set_ or ())
     source = local(file) if file else None
     if source:
-        client_job(job).check(source)
+        client_job(job).check(source, options)
     prepare_tools(complain)
     demonstration.demo(
         open_stages(into),

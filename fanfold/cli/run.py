@@ -123,7 +123,9 @@ def run(
     options = (
         from_texts(load(job), set_, lambda: open_app(local, profile, region).account.aws) if set_ else None
     )
-    input_ = _parse(source, job, include_hidden)
+    input_ = _parse(source, include_hidden)
+    if not run_id:
+        _check(input_, job, options)
     app = open_app(local, profile, region)
     app.account.current(job)
     stages = open_stages(into, to_errors=detach)
@@ -151,16 +153,20 @@ def run(
     finish(run, watch_run(run, stages, lambda: run.begin(request)), stages, into, all_rows=all_)
 
 
-def _parse(source: str, job: str, include_hidden: bool) -> Any:
-    """What ``source`` means, checked before anything is uploaded. Raises SourceError."""
-    from fanfold.jobs import client_job
-    from fanfold.runs.source import Local as LocalSource
+def _parse(source: str, include_hidden: bool) -> Any:
+    """What ``source`` means. Raises SourceError."""
     from fanfold.runs.source import parse
 
-    input_ = parse(source, include_hidden=include_hidden)
-    if isinstance(input_, LocalSource):
-        client_job(job).check(input_)
-    return input_
+    return parse(source, include_hidden=include_hidden)
+
+
+def _check(source: Any, job: str, options: "dict[str, Any] | None") -> None:
+    """Check the input of a new run before anything is uploaded. Raises SourceError."""
+    from fanfold.jobs import client_job
+    from fanfold.runs.source import Local as LocalSource
+
+    if isinstance(source, LocalSource):
+        client_job(job).check(source, options)
 
 
 def _confirmed(app: "App", job: str, source: Any, request: "ParseFileRequest", block_bytes: int) -> bool:

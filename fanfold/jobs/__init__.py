@@ -20,7 +20,7 @@ Cell = str | int | float | None
 Rows = Iterator[tuple[Cell, ...]]
 
 
-def accept_any(source: "Local") -> None:
+def accept_any(source: "Local", options: "Options") -> None:
     """The check of a job that reads any file or folder."""
 
 
@@ -32,7 +32,7 @@ class ClientJob:
     a terminal, ``rows`` yields it as a flat table, the header first, and ``draw`` makes its figures for a
     report. ``workload`` is the work that a local input or a number of bytes is for the job with some options;
     it raises SourceError, and NotModelled if too little is known. ``check`` raises SourceError for a file or
-    folder that the job cannot read, before it is uploaded. ``sample`` generates an input.
+    folder that the job cannot read with these options, before it is uploaded. ``sample`` generates an input.
 
     Runs of a job without ``workload`` cannot be estimated. Without ``sample``, the demo needs a file.
     """
@@ -42,7 +42,7 @@ class ClientJob:
     draw: "Callable[[Summary], Result]"
     heading: str
     workload: "Callable[[Local | int, Options], Workload] | None" = None
-    check: "Callable[[Local], None]" = accept_any
+    check: "Callable[[Local, Options], None]" = accept_any
     sample: "Generate | None" = None
 
 

@@ -1,8 +1,6 @@
-"""Testing choices of columns: measured on one core of an x86 server, on tables of 80 to 500 columns and 1,000
-to 20,000 rows. The time of a run depends on the number of columns, and hardly on bytes."""
+"""Which columns explain others: how results are shown, and what a table takes."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,101 +17,140 @@ from fanfold.estimate.workload import Options, Workload
 from fanfold.format import counted, plural
 from fanfold.jobs import ClientJob, Rows, Summary, by_number
 from fanfold.report.figures import Ranking, Rankings, Result
+from fanfold.report.figures import Table as PageTable
 from fanfold.runs.source import Local
 from fanfold.safe_text import visible
 from lambda_src.errors import FanfoldError
-from lambda_src.figures import BYTE_BY_BYTE, Figure, Figures
+from lambda_src.job import Measured
 from lambda_src.jobs.column_permutations import JOB as ENGINE_JOB
-from lambda_src.jobs.column_permutations import MAX_BYTES
+from lambda_src.jobs.column_permutations.figures import figures_of
 from lambda_src.run.figures import figures_of as figures_of_job
 
-READ_MB_PER_S = 55.0
-PAIR_S = 2.1e-6
-ROW_OF_PAIR_S = 0.25e-9
-TESTS_PER_COLUMN = 0.3
-MOST_TESTS = 75.0
-"""Millions of choices that a core tests per second: for each column, and at most."""
+FEWEST_PREDICTORS = 3
+"""Columns for predictors in a table of rows, even if there are fewer."""
 
-FIGURES: Figures = {
-    "reads": Figure(0, "bytes", "code", "of the input that a block reads for each of its units"),
-    "imports_job": Figure(0.11, "s", "measured", "imports of NumPy, with its bytecode"),
-    "reduce": Figure(75, "MB/s", "measured", "merging lines, per core"),
-    "blob": Figure(1.4e-4, "", "measured", "bytes of a blob per choice in a block of 5 Mi: 750 in all"),
-    "blob_growth": Figure(
-        -1, "", "code", "exponent by which that changes: a blob has the ten best, be there many"
-    ),
-    "largest_part": Figure(2.8, "", "measured", "the largest part's line against the mean of all"),
-    "entry": Figure(25, "bytes", "measured", "a choice in a line"),
-    "distinct": Figure(math.inf, "choices", "code", "a reducer keeps the ten best"),
-    "block_distinct": Figure(math.inf, "choices", "code", "a block keeps the ten best"),
-    "block_counts": Figure(math.inf, "choices", "code", "a block keeps the ten best"),
-}
+
+def _shown(summary: Summary) -> Mapping[str, list[dict[str, Any]]]:
+    """The best models; of a run of an older version, the best choices."""
+    found: Mapping[str, list[dict[str, Any]]] = summary.get("models") or summary["best"]
+    return found
+
+
+def _sentence(summary: Summary) -> str:
+    left_out = summary["rows_left_out"]
+    return (
+        f"{counted(summary['choices'], 'choice')} of {counted(len(summary['columns']), 'column')}, on "
+        f"{counted(summary['rows_used'], 'row')}; {counted(left_out, 'row')} with a missing value "
+        f"{'was' if left_out == 1 else 'were'} left out"
+    )
 
 
 def show(console: Console, summary: Summary) -> None:
-    """Print the best choices of 1, 2 and 3 predictors."""
+    """Print the best models of each number of predictors, and what was left out."""
     table = Table(pad_edge=False)
+    has_models = "models" in summary
     table.add_column("R squared", justify="right")
+    if has_models:
+        table.add_column("Adjusted", justify="right")
     table.add_column("Target")
     table.add_column("Predictors")
-    for choices in summary["best"].values():
+    for _, choices in by_number(_shown(summary)):
         for choice in choices:
+            adjusted = choice.get("adjusted_r_squared")
+            figures = [f"{choice['r_squared']:.9f}"]
+            figures += ["-" if adjusted is None else f"{adjusted:.9f}"] * has_models
             table.add_row(
-                f"{choice['r_squared']:.9f}",
+                *figures,
                 Text(visible(choice["target"])),
                 Text(visible(", ".join(choice["predictors"]))),
             )
         table.add_section()
     console.print(table)
-    left_out = summary["rows_left_out"]
-    console.print(
-        f"{counted(summary['choices'], 'choice')} of {counted(len(summary['columns']), 'column')}, on "
-        f"{counted(summary['rows_used'], 'row')}; {counted(left_out, 'row')} with an empty cell "
-        f"{'was' if left_out == 1 else 'were'} left out"
-    )
+    for group in summary.get("twins", []):
+        first, *others = group
+        console.print(
+            Text(visible(f"One quantity, shown as {first}: {', '.join([first, *others])}")), soft_wrap=True
+        )
+    for column in summary.get("columns_left_out", []):
+        console.print(Text(visible(f"Left out: {column['column']}, {column['reason']}")), soft_wrap=True)
+    console.print(_sentence(summary))
 
 
 def rows(summary: Summary) -> Rows:
-    """One choice per row."""
-    yield "size", "rank", "r_squared", "target", "predictor_1", "predictor_2", "predictor_3"
-    for size, choices in by_number(summary["best"]):
+    """One model per row, or one choice of a run of an older version."""
+    shown = by_number(_shown(summary))
+    has_models = "models" in summary
+    width = max([FEWEST_PREDICTORS, *(len(choice["predictors"]) for _, found in shown for choice in found)])
+    predictors = [f"predictor_{number}" for number in range(1, width + 1)]
+    models = ["adjusted_r_squared", "twins"] if has_models else []
+    yield "size", "rank", "r_squared", "target", *predictors, *models
+    for size, choices in shown:
         for rank, choice in enumerate(choices, 1):
-            predictors = [*choice["predictors"], "", ""][:3]
-            yield int(size), rank, choice["r_squared"], choice["target"], *predictors
+            names = [*choice["predictors"], *[""] * width][:width]
+            more = [choice["adjusted_r_squared"], _twins(choice)] if has_models else []
+            yield int(size), rank, choice["r_squared"], choice["target"], *names, *more
+
+
+def _twins(choice: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name} = {' = '.join(others)}" for name, others in choice["twins"].items())
 
 
 def draw(summary: Summary) -> Result:
-    """Bars of how much the best choices explain."""
-    rankings = [
-        Ranking(
-            f"{size} {plural(int(size), 'predictor')}",
-            "Target, explained by",
-            "R squared",
-            [(_model(choice), choice["r_squared"]) for choice in best],
-            near=True,
-            decimals=9,
+    """How much the best models explain, what is one and was left out, then the best of all choices."""
+    shown = _shown(summary)
+    best = max((one for found in shown.values() for one in found), key=_r_squared, default=None)
+    figures: list[Rankings | PageTable] = [Rankings("The best models", list(_rankings(shown)), NOTE)]
+    if twins := summary.get("twins"):
+        figures.append(
+            PageTable(
+                "Columns that are one quantity",
+                ["Shown as", "Others"],
+                [[group[0], ", ".join(group[1:])] for group in twins],
+                "R squared of one on the other is 1, to 9 decimals: a model of one is a model of the other.",
+            )
         )
-        for size, best in summary["best"].items()
-    ]
-    used, left_out = summary["rows_used"], summary["rows_left_out"]
-    best = max((one for found in summary["best"].values() for one in found), key=_r_squared, default=None)
+    if columns := summary.get("columns_left_out"):
+        figures.append(
+            PageTable(
+                "Columns that were left out",
+                ["Column", "Reason"],
+                [[one["column"], one["reason"]] for one in columns],
+            )
+        )
+    if "models" in summary:
+        figures.append(
+            Rankings(
+                "The best of all choices",
+                list(_rankings(summary["best"])),
+                "Each direction of a model, and each of the columns that are one quantity, is a choice.",
+            )
+        )
     return Result(
         "Which columns explain another one best?",
         f"{best['r_squared']:.9f}" if best else "None",
         f"is the best R squared: {_model(best)}" if best else "of the choices has an R squared",
-        f"the best of {counted(summary['choices'], 'choice')} of {len(summary['columns'])} columns, on "
-        f"{used} {plural(used, 'row')}; {left_out} "
-        f"{'row with an empty cell was' if left_out == 1 else 'rows with an empty cell were'} left out",
-        [
-            Rankings(
-                "The best choices of columns",
-                rankings,
-                "R squared of the least-squares fit with intercept: at 1, the target is explained completely."
-                " Each dot is R squared on an axis between the two numbers above it. The axis does not begin"
-                " at 0, so that models that are nearly as good can be told apart.",
-            )
-        ],
+        f"the best of {_sentence(summary)}",
+        figures,
     )
+
+
+NOTE = (
+    "R squared of the least-squares fit with intercept: at 1, the target is explained completely. Each dot "
+    "is R squared on an axis between the two numbers above it. The axis does not begin at 0, so that models "
+    "that are nearly as good can be told apart."
+)
+
+
+def _rankings(best: Mapping[str, list[dict[str, Any]]]) -> Iterator[Ranking]:
+    for size, choices in by_number(best):
+        yield Ranking(
+            f"{size} {plural(int(size), 'predictor')}",
+            "Target, explained by",
+            "R squared",
+            [(_model(choice), choice["r_squared"]) for choice in choices],
+            near=True,
+            decimals=9,
+        )
 
 
 def _model(choice: Mapping[str, Any]) -> str:
@@ -124,61 +161,40 @@ def _r_squared(choice: Mapping[str, Any]) -> float:
     return float(choice["r_squared"])
 
 
-def workload(source: Local | int, _options: Options) -> Workload:
-    """The work that a table is for the job, which reads the table for it. Raises NotModelled if only a size
-    is known, and SourceError for what the job refuses."""
+def workload(source: Local | int, options: Options) -> Workload:
+    """The work that a table is for the job, as its beginning tells. Raises NotModelled if only a size is
+    known, and SourceError for what the job refuses."""
+    from lambda_src.jobs.column_permutations.asked import chosen, space_of  # noqa: PLC0415 - imports NumPy
+
     if not isinstance(source, Local):
         raise NotModelled(
             "What column_permutations takes depends on how many columns the table has, which its size does "
             "not tell: name the table as a file on this machine."
         )
-    check(source)
-    try:
-        table = input_of(source)
-        text_bytes = len(table.whole(MAX_BYTES))
-        measured = ENGINE_JOB.measure(table)
-    except FanfoldError as error:
-        raise SourceError(f"column_permutations cannot read {source.path}: {error}") from error
-    columns = len(measured.facts["columns"])
-    rows = measured.facts["rows_used"] + measured.facts["rows_left_out"]
+    measured, asked = _measured(source, options), ENGINE_JOB.read_options(options or {})
+    run = chosen(measured.facts, asked)
+    columns = len(run.added)
+    space, _ = space_of(run.added, run, asked)
     return Workload(
-        f"column_permutations on {columns:,} columns and {rows:,} rows, {measured.units:,} choices",
-        measured.units,
-        figures_of(columns, rows, source.bytes, text_bytes),
-        "choices",
-        measured.block_units,
-        ENGINE_JOB.sharded_by,
+        f"column_permutations on {columns:,} columns, {space.choices():,} choices",
+        source.bytes,
+        {**figures_of_job(ENGINE_JOB), **figures_of(columns, measured.facts["row_bytes"], space)},
+        sharded_by=ENGINE_JOB.sharded_by,
     )
 
 
-def check(source: Local) -> None:
-    """Raises SourceError for a folder."""
-    if source.path.is_dir():
-        raise SourceError(f"{source.path} is a folder; column_permutations reads one table: name a file.")
+def check(source: Local, options: Options) -> None:
+    """Raises SourceError for a table that the job refuses by its beginning, and for options that do not suit
+    it."""
+    _measured(source, options)
 
 
-def figures_of(columns: int, rows: int, stored_bytes: int, text_bytes: int | None = None) -> Figures:
-    """The figures of a table; a compressed one has more ``text_bytes`` than are stored."""
-    read_s = (text_bytes or stored_bytes) / 1e6 / READ_MB_PER_S
-    products_s = columns**2 * (PAIR_S + rows * ROW_OF_PAIR_S)
-    return {
-        **figures_of_job(ENGINE_JOB),
-        **BYTE_BY_BYTE,
-        **FIGURES,
-        "whole": Figure(
-            stored_bytes, "bytes", "code", "of the input that every block, and parse_file, reads"
-        ),
-        "prepare": Figure(
-            read_s + products_s,
-            "s",
-            "measured",
-            "processor time of a block to read the table and multiply its columns",
-        ),
-        "measure": Figure(read_s, "s", "measured", "processor time of parse_file to read the table"),
-        "count": Figure(
-            min(TESTS_PER_COLUMN * columns, MOST_TESTS), "M choices/s", "measured", "tests, per core"
-        ),
-    }
+def _measured(source: Local, options: Options) -> Measured:
+    try:
+        asked = ENGINE_JOB.read_options(options or {})
+        return ENGINE_JOB.prepare(ENGINE_JOB.measure(input_of(source)), asked)
+    except FanfoldError as error:
+        raise SourceError(f"column_permutations cannot read {source.path}: {error}") from error
 
 
 def sample(folder: Path, _size: int, seed: int, _progress: Callable[[int], None]) -> Sample:

@@ -111,7 +111,7 @@ class App:
         request = msgspec.structs.replace(request, run_id=run.run_id, job=job, options=_options(run, request))
         stored: Input | Folder | Object | Objects
         if isinstance(source, Local):
-            client_job(job).check(source)
+            client_job(job).check(source, request.options)
             stored = upload(self.account.aws, deployment.source_bucket, source)
         else:
             stored = checked(self.account.aws, deployment, source)

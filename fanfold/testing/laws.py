@@ -191,6 +191,8 @@ def _shards(job: Job) -> st.SearchStrategy[Shards]:
         ways.append(st.just(job.shards("run", "part")))
     if "key" in job.sharded_by:
         ways.append(st.builds(Shards, st.just("key"), st.integers(1, 9), st.sampled_from(["run", "b", "c"])))
+    if "share" in job.sharded_by:
+        ways.append(st.builds(Shards, st.just("share"), st.integers(1, 9), st.just("run")))
     return st.one_of(ways)
 
 
@@ -214,9 +216,12 @@ def _carry_out(
     options: Mapping[str, Any] | None = None,
 ) -> Carried:
     """What is measured and mapped, in the order of blocks, each checked as the engine does."""
-    measured = job.measure(stored.for_all())
+    asked = job.read_options(options or {})
+    measured = job.prepare(job.measure(stored.for_all()), asked)
     facts = json.loads(_canonical("the run's facts", measured.facts))
-    context = Context(shards or _default(job), job.read_options(options or {}), facts)
+    if facts != measured.facts:
+        raise LawBroken("Facts are JSON: lists, no tuples, and keys that are strings.")
+    context = Context(shards or _default(job), asked, facts)
     if job.stores_pieces:
         context = context._replace(store=_check_piece)
     mapped = [_map(job, block, stored, context) for block in _blocks(measured.units, cuts)]
@@ -302,14 +307,14 @@ def _reduce_all(run: Carried, group: int = 0) -> dict[str, dict[str, Any]]:
 
 def _reduce(run: Carried, shard: int, group: int) -> bytes:
     """A shard, reduced."""
-    lines = [each.lines[shard] for each in run.mapped]
+    lines = [each.lines[run.context.shards.line_of(shard)] for each in run.mapped]
     if group:
         lines = [
             _checked(run, shard, "combine", lines[first : first + group])
             for first in range(0, len(lines), group)
         ]
     reduced = _checked(run, shard, "reduce", lines)
-    if run.context.shards.by == "key":
+    if run.context.shards.by != "part":
         if len(reduced.data) > MAX_UNPACKED_BYTES:
             raise LawBroken(f"A reduced shard has at most {MAX_UNPACKED_BYTES} bytes.")
         if len(zlib.compress(reduced.data, 1)) > MAX_REDUCED_BYTES:
@@ -428,7 +433,7 @@ def _check_shown(job: Job, answer: Mapping[str, Any]) -> None:
 def _check_again(run: Carried, stored: Objects) -> None:
     """Blocks are mapped once more in another order, and between others."""
     job, measured = run.job, run.measured
-    if job.measure(stored.for_all()) != measured:
+    if job.prepare(job.measure(stored.for_all()), run.context.options) != measured:
         raise LawBroken("Measuring again gives the same.")
     blocks = _blocks(measured.units, range(0, measured.units, -(-measured.units // 5) or 1))
     first = {block: _map(job, block, stored, run.context) for block in blocks}

@@ -32,8 +32,8 @@ def measure_csv(source: Input) -> Measured:
     header = _header(source.first_record(LINES))
     if not 0 < len(header.encode()) <= MOST_HEADER_BYTES or "\r" in header:
         raise TableUnusable(f"A table begins with a header of 1 to {MOST_HEADER_BYTES:,} bytes and a \\n.")
-    units, facts, _ = measure_bytes(source)
-    return Measured(units, {**facts, "header": header})
+    measured = measure_bytes(source)
+    return measured._replace(facts={**measured.facts, "header": header})
 
 
 def columns_of(facts: Mapping[str, Any], separator: str = ",") -> list[str]:

@@ -148,14 +148,14 @@ def _found(
         request.context.options,
     )
     whole = sum(report.line_bytes) + len(report.line_bytes) == lines_bytes
-    of_run = len(report.line_bytes) == shards.count and len(report.observations) == len(job.parts)
+    of_run = len(report.line_bytes) == shards.lines and len(report.observations) == len(job.parts)
     if mapped != wanted or report.left_out != request.left_out or not whole or not of_run:
         return None
     if header.report_digest != digest_of(encode(report)):
         return None
     try:
-        for shard in range(shards.count if check_lines else 0):
-            blobs.get(*ranges_of([in_run(report, request)], shard))
+        for line in range(shards.lines if check_lines else 0):
+            blobs.get(*ranges_of([in_run(report, request)], line))
     except BlobDamaged:
         return None
     return report

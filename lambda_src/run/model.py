@@ -161,13 +161,16 @@ class RunModel:
         self._reduce_s = 0.0
         skew = of["largest_part"] if shard_by == "part" else of["largest_shard"] if shards > 1 else 1.0
         self.passes, reads = passes(self._distinct / shards * skew, of)
-        mean_mb, mean_reads = self.blocks.blob_bytes / 1e6 / shards, max(reads / skew, 1.0)
+        divided = 1 if shard_by == "share" else shards
+        mean_mb, mean_reads = self.blocks.blob_bytes / 1e6 / divided, max(reads / skew, 1.0)
         manifest_bytes = number * (of["report"] + shards * of["report_shard"])
         inline = manifest_bytes <= of["payload"]
         manifest_s = 0.0 if inline else of["get"] + manifest_bytes / 1e6 / of["network"]
         kept_mb = self.kept_bytes / 1e6 / shards
+        shared_s = of["shared"] / shards / of["arm"]
         self.largest_s = manifest_s + self._shard_s(mean_mb * skew, reads) + self._kept_s(kept_mb * skew)
-        mean_s = manifest_s + self._shard_s(mean_mb, mean_reads) + self._kept_s(kept_mb)
+        self.largest_s += shared_s
+        mean_s = manifest_s + self._shard_s(mean_mb, mean_reads) + self._kept_s(kept_mb) + shared_s
         waves = math.ceil(shards / self._concurrency)
         gets = number * shards * mean_reads
         served_s = gets / (of["gets"] * of["partitions"])
@@ -175,7 +178,7 @@ class RunModel:
             of["invoke"] + of["connect_call"]
         )
         put_s = 0.0 if inline else of["put"]
-        merged_s = shards * of["merge"] if shard_by == "key" else 0.0
+        merged_s = shards * of["merge"] if shard_by != "part" else 0.0
         seconds = of["table_put"] + 2 * of["overhead"] + self._later_starts_s(2) + put_s + work_s + merged_s
         self._reduce_s = seconds
         billed_s = (

@@ -53,6 +53,7 @@ def parse(
     run.bind(pinned, etag)
     source, listing = pinned.source, pinned.listing
     measured = run.wait_for(lambda: inputs.measure(source, listing))
+    measured = job.prepare(measured, job.read_options(run.record.options))
     run.note_size(measured)
     name, family = _family(job, run, blobs)
     run.choose_plan(job, measured, listing, family)

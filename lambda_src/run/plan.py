@@ -50,9 +50,9 @@ def check(wanted: Wanted, sharded_by: Sequence[ShardBy], parts: int) -> None:
     if wanted.shard_by and wanted.shard_by not in sharded_by:
         instead = f"its reducers are by {sharded_by[0]}" if sharded_by else "it has one reducer"
         raise InvalidRequest(f"shard_by: this job has no reducers by {wanted.shard_by}, {instead}.")
-    by_key = "key" in sharded_by and wanted.shard_by != "part"
+    any_number = wanted.shard_by != "part" and not {"key", "share"}.isdisjoint(sharded_by)
     always = parts if sharded_by else 1
-    if wanted.shards not in (None, always) and not by_key:
+    if wanted.shards not in (None, always) and not any_number:
         raise InvalidRequest(f"shards: there are always {always:,} here; leave it out.")
 
 
@@ -193,11 +193,15 @@ def _ways(
         enough = min(shards_for_one_pass(text_units, of), MAX_SHARDS)
         counts = {wanted.shards} if wanted.shards else {*SHARDS, enough}
         yield from (("key", count) for count in sorted(counts))
+    if "share" in allowed:
+        yield "share", wanted.shards or int(of["shares"])
 
 
 def _why(plan: Plan, sharded_by: Sequence[ShardBy], wanted: Wanted) -> str:
     if wanted.shards or wanted.shard_by:
         return "requested"
+    if plan.shard_by == "share":
+        return "chosen by the job"
     if len(sharded_by) < 2:
         return "as the job always does"
     if plan.shard_by == "part":

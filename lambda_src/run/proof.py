@@ -61,17 +61,18 @@ def check_complete(name: str, complete: Sequence[Section], observed: Sequence[in
         )
 
 
-def shards_by_key(manifest: Manifest) -> Shards | None:
-    """The shards of a run, if each has keys of all parts. In a manifest that names no shards, each part is
-    one."""
+def shards_of_all_parts(manifest: Manifest) -> Shards | None:
+    """The shards of a run, if each has something of all parts. In a manifest that names no shards, each part
+    is one."""
     shards = manifest.shards
-    return shards if shards and shards.by == "key" else None
+    return shards if shards and shards.by != "part" else None
 
 
 def lines_by_part(job: Job, manifest: Manifest) -> dict[str, str]:
-    """``lines_written`` for each part: where shards are by key, all lines are read for each."""
-    if shards := shards_by_key(manifest):
-        return dict.fromkeys(job.parts, lines_written(range(shards.count), manifest.blocks))
+    """``lines_written`` for each part: where shards are not parts, all lines are read for each."""
+    if shards := shards_of_all_parts(manifest):
+        read = [shards.line_of(shard) for shard in range(shards.count)]
+        return dict.fromkeys(job.parts, lines_written(read, manifest.blocks))
     return {part: lines_written([number], manifest.blocks) for number, part in enumerate(job.parts)}
 
 
@@ -89,17 +90,17 @@ def check_parts(reports: Sequence[PartReport], job: Job, manifest: Manifest) -> 
 
 def check_shards(reports: Sequence[ShardReport], job: Job, manifest: Manifest) -> None:
     """Raise ConservationBroken unless every shard, and every part over all shards, arrived at what the blocks
-    observed."""
+    observed. Where all reducers read the same line, each arrived at all of it."""
     shards = manifest.shards
     if shards is None or [report.shard for report in reports] != list(range(shards.count)):
         raise ConservationBroken(f"Only the shards {[report.shard for report in reports]} were reduced.")
     for report in reports:
         read = Written(report.blobs_read, report.lines_read, sum(report.observed))
-        check_reducer(f"shard {report.shard}", read, written(manifest.blocks, report.shard))
+        check_reducer(f"shard {report.shard}", read, written(manifest.blocks, shards.line_of(report.shard)))
     for number, part in enumerate(job.parts):
         mapped = sum(block.observations[number] for block in manifest.blocks)
         reduced = sum(report.observed[number] for report in reports)
-        if mapped != reduced:
+        if mapped * (shards.count // shards.lines) != reduced:
             raise ConservationBroken(
                 f"The blocks observed {mapped:,} in {job.part} {part}, but the reducers of all shards "
                 f"counted {reduced:,}."

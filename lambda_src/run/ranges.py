@@ -4,39 +4,40 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from lambda_src.job import Shards
 from lambda_src.store.digests import digest_at
 from lambda_src.store.keys import variant
 from lambda_src.wire.reports import BlockReport, Range
 
 
-def ranges_of(blocks: Iterable[BlockReport], shard: int) -> list[Range]:
-    """The ranges of ``shard`` in the blobs of ``blocks``."""
-    return [_range(block, shard, _start(block, shard)) for block in blocks]
+def ranges_of(blocks: Iterable[BlockReport], line: int) -> list[Range]:
+    """The ranges of a line in the blobs of ``blocks``."""
+    return [_range(block, line, _start(block, line)) for block in blocks]
 
 
-def ranges_by_shard(blocks: Sequence[BlockReport], shards: int) -> list[list[Range]]:
-    """The ranges of all shards, in order."""
-    found: list[list[Range]] = [[] for _ in range(shards)]
+def ranges_by_shard(blocks: Sequence[BlockReport], shards: Shards) -> list[list[Range]]:
+    """The ranges that the reducers of all shards read, in order."""
+    found: list[list[Range]] = [[] for _ in range(shards.lines)]
     for block in blocks:
         starts = accumulate((size + 1 for size in block.line_bytes), initial=block.header_bytes)
-        for shard, (ranges, start) in enumerate(zip(found, starts, strict=False)):
-            ranges.append(_range(block, shard, start))
-    return found
+        for line, (ranges, start) in enumerate(zip(found, starts, strict=False)):
+            ranges.append(_range(block, line, start))
+    return [found[shards.line_of(shard)] for shard in range(shards.count)]
 
 
-def _start(block: BlockReport, shard: int) -> int:
+def _start(block: BlockReport, line: int) -> int:
     """A newline is behind each line."""
-    return block.header_bytes + sum(block.line_bytes[:shard]) + shard
+    return block.header_bytes + sum(block.line_bytes[:line]) + line
 
 
-def _range(block: BlockReport, shard: int, start: int) -> Range:
+def _range(block: BlockReport, line: int, start: int) -> Range:
     return Range(
         block.block,
         start,
-        block.line_bytes[shard],
-        digest_at(shard, block.line_digests),
+        block.line_bytes[line],
+        digest_at(line, block.line_digests),
         block.blob or variant(block.left_out),
-        block.observed_in_shard(shard),
+        block.observed_in_line(line),
     )
 
 
@@ -50,10 +51,10 @@ class Written(NamedTuple):
     observed: int
 
 
-def written(blocks: Sequence[BlockReport], shard: int) -> Written:
-    """What ``blocks`` wrote for ``shard``."""
-    observed = sum(block.observed_in_shard(shard) for block in blocks)
-    return Written(len(blocks), lines_written([shard], blocks), observed)
+def written(blocks: Sequence[BlockReport], line: int) -> Written:
+    """What ``blocks`` wrote in this line of theirs."""
+    observed = sum(block.observed_in_line(line) for block in blocks)
+    return Written(len(blocks), lines_written([line], blocks), observed)
 
 
 def written_at(ranges: Sequence[Range]) -> Written:
@@ -61,9 +62,9 @@ def written_at(ranges: Sequence[Range]) -> Written:
     return Written(len(ranges), _sum(one.digest for one in ranges), sum(one.observed for one in ranges))
 
 
-def lines_written(shards: Sequence[int], blocks: Iterable[BlockReport]) -> str:
-    """The sum of the digests of the lines of these ``shards`` in all ``blocks``."""
-    return _sum(digest_at(shard, block.line_digests) for block in blocks for shard in shards)
+def lines_written(lines: Sequence[int], blocks: Iterable[BlockReport]) -> str:
+    """The sum of the digests of these ``lines`` in all ``blocks``."""
+    return _sum(digest_at(line, block.line_digests) for block in blocks for line in lines)
 
 
 def _sum(digests: Iterable[bytes]) -> str:

@@ -34,7 +34,7 @@ def reduce_shard(job: Job, request: GetOccurrencesRequest, blobs: BlobStore) -> 
         raise InvalidRequest(f"shard: the run has no shard {shard}, but {shards.count}.")
     if request.ranges is None:
         manifest = _manifest(job, shards, blobs)
-        ranges = ranges_of(manifest.blocks, shard)
+        ranges = ranges_of(manifest.blocks, shards.line_of(shard))
     else:
         ranges = request.ranges
     name = shards.name(shard, job.part, job.parts)
@@ -70,10 +70,10 @@ def _manifest(job: Job, shards: Shards, blobs: BlobStore) -> Manifest:
         manifest = msgspec.json.decode(blobs.get_manifest(), type=Manifest)
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or not a manifest
         raise BlobDamaged(f"The manifest of the run is damaged: {error}. Resume the run.") from error
-    by_shard = 0 if shards.by == "part" else shards.count
+    by_shard = 0 if shards.by == "part" else shards.lines
     for block in manifest.blocks:
         found = len(block.line_bytes), len(block.observations), len(block.shard_observations)
-        if found != (shards.count, len(job.parts), by_shard):
+        if found != (shards.lines, len(job.parts), by_shard):
             raise BlobDamaged(
                 f"The manifest of the run is damaged: the report of block {block.block} does not have an "
                 "entry for each shard and part. Resume the run."

@@ -67,7 +67,7 @@ def shard_name(job: Job, task: GetOccurrencesRequest) -> str:
 def _tasks(job: Job, request: GetAllOccurrencesRequest) -> list[GetOccurrencesRequest]:
     """The ranges of a shard are fewer bytes than the reports of all blocks, so they fit into a request."""
     shards, blocks = request.context.shards, request.blocks
-    ranges = None if blocks is None else ranges_by_shard(blocks, shards.count)
+    ranges = None if blocks is None else ranges_by_shard(blocks, shards)
     return [
         GetOccurrencesRequest(
             request.run_id,

@@ -9,7 +9,7 @@ from lambda_src.job import Job, Shards
 from lambda_src.map_reduce import call_once
 from lambda_src.run.in_background import InBackground
 from lambda_src.run.ports import Blobs, Functions, Results
-from lambda_src.run.proof import check_complete, check_parts, check_shards, shards_by_key
+from lambda_src.run.proof import check_complete, check_parts, check_shards, shards_of_all_parts
 from lambda_src.run.reduce_shards import reduce_shards, shard_name
 from lambda_src.run.state import Run
 from lambda_src.telemetry.log import log
@@ -53,7 +53,7 @@ def _check(job: Job, reduced: AllPartsReport, manifest: Manifest) -> None:
     """Raise ConservationBroken unless all shards and parts arrived at what the blocks observed."""
     if (found := [report.part for report in reduced.parts]) != list(job.parts):
         raise ConservationBroken(f"Only the {job.part}s {found} were reduced.")
-    if shards_by_key(manifest):
+    if shards_of_all_parts(manifest):
         check_shards(reduced.shards, job, manifest)
     check_parts(reduced.parts, job, manifest)
 

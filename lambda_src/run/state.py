@@ -151,7 +151,9 @@ class Run:
     def _plan(self, job: Job, measured: Measured, listing: Listing) -> None:
         record = self.record
         record.reuse_secret = new_secret() if record.reuse_days else ""
-        wanted = Wanted(record.block_units or measured.block_units, record.shard_by, record.shards or None)
+        wanted = Wanted(
+            record.block_units or measured.block_units, record.shard_by, record.shards or measured.shards
+        )
         plan_as = partial(
             choose,
             measured.units,
@@ -167,8 +169,9 @@ class Run:
         if not wanted.block_units and plan.block_units > largest:
             plan = plan_as(wanted._replace(block_units=int(largest)))
             plan = plan._replace(block_because=NO_LARGER)
+        is_requested = record.shards or plan.shard_by != "share"
         record.shards, record.shard_by = plan.shards, plan.shard_by
-        record.shards_because = plan.shards_because
+        record.shards_because = plan.shards_because if is_requested else "chosen by the job"
         if not record.block_units:
             record.block_units = plan.block_units
             record.block_units_because = "chosen by the job" if measured.block_units else plan.block_because

@@ -57,10 +57,10 @@ class Section(Struct, frozen=True, array_like=True):
 
 class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="done", tag_field="outcome"):
     """The result of mapping one block: what it owned; the sizes of its blob's header and lines, one line per
-    shard, and the digests of the lines, end to end; its observations per part; its findings.
+    shard or one for all, and the digests of the lines, end to end; its observations per part; its findings.
 
-    ``shard_observations`` are per shard. Where each part is a shard, they are left out: see
-    ``observed_in_shard``.
+    ``shard_observations`` are per line. Where each part is a shard, they are left out: see
+    ``observed_in_line``.
 
     ``blob`` is the key of a blob that later runs may use. In the blob itself, and among what a family of runs
     knows, such a report has no key and no number of its block, and its addresses count from its group.
@@ -85,9 +85,9 @@ class BlockReport(Struct, forbid_unknown_fields=True, omit_defaults=True, tag="d
     blob: str = ""
     pieces: list[Piece] = []
 
-    def observed_in_shard(self, shard: int) -> int:
-        """The observations in one shard."""
-        return (self.shard_observations or self.observations)[shard]
+    def observed_in_line(self, line: int) -> int:
+        """The observations in one line."""
+        return (self.shard_observations or self.observations)[line]
 
 
 class BlobHeader(Struct, frozen=True, forbid_unknown_fields=True):

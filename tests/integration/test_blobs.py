@@ -9,7 +9,7 @@ import pytest
 from obstore.store import S3Store
 
 from lambda_src.errors import BlobDamaged
-from lambda_src.job import Owned
+from lambda_src.job import Owned, Shards
 from lambda_src.run.ranges import ranges_by_shard, ranges_of
 from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore, header_bytes
 from lambda_src.store.digests import digest_of
@@ -98,7 +98,7 @@ def test_a_line_may_hold_newlines_or_nothing(objects: S3Store) -> None:
         line_digests=b"".join(map(digest_of, lines)),
         shard_observations=[0, 9, 0],
     )
-    ranges = [ranges for (ranges,) in ranges_by_shard([report], 3)]
+    ranges = [ranges for (ranges,) in ranges_by_shard([report], Shards("key", 3, "run"))]
     assert ranges == [one for shard in range(3) for one in ranges_of([report], shard)]
     assert [one.observed for one in ranges] == [0, 9, 0]
     meter.begin()
@@ -164,7 +164,7 @@ def test_a_large_line_is_neither_joined_to_be_stored_nor_held_twice_to_be_read(s
     """Memory is for what is counted. Three lines of 20 MiB."""
     code = """
 from pathlib import Path
-from lambda_src.job import Owned
+from lambda_src.job import Owned, Shards
 from lambda_src.run.ranges import ranges_by_shard, ranges_of
 from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore
 from lambda_src.store.digests import digest_of

@@ -192,7 +192,7 @@ def test_reserves_for_parse_block_if_asked_to(synthesize: Synthesize, name: str)
 
 @each_function
 def test_has_the_layer_attached(default: Synthesized, name: str) -> None:
-    layers = ["Layer", "LayerOfJobs"] if name in ("ParseFile", "ParseBlock") else ["Layer"]
+    layers = ["Layer", "LayerOfJobs"] if name in ("ParseFile", "ParseBlock", "GetOccurrences") else ["Layer"]
     assert [default.reference(layer) for layer in default.function(name)["Layers"]] == layers
 
 

@@ -283,10 +283,14 @@ def test_what_a_job_refuses_at_a_glance_is_not_uploaded(
 
     monkeypatch.setattr(account, "open_account", never)
     monkeypatch.setattr(demo, "run_folder", never)
-    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
-    assert commands.main([*words, str(tmp_path), "--job", "column_permutations"]) == 1
-    told = f"Error: {tmp_path} is a folder; column_permutations reads one table: name a file.\n"
-    assert capsys.readouterr().err == told
+    table = tmp_path / "table.csv"
+    table.write_text("sales,day\n1,2\n")
+    asked = ["--job", "column_permutations", "--set", "target=sale"]
+    assert commands.main([*words, str(table), *asked]) == 1
+    assert capsys.readouterr().err == (
+        f"Error: column_permutations cannot read {table}: options: target: the table has no column 'sale': "
+        "did you mean sales?\n"
+    )
 
 
 @pytest.mark.parametrize("was_saved", [True, False])
@@ -522,7 +526,7 @@ def test_in_a_pipe_there_is_the_result_alone(way: list[str], capsys: pytest.Capt
     [
         ("top_words", "modelled for top_words on English text", True),
         ("access_log", "modelled for access_log on logs in Combined Log Format", True),
-        ("column_permutations", "on 3 columns and 2 rows, 9 choices", False),
+        ("column_permutations", "on 3 columns, 9 choices", True),
     ],
 )
 def test_every_job_is_estimated_without_an_account(

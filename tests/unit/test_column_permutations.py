@@ -1,16 +1,12 @@
-"""R squared of every choice of columns: as lstsq has it, each choice once, wherever blocks are cut."""
+"""R squared of every choice of columns: as lstsq has it, each choice once, wherever the table is cut."""
 
-import contextlib
-import csv
-import io
+import json
 import math
-import re
 import subprocess
 import sys
-import tracemalloc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import combinations, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,19 +17,19 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from fanfold.demo.table import write_table
-from fanfold.testing import Objects, run_job
-from fanfold.testing.texts import ANY_BYTES
-from lambda_src.errors import SourceTooLarge, TableUnusable
+from fanfold.testing import Objects, check_job, run_job
+from lambda_src.errors import ConservationBroken, FanfoldError, InvalidRequest, TableUnusable
 from lambda_src.input.objects import input_of_bytes
-from lambda_src.job import Input, Owned, Part, Span
-from lambda_src.jobs.column_permutations import JOB, fit, ranks, search
-from lambda_src.jobs.column_permutations import table as table_module
-from lambda_src.jobs.column_permutations.ranks import Choice, choices, unrank
-from lambda_src.jobs.column_permutations.table import Table, read_table
-from tests.contexts import context_for
+from lambda_src.job import Context, Shards, Span
+from lambda_src.jobs import column_permutations
+from lambda_src.jobs.column_permutations import JOB, found, ranks, sums
+from lambda_src.jobs.column_permutations.ranks import Space, set_of
+from lambda_src.jobs.column_permutations.sums import Sums
+from tests.nist import SETS
 
-Columns = dict[str, Sequence[float]]
+Columns = Mapping[str, Sequence[float]]
 Figures = dict[tuple[str, tuple[str, ...]], float | None]
+MOST: dict[str, Any] = {"top": 1000}
 
 
 def table_of(columns: Columns) -> bytes:
@@ -41,35 +37,22 @@ def table_of(columns: Columns) -> bytes:
     return "\n".join([",".join(columns), *(",".join(map(repr, row)) for row in rows)]).encode()
 
 
-def plain(data: bytes) -> Input:
-    """Also of bytes that begin like something else."""
-    return input_of_bytes([data], "plain")
+def answer(data: bytes, cuts: Iterable[int] = (), reducers: int = 1, **options: Any) -> dict[str, Any]:
+    shards = Shards("share", reducers, "run")
+    return run_job(JOB, Objects([data], "plain"), cuts, shards=shards, options=options)
 
 
-def answer(data: bytes, cuts: Iterable[int] = ()) -> dict[str, Any]:
-    return run_job(JOB, Objects([data], "plain"), cuts)
+def figures_in(best: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figures:
+    """The figures of an answer by target and predictors."""
+    return {
+        (choice["target"], tuple(choice["predictors"])): choice["r_squared"]
+        for found in best.values()
+        for choice in found
+    }
 
 
-CONTEXT = context_for(JOB)
-
-
-def results(lines: Iterable[bytes]) -> Mapping[str, Part]:
-    return JOB.finish([JOB.reduce(0, lines, CONTEXT).data], CONTEXT)
-
-
-def figure(data: bytes, rank: int) -> tuple[tuple[str, tuple[str, ...]] | None, float | None]:
-    """The one choice of that rank by name and its R squared; None if it cannot be ranked."""
-    (line,) = JOB.map(Span(rank, rank + 1), plain(data), CONTEXT).lines
-    assert sum(line.observed) == 1
-    best = [choice for part in results([line.data]).values() for choice in part.result["best"]]
-    if not best:
-        return None, None
-    (only,) = best
-    return (only["target"], tuple(only["predictors"])), only["r_squared"]
-
-
-def every_choice(columns: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for size in (1, 2, 3):
+def every_choice(columns: Sequence[str], most: int = 3) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for size in range(1, most + 1):
         for predictors in combinations(columns, size):
             yield from ((target, predictors) for target in columns if target not in predictors)
 
@@ -119,46 +102,105 @@ def small_tables(draw: st.DrawFn) -> Columns:
     return dict(zip(order, columns, strict=False))
 
 
-@given(small_tables())
-@settings(max_examples=80)
-def test_every_choice_is_what_lstsq_finds(columns: Columns) -> None:
-    data = table_of(columns)
-    figures: Figures = {choice: lstsq(columns, *choice) for choice in every_choice(list(columns))}
-    ranked, unranked = {}, 0
-    for rank in range(choices(len(columns))):
-        choice, r_squared = figure(data, rank)
-        if choice is None or r_squared is None:
-            unranked += 1
-            continue
+@given(small_tables(), st.integers(1, 4))
+@settings(max_examples=60)
+def test_every_choice_is_what_lstsq_finds(columns: Columns, most: int) -> None:
+    whole = answer(table_of(columns), most=most, **MOST)
+    figures: Figures = {choice: lstsq(columns, *choice) for choice in every_choice(list(columns), most)}
+    ranked = figures_in(whole["best"])
+    assert set(ranked) == {choice for choice, r_squared in figures.items() if r_squared is not None}
+    for choice, r_squared in ranked.items():
         assert r_squared == pytest.approx(figures[choice], abs=1e-9)
+        assert r_squared is not None
         assert 0.0 <= r_squared <= 1.0
         assert math.copysign(1, r_squared) == 1
-        ranked[choice] = r_squared
-    assert set(ranked) == {choice for choice, r_squared in figures.items() if r_squared is not None}
-    assert len(ranked) + unranked == len(figures)
-
-    whole = answer(data)
-    for size in (1, 2, 3):
-        order = sorted((-r2, target, names) for (target, names), r2 in ranked.items() if len(names) == size)
-        assert [
-            (-best["r_squared"], best["target"], tuple(best["predictors"]))
-            for best in whole["best"][str(size)]
-        ] == order[:10]
-        assert whole["tested"][str(size)] == sum(len(names) == size for _, names in figures)
+    assert list(whole["best"]) == [str(size) for size in range(1, most + 1)]
+    for size, best in whole["best"].items():
+        order = sorted(
+            (-r2, *choice) for choice, r2 in ranked.items() if r2 is not None and len(choice[1]) == int(size)
+        )
+        assert [(-one["r_squared"], one["target"], tuple(one["predictors"])) for one in best] == order
+        assert whole["tested"][size] == sum(len(names) == int(size) for _, names in figures)
+    assert whole["choices"] == len(figures)
 
 
-@pytest.mark.parametrize(("columns", "ranks"), [(120, 40), (500, 4)])
-def test_random_choices_of_a_large_table_are_what_lstsq_finds(columns: int, ranks: int) -> None:
+@given(small_tables(), st.data())
+@settings(max_examples=60)
+def test_models_are_those_choices_that_say_something_new(columns: Columns, data: st.DataObject) -> None:
+    """An oracle that works on the answer's own figures: which choices are one model is a matter of names."""
+    names = list(columns)
+    rest = data.draw(st.permutations(names))
+    target, always = rest[: data.draw(st.integers(0, 2))], rest[2 : 2 + data.draw(st.integers(0, 1))]
+    assume(len(names) > len(target) + len(always))
+    options: dict[str, Any] = {"target": target, "always": always, "most": 2, **MOST}
+    pairs = figures_in(answer(table_of(columns), most=1, **MOST)["best"])
+
+    def first_of(name: str) -> str:
+        """What stands for a column: one that is asked for, if possible."""
+        order = [*sorted(target, key=names.index), *sorted(always, key=names.index), *names]
+        for at, one in enumerate(order):
+            if one == name or (
+                pairs.get((one, (name,))) == 1
+                and not any(pairs.get((before, (one,))) == 1 for before in order[:at])
+            ):
+                return one
+        raise AssertionError
+
+    try:
+        whole = answer(table_of(columns), **options)
+    except (TableUnusable, InvalidRequest):
+        return
+    stands = {name: first_of(name) for name in names}
+    expected: dict[str, dict[Any, float]] = {"1": {}, "2": {}}
+    for (y, with_always), figure in sorted(
+        figures_in(whole["best"]).items(), key=lambda one: (-(one[1] or 0), one[0])
+    ):
+        chosen = [name for name in with_always if name not in always]
+        of_targets, of_others = target or names, [name for name in names if name not in {*target, *always}]
+        mine = {stands[name] for name in chosen}
+        shown = (
+            len(mine) == len(chosen)
+            and all(len({*columns[name]}) > 1 for name in chosen)
+            and stands[y] not in mine
+            and not {stands[name] for name in always} & {stands[y], *mine}
+            and all(name == next(one for one in of_others if stands[one] == stands[name]) for name in chosen)
+            and y == next(one for one in of_targets if stands[one] == stands[y] and one not in always)
+        )
+        if not shown or figure is None:
+            continue
+        same: Any = (y, with_always)
+        if figure == 1 or (len(with_always) == 1 and not target):
+            same = frozenset([y, *with_always])
+        expected[str(len(chosen))].setdefault(same, figure)
+    assert {size: [one["r_squared"] for one in models] for size, models in whole["models"].items()} == {
+        size: list(one.values()) for size, one in expected.items()
+    }
+
+
+@pytest.mark.parametrize(("columns", "count"), [(120, 30), (500, 3)])
+def test_random_choices_of_a_large_table_are_what_lstsq_finds(columns: int, count: int) -> None:
     random = np.random.default_rng(1)
     cells = np.array(random.normal(size=(60, columns)) * 10.0 ** random.integers(-3, 4, columns), np.float64)
     cells[:, 1:100:7] += cells[:, 0:99:7] * 0.1
     table = {f"c{number}": cells[:, number].tolist() for number in range(columns)}
-    data = table_of(table)
-    last = choices(columns) - 1
-    for rank in [0, last, *(Random(1).sample(range(last), ranks))]:
-        choice, r_squared = figure(data, rank)
-        assert choice is not None
-        assert r_squared == pytest.approx(lstsq(table, *choice), abs=1e-9)
+    space = Space(columns, None, 3)
+    source = input_of_bytes([table_of(table)])
+    measured = JOB.measure(source)
+    context = Context(Shards("share", space.sets(), "run"), JOB.read_options(MOST), measured.facts)
+    (line,) = JOB.map(Span(0, measured.units), source, context).lines
+    last = space.sets() - 1
+    for rank in [0, last, *(Random(1).sample(range(last), count))]:
+        names = tuple(f"c{number}" for number in set_of(rank, space))
+        share = json.loads(JOB.reduce(rank, [line.data], context).data)
+        best = {
+            target: -figure / 1e9
+            for size in share["sizes"]
+            for figure, target, predictors, _ in size["best"]
+            if tuple(predictors) == names
+        }
+        assert len(best) == columns - len(names)
+        for target in Random(rank).sample(sorted(best), 40):
+            assert best[target] == pytest.approx(lstsq(table, target, names), abs=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-12, 1.0, 1e12, 1e297])
@@ -172,9 +214,7 @@ def test_badly_scaled_and_nearly_collinear_columns(scale: float, offset: float, 
     columns: Columns = {
         name: ((values + offset) * scale).tolist() for name, values in zip("abcd", cells, strict=True)
     }
-    for rank in range(choices(4)):
-        choice, r_squared = figure(table_of(columns), rank)
-        assert choice is not None
+    for choice, r_squared in figures_in(answer(table_of(columns), **MOST)["best"]).items():
         # Half a billionth of rounding, and what the 53 bits of a cell leave open.
         assert r_squared == pytest.approx(exactly(columns, *choice), abs=0.51e-9)
 
@@ -187,6 +227,21 @@ def test_numbers_at_the_ends_of_their_range(cells: str) -> None:
     assert [choice["r_squared"] for choice in best] == pytest.approx(
         [exactly(columns, "b", "a")] * 2, abs=1e-9
     )
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_certified_figures_are_right_to_the_last_decimal(name: str) -> None:
+    """Also that of Filip, of which lstsq gets three."""
+    columns, certified = SETS[name]
+    target, *always, last = columns
+    whole = answer(table_of(columns), [97, 301], target=[target], always=always, most=1)
+    (best,) = whole["best"]["1"]
+    assert (best["target"], best["predictors"]) == (target, [*always, last])
+    assert best["r_squared"] == round(certified, 9)
+    (model,) = whole["models"]["1"]
+    rows = len(columns[target])
+    adjusted = 1 - (1 - Fraction(certified)) * (rows - 1) / (rows - len(columns))
+    assert model["adjusted_r_squared"] == pytest.approx(float(adjusted), abs=1e-9)
 
 
 def decimal_table(names: str, rows: int = 50) -> bytes:
@@ -205,21 +260,22 @@ def decimal_table(names: str, rows: int = 50) -> bytes:
 @pytest.mark.parametrize("names", ["abcdt", "cadbt", "tbacd", "dbtca"])
 def test_what_only_rounding_tells_apart_explains_nothing(names: str) -> None:
     """In any order of columns, so whichever of the collinear ones is eliminated first."""
-    figures = {}
-    for rank in range(choices(5)):
-        choice, r_squared = figure(decimal_table(names), rank)
-        assert choice is not None
-        figures[choice[0], frozenset(choice[1])] = r_squared
+    whole = answer(decimal_table(names), **MOST)
+    figures = {
+        (target, frozenset(predictors)): r_squared
+        for (target, predictors), r_squared in figures_in(whole["best"]).items()
+    }
 
     def on(predictors: str) -> float | None:
         return figures["t", frozenset(predictors)]
 
     assert on("a") == on("b") == on("ab") != on("ac")
     assert on("ac") == on("abc") == on("bc") == on("acd") == on("ad") == on("cd") == on("bcd") == on("abd")
+    assert whole["twins"] == [sorted("ab", key=names.index)]
 
 
 def test_a_small_column_may_be_the_rounding_of_large_ones() -> None:
-    figures = dict(figure(decimal_table("zxyt"), rank) for rank in range(choices(4)))
+    figures = figures_in(answer(decimal_table("zxyt"), **MOST)["best"])
     assert figures["t", ("z", "x", "y")] == figures["t", ("x", "y")]
 
 
@@ -246,21 +302,11 @@ def test_a_on_b_is_b_on_a(rows: list[tuple[int, int]]) -> None:
     assert [choice["target"] for choice in best] == ["a", "b"]
 
 
-def test_a_on_b_is_b_on_a_to_the_last_bit() -> None:
-    left = fit.inner_products(np.random.default_rng(1).normal(size=(20, 60)))
-    figures = fit.r_squared(left, range(60), left.high.diagonal())
-    assert (figures == figures.T).all()
-
-
 def test_figures_are_the_same_from_the_results_table() -> None:
     """Which keeps no type of a number: 1.0 comes back as 1."""
-    none = b'\n{"tested": 0, "best": []}' * 2
-    lines = [
-        b'{"tested": 2, "best": [[-1000000000, "a", ["b"]], [-123456789, "b", ["a"]]]}' + none,
-        b'{"tested": 2, "best": [[-1, "a", ["b"]], [0, "b", ["a"]]]}' + none,
-    ]
-    figures = [choice["r_squared"] for choice in results(lines)["1"].result["best"]]
-    assert [repr(figure) for figure in figures] == ["1", "0.123456789", "1e-09", "0"]
+    columns: Columns = {"a": [1, 2, 3, 4], "b": [2, 4, 6, 8], "c": [1, -1, -1, 1]}
+    best = answer(table_of(columns))["best"]["1"]
+    assert [repr(choice["r_squared"]) for choice in best] == ["1", "1", "0", "0", "0", "0"]
 
 
 def test_ties_go_to_the_smaller_target_then_to_the_predictors_in_column_order() -> None:
@@ -276,317 +322,262 @@ def test_ties_go_to_the_smaller_target_then_to_the_predictors_in_column_order() 
         ] == [(*choice, 1.0) for choice in sorted(choices_of_size)[:10]]
 
 
-# Ranks and blocks.
+# Ranks and shares.
 
 
-@pytest.mark.parametrize("columns", range(2, 9))
-def test_each_rank_is_another_choice(columns: int) -> None:
-    found = [unrank(rank, columns) for rank in range(choices(columns))]
-    assert len(set(found)) == len(found)
-    assert set(found) == {
-        Choice(target, predictors)
-        for size in (1, 2, 3)
-        for predictors in combinations(range(columns), size)
-        for target in set(range(columns)) - set(predictors)
-    }
+@pytest.mark.parametrize(
+    "space", [Space(n, t, most) for n in range(2, 8) for t in (None, 2) for most in (1, 4)]
+)
+def test_each_rank_is_another_set(space: Space) -> None:
+    found = [set_of(rank, space) for rank in range(space.sets())]
+    assert found == [
+        tuple(sorted(one))
+        for size in space.sizes
+        if space.targets_of(size)
+        for one in sorted(combinations(range(space.predictors), size), key=lambda one: one[::-1])
+    ]
+    assert space.choices() == sum(space.targets_of(len(one)) for one in found)
 
 
-@given(st.integers(2, 500), st.data())
-@example(500, None)
-def test_a_rank_can_be_computed_back(columns: int, data: Any) -> None:
-    for rank in [0, choices(columns) - 1] + (
-        [data.draw(st.integers(0, choices(columns) - 1))] if data else []
-    ):
-        target, predictors = unrank(rank, columns)
-        assert list(predictors) == sorted(set(predictors))
-        assert target not in predictors
-        assert 0 <= min(target, *predictors) <= max(target, *predictors) < columns
-        size = len(predictors)
-        back = sum(math.comb(column, place) for place, column in enumerate(predictors, start=1))
-        back = back * (columns - size) + target - sum(predictor < target for predictor in predictors)
-        back += sum(math.comb(columns, below) * (columns - below) for below in range(1, size))
-        assert back == rank
+@given(st.integers(2, 500), st.integers(1, 4), st.data())
+def test_a_rank_can_be_computed_back(columns: int, most: int, data: st.DataObject) -> None:
+    space = Space(columns, 1, most)
+    rank = data.draw(st.integers(0, space.sets() - 1))
+    predictors = set_of(rank, space)
+    assert list(predictors) == sorted(set(predictors))
+    back = sum(math.comb(column, place) for place, column in enumerate(predictors, start=1))
+    assert back + sum(space.sets_of(size) for size in range(1, len(predictors))) == rank
 
 
 @st.composite
 def cut_tables(draw: st.DrawFn) -> tuple[bytes, list[int]]:
-    columns = draw(st.integers(2, 14))
+    columns = draw(st.integers(2, 9))
     random = Random(draw(st.integers(0, 99)))
     digits = draw(st.sampled_from([1, 2, 1000]))
     cells = [[random.randrange(digits + 1) for _ in range(columns)] for _ in range(draw(st.integers(2, 20)))]
     data = table_of({f"c{number}": values for number, values in enumerate(zip(*cells, strict=True))})
-    return data, draw(st.lists(st.integers(0, choices(columns)), max_size=9))
-
-
-@given(cut_tables(), st.sampled_from([1, 7, 40, 1 << 14]))
-def test_the_answer_is_the_same_however_ranks_are_cut(
-    table: tuple[bytes, list[int]], batch_choices: int
-) -> None:
-    data, cuts = table
-    whole = answer(data)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ranks, "BATCH_CHOICES", batch_choices)
-        assert answer(data, cuts) == whole
-    assert sum(whole["tested"].values()) == whole["choices"]
-
-
-def test_figures_are_the_same_bits_in_any_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = np.random.default_rng(2)
-    cells = random.normal(size=(300, 30))
-    cells[:, 9] = cells[:, 3] + cells[:, 4] + 1e-7 * cells[:, 9]
-    table = Table(tuple(map(str, range(30))), cells, 0)
-    last = choices(30)
-
-    def figures(blocks: list[Span]) -> list[float]:
-        """R squared before it is rounded, of all ranks in order."""
-        seen: list[float] = []
-
-        def record(best: Any, figures: Any, *_: Any) -> Any:
-            seen.extend(figures[~np.isnan(figures)].tolist())
-            return best
-
-        monkeypatch.setattr(search, "_add", record)
-        for block in blocks:
-            search.evaluate(block, table)
-        return seen
-
-    whole = figures([Span(0, last)])
-    assert len(whole) == last
-    cuts = sorted(Random(1).randrange(last) for _ in range(20))
-    monkeypatch.setattr(ranks, "BATCH_CHOICES", 77)
-    assert figures([Span(*ends) for ends in zip([0, *cuts], [*cuts, last], strict=True)]) == whole
-
-
-def test_no_sum_is_rounded() -> None:
-    """The order of rows is the order in which inner products are summed: it must not matter, for neither may
-    a processor's own."""
-    random = np.random.default_rng(4)
-    scales, offsets = 10.0 ** random.integers(-9, 9, (2, 40))
-    cells = np.array(random.normal(size=(5000, 40)) * scales + offsets, np.float64)
-    left = fit.inner_products(cells)
-    again = fit.inner_products(random.permutation(cells))
-    for one, other in zip(left, again, strict=True):
-        assert one.tobytes() == other.tobytes()
-
-
-def test_a_block_answers_for_itself_and_its_lines_survive_transport() -> None:
-    data = table_of({"a,\n\x1b": [1, 2, 4], 'b"': [2, 3, 9], "ç\U0001f30d": [1, 0, 1]}).replace(
-        b"a,\n\x1b", b'"a,\n\x1b"'
-    )
-    data = data.replace(b'b"', b'"b"""')
-    mapped = JOB.map(Span(1, 8), plain(data), CONTEXT)
-    assert mapped == JOB.map(Span(1, 8), plain(data), CONTEXT)
-    assert mapped.owned == Owned(1, 8)
-    (line,) = mapped.lines
-    assert line.observed == [5, 2, 0]
-    assert line.data.isascii()
-    assert answer(data)["columns"] == ["a,\n\x1b", 'b"', "ç\U0001f30d"]
-    assert results([])["1"] == Part(0, {"tested": 0, "best": []})
-
-
-# Reading tables.
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"a,b\n1,2\n3,4.5\n",
-        b"a,b\n1,2\n3,4.5",
-        b"a,b\r\n1,2\r\n3,4.5\r\n",
-        b"\xef\xbb\xbfa,b\n1,2\n3,4.5\n",
-        b'"a","b"\n"1","2"\n"3",4.5\n',
-        b'\xef\xbb\xbf"a",b\r\n1,"2"\r\n3,4.5',
-        b"a,b\n1, 2\n 3 ,\t4.5\n",
-        b"a,b\n\n1,2\n\n \n3,4.5\n\n\n",
-        b"a,b\n+1,2.\n3e0,.45E+1\n",
-        b"a,b\n01,2e-0\n30.0e-1,4.50000000000000000000000000\n",
-        b'a,b\n,1\n1,2\n3,4.5\n1,""\n,\n" ",\t\n',
-    ],
-)
-def test_a_table_is_read(data: bytes) -> None:
-    table = read_table(data)
-    assert table.columns == ("a", "b")
-    assert table.cells.tolist() == [[1, 2], [3, 4.5]]
-    assert table.rows_left_out == (4 if b"\t\n" in data[-3:] else 0)
-
-
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-
-
-def read_slowly(data: bytes) -> list[list[float]] | None:
-    """Rows of floats and NaN; None if something is wrong."""
-    rows = []
-    try:
-        for cells in csv.reader(io.StringIO(data.decode()), strict=True):
-            stripped = [cell.strip(" \t") for cell in cells]
-            if len(cells) <= 1 and not any(stripped):
-                continue
-            if len(cells) != 3 or not all(_NUMBER.fullmatch(cell) or not cell for cell in stripped):
-                return None
-            rows.append([float(cell or "nan") for cell in stripped])
-    except csv.Error:
-        return None
-    return None if np.isinf(np.array(rows).ravel()).any() else rows
-
-
-_CELLS = (
-    st.integers(-(10**20), 10**20).map(str)
-    | st.floats(allow_nan=False, allow_infinity=False).map(repr)
-    | st.decimals(-(10**9), 10**9, places=3).map(str)
-    | st.sampled_from(
-        ["", " ", "5", "1e400", "nan", "-inf", "1_0", "٣", "0x1", '"7"', '"1,5"', '"1\n"', "- 1"]
-    )
-    | st.text("0123.-+eE ", max_size=4)
-)
-_ROWS = st.lists(_CELLS, min_size=3, max_size=3) | st.lists(_CELLS, max_size=4)
+    return data, draw(st.lists(st.integers(0, len(data)), max_size=9))
 
 
 @given(
-    st.lists(_ROWS, max_size=6).map(lambda rows: "\n".join(",".join(row) for row in rows).encode())
-    | st.text('0123456789.-+eE, \t\n"', max_size=40).map(str.encode)
+    cut_tables(), st.sampled_from([1, 7, 40, 1 << 14]), st.integers(1, 40), st.integers(1, 3), st.booleans()
 )
-@example(b"1,2,.-3")
-@example(b"1,-,-.")
-@example(b"1,.,1.2.3")
-@example(b"1,+,2e")
-@example(b"-9223372036854775808,9223372036854775808,9007199254740993")
-@settings(max_examples=600)
-def test_cells_are_read_as_python_reads_them(body: bytes) -> None:
-    expected = read_slowly(body)
-    try:
-        table = read_table(b"a,b,c\n" + body)
-    except TableUnusable:
-        complete = [row for row in expected or () if not np.isnan(row).any()]
-        assert len(complete) < 2
-    else:
-        assert expected is not None
-        complete = [row for row in expected if not np.isnan(row).any()]
-        assert table.cells.tolist() == complete
-        assert table.rows_left_out == len(expected) - len(complete)
+@settings(max_examples=60)
+def test_the_answer_is_the_same_however_choices_are_shared(
+    table: tuple[bytes, list[int]], batch_choices: int, reducers: int, rows_at_once: int, with_target: bool
+) -> None:
+    data, cuts = table
+    options: dict[str, Any] = {"target": ["c0"]} if with_target else {}
+    whole = answer(data, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks, "BATCH_CHOICES", batch_choices)
+        patch.setattr(sums, "ROWS_AT_ONCE", rows_at_once)
+        patch.setattr(sums, "_BATCHES", 2)
+        assert answer(data, cuts, reducers, **options) == whole
+    assert sum(whole["tested"].values()) == whole["choices"]
 
 
-@pytest.mark.parametrize("length", range(1, 5))
-def test_every_short_cell_is_read_as_python_reads_it(length: int) -> None:
-    for characters in product("05.+-e ", repeat=length):
-        cell = "".join(characters)
-        for row in (f"{cell},1", f"1,{cell}"):
-            expected = None
-            if _NUMBER.fullmatch(cell.strip(" ")):
-                expected = [[float(number) for number in row.split(",")], [2, 2], [3, 3]]
-            elif not cell.strip(" "):
-                expected = [[2, 2], [3, 3]]
-            try:
-                assert read_table(f"a,b\n{row}\n2,2\n3,3\n".encode()).cells.tolist() == expected, cell
-            except TableUnusable:
-                assert expected is None, cell
+def test_a_share_that_is_missing_is_noticed() -> None:
+    source = input_of_bytes([table_of({"a": [1, 2, 4], "b": [1, 3, 3], "c": [0, 1, 5]})])
+    measured = JOB.measure(source)
+    context = Context(Shards("share", 3, "run"), JOB.read_options({}), measured.facts)
+    (line,) = JOB.map(Span(0, measured.units), source, context).lines
+    reduced = [JOB.reduce(shard, [line.data], context).data for shard in range(3)]
+    assert JOB.finish(reduced, context)
+    with pytest.raises(ConservationBroken, match="of 9 choices were tested"):
+        JOB.finish(reduced[:2], context)
 
 
-@given(ANY_BYTES, st.sampled_from([b"", b"a,b\n", b"a,b\n1,2\n3,4\n", b'a,"b']))
-@example(b"\x1f\x8b\x08", b"")
-@example(b"\x00\r\r\n", b"a,b\n")
-@example(b'"1\r",2\n', b"a,b\n")
-def test_hostile_bytes_are_refused_by_name(hostile: bytes, start: bytes) -> None:
-    with contextlib.suppress(TableUnusable):
-        JOB.measure(plain(start + hostile))
+# Sums.
+
+
+def total(rows: Sequence[Sequence[float]], one: int, other: int) -> Fraction:
+    return sum((Fraction(row[one]) * Fraction(row[other]) for row in rows), Fraction())
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(FINITE, FINITE, st.integers(-9, 9).map(float)), max_size=12), st.data())
+@example([(1.7976931348623157e308, 5e-324, 0.0), (-1.7976931348623157e308, 5e-324, 0.0)], None)
+@settings(max_examples=80)
+def test_sums_are_exact_in_any_groups(rows: list[tuple[float, ...]], data: st.DataObject | None) -> None:
+    ends = data.draw(st.lists(st.integers(0, len(rows)), max_size=4)) if data else [1]
+    edges = sorted({0, len(rows), *ends})
+    parts = []
+    for start, end in pairwise(edges):
+        part = Sums("abc")
+        part.add(np.array(rows[start:end], np.float64).reshape(-1, 3))
+        parts.append(Sums.from_bytes(part.to_bytes(), "abc"))
+    whole = Sums("abc")
+    for part in data.draw(st.permutations(parts)) if data else parts:
+        whole.merge(part)
+    once = Sums("abc")
+    once.add(np.array(rows, np.float64).reshape(-1, 3))
+    assert whole.to_bytes() == once.to_bytes()
+    assert whole.rows == len(rows)
+    for one in range(3):
+        for other in range(3):
+            exponent = whole.exponents[one] + whole.exponents[other]
+            found = Fraction(int(whole.totals()[1 + one, 1 + other])) * Fraction(2) ** exponent
+            assert found == total(rows, one, other)
+
+
+def test_columns_whose_numbers_differ_too_much_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sums, "MAX_DIGITS", 8)
+    columns: Columns = {"a": [1, 2, 3], "wide": [1e-300, 1, 1e300], "c": [1, 5, 2], "d": [1, 1, 2]}
+    with pytest.raises(TableUnusable, match="'wide' is one of them: take logarithms"):
+        answer(table_of({**columns, "b": [1e-200, 1e-100, 1]}))
+
+
+# Kinds of columns, and missing values.
+
+MIXED = b"""name,a,b,c,flag,late,z
+x,1,2,3,true,1,2
+y,2,,5,false,2,9
+z,3,7,NA,TRUE,3,4
+x,4,1,2,,4,5
+y,5,8,8,false,5,1
+z,6,3,1,true,6,8
+"""
+
+
+def test_columns_that_are_no_numbers_are_left_out_and_named() -> None:
+    whole = answer(MIXED)
+    assert whole["columns"] == ["a", "b", "c", "late", "z"]
+    assert [one["column"] for one in whole["columns_left_out"]] == ["name", "flag"]
+    assert (whole["rows_used"], whole["rows_left_out"]) == (4, 2)
+    assert answer(MIXED, booleans=True)["rows_used"] == 3
+    assert answer(MIXED, booleans=True, never=["flag"])["rows_used"] == 4
+
+
+def test_columns_with_missing_values_may_be_left_out_instead_of_rows() -> None:
+    whole = answer(MIXED, missing="columns")
+    assert whole["columns"] == ["a", "late", "z"]
+    assert (whole["rows_used"], whole["rows_left_out"]) == (6, 0)
+    reasons = {one["column"]: one["reason"] for one in whole["columns_left_out"]}
+    assert reasons["b"] == "missing values: 1 of 6"
+    only = MIXED.replace(b",2,,5,", b",2,9,5,").replace(b"NA", b"9")
+    assert figures_in(answer(only, never=["b", "c"])["best"]) == figures_in(whole["best"])
+
+
+def late_text(missing: bool) -> bytes:
+    """``late`` is text behind the beginning of the table; in its second row, it may miss a value."""
+    text = MIXED.replace(b",5,1\n", b",word,1\n")
+    return text.replace(b"y,2,,5,false,2,9", b"y,2,6,5,false,%b,9" % (b"" if missing else b"2"))
+
+
+@pytest.mark.parametrize("cuts", [(), (60,), (25, 60, 80, 100)])
+def test_what_turns_out_late_to_be_text_is_left_out_if_that_changes_no_rows(
+    monkeypatch: pytest.MonkeyPatch, cuts: Sequence[int]
+) -> None:
+    monkeypatch.setattr(column_permutations, "HEAD_BYTES", 30)
+    whole = answer(late_text(missing=False), cuts)
+    assert whole["columns"] == ["a", "b", "c", "z"]
+    assert whole["rows_used"] == 5
+    with pytest.raises(TableUnusable, match=r"'late' turned out late .* by the option never=late"):
+        answer(late_text(missing=True), cuts)
+    assert answer(late_text(missing=True), cuts, never=["late"])["rows_used"] == 5
+
+
+def test_without_a_long_table_no_column_turns_out_late() -> None:
+    assert answer(late_text(missing=True))["rows_used"] == 5
+
+
+def test_patterns_of_missing_values_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(found, "MOST_PATTERNS", 3)
+    assert found._smallest({"1", "3", "6", "7", "c"}) == {"1", "6", "c"}
+    rows = [[""] * at + ["1"] + [""] * (4 - at) for at in range(5)]
+    table = "\n".join(["a,b,c,d,e", "1,2,3,4,5", "2,4,3,1,9", *(",".join(row) for row in rows)]).encode()
+    with pytest.raises(TableUnusable, match="Set the option missing=columns"):
+        answer(table)
 
 
 @pytest.mark.parametrize(
-    ("data", "message"),
+    ("data", "options", "message"),
     [
-        (b"", "The table is empty: it needs a header with at least 2 columns"),
-        (b"a;b\n1;2\n", "it names 1"),
-        (b"a\n1\n2\n", "it names 1"),
-        (b"\xff\xfea\x00,\x00", "not UTF-8"),
-        (b"\x1f\x8b\x08\x00", "not UTF-8"),
-        (b"a,b\r1,2\r3,4\r", "header is not a CSV row"),
-        (b'a,"b\n1,2\n', "header is not a CSV row"),
-        (b"a," + b"b" * 100_000, "header does not end within 100,000 bytes"),
-        (b'a,"' + b"b\n" * 60_000, "header does not end within 100,000 bytes"),
-        (b"a," + b"b" * 257, "name of column 2 has more than 256 characters"),
-        (b"a,,c\n1,2,3\n", "Column 2 has no name"),
-        (b",a,b\n1,2,3\n", "Column 1 has no name: give it one, or leave it out if it holds row names"),
-        (b"a\tb\n1\t2\n", "it names 1. It looks separated by tabs"),
-        (b"sep=;\na;b\n1;2\n", "It looks separated by semicolons"),
-        (b"a, \n1,2\n", "Column 2 has no name"),
-        (b"a,b,a\n1,2,3\n", "More than one column is named 'a'"),
-        (",".join(f"c{n}" for n in range(501)).encode(), "has 501 columns; at most 500"),
-        (b"a,b\n", "at least 2 rows without an empty cell; the table has 0"),
-        (b"a,b\n1,2\n,3\n", "at least 2 rows without an empty cell; the table has 1"),
-        (b"a,b\n1,2\n1,2,3\n", "Row 3 has 3 cells, the header 2"),
-        (b"a,b\n1,2,3\n1\n", "Row 2 has 3 cells, the header 2"),
-        (b"a,b\n1,2\n3,x\n", "Row 3, column 'b': the cell is neither a decimal number nor empty"),
-        (b"a,b\n1,2\n\nnan,4\n", "Row 4, column 'a': the cell is neither a decimal number nor empty"),
-        (b"a,b\n1,inf\n", "Row 2, column 'b': the cell is neither a decimal number nor empty"),
-        (b"a,b\n1,1e400\n", "Row 2, column 'b': the number is too large"),
-        (b"a,b\n1," + b"9" * 400 + b"\n", "Row 2, column 'b': the number is too large"),
-        (b'a,b\n1,"2,5"\n', "Row 2, column 'b': the cell is neither a decimal number nor empty"),
-        (b'a,b\n1,"2\n"\n', "Row 2 has a cell with a line break"),
-        (b'a,b\n1,"2\n', "Row 2 is not a CSV row"),
-        (b'a,b\n1,2\n1,"2"3\n', "Row 3 is not a CSV row"),
-        (b"a,b\n1,2\r3,4\r", "Row 2 has 3 cells"),
-        (b"a,b\n1,\xff\n", "Row 2, column 'b': the cell is neither a decimal number nor empty"),
-        (b"a,\x1b[31m\n1,x\n", r"column '\\x1b\[31m': the cell"),
-        (b"a,b\n1,2\n" + b" " * (1 << 20) + b"1,2\n", "Row 3 is longer than 1,048,576 bytes"),
-        (b"a,b\n" + b"1,2\n" * 100_001, "more than 100,000 rows"),
+        (b"", {}, "The table is empty"),
+        (b"a,b\n", {}, "at least 2 rows without a missing value; the table has 0"),
+        (b"a,b\n1,2\n,3\n", {}, "'a' lacks 1 of 2 values: leave it out by the option never=a"),
+        (b"a,b\n,2\n,3\n", {}, "'a' lacks 2 of 2 values"),
+        (b"a,b\n1,x\n3,y\n", {}, "nothing to choose from"),
+        (MIXED, {"target": ["A"]}, "target: the table has no column 'A': its columns are name, a, b"),
+        (MIXED, {"always": ["nmae"]}, "always: the table has no column 'nmae': did you mean name"),
+        (MIXED, {"never": ["q"]}, "never: the table has no column 'q'"),
+        (MIXED, {"target": ["name"]}, "target: the column 'name' holds text"),
+        (MIXED, {"target": ["flag"]}, "target: the column 'flag' holds true and false: set booleans=true"),
+        (MIXED, {"target": ["a"], "always": ["b", "c", "late", "z"]}, "nothing to choose from"),
+        (MIXED, {"target": ["a"], "never": ["a"]}, "'a' is named twice"),
+        (
+            MIXED,
+            {"target": ["b"], "missing": "columns"},
+            "which target names, cannot be used: missing values",
+        ),
+        (MIXED, {"most": 5}, "most"),
     ],
 )
-def test_a_table_is_refused_by_row_and_column(data: bytes, message: str) -> None:
-    with pytest.raises(TableUnusable, match=message):
-        read_table(data)
+def test_what_cannot_be_answered_is_refused_in_one_sentence(
+    data: bytes, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(FanfoldError, match=message) as refusal:
+        answer(data, **options)
+    assert isinstance(refusal.value, (TableUnusable, InvalidRequest))
+    assert "\n" not in str(refusal.value)
 
 
-def test_refusals_do_not_tell_cells() -> None:
-    with pytest.raises(TableUnusable) as refusal:
-        read_table(b"a,b\n1,secret\n")
-    assert "secret" not in str(refusal.value)
+def test_unknown_columns_are_refused_before_anything_is_mapped() -> None:
+    measured = JOB.measure(input_of_bytes([MIXED]))
+    with pytest.raises(InvalidRequest, match="has no column 'bb'"):
+        JOB.prepare(measured, JOB.read_options({"target": ["bb"]}))
 
 
-def test_rows_are_numbered_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(table_module, "CHUNK_BYTES", 50)
-    rows = [b"%d,%d.5" % (row, row * row) for row in range(100)]
-    table = read_table(b"\n".join([b"a,b", *rows]))
-    assert table.cells.tolist() == [[row, row * row + 0.5] for row in range(100)]
-    rows[70] = b"1,1-"
-    with pytest.raises(TableUnusable, match="Row 72, column 'b'"):
-        read_table(b"\n".join([b"a,b", *rows]))
+@pytest.mark.parametrize(
+    ("options", "reducers"),
+    [({}, 64), ({"most": 4, "target": ["c7"]}, 64), ({"most": 4}, 225), ({"most": 1}, 1)],
+)
+def test_the_largest_table_has_enough_reducers(options: dict[str, Any], reducers: int) -> None:
+    table = ",".join(f"c{number}" for number in range(500)) + "\n" + ",".join(["7"] * 500)
+    measured = JOB.measure(input_of_bytes([table.encode()]))
+    assert JOB.prepare(measured, JOB.read_options(options)).shards == reducers
+    with pytest.raises(InvalidRequest, match=r"its columns are c0, .*, c19 and 480 more"):
+        JOB.prepare(measured, JOB.read_options({"target": ["qqqq"]}))
 
 
-def test_the_largest_numbers_of_rows_and_columns_are_read() -> None:
-    assert len(read_table(b"a,b\n" + b"1,2\n" * 100_000 + b"\n").cells) == 100_000
-    widest = ",".join(f"c{n}" for n in range(500)) + "\n" + "\n".join([",".join(["7"] * 500)] * 2)
-    assert read_table(widest.encode()).cells.shape == (2, 500)
+def test_objects_of_one_table_must_have_one_header() -> None:
+    objects = [b"a,b\n1,2\n2,3\n", b"a,b\n5,3\n"]
+    assert run_job(JOB, Objects(objects))["rows_used"] == 3
+    assert run_job(JOB, Objects(objects), [1, 2, 13, 14, 15, 16])["rows_used"] == 3
+    for cuts in ([], [14, 15]):
+        with pytest.raises(TableUnusable, match="begins with another header than the first"):
+            run_job(JOB, Objects([objects[0], b"b,a\n5,3\n"]), cuts)
 
 
-def test_a_table_of_too_many_bytes_is_refused() -> None:
-    with pytest.raises(SourceTooLarge):
-        JOB.measure(plain(b"a" * (200 * 10**6 + 1)))
-
-
-def test_memory_is_that_of_the_floats() -> None:
-    data = b",".join(b"c%d" % n for n in range(200)) + b"\n" + (b",".join([b"1.5"] * 200) + b"\n") * 20_000
-    tracemalloc.start()
-    try:
-        table = read_table(data)
-        fit.inner_products(table.cells)
-        _, peak_bytes = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak_bytes < table.cells.nbytes + 100_000_000
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target": ["a"], "always": ["z"], "most": 4},
+        {"missing": "columns", "booleans": True},
+        {"missing_words": ["?"], "never": ["late"]},
+    ],
+)
+def test_runs_with_options_keep_the_laws(options: dict[str, Any]) -> None:
+    assert check_job(JOB, {"table.csv": MIXED.replace(b"z,3,7", b"z,3,?")}, 20, options)
 
 
 # What carries NumPy.
 
 
-def test_reducers_and_the_client_need_no_numpy() -> None:
+def test_what_finishes_and_the_client_need_no_numpy() -> None:
     program = """
 import sys
 sys.modules["numpy"] = None
 from lambda_src.job import Context
 from lambda_src.jobs.column_permutations import JOB
-context = Context(JOB.shards("run"), JOB.options(), {"choices": 6})
-line = b"\\n".join([b'{"tested": 2, "best": [[-500000001, "a", ["b"]]]}'] * 3)
-parts = JOB.finish([JOB.reduce(0, [line], context).data], context)
-results = {name: part.result for name, part in parts.items()}
+context = Context(JOB.shards("run"), JOB.options(most=1), {})
+table = '"table": {"rows": 3, "rows_used": 3, "columns": [], "choices": 2, "twins": [], "left_out": []}'
+best = '"tested": 2, "best": [[-500000001, "a", ["b"], null]], "models": []'
+line = ('{"sizes": [{' + best + '}], ' + table + '}').encode()
+results = {name: part.result for name, part in JOB.finish([line], context).items()}
 assert JOB.summarize(context, {}, results)["best"]["1"][0]["r_squared"] == 0.500000001
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
@@ -598,8 +589,6 @@ assert JOB.summarize(context, {}, results)["best"]["1"][0]["r_squared"] == 0.500
 def test_the_best_of_the_generated_table_are_those_planted(tmp_path: Path) -> None:
     expected = write_table(tmp_path / "table.csv", seed=1)
     whole = answer((tmp_path / "table.csv").read_bytes())
-    measured = JOB.measure(plain((tmp_path / "table.csv").read_bytes()))
-    assert (measured.units, measured.block_units) == (expected.choices, -(-expected.choices // 32))
     assert whole["choices"] == expected.choices == sum(whole["tested"].values())
     assert (whole["rows_used"], whole["rows_left_out"]) == (expected.rows_used, expected.rows_left_out)
     best = {part: (ten[0]["target"], tuple(ten[0]["predictors"])) for part, ten in whole["best"].items()}

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.model import TABLES, TOP_WORDS, replaced
+from benchmarks.model import table as benchmarks_table
 from benchmarks.what_if import (
     COUNTER_FIGURES,
     MAP_FIGURES,
@@ -24,7 +25,6 @@ from fanfold.estimate import model as module
 from fanfold.estimate.model import Given, Modelled, curve, model, plan
 from fanfold.estimate.workload import Stored
 from fanfold.format import MIB
-from fanfold.jobs import column_permutations
 from lambda_src import job
 from lambda_src.counts import c_counts
 from lambda_src.fields import MAX_CONCURRENCY
@@ -56,7 +56,7 @@ lambdas = st.integers(1, MAX_CONCURRENCY)
 shards = st.sampled_from([None, 1, 8, 64])
 temperatures = st.booleans()
 workloads = st.sampled_from(
-    [TOP_WORDS, figures_of(job.load("access_log")), column_permutations.figures_of(80, 1_000, 500_000)]
+    [TOP_WORDS, figures_of(job.load("access_log")), benchmarks_table(80, 1_000, 500_000)]
 )
 
 
@@ -81,7 +81,7 @@ def run(
 
 
 def test_every_figure_says_where_it_is_from() -> None:
-    tables = column_permutations.figures_of(80, 1_000, 500_000)
+    tables = benchmarks_table(80, 1_000, 500_000)
     of_jobs = [
         *(figures_of(job.load(name)) for name in job.names()),
         *(figures_of(job.load("access_log"), {"by": by}) for by in ("hour", "path", "day")),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from fanfold.here.files import find
-from lambda_src.errors import ArchiveDamaged, FanfoldError, SourceNotText, TableUnusable
+from lambda_src.errors import ArchiveDamaged, SourceNotText
 from lambda_src.input.findings import CONCERNS, Findings
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Span, load
@@ -340,17 +340,58 @@ def test_other_stray_files_are_left_out_and_told(stray: str, tmp_path: Path) -> 
     assert len(find([str(folder)], tmp_path, include_hidden=True).paths) == 2
 
 
+def expected_figures(folder: str) -> list[tuple[str, str]]:
+    """The R squared and the models that expected.txt has, in order."""
+    text = (FIELD / folder / "expected.txt").read_text()
+    return re.findall(r"^  (\d\.\d{9})  (\S.*)$", text, re.MULTILINE)
+
+
+def figures(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (f"{one['r_squared']:.9f}", f"{one['target']} ~ {' + '.join(one['predictors'])}")
+        for best in answer["best"].values()
+        for one in best
+    ]
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 30, 37])
 @pytest.mark.parametrize(
-    ("file", "named"),
+    ("file", "options"),
     [
-        ("24-csv-missing-and-text/table.csv", "Row 2, column 'country'"),
-        ("24-csv-missing-and-text/only-numbers.csv", "Row 4, column 'gdp'"),
-        ("25-csv-dialects/semicolon.csv", "separated by semicolons"),
-        ("25-csv-dialects/row-names.csv", "Column 1 has no name"),
+        ("24-csv-missing-and-text/table.csv", {"missing_words": ["?"]}),
+        ("24-csv-missing-and-text/only-numbers.csv", {"missing_words": ["?"]}),
+        ("25-csv-dialects/plain.csv", {}),
+        ("25-csv-dialects/semicolon.csv", {}),
+        ("25-csv-dialects/row-names.csv", {}),
+        ("29-csv-one-target/table.csv", {"target": ["sales"]}),
     ],
 )
-def test_a_table_is_never_read_as_other_numbers(file: str, named: str) -> None:
-    with pytest.raises(TableUnusable, match=re.escape(named)) as refused:
-        run("column_permutations", file)
-    assert isinstance(refused.value, FanfoldError)
-    assert "\n" not in str(refused.value)
+def test_tables_are_read_as_the_field_reads_them(
+    file: str, options: Mapping[str, Any], block_bytes: int
+) -> None:
+    answer, _ = run("column_permutations", file, block_bytes, options)
+    assert figures(answer) == expected_figures(file.partition("/")[0])
+
+
+def test_a_table_names_what_it_leaves_out_and_the_option_that_changes_that() -> None:
+    answer, _ = run("column_permutations", "24-csv-missing-and-text/table.csv")
+    reasons = {one["column"]: one["reason"] for one in answer["columns_left_out"]}
+    assert list(reasons) == ["country", "date", "id", "life", "oecd"]
+    assert "name them in the option missing_words" in reasons["life"]
+    assert "the option booleans=true" in reasons["oecd"]
+    answer, _ = run(
+        "column_permutations", "24-csv-missing-and-text/table.csv", options={"missing_words": ["?"]}
+    )
+    assert (answer["rows_used"], answer["rows_left_out"]) == (6, 5)
+
+
+def test_one_quantity_in_two_units_is_one_column_of_models() -> None:
+    answer, _ = run("column_permutations", "29-csv-one-target/table.csv", options={"target": ["sales"]})
+    assert answer["twins"] == [["temp_c", "temp_f"], ["rain_mm", "rain_cm"]]
+    assert [(one["predictors"], one["twins"]) for one in answer["models"]["2"][:2]] == [
+        (["temp_c", "rain_mm"], {"temp_c": ["temp_f"], "rain_mm": ["rain_cm"]}),
+        (["temp_c", "day"], {"temp_c": ["temp_f"]}),
+    ]
+    whole, _ = run("column_permutations", "29-csv-one-target/table.csv")
+    assert whole["models"]["1"][0]["target"] == "sales"
+    assert all(one["r_squared"] < 1 for models in whole["models"].values() for one in models)

@@ -53,4 +53,4 @@ def test_no_number_is_cut_at_80_columns() -> None:
 
 def test_one_row_is_one_row() -> None:
     text = shown("column_permutations", choices=2, rows_used=1, rows_left_out=1)
-    assert "on 1 row; 1 row with an empty cell was left out" in text
+    assert "on 1 row; 1 row with a missing value was left out" in text

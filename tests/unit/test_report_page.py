@@ -627,7 +627,7 @@ def test_twenty_good_models_are_told_apart() -> None:
         {"r_squared": 0.9951 + place * 0.000015, "target": "y", "predictors": [f"x{place}"]}
         for place in range(20, 0, -1)
     ]
-    text = drawn(run._replace(summary={**run.summary, "best": {"1": best}}))
+    text = drawn(run._replace(summary={**run.summary, "models": {"1": best}, "best": {}}))
     dots = [float(x) for x in re.findall(r'class="end" d="M([0-9.]+) 6h', text)]
     assert len(dots) == 20
     assert all(one - other > 2 for one, other in itertools.pairwise(dots)), "percent of the axis"

@@ -83,7 +83,6 @@ def test_a_report_says_how_much_is_reused_and_no_secret() -> None:
     [
         ("s3://bucket/key", "top_words", 7, r"reuse_days \(--reuse-days\) is for a prefix of S3 that grows"),
         ("s3://bucket/logs/", "top_words", 401, "reuse_days: 401 is not a number of days from 1 to 400"),
-        ("s3://bucket/logs/", "column_permutations", 7, "this job counts choices, not bytes"),
         ("s3://bucket/logs/", "grep", 7, "what this job finds belongs to a single run"),
     ],
 )

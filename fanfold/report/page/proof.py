@@ -12,7 +12,7 @@ from lambda_src.run.proof import (
     check_parts,
     left_out_of,
     lines_by_part,
-    shards_by_key,
+    shards_of_all_parts,
 )
 from lambda_src.wire.reports import Manifest, PartReport
 
@@ -154,7 +154,7 @@ def _reduced(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> list[C
 
 
 def _reducers(job: Job, manifest: Manifest) -> str:
-    shards = shards_by_key(manifest)
+    shards = shards_of_all_parts(manifest)
     if shards is None:
         return f"There is one reducer for each {job.part}."
     if shards.count == 1:
@@ -163,7 +163,7 @@ def _reducers(job: Job, manifest: Manifest) -> str:
 
 
 def _reads(job: Job, manifest: Manifest, parts: Sequence[PartCheck]) -> str:
-    blocks, shards = len(manifest.blocks), shards_by_key(manifest)
+    blocks, shards = len(manifest.blocks), shards_of_all_parts(manifest)
     if shards is None:
         reads, reducers = sum(part.blobs_read for part in parts), len(job.parts)
     else:
@@ -178,7 +178,7 @@ def _lines(job: Job, manifest: Manifest, parts: Sequence[PartReport]) -> list[Ch
     if not any(written.values()):
         return []
     same = sum(part.lines_read == written[part.part] != "" for part in parts)
-    shards = shards_by_key(manifest)
+    shards = shards_of_all_parts(manifest)
     lines = len(manifest.blocks) * (shards.count if shards else 1)
     return [
         Check(

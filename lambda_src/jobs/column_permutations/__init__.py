@@ -1,114 +1,254 @@
 """Tests every choice of columns of a table: how well do 1 to 3 of them explain another, linearly?
 
-A *choice* is a target and a set of 1 to 3 predictors (``ranks``). Its figure is R squared of the
-least-squares fit with intercept (``fit``), on the rows of a table without empty cells (``table``). The result
-has the ten best choices for each number of predictors (``best``). Units are the ranks of choices.
+Blocks read the table once (``rows``) and give exact inner products of its columns (``sums``). Every reducer
+adds those of all blocks, and tests its share of the choices: a *choice* is a target and a set of predictors
+(``ranks``). Its figure is R squared of the least-squares fit with intercept (``fit``), on the rows without
+missing values. The result has the best choices for each number of predictors (``best``), and among them each
+model once (``search``).
 
 R squared of a constant target is undefined: such choices are tested and counted, but never ranked. A
 predictor that is constant or collinear with others adds nothing.
 """
 
+import contextlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lambda_src.job import Context, Input, Job, Line, Mapped, Measured, Owned, Part, Span
-from lambda_src.jobs.column_permutations.best import TOP, Scored
-from lambda_src.jobs.column_permutations.ranks import SIZES, block_choices, choices
+import msgspec
+from msgspec.structs import replace
+
+from lambda_src.errors import ConservationBroken, TableUnusable
+from lambda_src.job import Context, Input, Job, Line, Mapped, Measured, Part, Place, Shown, Span
+from lambda_src.jobs.column_permutations.best import BILLION, Scored, decimals
+from lambda_src.jobs.column_permutations.figures import FIGURES
+from lambda_src.jobs.column_permutations.options import Options
+from lambda_src.jobs.column_permutations.ranks import shards_for
+from lambda_src.records import LINES
 
 if TYPE_CHECKING:
-    from lambda_src.jobs.column_permutations.table import Table
+    from lambda_src.jobs.column_permutations.found import Block
 
-MAX_BYTES = 200_000_000
-"""Size limit of the table's text, in bytes."""
+
+def sizes_of(options: Options) -> list[str]:
+    """The numbers of predictors that a run chooses."""
+    return [str(size) for size in range(1, options.most + 1)]
+
+
+# Only parse_file, parse_block and get_occurrences have the layer with NumPy: the others, and the client, load
+# this module without it. So the functions that need it import it themselves.
 
 
 def measure(source: Input) -> Measured:
-    """The table's choices. Raises TableUnusable, and what ``source`` raises."""
-    table = _read(source)
-    columns = len(table.columns)
-    units = choices(columns)
+    """The bytes of the input, how the table is written, and which columns hold no numbers from the beginning
+    on. Raises TableUnusable, and what ``source`` raises."""
+    from lambda_src.jobs.column_permutations.dialect import dialect_of  # noqa: PLC0415
+    from lambda_src.jobs.column_permutations.rows import read_rows  # noqa: PLC0415
+
+    key, head, is_all = _head(source)
+    dialect = dialect_of(head)
+    texts: list[int] = []
+    booleans: list[int] = []
+    try:
+        rows = read_rows(head, dialect, Place(key, 0))
+        texts = [at for at, found in enumerate(rows.texts) if found.cells]
+        booleans = [at for at, count in enumerate(rows.booleans.tolist()) if count and at not in texts]
+    except TableUnusable:
+        if is_all:
+            raise  # else it may end within a cell: blocks will tell
     facts = {
-        "rows_used": len(table.cells),
-        "rows_left_out": table.rows_left_out,
-        "columns": list(table.columns),
-        "choices": units,
+        "dialect": msgspec.json.decode(msgspec.json.encode(dialect)),
+        "texts": texts,
+        "booleans": booleans,
+        "row_bytes": len(head) // max(head.count(b"\n"), 1),
     }
-    return Measured(units, facts, block_choices(columns))
+    return Measured(source.size_bytes, {"bytes": source.size_bytes, "objects": source.objects, **facts})
 
 
-def map_block(block: Span, source: Input, _context: Context) -> Mapped:
-    """The ten best choices of each size in ``block``. Raises TableUnusable, and what ``source`` raises."""
-    from lambda_src.jobs.column_permutations.search import evaluate  # noqa: PLC0415 - as in _read
-
-    return Mapped(Owned(*block), [_line(evaluate(block, _read(source)))], {})
+HEAD_BYTES = 1 << 20
+"""Of a text that are looked at before it is divided."""
 
 
-def _line(sizes: Iterable[tuple[int, Sequence[Scored]]]) -> Line:
-    """A line of JSON for each size."""
-    found = list(sizes)
-    texts = [json.dumps({"tested": tested, "best": best}).encode() for tested, best in found]
-    return Line(b"\n".join(texts), [tested for tested, _ in found])
+class _Enough(Exception):
+    """Ends the feeding of a table whose beginning is known."""
 
 
-def _read(source: Input) -> "Table":
-    # Only parse_file and parse_block, which measure and map, have the layer with NumPy: reducers and the
-    # client load this module without it.
-    from lambda_src.jobs.column_permutations.table import read_table  # noqa: PLC0415
+def _head(source: Input) -> tuple[str, bytes, bool]:
+    """The key of the first object that is not empty, the first lines of its text, and whether these are all
+    text of the input."""
+    found: list[tuple[str, bytes]] = []
 
-    return read_table(source.whole(MAX_BYTES))
+    def add(chunk: bytes, at: Place) -> None:
+        if found and found[0][0] != at.key:
+            raise _Enough
+        room = HEAD_BYTES - sum(len(text) for _, text in found)
+        found.append((at.key, chunk if len(chunk) <= room else chunk[: chunk.find(b"\n", room) + 1]))
+        if len(chunk) > room:
+            raise _Enough
+
+    is_all = False
+    with contextlib.suppress(_Enough):
+        source.feed(Span(0, source.size_bytes), LINES, add)
+        is_all = True
+    return (found[0][0] if found else ""), b"".join(text for _, text in found), is_all
 
 
-def combine(_shard: int, lines: Iterable[bytes], _context: Context) -> Line:
-    """The ten best of all choices, from the ten best of each block."""
-    tested = [0] * len(SIZES)
-    best: list[list[Scored]] = [[] for _ in SIZES]
+def prepare(measured: Measured, options: Options) -> Measured:
+    """How many reducers a run has. Raises InvalidRequest if its options do not suit the table."""
+    from lambda_src.jobs.column_permutations.asked import check_number, chosen, space_of  # noqa: PLC0415
+
+    run = chosen(measured.facts, options)
+    space, _ = space_of(run.added, run, options)
+    check_number(space)
+    return measured._replace(shards=shards_for(space.work()))
+
+
+def map_block(block: Span, source: Input, context: Context) -> Mapped:
+    """What is found in ``block``. Raises TableUnusable, and what ``source`` raises."""
+    from lambda_src.jobs.column_permutations.asked import dialect_of_run  # noqa: PLC0415
+    from lambda_src.jobs.column_permutations.rows import csv_records, read_rows  # noqa: PLC0415
+
+    dialect = dialect_of_run(context.facts, context.options)
+    adding = _block(context)
+
+    def add(chunk: bytes, at: Place) -> None:
+        adding.add(read_rows(chunk, dialect, at))
+
+    owned = source.feed(block, csv_records(dialect), add)
+    return Mapped(owned, [_line(adding, context)], {})
+
+
+def _block(context: Context) -> "Block":
+    from lambda_src.jobs.column_permutations.asked import chosen  # noqa: PLC0415
+    from lambda_src.jobs.column_permutations.found import Block  # noqa: PLC0415
+
+    options: Options = context.options
+    added = chosen(context.facts, options).added
+    return Block(context.facts["dialect"]["columns"], added, by_row=options.missing == "rows")
+
+
+def _line(block: "Block", context: Context) -> Line:
+    """Each part is about all rows."""
+    return Line(block.line(), [block.found.rows] * context.options.most)
+
+
+def combine(_shard: int, lines: Iterable[bytes], context: Context) -> Line:
+    """What is found in several blocks. Raises TableUnusable."""
+    return _line(_sum(lines, context), context)
+
+
+def _sum(lines: Iterable[bytes], context: Context) -> "Block":
+    block = _block(context)
     for line in lines:
-        for size, (more, scored) in enumerate(_sizes(line)):
-            tested[size] += more
-            best[size] = sorted([*best[size], *scored])[:TOP]
-    return _line(zip(tested, best, strict=True))
+        block.merge(line)
+    return block
 
 
-def finish(reduced: Iterable[bytes], _context: Context) -> Mapping[str, Part]:
-    """The results by the number of predictors. There is one shard."""
-    (line,) = reduced
-    return {
-        str(size): Part(tested, {"tested": tested, "best": [choice.as_result() for choice in best]})
-        for size, (tested, best) in zip(SIZES, _sizes(line), strict=True)
-    }
+def reduce(shard: int, lines: Iterable[bytes], context: Context) -> Line:
+    """The best of this reducer's share of all choices. Raises TableUnusable."""
+    from lambda_src.jobs.column_permutations.testing import test  # noqa: PLC0415
+
+    block = _sum(lines, context)
+    found = test(shard, block, context)
+    return Line(json.dumps(found).encode(), [block.found.rows] * context.options.most)
 
 
-def _sizes(line: bytes) -> Iterator[tuple[int, list[Scored]]]:
-    """The number of choices tested, and the best ones, of each size."""
-    for text in line.split(b"\n"):
-        found = json.loads(text)
-        yield (
-            found["tested"],
-            [Scored(figure, target, tuple(names)) for figure, target, names in found["best"]],
+def finish(reduced: Iterable[bytes], context: Context) -> Mapping[str, Part]:
+    """The results by the number of predictors. Raises ConservationBroken unless all choices were tested."""
+    shares = [json.loads(line) for line in reduced]
+    table = shares[0]["table"]
+    top = context.options.top
+    parts: dict[str, Part] = {}
+    for number, size in enumerate(sizes_of(context.options)):
+        sizes = [share["sizes"][number] for share in shares]
+        best = sorted(scored for one in sizes for scored in map(_scored, one["best"]))[:top]
+        models = sorted(scored for one in sizes for scored in map(_scored, one["models"]))
+        result: dict[str, Any] = {
+            "tested": sum(one["tested"] for one in sizes),
+            "best": [choice.as_result() for choice in best],
+            "models": [_model(choice, table["twins"]) for choice in _once(models)[:top]],
+        }
+        parts[size] = Part(table["rows"], result)
+    tested = sum(part.result["tested"] for part in parts.values())
+    if tested != table["choices"]:
+        raise ConservationBroken(f"{tested:,} of {table['choices']:,} choices were tested.")
+    return {**parts, "1": parts["1"]._replace(result={**parts["1"].result, "table": table})}
+
+
+def _scored(found: list[Any]) -> Scored:
+    figure, target, names, adjusted = found
+    return Scored(figure, target, tuple(names), adjusted)
+
+
+def _once(models: Iterable[Scored]) -> list[Scored]:
+    """Each model once: where R squared is 1, any of its columns may be the target."""
+    found: dict[Any, Scored] = {}
+    for model in models:
+        same = (
+            frozenset([model.target, *model.predictors])
+            if model.minus_billionths == -BILLION
+            else (model.target, model.predictors)
         )
+        found.setdefault(same, model)
+    return list(found.values())
+
+
+def _model(choice: Scored, twins: Iterable[list[str]]) -> dict[str, Any]:
+    """A model as the answer shows it, with the twins of its columns."""
+    names = [choice.target, *choice.predictors]
+    others = {
+        name: [twin for twin in group if twin != name] for group in twins for name in names if name in group
+    }
+    return {
+        **choice.as_result(),
+        "adjusted_r_squared": None if choice.adjusted is None else decimals(choice.adjusted),
+        "twins": others,
+    }
 
 
 def summarize(
     context: Context, _extras: Mapping[str, int], sizes: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """``tested`` and ``best`` are by the number of predictors."""
+    """``tested``, ``best`` and ``models`` are by the number of predictors."""
+
+    def by_size(field: str) -> dict[str, Any]:
+        return {size: found[field] for size, found in sizes.items()}
+
+    table = sizes["1"].get("table")
+    if not table:  # a run of an older version
+        return {**context.facts, "tested": by_size("tested"), "best": by_size("best")}
     return {
-        **context.facts,
-        "tested": {size: result["tested"] for size, result in sizes.items()},
-        "best": {size: result["best"] for size, result in sizes.items()},
+        "rows_used": table["rows_used"],
+        "rows_left_out": table["rows"] - table["rows_used"],
+        "columns": table["columns"],
+        "choices": table["choices"],
+        "tested": by_size("tested"),
+        "best": by_size("best"),
+        "models": by_size("models"),
+        "twins": table["twins"],
+        "columns_left_out": [{"column": name, "reason": reason} for name, reason in table["left_out"]],
     }
 
 
+def for_options(options: Options) -> Job:
+    """The job with the parts of these options."""
+    return replace(JOB, parts=sizes_of(options))
+
+
 JOB = Job(
-    rules="1",
+    rules="2",
     part="size",
-    parts=[str(size) for size in SIZES],
+    parts=sizes_of(Options()),
     measure=measure,
+    prepare=prepare,
     map=map_block,
     combine=combine,
-    reduce=combine,
+    reduce=reduce,
     finish=finish,
     summarize=summarize,
-    unit="choices",
+    options=Options,
+    for_options=for_options,
+    sharded_by=("share",),
+    figures=FIGURES,
+    shown=Shown(title="Which columns explain another one best", tables=["models"]),
 )

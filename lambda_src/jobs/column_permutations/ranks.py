@@ -1,7 +1,8 @@
-"""Choices of columns, and their ranks: first all with one predictor, then two, then three.
+"""Choices of columns: a target, and a set of predictors.
 
-Within a size the predictor sets are ranked by the combinatorial number system, and each set is tried on every
-other column, so that what the targets of a set have in common is computed once.
+Sets are ranked: first all of one predictor, then of two, and so on; within a size by the combinatorial number
+system. Each set is tried on every target, so that what its targets have in common is computed once. Reducers
+divide the ranks of sets.
 """
 
 from bisect import bisect_right
@@ -12,71 +13,102 @@ from typing import NamedTuple
 
 from lambda_src.job import Span
 
-SIZES = (1, 2, 3)
-
-BLOCKS = 32
-MIN_BLOCK_CHOICES = 100_000
-
 BATCH_CHOICES = 1 << 14
 """Number of choices computed at once: about ten arrays of as many floats fit into a processor's second-level
 cache."""
 
+SHARE = 50_000_000
+"""Choices that are worth a reducer: it tests 25 to 60 million a second, and needs up to a second to add sums
+of 500 columns."""
 
-class Choice(NamedTuple):
-    """Columns by number; ``predictors`` ascending."""
+BEGIN = 3_000
+"""Choices that could be tested while the arithmetic for one more batch begins: 60 microseconds."""
 
-    target: int
-    predictors: tuple[int, ...]
+SHARES = 64
+"""As many reducers as there are for speed: each reads what all blocks have found."""
+
+MOST_OF_A_SHARE = 6_000_000_000
+"""Choices that a reducer tests within its time. So those of 500 columns, with up to four predictors, take 225
+reducers."""
 
 
-def choices(columns: int) -> int:
-    """How many choices a table has.
+class Space(NamedTuple):
+    """The choices of a run: 1 to ``most`` of ``predictors`` columns explain one of ``targets`` others; or
+    without ``targets``, one of the predictors that are not chosen."""
 
-    >>> [choices(columns) for columns in (2, 3, 4, 500)]
-    [2, 9, 28, 10354499500]
+    predictors: int
+    targets: int | None
+    most: int
+
+    @property
+    def sizes(self) -> range:
+        return range(1, self.most + 1)
+
+    def targets_of(self, size: int) -> int:
+        """How many targets a set of this size has.
+
+        >>> Space(5, None, 3).targets_of(2), Space(5, 1, 3).targets_of(2)
+        (3, 1)
+        """
+        return max(self.predictors - size, 0) if self.targets is None else self.targets
+
+    def sets_of(self, size: int) -> int:
+        """How many sets of this size there are. A set without targets is none."""
+        return comb(self.predictors, size) if self.targets_of(size) else 0
+
+    def sets(self) -> int:
+        """How many sets there are."""
+        return sum(map(self.sets_of, self.sizes))
+
+    def choices(self) -> int:
+        """How many choices there are.
+
+        >>> [Space(columns, None, 3).choices() for columns in (2, 3, 4, 500)]
+        [2, 9, 28, 10354499500]
+        """
+        return sum(self.sets_of(size) * self.targets_of(size) for size in self.sizes)
+
+    def work(self) -> int:
+        """The same, plus what it takes to begin with sets that differ in one predictor."""
+        begun = sum(comb(self.predictors, size - 1) for size in self.sizes if self.sets_of(size))
+        return self.choices() + begun * BEGIN
+
+    def share(self, shard: int, shards: int) -> Span:
+        """The sets of reducer ``shard`` of so many.
+
+        >>> [Space(4, None, 3).share(shard, 3) for shard in range(3)]
+        [Span(start=0, end=4), Span(start=4, end=9), Span(start=9, end=14)]
+        """
+        sets = self.sets()
+        return Span(sets * shard // shards, sets * (shard + 1) // shards)
+
+
+def shards_for(work: int) -> int:
+    """How many reducers share so much work.
+
+    >>> [shards_for(work) for work in (0, 6_600_000, 260_000_000, 10_354_499_500, 10**12)]
+    [1, 1, 6, 64, 167]
     """
-    return sum(_of_size(size, columns) for size in SIZES)
+    return max(1, min(-(-work // SHARE), SHARES), -(-work // MOST_OF_A_SHARE))
 
 
-def _of_size(size: int, columns: int) -> int:
-    return comb(columns, size) * max(columns - size, 0)
+def set_of(rank: int, space: Space) -> tuple[int, ...]:
+    """The predictors of that rank, ascending.
 
-
-def block_choices(columns: int) -> int:
-    """How many choices a block has by default.
-
-    A processor tests 25 to 60 million a second, but every block reads the table (50 MB/s) and multiplies its
-    columns (up to 6 s). So a table has at most ``BLOCKS`` blocks. With 500 columns, the most, a block takes 5
-    s of tests on a core of a server, and about twice that on Lambda. Fewer choices than ``MIN_BLOCK_CHOICES``
-    are not worth starting a function.
-
-    >>> [block_choices(columns) for columns in (2, 80, 500)]
-    [100000, 205598, 323578110]
-    """
-    return max(-(-choices(columns) // BLOCKS), MIN_BLOCK_CHOICES)
-
-
-def unrank(rank: int, columns: int) -> Choice:
-    """The choice of that rank.
-
-    >>> [unrank(rank, 3) for rank in (0, 1, 5, 8)]  # doctest: +NORMALIZE_WHITESPACE
-    [Choice(target=1, predictors=(0,)), Choice(target=2, predictors=(0,)),
-     Choice(target=1, predictors=(2,)), Choice(target=0, predictors=(1, 2))]
+    >>> [set_of(rank, Space(3, None, 2)) for rank in range(6)]
+    [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2)]
     """
     size = 1
-    while rank >= _of_size(size, columns):
-        rank -= _of_size(size, columns)
+    while rank >= space.sets_of(size):
+        rank -= space.sets_of(size)
         size += 1
-    set_rank, target = divmod(rank, columns - size)
     predictors: tuple[int, ...] = ()
     for place in range(size, 0, -1):
         # The combinatorial number system: the largest column with no more than that many sets below it.
-        column = bisect_right(_sets_below(columns, place), set_rank) - 1
-        set_rank -= comb(column, place)
+        column = bisect_right(_sets_below(space.predictors, place), rank) - 1
+        rank -= comb(column, place)
         predictors = (column, *predictors)
-    for predictor in predictors:
-        target += predictor <= target
-    return Choice(target, predictors)
+    return predictors
 
 
 @cache
@@ -86,30 +118,22 @@ def _sets_below(columns: int, size: int) -> list[int]:
 
 
 class Batch(NamedTuple):
-    """Consecutive choices: ``others`` and one of ``rows`` predict each other column, except the first
-    ``skip`` targets of the first row and the last ``cut`` targets of the last."""
+    """Consecutive sets: ``others`` and one of ``rows``, which are before them. ``targets`` is how many each
+    has."""
 
     rows: range
     others: tuple[int, ...]
-    skip: int
-    cut: int
-    choices: int
+    targets: int
 
 
-def batches(block: Span, columns: int) -> Iterator[Batch]:
-    """The choices of ``block``, in order."""
-    rank = block.start
-    while rank < block.end:
-        target, (row, *others) = unrank(rank, columns)
-        skip = target - sum(predictor < target for predictor in (row, *others))
-        targets = columns - 1 - len(others)
-        most = min(max(1, BATCH_CHOICES // columns), -(-(block.end - rank + skip) // targets))
-        rows = range(row, min(row + most, others[0] if others else columns))
-        cut = max(0, rank - skip + len(rows) * targets - block.end)
-        tested = len(rows) * targets - skip - cut
-        yield Batch(rows, tuple(others), skip, cut, tested)
-        rank += tested
-
-
-def targets_of_row(batch: Batch, row: int, columns: int) -> list[int]:
-    return [column for column in range(columns) if column not in (batch.rows[row], *batch.others)]
+def batches(share: Span, space: Space) -> Iterator[Batch]:
+    """The sets of ``share``, in order."""
+    rank = share.start
+    while rank < share.end:
+        row, *others = set_of(rank, space)
+        targets = space.targets_of(1 + len(others))
+        end = others[0] if others else space.predictors
+        most = min(max(1, BATCH_CHOICES // targets), share.end - rank)
+        rows = range(row, min(row + most, end))
+        yield Batch(rows, tuple(others), targets)
+        rank += len(rows)

@@ -1,87 +1,179 @@
-"""The best choices of a block: R squared of all of them, many at a time."""
+"""The best choices of a reducer's share: R squared of all of them, many at a time."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lambda_src.job import Span
-from lambda_src.jobs.column_permutations.best import BILLION, TOP, Scored
-from lambda_src.jobs.column_permutations.fit import Left, eliminate, inner_products, r_squared
-from lambda_src.jobs.column_permutations.ranks import SIZES, Batch, batches, targets_of_row
-from lambda_src.jobs.column_permutations.table import MAX_COLUMNS, Floats, Table
+from lambda_src.jobs.column_permutations.best import BILLION, Scored
+from lambda_src.jobs.column_permutations.fit import Left, eliminate, last_of, r_squared
+from lambda_src.jobs.column_permutations.ranks import Batch, Space, batches
+from lambda_src.jobs.column_permutations.sums import Floats
+
+MAX_COLUMNS = 500
+
+Places = NDArray[np.int64]
 
 
-def evaluate(block: Span, table: Table) -> list[tuple[int, list[Scored]]]:
-    """For each size, how many choices of ``block`` were tested and the best of them."""
-    columns = len(table.columns)
-    left = inner_products(table.cells)
-    variances = left.high.diagonal()
-    variances = np.where(variances > 0, variances, np.nan)
-    in_order = {name: place for place, name in enumerate(sorted(table.columns))}
-    name_order = np.array([in_order[name] for name in table.columns])
+class Model(NamedTuple):
+    """What to search: ``left`` has the inner products of the ``predictors`` and behind them, of the
+    ``targets``, if these are others, once the columns ``always`` are eliminated. ``variances`` are those of
+    the targets before that.
 
-    @lru_cache(maxsize=1)
-    def without(predictor: int) -> Left:
-        return eliminate(left, predictor, slice(0, predictor))
+    ``column_of`` is the number of each in the table of ``names``, and ``same_as`` the class of columns that
+    are one quantity: the first of it stands for all."""
 
-    tested = [0 for _ in SIZES]
-    best: list[list[Scored]] = [[] for _ in SIZES]
-    for batch in batches(block, columns):
-        rows = slice(batch.rows.start, batch.rows.stop)
-        match batch.others:
-            case ():
-                rest = left._replace(high=left.high[rows], low=left.low[rows])
-            case (other,):
-                rest = eliminate(left, other, rows)
-            case (other, last):
-                rest = eliminate(without(last), other, rows)
-        figures = r_squared(rest, batch.rows, variances)
-        _leave_out_others(figures, batch)
+    space: Space
+    left: Left
+    variances: Floats
+    rows: int
+    names: Sequence[str]
+    column_of: Sequence[int]
+    same_as: Sequence[int]
+    always: Sequence[int]
+
+    @property
+    def targets(self) -> slice:
+        """Where the targets are in ``left``."""
+        return slice(0 if self.space.targets is None else self.space.predictors, len(self.column_of))
+
+
+class Found(NamedTuple):
+    """Of one number of predictors: how many choices were ``tested``, the best of all, and the best models."""
+
+    tested: int
+    best: list[Scored]
+    models: list[Scored]
+
+
+def evaluate(share: Span, model: Model, top: int) -> list[Found]:
+    """For each size, what there is in ``share``."""
+    space = model.space
+    variances = np.where(model.variances > 0, model.variances, np.nan)
+    ranked = _Ranked(model)
+    tested = [0] * space.most
+    best = [_Best(top, ranked) for _ in space.sizes]
+    # Where R squared is 1, any of the columns may be the target of the same model.
+    models = [_Best(top * (size + 1), ranked) for size in space.sizes]
+
+    @lru_cache(maxsize=space.most)
+    def without(predictors: tuple[int, ...]) -> Left:
+        if not predictors:
+            return model.left
+        return eliminate(without(predictors[1:]), predictors[0], slice(0, predictors[0]))
+
+    for batch in batches(share, space):
         size = len(batch.others)
-        tested[size] += batch.choices
-        best[size] = _add(best[size], figures, batch, table.columns, name_order)
-    return list(zip(tested, best, strict=True))
-
-
-def _leave_out_others(figures: Floats, batch: Batch) -> None:
-    """Set what is not a choice of ``batch`` to NaN."""
-    numbers = np.arange(len(batch.rows))
-    figures[numbers, batch.rows.start + numbers] = np.nan
-    figures[:, batch.others] = np.nan
-    if batch.skip:
-        figures[0, targets_of_row(batch, 0, figures.shape[1])[: batch.skip]] = np.nan
-    if batch.cut:
-        figures[-1, targets_of_row(batch, -1, figures.shape[1])[-batch.cut :]] = np.nan
-
-
-def _add(
-    best: list[Scored],
-    figures: Floats,
-    batch: Batch,
-    columns: tuple[str, ...],
-    name_order: NDArray[np.int64],
-) -> list[Scored]:
-    """The best of ``best`` and the choices of ``batch``."""
-    if len(best) == TOP:
-        floor = (-best[-1].minus_billionths - 1) / BILLION
-        worst_key = best[-1].minus_billionths * MAX_COLUMNS + name_order[columns.index(best[-1].target)]
-    else:
-        floor, worst_key = -1.0, MAX_COLUMNS
-    places = np.flatnonzero(figures >= floor)
-    if not len(places):
-        return best
-    billionths = np.rint(np.minimum(figures.ravel()[places], 1.0) * BILLION).astype(np.int64)
-    numbers, targets = np.divmod(places, len(columns))
-    keys = name_order[targets] - billionths * MAX_COLUMNS
-    (kept,) = np.nonzero(keys <= worst_key)
-    names_of_rows = name_order[batch.rows.start + numbers[kept]]
-    found = [
-        Scored(
-            -int(billionths[place]),
-            columns[targets[place]],
-            tuple(columns[predictor] for predictor in (batch.rows[numbers[place]], *batch.others)),
-        )
-        for place in kept[np.lexsort((names_of_rows, keys[kept]))[:TOP]]
+        rows = slice(batch.rows.start, batch.rows.stop)
+        first, *rest = batch.others or (None,)
+        figures = r_squared(last_of(without(tuple(rest)), first, rows, model.targets), variances)
+        if space.targets is None:
+            numbers = np.arange(len(batch.rows))
+            figures[numbers, batch.rows.start + numbers] = np.nan
+            figures[:, batch.others] = np.nan
+        tested[size] += len(batch.rows) * batch.targets
+        _add(figures, batch, best[size], models[size], ranked)
+    return [
+        Found(count, first.found, once.found) for count, first, once in zip(tested, best, models, strict=True)
     ]
-    return sorted(best + found)[:TOP]
+
+
+class _Ranked:
+    """How choices are ordered, and which of them are models of their own."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        in_order = {name: place for place, name in enumerate(sorted(model.names))}
+        column_of = np.array(model.column_of)
+        self.name_order = np.array([in_order[name] for name in model.names])[column_of]
+        self.same_as = np.array(model.same_as)[column_of]
+        always = {model.same_as[column] for column in model.always}
+        count = model.space.predictors
+        predictors, targets = self.same_as[:count], self.same_as[model.targets]
+        # Of each class the first one stands for it, unless it is there always, or constant.
+        self.stands = np.zeros(len(column_of), bool)
+        for part, first in ((predictors, 0), (targets, model.targets.start)):
+            _, places = np.unique(part, return_index=True)
+            self.stands[first + places] = True
+        self.stands &= ~np.isin(self.same_as, list(always)) & (model.left.high.diagonal() > 0)
+
+    def are_models(self, batch: Batch, rows: Places, targets: Places) -> NDArray[np.bool_]:
+        """Which of the choices are models of their own; ``rows`` and ``targets`` are numbers of columns."""
+        classes = self.same_as
+        found: NDArray[np.bool_] = classes[rows] != classes[targets]
+        found &= self.stands[rows] & self.stands[targets]
+        for other in batch.others:
+            found &= self.stands[other] & (classes[other] != classes[targets])
+        if not batch.others and self.model.space.targets is None and not self.model.always:
+            found &= self.name_order[targets] < self.name_order[rows]  # a on b is b on a
+        return found
+
+
+class _Best:
+    """The ``top`` best choices so far."""
+
+    def __init__(self, top: int, ranked: _Ranked) -> None:
+        self.found: list[Scored] = []
+        self.floor, self.worst_key = -1.0, MAX_COLUMNS
+        self._top, self._ranked = top, ranked
+        self._order_of = dict(
+            zip(
+                (ranked.model.names[at] for at in ranked.model.column_of),
+                ranked.name_order.tolist(),
+                strict=True,
+            )
+        )
+
+    def add(self, batch: Batch, figures: Floats, rows: Places, targets: Places) -> None:
+        """Add choices of ``batch``, those that are good enough."""
+        ranked, model = self._ranked, self._ranked.model
+        billionths = np.rint(np.minimum(figures, 1.0) * BILLION).astype(np.int64)
+        keys = ranked.name_order[targets] - billionths * MAX_COLUMNS
+        (kept,) = np.nonzero(keys <= self.worst_key)
+        if not model.always:
+            kept = kept[np.lexsort((ranked.name_order[rows[kept]], keys[kept]))[: self._top]]
+        elif len(kept) > self._top:  # where columns come in between, names decide on ties
+            kept = kept[keys[kept] <= np.partition(keys[kept], self._top - 1)[self._top - 1]]
+        names, column_of = model.names, model.column_of
+        found = []
+        for place in kept:
+            columns = sorted([*(column_of[at] for at in (rows[place], *batch.others)), *model.always])
+            found.append(
+                Scored(
+                    -int(billionths[place]),
+                    names[column_of[targets[place]]],
+                    tuple(names[column] for column in columns),
+                    _adjusted(float(figures[place]), model.rows, len(columns)),
+                )
+            )
+        if found:
+            self.found = sorted(self.found + found)[: self._top]
+        if len(self.found) == self._top:
+            last = self.found[-1]
+            self.floor = (-last.minus_billionths - 1) / BILLION
+            self.worst_key = last.minus_billionths * MAX_COLUMNS + self._order_of[last.target]
+
+
+def _adjusted(figure: float, rows: int, predictors: int) -> int | None:
+    """The adjusted R squared in billionths."""
+    freedom = rows - predictors - 1
+    if freedom <= 0:
+        return None
+    return round((1 - (1 - min(figure, 1.0)) * (rows - 1) / freedom) * BILLION)
+
+
+def _add(figures: Floats, batch: Batch, best: _Best, models: _Best, ranked: _Ranked) -> None:
+    places = np.flatnonzero(figures >= min(best.floor, models.floor))
+    if not len(places):
+        return
+    numbers, targets = np.divmod(places, figures.shape[1])
+    rows, targets = batch.rows.start + numbers, ranked.model.targets.start + targets
+    found = figures.ravel()[places]
+    good = found >= best.floor
+    best.add(batch, found[good], rows[good], targets[good])
+    good = found >= models.floor
+    good[good] = ranked.are_models(batch, rows[good], targets[good])
+    models.add(batch, found[good], rows[good], targets[good])

@@ -1,0 +1,159 @@
+"""What a run asks of a table: which columns are read, and which of them explain which."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from lambda_src.errors import InvalidRequest, TableUnusable
+from lambda_src.jobs.column_permutations.dialect import MISSING_WORDS, Dialect
+from lambda_src.jobs.column_permutations.found import Column, Found
+from lambda_src.jobs.column_permutations.options import Options
+from lambda_src.jobs.column_permutations.ranks import Space
+
+MOST_NAMED = 20
+"""Columns in a message."""
+
+
+def dialect_of_run(facts: Mapping[str, Any], options: Options) -> Dialect:
+    """How the table of a run is written."""
+    dialect = msgspec.convert(facts["dialect"], Dialect)
+    return msgspec.structs.replace(dialect, missing_words=(*MISSING_WORDS, *options.missing_words))
+
+
+class Chosen(NamedTuple):
+    """The numbers of the columns that can be numbers; those that a run explains, and those that are in every
+    model."""
+
+    added: list[int]
+    targets: list[int]
+    always: list[int]
+
+
+def chosen(facts: Mapping[str, Any], options: Options) -> Chosen:
+    """The columns of a run, as far as the table's beginning tells. Raises InvalidRequest."""
+    names = facts["dialect"]["columns"]
+    number_of = {name: number for number, name in enumerate(names)}
+
+    def numbers(option: str) -> list[int]:
+        wanted: list[str] = getattr(options, option)
+        for name in wanted:
+            if name not in number_of:
+                raise InvalidRequest(
+                    f"options: {option}: the table has no column {name!r}: {_meant(name, names)}"
+                )
+        return sorted(number_of[name] for name in wanted)
+
+    never = set(numbers("never"))
+    # Other words for missing values may make numbers of what looked like text.
+    if not options.missing_words:
+        never |= set(facts["texts"])
+    if not options.booleans:
+        never |= set(facts["booleans"])
+    found = Chosen([at for at in range(len(names)) if at not in never], numbers("target"), numbers("always"))
+    for option, wanted in (("target", found.targets), ("always", found.always)):
+        for at in wanted:
+            if at in never:
+                why = "text" if at in facts["texts"] else "true and false: set booleans=true"
+                raise InvalidRequest(f"options: {option}: the column {names[at]!r} holds {why}.")
+    return found
+
+
+def _meant(unknown: str, names: Sequence[str]) -> str:
+    import difflib  # noqa: PLC0415 - only a mistake pays for it
+
+    if closest := difflib.get_close_matches(unknown, names, 1):
+        return f"did you mean {closest[0]}?"
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return f"its columns are {', '.join(names[:MOST_NAMED])}{more}."
+
+
+def space_of(columns: Iterable[int], run: Chosen, options: Options) -> tuple[Space, list[int]]:
+    """The choices among ``columns``, and the predictors to choose from."""
+    fixed = {*run.targets, *run.always}
+    predictors = [at for at in columns if at not in fixed]
+    targets = len(run.targets) if run.targets else None
+    return Space(len(predictors), targets, options.most), predictors
+
+
+def check_number(space: Space) -> None:
+    """Raise InvalidRequest if there is no choice."""
+    if not space.choices():
+        raise InvalidRequest(
+            "options: target, always and never leave nothing to choose from: a choice needs a target, and "
+            "another column that explains it."
+        )
+
+
+class Used(NamedTuple):
+    """The numbers of the columns that are used; and the others, each with the reason."""
+
+    columns: list[int]
+    left_out: list[tuple[str, str]]
+
+
+def used(names: Sequence[str], found: Found, run: Chosen, options: Options) -> Used:
+    """What the table's columns turned out to be. Raises TableUnusable where that decides on rows which were
+    left out, or on columns that the options name."""
+    why = {
+        at: reason
+        for at, column in enumerate(found.columns)
+        if (reason := _why_not(names[at], column, found.rows, options))
+    }
+    for option, wanted in (("target", run.targets), ("always", run.always)):
+        for at in wanted:
+            if at in why:
+                raise TableUnusable(
+                    f"The column {names[at]!r}, which {option} names, cannot be used: {why[at]}."
+                )
+    late = sum(1 << at for at in why if at in set(run.added))
+    for pattern in sorted(found.patterns):
+        bits = int(pattern, 16)
+        if bits & late == bits:
+            at = next(at for at in why if bits >> at & 1)
+            raise TableUnusable(
+                f"The column {names[at]!r} turned out late to be no numbers ({why[at]}), and rows were left "
+                f"out because it has missing values: leave it out by the option never={names[at]}."
+            )
+    columns = [at for at in run.added if at not in why]
+    if len(columns) < 2:
+        reasons = "; ".join(f"{names[at]!r}: {reason}" for at, reason in list(why.items())[:3])
+        raise TableUnusable(
+            f"A fit needs at least 2 columns of numbers; the table has {len(columns)}. {reasons}."
+        )
+    if found.used < 2:
+        raise TableUnusable(_too_few(names, found, columns))
+    return Used(columns, [(names[at], reason) for at, reason in sorted(why.items())])
+
+
+def _too_few(names: Sequence[str], found: Found, columns: Sequence[int]) -> str:
+    text = f"A fit needs at least 2 rows without a missing value; the table has {found.used}."
+    most = max(columns, key=lambda at: found.columns[at].missing)
+    missing = found.columns[most].missing
+    if not missing:
+        return text
+    return (
+        f"{text} {names[most]!r} lacks {missing:,} of {found.rows:,} values: leave it out by the option "
+        f"never={names[most]}, or set missing=columns."
+    )
+
+
+def _why_not(name: str, column: Column, rows: int, options: Options) -> str:
+    """Why a column is not used; nothing if it is."""
+    numbers = rows - column.missing - column.texts - column.booleans
+    if name in options.never:
+        return "never"
+    if column.texts:
+        some = f"{column.texts:,} of {rows:,} cells are neither numbers nor missing"
+        where = f", the first in the row at {column.first.name()}" if column.first else ""
+        words = ""
+        if numbers:
+            words = "; if they stand for missing values, name them in the option missing_words"
+        return f"{column.like or 'text'}: {some}{where}{words}"
+    if column.booleans and numbers:
+        return f"true and false in {column.booleans:,} of {rows:,} cells, numbers in others"
+    if column.booleans and not options.booleans:
+        return "true and false: the option booleans=true reads them as 1 and 0"
+    if options.missing == "columns" and column.missing:
+        return f"missing values: {column.missing:,} of {rows:,}"
+    return ""
