@@ -65,7 +65,7 @@ def test_every_page_is_quiet_alone_and_accessible(which: str, tmp_path: Path) ->
     status = "FAILED" if which == "failed" else "SUCCEEDED"
     made = fake_run(which if which in names() else DEFAULT_JOB, status=status)
     if which == "failed":  # and with a name that has no end
-        record = msgspec.structs.replace(made.record, key="x" * 1000, options={"pattern": "y" * 1000})
+        record = msgspec.structs.replace(made.record, key="x" * 1000, options={"stop_words": ["y" * 1000]})
         made = made._replace(record=record)
     if which == "by client":
         clients = [f"2001:db8:85a3::8a2e:370:{place}" for place in range(50)]
