@@ -239,7 +239,7 @@ def tables(folder: Path, sizes: Sizes) -> Iterator[Question]:
         found = answer["best"]["1"]
         return best((one["target"], *one["predictors"], one["r_squared"]) for one in found)
 
-    contestants = [ours("column_permutations", table, of_ours)]
+    contestants = [ours("column_permutations", table, of_ours, "most=1", "top=20")]
     contestants += [
         peer(name, "peer_table", name, str(table), read=lambda out: best(json.loads(out)))
         for name in ("DuckDB", "Polars")

@@ -10,6 +10,7 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
+from random import Random
 
 from rich.console import Console
 from rich.text import Text
@@ -63,8 +64,20 @@ ASKED = (
     "fanfold grep -o 'req=7d4f01c2.*' s3://BUCKET/input/app/",
     "fanfold run s3://BUCKET/input/web/ --job access_log --set by=path --set status=5xx --set top=3",
     "fanfold run s3://BUCKET/input/bgwiki-pages-articles.xml.bz2 --set markup=mediawiki --set top=3",
+    "fanfold run s3://BUCKET/input/sensors.csv --job column_permutations --set target=wear --set top=1",
 )
 """Questions to each job, about the inputs of the recipes."""
+
+
+def sensors() -> str:
+    """A table of measurements, as CSV; three of them explain wear."""
+    random = Random(3)
+    rows = ["temperature,vibration,pressure,humidity,wear"]
+    for _ in range(200):
+        heat, shake, press, wet, more = (random.gauss(0, 1) for _ in range(5))
+        wear = 2 * heat + 3 * shake + press / 2 + more
+        rows.append(f"{60 + 5 * heat:.2f},{3 + shake:.3f},{101 + press:.2f},{40 + 8 * wet:.1f},{wear:.3f}")
+    return "\n".join(rows)
 
 
 def questions() -> str:
@@ -76,6 +89,7 @@ def questions() -> str:
         plain = [recipes.line_of(one).rpartition(" ")[0] for one in recipes.requests()]
         Path("input/web").mkdir()
         Path("input/web/access.log").write_text("\n".join(plain))
+        Path("input/sensors.csv").write_text(sensors())
         for command in ASKED:
             console.print(Text("$ " + command.replace(" --", " \\\n    --", 1), style="bold"))
             console.print(Text(recipes.answer_of(shlex.split(command))))
