@@ -12,6 +12,10 @@ from tests.recorded import JOBS, Recorded, recorded
 
 each_recording = of_jobs(*JOBS)
 
+OLD_UNITS = "column_permutations"
+"""The job whose blocks were choices once, and are bytes now: its blobs and answers have other names, and its
+runs have other blocks."""
+
 
 def shape(value: Any) -> Any:
     """A JSON value without what numbers and texts say."""
@@ -116,7 +120,7 @@ def calls_of(trace: str | bytes) -> dict[tuple[str, str], Any]:
     return {(call[0], call[1]): call for call in calls if call[1] != "warming"}
 
 
-@each_recording
+@of_jobs(*(job for job in JOBS if job != OLD_UNITS))
 def test_names_and_shapes_are_those_of_the_recording(faulty: Faulty) -> None:
     recording = given(faulty)
     messages = Messages(faulty)
@@ -177,6 +181,8 @@ def test_an_unfinished_run_of_an_older_version_is_resumed_by_mapping_it_again(fa
         faulty.stack.put(key, body.encode())
     answer = faulty.stack.run(**unfinished["request"])
     own = recording.answer.keys() - {"run_id", "seconds", "dollars"}
+    if faulty.stack.job == OLD_UNITS:
+        own -= {"blocks"}
     assert {name: answer[name] for name in own} == {name: recording.answer[name] for name in own}
     record, _ = faulty.stack.results(answer["run_id"])
     assert record
