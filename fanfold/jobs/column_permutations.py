@@ -150,6 +150,8 @@ def _rankings(best: Mapping[str, list[dict[str, Any]]]) -> Iterator[Ranking]:
             [(_model(choice), choice["r_squared"]) for choice in choices],
             near=True,
             decimals=9,
+            second="Adjusted" if any("adjusted_r_squared" in one for one in choices) else "",
+            seconds=[choice.get("adjusted_r_squared") for choice in choices],
         )
 
 

@@ -41,8 +41,9 @@ def axis_near(values: Sequence[float]) -> Axis:
 class Ranking(NamedTuple):
     """A ranking with bars. A full bar means the number of the first entry.
 
-    Numbers that are nearly the same are ``near``: they are dots on an axis that does not begin at 0, and
-    whose ends are written above it.
+    ``seconds`` are further numbers, one for each entry, under the heading ``second``. Numbers that are nearly
+    the same are ``near``: they are dots on an axis that does not begin at 0, and whose ends are written above
+    it.
     """
 
     title: str
@@ -51,6 +52,8 @@ class Ranking(NamedTuple):
     entries: Sequence[tuple[str, float]]
     near: bool = False
     decimals: int = 0
+    second: str = ""
+    seconds: Sequence[float | None] = ()
 
     def axis(self) -> Axis:
         """What the bars or dots are drawn on."""

@@ -621,6 +621,17 @@ def test_an_axis_has_all_values_and_none_at_a_place_of_another(values: list[floa
     assert f"{axis.low:.{axis.decimals}f}" != f"{axis.high:.{axis.decimals}f}"
 
 
+def test_models_have_their_adjusted_r_squared_beside_the_dots() -> None:
+    run = fake_run("column_permutations")
+    models = [
+        {"r_squared": 0.9, "adjusted_r_squared": 0.875, "target": "y", "predictors": ["a"], "twins": {}},
+        {"r_squared": 0.8, "adjusted_r_squared": None, "target": "y", "predictors": ["b"], "twins": {}},
+    ]
+    said = Reader(drawn(run._replace(summary={**run.summary, "models": {"1": models}}))).says()
+    assert "R squaredAdjusted" in said
+    assert "0.9000000000.875000000" in said.replace(" ", "")
+
+
 def test_twenty_good_models_are_told_apart() -> None:
     run = fake_run("column_permutations")
     best = [
