@@ -72,7 +72,9 @@ def show(console: Console, summary: Summary) -> None:
             Text(visible(f"One quantity, shown as {first}: {', '.join([first, *others])}")), soft_wrap=True
         )
     for column in summary.get("columns_left_out", []):
-        console.print(Text(visible(f"Left out: {column['column']}, {column['reason']}")), soft_wrap=True)
+        console.print(
+            Text(visible(f"Left out: {column['column'] or 'column 1'}, {column['reason']}")), soft_wrap=True
+        )
     console.print(_sentence(summary))
 
 
@@ -114,7 +116,7 @@ def draw(summary: Summary) -> Result:
             PageTable(
                 "Columns that were left out",
                 ["Column", "Reason"],
-                [[one["column"], one["reason"]] for one in columns],
+                [[one["column"] or "column 1", one["reason"]] for one in columns],
             )
         )
     if "models" in summary:

@@ -22,7 +22,7 @@ from lambda_src.errors import ConservationBroken, FanfoldError, InvalidRequest, 
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Shards, Span
 from lambda_src.jobs import column_permutations
-from lambda_src.jobs.column_permutations import JOB, found, ranks, sums
+from lambda_src.jobs.column_permutations import JOB, dialect, found, ranks, sums
 from lambda_src.jobs.column_permutations.ranks import Space, set_of
 from lambda_src.jobs.column_permutations.sums import Sums
 from tests.nist import SETS
@@ -480,6 +480,29 @@ def test_what_turns_out_late_to_be_text_is_left_out_if_that_changes_no_rows(
     assert answer(late_text(missing=True), cuts, never=["late"])["rows_used"] == 5
 
 
+@pytest.mark.parametrize("words", [["?"], ["x", "y"]])
+def test_text_with_missing_values_changes_no_rows_under_words_for_missing(words: list[str]) -> None:
+    found = answer(b"name,a,b\nx,1,2\n,2,?\ny,3,4\nx,4,9\n,5,7\n", missing_words=["?", *words])
+    assert found["columns"] == ["a", "b"]
+    assert found["rows_used"] == 4
+    assert [one["column"] for one in found["columns_left_out"]] == ["name"]
+
+
+def test_a_beginning_that_ends_inside_a_cell_tells_the_columns_of_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(column_permutations, "HEAD_BYTES", 30)
+    monkeypatch.setattr(dialect, "HEAD_BYTES", 30)
+    table = b'text,a,b\n"x\ny",1,2\n"' + 9 * b"line\n" + b'",2,3\n,3,1\n,4,4\n'
+    found = answer(table)
+    assert (found["columns"], found["rows_used"]) == (["a", "b"], 4)
+
+
+def test_names_of_rows_are_left_out_and_named() -> None:
+    found = answer(b",a,b\nx,1,2\ny,2,3\nz,3,1\n")
+    assert found["columns_left_out"] == [{"column": "", "reason": column_permutations.NAMES_OF_ROWS}]
+
+
 def test_without_a_long_table_no_column_turns_out_late() -> None:
     assert answer(late_text(missing=True))["rows_used"] == 5
 
@@ -500,7 +523,8 @@ def test_patterns_of_missing_values_are_bounded(monkeypatch: pytest.MonkeyPatch)
         (b"a,b\n", {}, "at least 2 rows without a missing value; the table has 0"),
         (b"a,b\n1,2\n,3\n", {}, "'a' lacks 1 of 2 values: leave it out by the option never=a"),
         (b"a,b\n,2\n,3\n", {}, "'a' lacks 2 of 2 values"),
-        (b"a,b\n1,x\n3,y\n", {}, "nothing to choose from"),
+        (b"a,b\n1,x\n3,y\n", {}, "at least 2 columns of numbers; the table has 1. 'b': text"),
+        (b"a,b\n1,T\n3,\n", {"missing_words": ["x"]}, "the table has 1. 'b': text"),
         (MIXED, {"target": ["A"]}, "target: the table has no column 'A': its columns are name, a, b"),
         (MIXED, {"always": ["nmae"]}, "always: the table has no column 'nmae': did you mean name"),
         (MIXED, {"never": ["q"]}, "never: the table has no column 'q'"),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from lambda_src.errors import ConservationBroken, TableUnusable
+from lambda_src.errors import ConservationBroken
 from lambda_src.job import Context, Input, Job, Line, Mapped, Measured, Part, Place, Shown, Span
 from lambda_src.jobs.column_permutations.best import BILLION, Scored, decimals
 from lambda_src.jobs.column_permutations.figures import FIGURES
@@ -43,27 +43,27 @@ def measure(source: Input) -> Measured:
     """The bytes of the input, how the table is written, and which columns hold no numbers from the beginning
     on. Raises TableUnusable, and what ``source`` raises."""
     from lambda_src.jobs.column_permutations.dialect import dialect_of  # noqa: PLC0415
-    from lambda_src.jobs.column_permutations.rows import read_rows  # noqa: PLC0415
+    from lambda_src.jobs.column_permutations.rows import csv_records, read_rows  # noqa: PLC0415
 
     key, head, is_all = _head(source)
     dialect = dialect_of(head)
-    texts: list[int] = []
-    booleans: list[int] = []
-    try:
-        rows = read_rows(head, dialect, Place(key, 0))
-        texts = [at for at, found in enumerate(rows.texts) if found.cells]
-        booleans = [at for at, count in enumerate(rows.booleans.tolist()) if count and at not in texts]
-    except TableUnusable:
-        if is_all:
-            raise  # else it may end within a cell: blocks will tell
+    if not is_all:
+        head = head[: csv_records(dialect).last_cut(head)]
+    rows = read_rows(head, dialect, Place(key, 0))
+    others = rows.missing.sum(axis=0) + rows.booleans
+    texts = [at for at, found in enumerate(rows.texts) if found.cells]
+    booleans = [at for at, count in enumerate(rows.booleans.tolist()) if count and at not in texts]
     facts = {
         "dialect": msgspec.json.decode(msgspec.json.encode(dialect)),
         "texts": texts,
+        "only_texts": [at for at in texts if rows.texts[at].cells + others[at] == len(rows.values)],
         "booleans": booleans,
         "row_bytes": len(head) // max(head.count(b"\n"), 1),
     }
     return Measured(source.size_bytes, {"bytes": source.size_bytes, "objects": source.objects, **facts})
 
+
+NAMES_OF_ROWS = "the first column has no name, so it has the names of rows"
 
 HEAD_BYTES = 1 << 20
 """Of a text that are looked at before it is divided."""
@@ -82,7 +82,8 @@ def _head(source: Input) -> tuple[str, bytes, bool]:
         if found and found[0][0] != at.key:
             raise _Enough
         room = HEAD_BYTES - sum(len(text) for _, text in found)
-        found.append((at.key, chunk if len(chunk) <= room else chunk[: chunk.find(b"\n", room) + 1]))
+        end = chunk.find(b"\n", room) + 1 if len(chunk) > room else 0
+        found.append((at.key, chunk[: end or len(chunk)]))
         if len(chunk) > room:
             raise _Enough
 
@@ -94,10 +95,17 @@ def _head(source: Input) -> tuple[str, bytes, bool]:
 
 
 def prepare(measured: Measured, options: Options) -> Measured:
-    """How many reducers a run has. Raises InvalidRequest if its options do not suit the table."""
-    from lambda_src.jobs.column_permutations.asked import check_number, chosen, space_of  # noqa: PLC0415
+    """How many reducers a run has. Raises InvalidRequest if its options do not suit the table, and
+    TableUnusable if it has no numbers."""
+    from lambda_src.jobs.column_permutations.asked import (  # noqa: PLC0415
+        check_columns,
+        check_number,
+        chosen,
+        space_of,
+    )
 
     run = chosen(measured.facts, options)
+    check_columns(measured.facts, run)
     space, _ = space_of(run.added, run, options)
     check_number(space)
     return measured._replace(shards=shards_for(space.work()))
@@ -226,7 +234,13 @@ def summarize(
         "best": by_size("best"),
         "models": by_size("models"),
         "twins": table["twins"],
-        "columns_left_out": [{"column": name, "reason": reason} for name, reason in table["left_out"]],
+        "columns_left_out": [
+            {"column": name, "reason": reason}
+            for name, reason in [
+                *([("", NAMES_OF_ROWS)] if context.facts.get("dialect", {}).get("row_names") else []),
+                *table["left_out"],
+            ]
+        ],
     }
 
 

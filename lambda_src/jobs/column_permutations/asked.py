@@ -45,9 +45,8 @@ def chosen(facts: Mapping[str, Any], options: Options) -> Chosen:
         return sorted(number_of[name] for name in wanted)
 
     never = set(numbers("never"))
-    # Other words for missing values may make numbers of what looked like text.
-    if not options.missing_words:
-        never |= set(facts["texts"])
+    # Other words for missing values may make numbers of what looked like text, if there are numbers, too.
+    never |= set(facts["only_texts" if options.missing_words else "texts"])
     if not options.booleans:
         never |= set(facts["booleans"])
     found = Chosen([at for at in range(len(names)) if at not in never], numbers("target"), numbers("always"))
@@ -66,6 +65,20 @@ def _meant(unknown: str, names: Sequence[str]) -> str:
         return f"did you mean {closest[0]}?"
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
     return f"its columns are {', '.join(names[:MOST_NAMED])}{more}."
+
+
+def check_columns(facts: Mapping[str, Any], run: Chosen) -> None:
+    """Raise TableUnusable if there are too few columns of numbers, whatever is asked of them."""
+    names = facts["dialect"]["columns"]
+    others = {
+        **dict.fromkeys(facts["texts"], "text"),
+        **dict.fromkeys(facts["booleans"], "true and false, which the option booleans=true reads as 1 and 0"),
+    }
+    left_out = [at for at in others if at not in run.added]
+    numbers = len(names) - len(left_out)
+    if numbers < 2:
+        reasons = "; ".join(f"{names[at]!r}: {others[at]}" for at in left_out[:3])
+        raise TableUnusable(f"A fit needs at least 2 columns of numbers; the table has {numbers}. {reasons}.")
 
 
 def space_of(columns: Iterable[int], run: Chosen, options: Options) -> tuple[Space, list[int]]:
@@ -100,6 +113,8 @@ def used(names: Sequence[str], found: Found, run: Chosen, options: Options) -> U
         for at, column in enumerate(found.columns)
         if (reason := _why_not(names[at], column, found.rows, options))
     }
+    for at in set(range(len(names))) - set(run.added) - why.keys():
+        why[at] = "text at the beginning of the table"
     for option, wanted in (("target", run.targets), ("always", run.always)):
         for at in wanted:
             if at in why:
@@ -147,7 +162,7 @@ def _why_not(name: str, column: Column, rows: int, options: Options) -> str:
         some = f"{column.texts:,} of {rows:,} cells are neither numbers nor missing"
         where = f", the first in the row at {column.first.name()}" if column.first else ""
         words = ""
-        if numbers:
+        if numbers and column.like == "text":
             words = "; if they stand for missing values, name them in the option missing_words"
         return f"{column.like or 'text'}: {some}{where}{words}"
     if column.booleans and numbers:
