@@ -488,6 +488,12 @@ def test_text_with_missing_values_changes_no_rows_under_words_for_missing(words:
     assert [one["column"] for one in found["columns_left_out"]] == ["name"]
 
 
+def test_true_and_false_beside_a_word_for_missing() -> None:
+    table = b"f,a,b\nTRUE,1,2\n?,2,5\nFALSE,3,4\nTRUE,4,9\n,5,7\n"
+    assert answer(table, missing_words=["?"], booleans=True)["columns"] == ["f", "a", "b"]
+    assert answer(table, missing_words=["?"])["rows_used"] == 5
+
+
 def test_a_beginning_that_ends_inside_a_cell_tells_the_columns_of_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -50,13 +50,13 @@ def measure(source: Input) -> Measured:
     if not is_all:
         head = head[: csv_records(dialect).last_cut(head)]
     rows = read_rows(head, dialect, Place(key, 0))
-    others = rows.missing.sum(axis=0) + rows.booleans
+    missing = rows.missing.sum(axis=0)
     texts = [at for at, found in enumerate(rows.texts) if found.cells]
-    booleans = [at for at, count in enumerate(rows.booleans.tolist()) if count and at not in texts]
+    booleans = [at for at, count in enumerate(rows.booleans.tolist()) if count]
     facts = {
         "dialect": msgspec.json.decode(msgspec.json.encode(dialect)),
         "texts": texts,
-        "only_texts": [at for at in texts if rows.texts[at].cells + others[at] == len(rows.values)],
+        "only_texts": [at for at in texts if rows.texts[at].cells + missing[at] == len(rows.values)],
         "booleans": booleans,
         "row_bytes": len(head) // max(head.count(b"\n"), 1),
     }
