@@ -23,7 +23,7 @@ def at_work(call: Call, faulty: Faulty) -> int | None:
     about to be stored; or of the only reducer, when it reads the first block."""
     if call.block is not None:
         return call.block
-    if faulty.shards.by == "key":
+    if faulty.shards.by != "part":
         return 0 if call.block_read == 0 else None
     if call.target == "TransactWriteItems":
         for action in msgspec.json.decode(call.body)["TransactItems"]:
