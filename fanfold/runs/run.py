@@ -98,8 +98,11 @@ class Run:
         return self._job or self.record().job
 
     def load_job(self) -> Job:
-        """Its job, with its options. Raises JobNotUsable if its code is not here."""
-        return load(self.job).with_options(self._options)
+        """Its job, with its options. Raises JobNotUsable if its code is not here, RunError if the job
+        no longer has these options."""
+        job = load(self.job)
+        with legible(self.run_id):
+            return job.with_options(self._options)
 
     @property
     def status(self) -> str:

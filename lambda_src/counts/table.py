@@ -145,7 +145,7 @@ INNER = "\0"
 def outer_of(key: str) -> str:
     """The key that an inner one belongs to; any other belongs to itself.
 
-    >>> outer_of("a\0b"), outer_of("a")
+    >>> outer_of("a\\0b"), outer_of("a")
     ('a', 'a')
     """
     return key.partition(INNER)[0]
@@ -156,8 +156,8 @@ def with_inner(
 ) -> dict[str, Sequence[int]]:
     """``best`` with the inner ones of ``keys``.
 
-    >>> with_inner({"a": [2]}, {"a": [2], "b": [1], "a\0x": [0], "b\0x": [0]})
-    {'a': [2], 'a\x00x': [0]}
+    >>> with_inner({"a": [2]}, {"a": [2], "b": [1], "a\\0x": [0], "b\\0x": [0]})
+    {'a': [2], 'a\\x00x': [0]}
     """
     inner = {key: counts for key, counts in keys.items() if INNER in key and outer_of(key) in best}
     return {**best, **inner}

@@ -54,5 +54,7 @@ def test_everything_that_was_counted_is_stored_and_read_back(
     assert "is missing: the complete sums of the run were deleted" in capsys.readouterr().err
     assert read(found) == expected  # a file is replaced as a whole, or not at all
 
-    assert commands.main(["run", str(file), "--all", "--job", "column_permutations"]) == 1
+    table = tmp_path / "table.csv"
+    table.write_text("a,b\n1,2\n2,3\n")
+    assert commands.main(["run", str(table), "--all", "--job", "column_permutations"]) == 1
     assert "has no complete sums to keep" in capsys.readouterr().err

@@ -153,7 +153,7 @@ def test_a_pinned_object_is_read_as_the_text_that_it_stands_for(
     owned = given.feed(
         Span(0, pinned.bytes), delimited("line", b"\n", 1000), lambda chunk, _: chunks.append(chunk)
     )
-    assert owned == Owned(0, pinned.bytes)
+    assert owned._replace(crcs=None) == Owned(0, pinned.bytes)
     assert b"".join(chunks) == given.whole(len(text)) == text.encode()
 
 

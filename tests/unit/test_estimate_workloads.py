@@ -143,7 +143,7 @@ def test_a_size_says_nothing_of_columns() -> None:
         (b"\xff,b\n1,2\n", "not UTF-8"),
         (b"\x1f\x8b\x08a,b\n", "is cut"),
         (b'"a,b\n1,2\n', "not a CSV row"),
-        (b"a,b\n1,two\n3,4\n", "nothing to choose from"),
+        (b"a,b\n1,two\n3,4\n", "at least 2 columns of numbers"),
         (b"PK\x03\x04" + bytes(100), "is zip"),
     ],
 )
