@@ -61,7 +61,7 @@ class Machine(NamedTuple):
 
     def layers(self, function: str, job: str) -> list[Path]:
         """The layers of ``function``, as the stack gives them."""
-        of_job = lock_of_job(job) if function in ("parse_block", "parse_file") else None
+        of_job = lock_of_job(job) if function in ("parse_block", "parse_file", "get_occurrences") else None
         libraries = build_libraries(self.architecture, sources_of_jobs([job]))
         layer = build_layer(self.architecture, [LOCK], libraries)
         return [layer, *([build_layer(self.architecture, [of_job])] if of_job else [])]
