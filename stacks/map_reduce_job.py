@@ -12,6 +12,7 @@ from constructs import Construct
 from fanfold.job_code import digest_of, is_own, job_named
 from lambda_src.errors import InvalidRequest
 from lambda_src.fields import FUNCTIONS, Function
+from lambda_src.input.compression import RESERVE_S
 from lambda_src.job import names
 from lambda_src.settings import (
     DEFAULT_JOB,
@@ -100,6 +101,11 @@ class MapReduceJob(Construct):
         reduce_memory_mb: int = ONE_VCPU_MB,
     ) -> None:
         super().__init__(scope, construct_id)
+        if map_timeout_s <= RESERVE_S:
+            raise InvalidRequest(
+                f"map_timeout_s: give more than {RESERVE_S:.0f} seconds, not {map_timeout_s}. A block fails "
+                f"when less than {RESERVE_S:.0f} of them are left, so every block would."
+            )
         self._jobs = tuple(map(job_named, jobs))
         self._url_suffix = Stack.of(self).url_suffix
         self.storage = storage or Storage(

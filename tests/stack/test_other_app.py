@@ -17,6 +17,7 @@ from cdk_nag import AwsSolutionsChecks
 from fanfold import job_code
 from fanfold.cdk import MapReduceJob, Objects
 from fanfold.checkout import ROOT
+from lambda_src.errors import InvalidRequest
 
 EXAMPLE = ROOT / "docs" / "examples" / "other_app.py"
 
@@ -92,6 +93,14 @@ def test_a_job_of_its_author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     outputs = template_of(tmp_path / "cdk.out", "Work")["Outputs"]
     assert outputs["Jobs"]["Value"] == "kinds_of_bytes"
     assert outputs["OwnJobs"]["Value"].startswith("kinds_of_bytes=")
+
+
+def test_a_time_in_which_no_block_could_end_is_refused() -> None:
+    """Each block fails when ``RESERVE_S`` are left."""
+    stack = Stack(App(), "Work")
+    bucket = s3.Bucket.from_bucket_name(stack, "Bucket", "their-logs")
+    with pytest.raises(InvalidRequest, match="map_timeout_s: give more than 10 seconds, not 10"):
+        MapReduceJob(stack, "Job", inputs=Objects(bucket), jobs=["top_words"], map_timeout_s=10)
 
 
 @pytest.mark.parametrize("order", ["theirs, ours", "ours, theirs"])

@@ -156,6 +156,7 @@ def test_the_stack_knows_only_settings_keys_and_the_names_of_functions_jobs_and_
             ("counts", "compiled"),
             ("fields", "FUNCTIONS"),
             ("fields", "Function"),
+            ("input", "compression"),
             ("job", "load"),
             ("job", "names"),
             ("job", "Job"),
