@@ -100,7 +100,9 @@ def _twins(choice: Mapping[str, Any]) -> str:
 def draw(summary: Summary) -> Result:
     """How much the best models explain, what is one and was left out, then the best of all choices."""
     shown = _shown(summary)
-    best = max((one for found in shown.values() for one in found), key=_r_squared, default=None)
+    # Where all columns are one quantity, there are choices, but no models.
+    ranked = next((found for found in (shown, summary["best"]) if any(found.values())), {})
+    best = max((one for found in ranked.values() for one in found), key=_r_squared, default=None)
     figures: list[Rankings | PageTable] = [Rankings("The best models", list(_rankings(shown)), NOTE)]
     if twins := summary.get("twins"):
         figures.append(

@@ -632,6 +632,18 @@ def test_models_have_their_adjusted_r_squared_beside_the_dots() -> None:
     assert "0.9000000000.875000000" in said.replace(" ", "")
 
 
+def test_without_models_the_best_choice_is_the_answer() -> None:
+    run = fake_run("column_permutations")
+    twins = {
+        "best": {"1": [{"r_squared": 1, "target": "a", "predictors": ["b"]}]},
+        "models": {"1": []},
+        "twins": [["a", "b"]],
+    }
+    said = Reader(drawn(run._replace(summary={**run.summary, **twins}))).says()
+    assert "is the best R squared: a ~ b" in said
+    assert "of the choices has an R squared" not in said
+
+
 def test_twenty_good_models_are_told_apart() -> None:
     run = fake_run("column_permutations")
     best = [
