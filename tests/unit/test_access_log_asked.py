@@ -179,9 +179,16 @@ def iis(one: Truth) -> str:
 
 
 def caddy(one: Truth) -> str:
+    """The client also sends headers whose names other logs have for fields."""
+    sent = {
+        "Timestamp": ["2020-02-02T02:02:02Z"],
+        "Client-Ip": ["x"],
+        "Bytes-Sent": ["1"],
+        "Request-Uri": ["/x"],
+    }
     request = {
         "remote_ip": one.client, "method": one.method, "host": one.host, "uri": f"{one.path}?q=1",
-        "headers": {"User-Agent": [one.agent], "Referer": [one.referrer]},
+        "headers": {"User-Agent": [one.agent], "Referer": [one.referrer], **sent},
     }  # fmt: skip
     found = {"level": "info", "ts": one.when.timestamp(), "msg": "handled request", "request": request}
     return json.dumps({**found, "duration": one.millis / 1000, "size": one.sent, "status": int(one.status)})

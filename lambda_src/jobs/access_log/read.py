@@ -280,15 +280,19 @@ _NAMES: dict[str, tuple[str, ...]] = {
 """The names that JSON lines have for a field; the first one that is there counts."""
 
 
+_HEADERS = {"referer": "referer", "user-agent": "user_agent"}
+"""The headers of a request that are used. The client chooses their names, so no other may become a field."""
+
+
 def _flat(found: dict[str, Any]) -> dict[str, Any]:
     """Caddy and the load balancers of Google Cloud have the request in an object of its own."""
     inner = found.get("request")
     if isinstance(inner, dict):
         headers = inner.get("headers")
         firsts = {
-            name.lower().replace("-", "_"): values[0]
+            field: values[0]
             for name, values in (headers.items() if isinstance(headers, dict) else ())
-            if isinstance(values, list) and values
+            if (field := _HEADERS.get(name.lower())) and isinstance(values, list) and values
         }
         return {**firsts, **inner, **found, "request": None, "request_time": found.get("duration")}
     inner = found.get("httpRequest")
