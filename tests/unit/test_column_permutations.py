@@ -292,6 +292,15 @@ def test_a_constant_predictor_adds_nothing_and_a_constant_target_is_not_ranked()
     assert {best["r_squared"] for best in with_constant} == {alone[0]["r_squared"]}
 
 
+@pytest.mark.parametrize("decimals", [0, 1], ids=["exactly", "but for rounding"])
+def test_what_the_columns_in_every_model_explain_is_in_no_other_model(decimals: int) -> None:
+    x, y = [1, 2, 3, 4, 5, 7, 9], [2, 1, 5, 3, 8, 1, 0]
+    total = [round((a + 3 * b) * 10**-decimals, decimals) for a, b in zip(x, y, strict=True)]
+    columns = {"x": x, "y": y, "t": [3, 1, 4, 1, 5, 9, 2], "q": [2, 7, 1, 8, 2, 8, 1], "total": total}
+    models = answer(table_of(columns), always=["x", "y"], target=["t"], most=2)["models"]
+    assert [choice[1] for choice in figures_in(models)] == [("x", "y", "q")]
+
+
 @given(st.lists(st.tuples(*[st.integers(-20, 20)] * 2), min_size=2, max_size=40))
 @example([(1, 1)] * 17 + [(-1, -1)] * 17 + [(1, -1)] * 15 + [(-1, 1)] * 15)  # R squared is 2**-10: a half.
 def test_a_on_b_is_b_on_a(rows: list[tuple[int, int]]) -> None:

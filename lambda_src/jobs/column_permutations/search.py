@@ -93,12 +93,14 @@ class _Ranked:
         always = {model.same_as[column] for column in model.always}
         count = model.space.predictors
         predictors, targets = self.same_as[:count], self.same_as[model.targets]
-        # Of each class the first one stands for it, unless it is there always, or constant.
+        # Of each class the first one stands for it, unless it is there always, or those that are leave only
+        # rounding noise of it, as the intercept does of a constant.
         self.stands = np.zeros(len(column_of), bool)
         for part, first in ((predictors, 0), (targets, model.targets.start)):
             _, places = np.unique(part, return_index=True)
             self.stands[first + places] = True
-        self.stands &= ~np.isin(self.same_as, list(always)) & (model.left.high.diagonal() > 0)
+        self.stands &= ~np.isin(self.same_as, list(always))
+        self.stands &= model.left.high.diagonal() > model.left.noise
 
     def are_models(self, batch: Batch, rows: Places, targets: Places) -> NDArray[np.bool_]:
         """Which of the choices are models of their own; ``rows`` and ``targets`` are numbers of columns."""
