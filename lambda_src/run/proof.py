@@ -13,7 +13,10 @@ from lambda_src.wire.reports import Manifest, PartReport, Section, ShardReport
 def check_mapped(job: Job, manifest: Manifest) -> None:
     """Raise ConservationBroken unless the blocks of ``manifest`` own each unit of the input once, and agree
     on the objects they leave out."""
-    check_chain((block.owned for block in manifest.blocks), manifest.units, job.unit)
+    try:
+        check_chain((block.owned for block in manifest.blocks), manifest.units, job.unit)
+    except ConservationBroken as error:  # to resume would find the same blobs
+        raise ConservationBroken(f"{error} Start a new run.") from error
     check_left_out(manifest)
 
 

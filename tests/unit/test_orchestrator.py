@@ -557,7 +557,11 @@ def unforeseen(_: object) -> AllPartsReport:
     ("changed", "error", "message"),
     [
         (lambda _: {"pin": missing_source}, SourceNotFound, "does not exist"),
-        (lambda job: {"parse_block": wrong_span(job, 9, 20)}, ConservationBroken, "overlaps byte 10"),
+        (
+            lambda job: {"parse_block": wrong_span(job, 9, 20)},
+            ConservationBroken,
+            "overlaps byte 10, where the block before it ended. Start a new run.",
+        ),
         (lambda job: {"parse_block": wrong_span(job, 11, 20)}, ConservationBroken, "gap after byte 10"),
         (
             lambda job: {"get_all_occurrences": wrong_length(job, blobs_read=2)},

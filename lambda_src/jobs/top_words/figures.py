@@ -1,5 +1,7 @@
 """What counting words takes: measured on one core of an x86 server, on text as in English Wikipedia. What
-options change is measured by ``benchmarks.options``, as a ratio."""
+options change is measured by ``benchmarks.options``, as a ratio, and on the safe side: docs/decisions/0052
+has the speeds that were measured.
+"""
 
 from lambda_src.figures import BYTE_BY_BYTE, Figure, Figures
 from lambda_src.job import MAX_LINES_BYTES
