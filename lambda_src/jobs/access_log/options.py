@@ -36,7 +36,7 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
             ge=1,
             le=MOST_TOP,
             description="The number of keys shown, those with most requests first. By day, month or weekday, "
-            "all are shown in the order of time, unless order is set.",
+            "up to 400 are shown, in the order of time, unless order is set.",
         ),
     ] = 10
     order: Annotated[
