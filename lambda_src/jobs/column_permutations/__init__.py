@@ -1,4 +1,4 @@
-"""Tests every choice of columns of a table: how well do 1 to 3 of them explain another, linearly?
+"""Tests every choice of columns of a table: how well do 1 to 4 of them explain another, linearly?
 
 Blocks read the table once (``rows``) and give exact inner products of its columns (``sums``). Every reducer
 adds those of all blocks, and tests its share of the choices: a *choice* is a target and a set of predictors
