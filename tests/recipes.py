@@ -236,7 +236,7 @@ def by(of: Callable[[Request], str], chosen: Sequence[Request]) -> dict[str, lis
 
 
 class Millis(float):
-    """A response time, of which 0.8 % and half a millisecond may be missing."""
+    """A response time, within 0.8 % and half a millisecond."""
 
 
 def row(key: str, group: Sequence[Request]) -> list[str | int | float]:

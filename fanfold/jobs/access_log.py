@@ -83,7 +83,7 @@ def rows(summary: Summary) -> Rows:
 
 
 def draw(summary: Summary) -> Result:
-    """Columns for the hours, stacked by status, and a table; or what is asked for."""
+    """Hours as columns, stacked by status, and a table; with options, the answer to those."""
     if "hours" not in summary:
         return draw_asked(summary)
     hours = by_number(summary["hours"])

@@ -362,18 +362,16 @@ class _Counting(Struct, frozen=True):
             },
             summed.sums,
             {
-                self.columns[column]: [
-                    Ranked(key, dict(zip(columns, counts, strict=True))) for key, counts in best.items()
-                ]
+                self.columns[column]: _ranked(best, columns)
                 for column, best in zip(self.ranked, summed.best, strict=True)
             },
-            None
-            if of_all is None
-            else [
-                Ranked(key, dict(zip(self.columns, counts, strict=True))) for key, counts in of_all.items()
-            ],
+            None if of_all is None else _ranked(of_all, self.columns),
         )
         return Part(totals[0], self.show(part, sums))
+
+
+def _ranked(found: Mapping[str, Sequence[int]], columns: Sequence[str]) -> list[Ranked]:
+    return [Ranked(key, dict(zip(columns, counts, strict=True))) for key, counts in found.items()]
 
 
 def _without(unranked: Collection[str], summed: Summed, top: int) -> Summed:

@@ -8,7 +8,7 @@ may be in several pieces, and is once in each. The lines of a shard by key have 
 shard is one line.
 
 A table may have *inner keys*: ``outer\\0name``, the numbers of something that belongs to the key ``outer``,
-such as how often it took how long. They are where that key is, in shards and in passes, and are told with it.
+such as a step of its histogram. They go to the shard and the pass of that key, and are shown with it.
 Their count in the first column is 0. No other key of such a table has a NUL.
 """
 

@@ -30,8 +30,8 @@ _HEADER = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
 """Of a stream, and the magic number behind it."""
 _HEADER_BYTES = 4
 _LEVEL_9 = b"BZh9"
-"""The header of the largest blocks. All blocks are unpacked with it: whoever begins in the middle of a stream
-does not know its level, and the answer must not depend on where the blocks of a run begin."""
+"""The header of the largest blocks. All blocks are unpacked with it: in the middle of a stream, its
+level is unknown, and the answer must not depend on where the blocks of a run begin."""
 
 _MIDDLES = {
     (magic << 8 - shift).to_bytes(7)[1:6]: (magic, shift) for magic in (_BLOCK, _END) for shift in range(8)

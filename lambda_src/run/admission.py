@@ -54,7 +54,7 @@ def of_options(job: Job, request: ParseFileRequest, run: Found) -> Job:
     if options is None and request.run_id and job.for_options:
         found = call_once(lambda _: run.get_run(), None)
         options = found.options if found and found.etag else None
-    return job.with_options(options or {}) if job.for_options else job
+    return job.with_options(options or {})
 
 
 def new_record(

@@ -1,7 +1,7 @@
 """The pictures of the docs: ``python -m tests.page.screenshots FOLDER [REPORT.html]``.
 
-They show answers, a run at work, and a report; without one, of a run that was never run. They need Debian's
-chromium, and a font of many scripts looks best:
+They show answers, a run in progress, and a report: the one given, or one with made-up data. They need
+Debian's chromium, and a font of many scripts looks best:
 ``apt-get install --no-install-recommends chromium fonts-noto-core``.
 """
 

@@ -204,7 +204,7 @@ def test_blocks_in_another_order_are_refused() -> None:
 
 
 SPARSE = 0b1110_1111_0111_1011
-"""Rows of which no eight in a row occur."""
+"""A bitmap of rows: no eight in a row are set."""
 
 
 def inner(generator: random.Random, *, ends_with_outer: bool) -> Bits:
@@ -236,7 +236,7 @@ def outer(generator: random.Random, embedded: Bits, *, ends_with_outer: bool) ->
 
 
 def outcomes(data: bytes, step: int, rule: Rule = LINES) -> set[str]:
-    """What becomes of ``data`` cut anywhere into three, which is its text or a refusal."""
+    """The outcome for ``data`` cut anywhere into three blocks: its text, or a refusal."""
     text, found = bz2.decompress(data), set()
     for cut in range(1, len(data), step):
         try:

@@ -136,7 +136,7 @@ def test_models_are_those_choices_that_say_something_new(columns: Columns, data:
     pairs = figures_in(answer(table_of(columns), most=1, **MOST)["best"])
 
     def first_of(name: str) -> str:
-        """What stands for a column: one that is asked for, if possible."""
+        """The column shown for a class of twins: one that was asked for, if possible."""
         order = [*sorted(target, key=names.index), *sorted(always, key=names.index), *names]
         for at, one in enumerate(order):
             if one == name or (
@@ -231,7 +231,7 @@ def test_numbers_at_the_ends_of_their_range(cells: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_certified_figures_are_right_to_the_last_decimal(name: str) -> None:
-    """Also that of Filip, of which lstsq gets three."""
+    """NIST's figures, to 9 decimals; Filip's too, where lstsq gets only the first ones."""
     columns, certified = SETS[name]
     target, *always, last = columns
     whole = answer(table_of(columns), [97, 301], target=[target], always=always, most=1)

@@ -122,7 +122,7 @@ class Requests:
 def _scan_of(
     context: Context,
 ) -> tuple[Scan, Callable[[bytes, Place], None] | None, Mapping[str, int]]:
-    """What scans lines, what is told where chunks are from, and what it counts beside requests."""
+    """The function that scans lines, the one that takes the place of each chunk, and the extra counts."""
     if is_default(context.options):
         return SCANNER(context.shards), None, {}
     from lambda_src.jobs.access_log.asked import Scan as Asked  # noqa: PLC0415 - for those who ask

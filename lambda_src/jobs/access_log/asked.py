@@ -294,7 +294,7 @@ def _seconds(step: int) -> float:
 
 
 def inner_of(options: Options) -> Inner:
-    """What is told of the steps of a key, and the order of keys that these options ask for."""
+    """The figures made of a key's steps, and the order of keys, for these options."""
     return Inner(
         tuple(PERCENTILES), _figures, None if options.order in (None, REQUESTS) else _rank_of(options)
     )

@@ -55,7 +55,7 @@ ASKED: Figures = {
         SPILL.keys, "keys", "code", "distinct ones that a block counts at once; more make longer lines"
     ),
 }
-"""By path or by client, of which there are nearly as many as of paths; without response times."""
+"""By path, or by client, which has nearly as many keys; without response times."""
 
 TIMED: Figures = {
     **ASKED,

@@ -32,7 +32,7 @@ class Column(Struct):
     largest: float = 0.0
 
     def note_text(self, texts: int, first: Place | None, like: str) -> None:
-        """Note texts, of which the first one is at ``first``."""
+        """Note texts, the first one at ``first``."""
         self.texts += texts
         if first and (self.first is None or _in_order(first) < _in_order(self.first)):
             self.first, self.like = first, like

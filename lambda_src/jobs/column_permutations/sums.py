@@ -2,7 +2,7 @@
 
 A float is an integer times a power of two. It is cut into digits of 21 bits at places that are the same for
 all floats. Products of digits, added over 2,048 rows, are integers below 2**53: the matrix product is exact,
-in whatever order a processor's BLAS adds. What comes of many such products is added as Python's integers.
+in whatever order a processor's BLAS adds. Sums over more rows are Python's integers.
 Nothing is ever rounded, so sums can be merged in any order.
 """
 
