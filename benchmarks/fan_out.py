@@ -27,11 +27,11 @@ import msgspec
 from fanfold.local_aws.certificates import Certificates
 from lambda_src.aws.endpoint import open_endpoint
 from lambda_src.aws.functions import Invocation, Invocations, open_functions
-from lambda_src.drivers import Driver, Threads
+from lambda_src.fan_out.drivers import Driver, Threads
+from lambda_src.fan_out.map_reduce import map_reduce
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.input.addresses import Placed, Portion
 from lambda_src.job import Owned, Shards
-from lambda_src.map_reduce import map_reduce
 from lambda_src.store.digests import DIGEST_BYTES
 from lambda_src.wire.codec import decode_answer, encode
 from lambda_src.wire.reports import BlockReport

@@ -20,9 +20,9 @@ from benchmarks.end_to_end import Deployed, deployed
 from fanfold.cli import live
 from fanfold.runs.run import Run
 from fanfold.runs.upload import upload
-from lambda_src import map_reduce
 from lambda_src.aws.functions import Invocation, Invocations, open_functions
-from lambda_src.map_reduce import Observer
+from lambda_src.fan_out import map_reduce
+from lambda_src.fan_out.map_reduce import Observer
 from lambda_src.run.ledger import Ledger
 from lambda_src.telemetry.calls import Usage
 from lambda_src.wire.record import RunRecord

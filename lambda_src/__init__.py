@@ -2,7 +2,7 @@
 
 1. ``handlers.parse_file`` pins the objects by their ETags (``aws.source``, ``aws.listing``), lays them end to
    end (``input.addresses``), has the job measure them, and cuts the whole into blocks (``input.blocks``).
-2. It fans out (``map_reduce``) over ``handlers.parse_block``, one invocation per block.
+2. It fans out (``fan_out.map_reduce``) over ``handlers.parse_block``, one invocation per block.
 3. Each reads the records that its block owns (``input.objects``, ``input.ownership``, ``records``), unpacks
    them if needed (``input.formats``, ``input.compression``), has the job map them, and stores one blob with
    one line per shard (``run.map_block``, ``store.blobs``). It reports which units it owned, what it observed,

@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from lambda_src.drivers import Call, Finished
 from lambda_src.errors import Throttled
+from lambda_src.fan_out.drivers import Call, Finished
 
 THROTTLE_S = 0.02
 """How soon a service answers that it is too busy."""

@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from fanfold.here.tracebacks import JobFailed, author_traceback
-from lambda_src.drivers import Call, Finished
 from lambda_src.errors import FanfoldError
+from lambda_src.fan_out.drivers import Call, Finished
 
 Work = Callable[[Any], Any]
 

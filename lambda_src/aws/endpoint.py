@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from lambda_src.aws.http1 import AnswerReader, NotHttp, Response, request_bytes
 from lambda_src.aws.sigv4 import Credentials, Scope, encoded, signed
 from lambda_src.aws.trust import Trust
-from lambda_src.waits import waiting_for
+from lambda_src.fan_out.waits import waiting_for
 
 CONNECT_TIMEOUT_S = 10.0
 

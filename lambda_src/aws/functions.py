@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from lambda_src.aws.connections import Connections, open_connections
 from lambda_src.aws.endpoint import Unreachable
 from lambda_src.aws.http1 import Response
-from lambda_src.drivers import Call, Finished
 from lambda_src.errors import AccessDenied, FanfoldError, FunctionFailed, MemoryExceeded, Throttled, Transient
+from lambda_src.fan_out.drivers import Call, Finished
 from lambda_src.telemetry import meter
 from lambda_src.telemetry.calls import Usage
 from lambda_src.wire.codec import decode_answer, encode

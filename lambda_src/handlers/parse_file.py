@@ -16,7 +16,6 @@ from lambda_src.aws import source
 from lambda_src.aws.dynamodb import open_table
 from lambda_src.aws.functions import Invocation, Invocations, open_functions
 from lambda_src.aws.s3 import check_key, open_bucket
-from lambda_src.drivers import Driver
 from lambda_src.errors import (
     BlobDamaged,
     CodeChanged,
@@ -25,6 +24,7 @@ from lambda_src.errors import (
     MemoryExceeded,
     RunConflict,
 )
+from lambda_src.fan_out.drivers import Driver
 from lambda_src.fields import Function, JobName, RunId
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Job, Measured

@@ -13,8 +13,8 @@ from lambda_src.errors import (
     SourceChanged,
     SourceNotFound,
 )
+from lambda_src.fan_out.map_reduce import call_once
 from lambda_src.job import Job
-from lambda_src.map_reduce import call_once
 from lambda_src.run import plan, reuse
 from lambda_src.run.plan import Wanted
 from lambda_src.run.ports import Inputs, Results

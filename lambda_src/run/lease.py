@@ -8,8 +8,8 @@ new invocation.
 import time
 from collections.abc import Callable
 
-from lambda_src import map_reduce
 from lambda_src.errors import NoProgress, RunConflict, Transient
+from lambda_src.fan_out import map_reduce
 from lambda_src.run.ports import Results
 from lambda_src.telemetry.log import log
 from lambda_src.wire.record import RunRecord

@@ -11,9 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from lambda_src.errors import BudgetExceeded, FanfoldError
+from lambda_src.fan_out.map_reduce import Ended
+from lambda_src.fan_out.outcomes import CALL_COUNTS
 from lambda_src.fields import Function
-from lambda_src.map_reduce import Ended
-from lambda_src.outcomes import CALL_COUNTS
 from lambda_src.run.in_background import InBackground
 from lambda_src.run.prices import ITEMS, dollars, prices_of
 from lambda_src.telemetry.calls import FAILURE_BYTES, Call, Trace, Usage, cut, error_text

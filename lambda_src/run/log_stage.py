@@ -3,8 +3,8 @@
 import copy
 
 from lambda_src.errors import ConservationBroken
+from lambda_src.fan_out.map_reduce import call_once
 from lambda_src.job import Job
-from lambda_src.map_reduce import call_once
 from lambda_src.run.ports import Functions
 from lambda_src.run.state import Run
 from lambda_src.wire.requests import LogResultsRequest

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from lambda_src.map_reduce import TICK_S
+from lambda_src.fan_out.map_reduce import TICK_S
 from lambda_src.run.figures import INLINE_OBJECTS, LISTED_AT_ONCE
 
 MIB = 1 << 20

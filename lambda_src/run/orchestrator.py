@@ -3,8 +3,8 @@
 from typing import Any
 
 from lambda_src.errors import BlobDamaged, FanfoldError, RunConflict
+from lambda_src.fan_out.map_reduce import call_once
 from lambda_src.job import Job
-from lambda_src.map_reduce import call_once
 from lambda_src.run.admission import (
     answer_finished,
     answer_unclaimed,

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Literal
 
 from lambda_src.errors import FanfoldError
+from lambda_src.fan_out.map_reduce import map_reduce
 from lambda_src.fields import Function
 from lambda_src.input.addresses import Addresses, Listing
 from lambda_src.input.blocks import Block, split
@@ -13,7 +14,6 @@ from lambda_src.input.findings import CONCERNS, INVALID_UTF8, Findings
 from lambda_src.input.groups import groups_of, split_groups
 from lambda_src.input.left_out import LeftOutObjects
 from lambda_src.job import BYTES, Finding, Job, Span
-from lambda_src.map_reduce import map_reduce
 from lambda_src.run.ports import Blobs, Functions, Inputs
 from lambda_src.run.proof import check_mapped
 from lambda_src.run.reuse import Reuse, family_of, map_context, reusable, suits

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from lambda_src.drivers import Calls
+from lambda_src.fan_out.drivers import Calls
 from lambda_src.fields import Function
 from lambda_src.input.addresses import Listing
 from lambda_src.job import Measured

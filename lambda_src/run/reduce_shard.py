@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from lambda_src.errors import BlobDamaged, InvalidRequest, JobContractViolated
+from lambda_src.fan_out.map_reduce import fan_out
 from lambda_src.job import MAX_REDUCED_BYTES, MAX_UNPACKED_BYTES, Job, Shards
-from lambda_src.map_reduce import fan_out
 from lambda_src.run.finish import finish
 from lambda_src.run.proof import check_complete, check_mapped, check_reducer
 from lambda_src.run.ranges import ranges_of, written_at

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from lambda_src.drivers import Calls
+from lambda_src.fan_out.drivers import Calls
+from lambda_src.fan_out.map_reduce import Observer, map_reduce
 from lambda_src.job import Job
-from lambda_src.map_reduce import Observer, map_reduce
 from lambda_src.run.finish import finish
 from lambda_src.run.ranges import Written, ranges_by_shard
 from lambda_src.wire.reports import (

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from lambda_src.errors import CapacityExhausted, ConservationBroken, Transient
+from lambda_src.fan_out.map_reduce import call_once
 from lambda_src.job import Job, Shards
-from lambda_src.map_reduce import call_once
 from lambda_src.run.in_background import InBackground
 from lambda_src.run.ports import Blobs, Functions, Results
 from lambda_src.run.proof import check_complete, check_parts, check_shards, shards_of_all_parts

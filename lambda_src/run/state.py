@@ -12,11 +12,11 @@ from functools import partial
 from typing import TypeVar
 
 from lambda_src.errors import FanfoldError, SourceChanged, Transient
+from lambda_src.fan_out.map_reduce import call_once
 from lambda_src.figures import values_of
 from lambda_src.input.addresses import Listing, Placed
 from lambda_src.input.names import named
 from lambda_src.job import Job, Measured
-from lambda_src.map_reduce import call_once
 from lambda_src.run.figures import figures_of
 from lambda_src.run.lease import Lease
 from lambda_src.run.ledger import Ledger

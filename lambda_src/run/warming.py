@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from lambda_src.drivers import Call as Started
-from lambda_src.drivers import Calls, Finished, driver_of
 from lambda_src.errors import Throttled
+from lambda_src.fan_out.drivers import Call as Started
+from lambda_src.fan_out.drivers import Calls, Finished, driver_of
+from lambda_src.fan_out.outcomes import Outcome
 from lambda_src.fields import Function
-from lambda_src.outcomes import Outcome
 from lambda_src.telemetry.calls import Call, error_text
 from lambda_src.wire.reports import Warmed
 

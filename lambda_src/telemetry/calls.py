@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
+from lambda_src.fan_out.outcomes import Outcome
 from lambda_src.fields import Count, RunId
-from lambda_src.outcomes import Outcome
 
 FAILURES, FAILURE_BYTES, ERROR_BYTES = 1000, 250, 4000
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from fanfold.demo.corpus import write_corpus
-from lambda_src.map_reduce import MAX_ATTEMPTS
+from lambda_src.fan_out.map_reduce import MAX_ATTEMPTS
 from lambda_src.wire.requests import new_run_id
 from tests import oracle
 from tests.faults.cases import BLOCK_BYTES, right_words

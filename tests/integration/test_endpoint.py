@@ -14,7 +14,6 @@ import botocore.session
 import msgspec
 import pytest
 
-from lambda_src import drivers, map_reduce
 from lambda_src.aws import connections as connections_module
 from lambda_src.aws import dynamodb
 from lambda_src.aws import endpoint as module
@@ -32,6 +31,7 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
+from lambda_src.fan_out import drivers, map_reduce
 from lambda_src.run.ledger import Watch
 from lambda_src.run.warming import Warming
 from lambda_src.telemetry.calls import Call, Usage

@@ -16,8 +16,8 @@ from lambda_src.aws.dynamodb import DynamoDbError
 from lambda_src.aws.endpoint import Unreachable
 from lambda_src.aws.http1 import Response
 from lambda_src.errors import CodeChanged, FanfoldError, RunCancelled, RunConflict, Throttled, Transient
+from lambda_src.fan_out.map_reduce import TICK_S
 from lambda_src.jobs.top_words import JOB
-from lambda_src.map_reduce import TICK_S
 from lambda_src.run.lease import HANDOVER_S, LEASE_S
 from lambda_src.store import results as module
 from lambda_src.store.results import ResultsTable, RunTable

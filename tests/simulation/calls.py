@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from lambda_src import map_reduce
 from lambda_src.aws.endpoint import Unreachable
 from lambda_src.aws.http1 import Response
-from lambda_src.drivers import Call, Finished
 from lambda_src.errors import Throttled
+from lambda_src.fan_out import map_reduce
+from lambda_src.fan_out.drivers import Call, Finished
 from lambda_src.fields import MAX_CONCURRENCY
 from tests.simulation.lambda_service import Lost
 from tests.simulation.work import Work, current_work

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from lambda_src import drivers, job, map_reduce, settings
+from lambda_src import job, settings
 from lambda_src.aws import dynamodb, functions
 from lambda_src.errors import FanfoldError
+from lambda_src.fan_out import drivers, map_reduce
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.handlers import get_all_occurrences, get_occurrences, log_results, parse_block, parse_file
 from lambda_src.run import in_background, ledger, reduce_shard, state

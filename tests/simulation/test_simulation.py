@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fanfold.checkout import ROOT
-from lambda_src import map_reduce
+from lambda_src.fan_out import map_reduce
 from lambda_src.fields import MAX_CONCURRENCY
 from lambda_src.run import parse_stage, reduce_shard, reduce_stage
 from lambda_src.store import results

@@ -11,9 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 ENGINE = {
     "errors": set(),
-    "waits": set(),
-    "pace": set(),
-    "outcomes": set(),
+    "fan_out": {"errors"},
     "fields": set(),
     "records": {"errors"},
     "figures": set(),
@@ -23,17 +21,15 @@ ENGINE = {
     "counts": {"errors", "figures", "input", "job", "records", "sorted_rows"},
     "folds": {"errors", "input", "job", "records"},
     "settings": {"errors"},
-    "drivers": {"waits"},
-    "map_reduce": {"drivers", "errors", "outcomes", "pace"},
-    "telemetry": {"errors", "fields", "outcomes"},
+    "telemetry": {"errors", "fan_out", "fields"},
     "input": {"errors", "job", "records", "telemetry"},
     "wire": {"errors", "fields", "input", "job", "telemetry"},
-    "aws": {"drivers", "errors", "fields", "input", "telemetry", "waits", "wire"},
+    "aws": {"errors", "fan_out", "fields", "input", "telemetry", "wire"},
     "store": {"aws", "errors", "fields", "job", "settings", "sorted_rows", "telemetry", "wire"},
-    "run": {"drivers", "errors", "fields", "figures", "input", "job", "map_reduce", "outcomes", "settings"}
-    | {"store", "telemetry", "wire"},
+    "run": {"errors", "fan_out", "fields", "figures", "input", "job", "settings", "store"}
+    | {"telemetry", "wire"},
     "jobs": {"counts", "errors", "figures", "input", "job", "records"},
-    "handlers": {"aws", "drivers", "errors", "fields", "input", "job", "run", "settings", "store"}
+    "handlers": {"aws", "errors", "fan_out", "fields", "input", "job", "run", "settings", "store"}
     | {"telemetry", "wire"},
 }
 """Rooms of ``lambda_src``, and the rooms that each may import, lower floors first."""
@@ -44,11 +40,7 @@ LIBRARIES = {
     "figures": set(),
     "records": set(),
     "sorted_rows": set(),
-    "waits": set(),
-    "pace": set(),
-    "outcomes": set(),
-    "drivers": set(),
-    "map_reduce": set(),
+    "fan_out": set(),
     "aws": {"boto3", "botocore", "msgspec", "obstore"},
     "handlers": {"msgspec", "obstore"},
     "store": {"msgspec", "obstore"},
@@ -59,21 +51,17 @@ LIBRARIES = {
 
 CLIENT_MAY_IMPORT = {
     "aws",
-    "drivers",
     "errors",
+    "fan_out",
     "fields",
+    "figures",
     "input",
     "job",
     "jobs",
-    "map_reduce",
     "options",
     "run",
     "settings",
     "sorted_rows",
-} | {
-    "drivers",
-    "figures",
-    "outcomes",
     "store",
     "telemetry",
     "wire",
@@ -108,6 +96,12 @@ def modules(package: str, room_name: str) -> list[Path]:
 @pytest.mark.parametrize("name", ENGINE)
 def test_the_engine_imports_downwards(name: str) -> None:
     assert rooms(modules("lambda_src", name), "lambda_src") - {name} <= ENGINE[name]
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("aws", {"drivers", "waits"}), ("telemetry", {"outcomes"})])
+def test_what_lies_beneath_a_fan_out_starts_none(name: str, allowed: set[str]) -> None:
+    found = {parts for path in modules("lambda_src", name) for parts in imports(path)}
+    assert {parts[2] for parts in found if parts[:2] == ("lambda_src", "fan_out")} == allowed
 
 
 def test_every_room_is_listed() -> None:
@@ -179,7 +173,7 @@ def test_the_client_imports_no_handler() -> None:
 def test_a_page_is_made_of_a_run_and_of_nothing_else() -> None:
     """No AWS, no console: whoever has the record, the parts, the trace and the manifest can draw it."""
     page = list((ROOT / "fanfold" / "report" / "page").glob("*.py"))
-    assert rooms(page, "lambda_src") <= {"errors", "fields", "job", "map_reduce", "outcomes", "run"} | {
+    assert rooms(page, "lambda_src") <= {"errors", "fan_out", "fields", "job", "run"} | {
         "settings",
         "telemetry",
         "wire",

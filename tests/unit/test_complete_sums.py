@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from fanfold.errors import RunError
 from fanfold.runs.complete import CompleteSums, Row
-from lambda_src import map_reduce
 from lambda_src.counts import Add, Column, c_counts, counts_job, python_counts
 from lambda_src.counts.table import Limits, Table
 from lambda_src.errors import ConservationBroken, InvalidRequest, RunConflict, Transient
+from lambda_src.fan_out import map_reduce
 from lambda_src.input.addresses import Placed, Portion
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Measured, Shards, load, names

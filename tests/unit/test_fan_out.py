@@ -8,8 +8,6 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from lambda_src import map_reduce as module
-from lambda_src.drivers import Call
 from lambda_src.errors import (
     CapacityExhausted,
     FanOutFailed,
@@ -18,7 +16,9 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
-from lambda_src.map_reduce import ACCEPTED_S, MAX_ATTEMPTS, Ended, FanOut, Window, fan_out, map_reduce
+from lambda_src.fan_out import map_reduce as module
+from lambda_src.fan_out.drivers import Call
+from lambda_src.fan_out.map_reduce import ACCEPTED_S, MAX_ATTEMPTS, Ended, FanOut, Window, fan_out, map_reduce
 from tests.simulated_calls import Course, SimulatedCalls
 
 ERRORS: dict[str, BaseException] = {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_src.errors import AccessDenied, FanOutFailed
-from lambda_src.map_reduce import Ended
+from lambda_src.fan_out.map_reduce import Ended
 from lambda_src.run.ledger import LOG_BYTES, Ledger, Watch, charged
 from lambda_src.run.prices import ITEMS, dollars, prices_of
 from lambda_src.telemetry.calls import Call, Trace, Usage

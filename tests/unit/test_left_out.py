@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_src import map_reduce
 from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
@@ -26,6 +25,7 @@ from lambda_src.errors import (
     SourceUnreadable,
     Transient,
 )
+from lambda_src.fan_out import map_reduce
 from lambda_src.input.addresses import Addresses, Listing, Placed, addresses_of, place
 from lambda_src.input.blocks import split
 from lambda_src.input.left_out import LeftOutObjects

@@ -10,10 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambda_src import drivers
-from lambda_src import map_reduce as module
 from lambda_src.aws.connections import OTHER_FILES
-from lambda_src.drivers import Finished
 from lambda_src.errors import (
     CapacityExhausted,
     FanOutFailed,
@@ -22,8 +19,10 @@ from lambda_src.errors import (
     Throttled,
     Transient,
 )
-from lambda_src.fields import MAX_CONCURRENCY
-from lambda_src.map_reduce import (
+from lambda_src.fan_out import drivers
+from lambda_src.fan_out import map_reduce as module
+from lambda_src.fan_out.drivers import Finished
+from lambda_src.fan_out.map_reduce import (
     MAX_ATTEMPTS,
     Ended,
     FanOut,
@@ -31,6 +30,7 @@ from lambda_src.map_reduce import (
     call_once,
     map_reduce,
 )
+from lambda_src.fields import MAX_CONCURRENCY
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lambda_src import map_reduce
-from lambda_src.drivers import Threads
 from lambda_src.errors import (
     AccessDenied,
     BlobDamaged,
@@ -37,6 +35,8 @@ from lambda_src.errors import (
     Transient,
     by_name,
 )
+from lambda_src.fan_out import map_reduce
+from lambda_src.fan_out.drivers import Threads
 from lambda_src.input import addresses
 from lambda_src.input.addresses import Listing, Placed
 from lambda_src.input.formats import Format

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lambda_src.pace import ENOUGH_DONE, Pace
+from lambda_src.fan_out.pace import ENOUGH_DONE, Pace
 
 MB = 1e6
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from lambda_src import map_reduce
 from lambda_src.counts import python_counts
 from lambda_src.errors import CapacityExhausted, FanOutFailed, Throttled, Transient
+from lambda_src.fan_out import map_reduce
 from lambda_src.job import Owned
 from lambda_src.jobs.top_words import JOB
 from lambda_src.run import reduce_shard as module

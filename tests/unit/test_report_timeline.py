@@ -17,7 +17,7 @@ from fanfold.report.page.timeline import (
     thinned,
     timeline_of,
 )
-from lambda_src.outcomes import OUTCOMES
+from lambda_src.fan_out.outcomes import OUTCOMES
 from lambda_src.telemetry.calls import Call, Trace, Usage
 from tests.fake_runs import fake_run
 

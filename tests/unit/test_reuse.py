@@ -18,7 +18,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from lambda_src import map_reduce
 from lambda_src.errors import (
     AccessDenied,
     FanfoldError,
@@ -28,6 +27,7 @@ from lambda_src.errors import (
     RulesChanged,
     RunConflict,
 )
+from lambda_src.fan_out import map_reduce
 from lambda_src.input.addresses import Listing, addresses_of, place
 from lambda_src.input.objects import ObjectsInput
 from lambda_src.job import load

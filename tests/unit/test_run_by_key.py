@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from lambda_src import map_reduce
 from lambda_src.errors import (
     BlobDamaged,
     ConservationBroken,
@@ -17,6 +16,7 @@ from lambda_src.errors import (
     RunConflict,
     Transient,
 )
+from lambda_src.fan_out import map_reduce
 from lambda_src.figures import UNKNOWN, Figure, Figures
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Line, Measured, Span

@@ -35,7 +35,7 @@ from fanfold.report.page.proof import proof_of
 from fanfold.report.page.timeline import timeline_of
 from fanfold.safe_text import shell_word
 from lambda_src.errors import for_people
-from lambda_src.outcomes import CALL_COUNTS
+from lambda_src.fan_out.outcomes import CALL_COUNTS
 from lambda_src.settings import stack_name
 from lambda_src.telemetry.calls import Trace
 from lambda_src.wire.record import RunRecord

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fanfold.safe_text import visible
+from lambda_src.fan_out.map_reduce import STRAGGLER_FACTOR
+from lambda_src.fan_out.outcomes import OUTCOMES
 from lambda_src.fields import Function
-from lambda_src.map_reduce import STRAGGLER_FACTOR
-from lambda_src.outcomes import OUTCOMES
 from lambda_src.telemetry.calls import Call, Trace
 
 COORDINATORS: frozenset[Function] = frozenset({"parse_file", "get_all_occurrences"})

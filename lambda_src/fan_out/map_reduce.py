@@ -16,10 +16,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
-from lambda_src.drivers import MAX_THREADS, Call, Calls, Driver, Finished, driver_of
 from lambda_src.errors import CapacityExhausted, EndsRun, FanfoldError, FanOutFailed, Throttled, Transient
-from lambda_src.outcomes import Outcome
-from lambda_src.pace import Pace
+from lambda_src.fan_out.drivers import MAX_THREADS, Call, Calls, Driver, Finished, driver_of
+from lambda_src.fan_out.outcomes import Outcome
+from lambda_src.fan_out.pace import Pace
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from lambda_src.waits import Waits
+from lambda_src.fan_out.waits import Waits
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
