@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from fanfold.here.tracebacks import JobFailed, author_traceback
+from fanfold.signals import SIGNALS
 from lambda_src.errors import FanfoldError
 from lambda_src.fan_out.drivers import Call, Finished
 
@@ -22,25 +23,39 @@ class ProcessDied(FanfoldError):
 
 
 class Processes:
-    """``count`` processes that each call ``work(task)`` for one task at a time.
+    """At most ``count`` processes that each call ``work(task)`` for one task at a time.
 
-    They are forked, so they know all that this process has loaded; fork them before there are threads. They
-    end with this process, however that ends. With ``profile``, they note where their time goes.
+    Each is forked when a task needs it, so it knows all that this process has loaded by then, such as NumPy;
+    do not start threads before. They end with this process, however that ends. With ``profile``, they note
+    where their time goes.
     """
 
     def __init__(self, count: int, work: Work, *, profile: bool = False) -> None:
         self.count = count
         self.idle: list[Connection] = []
+        self._work, self._profile = work, profile
         self._all: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
+
+    def has_room(self) -> bool:
+        """Whether another task can be started."""
+        return bool(self.idle) or len(self._all) < self.count
+
+    def take(self) -> Connection:
+        """The connection to a process that has no task."""
+        return self.idle.pop() if self.idle else self._fork()
+
+    def _fork(self) -> Connection:
         context = multiprocessing.get_context("fork")
-        for _ in range(count):
-            here, there = context.Pipe()
-            inherited = [here, *(connection for _, connection in self._all)]
-            process = context.Process(target=_serve, args=(there, inherited, work, profile), daemon=True)
+        here, there = context.Pipe()
+        inherited = [here, *(connection for _, connection in self._all)]
+        process = context.Process(
+            target=_serve, args=(there, inherited, self._work, self._profile), daemon=True
+        )
+        with SIGNALS.held():
             process.start()
-            there.close()
             self._all.append((process, here))
-            self.idle.append(here)
+        there.close()
+        return here
 
     def driver(self) -> "ProcessDriver":
         """A driver for one fan-out. One fan-out at a time uses the processes."""
@@ -76,14 +91,14 @@ class ProcessDriver:
 
     def has_room(self) -> bool:
         """As ``Driver.has_room``."""
-        return bool(self._processes.idle)
+        return self._processes.has_room()
 
     def start(self, call: Call, task: Any) -> None:
         """As ``Driver.start``. A second copy of a call does not start: on one machine it would only take
         time from the first."""
         if any(call.number == other.number for other in self._under_way.values()):
             return
-        connection = self._processes.idle.pop()
+        connection = self._processes.take()
         self._under_way[connection] = call
         with suppress(OSError):  # the process is gone, as ``wait`` will find
             connection.send(task)

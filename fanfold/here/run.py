@@ -20,6 +20,7 @@ from lambda_src.run.orchestrator import execute
 from lambda_src.run.ports import Ports
 from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.run.reduce_shards import reduce_shards
+from lambda_src.settings import ONE_THREAD
 from lambda_src.telemetry.calls import Trace, Usage
 from lambda_src.wire.family import Family
 from lambda_src.wire.record import RunRecord
@@ -69,6 +70,8 @@ class Trial(NamedTuple):
 def workers(trial: Trial, count: int, *, profile: bool = False) -> Processes:
     """Processes that map blocks and reduce shards."""
     job, files, blobs = trial
+    for variable, value in ONE_THREAD.items():
+        os.environ.setdefault(variable, value)
 
     def work(task: ParseBlockRequest | GetOccurrencesRequest) -> BlockReport | Reduced:
         if isinstance(task, GetOccurrencesRequest):

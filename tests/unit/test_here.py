@@ -23,7 +23,7 @@ from fanfold.here.run import Trial, Tried, run_here, workers
 from fanfold.here.tracebacks import JobFailed
 from fanfold.testing import Objects, run_job
 from lambda_src.errors import FanOutFailed, SourceChanged
-from lambda_src.job import Job, Span, load
+from lambda_src.job import Context, Input, Job, Mapped, Measured, Span, load
 from lambda_src.run.summary import ENGINE_FIELDS
 from lambda_src.wire.requests import ParseFileRequest
 from tests.parity import HONEST, map_lines
@@ -120,6 +120,25 @@ def test_a_process_that_is_killed_fails_the_run(tmp_path: Path) -> None:
     file.write_bytes(TEXT)
     with pytest.raises(FanOutFailed, match="a process of this run was killed"):
         run(replace(HONEST, map=dies), [file], tmp_path)
+
+
+def test_processes_know_what_measuring_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy is imported once, not by every process, and does not start threads of its own."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    file = tmp_path / "file"
+    file.write_bytes(TEXT)
+    loaded: list[str | None] = []
+
+    def measure(source: Input) -> Measured:
+        loaded.append(os.environ.get("OMP_NUM_THREADS"))
+        return HONEST.measure(source)
+
+    def map_(block: Span, source: Input, context: Context) -> Mapped:
+        assert loaded == ["1"]
+        return map_lines(block, source, context)
+
+    tried = run(replace(HONEST, measure=measure, map=map_), [file], tmp_path)
+    assert tried.summary["lines"] == {"even": 200, "odd": 0}
 
 
 MY_JOB = """
