@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lambda_src.jobs.access_log.formats import OtherColumns
+from lambda_src.jobs.access_log.json_lines import fields_of, wrapped_line
 from lambda_src.jobs.access_log.python_scan import MINUTE, REQUEST, SECOND, TEXT, URL_REQUEST, part_of
 from lambda_src.jobs.access_log.scan import HOURS
 from lambda_src.jobs.access_log.times import DAY, minute_of
@@ -72,9 +73,25 @@ _ELB = re.compile(
 )  # fmt: skip
 _CLF = (
     rb"([^ \n]+) ([^ \n]+) ([^[\n]*) " + _BRACKETED + rb" " + _IN_QUOTES + rb" ([0-9]{3}) (?:(" + _SIZE
-    + rb")|-)(?: " + _IN_QUOTES + rb" " + _IN_QUOTES + rb"( [^\n]*)?| ?)"
+    + rb")|-)(?: " + _IN_QUOTES + rb" " + _IN_QUOTES + rb"( [^\n]*)?|( [^ \"\n][^\n]*)?+ ?)"
 )  # fmt: skip
-_OTHER_BEGINNING = rb"(?!\{|[a-z0-9]+ " + _DATE + rb"T|" + _DATE + rb"|[0-9a-f]{64} |#)"
+_OTHER_BEGINNING = (
+    rb"(?!\{|[a-z0-9]+ " + _DATE + rb"T|" + _DATE + rb"|[0-9a-f]{64} |#"
+    rb"|<|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:|MESSAGE=)"
+)  # fmt: skip
+_STAMP = (
+    _DATE + rb"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+)  # fmt: skip
+_WRAPPED = re.compile(
+    rb"(?:(?P<CRI>" + _STAMP + rb" (?:stdout|stderr) F )"
+    rb"|(?P<journald>MESSAGE=)"
+    rb"|(?P<syslog>(?:<[0-9]{1,3}>)?(?:"
+    rb"(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|" + _STAMP + rb") "
+    rb"(?:[^ \n]++ )??[^ \n:\[]++(?:\[[0-9]+\])?: "
+    rb"|1 (?:-|" + _STAMP + rb") (?:[^ \n]++ ){4}"
+    rb"(?:- |(?:\[(?:[^\]\\\"\n]|\"" + TEXT + rb"\")*+\])+ )(?:\xef\xbb\xbf)?)))([^\n]+)"
+)  # fmt: skip
+"""What containers, journald and syslog write before the line of a log."""
 _S3 = re.compile(
     rb"[0-9a-f]{64} ([^ \n]+) " + _BRACKETED + rb" ([^ \n]+) [^ \n]+ [^ \n]+ [^ \n]+ [^ \n]+ "
     rb"(?:-|" + _IN_QUOTES + rb") ([0-9]{3}|-) [^ \n]+ (?:(" + _SIZE + rb")|-) (?:" + _SIZE + rb"|-) "
@@ -89,18 +106,23 @@ _CLOUDFRONT_FIELDS = [
 ]
 """Those of standard logs, as far as they are used. A line has the first 12 at least."""
 _FEWEST_FIELDS = 12
+_TIME = rb"([0-9]{1,6}\.[0-9]{3})"
 _REQUEST_TIME = re.compile(
-    rb'(?: "(?:' + TEXT + rb')")? "?([0-9]{1,6}\.[0-9]{3})"?(?: |$)'
-    rb'|[^\n]*?[ "](?:rt|request_time)="?([0-9]{1,6}\.[0-9]{3})\b'
+    rb'(?: "(?![0-9]+\.[0-9]{3}[",])(?:' + TEXT + rb')")? "?' + _TIME + rb'"?(?=$| (?!"?[-0-9.]))'
+    rb"| [0-9]+ " + _TIME + rb" \["
+    rb'|(?: [^ "\n]*+(?:"' + TEXT + rb'"[^ "\n]*+)?+)*? (?:rt|request_time)="?' + _TIME + rb"(?![0-9.])"
+    rb'| [0-9]+ "' + TEXT + rb'" "' + TEXT + rb'" ([0-9]{1,9})ms$'
 )
+"""Where fields behind a line have its response time: that of nginx, if no other number follows that might be
+it; of its ingress in Kubernetes; by name, outside of quotes, for clients choose what is within; Traefik's."""
 _ADDRESS = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 _PORT = re.compile(rb":[0-9]{1,5}$")
 _PLAIN = re.compile(REQUEST)
 _URL = re.compile(URL_REQUEST)
 _HOST = re.compile(rb'[A-Za-z_-]+ +[A-Za-z]+://([^/?: "\\]+)')
 _LOCAL = re.compile(_BRACKETED[2:-2])
-_SECONDS = re.compile(rb"[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_EPOCH = re.compile(rb"[0-9]{9,11}(?:\.[0-9]{1,9})?")
+_DECIMAL = re.compile(rb"[0-9]{1,18}(?:\.[0-9]{1,9})?")
+_EPOCH = re.compile(rb"([0-9]{9,11})(?:\.[0-9]{1,9}|[0-9]{3}(?:[0-9]{3}){0,2})?")
 _ZONED = re.compile(
     rb"(" + _DATE + rb")[T ]([0-9]{2}:" + MINUTE + SECOND + rb")(?:[.,][0-9]+)?"
     rb"(?:Z|([+-][0-9]{2}):?([0-9]{2}))?"
@@ -162,12 +184,22 @@ def _url_request(request: bytes) -> tuple[bytes, bytes, bytes]:
 _REQUESTS, _URL_REQUESTS = _Cached(_plain_request), _Cached(_url_request)
 
 
-def _micros(seconds: bytes | str | float | None) -> int | None:
-    text = seconds if isinstance(seconds, bytes) else str(seconds).encode()
-    if not _SECONDS.fullmatch(text):
+_POWERS = {"seconds": 6, "millis": 3, "micros": 0, "nanos": -3}
+"""How many digits of microseconds there are behind the point of each unit."""
+
+
+def _micros(text: bytes, power: int = 6) -> int | None:
+    """
+    >>> _micros(b"1.2345678"), _micros(b"12.5", 3), _micros(b"1999", -3), _micros(b"-1")
+    (1234567, 12500, 1, None)
+    """
+    if not _DECIMAL.fullmatch(text):
         return None
     whole, _, fraction = text.partition(b".")
-    micros = int(whole) * 1_000_000 + int(fraction[:6].ljust(6, b"0"))
+    if power > 0:
+        micros = int(whole) * 10**power + int(fraction[:power].ljust(power, b"0"))
+    else:
+        micros = int(whole) // 10**-power
     return micros if micros <= MOST_SECONDS * 1_000_000 else None
 
 
@@ -175,16 +207,19 @@ _MICROS = _Cached(_micros)
 
 
 def _clf(found: re.Match[bytes]) -> Request | None:
-    client, second, rest, time, request, status, sent, referrer, agent, more = found.groups()
+    client, second, rest, time, request, status, sent, referrer, agent, more, behind = found.groups()
     minute = _local_minute(time)
     if minute is None:
         return None
     host, kind = b"-", "common" if agent is None else "combined"
-    if b" " in rest and len(second) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(second):
-        host, client, kind = _PORT.sub(b"", client).lower(), second, f"{kind} with virtual host"
+    if second != b"-" or b"," in client:
+        client, host, before = _who(client, second, rest)
+        kind += before
     micros = None
-    if more and (timed := _REQUEST_TIME.match(more)):
-        micros, kind = _micros(timed[1] or timed[2]), f"{kind} with request time"
+    if (more or behind) and (timed := _REQUEST_TIME.match(more or behind)):
+        *seconds, millis = timed.groups()
+        micros = _micros(millis, 3) if millis else _micros(next(filter(None, seconds)))
+        kind = f"{kind} with request time"
     method, path = _REQUESTS[request]
     return Request(
         kind,
@@ -199,6 +234,28 @@ def _clf(found: re.Match[bytes]) -> Request | None:
         agent or b"-",
         micros,
     )
+
+
+def _who(first: bytes, second: bytes, rest: bytes) -> tuple[bytes, bytes, str]:
+    """The client and the host of a line that does not begin with one client and a ``-``, and what it has.
+    Of clients with commas between, the first one is the client; the others passed its request on."""
+    words = [first, second, *rest.split(b" ")]
+    if second == b"-":
+        last = 0
+    elif words[-2] == b"-":
+        last = len(words) - 3
+    else:
+        last = 1 if len(second) <= LONGEST_ADDRESS and _ADDRESS.fullmatch(second.rstrip(b",")) else 0
+        while last < len(words) - 1 and words[last].endswith(b","):
+            last += 1
+    at = last
+    while at and words[at - 1].endswith(b","):
+        at -= 1
+    kind = ("", " with virtual host")[at] if at < 2 else " behind other fields"
+    if b"," in words[at]:
+        kind += " with X-Forwarded-For"
+    host = _PORT.sub(b"", first).lower() if at == 1 else b"-"
+    return words[at].partition(b",")[0] or b"-", host, kind
 
 
 def _balancer(found: re.Match[bytes], kind: str) -> Request | None:
@@ -264,57 +321,6 @@ def _cloudfront(time: re.Match[bytes]) -> Request | None:
     )  # fmt: skip
 
 
-_NAMES: dict[str, tuple[str, ...]] = {
-    "time": ("time_iso8601", "time_local", "@timestamp", "timestamp", "time", "msec", "ts"),
-    "client": ("remote_addr", "client_ip", "clientip", "client", "remote_ip", "ip"),
-    "host": ("host", "http_host", "server_name"),
-    "request": ("request",),
-    "method": ("request_method", "method"),
-    "path": ("request_uri", "uri", "path", "url"),
-    "status": ("status", "status_code"),
-    "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size"),
-    "referrer": ("http_referer", "http_referrer", "referer", "referrer"),
-    "agent": ("http_user_agent", "user_agent", "agent"),
-    "seconds": ("request_time",),
-}
-"""The names that JSON lines have for a field; the first one that is there counts."""
-
-
-_HEADERS = {"referer": "referer", "user-agent": "user_agent"}
-"""The headers of a request that are used. The client chooses their names, so no other may become a field."""
-
-
-def _flat(found: dict[str, Any]) -> dict[str, Any]:
-    """Caddy and the load balancers of Google Cloud have the request in an object of its own."""
-    inner = found.get("request")
-    if isinstance(inner, dict):
-        headers = inner.get("headers")
-        firsts = {
-            field: values[0]
-            for name, values in (headers.items() if isinstance(headers, dict) else ())
-            if (field := _HEADERS.get(name.lower())) and isinstance(values, list) and values
-        }
-        return {**firsts, **inner, **found, "request": None, "request_time": found.get("duration")}
-    inner = found.get("httpRequest")
-    if isinstance(inner, dict):
-        latency, url = inner.get("latency"), inner.get("requestUrl")
-        request = f"{inner.get('requestMethod', '-')} {url} HTTP/1.1" if isinstance(url, str) else "-"
-        method, path, host = _URL_REQUESTS[request.encode(errors="backslashreplace")]
-        return {
-            **found,
-            **inner,
-            "request": None,
-            "method": method.decode("latin-1"),
-            "host": host.decode("latin-1"),
-            "path": path.decode(errors="backslashreplace"),
-            "client": inner.get("remoteIp"),
-            "user_agent": inner.get("userAgent"),
-            "size": inner.get("responseSize"),
-            "request_time": latency.removesuffix("s") if isinstance(latency, str) else None,
-        }
-    return found
-
-
 def _json(line: bytes) -> Request | None:
     try:
         found = msgspec.json.decode(line)
@@ -322,23 +328,20 @@ def _json(line: bytes) -> Request | None:
         return None
     if not isinstance(found, dict):
         return None
-    if "request" in found or "httpRequest" in found:
-        found = _flat(found)
-    fields: dict[str, bytes] = {}
-    for field, names in _NAMES.items():
-        for name in names:
-            value = found.get(name)
-            if isinstance(value, str):
-                fields[field] = value.encode(errors="backslashreplace")
-                break
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                fields[field] = b"%d" % value if isinstance(value, int) else f"{value:.6f}".encode()
-                break
-    return of_fields("json", fields)
+    request = of_fields("json", fields_of(found))
+    if request is None and (wrapped := wrapped_line(found)):
+        return _inside("json", read_unwrapped(wrapped))
+    return request
+
+
+def _inside(wrapper: str, request: Request | str | None) -> Request | None:
+    return request._replace(format=f"{request.format} in {wrapper}") if isinstance(request, Request) else None
 
 
 def of_fields(kind: str, fields: dict[str, bytes]) -> Request | None:
     """The request of a line that has its fields by name; None without a time or a status."""
+    if "date" in fields and "clock" in fields:
+        fields["time"] = fields["date"] + b"T" + fields["clock"]
     minute = _any_minute(fields.get("time", b""))
     status, sent = fields.get("status", b""), fields.get("bytes") or b"-"
     if minute is None or not (_STATUS.fullmatch(status) or status == b"-"):
@@ -346,13 +349,18 @@ def of_fields(kind: str, fields: dict[str, bytes]) -> Request | None:
     if not (_DIGITS.fullmatch(sent) or sent == b"-"):
         return None
     method, path = _REQUESTS[fields["request"]] if "request" in fields else (b"-", b"-")
+    host = fields.get("host") or b"-"
+    if "url" in fields:
+        _, path, of_url = _URL_REQUESTS[b"GET %s HTTP/1.1" % fields["url"]]
+        host = of_url if of_url != b"-" else host
     method = fields.get("method") or method
     path = fields["path"].partition(b"?")[0] if fields.get("path") else path
+    client = _PORT.sub(b"", fields.get("peer") or b"") or fields.get("client") or b"-"
+    taken = [_micros(fields[unit], power) for unit, power in _POWERS.items() if unit in fields]
     return Request(
-        kind, minute, fields.get("client") or b"-", (fields.get("host") or b"-").lower(),
-        method, path or b"-", status, int(sent) if sent != b"-" else 0,
-        fields.get("referrer") or b"-", fields.get("agent") or b"-",
-        _micros(fields.get("seconds", b"")),
+        kind, minute, client, _PORT.sub(b"", host).lower(), method, path or b"-", status,
+        int(sent) if sent != b"-" else 0, fields.get("referrer") or b"-", fields.get("agent") or b"-",
+        taken[0] if taken else None,
     )  # fmt: skip
 
 
@@ -368,8 +376,8 @@ def _any_minute(time: bytes) -> int | None:
         return minute - 60 * hours - (minutes if found[3][:1] == b"+" else -minutes)
     if _LOCAL.fullmatch(time):
         return _local_minute(time)
-    if _EPOCH.fullmatch(time):
-        return (719_162 * DAY) + int(time.partition(b".")[0]) // 60
+    if found := _EPOCH.fullmatch(time):
+        return (719_162 * DAY) + int(found[1]) // 60
     return None
 
 
@@ -391,18 +399,34 @@ _FORMATS: list[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Request | st
     (_S3, _s3),
     (_CLOUDFRONT, _cloudfront),
     (re.compile(rb"#(?:Version|Fields): .*"), lambda found: _header(found[0])),
-    (re.compile(_CLF), _clf),
 ]
 """In this order: a line that could be read as two formats has the first one."""
+_ANY_CLF = re.compile(_CLF)
 
 
 def read(line: bytes) -> Request | str | None:
     """The request of a line without its end; ``HEADER``; None if it has no format that is known, or no
     time. Raises OtherColumns."""
+    if request := read_unwrapped(line):
+        return request
+    if request := _wrapped(line):
+        return request
+    return _clf(found) if (found := _ANY_CLF.fullmatch(line)) else None
+
+
+def read_unwrapped(line: bytes) -> Request | str | None:
+    """``read`` a line that nothing comes before."""
     for pattern, make in _FORMATS:
-        if found := pattern.fullmatch(line):
-            return make(found)
+        if (found := pattern.fullmatch(line)) and (request := make(found)):
+            return request
     return None
+
+
+def _wrapped(line: bytes) -> Request | None:
+    if not (found := _WRAPPED.fullmatch(line)):
+        return None
+    wrapper = next(name for name, text in found.groupdict().items() if text)
+    return _inside(wrapper, read_unwrapped(found[4]))
 
 
 def reader_of(log_format: str | None) -> Callable[[bytes], Request | str | None]:

@@ -1,0 +1,279 @@
+"""Logs as people have them: behind proxies, in containers and syslog, of other servers. As in
+``test_access_log_asked``, the requests come first, and are written in each format."""
+
+import json
+from typing import Any
+
+import pytest
+
+from fanfold.testing import Objects, run_job
+from lambda_src.jobs.access_log import JOB
+from tests.unit.test_access_log_asked import (
+    KEYS,
+    Form,
+    Truth,
+    alb,
+    bracketed,
+    combined,
+    common,
+    is_within,
+    json_line,
+    requests,
+    seen,
+    top_of,
+    utc,
+)
+
+UNTIMED = frozenset({"host", "millis"})
+
+
+def docker(line: str) -> str:
+    return json.dumps({"log": line + "\n", "stream": "stdout", "time": "2026-12-31T23:59:59.9Z"})
+
+
+def listed(one: Truth) -> str:
+    return combined(one).replace(" ", ", 10.0.0.1, 10.0.0.2 ", 1)
+
+
+def ingress(one: Truth) -> str:
+    rest = "[shop-web-80] [] 10.0.0.1:80 612 0.001 200 0fd2"
+    return f"{combined(one)} 431 {one.millis / 1000:.3f} {rest}"
+
+
+def traefik(one: Truth) -> str:
+    return f'{combined(one)} 17 "web@docker" "http://10.0.0.1:80" {one.millis}ms'
+
+
+def traefik_json(one: Truth) -> str:
+    found = {
+        "ClientAddr": f"{one.client}:2817", "ClientHost": one.client, "RequestHost": one.host,
+        "RequestAddr": f"{one.host}:80", "RequestMethod": one.method, "RequestPath": f"{one.path}?q=1",
+        "DownstreamStatus": int(one.status), "DownstreamContentSize": one.sent, "OriginStatus": 200,
+        "Duration": one.millis * 1_000_000, "StartUTC": f"{utc(one)}.123456789Z", "level": "info",
+        "request_Referer": one.referrer, "request_User-Agent": one.agent, "time": "2027-01-01T00:00:00Z",
+    }  # fmt: skip
+    return json.dumps(found)
+
+
+def cloudflare(one: Truth, time: Any = None) -> str:
+    found = {
+        "ClientIP": one.client, "ClientRequestHost": one.host, "ClientRequestMethod": one.method,
+        "ClientRequestURI": f"{one.path}?q=1", "EdgeEndTimestamp": "2027-01-01T00:00:00Z",
+        "EdgeResponseBytes": one.sent, "EdgeResponseStatus": int(one.status),
+        "EdgeStartTimestamp": time or f"{utc(one)}Z", "RayID": "3a6050bcbe121a87",
+        "ClientRequestReferer": one.referrer, "ClientRequestUserAgent": one.agent,
+    }  # fmt: skip
+    return json.dumps(found)
+
+
+def front_door(one: Truth) -> str:
+    properties = {
+        "httpMethod": one.method, "requestUri": f"https://{one.host}:443{one.path}?q=1",
+        "clientIp": one.client, "userAgent": one.agent, "httpStatusCode": one.status,
+        "responseBytes": str(one.sent), "timeTaken": f"{one.millis / 1000:.3f}", "referer": one.referrer,
+        "timeToFirstByte": "0.001", "httpVersion": "2.0.0.0",
+    }  # fmt: skip
+    return json.dumps(
+        {"time": f"{utc(one)}.4031700Z", "category": "FrontDoorAccessLog", "properties": properties}
+    )
+
+
+def envoy_json(one: Truth) -> str:
+    found = {
+        "start_time": f"{utc(one)}.123Z", "method": one.method, "path": f"{one.path}?q=1",
+        "response_code": int(one.status), "bytes_sent": one.sent, "bytes_received": 7, "duration": one.millis,
+        "authority": f"{one.host}:443", "downstream_remote_address": f"{one.client}:2817",
+        "x_forwarded_for": "203.0.113.99", "user_agent": one.agent, "protocol": "HTTP/2",
+    }  # fmt: skip
+    return json.dumps(found)
+
+
+def cloudfront_json(one: Truth) -> str:
+    day, clock = utc(one).split("T")
+    found = {
+        "date": day, "time": clock, "x-edge-location": "FRA2-C1", "sc-bytes": str(one.sent),
+        "c-ip": one.client, "cs-method": one.method, "cs(Host)": "d1.cloudfront.net",
+        "cs-uri-stem": one.path, "sc-status": one.status, "cs(Referer)": one.referrer,
+        "cs(User-Agent)": one.agent, "x-host-header": one.host, "time-taken": f"{one.millis / 1000:.3f}",
+    }  # fmt: skip
+    return json.dumps(found)
+
+
+def gateway(one: Truth) -> str:
+    found = {
+        "requestId": "x", "ip": one.client, "requestTime": bracketed(one)[1:-1], "httpMethod": one.method,
+        "routeKey": "$default", "path": one.path, "status": one.status, "responseLength": str(one.sent),
+    }  # fmt: skip
+    return json.dumps(found)
+
+
+def millis_json(one: Truth) -> str:
+    found = json.loads(json_line(one))
+    del found["time_iso8601"]
+    return json.dumps({**found, "timestamp": int(one.when.timestamp() * 1000) + 7})
+
+
+IN_UTC = "%b %d %H:%M:%S"
+NOT_IN_ENVOY = frozenset({"referrer"})
+NOT_IN_GATEWAY = frozenset({"referrer", "agent", "host", "millis"})
+
+FORMS = [
+    Form("combined with X-Forwarded-For", listed, UNTIMED),
+    Form(
+        "combined with X-Forwarded-For",
+        lambda one: combined(one).replace(" ", ",10.0.0.1 ", 1),
+        UNTIMED,
+    ),
+    Form(
+        "combined with virtual host with X-Forwarded-For",
+        lambda one: f"{one.host}:443 {listed(one)}",
+        frozenset({"millis"}),
+    ),
+    Form(
+        "combined with virtual host",
+        lambda one: f"{one.host} {combined(one).replace(' bob ', ' - ')}",
+        frozenset({"millis"}),
+    ),
+    Form(
+        "common with request time",
+        lambda one: f"{common(one)} {one.millis / 1000:.3f}",
+        frozenset({"host", "agent", "referrer"}),
+    ),
+    Form("common", lambda one: f"{common(one)} 12345", frozenset({"host", "agent", "referrer", "millis"})),
+    Form("combined with request time", ingress, frozenset({"host"})),
+    Form("combined with request time", traefik, frozenset({"host"})),
+    Form("combined in syslog", lambda one: f"Nov  5 10:15:00 web1 nginx: {combined(one)}", UNTIMED),
+    Form("combined in syslog", lambda one: f"<190>Nov 25 10:15:00 web1 nginx: {combined(one)}", UNTIMED),
+    Form("combined in syslog", lambda one: f"Nov 25 10:15:00 web1 nginx[17]: {combined(one)}", UNTIMED),
+    Form(
+        "combined in syslog",
+        lambda one: f"<134>1 2026-11-25T10:15:00.1Z web1 nginx 17 - - {combined(one)}",
+        UNTIMED,
+    ),
+    Form(
+        "combined in syslog",
+        lambda one: f'<134>1 2026-11-25T10:15:00Z web1 nginx - ID4 [a@1 b="c d"] {combined(one)}',
+        UNTIMED,
+    ),
+    Form(
+        "combined in syslog",
+        lambda one: f"2026-11-25T10:15:00.123456+01:00 web1 nginx[17]: {combined(one)}",
+        UNTIMED,
+    ),
+    Form("json in syslog", lambda one: f"Nov 25 10:15:00 web1 nginx: {json_line(one)}"),
+    Form(
+        "combined in CRI", lambda one: f"2026-11-25T10:15:00.123456789Z stdout F {combined(one)}", UNTIMED
+    ),
+    Form("json in CRI", lambda one: f"2026-11-25T10:15:00.123456789+01:00 stderr F {json_line(one)}"),
+    Form("combined in journald", lambda one: f"MESSAGE={combined(one)}", UNTIMED),
+    Form("combined in json", lambda one: docker(combined(one)), UNTIMED),
+    Form("json in json", lambda one: docker(json_line(one))),
+    Form("alb in json", lambda one: docker(alb(one)), frozenset({"referrer"})),
+    Form(
+        "combined in json",
+        lambda one: json.dumps({"@timestamp": "2027-01-01T00:00:00Z", "message": combined(one)}),
+        UNTIMED,
+    ),
+    Form(
+        "combined in json",
+        lambda one: json.dumps({"__REALTIME_TIMESTAMP": "1764065700123456", "MESSAGE": combined(one)}),
+        UNTIMED,
+    ),
+    Form("json", traefik_json),
+    Form("json", cloudflare, frozenset({"millis"})),
+    Form("json", lambda one: cloudflare(one, int(one.when.timestamp())), frozenset({"millis"})),
+    Form("json", lambda one: cloudflare(one, int(one.when.timestamp()) * 10**9 + 5), frozenset({"millis"})),
+    Form("json", front_door),
+    Form("json", envoy_json, NOT_IN_ENVOY),
+    Form("json", cloudfront_json),
+    Form("json", gateway, NOT_IN_GATEWAY),
+    Form("json", millis_json),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.name}: {form.write.__name__}")
+def test_a_format_of_the_wild_gives_what_was_written(form: Form) -> None:
+    ones = requests(11, 60)
+    text = "".join(form.write(one) + "\n" for one in ones)
+    for by in KEYS:
+        found = run_job(JOB, Objects([text.encode()], "plain"), (777, 5000), options={"by": by, "top": 4})
+        assert found["formats"] == {form.name: len(ones)}
+        assert is_within(found["top"], top_of(by, form, seen(form, ones), 4))
+
+
+REQUEST = '[25/Nov/2026:10:15:00 +0000] "GET /a HTTP/1.1" 200 5 "-" "curl/8"'
+
+
+def answer(text: str, **options: Any) -> dict[str, Any]:
+    stored = Objects([text.encode(errors="surrogateescape")], "plain")
+    return run_job(JOB, stored, options={"by": "path", **options})
+
+
+@pytest.mark.parametrize(
+    ("head", "client", "host", "kind"),
+    [
+        ("192.0.2.1 - -", "192.0.2.1", "-", ""),
+        ("192.0.2.1 - John Q Public", "192.0.2.1", "-", ""),
+        ("192.0.2.1 ident John Q Public", "192.0.2.1", "-", ""),
+        ("2001:db8::1 - -", "2001:db8::1", "-", ""),
+        ("unix: - -", "unix:", "-", ""),
+        ("dialup7.isp.example - -", "dialup7.isp.example", "-", ""),
+        ("www.example.com:443 dialup7.isp.example - -", "dialup7.isp.example", "www.example.com", "host"),
+        ("www.example.com:443 unix: - -", "unix:", "www.example.com", "host"),
+        ("www.example.com fe80::1%eth0 - bob", "fe80::1%eth0", "www.example.com", "host"),
+        ("www.example.com 192.0.2.1 ident bob smith", "192.0.2.1", "www.example.com", "host"),
+        ("www.example.com 192.0.2.1 -", "192.0.2.1", "www.example.com", "host"),
+        ("192.0.2.1, 10.0.0.1 - -", "192.0.2.1", "-", "list"),
+        ("192.0.2.1, 10.0.0.1, 10.0.0.2 - bob", "192.0.2.1", "-", "list"),
+        ("192.0.2.1,10.0.0.1 - bob", "192.0.2.1", "-", "list"),
+        ("2001:db8::1, ::ffff:10.0.0.1 - bob", "2001:db8::1", "-", "list"),
+        ("www.example.com 192.0.2.1, 10.0.0.1 - bob", "192.0.2.1", "www.example.com", "both"),
+        ("web1 17 42 192.0.2.1 - bob", "192.0.2.1", "-", "behind"),
+        ("web1 17 192.0.2.1, 10.0.0.1 - bob", "192.0.2.1", "-", "behind both"),
+    ],
+)
+def test_the_client_is_found_behind_whatever_comes_first(
+    head: str, client: str, host: str, kind: str
+) -> None:
+    named = {
+        "": "combined",
+        "host": "combined with virtual host",
+        "list": "combined with X-Forwarded-For",
+        "both": "combined with virtual host with X-Forwarded-For",
+        "behind": "combined behind other fields",
+        "behind both": "combined behind other fields with X-Forwarded-For",
+    }
+    found = answer(f"{head} {REQUEST}", by="client")
+    assert found["formats"] == {named[kind]: 1}
+    assert found["top"][0]["client"] == client
+    assert answer(f"{head} {REQUEST}", by="host")["top"][0]["host"] == host
+
+
+@pytest.mark.parametrize(
+    ("fields", "millis"),
+    [
+        (" 0.123", 123),
+        (' "-" 0.123', 123),
+        (' "192.0.2.1, 10.0.0.1" "0.123"', 123),
+        (" 0.123 .", None),
+        (" 0.100 0.123", None),  # which of both is the request's?
+        (" 0.123 -", None),
+        (' "0.100" "0.123"', None),
+        (' "0.100, 0.050" "0.160"', None),
+        (' "-" rt=0.123 uct="0.001" urt="0.100"', 123),
+        (' uct="0.001" urt="0.100, 0.020" rt=0.123', 123),
+        (' "x rt=9.000" rt=0.123', 123),  # a client chooses what is within quotes
+        (' "rt=9.000"', None),
+        (' "\\" rt=9.000 \\"" x=1', None),
+        (" rt=0.1234", None),
+        (" request_time=0.123,upstream=9.000", 123),
+        (" 12345", None),
+        (" 431 0.123 [shop-web-80] [] 10.0.0.1:80 612 0.100 200 0fd2", 123),
+        (' 17 "web@docker" "http://10.0.0.1:80" 123ms', 123),
+        (' 17 "-" "-" 0ms', 0),
+    ],
+)
+def test_a_response_time_is_read_where_it_can_be_nothing_else(fields: str, millis: int | None) -> None:
+    found = answer(f"192.0.2.1 - - {REQUEST}{fields}")
+    assert found.get("slowest") == (None if millis is None else millis / 1000)
+    assert found["formats"] == {"combined" + (" with request time" if millis is not None else ""): 1}
