@@ -388,7 +388,7 @@ def _grepped(line: str) -> list[str | int | float]:
 def _cell(text: str) -> str | int | float:
     for kind in (int, float):
         with contextlib.suppress(ValueError):
-            return kind(text)
+            return kind(text.replace(",", ""))
     return text
 
 

@@ -88,7 +88,8 @@ def facts(moment: Moment) -> list[str]:
             found.append(_rate(moment.units_per_s, moment.unit))
         found += _time_left(moment)
     if record.calls:
-        found.append(_running(record))
+        if record.stage != "done":
+            found.append(_running(record))
         found.append(_number(record.calls.get("tried_again", 0), "retry", "retries"))
         found.append(_number(record.calls.get("throttled", 0), "throttle", "throttles"))
         if copies := record.calls.get("copies", 0):
@@ -116,7 +117,9 @@ def as_line(moment: Moment) -> str:
     """The moment as one line of text."""
     record, parts_done, parts = moment.progress
     if record.stage != "parse":
-        doing = f"{_doing(record)}: {parts_done}/{parts} parts"
+        doing = _doing(record)
+        if parts and record.stage != "done":
+            doing += f": {parts_done}/{parts} parts"
     elif record.blocks:
         doing = f"{_doing(record)}: {record.blocks_done:,}/{record.blocks:,} blocks"
     else:
@@ -125,7 +128,8 @@ def as_line(moment: Moment) -> str:
 
 
 def as_picture(moment: Moment, width: int) -> RenderableType:
-    """A bar for the blocks, one for the parts, and the facts below, in ``width`` columns."""
+    """A bar for the blocks, one for the parts if they are counted, and the facts below, in ``width``
+    columns."""
     record, parts_done, parts = moment.progress
     counts = [f"{record.blocks_done:,}/{record.blocks:,}" if record.blocks else "", f"{parts_done}/{parts}"]
     elapsed = _clock(moment.elapsed_s)
@@ -148,7 +152,8 @@ def as_picture(moment: Moment, width: int) -> RenderableType:
         counts[0],
         elapsed,
     )
-    bars.add_row("Parts", ProgressBar(total=parts, completed=parts_done, width=bar_width), counts[1])
+    if parts:
+        bars.add_row("Parts", ProgressBar(total=parts, completed=parts_done, width=bar_width), counts[1])
     lines = packed([_doing(record), *facts(moment)], width)
     return Group(bars, *(Text(line, style="dim", no_wrap=True, overflow="crop") for line in lines))
 
@@ -260,7 +265,7 @@ def shown_late(console: Console, job: Job) -> Iterator[Callable[[RunRecord], Non
             if time.monotonic() < began_at + SHOWN_AFTER_S:
                 return
             show = show or live.enter_context(shown(console, job.unit))
-            # There are no Lambdas, and no bill.
-            show(Progress(replace(record, calls={}, dollars={}), 0, len(job.parts)))
+            # There are no Lambdas and no bill, and nobody counts the parts.
+            show(Progress(replace(record, calls={}, dollars={}), 0, 0))
 
         yield show_late

@@ -74,7 +74,7 @@ class AnyJob:
         found = self._find(summary)
         number, what = self._headline(summary, found)
         others = [
-            f"{_words(name)}: {value}"
+            f"{_words(name)}: {cell_text(value)}"
             for name, value in found.values.items()
             if is_number(value) and name not in (what, *OF_THE_INPUT)
         ]

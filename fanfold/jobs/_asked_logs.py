@@ -74,8 +74,8 @@ def _note(summary: Summary, order: str, times: Sequence[str]) -> str:
     shown, least = len(summary["top"]), summary.get("least", 1)
     most = summary["options"]["top"] if order else MOST_TIMES
     notes = [
-        f"The {shown} with {RANKED[order or 'requests']}." if shown >= most else "",
-        f"Only those with at least {least} requests." if least > 1 else "",
+        f"The {shown:,} with {RANKED[order or 'requests']}." if shown >= most else "",
+        f"Only those with at least {least:,} requests." if least > 1 else "",
         "Response times in milliseconds." if times else "",
     ]
     return " ".join(filter(None, notes))
@@ -91,7 +91,7 @@ def _in_order(summary: Summary) -> list[Mapping[str, Any]]:
 
 def _sentence(summary: Summary) -> str:
     failed = summary["5xx"]
-    answered = f"{failed} of them ({share_text(failed, summary['requests'])}) answered with 5xx"
+    answered = f"{failed:,} of them ({share_text(failed, summary['requests'])}) answered with 5xx"
     times = [f"{name} {time_in_report(summary[name])}" for name in TIMES if summary.get(name) is not None]
     sent = f"{size_text(summary['bytes_sent'])} sent"
     return "; ".join([answered, sent, *(["response time: " + ", ".join(times)] if times else [])])
@@ -104,7 +104,7 @@ def _columns(by: str, rows: Sequence[Mapping[str, Any]]) -> Stack:
         if name != "other" or any(row[name] for row in rows)
     ]
     most = max(rows, key=lambda row: row["requests"])
-    busiest = f"Most requests: {most['requests']} {'in' if by == 'month' else 'on'} {most[by]}."
+    busiest = f"Most requests: {most['requests']:,} {'in' if by == 'month' else 'on'} {most[by]}."
     labels = [str(row[by]) for row in rows]
     return Stack(f"Requests by {by} and status", by, labels, layers, busiest)
 

@@ -30,14 +30,16 @@ def side_by_side(counts: Sequence[tuple[str, int]]) -> Columns:
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell as text: booleans as in JSON.
+    """A cell as text for a person: booleans as in JSON, numbers with commas.
 
-    >>> cell_text(True), cell_text(None), cell_text(1.5)
-    ('true', '', '1.5')
+    >>> cell_text(True), cell_text(None), cell_text(1234567), cell_text(1234.5), cell_text("1234")
+    ('true', '', '1,234,567', '1,234.5', '1234')
     """
     if cell is None:
         return ""
-    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return f"{cell:,}" if isinstance(cell, int | float) else cell
 
 
 def show_table(console: Console, table: Table, spare: Sequence[str] = ()) -> None:

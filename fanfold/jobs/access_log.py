@@ -101,7 +101,8 @@ def draw(summary: Summary) -> Result:
         "Requests for each hour of the day",
         lines - malformed,
         plural(lines - malformed, "request"),
-        f"{failed} of them answered with 5xx; {malformed} of {lines} lines ({share_text(malformed, lines)}) "
+        f"{failed:,} of them answered with 5xx; {malformed:,} of {lines:,} lines "
+        f"({share_text(malformed, lines)}) "
         f"{'is not a log line' if malformed == 1 else 'are not log lines'}",
         [
             Stack(
@@ -139,7 +140,7 @@ def _busiest(requests: Mapping[str, int]) -> str:
     if not most:
         return "There are no requests."
     busiest = [hour for hour, number in requests.items() if number == most]
-    count = f"{most} {plural(most, 'request')}"
+    count = counted(most, "request")
     if len(busiest) == 1:
         return f"The busiest hour begins at {busiest[0]}:00 UTC, with {count}."
     return f"The busiest hours begin at {', '.join(f'{hour}:00' for hour in busiest)} UTC, with {count} each."

@@ -33,7 +33,7 @@ def show(console: Console, summary: Summary) -> None:
         console.print(f"No words of length {_ranges(without)}")
     console.print(
         f"{counted(summary['words'], 'word')} of 1 to {len(by_length)} letters; "
-        f"{summary['longer_words']:,} longer ones"
+        f"{counted(summary['longer_words'], 'longer one')}"
     )
 
 
@@ -79,7 +79,7 @@ def draw(summary: Summary) -> Result:
         f"The {'ten' if top == 10 else top} most frequent {plural(top, 'word')} of each length",
         summary["words"],
         plural(summary["words"], "word"),
-        f"of 1 to {len(by_length)} letters; {longer} longer {'one is' if longer == 1 else 'ones are'} "
+        f"of 1 to {len(by_length)} letters; {longer:,} longer {'one is' if longer == 1 else 'ones are'} "
         "not ranked",
         [Rankings("The most frequent words by length", rankings)],
     )

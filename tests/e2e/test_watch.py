@@ -161,7 +161,7 @@ def test_into_a_pipe_go_lines_without_control_characters(stack: Stack, file: str
     done = fanfold(stack, "run", file, "--block-bytes", "200000")
     assert done.returncode == 0, done.stderr
     assert "denmark 60,000" in done.stdout
-    assert re.search(r"^0:00:\d\d (Reducing parts|Done): \d+/20 parts, ", done.stderr, re.MULTILINE)
+    assert re.search(r"^0:00:\d\d (Reducing parts: \d+/20 parts|Done), ", done.stderr, re.MULTILINE)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)
 
 

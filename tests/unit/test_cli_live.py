@@ -131,6 +131,18 @@ def test_a_pipe_gets_a_line_now_and_then_and_at_each_stage() -> None:
     assert ", 120 of 250 Lambdas running, 3 retries, 2 throttles" in told[3]
 
 
+def test_the_end_is_told_without_what_no_longer_runs() -> None:
+    told = as_line(Moment(Progress(at_work(stage="done"), 20, 20), 0.0, 61.0, "bytes"))
+    assert told == "0:01:01 Done, 3 retries, 2 throttles, 1 second copy, 0.0021 dollars so far"
+
+
+def test_parts_that_nobody_counts_are_not_shown() -> None:
+    """As on this machine."""
+    moments = [Moment(Progress(record(stage=one), 0, 0), 0.0, 1.0, "bytes") for one in ("reduce", "done")]
+    assert [as_line(moment) for moment in moments] == ["0:00:01 Reducing parts", "0:00:01 Done"]
+    assert not [line for moment in moments for line in lines(moment, 80) if line.startswith("Parts")]
+
+
 @pytest.mark.parametrize(
     ("by", "shards", "says"),
     [

@@ -51,6 +51,29 @@ def test_no_number_is_cut_at_80_columns() -> None:
     assert " GB │ " in shown("access_log")
 
 
+def test_numbers_have_commas_in_terminals_and_nowhere_else() -> None:
+    top = [{"host": "a", "requests": 338639, "seconds": 1234.5}]
+    console = Console(width=80)
+    with console.capture() as captured:
+        client_job("mine").show(console, {"lines": 1234567, "top": top})
+    text = " ".join(captured.get().split())
+    assert "lines: 1,234,567" in text
+    assert "338,639 │ 1,234.5" in text
+    assert "361,680 of them answered with 5xx" in asked()
+    assert list(client_job("mine").rows({"top": top}))[1] == ("a", 338639, 1234.5)
+
+
+def asked() -> str:
+    """The report's sentence on an hour with many errors."""
+    found = {"requests": 1800000, "bytes_sent": 0, "status": {"500": 361680}, "top_paths": []}
+    summary = {**fake_run("access_log").summary, "hours": {"0": found}, "top_paths": []}
+    return client_job("access_log").draw(summary).sentence
+
+
+def test_one_longer_word_is_one() -> None:
+    assert "; 1 longer one " in shown("top_words", longer_words=1) + " "
+
+
 def test_one_row_is_one_row() -> None:
     text = shown("column_permutations", choices=2, rows_used=1, rows_left_out=1)
     assert "on 1 row; 1 row with a missing value was left out" in text
