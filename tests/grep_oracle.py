@@ -13,12 +13,16 @@ def grep(
     invert: bool = False,
     count: bool = False,
     only: bool = False,
+    whole: str = "none",
     most: int | None = None,
     before: int = 0,
     after: int = 0,
 ) -> bytes:
     """The output of ``grep -a -b -H`` in the locale C."""
-    found = re.compile(re.escape(pattern) if fixed else pattern, re.IGNORECASE if ignore_case else 0)
+    around = {"none": b"%b", "word": rb"(?<!\w)(?:%b)(?!\w)", "line": rb"\A(?:%b)\Z"}[whole]
+    found = re.compile(
+        around % (re.escape(pattern) if fixed else pattern), re.IGNORECASE if ignore_case else 0
+    )
     written: list[bytes] = []
     for name, text in objects:
         lines = text.split(b"\n")

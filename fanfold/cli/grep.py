@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fanfold.lines.pieces import Get
     from fanfold.lines.stitch import Wanted
     from fanfold.runs.run import Ended, Run
+    from lambda_src.jobs.grep.pattern import Parts
     from lambda_src.wire.record import RunRecord
     from lambda_src.wire.reports import Manifest
     from lambda_src.wire.requests import ParseFileRequest
@@ -54,25 +55,19 @@ AS_ALWAYS = (
 """Options of other greps that ask for what this one always does."""
 
 _NUMBER = "Lines are not numbered: each has its offset in bytes in front."
-_WITHOUT = "-c prints the number of every object, also 0."
-_WORD = r"Write \b before and behind the pattern."
-_LINE = "Write ^ before and $ behind the pattern."
 _PERL = "Patterns are in the syntax of RE2, which has most of Perl's: leave out -P."
 _SEVERAL = "PATTERN is the first argument; several patterns are one, with | between them."
 _NAME = "Every line names its object; `--json | jq -r .line` leaves the lines alone."
 
 INSTEAD = {
     **dict.fromkeys(("-n", "--line-number"), _NUMBER),
-    **dict.fromkeys(("-L", "--files-without-match"), _WITHOUT),
-    **dict.fromkeys(("-w", "--word-regexp"), _WORD),
-    **dict.fromkeys(("-x", "--line-regexp"), _LINE),
     **dict.fromkeys(("-P", "--perl-regexp"), _PERL),
     **dict.fromkeys(("-e", "--regexp", "-f", "--file"), _SEVERAL),
     "--no-filename": _NAME,
 }
 """What to do in place of options that only other greps have."""
 
-Shows = Literal["lines", "counts", "names", "nothing"]
+Shows = Literal["lines", "counts", "names", "other names", "nothing"]
 
 
 class Asked(NamedTuple):
@@ -82,7 +77,7 @@ class Asked(NamedTuple):
     wanted: "Wanted"
     shows: Shows
     json: bool
-    regexp: Any
+    parts: "Parts | None"
 
 
 class Answer(NamedTuple):
@@ -134,6 +129,8 @@ def grep(
     fixed_strings: Annotated[
         bool, typer.Option("--fixed-strings", "-F", help="PATTERN is text, not a regular expression.")
     ] = False,
+    word_regexp: Annotated[bool, typer.Option("--word-regexp", "-w", help="Only whole words match.")] = False,
+    line_regexp: Annotated[bool, typer.Option("--line-regexp", "-x", help="Only whole lines match.")] = False,
     only_matching: Annotated[
         bool, typer.Option("--only-matching", "-o", help="Print only the parts of lines that match.")
     ] = False,
@@ -155,6 +152,9 @@ def grep(
     names: Annotated[
         bool, typer.Option("--files-with-matches", "-l", help="Print the names of objects that have any.")
     ] = False,
+    other_names: Annotated[
+        bool, typer.Option("--files-without-match", "-L", help="Print the names of objects that have none.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing: the exit status tells.")
     ] = False,
@@ -174,18 +174,23 @@ def grep(
     """
     if only_matching and (after_context or before_context or context):
         raise typer.BadParameter("-o prints parts of lines: leave out -A, -B and -C.")
+    if names and other_names:
+        raise typer.BadParameter("-l names the objects that have lines, -L the others: choose one.")
     chosen = (
-        *(pattern, sources, ignore_case, invert_match, fixed_strings, max_count, after_context),
+        *(pattern, sources, ignore_case, invert_match, fixed_strings, word_regexp, line_regexp),
+        *(max_count, after_context),
         *(before_context, context, include_hidden, on_bad_object is BadObjectChoice.SKIP, block_bytes),
         max_dollars,
     )
     if run_id and any(one not in (None, False) for one in chosen):
         raise typer.BadParameter(
-            "with --run, only -c, -l, -o, -q, --json and what names the account can be chosen."
+            "with --run, only -c, -l, -L, -o, -q, --json and what names the account can be chosen."
         )
     if not run_id and (pattern is None or not sources):
-        raise typer.BadParameter("name a PATTERN and at least one SOURCE, or give --run.")
-    shows: Shows = "nothing" if quiet else "names" if names else "counts" if count else "lines"
+        raise typer.BadParameter(
+            "name a PATTERN and at least one SOURCE (- is standard input), or give --run."
+        )
+    shows = _shown(quiet=quiet, names=names, other_names=other_names, count=count)
     before = (before_context if before_context is not None else context) or 0
     after = (after_context if after_context is not None else context) or 0
     with _statuses() as status:
@@ -208,6 +213,7 @@ def grep(
                 "pattern": pattern,
                 "fixed": fixed_strings,
                 "ignore_case": ignore_case,
+                "whole": "line" if line_regexp else "word" if word_regexp else "none",
                 "invert": invert_match,
                 "count": shows != "lines",
                 "most": max_count,
@@ -233,6 +239,14 @@ def grep(
             if quiet and status:
                 break
     return status[-1] if status else NOT_FOUND
+
+
+def _shown(*, quiet: bool, names: bool, other_names: bool, count: bool) -> Shows:
+    if quiet:
+        return "nothing"
+    if names or other_names:
+        return "names" if names else "other names"
+    return "counts" if count else "lines"
 
 
 class _Runs:
@@ -393,15 +407,16 @@ def _form(answer: Answer, asked: Asked) -> "Form":
 
     before, after, most = asked.wanted
     terminal = sys.stdout.isatty()
-    if asked.shows == "names":
-        return AsNames(answer.name, terminal=terminal, json=asked.json)
+    if asked.shows in ("names", "other names"):
+        has_lines = asked.shows == "names"
+        return AsNames(answer.name, terminal=terminal, json=asked.json, has_lines=has_lines)
     if asked.shows == "counts":
         if asked.json:
             return JsonCounts(answer.name, terminal=terminal, most=most)
         return AsCounts(answer.name, terminal=terminal, most=most)
     if asked.json:
-        return AsJson(answer.name, terminal=terminal, regexp=asked.regexp)
-    return AsText(answer.name, terminal=terminal, context=bool(before or after), regexp=asked.regexp)
+        return AsJson(answer.name, terminal=terminal, parts=asked.parts)
+    return AsText(answer.name, terminal=terminal, context=bool(before or after), parts=asked.parts)
 
 
 @contextmanager
@@ -434,16 +449,17 @@ def _asked(options: dict[str, Any], shows: Shows, *, only_matching: bool, json: 
     from fanfold.lines.stitch import Wanted
     from fanfold.runs.options import checked
     from lambda_src.job import load
-    from lambda_src.jobs.grep.pattern import regexp
+    from lambda_src.jobs.grep.pattern import parts_of
 
-    checked(load(JOB), options)
-    compiled = None
+    job = load(JOB)
+    checked(job, options)
+    chosen, parts = job.read_options(options), None
     if only_matching and not options["count"]:
         try:
-            compiled = regexp(options["pattern"], fixed=options["fixed"], ignore_case=options["ignore_case"])
+            parts = parts_of(chosen.pattern, **chosen.how())
         except ImportError:
             raise OptionError("-o needs the package google-re2: install it with pip.") from None
     wanted = Wanted(options["before"], options["after"], options["most"])
     if options["count"] and shows == "lines":
         shows = "counts"
-    return Asked(options, wanted, shows, json, compiled)
+    return Asked(options, wanted, shows, json, parts)

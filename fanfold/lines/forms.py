@@ -8,7 +8,7 @@ import msgspec
 
 from fanfold.lines.stitch import Found, Total
 from fanfold.safe_text import visible
-from lambda_src.jobs.grep.pattern import parts
+from lambda_src.jobs.grep.pattern import Parts
 
 Name = Callable[[str], str]
 """The name of an object for people, by its key."""
@@ -26,10 +26,10 @@ class Form(Protocol):
 
 class AsText:
     """``object:offset:line``, and with ``-`` for context, as grep does. Bytes stay as they are, unless they
-    are for a terminal, which might obey them. With ``regexp``, only the parts that match."""
+    are for a terminal, which might obey them. With ``parts``, only the parts that match."""
 
-    def __init__(self, name: Name, *, terminal: bool, context: bool, regexp: Any = None) -> None:
-        self._name, self._terminal, self._context, self._regexp = name, terminal, context, regexp
+    def __init__(self, name: Name, *, terminal: bool, context: bool, parts: Parts | None = None) -> None:
+        self._name, self._terminal, self._context, self._parts = name, terminal, context, parts
         self._key: str | None = None
         self._named = b""
 
@@ -39,13 +39,13 @@ class AsText:
         if found.key != self._key:
             self._key, self._named = found.key, self._shown(self._name(found.key).encode())
         name, mark = self._named, b":" if found.selected else b"-"
-        if found.lines == 1 and not self._regexp:  # most are
+        if found.lines == 1 and not self._parts:  # most are
             line = self._shown(found.text.removesuffix(b"\n"))
             lines = b"%b%b%d%b%b\n" % (name, mark, found.offset, mark, line)
         else:
             lines = b"".join(
                 b"%b%b%d%b%b\n" % (name, mark, offset, mark, self._shown(text))
-                for offset, text in _parts(found, self._regexp)
+                for offset, text in _parts(found, self._parts)
             )
         return b"--\n" + lines if self._context and not is_first and not found.follows else lines
 
@@ -74,10 +74,11 @@ class AsCounts:
 
 
 class AsNames:
-    """The name of each object that has a line, as ``grep -l`` does; or a JSON object for each."""
+    """The name of each object that has a line, as ``grep -l`` does, or of each that has none, as ``-L``; or a
+    JSON object for each."""
 
-    def __init__(self, name: Name, *, terminal: bool, json: bool) -> None:
-        self._name, self._terminal, self._json = name, terminal, json
+    def __init__(self, name: Name, *, terminal: bool, json: bool, has_lines: bool) -> None:
+        self._name, self._terminal, self._json, self._has_lines = name, terminal, json, has_lines
 
     def found(self, _: Found) -> bytes:
         """As ``Form.found``."""
@@ -85,7 +86,7 @@ class AsNames:
 
     def total(self, total: Total) -> bytes:
         """As ``Form.total``."""
-        if not total.lines:
+        if bool(total.lines) != self._has_lines:
             return b""
         name = self._name(total.key)
         if self._json:
@@ -97,17 +98,17 @@ class AsJson:
     """A JSON object on a line, for each line or each part that matches. Text that is not UTF-8 is in
     base64."""
 
-    def __init__(self, name: Name, *, terminal: bool, regexp: Any = None) -> None:
-        self._name, self._terminal, self._regexp = name, terminal, regexp
+    def __init__(self, name: Name, *, terminal: bool, parts: Parts | None = None) -> None:
+        self._name, self._terminal, self._parts = name, terminal, parts
 
     def found(self, found: Found) -> bytes:
         """As ``Form.found``."""
         name = self._name(found.key)
-        field = "match" if self._regexp else "line"
+        field = "match" if self._parts else "line"
         context = {} if found.selected else {"context": True}
         return b"".join(
             _json({"object": name, "offset": offset, **_text(field, text), **context}, self._terminal)
-            for offset, text in _parts(found, self._regexp)
+            for offset, text in _parts(found, self._parts)
         )
 
     def total(self, _: Total) -> bytes:
@@ -145,11 +146,11 @@ def for_terminal(text: bytes) -> bytes:
     return "\t".join(map(visible, text.decode(errors="backslashreplace").split("\t"))).encode()
 
 
-def _parts(found: Found, regexp: Any) -> Iterator[tuple[int, bytes]]:
+def _parts(found: Found, parts: Parts | None) -> Iterator[tuple[int, bytes]]:
     """The lines, or what matches in them, each with its offset."""
     offset, text = found.offset, found.text
-    if regexp:
-        for start, end in parts(regexp, text) if found.selected else ():
+    if parts:
+        for start, end in parts(text) if found.selected else ():
             yield offset + start, text[start:end]
         return
     for line in text.removesuffix(b"\n").split(b"\n"):

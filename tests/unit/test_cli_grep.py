@@ -64,12 +64,30 @@ def test_the_exit_status_is_that_of_grep(grep: Grep) -> None:
     assert grep("error", "a.log", "a.log")[0] == 2
     assert grep("-o", "-A", "1", "x", "a.log")[0] == 2
     assert grep("-m", "0", "x", "a.log")[0] == 2
-    assert grep("x")[0] == 2
-    for chosen in (["x"], ["-m", "1"], ["-i"], ["--block-bytes", "5MB"]):
+    status, _, told = grep("x")
+    assert (status, "at least one SOURCE (- is standard input)" in told) == (2, True)
+    for chosen in (["x"], ["-m", "1"], ["-i"], ["-w"], ["-x"], ["--block-bytes", "5MB"]):
         assert grep("--run", "last", *chosen)[0] == 2
 
 
-FLAGS = [[], ["-c"], ["-l"], ["-q"], ["-cv"], ["-lv"], ["-c", "-m", "1"], ["-E"], ["-aH"], ["-il"]]
+FLAGS = [
+    [],
+    ["-c"],
+    ["-l"],
+    ["-q"],
+    ["-cv"],
+    ["-lv"],
+    ["-c", "-m", "1"],
+    ["-E"],
+    ["-aH"],
+    ["-il"],
+    ["-L"],
+    ["-Lv"],
+    ["-w"],
+    ["-ow"],
+    ["-xi"],
+    ["-cwx"],
+]
 
 
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
@@ -105,9 +123,7 @@ def test_objects_without_text_are_counted_and_those_left_out_are_not(grep: Grep)
     [
         ("-n", "Lines are not numbered: each has its offset in bytes in front."),
         ("-in", "Lines are not numbered"),
-        ("-w", r"Write \b before and behind the pattern."),
-        ("-x", "Write ^ before and $ behind the pattern."),
-        ("-L", "-c prints the number of every object, also 0."),
+        ("-lL", "-l names the objects that have lines, -L the others: choose one."),
         ("--no-filename", "Every line names its object"),
         ("-P", "Patterns are in the syntax of RE2"),
         ("-e", "several patterns are one, with | between them."),
@@ -130,6 +146,7 @@ def test_json_has_every_byte(grep: Grep) -> None:
     found = json.loads(grep("--json", "-o", "t.o", "a.log")[1])
     assert found == {"object": "a.log", "offset": 10, "match": "two"}
     assert json.loads(grep("--json", "-c", "o", "b.log.gz")[1]) == {"object": "b.log.gz", "lines": 2}
+    assert grep("--json", "-Lw", "one", ".")[1] == b'{"object":"b.log.gz"}\n'
     assert grep("--json", "-l", "error", ".")[1] == b'{"object":"a.log"}\n{"object":"b.log.gz"}\n'
 
 

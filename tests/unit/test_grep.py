@@ -26,7 +26,7 @@ from lambda_src.jobs.grep import context as context_module
 from lambda_src.jobs.grep import frames as frames_module
 from lambda_src.jobs.grep.context import Latest, backward, forward
 from lambda_src.jobs.grep.frames import Begin, End, Lines, Writer, frames
-from lambda_src.jobs.grep.pattern import BadPattern, matching, regexp
+from lambda_src.jobs.grep.pattern import BadPattern, matching, parts_of
 from lambda_src.run.map_block import map_watched
 from tests import grep_oracle
 from tests.bzip2_bits import one_stream
@@ -47,8 +47,8 @@ def printed(texts: Sequence[bytes], cuts: Iterable[int] = (), *, only: bool = Fa
         mapped = map_watched(JOB, Span(start, end), input_of_bytes(texts, None, Span(start, end)), context)
         counted += sum(sum(line.observed) for line in mapped.lines)
         blocks.append(frames(pieces))
-    compiled = regexp(chosen.pattern, fixed=chosen.fixed, ignore_case=chosen.ignore_case) if only else None
-    form: Any = AsText(str, terminal=False, context=bool(chosen.before or chosen.after), regexp=compiled)
+    parts = parts_of(chosen.pattern, **chosen.how()) if only else None
+    form: Any = AsText(str, terminal=False, context=bool(chosen.before or chosen.after), parts=parts)
     if chosen.count:
         form = AsCounts(str, terminal=False, most=chosen.most)
     written, lines = [], 0
@@ -84,7 +84,25 @@ lines = st.lists(st.text("ab\xff \r", max_size=4), max_size=12)
 texts = st.builds(
     lambda lines, end: ("\n".join(lines) + end).encode("latin-1"), lines, st.sampled_from(["", "\n"])
 )
-PATTERNS = ["a", "ab", "a|b", "^a", "b$", "^$", "", "[^a]", "a*", "a.b", r"\s", r"\bab\b", "(a)(b)?", r"\xff"]
+PATTERNS = [
+    "a",
+    "ab",
+    "a|b",
+    "a.?",
+    "(?P<x>ab?)",
+    " ",
+    "^a",
+    "b$",
+    "^$",
+    "",
+    "[^a]",
+    "a*",
+    "a.b",
+    r"\s",
+    r"\bab\b",
+    "(a)(b)?",
+    r"\xff",
+]
 
 
 @st.composite
@@ -94,6 +112,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
         "ignore_case": draw(st.booleans()),
         "invert": draw(st.booleans()),
         "fixed": draw(st.booleans()),
+        "whole": draw(st.sampled_from(["none", "none", "word", "line"])),
         "count": draw(st.sampled_from([False, False, False, True])),
         "most": draw(st.sampled_from([None, None, 1, 2, 5])),
         "before": draw(st.integers(0, 4)),
@@ -142,6 +161,10 @@ FLAGS: list[tuple[list[str], dict[str, Any]]] = [
     (["-v"], {"invert": True}),
     (["-c"], {"count": True}),
     (["-o"], {"only": True}),
+    (["-w", "-i"], {"whole": "word", "ignore_case": True}),
+    (["-w", "-o"], {"whole": "word", "only": True}),
+    (["-x", "-v"], {"whole": "line", "invert": True}),
+    (["-x", "-o"], {"whole": "line", "only": True}),
     (["-m2"], {"most": 2}),
     (["-c", "-m2", "-v"], {"count": True, "most": 2, "invert": True}),
     (["-A1"], {"after": 1}),
@@ -156,7 +179,7 @@ def test_the_oracle_is_grep_itself(flags: list[str], options: dict[str, Any], tm
     objects = [("a", LOG * 3), ("b", b"none\n"), ("c", b"error\n" * 3 + b"x\ny\nz\nerror\nerror\n")]
     for name, text in objects:
         (tmp_path / name).write_bytes(text)
-    for pattern in ("error", "[0-9]|x", "^$"):
+    for pattern in ("error", "[0-9]|x", "^$", "o.?", "r?"):
         command = ["grep", "-abHE", *flags, "-e", pattern, "a", "b", "c"]
         done = subprocess.run(
             command,
@@ -180,6 +203,13 @@ def test_the_oracle_is_grep_itself(flags: list[str], options: dict[str, Any], tm
         (r"(?-m)^a", "the borders of a line"),
         (r"(?i-ms:^a)", "the borders of a line"),
         (r"\C", "a dot is any byte"),
+        (r"\<error\>", r"\\< is not supported: write \\b for the border of a word, or \[<\]"),
+        (r"a\>", r"write \\b for the border of a word, or \[>\]"),
+        (r"\`a", "write \\^ for the beginning of a line"),
+        (r"a\'", r"write \$ for the end of a line"),
+        ("ba{,3}", r"\{,3\} is not supported: write \{0,3\}, or \\\{,3\} for these characters"),
+        ("[[=a=]b]", r"\[\[=a=\]\] is not supported: write the characters themselves"),
+        ("[b[.-.]]", r"\[b\[\.-\.\]\] is not supported"),
         (r"a\nb", "no line has"),
         ("a\nb", "no line has"),
         ("a\udcff", r"it is not UTF-8: write other bytes as \\xff"),
@@ -194,10 +224,44 @@ def test_a_pattern_that_cannot_be_used_is_refused_in_one_sentence(pattern: str, 
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"\\A", r"[\n]a|a", r"[^\n]*a", r"\Q\A\E|a", "(?i)A", "(?s)a", r"[(?-m)]|a"]
+    "pattern",
+    [
+        *(r"\\A", r"[\n]a|a", r"[^\n]*a", r"\Q\A\E|a", "(?i)A", "(?s)a", r"[(?-m)]|a"),
+        *(r"[\<]|a", r"\\<|a", r"\{,3}|a", "[{,3}]|a", "{,}|a", r"\Q{,3}\E|a", "[[.]a|A", "[[:alpha:]]"),
+    ],
 )
 def test_what_only_looks_like_that_is_a_pattern(pattern: str) -> None:
     assert list(matching(pattern)(b"\\Aa\n")) == [(0, 4, 1)]
+
+
+@pytest.mark.parametrize("pattern", ["(?P<x>b)|c", "(?<x>b)|(?<y>c)", r"\(?<x>b|c"])
+@pytest.mark.parametrize("whole", ["none", "word", "line"])
+def test_groups_may_have_names(pattern: str, whole: Any) -> None:
+    assert printed([b"a\nb\nc\n"], pattern=pattern, whole=whole, only=True).endswith(b"0:4:c\n")
+    assert list(matching(r"\(?<x>")(b"<x>\n(<x>\n")) == [(0, 4, 1), (4, 9, 1)]  # no group
+
+
+@pytest.mark.parametrize(
+    ("pattern", "of_words", "of_lines"),
+    [
+        (r"\Qa.b", "0:0:a.b\n0:10:a.b c\n", "0:0:a.b\n"),
+        (r"a|a\.b", "0:0:a.b\n0:10:a.b c\n", "0:0:a.b\n"),
+        ("", "0:9:\n0:16:é\n0:19:és\n", "0:9:\n"),  # its letters are those of ASCII
+        ("é", "0:16:é\n", "0:16:é\n"),
+        ("é|és", "0:16:é\n0:19:és\n", "0:16:é\n0:19:és\n"),
+    ],
+)
+def test_words_and_lines_are_whole(pattern: str, of_words: str, of_lines: str) -> None:
+    text = "a.b\nxa.b\n\na.b c\né\nés\n".encode()
+    assert printed([text], pattern=pattern, whole="word").decode() == of_words
+    assert printed([text], pattern=pattern, whole="line").decode() == of_lines
+
+
+@pytest.mark.parametrize("pattern", [")|(", "a)|(?:b", "(", "a**"])
+@pytest.mark.parametrize("whole", ["word", "line"])
+def test_what_is_put_around_a_pattern_does_not_make_it_valid(pattern: str, whole: Any) -> None:
+    with pytest.raises(BadPattern, match=r"unexpected|missing|bad repetition"):
+        matching(pattern, whole=whole)
 
 
 def test_a_pattern_that_would_hang_elsewhere_does_not() -> None:

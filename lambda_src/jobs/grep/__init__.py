@@ -20,7 +20,7 @@ from lambda_src.job import Context, Place
 from lambda_src.jobs.grep.context import Around
 from lambda_src.jobs.grep.figures import figures_of
 from lambda_src.jobs.grep.frames import Writer
-from lambda_src.jobs.grep.pattern import inverted, is_of_unicode, matching, steps_per_byte
+from lambda_src.jobs.grep.pattern import Whole, inverted, is_of_unicode, matching, steps_per_byte
 from lambda_src.records import delimited
 
 RULES = "1"
@@ -50,6 +50,9 @@ class Options(Struct, frozen=True, kw_only=True):
     ] = ""
     fixed: Annotated[bool, Meta(description="The pattern is text, not a regular expression.")] = False
     ignore_case: Annotated[bool, Meta(description="Upper and lower case are the same.")] = False
+    whole: Annotated[Whole, Meta(description="What matches must be a whole word, or the whole line.")] = (
+        "none"
+    )
     invert: Annotated[bool, Meta(description="Select the lines that do not match.")] = False
     count: Annotated[bool, Meta(description="Count lines, and keep none of them.")] = False
     most: Annotated[
@@ -65,11 +68,15 @@ class Options(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         try:
-            matching(self.pattern, fixed=self.fixed, ignore_case=self.ignore_case)
+            matching(self.pattern, **self.how())
         except ImportError:
             return
         except ValueError as error:
             raise ValueError(f"pattern: {error}") from None
+
+    def how(self) -> dict[str, Any]:
+        """How the pattern matches."""
+        return {"fixed": self.fixed, "ignore_case": self.ignore_case, "whole": self.whole}
 
 
 class Selecting:
@@ -78,9 +85,9 @@ class Selecting:
     def __init__(self, context: Context) -> None:
         options: Options = context.options
         self._options, self._shards = options, context.shards
-        found = matching(options.pattern, fixed=options.fixed, ignore_case=options.ignore_case)
+        found = matching(options.pattern, **options.how())
         self._found = inverted(found) if options.invert else found
-        self._of_unicode = is_of_unicode(options.pattern, fixed=options.fixed)
+        self._of_unicode = is_of_unicode(options.pattern, fixed=options.fixed, whole=options.whole)
         self._writer = Writer(context.store)
         self._add = Add((PART,), ("sum",), context, table_type()(1, ("sum",)))
         self._invalid = Tally()
@@ -142,8 +149,7 @@ def summarize(
 
 def largest_block(options: Options) -> float:
     """The bytes in which a Lambda surely finds the pattern in half of its 300 s."""
-    steps = steps_per_byte(options.pattern, fixed=options.fixed, ignore_case=options.ignore_case)
-    return STEPS_PER_S * 150 / steps
+    return STEPS_PER_S * 150 / steps_per_byte(options.pattern, **options.how())
 
 
 JOB = counts_job(
