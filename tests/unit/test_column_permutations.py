@@ -503,6 +503,44 @@ def test_true_and_false_beside_a_word_for_missing() -> None:
     assert answer(table, missing_words=["?"])["rows_used"] == 5
 
 
+def test_a_word_for_missing_may_be_true_or_false() -> None:
+    found = answer(b"z,a,b\nTRUE,1,2\n1,2,5\n2,3,4\n7,4,9\n", missing_words=["TRUE"])
+    assert (found["columns"], found["rows_used"]) == (["z", "a", "b"], 3)
+
+
+def rows_with_points(last: str) -> bytes:
+    return f"a;b;y\n1;12;950\n2;11;1.045\n4;13;1.130\n3;17;{last}\n".encode()
+
+
+@pytest.mark.parametrize("cuts", [(), (15, 30)])
+@pytest.mark.parametrize("late", [False, True])
+def test_points_that_may_be_thousands_are_read_only_where_others_tell(
+    monkeypatch: pytest.MonkeyPatch, cuts: Sequence[int], late: bool
+) -> None:
+    """950 and 1.045 may be 950 and 1045, as a German Excel writes them."""
+    if late:
+        monkeypatch.setattr(column_permutations, "HEAD_BYTES", 8)
+        monkeypatch.setattr(dialect, "HEAD_BYTES", 8)
+    unclear = answer(rows_with_points("1.200"), cuts)
+    assert unclear["columns"] == ["a", "b"]
+    (left_out,) = unclear["columns_left_out"]
+    assert left_out["column"] == "y"
+    assert left_out["reason"].startswith("numbers such as 1.234 in 3 of 4 cells: nothing tells decimals from")
+    with pytest.raises(
+        TableUnusable, match=r"'y', which target names, cannot be used: numbers such as 1\.234"
+    ):
+        answer(rows_with_points("1.200"), cuts, target=["y"])
+    for last in ("1.5", "0.250", "1200", "1200.5"):
+        assert answer(rows_with_points(last), cuts)["columns"] == ["a", "b", "y"]
+    elsewhere = rows_with_points("1.200").replace(b"13;", b"13.5;")
+    assert answer(elsewhere, cuts)["columns"] == ["a", "b", "y"]
+    scaled = rows_with_points("1.200").replace(b"950", b"2.950")  # then R squared is the same for both
+    assert answer(scaled, cuts)["columns"] == ["a", "b", "y"]
+    for separator in (b"\t", b"|"):
+        assert answer(rows_with_points("1.200").replace(b";", separator), cuts)["columns"] == ["a", "b"]
+    assert answer(rows_with_points("1.200").replace(b";", b","), cuts)["columns"] == ["a", "b", "y"]
+
+
 def test_a_beginning_that_ends_inside_a_cell_tells_the_columns_of_text(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -539,6 +577,9 @@ def test_patterns_of_missing_values_are_bounded(monkeypatch: pytest.MonkeyPatch)
         (b"a,b\n1,2\n,3\n", {}, "'a' lacks 1 of 2 values: leave it out by the option never=a"),
         (b"a,b\n,2\n,3\n", {}, "'a' lacks 2 of 2 values"),
         (b"a,b\n1,x\n3,y\n", {}, "at least 2 columns of numbers; the table has 1. 'b': text"),
+        (b"a,b\n[m],[s]\n1,2\n3,4\n", {}, "has 0. 'a': text, the first in the row at byte 4; 'b': text, the"),
+        (b"a,b\n1,2\n3,4\na,b\n1,2\n", {}, "has 0. 'a': text, the first in the row at byte 12; 'b'"),
+        (b'"a,x",b\n1,2\n3,4\n', {"target": ["a"]}, r"did you mean 'a,x'\? Write it as a\\,x\."),
         (b"a,b\n1,T\n3,\n", {"missing_words": ["x"]}, "the table has 1. 'b': text"),
         (MIXED, {"target": ["A"]}, "target: the table has no column 'A': its columns are name, a, b"),
         (MIXED, {"always": ["nmae"]}, "always: the table has no column 'nmae': did you mean name"),
@@ -562,6 +603,16 @@ def test_what_cannot_be_answered_is_refused_in_one_sentence(
         answer(data, **options)
     assert isinstance(refusal.value, (TableUnusable, InvalidRequest))
     assert "\n" not in str(refusal.value)
+
+
+def test_blanks_around_a_name_may_be_left_out() -> None:
+    table = b"a, b,y \n1,2,3\n3,4,9\n2,2,2\n"
+    assert answer(table, target=["y"], never=["b"]) == answer(table, target=["y "], never=[" b"])
+    with pytest.raises(InvalidRequest, match="has no column 'a'"):
+        answer(b" a,a ,y\n1,2,3\n3,4,9\n2,2,2\n", target=["a"])
+    assert answer(b" a,a,y\n1,2,3\n3,4,9\n2,2,2\n", target=["a"])["models"]["1"][0]["target"] == "a"
+    with pytest.raises(InvalidRequest, match="'b' and ' b' are one column"):
+        answer(table, target=["b"], never=[" b"])
 
 
 def test_unknown_columns_are_refused_before_anything_is_mapped() -> None:

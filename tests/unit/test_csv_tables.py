@@ -133,7 +133,29 @@ def test_dialects_of_one_table(text: str, block_bytes: int) -> None:
         ("a\tb\n1,500\t2.500\n", "Column 'a' has numbers such as 1,234, separated by tabs"),
         ('"a,b\n1,2\n', "not a CSV row"),
         ('a,b\n"1,2\n', "does not end"),
-        (b"a\xff,b\n1,2\n", "not UTF-8"),
+        (b"a\xff,b\n1,2\n", "The header is not UTF-8 from byte 1 on: convert the table to UTF-8."),
+        (b"sep=;\na;temp\xe9rature\n1;2\n", "not UTF-8 from byte 12 on"),
+        ("1.5,2,1045.5\n2.5,1,2045.25\n", "All names in the header are values such as '1.5'"),
+        ("1,5;2;1045,5\n3;1;2045,25\n", "All names in the header are values such as '1,5'"),
+        ("1,,1\n2,3,4\n", "put a line with the names of the columns in front"),
+        ("2026-11-28 10:00,2.5,NA,true\n2026-11-29 10:00,3.5,4,true\n", "All names in the header are values"),
+        ("a,a,b\n1,2,3\n", "More than one column is named 'a': rename all but one."),
+        ('"a" "b"\n"1" 1 2\n', "It looks separated by blanks: replace them."),
+        ("a~b\n1~2\n", "It looks separated by tildes: replace them."),
+        ("a\x01b\n1\x012\n", "It looks separated by characters U+0001: replace them."),
+        ("Report of 2026\n\n" + PLAIN, "Line 3 has more: if that is the header, remove the lines before it."),
+        (
+            "Report of 2026,,\n" + PLAIN,
+            "Column 2 has no name: give it one, or remove the separator at the end",
+        ),
+        ("Report of 2026,,\n" + PLAIN, "or lines before the header."),
+        (
+            "# by logger, v2\n" + PLAIN,
+            "the header 2, separated by commas: remove comments before the header, ",
+        ),
+        ('{"a": 1, "b": 2}\n{"a": 2, "b": 3}\n', "The table is JSON: convert it to CSV."),
+        ('[\n {"a": 1, "b": 2}]\n', "The table is JSON: convert it to CSV."),
+        ("<html>\n<table><tr><td>a</td></tr></table>\n", "It looks like HTML or XML: convert it to CSV."),
     ],
 )
 def test_what_is_no_table_is_refused_in_a_sentence(text: str | bytes, named: str) -> None:
@@ -149,7 +171,8 @@ def test_what_is_no_table_is_refused_in_a_sentence(text: str | bytes, named: str
         ("NULL", "text"),
         ("n/a", "text"),
         ("nan", "text"),
-        ("inf", "text"),
+        ("inf", "infinity"),
+        ("-Infinity", "infinity"),
         ("0x1f", "text"),
         ("1_000", "a number with separators of thousands"),
         ("1 234", "a number with separators of thousands"),
@@ -159,6 +182,13 @@ def test_what_is_no_table_is_refused_in_a_sentence(text: str | bytes, named: str
         ('"1.234,5"', "a number with separators of thousands"),
         ('"1,5"', "a number with another decimal mark"),
         ("\u22121.5", "a number with a minus sign that is not ASCII"),
+        ('"1,00,000"', "a number with separators of thousands"),
+        ('"12,34,567.5"', "a number with separators of thousands"),
+        ("1\u2019045.50", "a number with separators of thousands"),
+        ("- 1", "text"),
+        ("9007199254740993", "an integer too long for a 64-bit float"),
+        ("-1764324173000000001", "an integer too long for a 64-bit float"),
+        ("+9007199254740993", "an integer too long for a 64-bit float"),
         ("1e999", "a number too large for a 64-bit float"),
         ("12.5%", "a number with a unit"),
         ("$12", "a number with a unit"),
@@ -223,7 +253,23 @@ def meaning(cell: str, decimal: str = ".", separator: str = ",") -> Cell:
     if not NUMBER.fullmatch(cell):
         return NO_NUMBER
     value = float(Decimal(cell))
-    return NO_NUMBER if math.isinf(value) else value
+    if math.isinf(value) or (cell.lstrip("+-").isdigit() and Decimal(value) != Decimal(cell)):
+        return NO_NUMBER
+    return value
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "9007199254740992",
+        "-9007199254740994",
+        "1764324173000000000",
+        "9007199254740993.0",
+        "1" + 30 * "0" + "e0",
+    ],
+)
+def test_long_integers_that_are_floats_are_numbers(cell: str) -> None:
+    assert cells_of(rows_of(f"a,b\n{cell},1\n"))[0][0] == float(cell)
 
 
 DIGITS = st.text("0123456789", max_size=20)

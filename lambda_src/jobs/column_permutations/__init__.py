@@ -56,6 +56,7 @@ def measure(source: Input) -> Measured:
     facts = {
         "dialect": msgspec.json.decode(msgspec.json.encode(dialect)),
         "texts": texts,
+        "texts_at": [[at, place.offset] for at in texts if (place := rows.texts[at].first)],
         "only_texts": [at for at in texts if rows.texts[at].cells + missing[at] == len(rows.values)],
         "booleans": booleans,
         "row_bytes": len(head) // max(head.count(b"\n"), 1),

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lambda_src.errors import InvalidRequest, TableUnusable
+from lambda_src.jobs.column_permutations.cells import TRUTHS
 from lambda_src.jobs.column_permutations.dialect import MISSING_WORDS, Dialect
 from lambda_src.jobs.column_permutations.found import Column, Found
 from lambda_src.jobs.column_permutations.options import Options
@@ -22,34 +23,29 @@ def dialect_of_run(facts: Mapping[str, Any], options: Options) -> Dialect:
 
 
 class Chosen(NamedTuple):
-    """The numbers of the columns that can be numbers; those that a run explains, and those that are in every
-    model."""
+    """The numbers of the columns that can be numbers; those that a run explains, those that are in every
+    model, and those that are not read."""
 
     added: list[int]
     targets: list[int]
     always: list[int]
+    never: list[int]
 
 
 def chosen(facts: Mapping[str, Any], options: Options) -> Chosen:
     """The columns of a run, as far as the table's beginning tells. Raises InvalidRequest."""
     names = facts["dialect"]["columns"]
-    number_of = {name: number for number, name in enumerate(names)}
-
-    def numbers(option: str) -> list[int]:
-        wanted: list[str] = getattr(options, option)
-        for name in wanted:
-            if name not in number_of:
-                raise InvalidRequest(
-                    f"options: {option}: the table has no column {name!r}: {_meant(name, names)}"
-                )
-        return sorted(number_of[name] for name in wanted)
-
-    never = set(numbers("never"))
+    named = _Named(names)
+    targets, always, never_read = (
+        sorted(named.number(option, name) for name in getattr(options, option))
+        for option in ("target", "always", "never")
+    )
+    never = set(never_read)
     # Other words for missing values may make numbers of what looked like text, if there are numbers, too.
     never |= set(facts["only_texts" if options.missing_words else "texts"])
-    if not options.booleans:
+    if not options.booleans and not TRUTHS.keys() & set(options.missing_words):
         never |= set(facts["booleans"])
-    found = Chosen([at for at in range(len(names)) if at not in never], numbers("target"), numbers("always"))
+    found = Chosen([at for at in range(len(names)) if at not in never], targets, always, never_read)
     for option, wanted in (("target", found.targets), ("always", found.always)):
         for at in wanted:
             if at in never:
@@ -58,11 +54,43 @@ def chosen(facts: Mapping[str, Any], options: Options) -> Chosen:
     return found
 
 
+class _Named:
+    """Finds columns by their ``names``. Blanks around a name may be left out, if it is then the only one."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names, self._found = names, dict[int, str]()
+
+    def number(self, option: str, name: str) -> int:
+        """The number of the column that ``option`` calls ``name``. Raises InvalidRequest."""
+        at = self._number(option, name)
+        if at in self._found:
+            raise InvalidRequest(
+                f"options: target, always, never: {self._found[at]!r} and {name!r} are one column: name it "
+                "once."
+            )
+        self._found[at] = name
+        return at
+
+    def _number(self, option: str, name: str) -> int:
+        if name in self._names:
+            return self._names.index(name)
+        found = [at for at, one in enumerate(self._names) if one.strip() == name.strip()]
+        if len(found) == 1:
+            return found[0]
+        raise InvalidRequest(
+            f"options: {option}: the table has no column {name!r}: {_meant(name, self._names)}"
+        )
+
+
 def _meant(unknown: str, names: Sequence[str]) -> str:
     import difflib  # noqa: PLC0415 - only a mistake pays for it
 
-    if closest := difflib.get_close_matches(unknown, names, 1):
-        return f"did you mean {closest[0]}?"
+    beginning = [name for name in names if name.partition(",")[0] == unknown]
+    if closest := beginning or difflib.get_close_matches(unknown, names, 1):
+        if "," not in closest[0]:
+            return f"did you mean {closest[0]}?"
+        written = closest[0].replace(",", "\\,")
+        return f"did you mean {closest[0]!r}? Write it as {written}."
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
     return f"its columns are {', '.join(names[:MOST_NAMED])}{more}."
 
@@ -71,7 +99,7 @@ def check_columns(facts: Mapping[str, Any], run: Chosen) -> None:
     """Raise TableUnusable if there are too few columns of numbers, whatever is asked of them."""
     names = facts["dialect"]["columns"]
     others = {
-        **dict.fromkeys(facts["texts"], "text"),
+        **{at: f"text, the first in the row at byte {first}" for at, first in facts["texts_at"]},
         **dict.fromkeys(facts["booleans"], "true and false, which the option booleans=true reads as 1 and 0"),
     }
     left_out = [at for at in others if at not in run.added]
@@ -108,10 +136,11 @@ class Used(NamedTuple):
 def used(names: Sequence[str], found: Found, run: Chosen, options: Options) -> Used:
     """What the table's columns turned out to be. Raises TableUnusable where that decides on rows which were
     left out, or on columns that the options name."""
+    points = any(column.decimals and not column.texts for column in found.columns)
     why = {
         at: reason
         for at, column in enumerate(found.columns)
-        if (reason := _why_not(names[at], column, found.rows, options))
+        if (reason := "never" if at in run.never else _why_not(column, found.rows, options, points=points))
     }
     for at in set(range(len(names))) - set(run.added) - why.keys():
         why[at] = "text at the beginning of the table"
@@ -153,11 +182,10 @@ def _too_few(names: Sequence[str], found: Found, columns: Sequence[int]) -> str:
     )
 
 
-def _why_not(name: str, column: Column, rows: int, options: Options) -> str:
-    """Why a column is not used; nothing if it is."""
+def _why_not(column: Column, rows: int, options: Options, *, points: bool) -> str:
+    """Why a column is not used; nothing if it is. ``points`` says whether others show that a point is a
+    decimal mark."""
     numbers = rows - column.missing - column.texts - column.booleans
-    if name in options.never:
-        return "never"
     if column.texts:
         some = f"{column.texts:,} of {rows:,} cells are neither numbers nor missing"
         where = f", the first in the row at {column.first.name()}" if column.first else ""
@@ -165,6 +193,12 @@ def _why_not(name: str, column: Column, rows: int, options: Options) -> str:
         if numbers and column.like == "text":
             words = "; if they stand for missing values, name them in the option missing_words"
         return f"{column.like or 'text'}: {some}{where}{words}"
+    # If all numbers have thousands, or 1,000 times that many, R squared is the same.
+    if 0 < column.thousands < numbers and not points and column.largest < 1000:
+        return (
+            f"numbers such as 1.234 in {column.thousands:,} of {rows:,} cells: nothing tells decimals from "
+            "thousands, so write thousands without a separator, or decimals in all cells"
+        )
     if column.booleans and numbers:
         return f"true and false in {column.booleans:,} of {rows:,} cells, numbers in others"
     if column.booleans and not options.booleans:

@@ -2,7 +2,8 @@
 quotes nor blanks around cells.
 
 A number is digits with an optional sign, point and exponent, in ASCII: nothing else. Its value is the one
-that Python's ``float`` has, to the bit; zero has no sign. An empty cell and the words for it are missing.
+that Python's ``float`` has, to the bit; zero has no sign. An integer that no float has is text: identifiers,
+most of them. An empty cell and the words for it are missing.
 Every other cell is text, or one of the words for true and false.
 """
 
@@ -74,6 +75,7 @@ def read_cells(
     if long.any():
         values[long] = _floats(bytes(characters[np.repeat(long, lengths + 1)]))
         texts |= long & np.isnan(values)
+        texts[_rounded(text, starts, ends, values, long & (classes & _POINT == 0))] = True
     values[texts] = np.nan
     missing, truths = lengths == 0, np.zeros(len(ends), np.bool_)
     words = _WORDS | dict.fromkeys(missing_words, np.nan)
@@ -91,11 +93,22 @@ def read_cells(
     return Cells(values, missing, truths, texts)
 
 
-_WORDS = {
-    **dict.fromkeys((b"TRUE", b"true", b"True"), 1.0),
-    **dict.fromkeys((b"FALSE", b"false", b"False"), 0.0),
-}
+TRUTHS = {"TRUE": 1.0, "true": 1.0, "True": 1.0, "FALSE": 0.0, "false": 0.0, "False": 0.0}
+_WORDS = {word.encode(): value for word, value in TRUTHS.items()}
 _NO_WORD = 2.0
+
+
+_EXACT = float(1 << 53)
+"""Below this, every integer is a float."""
+
+
+def _rounded(text: bytes, starts: Places, ends: Places, values: Floats, candidates: Flags) -> list[int]:
+    """Those of ``candidates`` whose cells are integers that no float has."""
+    return [
+        at
+        for at in np.flatnonzero(candidates & (np.abs(values) >= _EXACT)).tolist()
+        if (cell := text[starts[at] : ends[at]]).lstrip(b"+-").isdigit() and int(values[at]) != int(cell)
+    ]
 
 
 def _wrong_signs(characters: NDArray[np.uint8]) -> Places:

@@ -22,7 +22,8 @@ MOST_PATTERNS = 1000
 class Column(Struct):
     """Cells of a column: ``missing``, ``texts`` that are neither numbers nor missing, ``booleans`` that are
     words for true and false, and all other, which are numbers. ``first`` is where the row of the first text
-    begins, ``like`` what it looks like. ``largest`` is the absolutely largest number of the rows used."""
+    begins, ``like`` what it looks like. ``largest`` is the absolutely largest number of the rows used.
+    ``thousands`` and ``decimals`` are as in ``Rows``."""
 
     missing: int = 0
     texts: int = 0
@@ -30,6 +31,8 @@ class Column(Struct):
     first: Place | None = None
     like: str = ""
     largest: float = 0.0
+    thousands: int = 0
+    decimals: int = 0
 
     def note_text(self, texts: int, first: Place | None, like: str) -> None:
         """Note texts, the first one at ``first``."""
@@ -60,6 +63,8 @@ class Found(Struct):
             mine.missing += more.missing
             mine.booleans += more.booleans
             mine.largest = max(mine.largest, more.largest)
+            mine.thousands += more.thousands
+            mine.decimals += more.decimals
             mine.note_text(more.texts, more.first, more.like)
 
     def _add_patterns(self, patterns: set[str]) -> None:
@@ -100,6 +105,11 @@ class Block:
             column.missing += empty
             column.booleans += booleans
             column.note_text(texts.cells, texts.first, texts.like)
+        for column, thousands, decimals in zip(
+            found.columns, rows.thousands.tolist(), rows.decimals.tolist(), strict=True
+        ):
+            column.thousands += thousands
+            column.decimals += decimals
         values, missing = rows.values[:, self._added], missing[:, self._added]
         if self._by_row:
             incomplete = missing.any(axis=1)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lambda_src.errors import TableUnusable
 from lambda_src.job import Place
 from lambda_src.jobs.column_permutations.cells import NUMBER, Flags, Floats, Places, read_cells
-from lambda_src.jobs.column_permutations.dialect import Dialect, digest_of, ragged_row
+from lambda_src.jobs.column_permutations.dialect import THOUSANDS, Dialect, digest_of, is_decimal, ragged_row
 from lambda_src.jobs.column_permutations.quotes import TEXT, carefully_unquoted, grammar
 from lambda_src.records import LINES, Rule
 
@@ -49,12 +49,16 @@ NO_TEXTS = Texts(0, None, "")
 class Rows(NamedTuple):
     """``values`` has a row of floats for each row of the text, and a column for each of the dialect: NaN
     where a cell is missing or no number, 1 and 0 for true and false. ``booleans`` are how many words for true
-    and false each column has: in a table, a column has only those, or only numbers, or it is text."""
+    and false each column has: in a table, a column has only those, or only numbers, or it is text. Where a
+    point may separate thousands, ``thousands`` are how many numbers of each column may have some, and
+    ``decimals``, how many have decimals for sure."""
 
     values: Floats
     missing: Flags
     texts: tuple[Texts, ...]
     booleans: Places
+    thousands: Places
+    decimals: Places
 
 
 def csv_records(dialect: Dialect) -> Rule:
@@ -138,6 +142,7 @@ def read_rows(text: bytes, dialect: Dialect, place: Place) -> Rows:
         cells.missing.reshape(shape)[:, first:],
         texts,
         cells.truths.reshape(shape)[:, first:].sum(axis=0),
+        *_points(plain, ends, dialect),
     )
 
 
@@ -243,15 +248,36 @@ def _without_blanks(text: bytes) -> bytes:
     return bytes(stripped[(stripped != _BLANKS[0]) & (stripped != _BLANKS[1])])
 
 
+_POINTED = re.compile(rb"[^,\n]*\.[^,\n]*")
+
+
+def _points(plain: bytes, ends: Places, dialect: Dialect) -> tuple[Places, Places]:
+    """The ``thousands`` and ``decimals`` of cells that end at ``ends``."""
+    width = len(dialect.columns)
+    if dialect.points:
+        return np.zeros(width, np.int64), np.zeros(width, np.int64)
+    found = [(cell.end(), cell.group()) for cell in _POINTED.finditer(plain)]
+
+    def counted(is_one: Callable[[bytes], object]) -> Places:
+        flags = np.isin(ends, [end for end, cell in found if is_one(cell)])
+        counts: Places = flags.sum(axis=0)
+        return counts
+
+    return counted(THOUSANDS.fullmatch), counted(is_decimal)
+
+
 _UNIT = rb"(?:%|\$|\xe2\x82\xac|\xc2\xa3|\xc2\xa5)"
+_GROUP = rb"(?:[\x01.'_]|\xc2\xa0|\xe2\x80[\x89\x99\xaf])"
 _LIKE = {
-    "a date": rb"\d{1,4}([-/.\x01])\d{1,2}\1\d{1,4}(?:\D.*)?",
+    "a date": rb"(?=.{6})\d{1,4}([-/.\x01])\d{1,2}\1(?:\d{4}|\d\d?)(?:\D.*)?",
     "a number with a minus sign that is not ASCII": rb"\xe2\x88\x92[\d.]+",
     "a number with separators of thousands": (
-        rb"[+-]?\d{1,3}(?:(?:[\x01.'_]|\xc2\xa0|\xe2\x80\xaf|\xe2\x80\x89)\d{3})+(?:[.\x01]\d*)?"
+        rb"[+-]?\d{1,3}(?:" + _GROUP + rb"\d\d)*(?:" + _GROUP + rb"\d{3})+(?:[.\x01]\d*)?"
     ),
-    "a number with another decimal mark": rb"[+-]?\d*[.\x01]\d+",
+    "a number with another decimal mark": rb"[+-]?\d+[.\x01]\d+",
     "a number with a unit": rb"[+-]?(?:" + _UNIT + rb"[\d.\x01]+|[\d.\x01]+" + _UNIT + rb")",
+    "infinity": rb"[+-]?(?i:inf|infinity)",
+    "an integer too long for a 64-bit float": rb"[+-]?\d{16,309}",
     "a number too large for a 64-bit float": NUMBER.pattern,
 }
 
