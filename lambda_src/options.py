@@ -47,6 +47,9 @@ def takes(info: inspect.Type) -> str:
 
     >>> takes(inspect.type_info(list[int])), takes(inspect.type_info(str | None))
     ('a list, each a whole number', 'text or null')
+    >>> from typing import Annotated
+    >>> takes(inspect.type_info(Annotated[int, msgspec.Meta(ge=1, le=1000)]))
+    'a whole number from 1 to 1,000'
     """
     match info:
         case inspect.Metadata(type=inner):
@@ -134,9 +137,13 @@ def _shown(value: object) -> str:
 
 
 def _bounds(info: inspect.Type) -> str:
-    bounds = [
-        f"{words} {bound}"
-        for name, words in BOUNDS.items()
-        if (bound := getattr(info, name, None)) is not None
-    ]
+    found = {name: bound for name in BOUNDS if (bound := getattr(info, name, None)) is not None}
+    bounds = []
+    if {"ge", "le"} <= found.keys():
+        bounds.append(f"from {_bound(found.pop('ge'))} to {_bound(found.pop('le'))}")
+    bounds += [f"{BOUNDS[name]} {_bound(bound)}" for name, bound in found.items()]
     return " " + " and ".join(bounds) if bounds else ""
+
+
+def _bound(bound: object) -> str:
+    return f"{bound:,}" if isinstance(bound, int | float) else str(bound)

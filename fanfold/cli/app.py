@@ -134,7 +134,12 @@ COMMANDS: list[tuple[Callable[..., Any], list[str]]] = [
 for command, examples in COMMANDS:
     lines = "\n".join(f"  {line}" for line in examples)
     name = command.__name__.removesuffix("_").replace("_", "-")
-    app.command(name, epilog=f"\b\nExample:\n{lines}")(command)
+    heading = "Example" if len(examples) == 1 else "Examples"
+    app.command(name, epilog=f"\b\n{heading}:\n{lines}")(command)
+
+
+INSTEAD = {"grep": grep.INSTEAD, **dict.fromkeys(("deploy", "destroy", "synth"), deploy.INSTEAD)}
+"""What to do in place of options that a command does not have."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -144,8 +149,8 @@ def main(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         told = error.format_message()
-        if context and context.info_name == grep.grep.__name__:
-            told = grep.INSTEAD.get(getattr(error, "option_name", ""), told)
+        if context:
+            told = INSTEAD.get(context.info_name or "", {}).get(getattr(error, "option_name", ""), told)
         complain(f"Error: {told}")
         if context:
             if hasattr(error, "option_name") and context.parent is None:

@@ -10,10 +10,20 @@ from fanfold.cli.session import complain
 
 # ruff: noqa: PLC0415 - imported where it is used: `--help` stays fast
 
+_ACCOUNT = (
+    "The environment chooses account and region: write `AWS_PROFILE=NAME AWS_REGION=NAME` before the command."
+)
+INSTEAD = dict.fromkeys(("--profile", "--region"), _ACCOUNT)
+"""What to do in place of options that other commands have."""
+
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--context", "-c", metavar="NAME=VALUE", help="A setting of the deployment. Repeat it for more."
+        "--context",
+        "-c",
+        metavar="NAME=VALUE",
+        help="A setting of the deployment, such as dashboard=true; docs/operating.md lists them. Repeat it "
+        "for more.",
     ),
 ]
 OwnJobs = Annotated[
@@ -43,7 +53,8 @@ Approval = Annotated[
 def deploy(
     job: OwnJobs = None, context: Settings = None, tag: Tags = None, require_approval: Approval = None
 ) -> int:
-    """Deploy to the account and region of your AWS credentials, and bootstrap the CDK there if necessary."""
+    """Deploy to your AWS account, named by AWS_PROFILE and AWS_REGION. It bootstraps the CDK there first if
+    necessary."""
     from fanfold.account import deploy as deployment
 
     has_terminal = deployment.has_terminal()
@@ -52,7 +63,8 @@ def deploy(
 
 
 def destroy(job: OwnJobs = None, context: Settings = None, require_approval: Approval = None) -> int:
-    """Remove the stack. Your data stay, unless it was deployed with retain_data=false."""
+    """Remove the stack. Your data stay, unless it was deployed with retain_data=false.
+    AWS_PROFILE and AWS_REGION name the account."""
     from fanfold.account import deploy as deployment
 
     has_terminal = deployment.has_terminal()
@@ -67,7 +79,7 @@ def synth(
         Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where to write it.")
     ] = Path("cdk.out"),
 ) -> int:
-    """Write the CloudFormation template for review, without credentials."""
+    """Write the CloudFormation template for review. It needs no credentials."""
     from fanfold.account import deploy as deployment
 
     wanted = deployment.given(context, None, "never", has_terminal=False, own_jobs=job or ())

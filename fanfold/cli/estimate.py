@@ -38,10 +38,11 @@ def estimate(
     job: Job = DEFAULT_JOB,
     set_: SetNew = None,
     all_: Annotated[
-        bool, typer.Option("--all", help="Of a run with --all, which also stores everything that is counted.")
+        bool,
+        typer.Option("--all", help="Estimate a run with --all, which also stores everything that it counts."),
     ] = False,
     quota: Quota = ACCOUNT_QUOTA,
-    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the estimate as JSON.")] = False,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,

@@ -38,7 +38,7 @@ def jobs(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """List the jobs that there are, and which of them are deployed; or show one of them."""
+    """List all jobs and whether they are deployed, or show one."""
     console = open_console()
     if name:
         lines = _described(name)
@@ -62,7 +62,7 @@ def _deployed(local: bool, profile: str | None, region: str | None) -> set[str] 
     except StackNotFound:
         return set()
     except ExpectedError as error:
-        complain(f"Which jobs are deployed cannot be told. {error}")
+        complain(f"Cannot tell which jobs are deployed. {error}")
         return None
 
 

@@ -121,7 +121,10 @@ def demo(
     corpus_bytes: Annotated[
         int,
         typer.Option(
-            parser=size_in_bytes, metavar="SIZE", help="Size of the generated input, such as 100MB."
+            parser=size_in_bytes,
+            metavar="SIZE",
+            help="Size of the generated input.",
+            show_default="100MB",
         ),
     ] = CORPUS_BYTES,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the generated input.")] = 1,

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -137,6 +137,8 @@ def days(text: str | float) -> float:
     return days
 
 
+*_FIRST, _LAST = Formats
+_FORMATS = f"{', '.join(_FIRST)} or {_LAST}"
 JOB_HELP = f"One of {', '.join(known_jobs())}; or a file or a folder of your own, such as ./my_job.py."
 Job = Annotated[
     str, typer.Option(metavar="JOB", help=JOB_HELP, callback=known_job, autocompletion=complete_job)
@@ -200,7 +202,7 @@ Format = Annotated[
     typer.Option(
         "--format",
         metavar="NAME",
-        help=f"Print the result as {', '.join(Formats)}; everything else goes to standard error. With "
+        help=f"Print the result as {_FORMATS}; everything else goes to standard error. With "
         "--output, the format of that file.  [default: what the file's ending says]",
     ),
 ]
@@ -209,7 +211,7 @@ Set = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="An option of the job; give it for each. Commas separate the elements of a list. "
+        help="An option of the job. Repeat it for more. Commas separate the elements of a list. "
         "`fanfold jobs NAME` lists the options.  [default: the job's, or those of a resumed run]",
     ),
 ]
@@ -218,7 +220,7 @@ SetNew = Annotated[
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="An option of the job; give it for each. Commas separate the elements of a list. "
+        help="An option of the job. Repeat it for more. Commas separate the elements of a list. "
         "`fanfold jobs NAME` lists the options.  [default: the job's]",
     ),
 ]
@@ -226,18 +228,19 @@ KeepAll = Annotated[
     bool,
     typer.Option(
         "--all",
-        help="Also store everything that is counted, not only what the result shows. With --output, all rows "
-        "go to that file, in the order of their keys: .csv, .jsonl or .parquet.",
+        help="Also store everything that the run counts, not only what the result shows. With --output, all "
+        "rows go to that file, in the order of their keys: .csv, .jsonl or .parquet.",
     ),
 ]
-BlockBytes = Annotated[
-    int | None,
-    typer.Option(
-        parser=size_in_bytes,
-        metavar="SIZE",
-        help="Size of a block, such as 5MB.  [default: chosen for the input, or that of a resumed run]",
-    ),
-]
+
+
+def _block_bytes(default: str) -> Any:
+    help_ = f"Size of a block, such as 5MB.  [default: {default}]"
+    return typer.Option(parser=size_in_bytes, metavar="SIZE", help=help_)
+
+
+BlockBytes = Annotated[int | None, _block_bytes("chosen for the input")]
+BlockBytesOfRun = Annotated[int | None, _block_bytes("chosen for the input, or that of a resumed run")]
 Concurrency = Annotated[
     int | None,
     typer.Option(
@@ -252,16 +255,16 @@ ReuseDays = Annotated[
     typer.Option(
         parser=whole_number(1, MOST_REUSE_DAYS),
         metavar="N",
-        help="Of the objects under the prefix, map only what no run of the last N days has mapped, and keep "
-        "what this run maps for as long.  [default: map all of them, or as a resumed run began]",
+        help="Map only those objects under the prefix that no run of the last N days has mapped, and keep "
+        "what this run maps for N days.  [default: map all objects, or as a resumed run began]",
     ),
 ]
-MaxDollars = Annotated[
-    float | None,
-    typer.Option(
-        parser=dollars,
-        metavar="X",
-        help="Cancel the run once it has cost more than X dollars. It can be resumed with a higher limit.  "
-        "[default: no limit, or that of a resumed run]",
-    ),
-]
+
+
+def _max_dollars(default: str) -> Any:
+    help_ = "Cancel the run once it has cost more than X dollars. It can be resumed with a higher limit.  "
+    return typer.Option(parser=dollars, metavar="X", help=f"{help_}[default: {default}]")
+
+
+MaxDollars = Annotated[float | None, _max_dollars("no limit")]
+MaxDollarsOfRun = Annotated[float | None, _max_dollars("no limit, or that of a resumed run")]

@@ -8,13 +8,13 @@ import typer
 from fanfold.cli.formats import Format as Formats
 from fanfold.cli.options import (
     AnyDeployedJob,
-    BlockBytes,
+    BlockBytesOfRun,
     Concurrency,
     Format,
     Json,
     KeepAll,
     Local,
-    MaxDollars,
+    MaxDollarsOfRun,
     Output,
     Profile,
     Region,
@@ -61,22 +61,23 @@ IncludeHidden = Annotated[
     typer.Option(
         "--include-hidden",
         help="Also read files and objects whose names begin with a dot or an underscore, and leftovers "
-        "of editors. A file or an object that is named itself is always read.",
+        "of editors. A file or an object that you name is always read.",
     ),
 ]
 OnBadObject = Annotated[
     BadObjectChoice,
     typer.Option(
         metavar="fail|skip",
-        help="Whether an object under a prefix that is damaged, archived, not text or not readable makes "
-        "the run fail, or is left out, and listed with the reason.",
+        help="What to do with an object under a prefix that is damaged, archived, not text or not readable: "
+        "let the run fail, or leave it out and list it with the reason.",
     ),
 ]
 Detach = Annotated[
     bool, typer.Option("--detach", help="Start the run, print its id, and do not wait for it.")
 ]
 Yes = Annotated[
-    bool, typer.Option("--yes", help="Do not ask before a run that costs far more than as planned.")
+    bool,
+    typer.Option("--yes", help="Do not ask before a run whose --block-bytes makes it far more expensive."),
 ]
 
 
@@ -89,9 +90,9 @@ def run(
     output: Output = None,
     format_: Format = None,
     all_: KeepAll = False,
-    block_bytes: BlockBytes = None,
+    block_bytes: BlockBytesOfRun = None,
     concurrency: Concurrency = None,
-    max_dollars: MaxDollars = None,
+    max_dollars: MaxDollarsOfRun = None,
     run_id: RunName = None,
     include_hidden: IncludeHidden = False,
     on_bad_object: OnBadObject = BadObjectChoice.FAIL,

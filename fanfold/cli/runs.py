@@ -11,7 +11,7 @@ from fanfold.cli.options import (
     Format,
     Json,
     Local,
-    MaxDollars,
+    MaxDollarsOfRun,
     Output,
     Profile,
     Region,
@@ -77,7 +77,7 @@ def runs(
     limit: Annotated[
         int, typer.Option(parser=whole_number(1), metavar="N", help="Maximum number of runs, newest first.")
     ] = 50,
-    json: Annotated[bool, typer.Option("--json", help="Print them as JSON.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
     local: Local = False,
     profile: Profile = None,
     region: Region = None,
@@ -161,7 +161,7 @@ def _show_written(into: "Into") -> None:
 def resume(
     run_id: RunId,
     *,
-    max_dollars: MaxDollars = None,
+    max_dollars: MaxDollarsOfRun = None,
     job: AnyJob = None,
     json: Json = False,
     output: Output = None,
@@ -170,7 +170,7 @@ def resume(
     profile: Profile = None,
     region: Region = None,
 ) -> None:
-    """Resume a run that failed, was cancelled or died. Only what is missing is done."""
+    """Resume a run that failed, was cancelled or died. It does only what is missing."""
     into = open_output(output, json, format_)
     from fanfold.cli.watch import finish, watch_run
 
@@ -183,7 +183,7 @@ def resume(
 def cancel(
     run_id: RunId, *, job: AnyJob = None, local: Local = False, profile: Profile = None, region: Region = None
 ) -> None:
-    """Cancel a run; its blocks stay, so it can be resumed."""
+    """Cancel a run. The blocks that are done are kept, so it can be resumed."""
     run = open_run(run_id, job, local, profile, region)
     complain(f"On {run.aws.name()}")
     record = run.cancel()

@@ -479,7 +479,7 @@ def test_jobs_are_listed_and_which_are_deployed(
     fails(AccountError("No region."))
     assert commands.main(["jobs"]) == 0
     told = capsys.readouterr()
-    assert told.err == "Which jobs are deployed cannot be told. No region.\n"
+    assert told.err == "Cannot tell which jobs are deployed. No region.\n"
     assert told.out.count("?") == 2
 
 

@@ -195,9 +195,9 @@ def test_without_options_the_answer_says_nothing_of_them() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"top": 0}, "top takes a whole number of at least 1 and of at most 1000, not 0"),
+        ({"top": 0}, "top takes a whole number from 1 to 1,000, not 0"),
         ({"top": 1001}, "top takes"),
-        ({"longest": 101}, "longest takes a whole number of at least 1 and of at most 100, not 101"),
+        ({"longest": 101}, "longest takes a whole number from 1 to 100, not 101"),
         ({"words": "unicod"}, "Did you mean unicode?"),
         ({"stop_words": ["w"] * 5001}, "stop_words: there are more than 5,000"),
         ({"stop_words": ["w" * 60_001]}, "stop_words: they have more than 60,000 bytes together"),
