@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from fanfold.testing import Objects, run_job
+from lambda_src.input.objects import input_of_bytes
+from lambda_src.job import Context, Span
 from lambda_src.jobs.access_log import JOB
 from tests.unit.test_access_log_asked import (
     KEYS,
@@ -165,6 +167,9 @@ FORMS = [
         "combined in CRI", lambda one: f"2026-11-25T10:15:00.123456789Z stdout F {combined(one)}", UNTIMED
     ),
     Form("json in CRI", lambda one: f"2026-11-25T10:15:00.123456789+01:00 stderr F {json_line(one)}"),
+    Form("combined behind a time", lambda one: f"2026-11-25T10:15:00.123456789Z {combined(one)}", UNTIMED),
+    Form("combined behind a name", lambda one: f"[pod/web-7/nginx] {combined(one)}", UNTIMED),
+    Form("json behind a name", lambda one: f"web-1  | {json_line(one)}"),
     Form("combined in journald", lambda one: f"MESSAGE={combined(one)}", UNTIMED),
     Form("combined in json", lambda one: docker(combined(one)), UNTIMED),
     Form("json in json", lambda one: docker(json_line(one))),
@@ -277,3 +282,64 @@ def test_a_response_time_is_read_where_it_can_be_nothing_else(fields: str, milli
     found = answer(f"192.0.2.1 - - {REQUEST}{fields}")
     assert found.get("slowest") == (None if millis is None else millis / 1000)
     assert found["formats"] == {"combined" + (" with request time" if millis is not None else ""): 1}
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("other_time", '192.0.2.1 - - [25/nov./2026:10:15:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x"'),
+        ("other_time", '192.0.2.1 - - [25/Dez/2026:10:15:00 +0000] "GET / HTTP/1.1" 200 1'),
+        ("other_time", '192.0.2.1 - - [25/Nov/2026:10:15:00 CET] "GET / HTTP/1.1" 200 1 "-" "x"'),
+        ("other_time", '192.0.2.1 - - [25/Nov/2026:10:15:00.123 +0000] "GET / HTTP/1.1" 200 1'),
+        ("other_time", '192.0.2.1 - - [2026-11-25T10:15:00+01:00] "GET / HTTP/1.1" 200 1'),
+        ("alb_connection", "2026-11-25T10:15:00.514108Z 203.0.113.1 36280 443 TLSv1.2 ECDHE 4.036 - Success"),
+        (
+            "network_load_balancer",
+            "tls 2.0 2026-11-25T10:15:00 net/lb/c6 g3d 192.0.2.1:51341 10.0.0.1:443 5 2 98 246 -",
+        ),
+        ("cloudfront_real_time", "1764065700.123\t192.0.2.9\t0.001\t404\t77\tGET"),
+        (
+            "iis_native",
+            "192.0.2.1, -, 11/25/26, 10:15:00, W3SVC2, WEB1, 10.0.0.1, 31, 200, 1, 200, 0, GET, /, -,",
+        ),
+        ("haproxy", "haproxy[1]: 192.0.2.1:33 [25/Nov/2026:10:15:00.655] in be/s1 10/0/30 200 2750 -"),
+        ("haproxy", "192.0.2.1:33 [25/Nov/2026:10:15:00.655] in be/s1 10/0/30/69/109 200 2750 - -"),
+        ("haproxy", "2026-11-25T10:15:00Z lb haproxy[1]: 192.0.2.1:33 [25/Nov/2026:10:15:00.655] in"),
+        ("logfmt", 'at=info method=GET path="/a" host=x.example status=200 bytes=13'),
+        ("logfmt", '2026-11-25T10:15:00.1+00:00 heroku[router]: at=info method=GET path="/a" status=200'),
+        ("container", '2026-11-25T10:15:00.1Z stdout P 192.0.2.1 - - [25/Nov/2026:10:15:00 +0000] "GET /a'),
+        ("journald", "__REALTIME_TIMESTAMP=1764065700123456"),
+        ("syslog", "2026-11-25T10:15:00+01:00 web1 sshd[1]: hello"),
+        ("json_not_valid", '{"time": "2026-11-25T10:15:00Z", "status": 200, "agent": "\\x22"}'),
+        ("json_not_valid", '{"time": "2026-11-25T10:15:00Z", "status": 000}'),
+        ("json_not_valid", '{"status": 200}{"status": 200}'),
+        ("json_without_request", '{"records": [{"time": "2026-11-25T10:15:00Z"}]}'),
+        ("json_array", '[{"time": "2026-11-25T10:15:00Z", "status": 200},'),
+        ("json_array", '{"time": "2026-11-25T10:15:00Z", "status": 200},'),
+        (
+            "json_without_request",
+            '{"log": "part of a line", "stream": "stdout", "time": "2026-11-25T10:15:00Z"}',
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_is_named(code: str, line: str) -> None:
+    good = f"192.0.2.1 - - {REQUEST}\n"
+    source = input_of_bytes([f"{good}{line}\n".encode()])
+    context = Context(JOB.shards("run"), JOB.read_options({"by": "path"}), {})
+    found = JOB.map(Span(0, source.size_bytes), source, context).findings
+    assert set(found) == {"malformed_lines", code}
+    assert found[code].first == found["malformed_lines"].first
+    assert (first := found[code].first)
+    assert first.offset == len(good)
+
+
+def test_requests_without_a_time_are_noticed_where_a_percentile_is_asked_for() -> None:
+    """In what the filters take."""
+    texts = [f"192.0.2.1 - - {REQUEST}{fields}\n" for fields in (" 0.123", " 12345", "", " 0.1 0.2")]
+    source = input_of_bytes(["".join([*texts, *texts]).replace("GET /a", "GET /b", 2).encode()])
+    for options, count in (({}, 0), ({"order": "p95"}, 6), ({"order": "p95", "path": "/a"}, 5)):
+        context = Context(JOB.shards("run"), JOB.read_options({"by": "path", **options}), {})
+        found = JOB.map(Span(0, source.size_bytes), source, context).findings.get("untimed")
+        assert (found.found if found else 0) == count
+        if found and found.first:
+            assert found.first.offset == len(texts[0]) + (0 if count == 6 else len(texts[1]))

@@ -107,7 +107,6 @@ def test_all_good_is_no_warning() -> None:
         (b"a" * 64 + b" bucket [06/Feb/2019:00:00:38 +0000] 192.0.2.3 - 3E57 REST.GET - \n", "s3_access_log"),
         (b"2026/11/26 13:39:43 [error] 12#12: *1 open() failed\n", "nginx_error_log"),
         (b"#Software: Microsoft Internet Information Services 10.0\n", "w3c_extended"),
-        (GOOD.replace(b"\n", b"\r") * 3 + b"\n", "carriage_returns"),
         (b"Nov 26 13:39:43 host sshd[1]: message\n", "syslog"),
     ],
 )
@@ -116,7 +115,20 @@ def test_a_format_that_is_not_read_is_named(line: bytes, code: str) -> None:
     assert (malformed.code, malformed.count) == ("malformed_lines", 5)
     assert "1 (5 of 6 lines)" in malformed.message
     assert (looks.code, looks.count, looks.key, looks.offset) == (code, 5, "1", len(GOOD))
-    assert "which is not read" in looks.message
+    assert ("which is not read" in looks.message) == (code != "syslog")
+    assert "format" in looks.message or code == "nginx_error_log"
+
+
+@pytest.mark.parametrize("step", [1 << 30, 100])
+@pytest.mark.parametrize("fields", [b"", b" 0.123"])
+def test_lines_that_only_cr_ends_are_noticed_also_where_fields_follow_lines(fields: bytes, step: int) -> None:
+    """With fields behind, they are all one good line."""
+    line = GOOD.removesuffix(b"\n") + fields
+    texts = [GOOD, line + b"\r\n" + line + b"\r", GOOD + b"\r".join([line] * 3) + b"\r"]
+    *malformed, told = warnings(texts, range(step, sum(map(len, texts)), step))
+    assert [each.code for each in malformed] == ([] if fields else ["malformed_lines"])
+    assert (told.code, told.key, told.offset, told.count) == ("carriage_returns", "2", len(GOOD + line), 2)
+    assert "If only CR ends lines" in told.message
 
 
 def test_an_empty_line_and_an_impossible_day_are_malformed_where_they_stand() -> None:

@@ -27,6 +27,7 @@ Balancers (ALB). ``asked`` answers all else.
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -37,7 +38,13 @@ from lambda_src.counts.library import find_library
 from lambda_src.input.findings import NUL_BYTES, Tally
 from lambda_src.job import CompleteSums, Context, Input, Job, Line, Mapped, Part, Place, RowWriter, Span
 from lambda_src.jobs.access_log.figures import figures_of
-from lambda_src.jobs.access_log.formats import CONCERNS, MALFORMED_LINES, NULS_IN_LINES, Noticed
+from lambda_src.jobs.access_log.formats import (
+    CARRIAGE_RETURNS,
+    CONCERNS,
+    MALFORMED_LINES,
+    NULS_IN_LINES,
+    Noticed,
+)
 from lambda_src.jobs.access_log.lines import LINES, Skipped, original, without_nuls
 from lambda_src.jobs.access_log.options import Options, is_default
 from lambda_src.jobs.access_log.scan import (
@@ -58,6 +65,8 @@ RULES = "2"
 
 PIECE_BYTES = 64 << 10
 """Of lines with NULs, taken at once: each run of them is remembered until its piece is counted."""
+
+_CR_IN_A_LINE = re.compile(rb"\r(?!\n|\Z)")  # begins with a literal: that is looked for quickly
 
 
 def choose_scanner() -> Scanner:
@@ -86,6 +95,9 @@ class Requests:
         ``\n``. Raises TooManyDistinct, OutOfMemory."""
         if self._begin:
             self._begin(chunk, at)
+        if first := _CR_IN_A_LINE.search(chunk):
+            inside = chunk.count(b"\r") - chunk.count(b"\r\n") - chunk.endswith(b"\r")
+            self._findings[CARRIAGE_RETURNS].note(at, inside, 0, first.start())
         for start, end, is_clean in _pieces(chunk):
             if is_clean:
                 self._note(self._scan.add(chunk, start, end), [], at)

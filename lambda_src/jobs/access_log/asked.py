@@ -25,6 +25,7 @@ from lambda_src.errors import SourceNotText
 from lambda_src.job import Context, Line, Place
 from lambda_src.jobs.access_log.formats import (
     MALFORMED_LINES,
+    UNTIMED,
     Noticed,
     OtherColumns,
     format_of,
@@ -74,6 +75,7 @@ class Scan:
         self._found: dict[Any, list[int]] = {}
         self._steps: Counter[Any] = Counter()
         self._room = HELD_BYTES
+        self._wants_times = options.order in PERCENTILES
         self._is_auto = options.format in (None, "auto")
         self._strange_format_of = strange_format_of if self._is_auto else format_of
         self._key_of_object = ""
@@ -119,7 +121,7 @@ class Scan:
     def _add_lines(self, lines: list[bytes], at: int, noticed: Noticed) -> None:
         """The loop that takes the time."""
         read, takes, key_of, by_hour = self._read, self._takes, self._key, self._by_hour
-        found, steps = self._found, self._steps
+        found, steps, wants_times = self._found, self._steps, self._wants_times
         formats: Counter[str] = Counter()
         left_out = 0
         noticed.lines += len(lines)
@@ -149,6 +151,8 @@ class Scan:
                 counts[_MICROS] += micros
                 counts[_SLOWEST] = max(counts[_SLOWEST], micros)
                 steps[minute // 60 % 24 if by_hour else key, step_of(micros)] += 1
+            elif wants_times:
+                _note(UNTIMED, lines, number, at, noticed)
         for kind, count in formats.items():
             self.extras[FORMAT + kind] += count
         self.extras[LEFT_OUT] += left_out
@@ -157,12 +161,9 @@ class Scan:
 
     def _note_malformed(self, lines: list[bytes], number: int, at: int, noticed: Noticed) -> None:
         noticed.malformed += 1
-        code = self._strange_format_of(lines[number])
-        if code:
-            noticed.formats[code] += 1
-        for each in (MALFORMED_LINES, code):
-            if each and each not in noticed.first:
-                noticed.first[each] = at + sum(map(len, lines[:number])) + number
+        _note(self._strange_format_of(lines[number]), lines, number, at, noticed)
+        if MALFORMED_LINES not in noticed.first:
+            noticed.first[MALFORMED_LINES] = at + sum(map(len, lines[:number])) + number
 
     def _flush(self) -> None:
         if self._by_hour:
@@ -209,6 +210,14 @@ class Scan:
 
 
 _SLICE_BYTES = 1 << 20
+
+
+def _note(code: str | None, lines: list[bytes], number: int, at: int, noticed: Noticed) -> None:
+    """Note what a line of those that begin at ``at`` is, or lacks."""
+    if code:
+        noticed.formats[code] += 1
+        if code not in noticed.first:
+            noticed.first[code] = at + sum(map(len, lines[:number])) + number
 
 
 def _key_of(by: str) -> Callable[[Any], Any]:

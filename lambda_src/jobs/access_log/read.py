@@ -77,7 +77,7 @@ _CLF = (
 )  # fmt: skip
 _OTHER_BEGINNING = (
     rb"(?!\{|[a-z0-9]+ " + _DATE + rb"T|" + _DATE + rb"|[0-9a-f]{64} |#"
-    rb"|<|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:|MESSAGE=)"
+    rb"|<|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:|MESSAGE=|\[pod/)"
 )  # fmt: skip
 _STAMP = (
     _DATE + rb"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
@@ -89,9 +89,18 @@ _WRAPPED = re.compile(
     rb"(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|" + _STAMP + rb") "
     rb"(?:[^ \n]++ )??[^ \n:\[]++(?:\[[0-9]+\])?: "
     rb"|1 (?:-|" + _STAMP + rb") (?:[^ \n]++ ){4}"
-    rb"(?:- |(?:\[(?:[^\]\\\"\n]|\"" + TEXT + rb"\")*+\])+ )(?:\xef\xbb\xbf)?)))([^\n]+)"
+    rb"(?:- |(?:\[(?:[^\]\\\"\n]|\"" + TEXT + rb"\")*+\])+ )(?:\xef\xbb\xbf)?))"
+    rb"|(?P<name>(?:\[pod/[^ \]\n]+\]|[^ |\n]+ +\|) (?:" + _STAMP + rb" )?)"
+    rb"|(?P<time>" + _STAMP + rb" ))([^\n]+)"
 )  # fmt: skip
-"""What containers, journald and syslog write before the line of a log."""
+"""What containers, journald and syslog write before the line of a log, and kubectl and Compose."""
+_WHERE = {
+    "CRI": "in CRI",
+    "journald": "in journald",
+    "syslog": "in syslog",
+    "name": "behind a name",
+    "time": "behind a time",
+}
 _S3 = re.compile(
     rb"[0-9a-f]{64} ([^ \n]+) " + _BRACKETED + rb" ([^ \n]+) [^ \n]+ [^ \n]+ [^ \n]+ [^ \n]+ "
     rb"(?:-|" + _IN_QUOTES + rb") ([0-9]{3}|-) [^ \n]+ (?:(" + _SIZE + rb")|-) (?:" + _SIZE + rb"|-) "
@@ -330,12 +339,12 @@ def _json(line: bytes) -> Request | None:
         return None
     request = of_fields("json", fields_of(found))
     if request is None and (wrapped := wrapped_line(found)):
-        return _inside("json", read_unwrapped(wrapped))
+        return _inside("in json", read_unwrapped(wrapped))
     return request
 
 
-def _inside(wrapper: str, request: Request | str | None) -> Request | None:
-    return request._replace(format=f"{request.format} in {wrapper}") if isinstance(request, Request) else None
+def _inside(where: str, request: Request | str | None) -> Request | None:
+    return request._replace(format=f"{request.format} {where}") if isinstance(request, Request) else None
 
 
 def of_fields(kind: str, fields: dict[str, bytes]) -> Request | None:
@@ -425,8 +434,8 @@ def read_unwrapped(line: bytes) -> Request | str | None:
 def _wrapped(line: bytes) -> Request | None:
     if not (found := _WRAPPED.fullmatch(line)):
         return None
-    wrapper = next(name for name, text in found.groupdict().items() if text)
-    return _inside(wrapper, read_unwrapped(found[4]))
+    where = next(where for name, where in _WHERE.items() if found[name])
+    return _inside(where, read_unwrapped(found[len(_WHERE) + 1]))
 
 
 def reader_of(log_format: str | None) -> Callable[[bytes], Request | str | None]:
