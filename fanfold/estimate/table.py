@@ -16,7 +16,7 @@ from fanfold.safe_text import visible
 from lambda_src.fields import DEFAULT_MAX_CONCURRENCY
 from lambda_src.job import BYTES
 from lambda_src.run.figures import ENGINE
-from lambda_src.run.plan import NO_LARGER, Plan, Wanted
+from lambda_src.run.plan import BY_JOB, NO_LARGER, Plan, Wanted
 from lambda_src.run.prices import PIECES_KEPT_DAYS, Prices, athena_dollars, prices_of, storage_dollars
 from lambda_src.settings import PARSE_BLOCK_TIMEOUT_S
 
@@ -84,11 +84,10 @@ def estimate(workload: Workload, input_bytes: int, quota: int, region: str) -> E
 
 def _plan(given: Given, workload: Workload, concurrency: int) -> Plan:
     """As the run plans it."""
-    planned = plan(given, concurrency, Wanted(workload.block_units))
+    planned = plan(given, concurrency, Wanted(workload.block_units, block_because=BY_JOB))
     if workload.block_units or planned.block_units <= workload.largest_block:
         return planned
-    planned = plan(given, concurrency, Wanted(int(workload.largest_block)))
-    return planned._replace(block_because=NO_LARGER)
+    return plan(given, concurrency, Wanted(int(workload.largest_block), block_because=NO_LARGER))
 
 
 def show(console: Console, found: Estimate, options: str = "") -> None:

@@ -34,12 +34,17 @@ FINER = 2**0.5
 """A block is this many times as large as the next smaller one that is considered."""
 
 
+BY_REQUEST, BY_JOB = "requested", "chosen by the job"
+
+
 class Wanted(NamedTuple):
-    """What is decided before: by the request, or by the job for its blocks."""
+    """What is decided before, and why: by the request or by the job."""
 
     block_units: int | None = None
     shard_by: ShardBy | None = None
     shards: int | None = None
+    block_because: str = BY_REQUEST
+    shards_because: str = BY_REQUEST
 
 
 NOTHING = Wanted()
@@ -102,7 +107,9 @@ def choose(
                 fastest_s = min(fastest_s, plan.seconds)
     best = _best(found, OF_ATHENA * units / 1e12 * prices.athena_tb)
     return best._replace(
-        block_because="requested" if wanted.block_units else f"planned for {concurrency:,} Lambdas at once",
+        block_because=wanted.block_because
+        if wanted.block_units
+        else f"planned for {concurrency:,} Lambdas at once",
         shards_because=_why(best, sharded_by, wanted),
     )
 
@@ -198,10 +205,10 @@ def _ways(
 
 
 def _why(plan: Plan, sharded_by: Sequence[ShardBy], wanted: Wanted) -> str:
+    if plan.shard_by == "share" and not wanted.shards:
+        return BY_JOB
     if wanted.shards or wanted.shard_by:
-        return "requested"
-    if plan.shard_by == "share":
-        return "chosen by the job"
+        return wanted.shards_because
     if len(sharded_by) < 2:
         return "as the job always does"
     if plan.shard_by == "part":

@@ -20,7 +20,7 @@ from lambda_src.job import Job, Measured
 from lambda_src.run.figures import figures_of
 from lambda_src.run.lease import Lease
 from lambda_src.run.ledger import Ledger
-from lambda_src.run.plan import NO_LARGER, Wanted, choose
+from lambda_src.run.plan import BY_JOB, NO_LARGER, Wanted, choose
 from lambda_src.run.ports import Blobs, Invocation, Results
 from lambda_src.run.reuse import block_units_of, new_secret
 from lambda_src.telemetry.log import log
@@ -151,9 +151,11 @@ class Run:
     def _plan(self, job: Job, measured: Measured, listing: Listing) -> None:
         record = self.record
         record.reuse_secret = new_secret() if record.reuse_days else ""
-        wanted = Wanted(
-            record.block_units or measured.block_units, record.shard_by, record.shards or measured.shards
-        )
+        wanted = Wanted(record.block_units or None, record.shard_by, record.shards or None)
+        if measured.block_units and not wanted.block_units:
+            wanted = wanted._replace(block_units=measured.block_units, block_because=BY_JOB)
+        if measured.shards and not wanted.shards:
+            wanted = wanted._replace(shards=measured.shards, shards_because=BY_JOB)
         plan_as = partial(
             choose,
             measured.units,
@@ -167,14 +169,12 @@ class Run:
         plan = plan_as(wanted)
         largest = job.largest_block(job.read_options(record.options))
         if not wanted.block_units and plan.block_units > largest:
-            plan = plan_as(wanted._replace(block_units=int(largest)))
-            plan = plan._replace(block_because=NO_LARGER)
-        is_requested = record.shards or plan.shard_by != "share"
+            plan = plan_as(wanted._replace(block_units=int(largest), block_because=NO_LARGER))
         record.shards, record.shard_by = plan.shards, plan.shard_by
-        record.shards_because = plan.shards_because if is_requested else "chosen by the job"
+        record.shards_because = plan.shards_because
         if not record.block_units:
             record.block_units = plan.block_units
-            record.block_units_because = "chosen by the job" if measured.block_units else plan.block_because
+            record.block_units_because = plan.block_because
 
     def split_into(self, blocks: int) -> None:
         """Note the number of blocks, and store it at once if it is new."""

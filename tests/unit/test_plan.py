@@ -16,7 +16,17 @@ from lambda_src.job import ShardBy
 from lambda_src.run import plan as module
 from lambda_src.run.figures import ENGINE, figures_of
 from lambda_src.run.model import RunModel, even_blocks
-from lambda_src.run.plan import ABOUT, BY_PART_ABOUT, BY_PART_DOLLARS, Plan, Wanted, check, choose
+from lambda_src.run.plan import (
+    ABOUT,
+    BY_JOB,
+    BY_PART_ABOUT,
+    BY_PART_DOLLARS,
+    BY_REQUEST,
+    Plan,
+    Wanted,
+    check,
+    choose,
+)
 from lambda_src.settings import GET_OCCURRENCES_TIMEOUT_S, PARSE_BLOCK_TIMEOUT_S
 
 GB, TB = 10**9, 10**12
@@ -122,6 +132,30 @@ def test_a_request_is_followed_and_the_rest_planned(
         assert plan.shards == shards
     if by or shards:
         assert plan.shards_because == "requested"
+
+
+@pytest.mark.parametrize(
+    ("sharded_by", "wanted", "because"),
+    [
+        (("share",), Wanted(), BY_JOB),
+        (("share",), Wanted(shard_by="share"), BY_JOB),
+        (("share",), Wanted(shards=7, shards_because=BY_JOB), BY_JOB),
+        (("share",), Wanted(shards=7), BY_REQUEST),
+        (BOTH, Wanted(shards=7, shards_because=BY_JOB), BY_JOB),
+        (BOTH, Wanted(shards=7), BY_REQUEST),
+        (("key",), Wanted(), "as the job always does"),
+    ],
+)
+def test_a_plan_says_who_chose_the_reducers(
+    sharded_by: tuple[ShardBy, ...], wanted: Wanted, because: str
+) -> None:
+    assert choose(GB, 100, {**WORDS, "shards": 7.0}, sharded_by, wanted).shards_because == because
+
+
+def test_a_plan_says_who_chose_the_blocks() -> None:
+    wanted = Wanted(10 * 1024**2, block_because=BY_JOB)
+    assert choose(GB, 100, WORDS, BOTH, wanted).block_because == BY_JOB
+    assert choose(GB, 100, WORDS, BOTH).block_because == "planned for 100 Lambdas at once"
 
 
 @pytest.mark.parametrize("of", [WORDS, LOGS])
