@@ -594,6 +594,21 @@ def test_patterns_of_missing_values_are_bounded(monkeypatch: pytest.MonkeyPatch)
             "which target names, cannot be used: missing values",
         ),
         (MIXED, {"most": 5}, "most"),
+        (
+            b"a,b,c,d\n1,2,3,4\n2,1,,7\n3,5,1,\n",
+            {"always": ["a", "b"], "missing": "columns"},
+            "leave nothing to choose from: .* 'c': missing values: 1 of 3; 'd': missing values: 1 of 3.",
+        ),
+        (
+            b"a,b,c,d\n1,2,3,4\n2,1,,7\n3,5,1,\n",
+            {"target": ["a", "b"], "missing": "columns"},
+            "leave nothing to choose from: .* 'c': missing values: 1 of 3",
+        ),
+        (
+            b"a,b,c\n1,2,3\n2,1,\n3,5,1\n",
+            {"always": ["a"], "missing": "columns"},
+            "leave nothing to choose from: .* 'c': missing values: 1 of 3",
+        ),
     ],
 )
 def test_what_cannot_be_answered_is_refused_in_one_sentence(

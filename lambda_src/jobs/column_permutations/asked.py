@@ -117,13 +117,16 @@ def space_of(columns: Iterable[int], run: Chosen, options: Options) -> tuple[Spa
     return Space(len(predictors), targets, options.most), predictors
 
 
+_NO_CHOICE = (
+    "options: target, always and never leave nothing to choose from: a choice needs a target, and another "
+    "column that explains it."
+)
+
+
 def check_number(space: Space) -> None:
     """Raise InvalidRequest if there is no choice."""
     if not space.choices():
-        raise InvalidRequest(
-            "options: target, always and never leave nothing to choose from: a choice needs a target, and "
-            "another column that explains it."
-        )
+        raise InvalidRequest(_NO_CHOICE)
 
 
 class Used(NamedTuple):
@@ -160,11 +163,13 @@ def used(names: Sequence[str], found: Found, run: Chosen, options: Options) -> U
                 f"out because it has missing values: leave it out by the option never={names[at]}."
             )
     columns = [at for at in run.added if at not in why]
+    reasons = "; ".join(f"{names[at]!r}: {reason}" for at, reason in list(why.items())[:3])
     if len(columns) < 2:
-        reasons = "; ".join(f"{names[at]!r}: {reason}" for at, reason in list(why.items())[:3])
         raise TableUnusable(
             f"A fit needs at least 2 columns of numbers; the table has {len(columns)}. {reasons}."
         )
+    if not space_of(columns, run, options)[0].choices():
+        raise TableUnusable(f"{_NO_CHOICE} Left out are {reasons}.")
     if found.used < 2:
         raise TableUnusable(_too_few(names, found, columns))
     return Used(columns, [(names[at], reason) for at, reason in sorted(why.items())])
