@@ -119,9 +119,7 @@ def plain_words(text: str, options: Mapping[str, Any]) -> list[str]:
 def plain_answer(text: str, options: Mapping[str, Any]) -> dict[str, Any]:
     words = plain_words(text, options)
     top, longest = options.get("top", 10), options.get("longest", LONGEST)
-    stop = {unicodedata.normalize("NFC", word) for word in options.get("stop_words", [])}
-    if options.get("case") != "keep":
-        stop = {unicodedata.normalize("NFC", word.lower()) for word in options.get("stop_words", [])}
+    stop = {word for listed in options.get("stop_words", []) for word in plain_words(listed, options)}
     short = Counter(word for word in words if len(word) <= longest)
     ranked = sorted(short.items(), key=lambda pair: (-pair[1], pair[0]))
     return {
@@ -146,7 +144,8 @@ OPTIONS = st.fixed_dictionaries(
         "words": st.sampled_from(["letters", "unicode"]),
         "case": st.sampled_from(["fold", "keep"]),
         "stop_words": st.lists(
-            st.sampled_from(["The", "stop", "e\u0301", "don't", "ΣΑΣ", "absent"]), max_size=4
+            st.sampled_from(["The", "stop,", " e\u0301", "don't", "ΣΑΣ", "absent", '["x2"', "#", "日本"]),
+            max_size=4,
         ),
     },
 )
@@ -175,6 +174,24 @@ def test_options_keep_the_laws(options: dict[str, Any]) -> None:
     joined = f"na\u00adïve می\u200cخواهم a\u200d\U0001f469\u2060 {'long' * 25} {E_ACUTE * 100}"
     texts = {"a": f"naïve Œuvre—it's a\nWord a 3.14 word {joined}".encode() * 9, "b": b"", "c": b"word"}
     assert check_job(JOB, texts, options=options)
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({"stop_words": ["the", " of", "and,", '"no"', "#"]}, ["don", "t", "été"]),
+        ({"stop_words": ["don't", "ÉTÉ", "the of\tand\u00a0no"]}, []),
+        ({"stop_words": ["don't", "été", "The"], "words": "unicode"}, ["and", "no", "of"]),
+        (
+            {"stop_words": ["The", "E\u0301te\u0301"], "case": "keep"},
+            ["and", "don", "no", "of", "t", "the", "été"],
+        ),
+    ],
+)
+def test_stop_words_are_divided_into_words_as_the_text_is(options: dict[str, Any], left: list[str]) -> None:
+    """Lists of stop words have commas, quotes and apostrophes."""
+    answer = run_job(JOB, Objects(["the of and no don't été".encode()], "plain"), options=options)
+    assert sorted(one["word"] for best in answer["top_words"].values() for one in best) == left
 
 
 def test_parts_are_the_lengths_that_are_asked_for() -> None:

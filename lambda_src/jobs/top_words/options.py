@@ -1,16 +1,16 @@
 """The options of ``top_words``, and what they make of a run."""
 
 import unicodedata
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from lambda_src.job import FROM_FILE
 from lambda_src.jobs.top_words.kernel import LONGEST, Spelling
+from lambda_src.jobs.top_words.letters import is_letter
 from lambda_src.jobs.top_words.markup import PAGES
 from lambda_src.jobs.top_words.tokens import TOKENS
-from lambda_src.jobs.top_words.words import STRETCHES
+from lambda_src.jobs.top_words.words import STRETCHES, words_of
 from lambda_src.records import Rule
 
 MOST_TOP = 1000
@@ -77,8 +77,12 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return STRETCHES if self.words == "unicode" else TOKENS
 
     def unranked(self) -> frozenset[str]:
-        """The stop words as they are counted."""
-        spelled: Sequence[str] = self.stop_words
-        if self.case == "fold":
-            spelled = [word.lower() for word in spelled]
-        return frozenset(unicodedata.normalize("NFC", word) for word in spelled)
+        """The words of the stop words, as they are counted."""
+        return frozenset(word for listed in self.stop_words for word in self._words_of(listed))
+
+    def _words_of(self, listed: str) -> list[str]:
+        spelling = self.spelling()
+        is_word = all(map(is_letter, listed)) and (listed.isascii() or not spelling.is_unicode)
+        if not is_word:  # which takes a cold start longer
+            return words_of(listed.encode(errors="replace"), spelling)
+        return [unicodedata.normalize("NFC", listed if spelling.keeps_case else listed.lower())]
