@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import combinations, pairwise
+from itertools import combinations, combinations_with_replacement, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -405,11 +405,17 @@ def total(rows: Sequence[Sequence[float]], one: int, other: int) -> Fraction:
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
+DECIMALS = st.builds(
+    lambda number, power: number / 10**power, st.integers(-(3 << 20), 3 << 20), st.integers(0, 7)
+)
+"""Most are short."""
 
 
-@given(st.lists(st.tuples(FINITE, FINITE, st.integers(-9, 9).map(float)), max_size=12), st.data())
+@given(st.lists(st.tuples(FINITE, DECIMALS, FINITE | DECIMALS), max_size=12), st.data())
 @example([(1.7976931348623157e308, 5e-324, 0.0), (-1.7976931348623157e308, 5e-324, 0.0)], None)
-@settings(max_examples=80)
+@example([(0.1, 0.5, 209.7151), (0.0001, 2.0, 209.7152), (1e9, 0.3, 209.7153)], None)
+@example([(0.3, 1e-4, 1e-6), (0.1, 8e-4, 9e-6), (1e-9, 0.00015, 0.5)], None)
+@settings(max_examples=150)
 def test_sums_are_exact_in_any_groups(rows: list[tuple[float, ...]], data: st.DataObject | None) -> None:
     ends = data.draw(st.lists(st.integers(0, len(rows)), max_size=4)) if data else [1]
     edges = sorted({0, len(rows), *ends})
@@ -430,6 +436,29 @@ def test_sums_are_exact_in_any_groups(rows: list[tuple[float, ...]], data: st.Da
             exponent = whole.exponents[one] + whole.exponents[other]
             found = Fraction(int(whole.totals()[1 + one, 1 + other])) * Fraction(2) ** exponent
             assert found == total(rows, one, other)
+
+
+def test_sums_of_many_rows_are_exact() -> None:
+    """More than a matrix product adds at once, and more bits than a float has."""
+    random = np.random.default_rng(1)
+    decimals = random.integers(-1_600_000, 1_600_000, (5_000, 3)) / [1000, 10**4, 10]
+    long = random.integers(1 << 22, 1 << 23, (5_000, 1)) / 100
+    cells = np.hstack([decimals, long, random.normal(size=(5_000, 1))])
+    cells[4_000:, 2] /= 10
+    found = Sums("abcde")
+    for rows in np.array_split(cells, 7):
+        found.add(rows)
+    for one, other in combinations_with_replacement(range(5), 2):
+        unit = Fraction(2) ** (found.exponents[one] + found.exponents[other])
+        assert int(found.totals()[1 + one, 1 + other]) * unit == total(cells.tolist(), one, other)
+
+
+def test_short_decimals_take_two_digits() -> None:
+    """The work grows with their square."""
+    random = np.random.default_rng(1)
+    found = Sums("ab")
+    found.add(random.integers(-1_000_000, 1_000_000, (sums.ROWS_AT_ONCE, 2)) / [100, 10**4])
+    assert len(found._digits) == 4
 
 
 def test_columns_whose_numbers_differ_too_much_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lambda_src.jobs.column_permutations.sums import Floats
+from lambda_src.jobs.column_permutations.cells import Floats
 
 
 def _halves(values: Floats) -> tuple[Floats, Floats]:

@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lambda_src.jobs.column_permutations import double_double
-from lambda_src.jobs.column_permutations.sums import Floats, Sums
+from lambda_src.jobs.column_permutations.cells import Floats
+from lambda_src.jobs.column_permutations.sums import Sums
 
 _ROUNDING = -50
 """Rounding noise of a cell, as a power of two: twice what reading it may change, for up to four columns."""

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from lambda_src.job import Span
 from lambda_src.jobs.column_permutations.best import BILLION, Scored
+from lambda_src.jobs.column_permutations.cells import Floats
 from lambda_src.jobs.column_permutations.fit import Left, eliminate, last_of, r_squared
 from lambda_src.jobs.column_permutations.ranks import Batch, Space, batches
-from lambda_src.jobs.column_permutations.sums import Floats
 
 MAX_COLUMNS = 500
 
