@@ -12,6 +12,8 @@ def visible(text: str) -> str:
     >>> print(visible("a\\x1b]0;title\\x07 b\\u202ec"))
     a\\x1b]0;title\\x07 b\\u202ec
     """
+    if text.isprintable():  # most is
+        return text
     return "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 

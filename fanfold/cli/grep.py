@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from fanfold.cli.options import (
+    BadObjectChoice,
     BlockBytes,
+    IncludeHidden,
     Local,
     MaxDollars,
+    OnBadObject,
     Profile,
     Region,
     valid_run_id,
     whole_number,
 )
-from fanfold.cli.run import BadObjectChoice, IncludeHidden, OnBadObject
-from fanfold.cli.session import LAST, complain, open_app, open_stages
+from fanfold.cli.session import LAST, complain, open_app, open_console, open_stages
 from fanfold.safe_text import shell_word
 from fanfold.signals import SIGNALS
 
 if TYPE_CHECKING:
-    from fanfold.cli.progress import Stages
     from fanfold.lines.forms import Form, Name
     from fanfold.lines.pieces import Get
     from fanfold.lines.stitch import Wanted
@@ -231,7 +232,7 @@ def grep(
             max_dollars=max_dollars,
             options=asked.options,
         )
-        runs = _Runs(request, open_stages(to_errors=True), local, profile, region)
+        runs = _Runs(request, local, profile, region)
         for answer in runs.of(sources or ()):
             with answer as found:
                 if _print(found, asked):
@@ -253,15 +254,10 @@ class _Runs:
     """Runs of the job, on this machine or in a deployment."""
 
     def __init__(
-        self,
-        request: "ParseFileRequest",
-        stages: "Stages",
-        local: bool,
-        profile: str | None,
-        region: str | None,
+        self, request: "ParseFileRequest", local: bool, profile: str | None, region: str | None
     ) -> None:
-        self._request, self._stages = request, stages
-        self._local, self._account = local, (local, profile, region)
+        self._request, self._local = request, local
+        self._account = (local, profile, region)
 
     def of(self, sources: Sequence[str]) -> Iterator[AbstractContextManager[Answer]]:
         """A run for each source in S3, and one for all neighbours that are read here, in order."""
@@ -281,12 +277,11 @@ class _Runs:
         import tempfile
         from pathlib import Path
 
-        from fanfold.cli.live import shown_late
+        from fanfold.cli.late import shown_late
         from fanfold.errors import RunError
         from fanfold.here.blobs import FolderBlobs
         from fanfold.here.files import find
-        from fanfold.here.processes import Processes
-        from fanfold.here.run import Trial, processors, run_here, workers
+        from fanfold.here.run import Trial, run_here, workers
         from fanfold.runs.bad_objects import with_advice
         from lambda_src.errors import FanfoldError
         from lambda_src.job import load
@@ -298,8 +293,8 @@ class _Runs:
             files = find(sources, folder, include_hidden=bool(self._request.include_hidden))
             trial = Trial(load(JOB), files, FolderBlobs(folder, new_run_id()))
             with (
-                SIGNALS.cleanup(lambda: workers(trial, processors()), Processes.close) as processes,
-                shown_late(self._stages.console, trial.job) as show,
+                SIGNALS.cleanup(lambda: workers(trial), lambda processes: processes.close()) as processes,
+                shown_late(lambda: open_console(to_errors=True), trial.job) as show,
             ):
                 try:
                     tried = run_here(trial, processes, self._request, show)
@@ -320,14 +315,15 @@ class _Runs:
         from fanfold.cli.watch import upload_shown, watch_run
         from fanfold.runs.source import parse
 
+        stages = open_stages(to_errors=True)
         input_ = parse(source, include_hidden=bool(self._request.include_hidden))
         app = open_app(*self._account)
         request = replace(self._request, max_concurrency=app.default_concurrency)
-        run, request = app.prepare(input_, JOB, request, partial(upload_shown, self._stages))
-        ended = watch_run(run, self._stages, lambda: run.begin(request))
+        run, request = app.prepare(input_, JOB, request, partial(upload_shown, stages))
+        ended = watch_run(run, stages, lambda: run.begin(request))
         _warn(ended.record)
         yield _stored(run, ended)
-        show_dollars(self._stages.console, ended.record)
+        show_dollars(stages.console, ended.record)
 
 
 def _stored(run: "Run", ended: "Ended") -> Answer:
@@ -343,9 +339,10 @@ def _stored(run: "Run", ended: "Ended") -> Answer:
 
 def _warn(record: "RunRecord") -> None:
     """Say what a person should know of the run. NULs are bytes like any others here."""
-    from fanfold.cli.output import show_warnings
+    if warnings := [warning for warning in record.warnings if warning.code != NUL_BYTES]:
+        from fanfold.cli.output import show_warnings
 
-    show_warnings(warning for warning in record.warnings if warning.code != NUL_BYTES)
+        show_warnings(warnings)
 
 
 def _print(answer: Answer, asked: Asked) -> bool:
@@ -423,7 +420,6 @@ def _form(answer: Answer, asked: Asked) -> "Form":
 def _statuses() -> Iterator[list[int]]:
     """Yields a list that gets ``FAILED`` last if an error that a person can do something about ends the
     block; it is printed."""
-    from fanfold.cli.terminal import drop_output
     from fanfold.errors import ExpectedError
     from lambda_src.errors import FanfoldError, for_people
 
@@ -432,15 +428,21 @@ def _statuses() -> Iterator[list[int]]:
         yield status
         sys.stdout.flush()
     except BrokenPipeError:  # its reader has seen enough
-        drop_output()
+        _drop_output()
         status.append(FOUND)
     except (ExpectedError, FanfoldError) as error:
         complain(f"Error: {for_people(str(error))}")
         status.append(FAILED)
     except OSError as error:  # a full disk
         complain(f"Error: {error.filename or 'Standard output'}: {error.strerror}.")
-        drop_output()
+        _drop_output()
         status.append(FAILED)
+
+
+def _drop_output() -> None:
+    from fanfold.cli.terminal import drop_output
+
+    drop_output()
 
 
 def _asked(options: dict[str, Any], shows: Shows, *, only_matching: bool, json: bool) -> Asked:

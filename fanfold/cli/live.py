@@ -3,10 +3,9 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import NamedTuple
 
-from msgspec.structs import replace
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -16,14 +15,11 @@ from rich.text import Text
 from fanfold.format import dollars_text
 from fanfold.runs.progress import Progress
 from fanfold.signals import SIGNALS
-from lambda_src.job import BYTES, Job
+from lambda_src.job import BYTES
 from lambda_src.wire.record import RunRecord
 
 PACE_S = 10.0
 """Seconds from which throughput and time left are calculated."""
-
-SHOWN_AFTER_S = 2.0
-"""A run on this machine that takes longer shows its progress."""
 
 LINE_EVERY_S = 5.0
 """Seconds between two lines in a pipe or a log."""
@@ -250,22 +246,3 @@ def _clock(seconds: float) -> str:
     """
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-
-
-@contextmanager
-def shown_late(console: Console, job: Job) -> Iterator[Callable[[RunRecord], None]]:
-    """Yields a function that shows the progress of a run of ``job`` on this machine, if that takes longer."""
-    began_at = time.monotonic()
-    show: Callable[[Progress], None] | None = None
-
-    with ExitStack() as live:
-
-        def show_late(record: RunRecord) -> None:
-            nonlocal show
-            if time.monotonic() < began_at + SHOWN_AFTER_S:
-                return
-            show = show or live.enter_context(shown(console, job.unit))
-            # There are no Lambdas and no bill, and nobody counts the parts.
-            show(Progress(replace(record, calls={}, dollars={}), 0, 0))
-
-        yield show_late

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,13 @@ from lambda_src.fields import DEFAULT_MAX_CONCURRENCY, MAX_CONCURRENCY, MOST_REU
 
 MOST_DOLLARS = 1e9
 MOST_DAYS = 36_500
+
+
+class BadObjectChoice(StrEnum):
+    """What to do with a bad object."""
+
+    FAIL = "fail"
+    SKIP = "skip"
 
 
 def known_job(text: str | None) -> str | None:
@@ -268,3 +276,19 @@ def _max_dollars(default: str) -> Any:
 
 MaxDollars = Annotated[float | None, _max_dollars("no limit")]
 MaxDollarsOfRun = Annotated[float | None, _max_dollars("no limit, or that of a resumed run")]
+IncludeHidden = Annotated[
+    bool,
+    typer.Option(
+        "--include-hidden",
+        help="Also read files and objects whose names begin with a dot or an underscore, and leftovers "
+        "of editors. A file or an object that you name is always read.",
+    ),
+]
+OnBadObject = Annotated[
+    BadObjectChoice,
+    typer.Option(
+        metavar="fail|skip",
+        help="What to do with an object under a prefix that is damaged, archived, not text or not readable: "
+        "let the run fail, or leave it out and list it with the reason.",
+    ),
+]

@@ -1,7 +1,6 @@
 """The result of a run for a person, and as JSON."""
 
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -155,7 +154,7 @@ def _replaced(target: Path) -> Iterator[BinaryIO]:
 
 def _half(target: Path) -> Path:
     """The temporary file that will replace ``target``."""
-    return target.with_name(f".fanfold-{secrets.token_hex(8)}.part")
+    return target.with_name(f".fanfold-{os.urandom(8).hex()}.part")
 
 
 def _in_place(path: Path) -> bool:

@@ -5,13 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from fanfold.signals import SIGNALS
 from lambda_src.wire.record import RunWarning
-
-BYTE_COLUMNS = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
 
 
 class Stages:
@@ -34,7 +31,15 @@ class Stages:
     @contextmanager
     def upload(self, total_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
         """An upload; yields two functions to call with the bytes read, and sent, since the last call."""
-        with Progress(*BYTE_COLUMNS, console=self.console) as bars, self._timed("upload"):
+        from rich import progress  # noqa: PLC0415 - only uploads need it
+
+        columns = (
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.DownloadColumn(),
+            progress.TimeElapsedColumn(),
+        )
+        with progress.Progress(*columns, console=self.console) as bars, self._timed("upload"):
             reading = bars.add_task("Reading", total=total_bytes)
             sending = bars.add_task("Uploading", total=total_bytes, visible=False)
             yield (

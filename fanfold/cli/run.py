@@ -1,6 +1,5 @@
 """The command run."""
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,13 +7,16 @@ import typer
 from fanfold.cli.formats import Format as Formats
 from fanfold.cli.options import (
     AnyDeployedJob,
+    BadObjectChoice,
     BlockBytesOfRun,
     Concurrency,
     Format,
+    IncludeHidden,
     Json,
     KeepAll,
     Local,
     MaxDollarsOfRun,
+    OnBadObject,
     Output,
     Profile,
     Region,
@@ -40,13 +42,6 @@ SOURCE_HELP = (
 )
 
 
-class BadObjectChoice(StrEnum):
-    """What to do with a bad object."""
-
-    FAIL = "fail"
-    SKIP = "skip"
-
-
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP)]
 RunName = Annotated[
     str | None,
@@ -54,22 +49,6 @@ RunName = Annotated[
         metavar="ID",
         help="A name for the run, or that of one to resume.  [default: made from the time]",
         callback=new_name,
-    ),
-]
-IncludeHidden = Annotated[
-    bool,
-    typer.Option(
-        "--include-hidden",
-        help="Also read files and objects whose names begin with a dot or an underscore, and leftovers "
-        "of editors. A file or an object that you name is always read.",
-    ),
-]
-OnBadObject = Annotated[
-    BadObjectChoice,
-    typer.Option(
-        metavar="fail|skip",
-        help="What to do with an object under a prefix that is damaged, archived, not text or not readable: "
-        "let the run fail, or leave it out and list it with the reason.",
     ),
 ]
 Detach = Annotated[

@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fanfold.cli.options import BlockBytes, Format, Json, KeepAll, Output, SetNew, whole_number
-from fanfold.cli.run import IncludeHidden
+from fanfold.cli.options import (
+    BlockBytes,
+    Format,
+    IncludeHidden,
+    Json,
+    KeepAll,
+    Output,
+    SetNew,
+    whole_number,
+)
 from fanfold.cli.session import complain, open_output, open_rows, open_stages
 from fanfold.job_code import known_jobs
 from fanfold.safe_text import visible
@@ -92,20 +100,23 @@ def _try(
     into: "Into | None",
     profile: bool,
 ) -> None:
-    from fanfold.cli.live import shown_late
+    from fanfold.cli.late import shown_late
     from fanfold.cli.output import show_warnings
     from fanfold.errors import JobNotUsable, RunError
     from fanfold.here.run import processors, run_here, workers
     from fanfold.here.tracebacks import JobFailed
+    from fanfold.job_code import is_own
     from fanfold.signals import SIGNALS
     from lambda_src.errors import FanfoldError, for_people
 
     stages = open_stages(into)
+    if is_own(named.name) or profile:
+        count = count or processors()
     with SIGNALS.cleanup(
-        lambda: workers(trial, count or processors(), profile=profile), lambda processes: processes.close()
+        lambda: workers(trial, count, profile=profile), lambda processes: processes.close()
     ) as processes:
         try:
-            with shown_late(stages.console, named.job) as show:
+            with shown_late(lambda: stages.console, named.job) as show:
                 tried = run_here(trial, processes, request, show)
         except FanfoldError as error:
             if isinstance(error.__cause__, JobFailed):

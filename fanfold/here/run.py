@@ -4,13 +4,14 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from fanfold.here.blobs import FolderBlobs
 from fanfold.here.files import Files
-from fanfold.here.processes import ProcessDriver, Processes
+from lambda_src.fan_out.drivers import Calls
 from lambda_src.fields import Function
 from lambda_src.input.addresses import Listing, addresses_of
 from lambda_src.input.objects import ObjectsInput
@@ -43,7 +44,13 @@ from lambda_src.wire.requests import (
 )
 from lambda_src.wire.source import HERE, Source
 
+if TYPE_CHECKING:
+    from fanfold.here.processes import Work
+
 Show = Callable[[RunRecord], None]
+
+SMALL_BYTES = 1 << 20
+"""An input of up to this size is read sooner than processes would start."""
 
 
 class Tried(NamedTuple):
@@ -67,8 +74,49 @@ class Trial(NamedTuple):
     blobs: FolderBlobs
 
 
-def workers(trial: Trial, count: int, *, profile: bool = False) -> Processes:
-    """Processes that map blocks and reduce shards."""
+class Workers(Protocol):
+    """What maps blocks and reduces shards, ``count`` at once."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    def driver(self) -> Calls[Any, Any]:
+        """What makes the calls of one fan-out."""
+
+    def profiles(self) -> list[Any]:
+        """What they noted of their time."""
+
+    def close(self) -> None:
+        """End them."""
+
+
+class InThisProcess:
+    """Implements ``Workers`` without processes: one call at a time. The plan of a run is the same."""
+
+    def __init__(self, work: "Work") -> None:
+        self.count = processors()
+        self._work, self._lock = work, Lock()
+
+    def driver(self) -> "Work":
+        """As ``Workers.driver``."""
+        return self._one_at_a_time
+
+    def _one_at_a_time(self, task: Any) -> Any:
+        with self._lock:
+            return self._work(task)
+
+    def profiles(self) -> list[Any]:
+        """As ``Workers.profiles``."""
+        return []
+
+    def close(self) -> None:
+        """As ``Workers.close``: its threads end with this process."""
+
+
+def workers(trial: Trial, count: int | None = None, *, profile: bool = False) -> Workers:
+    """``count`` processes for the run. Without a count one for each processor, but none for a small input;
+    this is for code that is known not to end its process."""
     job, files, blobs = trial
     for variable, value in ONE_THREAD.items():
         os.environ.setdefault(variable, value)
@@ -86,11 +134,15 @@ def workers(trial: Trial, count: int, *, profile: bool = False) -> Processes:
         )
         return map_block(job, task, source, blobs)
 
-    return Processes(count, work, profile=profile)
+    if count is None and files.size_bytes() <= SMALL_BYTES:
+        return InThisProcess(work)
+    from fanfold.here.processes import Processes  # noqa: PLC0415 - slow to import
+
+    return Processes(count or processors(), work, profile=profile)
 
 
 def run_here(
-    trial: Trial, processes: Processes, request: ParseFileRequest, show: Show = lambda _: None
+    trial: Trial, processes: Workers, request: ParseFileRequest, show: Show = lambda _: None
 ) -> Tried:
     """Run the job; ``show`` gets the record about twice a second. Raises FanfoldError, what the
     job's code raises, and FanOutFailed with JobFailed as its cause."""
@@ -145,15 +197,15 @@ class _Inputs:
 class _Functions:
     """Implements ``ports.Functions``."""
 
-    def __init__(self, job: Job, processes: Processes, table: "_Table") -> None:
+    def __init__(self, job: Job, processes: Workers, table: "_Table") -> None:
         self._job, self._processes, self._table = job, processes, table
 
     @property
-    def parse_block(self) -> ProcessDriver:
+    def parse_block(self) -> Calls[ParseBlockRequest, BlockReport]:
         return self._processes.driver()
 
     @property
-    def get_occurrences(self) -> ProcessDriver:
+    def get_occurrences(self) -> Calls[GetOccurrencesRequest, Reduced]:
         return self._processes.driver()
 
     def get_all_occurrences(self, request: GetAllOccurrencesRequest) -> AllPartsReport:

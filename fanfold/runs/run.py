@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -157,7 +156,9 @@ class Run:
 
     def html(self) -> bytes:
         """The report of a run that has ended, one HTML file in UTF-8. Raises ReportError."""
-        from fanfold.report.page import page  # noqa: PLC0415 - Jinja is slow to import
+        from importlib.metadata import version  # noqa: PLC0415 - slow to import
+
+        from fanfold.report.page import page  # noqa: PLC0415 - as above, with Jinja
 
         record, parts = self.record_and_parts()
         if record.status == "RUNNING" and not has_died(record):

@@ -193,18 +193,6 @@ def test_a_terminal_gets_nothing_that_it_might_obey(
     assert "\\x1b[2J.log" in shown or "\\u001b[2J.log" in shown
 
 
-def test_files_are_read_without_the_libraries_of_aws(tmp_path: Path) -> None:
-    """To import them takes longer than to read 100 MB."""
-    (tmp_path / "a").write_bytes(b"error\n")
-    program = (
-        "import sys; from fanfold.cli.app import main; main(sys.argv[1:]); sys.exit('boto3' in sys.modules)"
-    )
-    words = [sys.executable, "-c", program, "grep", "error", str(tmp_path / "a")]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    environment.pop("FANFOLD_LOCAL", None)
-    assert subprocess.run(words, env=environment, capture_output=True, check=False).returncode == 0
-
-
 def test_a_pipe_that_is_closed_ends_it_silently(tmp_path: Path) -> None:
     (tmp_path / "many").write_bytes(b"error\n" * 300_000)
     words = [sys.executable, "-m", "fanfold", "grep", "error", "many"]
