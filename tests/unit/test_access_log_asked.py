@@ -425,7 +425,7 @@ def test_a_nul_in_a_key_makes_no_inner_one() -> None:
     [
         ({"from": "2026-10-31"}, lambda one: one.when >= datetime(2026, 10, 31, tzinfo=UTC)),
         ({"to": "2026-11-01T10:15"}, lambda one: one.when < datetime(2026, 11, 1, 10, 15, tzinfo=UTC)),
-        ({"from": "2026-10-31T12:00Z", "to": "2026-10-31"}, lambda _: False),
+        ({"from": "2036-10-31T12:00Z"}, lambda _: False),
         ({"status": "5xx"}, lambda one: one.status[0] == "5"),
         ({"status": "404"}, lambda one: one.status == "404"),
         ({"method": "POST"}, lambda one: one.method == "POST"),
@@ -588,7 +588,7 @@ def test_the_laws_hold(options: dict[str, Any]) -> None:
     objects = {
         form.name: (form.header + "".join(form.write(one) + "\n" for one in requests(5, 3))).encode()
         for form in FORMS
-        if form.name != "columns" or options.get("format") == IIS
+        if not form.header or (form.name == "columns") == (options.get("format") == IIS)
     }
     check_job(JOB, objects, examples=8, options=options)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from fanfold.testing import Objects, run_job
+from lambda_src.errors import InvalidRequest, SourceNotText
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Span
 from lambda_src.jobs.access_log import JOB
@@ -343,3 +344,109 @@ def test_requests_without_a_time_are_noticed_where_a_percentile_is_asked_for() -
         assert (found.found if found else 0) == count
         if found and found.first:
             assert found.first.offset == len(texts[0]) + (0 if count == 6 else len(texts[1]))
+
+
+STATEMENT = """log_format main escape=json '$remote_addr - $remote_user [$time_local] $host "$request" '
+    '$status $body_bytes_sent $upstream_response_time $request_time '
+    '"$http_referer" "$http_user_agent" $msec';"""
+OF_APACHE = r'LogFormat "%v:%p %h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\" %D %I %k" vhost'
+
+
+def of_statement(one: Truth) -> str:
+    return (
+        f'{one.client} - - {bracketed(one)} {one.host} "{one.method} {one.path} HTTP/2.0" {one.status} '
+        f'{one.sent} 0.001, 0.002 : 0.003 {one.millis / 1000:.3f} "{one.referrer}" "{one.agent}" 1.0'
+    )
+
+
+def of_apache(one: Truth) -> str:
+    return f"{one.host}:443 {combined(one)} {one.millis}000 431 3"
+
+
+def of_percents(one: Truth) -> str:
+    asked = f"{one.client}, 10.0.0.1|{one.method}|{one.path}?q=1"
+    return f"{utc(one)}+0000|{asked}|{one.status}|{one.sent}|{one.millis}"
+
+
+CUSTOM = [
+    (STATEMENT, Form("custom", of_statement)),
+    (STATEMENT, Form("custom in CRI", lambda one: f"2026-11-25T10:15:00Z stdout F {of_statement(one)}")),
+    (STATEMENT, Form("custom in json", lambda one: docker(of_statement(one)))),
+    (OF_APACHE, Form("custom", of_apache)),
+    (
+        "%{%Y-%m-%dT%H:%M:%S%z}t|%{X-Forwarded-For}i|%m|%U%q|%s|%B|%{ms}T",
+        Form("custom", of_percents, frozenset({"host", "agent", "referrer"})),
+    ),
+    (
+        "${http_x_forwarded_for} - $remote_user [$time_local] \"$request\" $status $body_bytes_sent",
+        Form(
+            "custom",
+            lambda one: common(one).replace(" ", ", 10.0.0.1 ", 1),
+            UNTIMED | {"agent", "referrer"},
+        ),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("log_format", "form"), CUSTOM, ids=lambda given: getattr(given, "name", ""))
+def test_formats_as_they_stand_in_configurations_are_read(log_format: str, form: Form) -> None:
+    ones = requests(12, 60)
+    text = "".join(form.write(one) + "\n" for one in ones)
+    for by in (by for by in KEYS if by not in form.lacks):
+        found = answer(text, by=by, top=4, format=log_format)
+        assert found["formats"] == {form.name: len(ones)}
+        assert is_within(found["top"], top_of(by, form, seen(form, ones), 4))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            {"from": "2026-11-25", "to": "2026-11-25"},
+            "to=2026-11-25 is not after from=2026-11-25: to is the first time not counted",
+        ),
+        ({"from": "2026-11-25T10:15", "to": "2026-11-25T10:15Z"}, "is not after from"),
+        ({"path": "/a?b=*"}, "path has no ?: paths end before it"),
+        ({"by": "client", "format": "$real_ip [$time_local] $status"}, "by=client needs $remote_addr"),
+        ({"path": "/a", "format": "[$time_local] $status"}, "path needs $request in format"),
+        (
+            {"by": "path", "order": "p95", "format": '[$time_local] "$request" $status'},
+            "order=p95 needs $request_time in format: write it in place of the variable that has it",
+        ),
+        ({"by": "agent", "format": "#Fields: date time sc-status"}, "needs the column cs(User-Agent)"),
+        ({"format": "%h %{%H:%M}t %s"}, "format: %{%H:%M}t is no time that is known: take %t"),
+        ({"format": "%t%D %s"}, None),
+        ({"format": "$a$a $time_local $status"}, "after $a there must be a character that ends it"),
+        ({"format": "$status $time_local$a $a"}, "after $time_local there must be"),
+        ({"format": "log_format main;"}, "format takes auto or a log_format of nginx"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_answered_is_refused(options: dict[str, Any], sentence: str | None) -> None:
+    if sentence is None:
+        JOB.read_options(options)
+        return
+    with pytest.raises(InvalidRequest) as refused:
+        JOB.read_options(options)
+    assert sentence in str(refused.value)
+
+
+def test_columns_that_change_within_an_object_end_the_run() -> None:
+    """Wherever its blocks begin; the same columns once more are no change."""
+    columns = "#Fields: date time c-ip cs-method cs-uri-stem sc-status time-taken"
+    line = "2026-11-25 10:15:00 192.0.2.1 GET /a 200 31\n"
+    twice = f"{columns}\n{line}{columns}\n{line}"
+    assert answer(twice, format=columns)["requests"] == 2
+    changed = f"{columns}\n{line}{columns.replace('time-taken', 'sc-bytes')}\n{line}"
+    for cuts in ([], [150]):
+        with pytest.raises(SourceNotText, match=r"other columns than format says: '#Fields: .* sc-bytes'"):
+            run_job(JOB, Objects([changed.encode()], "plain"), cuts, options={"format": columns})
+
+
+def test_an_address_of_ipv4_is_taken_also_where_it_is_written_as_ipv6() -> None:
+    lines = "".join(
+        f"{client} - - {REQUEST}\n" for client in ("192.0.2.7", "::ffff:192.0.2.8", "::ffff:10.0.0.1")
+    )
+    assert answer(lines, client="192.0.2.0/24")["requests"] == 2
+    assert answer(lines, client="192.0.2.8")["requests"] == 1
+    assert answer(lines, client="::ffff:0:0/96")["requests"] == 2

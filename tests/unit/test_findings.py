@@ -80,7 +80,8 @@ def test_a_few_bad_lines_are_told_and_the_object_that_is_bad_is_named(step: int)
         "10 of 112 lines (8.93 %) could not be read as log lines, the first one at byte "
         f"{20 * len(GOOD)} of 0. Most lines of these objects are not log lines: 2 (6 of 8 lines). "
         "Without options, the job reads Combined Log Format and that of AWS's Application Load Balancers. "
-        "With format=auto, it reads every format that it knows; format also takes a log_format of nginx.",
+        "With format=auto, it reads every format that it knows; format also takes a log_format of nginx "
+        "or a LogFormat of Apache.",
         "0",
         20 * len(GOOD),
         10,

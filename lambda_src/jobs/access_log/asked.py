@@ -103,6 +103,9 @@ class Scan:
             raise SourceNotText(
                 f"{self._key_of_object} is in W3C's extended log format, with other columns than "
                 f"CloudFront's standard logs. Name them: --set format='#Fields: {columns}'"
+                if self._is_auto
+                else f"{self._key_of_object} has other columns than format says: '#Fields: {columns}'. "
+                "If they change within an object, divide it there, and run each part with its own"
             ) from None
 
     def add(self, chunk: bytes, start: int, end: int) -> Noticed:

@@ -1,10 +1,14 @@
-"""A ``log_format`` of nginx as the regular expression of its lines, and the columns of ``#Fields:``."""
+"""A ``log_format`` of nginx, or a ``LogFormat`` of Apache, as the regular expression of its lines, and the
+columns of ``#Fields:``."""
 
 import functools
 import re
+from collections.abc import Mapping
 
 FIELDS = {
     "remote_addr": "client",
+    "http_x_forwarded_for": "forwarded",
+    "proxy_add_x_forwarded_for": "forwarded",
     "time_local": "time",
     "time_iso8601": "time",
     "msec": "time",
@@ -18,11 +22,43 @@ FIELDS = {
     "http_referer": "referrer",
     "http_user_agent": "agent",
     "request_time": "seconds",
+    "request_time_ms": "millis",
+    "request_time_us": "micros",
     "host": "host",
     "http_host": "host",
     "server_name": "host",
 }
-"""The variables that are used, and what each is. All others are skipped."""
+"""The variables that are used, and what each is. All others are skipped. nginx does not have the last two of
+a time."""
+
+APACHE = {
+    "h": "remote_addr",
+    "a": "remote_addr",
+    "m": "request_method",
+    "U": "uri",
+    "r": "request",
+    "s": "status",
+    "b": "body_bytes_sent",
+    "B": "body_bytes_sent",
+    "O": "bytes_sent",
+    "v": "server_name",
+    "V": "host",
+    "D": "request_time_us",
+    "T": "request_time",
+    "{ms}T": "request_time_ms",
+    "{us}T": "request_time_us",
+    "{s}T": "request_time",
+    "{Host}i": "http_host",
+    "{Referer}i": "http_referer",
+    "{User-Agent}i": "http_user_agent",
+    "{X-Forwarded-For}i": "http_x_forwarded_for",
+    "{sec}t": "msec",
+    "{msec}t": "msec",
+    "{usec}t": "msec",
+    "{%Y-%m-%dT%H:%M:%S%z}t": "time_iso8601",
+    "{%d/%b/%Y:%H:%M:%S %z}t": "time_local",
+}
+"""What Apache's directives are in nginx's notation. All others are skipped."""
 
 FIELDS_LINE = "#Fields:"
 COLUMNS = {
@@ -47,7 +83,28 @@ COLUMNS = {
 time taken is in seconds if it has a point, else in milliseconds. All others are skipped."""
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
-LONGEST_FORMAT = 2000
+_DIRECTIVE = re.compile(r"%(?:(%)|!?[0-9,]*[<>]?((?:\{[^}]*\})?(?:\^t[io]|[a-zA-Z])))")
+_STATEMENT = re.compile(r"\s*(?:log_format|LogFormat)\s")
+_QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
+LONGEST_FORMAT = 4000
+
+NAMES = {
+    "client": ("$remote_addr", "c-ip"),
+    "host": ("$host", "cs-host"),
+    "path": ("$request", "cs-uri-stem"),
+    "method": ("$request", "cs-method"),
+    "agent": ("$http_user_agent", "cs(User-Agent)"),
+    "referrer": ("$http_referer", "cs(Referer)"),
+    "seconds": ("$request_time", "time-taken"),
+}
+"""What can be asked for, and the variable or the column that a format needs for it."""
+
+_OTHER_NAMES = {
+    "path": {"request"},
+    "method": {"request"},
+    "client": {"forwarded"},
+    "seconds": {"millis", "micros", "taken"},
+}
 
 
 @functools.lru_cache(maxsize=4)
@@ -56,12 +113,12 @@ def pattern_of(log_format: str) -> re.Pattern[bytes]:
     in the format; between quotes, a backslash takes the next byte along. Raises ValueError."""
     if len(log_format) > LONGEST_FORMAT:
         raise ValueError(f"format has more than {LONGEST_FORMAT} characters")
-    texts = _VARIABLE.split(log_format)
+    texts = _VARIABLE.split(_in_notation_of_nginx(log_format))
     names = [one or other for one, other in zip(texts[1::3], texts[2::3], strict=True)]
     literals = texts[::3]
     pattern, known = re.escape(literals[0].encode()), set[str]()
-    for name, before, after in zip(names, literals, literals[1:], strict=False):
-        if not after and name != names[-1]:
+    for number, (name, before, after) in enumerate(zip(names, literals, literals[1:], strict=False), 1):
+        if not after and number < len(names):
             raise ValueError(f"format: after ${name} there must be a character that ends it")
         field = FIELDS.get(name)
         value = _value(name, before[-1:], after[:1].encode())
@@ -72,9 +129,33 @@ def pattern_of(log_format: str) -> re.Pattern[bytes]:
     if not {"time", "status"} <= known:
         raise ValueError(
             "format takes auto or a log_format of nginx, with $status and $time_local, $time_iso8601 or "
-            f"$msec, not {log_format[:60]!r}"
+            f"$msec, or a LogFormat of Apache, with %s and %t, not {log_format[:60]!r}"
         )
     return re.compile(pattern)
+
+
+def _in_notation_of_nginx(log_format: str) -> str:
+    r"""A format of nginx or Apache, or the statement that has it.
+
+    >>> _in_notation_of_nginx(r'LogFormat "%h %t \"%r\" %>s %U%q %D" common')
+    '${remote_addr} [${time_local}] "${request}" ${status} ${request_uri} ${request_time_us}'
+    """
+    if _STATEMENT.match(log_format):
+        texts = ["".join(found) for found in _QUOTED.findall(log_format)]
+        is_of_apache = log_format.lstrip().startswith("L")
+        log_format = texts[0] if texts and is_of_apache else re.sub(r"\\(.)", r"\1", "".join(texts))
+    if "$" in log_format or "%" not in log_format:
+        return log_format
+    text = log_format.replace('\\"', '"').replace("\\t", "\t").replace("%U%q", "${request_uri}")
+    return _DIRECTIVE.sub(_variable_of, text.replace("%t", "[${time_local}]"))
+
+
+def _variable_of(found: re.Match[str]) -> str:
+    if found[1]:
+        return "%"
+    if found[2].endswith("}t") and found[2] not in APACHE:
+        raise ValueError(f"format: %{found[2]} is no time that is known: take %t, %{{sec}}t or %{{msec}}t")
+    return "${" + APACHE.get(found[2], "other") + "}"
 
 
 def columns_of(line: str) -> list[str | None]:
@@ -85,18 +166,30 @@ def columns_of(line: str) -> list[str | None]:
     """
     if len(line) > LONGEST_FORMAT:
         raise ValueError(f"format has more than {LONGEST_FORMAT} characters")
-    columns = [COLUMNS.get(name) for name in line.removeprefix(FIELDS_LINE).split()]
+    columns = known_columns(line)
     if not ({"date", "clock"} <= {*columns} or "time" in columns) or "status" not in columns:
         raise ValueError("format: #Fields: needs date and time, or timestamp, and sc-status")
     return columns
 
 
-def check_format(text: str) -> None:
-    """Raise ValueError unless lines can be read by this format."""
-    if text.startswith(FIELDS_LINE):
-        columns_of(text)
-    else:
-        pattern_of(text)
+def known_columns(line: str) -> list[str | None]:
+    """What each column is, whatever they are."""
+    return [COLUMNS.get(name) for name in line.removeprefix(FIELDS_LINE).split()]
+
+
+def check_format(text: str, needed: Mapping[str, str]) -> None:
+    """Raise ValueError unless lines can be read by this format, and have what is ``needed``: the option that
+    needs it, by a name of ``NAMES``."""
+    is_of_columns = text.startswith(FIELDS_LINE)
+    fields = {*(columns_of(text) if is_of_columns else pattern_of(text).groupindex)}
+    for name, option in needed.items():
+        if not fields & {name, *_OTHER_NAMES.get(name, ())}:
+            variable, column = NAMES[name]
+            raise ValueError(
+                f"{option} needs the column {column} in format"
+                if is_of_columns
+                else f"{option} needs {variable} in format: write it in place of the variable that has it"
+            )
 
 
 def _value(name: str, before: str, after: bytes) -> bytes:
@@ -104,4 +197,7 @@ def _value(name: str, before: str, after: bytes) -> bytes:
         return rb'[^"\\\n]*+(?:\\[^\n]?+[^"\\\n]*+)*+'
     if name == "time_local":
         return rb"[^ \n]++ [+-][0-9]{4}"
+    if name.endswith("x_forwarded_for") or name.startswith("upstream_"):
+        one = rb"[^%s \n,]*+" % re.escape(after) if after else rb"[^ \n,]*+"
+        return one + rb"(?:(?:, ?| : )" + one + rb")*+"
     return b"[^%s\n]*+" % re.escape(after) if after else b"[^\n]*+"

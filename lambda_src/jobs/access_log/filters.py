@@ -78,7 +78,9 @@ def _of_client(client: str) -> Takes:
             if len(known) >= MOST_CLIENTS:
                 known.clear()
             try:
-                found = ipaddress.ip_address(request.client.decode("latin-1").strip("[]")) in network
+                address = ipaddress.ip_address(request.client.decode("latin-1").strip("[]"))
+                mapped = getattr(address, "ipv4_mapped", None)  # as servers write it that listen on both
+                found = address in network or (mapped is not None and mapped in network)
             except ValueError:
                 found = False
             if len(request.client) <= LONGEST_ADDRESS:

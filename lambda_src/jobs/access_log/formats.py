@@ -146,7 +146,7 @@ CONCERNS = {
         most="Most lines of these objects are not log lines",
         advice="Without options, the job reads Combined Log Format and that of AWS's Application Load "
         "Balancers. With format=auto, it reads every format that it knows; format also takes a log_format of "
-        "nginx.",
+        "nginx or a LogFormat of Apache.",
     ),
     **{
         code: Concern("line", f"looks like {name}, {how}", f"look like {name}, {how}")
@@ -167,7 +167,8 @@ CONCERNS = {
         "request",
         "has no response time that is known, and is in no percentile",
         "have no response time that is known, and are in no percentile",
-        advice="If the lines have one, say where: format takes a log_format with $request_time.",
+        advice="If the lines have one, say where: format takes a log_format of nginx with $request_time, or "
+        "a LogFormat of Apache with %D.",
     ),
     NUL_BYTES: Concern(
         "NUL byte",

@@ -53,9 +53,9 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     format: Annotated[
         str | None,
         Meta(
-            description="auto for every format that is known, a log_format of nginx, or a W3C extended log's "
-            "line #Fields: ... Without any option, Combined Log Format and that of load balancers are read; "
-            "with any, every one.",
+            description="auto for every format that is known, a log_format of nginx, a LogFormat of Apache, "
+            "or a W3C extended log's line #Fields: ... Without any option, Combined Log Format and that of "
+            "load balancers are read; with any, every one.",
             examples=["auto"],
         ),
     ] = None
@@ -88,12 +88,9 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     ] = None
 
     def __post_init__(self) -> None:
-        for name, text in (("from", self.from_), ("to", self.to)):
-            if text is not None and minute_of(text) is None:
-                raise ValueError(
-                    f"{name} takes a day or a minute of UTC, such as 2026-11-25 or 2026-11-25T10:15, "
-                    f"not {text[:60]!r}"
-                )
+        self._check_times()
+        if self.path and "?" in self.path:
+            raise ValueError("path has no ?: paths end before it, and * is any text")
         if self.status is not None and not _STATUS.fullmatch(self.status):
             raise ValueError(f"status takes three digits, such as 404, or 5xx, not {self.status[:60]!r}")
         for name in ("method", "path", "client", "host"):
@@ -118,7 +115,24 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
         if self.format not in (None, "auto"):
             from lambda_src.jobs.access_log.custom import check_format  # noqa: PLC0415 - as above
 
-            check_format(self.format or "")
+            check_format(self.format or "", self._needed())
+
+    def _check_times(self) -> None:
+        for name, text in (("from", self.from_), ("to", self.to)):
+            if text is not None and minute_of(text) is None:
+                raise ValueError(
+                    f"{name} takes a day or a minute of UTC, such as 2026-11-25 or 2026-11-25T10:15, "
+                    f"not {text[:60]!r}"
+                )
+        if self.from_ and self.to and (minute_of(self.from_) or 0) >= (minute_of(self.to) or 0):
+            raise ValueError(f"to={self.to} is not after from={self.from_}: to is the first time not counted")
+
+    def _needed(self) -> dict[str, str]:
+        """What lines must have, with the option that needs it."""
+        filters = {name: name for name in ("method", "path", "client", "host") if getattr(self, name)}
+        times = {"seconds": f"order={self.order}"} if self.order in PERCENTILES else {}
+        is_of_lines = self.by in ("path", "method", "client", "agent", "referrer", "host")
+        return {**filters, **({self.by: f"by={self.by}"} if is_of_lines else {}), **times}
 
     @property
     def least_shown(self) -> int:

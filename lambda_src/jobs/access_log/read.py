@@ -38,6 +38,9 @@ class Request(NamedTuple):
     micros: int | None
 
 
+Reader = Callable[[bytes], Request | str | None]
+
+
 class _Cached(dict[bytes, Any]):
     """What was worked out, bounded."""
 
@@ -331,16 +334,24 @@ def _cloudfront(time: re.Match[bytes]) -> Request | None:
 
 
 def _json(line: bytes) -> Request | None:
+    found = _object(line)
+    if found is None:
+        return None
+    return of_fields("json", fields_of(found)) or _wrapped_in_json(line, read_unwrapped)
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
     try:
         found = msgspec.json.decode(line)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict):
+    return found if isinstance(found, dict) else None
+
+
+def _wrapped_in_json(line: bytes, read_inner: Reader) -> Request | None:
+    if line[:1] != b"{" or (found := _object(line)) is None or not (inner := wrapped_line(found)):
         return None
-    request = of_fields("json", fields_of(found))
-    if request is None and (wrapped := wrapped_line(found)):
-        return _inside("in json", read_unwrapped(wrapped))
-    return request
+    return _inside("in json", read_inner(inner))
 
 
 def _inside(where: str, request: Request | str | None) -> Request | None:
@@ -364,7 +375,8 @@ def of_fields(kind: str, fields: dict[str, bytes]) -> Request | None:
         host = of_url if of_url != b"-" else host
     method = fields.get("method") or method
     path = fields["path"].partition(b"?")[0] if fields.get("path") else path
-    client = _PORT.sub(b"", fields.get("peer") or b"") or fields.get("client") or b"-"
+    client = _PORT.sub(b"", fields.get("peer") or b"") or fields.get("client")
+    client = client or fields.get("forwarded", b"").partition(b",")[0] or b"-"
     taken = [_micros(fields[unit], power) for unit, power in _POWERS.items() if unit in fields]
     return Request(
         kind, minute, client, _PORT.sub(b"", host).lower(), method, path or b"-", status,
@@ -396,7 +408,7 @@ def _header(line: bytes) -> str:
     given = columns.split()
     is_known = all(one == other for one, other in zip(given, _CLOUDFRONT_FIELDS, strict=False))
     if name == "#Fields:" and not (is_known and len(given) >= _FEWEST_FIELDS):
-        raise OtherColumns(" ".join(given)[:1000])
+        raise OtherColumns(" ".join(given))
     return HEADER
 
 
@@ -418,7 +430,7 @@ def read(line: bytes) -> Request | str | None:
     time. Raises OtherColumns."""
     if request := read_unwrapped(line):
         return request
-    if request := _wrapped(line):
+    if request := _wrapped(line, read_unwrapped):
         return request
     return _clf(found) if (found := _ANY_CLF.fullmatch(line)) else None
 
@@ -431,14 +443,14 @@ def read_unwrapped(line: bytes) -> Request | str | None:
     return None
 
 
-def _wrapped(line: bytes) -> Request | None:
+def _wrapped(line: bytes, read_inner: Reader) -> Request | None:
     if not (found := _WRAPPED.fullmatch(line)):
         return None
     where = next(where for name, where in _WHERE.items() if found[name])
-    return _inside(where, read_unwrapped(found[len(_WHERE) + 1]))
+    return _inside(where, read_inner(found[len(_WHERE) + 1]))
 
 
-def reader_of(log_format: str | None) -> Callable[[bytes], Request | str | None]:
+def reader_of(log_format: str | None) -> Reader:
     """What reads lines, of all formats or of a ``log_format`` of nginx."""
     if log_format in (None, "auto"):
         return read
@@ -448,18 +460,24 @@ def reader_of(log_format: str | None) -> Callable[[bytes], Request | str | None]
         return _reader_of_columns(columns_of(log_format or ""))
     pattern = pattern_of(log_format or "")
 
-    def read_custom(line: bytes) -> Request | None:
+    def read_inner(line: bytes) -> Request | None:
         found = pattern.fullmatch(line)
         return of_fields("custom", {k: v for k, v in found.groupdict().items() if v}) if found else None
+
+    def read_custom(line: bytes) -> Request | None:
+        return read_inner(line) or _wrapped(line, read_inner) or _wrapped_in_json(line, read_inner)
 
     return read_custom
 
 
-def _reader_of_columns(columns: Sequence[str | None]) -> Callable[[bytes], Request | str | None]:
+def _reader_of_columns(columns: Sequence[str | None]) -> Reader:
     """What reads lines of these columns, with a tab or a space between."""
+    from lambda_src.jobs.access_log.custom import known_columns  # noqa: PLC0415 - as above
 
     def read_columns(line: bytes) -> Request | str | None:
         if line[:1] == b"#":
+            if line.startswith(b"#Fields:") and known_columns(line.decode("latin-1")) != columns:
+                raise OtherColumns(line[9:].decode("latin-1"))
             return HEADER
         cells = line.split(b"\t" if b"\t" in line else b" ")
         if len(cells) != len(columns):
