@@ -18,7 +18,7 @@ const char *const FUZZ_SEEDS[] = {
     "d" PAGE "a&lt;b &amp;amp; c" END PAGE "d" END "<page><ns>1</ns><text>e" END "<page><ns>0</ns><redirect/><text>f" END,
     "d<page><ns>0</ns><text/></page>" PAGE "x",
     NULL};
-const char *const FUZZ_TOKENS[] = {PAGE, END, "<page>", "<ns>0</ns>", "<redirect", "<text", ">", "{{", "}}", "{{{", "}}}", "{|", "|}", "|-",
+const char *const FUZZ_TOKENS[] = {PAGE, END, "<page>", "<ns>0</ns>", "<redirect", "<revision>", "<model>", "<text", " bytes=\"", ">", "{{", "}}", "{{{", "}}}", "{|", "|}", "|-",
     "[[", "]]", "[", "]", "|", "''", "'''", "'''''", "\n", "\n=", "\n*", "==", "&lt;", "&gt;", "&amp;", "&quot;", "&#65;", "&#x1f600;", "&amp;#0;",
     "&amp;nbsp;", "&lt;ref", "&lt;/ref&gt;", "/&gt;", "&lt;!--", "--&gt;", "&lt;nowiki&gt;", "&lt;math&gt;", "&lt;br&gt;", "&lt;table", "&lt;/",
     "File:", "Category:", "thumb", ".jpg", "http://", "https://", "ftp://", "__TOC__", "_", "-{", "}-", ":", "#", "\xc3\xa9", "\xff", NULL};
@@ -30,15 +30,15 @@ void LLVMFuzzerInitialize(void) {}
 /* The text of the articles, in memory of its own; their number is added to *articles. */
 static uint8_t *cleaned(const uint8_t *pages, size_t bytes, size_t *made, size_t *articles) {
     uint8_t *copy = malloc(bytes + !bytes), *out = malloc(bytes + 1);
-    size_t found;
+    Found found;
     if (bytes)
         memcpy(copy, pages, bytes);
     CHECK(markup_clean(copy, bytes, out, made, &found) == DONE);
     size_t lines = 0;
     for (size_t i = 0; i < *made; i++)
         lines += out[i] == '\n', CHECK(out[i]);
-    CHECK(*made <= bytes + 1 && lines >= found && (!found || out[*made - 1] == '\n'));
-    *articles += found;
+    CHECK(*made <= bytes + 1 && lines >= found.articles && (!found.articles || out[*made - 1] == '\n'));
+    *articles += found.articles;
     free(copy);
     return out;
 }

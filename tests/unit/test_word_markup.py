@@ -4,6 +4,7 @@ import bz2
 import html
 import re
 from collections import Counter
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -20,9 +21,12 @@ from fanfold.testing import Objects, check_job, run_job
 from lambda_src.counts.compiled import library_name
 from lambda_src.counts.library import find_library
 from lambda_src.errors import SourceNotText
+from lambda_src.input.objects import input_of_bytes
+from lambda_src.job import Context, Finding, Place, Span
 from lambda_src.jobs.top_words import JOB
 from lambda_src.jobs.top_words.markup import LIBRARY, PAGES, cleaner
 from lambda_src.jobs.top_words.wikitext import cleaned
+from lambda_src.run.map_block import map_watched
 from stacks.native_library import sources_of_jobs
 from tests.oracle import count_words
 
@@ -33,6 +37,12 @@ MEDIAWIKI = {"markup": "mediawiki"}
 def page(wikitext: str, ns: int = 0, more: str = "") -> bytes:
     text = html.escape(wikitext)
     return f"<page><title>T</title><ns>{ns}</ns>{more}<text x='1'>{text}</text></page>".encode()
+
+
+def revisions(*each: str) -> bytes:
+    """An article with these revisions."""
+    inside = "".join(f"<revision>{one}</revision>" for one in each)
+    return f"<page><ns>0</ns>{inside}</page>".encode()
 
 
 def text_of(wikitext: str) -> str:
@@ -62,9 +72,14 @@ def test_the_library_is_of_the_source_that_is_here() -> None:
             "[[File:a.jpg|thumb|200px|alt=q|A [[b|c]] {{t}} d]] [[Image:b.png|right]] [[Файл:x.jpg|мини]]",
             "A c d",
         ),
+        (
+            "[[File:a.jpg|A [[b|c]]|thumb|alt=x]] [[File:a.jpg|d|\nthumb\n]] [[File:a.jpg|e|f|left|]] "
+            "[[File:a.jpg|g {{t|u}}|200px|link=x]] [[File:a.jpg|h [[File:i.jpg|j|thumb]]|right]] k",
+            "A c d g h j k",
+        ),
         ("[[Category:x| ]] [[Категория:y]] [[fr:Paris]] [[Star Wars: New]]", "Star Wars New"),
         ("see http://a.b/c?d=e f [https://x.y/ label] [//z w] xhttp://q", "see f label w xhttp q"),
-        ("caf&eacute; a&nbsp;b &#x41;&#66; &amp;lt; &bogus; &#xD800;", "café a b AB lt bogus"),
+        ("caf&eacute; a&nbsp;b &#x41;&#66; &amp;lt; &bogus; &#xD800; d&apos;e", "café a b AB lt bogus d'e"),
         ("a<!-- b -->c <br/>d<br>e x<sub>2</sub>y <math>\\frac</math> a < b", "ac d e x y a b"),
         ("<nowiki>[[a|b]] {{c}} &eacute;</nowiki> __NOTOC__ __x__", "a b c é x"),
         ("== Head ==\n* item\n----\n", "Head item"),
@@ -152,6 +167,31 @@ WIKITEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 def test_c_and_python_give_the_same_bytes(wikitext: str, escaped: bool) -> None:
     one = page(wikitext) if escaped else b"<page><ns>0</ns><text>" + wikitext.encode("utf-8", "replace")
     assert cleaner()(one) == cleaned(one)
+
+
+PARTS_OF_PAGES = (
+    *("<page>", "</page>", "<ns>0</ns>", "<ns>1</ns>", "<redirect />", "<revision>", "</revision>", "<text>"),
+    *(
+        "<text x='1'>",
+        "<text",
+        " />",
+        "</text>",
+        "<texts>",
+        "a ",
+        "<model>",
+        "wikitext</model>",
+        "é",
+        "</",
+        ">",
+    ),
+    *(' bytes="', "7", "deleted="),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PARTS_OF_PAGES), max_size=40).map("".join))
+def test_c_and_python_find_the_same_pages(pages: str) -> None:
+    assert cleaner()(pages.encode()) == cleaned(pages.encode())
 
 
 def test_c_and_python_give_the_same_bytes_of_real_pages_and_of_noise() -> None:
@@ -254,14 +294,16 @@ def shown_link(link: nodes.Wikilink) -> str:
         return " "
     if prefix not in ("file", "image"):
         return shown(link.title if link.text is None else link.text)
-    caption: list[nodes.Node] = []
+    parts: list[list[nodes.Node]] = [[]]
     for node in link.text.nodes if link.text is not None else ():
-        *earlier, last = str(node.value).split("|") if isinstance(node, nodes.Text) else [None]
-        if earlier:
-            caption.clear()
-        caption.append(node if last is None else nodes.Text(last))
-    text = Wikicode(caption)
-    return " " if OPTION.fullmatch(str(text).strip()) else f" {shown(text)} "
+        if not isinstance(node, nodes.Text):
+            parts[-1].append(node)
+            continue
+        first, *further = str(node.value).split("|")
+        parts[-1].append(nodes.Text(first))
+        parts += [[nodes.Text(part)] for part in further]
+    captions = [Wikicode(part) for part in parts if not OPTION.fullmatch(str(Wikicode(part)).strip())]
+    return f" {shown(captions[-1]) if captions else ''} "
 
 
 def test_real_pages_have_the_words_that_mwparserfromhell_finds() -> None:
@@ -286,12 +328,91 @@ def test_only_articles_count() -> None:
         + page("one {{t}}")
         + page("talk", ns=1)
         + page("moved", more="<redirect title='x' />")
-        + b"<page><ns>0</ns><text>old</text><text>new</text></page>"
-        + b"<page><ns>0</ns><text /></page></mediawiki>"
+        + revisions("<text>old</text>", "<text>new</text>")
+        + revisions("<text /><content><text>slot</text></content>")
+        + revisions("<text>old</text>", '<text bytes="9" deleted="deleted" />')
+        + revisions("<model>json</model><text>{json}</text>")
+        + revisions("<text>{item}</text><sha1 /><model>wikibase-item</model>")
+        + b"</mediawiki>"
     )
     answer = run_job(JOB, Objects([dump], "plain"), options=MEDIAWIKI)
     assert (answer["articles"], answer["words"]) == (2, 2)
     assert answer["top_words"]["3"] == [{"word": "new", "count": 1}, {"word": "one", "count": 1}]
+
+
+def test_the_text_of_an_article_is_that_of_its_main_slot() -> None:
+    """As in version 0.11 of the dumps: other slots follow, in elements of their own."""
+    slots = (
+        "<comment>x</comment><origin>1</origin><model>wikitext</model><format>text/x-wiki</format>"
+        '<text bytes="4" sha1="x" xml:space="preserve">main</text><sha1>x</sha1><content><role>data</role>'
+        "<model>json</model><text>other</text></content>"
+    )
+    assert cleaner()(revisions("<text>old</text>", slots)).text == b"main\n"
+
+
+CUT_AT = [len(page("one two")) - 3, len(page("one two")) - len("two</text></page>"), len(page("")) - 40, 7]
+
+
+@pytest.mark.parametrize("behind", [b"", b"\n" + page("four")])
+@pytest.mark.parametrize(("size", "words"), [*zip(CUT_AT, ["one two", "one", "", ""], strict=True)])
+def test_a_page_that_is_cut_is_read_as_far_as_it_goes_and_told(size: int, words: str, behind: bytes) -> None:
+    """As the first lines of a dump are, and what a full disk has left of one."""
+    dump = b"<mediawiki>" + page("zero") + page("one two")[:size] + behind
+    answer = run_job(JOB, Objects([dump], "plain"), options={**MEDIAWIKI, "top": 5})
+    found = [one["word"] for ranked in answer["top_words"].values() for one in ranked]
+    assert sorted(found) == sorted(["zero", *words.split(), *(["four"] if behind else [])])
+    at = len(b"<mediawiki>" + page("zero"))
+    finding = findings(dump)["cut_pages"]
+    assert (finding.found, finding.first) == (1, Place("0", at))
+
+
+def findings(dump: bytes) -> Mapping[str, Finding]:
+    context = Context(JOB.shards("run"), JOB.read_options(MEDIAWIKI), {})
+    return map_watched(JOB, Span(0, len(dump)), input_of_bytes([dump]), context).findings
+
+
+def test_a_whole_dump_has_no_page_that_is_cut() -> None:
+    assert "cut_pages" not in findings(ARTICLES)
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ("<revision><text>x</text></revision>", "The page at byte 11 of 0 has no <ns>, so nobody knows"),
+        (
+            "<ns>0</ns><revision><text><![CDATA[x]]></text></revision>",
+            "The page at byte 11 of 0 has more than text in its <text>",
+        ),
+        ("<ns>0</ns><revision><text>x<b>y</b></text></revision>", "has more than text in its <text>"),
+    ],
+)
+def test_a_dump_whose_texts_cannot_be_read_is_refused(inside: str, told: str) -> None:
+    for more in (b"", page("x")):
+        with pytest.raises(SourceNotText, match=told):
+            findings(f"<mediawiki><page>{inside}</page>".encode() + more)
+
+
+def test_articles_without_their_texts_are_told() -> None:
+    """As in stubs, which have sizes only."""
+    stub = '<text bytes="{}" id="9" />'
+    pages = [revisions(stub.format(size)) for size in (7, 0, 10)]
+    deleted = revisions('<text bytes="9" deleted="deleted" />')
+    assert "missing_texts" not in findings(b"<mediawiki>" + pages[1] + page("x") + deleted)
+    finding = findings(b"<mediawiki>" + b"".join(pages) + page("x"))["missing_texts"]
+    assert (finding.found, finding.total, finding.first) == (2, 3, Place("0", 11))
+
+
+def test_a_dump_of_log_entries_is_refused() -> None:
+    with pytest.raises(SourceNotText, match="0 has log entries, no pages"):
+        findings(b"<mediawiki><siteinfo></siteinfo>\n  <logitem><id>1</id></logitem></mediawiki>")
+
+
+@pytest.mark.parametrize(
+    "before", ["<!-- made by x -->\n", "<?xml version='1.0'?>\n<!DOCTYPE mediawiki>\n<!-- a -->"]
+)
+def test_a_dump_may_begin_with_comments(before: str) -> None:
+    dump = before.encode() + b"<mediawiki>" + page("one") + b"</mediawiki>"
+    assert run_job(JOB, Objects([dump], "plain"), options=MEDIAWIKI)["articles"] == 1
 
 
 def test_a_multistream_dump_gives_the_answer_of_a_plain_one() -> None:

@@ -15,11 +15,11 @@ from lambda_src.input.findings import INVALID_UTF8, Tally, invalid_utf8
 from lambda_src.job import Concern, Context, Finding, Input, Job, Measured, Place
 from lambda_src.jobs.top_words.figures import figures_of
 from lambda_src.jobs.top_words.kernel import LIBRARY, LONGEST, Kernel
-from lambda_src.jobs.top_words.markup import begins_dump, check_is_dump, cleaner
+from lambda_src.jobs.top_words.markup import begins_dump, check_is_dump, check_pages, cleaner
 from lambda_src.jobs.top_words.options import Options
 from lambda_src.jobs.top_words.words import RULES
 
-DUMP, JOINED = "mediawiki_dump", "joined_words"
+DUMP, JOINED, CUT, MISSING = "mediawiki_dump", "joined_words", "cut_pages", "missing_texts"
 
 CONCERNS = {
     DUMP: Concern(
@@ -33,6 +33,19 @@ CONCERNS = {
         "in a word, a soft hyphen or a joiner, divided it",
         "in words, soft hyphens or joiners, divided them",
         advice="To keep such words whole: --set words=unicode",
+    ),
+    CUT: Concern(
+        "page",
+        "is cut, and was read as far as it goes",
+        "are cut, and were read as far as they go",
+        advice="If you want all of the dump, get it again.",
+    ),
+    MISSING: Concern(
+        "article",
+        "has no text, only its size",
+        "have no text, only their size",
+        most="These look like stubs",
+        advice="Dumps with texts are named pages-articles.",
     ),
 }
 
@@ -60,6 +73,7 @@ class Counter:
     def __init__(self, context: Context) -> None:
         self._counting = KERNEL.counting(context.shards, context.options.spelling())
         self._invalid_bytes, self._dumps, self._joined = Tally(), Tally(), Tally()
+        self._cut, self._missing = Tally(), Tally()
         self._cleaned = cleaner() if context.options.markup == "mediawiki" else None
         self._articles = 0
 
@@ -67,9 +81,13 @@ class Counter:
         """Count the words of a chunk. Raises TooManyDistinct, OutOfMemory."""
         if self._cleaned:
             check_is_dump(chunk, at)
-            text, articles = self._cleaned(chunk)
-            joined = self._counting.add(text).joined
-            self._articles += articles
+            cleaned = self._cleaned(chunk)
+            check_pages(cleaned, at)
+            joined = self._counting.add(cleaned.text).joined
+            self._articles += cleaned.articles
+            self._cut.note(at, cleaned.cut, 0, cleaned.first_cut)
+            of = cleaned.articles + cleaned.missing
+            self._missing.note(at, cleaned.missing, of, cleaned.first_missing)
             invalid = invalid_utf8(chunk)
         else:
             self._dumps.note(at, int(begins_dump(chunk, at)), 0)
@@ -90,7 +108,7 @@ class Counter:
         dumps, joined = self._dumps.finding(), self._joined.finding()
         if self._cleaned:
             joined = joined._replace(first=None)  # it is a place in the text without markup
-        own = {DUMP: dumps, JOINED: joined}
+        own = {DUMP: dumps, JOINED: joined, CUT: self._cut.finding(), MISSING: self._missing.finding()}
         return {
             INVALID_UTF8: self._invalid_bytes.finding(),
             **{code: finding for code, finding in own.items() if finding.found},

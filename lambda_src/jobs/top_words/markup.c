@@ -59,7 +59,7 @@ static const Entity ENTITIES[] = {
     {"Tau", 932}, {"Theta", 920}, {"Uacute", 218}, {"Ucirc", 219}, {"Ugrave", 217}, {"Upsilon", 933},
     {"Uuml", 220}, {"Xi", 926}, {"Yacute", 221}, {"Yuml", 376}, {"Zeta", 918}, {"aacute", 225},
     {"acirc", 226}, {"acute", 180}, {"aelig", 230}, {"agrave", 224}, {"alefsym", 8501}, {"alpha", 945},
-    {"amp", 38}, {"and", 8743}, {"ang", 8736}, {"aring", 229}, {"asymp", 8776}, {"atilde", 227},
+    {"amp", 38}, {"and", 8743}, {"ang", 8736}, {"apos", 39}, {"aring", 229}, {"asymp", 8776}, {"atilde", 227},
     {"auml", 228}, {"bdquo", 8222}, {"beta", 946}, {"brvbar", 166}, {"bull", 8226}, {"cap", 8745},
     {"ccedil", 231}, {"cedil", 184}, {"cent", 162}, {"chi", 967}, {"circ", 710}, {"clubs", 9827},
     {"cong", 8773}, {"copy", 169}, {"crarr", 8629}, {"cup", 8746}, {"curren", 164}, {"dArr", 8659},
@@ -231,6 +231,7 @@ enum { TEMPLATE, TABLE, LINK };
 
 typedef struct {
     uint32_t begin, part; /* where in the output it begins, and where the last part of a link does */
+    uint32_t caption, caption_end; /* the last part of a file that is no option */
     uint8_t kind, is_file, is_category;
 } Open;
 
@@ -245,7 +246,7 @@ typedef struct {
 static void pop(Cleaning *c) { c->count[c->stack[--c->open].kind]--; }
 static void push(Cleaning *c, uint8_t kind) {
     if (c->open < MOST_OPEN && (kind != LINK || c->count[LINK] < MOST_OPEN_LINKS)) {
-        c->stack[c->open++] = (Open){.begin = (uint32_t)(c->to - c->out), .part = NO_PART, .kind = kind};
+        c->stack[c->open++] = (Open){.begin = (uint32_t)(c->to - c->out), .part = NO_PART, .caption = NO_PART, .kind = kind};
         c->count[kind]++;
     } else {
         *c->to++ = ' ';
@@ -277,7 +278,7 @@ static int begins_line(const Cleaning *c, const uint8_t *at) {
     return at == c->text || at[-1] == '\n';
 }
 
-static int is_blank(uint8_t byte) { return byte == ' ' || byte == '_'; }
+static int is_blank(uint8_t byte) { return byte == ' ' || byte == '_' || byte == '\t' || byte == '\n'; }
 
 /* Copy a text in lower case without blanks around it; how many bytes these are. */
 static size_t trimmed(uint8_t *to, const uint8_t *text, size_t bytes) {
@@ -346,6 +347,15 @@ static int is_option(const uint8_t *part, size_t bytes) {
     return digits && bytes - at == 2 && part[at] == 'p' && part[at + 1] == 'x';
 }
 
+/* A part of a file ends: it is the caption so far unless it is an option. */
+static void end_part(Cleaning *c, Open *link) {
+    uint8_t part[LONGEST_TARGET];
+    const uint8_t *begin = c->out + link->part;
+    size_t bytes = (size_t)(c->to - begin);
+    if (!is_option(part, trimmed(part, begin, bytes < LONGEST_TARGET ? bytes : LONGEST_TARGET)))
+        link->caption = link->part, link->caption_end = (uint32_t)(c->to - c->out);
+}
+
 static void close_link(Cleaning *c) {
     Open *link = &c->stack[c->open - 1];
     pop(c);
@@ -356,12 +366,16 @@ static void close_link(Cleaning *c) {
             c->to = begin, *c->to++ = ' ';
         return;
     }
-    uint8_t part[LONGEST_TARGET], *last = c->out + link->part;
-    size_t bytes = (size_t)(c->to - last), size = trimmed(part, last, bytes < LONGEST_TARGET ? bytes : LONGEST_TARGET);
-    if (link->is_category || (link->is_file && is_option(part, size)))
-        c->to = begin;
+    if (link->is_file)
+        end_part(c, link);
     else
-        memset(begin, 0, (size_t)(last - begin));
+        link->caption = link->part, link->caption_end = (uint32_t)(c->to - c->out);
+    if (link->is_category || link->caption == NO_PART) {
+        c->to = begin;
+    } else {
+        c->to = c->out + link->caption_end;
+        memset(begin, 0, link->caption - link->begin);
+    }
     if (link->is_file)
         *c->to++ = ' ';
 }
@@ -510,6 +524,8 @@ static const uint8_t *step(Cleaning *c, const uint8_t *at) {
             if (link->part == NO_PART || link->is_file) {
                 if (link->part == NO_PART)
                     classify(c, link);
+                else
+                    end_part(c, link);
                 *c->to++ = ' ';
                 link->part = (uint32_t)(c->to - c->out);
                 return at + 1;
@@ -598,27 +614,82 @@ static uint8_t *clean(Cleaning *c) {
 
 /* ------------------------------------------------------------------------------ pages */
 
-/* The wikitext of a page that is an article, and how many bytes it has; NULL for another page. */
-static const uint8_t *article_in(const uint8_t *page, const uint8_t *end, size_t *bytes) {
-    if (!search(page, end, "<ns>0</ns>") || search(page, end, "<redirect"))
+typedef struct {
+    size_t articles, cut, first_cut, missing, first_missing, unplaced, strange; /* as in markup.py */
+} Found;
+
+static const uint8_t *search_last(const uint8_t *at, const uint8_t *end, const char *what) {
+    const uint8_t *last = NULL;
+    while ((at = search(at, end, what)))
+        last = at++;
+    return last;
+}
+
+static int ends_with_page(const uint8_t *page, const uint8_t *end) {
+    static const char CLOSING[] = "</page>";
+    size_t bytes = sizeof CLOSING - 1;
+    for (const uint8_t *at = end; (size_t)(at - page) >= bytes; at--) /* it is near the end */
+        if (at[-1] == '>' && !memcmp(at - bytes, CLOSING, bytes))
+            return 1;
+    return 0;
+}
+
+/* The text of a page's last revision, if that is wikitext, of its main slot: its element. */
+static const uint8_t *text_in(const uint8_t *page, const uint8_t *end) {
+    static const char WIKITEXT[] = "<model>wikitext<";
+    const uint8_t *revision = search_last(page, end, "<revision>"), *at = revision ? revision : page;
+    const uint8_t *model = search(at, end, "<model>");
+    if (model && ((size_t)(end - model) < sizeof WIKITEXT - 1 || memcmp(model, WIKITEXT, sizeof WIKITEXT - 1)))
         return NULL;
-    const uint8_t *element = NULL, *begin = NULL, *close;
-    for (const uint8_t *next = page; (next = search(next, end, "<text"));)
-        element = next++;
-    if (!element || !(begin = memchr(element, '>', (size_t)(end - element))) || begin[-1] == '/')
+    for (; (at = search(at, end, "<text")); at++)
+        if (at + 5 < end && (at[5] == ' ' || at[5] == '>' || at[5] == '/'))
+            return at;
+    return NULL;
+}
+
+static int has_size(const uint8_t *at, const uint8_t *end) {
+    if (search(at, end, "deleted="))
+        return 0;
+    for (; (at = search(at, end, "bytes=\"")); at++)
+        if (at + 7 < end && at[7] >= '1' && at[7] <= '9')
+            return 1;
+    return 0;
+}
+
+/* The wikitext of a page that is an article, and how many bytes it has; NULL for another page. The page begins `at`. */
+static const uint8_t *article_in(const uint8_t *page, const uint8_t *end, size_t at, size_t *bytes, Found *found) {
+    int is_whole = ends_with_page(page, end);
+    if (!is_whole && !found->cut++)
+        found->first_cut = at;
+    if (!search(page, end, "<ns>0</ns>")) {
+        if (is_whole && !found->unplaced && !search(page, end, "<ns>"))
+            found->unplaced = at + 1;
         return NULL;
+    }
+    if (search(page, end, "<redirect"))
+        return NULL;
+    const uint8_t *element = text_in(page, end), *begin, *close;
+    if (!element || !(begin = memchr(element, '>', (size_t)(end - element))))
+        return NULL;
+    if (begin[-1] == '/') {
+        if (has_size(element, begin) && !found->missing++)
+            found->first_missing = at;
+        return NULL;
+    }
     close = memchr(begin, '<', (size_t)(end - begin));
+    if (is_whole && !found->strange && (!close || end - close < 7 || memcmp(close, "</text>", 7)))
+        found->strange = at + 1;
     *bytes = (size_t)((close ? close : end) - ++begin);
     return begin;
 }
 
 /* The text of the articles in `pages`, into `out`, which has room for as many bytes and one more for each article; each
-   ends with a newline. How many bytes these are goes to *made, and how many articles there are to *articles. */
-EXPORTED int markup_clean(const uint8_t *pages, size_t bytes, uint8_t *out, size_t *made, size_t *articles) {
+   ends with a newline. How many bytes these are goes to *made, and what else is known of the pages to *found. */
+EXPORTED int markup_clean(const uint8_t *pages, size_t bytes, uint8_t *out, size_t *made, Found *found) {
     const uint8_t *end = pages + bytes, *page = search(pages, end, "<page>");
     uint8_t *to = out, *decoded = malloc(bytes + 1);
     Cleaning *c = malloc(sizeof *c);
-    *made = *articles = 0;
+    *made = 0, *found = (Found){0};
     if (!decoded || !c || bytes >= UINT32_MAX) {
         free(decoded), free(c);
         return NO_MEMORY;
@@ -626,14 +697,14 @@ EXPORTED int markup_clean(const uint8_t *pages, size_t bytes, uint8_t *out, size
     for (const uint8_t *next; page; page = next) {
         next = search(page + 6, end, "<page>");
         size_t size;
-        const uint8_t *article = article_in(page + 6, next ? next : end, &size);
+        const uint8_t *article = article_in(page + 6, next ? next : end, (size_t)(page - pages), &size, found);
         if (!article)
             continue;
         c->text = decoded, c->end = decode_xml(article, article + size, decoded);
         c->out = c->to = to, c->open = 0, c->unclosed = 0;
         memset(c->count, 0, sizeof c->count);
         to = clean(c);
-        *to++ = '\n', ++*articles;
+        *to++ = '\n', ++found->articles;
     }
     *made = (size_t)(to - out);
     free(decoded), free(c);

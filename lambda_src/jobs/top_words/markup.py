@@ -10,20 +10,32 @@ from lambda_src.errors import SourceNotText
 from lambda_src.job import Place
 from lambda_src.records import Rule
 
-LIBRARY = "fanfold.libs/markup-355dfd9c.so"
+LIBRARY = "fanfold.libs/markup-65d2d324.so"
 """The path of the compiled markup.c in the layer, with a hash of the source."""
 
 LONGEST_PAGE = 16 << 20
 
 _PAGE = b"<page>"
-_DUMP = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^<>]*>\s*)?(?:<mediawiki[\s>]|<page>)")
+_DUMP = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:(?:<\?xml[^<>]*>|<!DOCTYPE[^<>]*>|<!--(?:(?!-->).)*-->)\s*)*"
+    rb"(?:<mediawiki[\s>]|<page>)",
+    re.DOTALL,
+)
 
 
 class Cleaned(NamedTuple):
-    """The text of ``articles``."""
+    """The text of ``articles``; how many pages are ``cut``, and how many articles lack their text; and the
+    first page that has no namespace (``unplaced``), or more than text in its text (``strange``): its place
+    plus one, or 0."""
 
     text: bytes
     articles: int
+    cut: int
+    first_cut: int
+    missing: int
+    first_missing: int
+    unplaced: int
+    strange: int
 
 
 def cleaner() -> Callable[[bytes], Cleaned]:
@@ -39,12 +51,13 @@ def _cleaned_in_c(pages: bytes) -> Cleaned:
     import ctypes  # noqa: PLC0415 - only a run with markup pays for it
     from ctypes import POINTER, byref, c_char_p, c_int, c_size_t  # noqa: PLC0415
 
-    takes = [c_char_p, c_size_t, ctypes.c_char_p, POINTER(c_size_t), POINTER(c_size_t)]
+    found = c_size_t * 7
+    takes = [c_char_p, c_size_t, ctypes.c_char_p, POINTER(c_size_t), POINTER(found)]
     c = library.load(LIBRARY, {"markup_clean": (c_int, takes)})
-    made, articles = c_size_t(), c_size_t()
+    made, counts = c_size_t(), found()
     out = ctypes.create_string_buffer(len(pages) + 1)
-    library.check(c.markup_clean(pages, len(pages), out, byref(made), byref(articles)))
-    return Cleaned(ctypes.string_at(out, made.value), articles.value)
+    library.check(c.markup_clean(pages, len(pages), out, byref(made), byref(counts)))
+    return Cleaned(ctypes.string_at(out, made.value), *counts)
 
 
 def begins_dump(pages: bytes, at: Place) -> bool:
@@ -53,11 +66,31 @@ def begins_dump(pages: bytes, at: Place) -> bool:
 
 
 def check_is_dump(pages: bytes, at: Place) -> None:
-    """Raise SourceNotText if an object begins that is no dump: its words are not those of any article."""
-    if at.begins_object() and not _DUMP.match(pages):
+    """Raise SourceNotText if an object begins that is no dump of pages: it has no words of articles."""
+    if not at.begins_object():
+        return
+    if not _DUMP.match(pages):
         raise SourceNotText(
             f"{at.key} is not a dump of MediaWiki: with markup=mediawiki, it must begin with <mediawiki> "
             "or <page>."
+        )
+    if _PAGE not in pages and b"<logitem>" in pages:
+        raise SourceNotText(f"{at.key} has log entries, no pages: dumps of pages are named pages-articles.")
+
+
+def check_pages(cleaned: Cleaned, at: Place) -> None:
+    """Raise SourceNotText for pages whose text is not known to be an article's, or all of it."""
+    if cleaned.unplaced:
+        place = at._replace(offset=at.offset + cleaned.unplaced - 1)
+        raise SourceNotText(
+            f"The page at {place.name()} has no <ns>, so nobody knows whether it is an article: export it "
+            "again, with a newer MediaWiki."
+        )
+    if cleaned.strange:
+        place = at._replace(offset=at.offset + cleaned.strange - 1)
+        raise SourceNotText(
+            f"The page at {place.name()} has more than text in its <text>, which no dump of MediaWiki has: "
+            "export it again."
         )
 
 

@@ -6,8 +6,11 @@ deep it nests.
 """
 
 import re
-from collections.abc import Iterator
 from html.entities import name2codepoint
+from itertools import pairwise
+
+NAMED = {**name2codepoint, "apos": 0x27}
+"""The entities of HTML 4, and one of XML."""
 
 MOST_OPEN = 10_000
 MOST_OPEN_LINKS = 16
@@ -73,6 +76,7 @@ FILE_OPTIONS = frozenset(
 )
 _NAMED_OPTION = re.compile(rb"(?:alt|link|lang|page|class|upright|thumb|start|end|thumbtime) *=")
 _SIZE = re.compile(rb"[0-9]*x?[0-9]+ *px")
+_BLANKS = b" _\t\n"
 _LANGUAGE = re.compile(rb"(?:[a-z]{2,3}(?:-[a-z]+)*|simple):[^ ]")
 
 TEMPLATE, TABLE, LINK = range(3)
@@ -86,25 +90,63 @@ _URL = re.compile(rb"(?:(?!'')[^\x00- \[\]<>\"|{}])*")
 _ENTITY = re.compile(rb"&(?:#([0-9]{1,7})|#[xX]([0-9A-Fa-f]{1,6})|([A-Za-z][A-Za-z0-9]{1,9}));")
 _XML_ENTITY = re.compile(rb"&(lt|gt|amp|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});|\x00")
 _XML = {b"lt": b"<", b"gt": b">", b"amp": b"&", b"quot": b'"', b"apos": b"'"}
-_TEXT = re.compile(rb"<text[ >/][^<>]*")
+_TEXT = re.compile(rb"<text[ >/]")
+_HAS_SIZE = re.compile(rb'bytes="[1-9]')
 
 
-def articles_in(pages: bytes) -> Iterator[bytes]:
-    """The wikitext of the articles of a dump: the last revision of each page of namespace 0, no redirects."""
-    for page in pages.split(b"<page>")[1:]:
-        if page.find(b"<ns>0</ns>") < 0 or page.find(b"<redirect") >= 0:
-            continue
-        at = page.rfind(b"<text")
-        begin = page.find(b">", at)
-        if at >= 0 and begin >= 0 and page[begin - 1] != ord("/"):
-            end = page.find(b"<", begin)
-            yield page[begin + 1 : end if end >= 0 else len(page)]
+def cleaned(pages: bytes) -> tuple[bytes, int, int, int, int, int, int, int]:
+    """As ``markup.Cleaned``."""
+    text = bytearray()
+    articles = 0
+    cut: list[int] = []
+    missing: list[int] = []
+    unplaced: list[int] = []
+    strange: list[int] = []
+    begins = [found.start() for found in re.finditer(b"<page>", pages)]
+    for begin, end in pairwise([*begins, len(pages)]):
+        page = pages[begin + len(b"<page>") : end]
+        is_whole = b"</page>" in page
+        if not is_whole:
+            cut.append(begin)
+        if b"<ns>0</ns>" not in page:
+            if is_whole and b"<ns>" not in page:
+                unplaced.append(begin)
+        elif b"<redirect" not in page and (tag := _text_in(page)):
+            tag_end = page.find(b">", tag.start())
+            if page[tag_end - 1 : tag_end] == b"/":
+                named = page[tag.start() : tag_end]
+                if _HAS_SIZE.search(named) and b"deleted=" not in named:
+                    missing.append(begin)
+            elif tag_end >= 0:
+                text_end = page.find(b"<", tag_end)
+                if is_whole and not page.startswith(b"</text>", text_end):
+                    strange.append(begin)
+                text += text_of(
+                    _XML_ENTITY.sub(_xml, page[tag_end + 1 : text_end if text_end >= 0 else None])
+                )
+                text += b"\n"
+                articles += 1
+    firsts = ((found[0] if found else 0) for found in (cut, missing))
+    placed = ((found[0] + 1 if found else 0) for found in (unplaced, strange))
+    return (
+        bytes(text),
+        articles,
+        len(cut),
+        next(firsts),
+        len(missing),
+        next(firsts),
+        next(placed),
+        next(placed),
+    )
 
 
-def cleaned(pages: bytes) -> tuple[bytes, int]:
-    """The text of the articles in ``pages``, and how many these are."""
-    found = [text_of(_XML_ENTITY.sub(_xml, article)) for article in articles_in(pages)]
-    return b"".join(text + b"\n" for text in found), len(found)
+def _text_in(page: bytes) -> re.Match[bytes] | None:
+    """The beginning of the text of a page's last revision, if that is wikitext: of its main slot."""
+    revision = max(page.rfind(b"<revision>"), 0)
+    model = page.find(b"<model>", revision)
+    if model >= 0 and not page.startswith(b"<model>wikitext<", model):
+        return None
+    return _TEXT.search(page, revision)
 
 
 def _xml(found: re.Match[bytes]) -> bytes:
@@ -119,10 +161,12 @@ def _point(point: int) -> bytes:
 
 
 class _Open:
-    """What was opened: where its output begins, and where the last part of a link does."""
+    """What was opened: where its output begins; where the last part of a link does; and, of a file, where the
+    last part begins and ends that is no option."""
 
     def __init__(self, kind: int, begin: int) -> None:
         self.kind, self.begin, self.part = kind, begin, -1
+        self.caption, self.caption_end = -1, -1
         self.is_file = self.is_category = False
 
 
@@ -207,6 +251,8 @@ class _Cleaning:
         link = self._link()
         if link and link.part < 0:
             _classify(link, self._out)
+        elif link and link.is_file:
+            _end_part(link, self._out)
         self._out += b" "
         if link and (link.part < 0 or link.is_file):
             link.part = len(self._out)
@@ -250,7 +296,7 @@ class _Cleaning:
         decimal, hexadecimal, name = entity.groups() if entity else (None, None, b"")
         point = int(decimal or b"0") if not hexadecimal else int(hexadecimal, 16)
         if name is not None:
-            point = name2codepoint.get(name.decode(), 0)
+            point = NAMED.get(name.decode(), 0)
         if entity and (name is None or point):
             self._out += _point(point)
             return entity.end()
@@ -310,8 +356,8 @@ _TAKES = {
 def _classify(link: _Open, out: bytearray) -> None:
     """What a link is, from its target, with which ``out`` ends."""
     target = bytes(out[link.begin : link.begin + LONGEST_TARGET])
-    prefix = target[: max(target.find(b":"), 0)].strip(b" _").replace(b" ", b"_").lower()
-    end = bytes(out[max(link.begin, len(out) - 8) :]).strip(b" _").lower()
+    prefix = target[: max(target.find(b":"), 0)].strip(_BLANKS).replace(b" ", b"_").lower()
+    end = bytes(out[max(link.begin, len(out) - 8) :]).strip(_BLANKS).lower()
     link.is_file = prefix in FILE_NAMES or (prefix != b"" and end.endswith(FILE_ENDS))
     link.is_category = prefix in CATEGORY_NAMES
 
@@ -323,13 +369,23 @@ def _close_link(link: _Open, out: bytearray) -> None:
             del out[link.begin :]
             out += b" "
         return
-    last = bytes(out[link.part : link.part + LONGEST_TARGET]).strip(b" _").lower() if link.is_file else b""
-    if link.is_category or (link.is_file and _is_option(last)):
+    if link.is_file:
+        _end_part(link, out)
+    else:
+        link.caption, link.caption_end = link.part, len(out)
+    if link.is_category or link.caption < 0:
         del out[link.begin :]
     else:
-        out[link.begin : link.part] = bytes(link.part - link.begin)
+        del out[link.caption_end :]
+        out[link.begin : link.caption] = bytes(link.caption - link.begin)
     if link.is_file:
         out += b" "
+
+
+def _end_part(link: _Open, out: bytearray) -> None:
+    """A part of a file ends: it is the caption so far unless it is an option."""
+    if not _is_option(bytes(out[link.part : link.part + LONGEST_TARGET]).strip(_BLANKS).lower()):
+        link.caption, link.caption_end = link.part, len(out)
 
 
 def _is_option(part: bytes) -> bool:
