@@ -131,7 +131,7 @@ def jobs_in_setting(value: str) -> list[str]:
     """The own jobs of that setting, which are then known. Raises JobNotUsable."""
     paths = [Path(text) for text in value.split(os.pathsep)]
     if relative := [path for path in paths if not path.is_absolute()]:
-        raise JobNotUsable(f"{relative[0]} is no absolute path: give one, or use `fanfold deploy --job`.")
+        raise JobNotUsable(f"{relative[0]} is not an absolute path: give one, or use `fanfold deploy --job`.")
     return [add_job(path) for path in paths]
 
 

@@ -444,6 +444,15 @@ class Job(Struct, frozen=True):
         plain: dict[str, Any] = msgspec.json.decode(text)
         return plain
 
+    def chosen_options(self, options: Mapping[str, Any]) -> list[str]:
+        """The names of ``options`` that differ from the defaults. Raises InvalidRequest."""
+        found, names = self.read_options(options), []
+        for field in msgspec.structs.fields(self.options):
+            made = field.default_factory is not msgspec.NODEFAULT
+            if getattr(found, field.name) != (field.default_factory() if made else field.default):
+                names.append(field.encode_name)
+        return names
+
     def check_keep(self, keep: Keep | None, options: Any = None) -> None:
         """Raise InvalidRequest if a run of this job cannot ``keep`` that, with these ``options`` if they are
         known."""

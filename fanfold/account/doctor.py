@@ -368,7 +368,7 @@ def drift(template: Mapping[str, Any], deployment: Deployment, *, local: bool, f
         return Finding("Checkout", "wrong", text, fix if local else "fanfold deploy -c name=value ...")
     context = {**settings_of(deployment.own), **settings}
     if missing := [job for job in deployment.digests if not is_own(job)]:
-        text = f"cannot compare the stack without the files of its jobs {', '.join(deployment.digests)}"
+        text = f"cannot compare the stack without the files of its own jobs, {', '.join(deployment.digests)}"
         only = f"fanfold doctor --job={as_file(missing[0])}" if len(deployment.digests) == 1 else ""
         return Finding("Checkout", "note", text, only)
     context |= dict(text.split("=", 1) for text in files_setting(list(deployment.digests)))

@@ -79,7 +79,7 @@ def clean_up(
     of ``job``, once the person has agreed; with ``results``, also their complete sums. Raises AccountError,
     RunError, ConfirmationRequired."""
     from fanfold.cli.terminal import agrees
-    from fanfold.format import size_text
+    from fanfold.format import counted, size_text
     from fanfold.runs.intermediates import remove, select
 
     wanted, unknown, skipped = select(aws, deployments, run_ids, days, job, results=results)
@@ -92,16 +92,17 @@ def clean_up(
         return
     for _, left in wanted:
         console.print(
-            visible(f"{left.run_id}: {len(left.keys):,} objects, {size_text(left.bytes)}"), soft_wrap=True
+            visible(f"{left.run_id}: {counted(len(left.keys), 'object')}, {size_text(left.bytes)}"),
+            soft_wrap=True,
         )
-    total = f"{sum(len(left.keys) for _, left in wanted):,} objects of {len(wanted):,} runs"
+    total = f"{counted(sum(len(left.keys) for _, left in wanted), 'object')} of {counted(len(wanted), 'run')}"
     if dry_run:
         console.print(f"{total} would be deleted.")
         return
-    question = f"Delete {total}? y: delete them; anything else: nothing is done. "
+    question = f"Delete {total} (y), or nothing (Enter)?  "
     unasked = "Not a terminal: pass --yes or --dry-run."
     if not yes and not agrees(question, unasked):
         console.print("Nothing was deleted.")
         return
     removed = sum(remove(aws, deployment, left) for deployment, left in wanted)
-    console.print(f"{removed:,} objects were deleted.")
+    console.print(f"{counted(removed, 'object')} {'was' if removed == 1 else 'were'} deleted.")

@@ -1,6 +1,7 @@
 """Commands of the local AWS: up, down, demo."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +39,14 @@ def up(job: StackJobs = None) -> None:
     jobs = job or []
     added = [name for name in jobs if is_own(name)]
     own = jobs[0] if jobs and not added else None
-    stack = start(own, lambda text: console.print(visible(text)), added=added)
+    stages = open_stages()
+    with ExitStack() as stage:
+
+        def begin(text: str) -> None:
+            stage.close()
+            stage.enter_context(stages.stage(text, visible(text)))
+
+        stack = start(own, begin, added=added)
     if stack.was_saved:
         _give_up_runs()
     option = f" --job={as_given(jobs[0])}" if jobs else ""

@@ -203,9 +203,7 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
     if kept := summary.get("all_results"):
         console.print(f"Complete sums: {counted(kept['keys'], 'key')}, {size_text(kept['bytes'])} as stored")
     if out := summary.get("objects_left_out"):
-        console.print(
-            f"Not in it: {counted(out, 'object')} of {counted(summary['bytes_left_out'], 'byte')}, left out"
-        )
+        console.print(f"Left out: {counted(out, 'object')} of {counted(summary['bytes_left_out'], 'byte')}")
     stages = {**seconds, **summary["seconds"]}
     console.print(
         visible("Time: " + ", ".join(f"{stage} {time_text(taken)}" for stage, taken in stages.items()))

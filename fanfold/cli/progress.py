@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.text import Text
@@ -23,10 +23,26 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, text: str) -> Iterator[None]:
-        """A stage of unknown length: a spinner."""
-        with self.console.status(text), self._timed(name):
+        """A stage of unknown length: a spinner with the time; in a pipe, a line that begins at once."""
+        if self.console.is_terminal:
+            from rich import progress  # noqa: PLC0415 - only stages on terminals need it
+
+            columns = (
+                progress.SpinnerColumn(),
+                progress.TextColumn("{task.description}", markup=False),
+                progress.TimeElapsedColumn(),
+            )
+            with progress.Progress(*columns, console=self.console, transient=True) as bar, self._timed(name):
+                bar.add_task(text, total=None)
+                yield
+            self.console.print(Text.assemble(f"{text} ", (f"{self.seconds[name]:.1f} s", "dim")))
+            return
+        self.console.print(f"{text} ... ", end="")
+        with ExitStack() as line, self._timed(name):
+            line.callback(self.console.print)  # whatever comes next begins a line of its own
             yield
-        self.console.print(Text.assemble(f"{text} ", (f"{self.seconds[name]:.1f} s", "dim")))
+            line.pop_all()
+        self.console.print(f"{self.seconds[name]:.1f} s")
 
     @contextmanager
     def upload(self, total_bytes: int) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:

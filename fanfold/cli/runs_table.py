@@ -76,7 +76,7 @@ def _cells(run: PastRun, local_time: Any, missing: str) -> dict[str, str]:
         time.strftime("%Y-%m-%d %H:%M", local_time(record.started_at)),
         visible(record.name()) if record.bucket else missing,
         size_text(record.bytes_reused) if record.reuse_days else missing,
-        visible(chosen_text(record.job, record.options)) or missing,
+        visible(chosen_text(record.job, record.options, record.options_chosen)) or missing,
     ]
     return dict(zip((*HEADINGS, REUSED, OPTIONS), cells, strict=True))
 

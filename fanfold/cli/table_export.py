@@ -17,8 +17,9 @@ from fanfold.errors import ReportError
 from fanfold.jobs import Cell, Summary, chosen_text, client_job
 from fanfold.safe_text import shell_word, visible
 
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>|&~!#^$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
-"""What begins markup in a cell of Markdown, also what makes a link of an address."""
+_MARKUP = re.compile(r"[\\`*{}\[\]<>|&~!#^$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
+"""What may begin or end markup in a cell of Markdown, or make a link of an address. An underscore between
+letters or digits does not."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -175,6 +176,8 @@ def _in_markdown(cell: Cell) -> str:
 
     >>> print(_in_markdown("a|b"), _in_markdown("https://x.org"), _in_markdown("me@x.org"))
     a&#124;b https&#58;//x.org me`@`x.org
+    >>> print(_in_markdown("log_messages"), _in_markdown("_a_"), _in_markdown("a__b"))
+    log_messages &#95;a&#95; a&#95;&#95;b
     """
     text = _MARKUP.sub(lambda found: f"&#{ord(found[0])};", _shown(cell))
     return re.sub("@+", r"`\g<0>`", text)

@@ -33,7 +33,7 @@ MOST_PROCESSES = 500
 
 ARGUMENT_HELP = f"One of {', '.join(known_jobs())}; or a file or a folder of your own, such as ./my_job.py."
 
-FAILED = "the code of the job has failed, as the lines above say."
+FAILED = "the job's code failed: see the lines above."
 
 
 def try_(

@@ -295,7 +295,7 @@ def _planned(found: Estimate) -> str:
         f"({found.plan.block_because}), {reducers} by {cold.shard_by} ({found.plan.shards_because})."
     )
     if cold.concurrency == DEFAULT_MAX_CONCURRENCY:
-        return f"{blocks} A run plans the same by itself."
+        return f"{blocks} A run chooses this plan by itself."
     default = found.default
     takes = (
         default.obstacle

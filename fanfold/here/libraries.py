@@ -1,16 +1,19 @@
 """The compiled code of the engine and of its jobs, for this machine."""
 
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 
 from fanfold.checkout import INSTALLED, ROOT
 from fanfold.errors import JobNotUsable
 from fanfold.job_code import folder_of
 from lambda_src.job import names
 
-LATE_S = 2.0
+LATE_S, AGAIN_S = 2.0, 10.0
+"""Seconds until a person is told that it is compiling, and between the times."""
 
 
 class NotCompiled(Exception):
@@ -41,7 +44,7 @@ def add_own_library(name: str, say: Callable[[str], None]) -> None:
     except NotCompiled as error:
         for line in str(error).splitlines():
             say(line)
-        raise JobNotUsable(f"The C of the job {name} is not compiled, as the lines above say.") from None
+        raise JobNotUsable(f"The C of the job {name} does not compile: see the lines above.") from None
 
 
 def _import_stacks() -> None:
@@ -52,14 +55,37 @@ def _import_stacks() -> None:
 
 def _add(sources: Sequence[Path], say: Callable[[str], None]) -> None:
     from stacks.dependency_layer import LayerNotBuilt  # noqa: PLC0415 - may be found only now
-    from stacks.native_library import build_libraries  # noqa: PLC0415
+    from stacks.native_library import BUILT, build_libraries  # noqa: PLC0415
 
-    late = Timer(LATE_S, say, ["Compiling the C of the jobs, once ..."])
-    late.start()
+    has_compiler = any(BUILT.glob("zig-*"))
+    doing = (
+        "Compiling the C of the jobs"
+        if has_compiler
+        else "Downloading a C compiler, 100 MB, to compile the jobs"
+    )
+    with _told(f"{doing} (once) ...", say):
+        try:
+            sys.path.append(str(build_libraries("host", list(dict.fromkeys(sources)))))
+        except (LayerNotBuilt, OSError) as error:
+            raise NotCompiled(str(error)) from error
+
+
+@contextmanager
+def _told(what: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Say what is done in the block if it takes long, and then that it goes on."""
+    done, began_at = Event(), time.monotonic()
+
+    def tell() -> None:
+        if done.wait(LATE_S):
+            return
+        say(what)
+        while not done.wait(AGAIN_S):
+            say(f"... {time.monotonic() - began_at:.0f} s")
+
+    telling = Thread(target=tell, daemon=True)
+    telling.start()
     try:
-        sys.path.append(str(build_libraries("host", list(dict.fromkeys(sources)))))
-    except (LayerNotBuilt, OSError) as error:
-        raise NotCompiled(str(error)) from error
+        yield
     finally:
-        late.cancel()
-        late.join()
+        done.set()
+        telling.join()

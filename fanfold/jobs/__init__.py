@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,23 +62,27 @@ def _loaded(name: str) -> "Job | None":
     return load(name) if name in known_jobs() else None
 
 
-def chosen_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a run of the job ``name`` that differ from the job's defaults, by name; all if its code is
-    not here."""
+def chosen_options(
+    name: str, options: Mapping[str, Any], noted: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Options of a run of the job ``name`` that differ from the job's defaults, by name. If its code is not
+    here, those that the run ``noted``, or all."""
     from lambda_src.options import defaults_of  # noqa: PLC0415 - as above
 
     job = _loaded(name) if options else None
+    if not job and noted is not None:
+        return {one: value for one, value in sorted(options.items()) if one in noted}
     defaults = defaults_of(job.options) if job else {}
     return {
         one: value for one, value in sorted(options.items()) if one not in defaults or value != defaults[one]
     }
 
 
-def chosen_text(name: str, options: Mapping[str, Any]) -> str:
+def chosen_text(name: str, options: Mapping[str, Any], noted: Collection[str] | None = None) -> str:
     """The same for a person."""
     from fanfold.format import options_text  # noqa: PLC0415 - as above
 
-    return options_text(chosen_options(name, options))
+    return options_text(chosen_options(name, options, noted))
 
 
 def sentence_of(name: str) -> str:

@@ -17,7 +17,7 @@ from fanfold.runs.source import Local
 from fanfold.safe_text import visible
 from lambda_src.jobs.grep import JOB as ENGINE_JOB
 
-TITLE = "Objects with most lines"
+TITLE = "Objects with the most lines"
 
 
 def show(console: Console, summary: Summary) -> None:

@@ -28,7 +28,7 @@ def words_in(name: str, where: str, connect: Connect | None) -> list[str]:
     else:
         data = _file(said, Path(where))
     if len(data) > MOST_BYTES:
-        raise OptionError(f"{said}: it has more than {MOST_BYTES:,} bytes, so it is no list of words.")
+        raise OptionError(f"{said}: it has more than {MOST_BYTES:,} bytes, so it is not a list of words.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

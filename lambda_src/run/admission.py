@@ -93,7 +93,8 @@ def new_record(
         record.blocks = found.blocks
         if found.blocks or not request.block_bytes:
             record.block_units, record.block_units_because = found.block_units, found.block_units_because
-        record.facts, record.options, record.keep = found.facts, found.options, found.keep
+        record.facts, record.keep = found.facts, found.keep
+        record.options, record.options_chosen = found.options, found.options_chosen
         if found.shards_because or not (request.shards or request.shard_by):
             record.shards, record.shard_by = found.shards, found.shard_by
             record.shards_because = found.shards_because
@@ -101,6 +102,7 @@ def new_record(
         record.started_at, record.seconds = found.started_at, dict(found.seconds)
     else:
         record.options = job.plain_options(request.options or {})
+        record.options_chosen = job.chosen_options(request.options or {})
     return record
 
 

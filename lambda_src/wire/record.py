@@ -59,7 +59,8 @@ class RunRecord(Struct, kw_only=True):
     were finished before the owner began. ``rules`` identifies the rules of the job that made the result.
     ``facts`` is what the job measured of its input, ``extras`` what its blocks counted besides observations.
     The run has ``shards`` by part or by key; records of versions that knew no shards have 0. ``options`` are
-    the job's own. With ``keep``, it stores all sums: ``kept`` has their ``keys`` and ``bytes``.
+    the job's own; ``options_chosen`` names those that differ from the job's defaults (older records lack it).
+    With ``keep``, it stores all sums: ``kept`` has their ``keys`` and ``bytes``.
 
     ``calls`` counts the calls in flight (``running``, ``at_most`` and ``slow``: see ``map_reduce.Observer``),
     and all others by their outcome (``outcomes.CALL_COUNTS``). ``used`` is what AWS charges for so far, and
@@ -125,6 +126,7 @@ class RunRecord(Struct, kw_only=True):
     shard_by: ShardBy | None = None
     shards_because: str = ""
     options: dict[str, Any] = {}
+    options_chosen: list[str] | None = None
     reuse_days: Count = 0
     reuse_secret: str = ""
     blocks_reused: Count = 0

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from fanfold.account import choice
+from fanfold.account.choice import Account
 from fanfold.account.connection import account_of
 from fanfold.account.deployment import deploy_locally, find_deployment
 from fanfold.local_aws.server import LocalAws, local_aws
@@ -31,3 +33,10 @@ def stack_of(local: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Stack
 @pytest.fixture(scope="session")
 def stack(stack_of: StackOf) -> Stack:
     return stack_of("top_words")
+
+
+@pytest.fixture
+def in_this_process(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and Python's API in the process of the test use the stack."""
+    account = Account(stack.aws, {stack.deployment.stack: stack.deployment})
+    monkeypatch.setattr(choice, "open_account", lambda **_: account)

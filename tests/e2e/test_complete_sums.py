@@ -6,20 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from fanfold.account import choice
-from fanfold.account.choice import Account
 from fanfold.cli import app as commands
 from fanfold.runs.run import Run
 from lambda_src.store.keys import results_of
 from tests import oracle
 from tests.deployed import Stack
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 def test_everything_that_was_counted_is_stored_and_read_back(
-    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    account = Account(stack.aws, {"Fanfold": stack.deployment})
-    monkeypatch.setattr(choice, "open_account", lambda **_: account)
     text = " ".join(f"w{'abcdefghij'[n % 10] * (n % 7)} naïve größte" for n in range(300)).encode()
     file, found = tmp_path / "text.txt", tmp_path / "words.csv"
     file.write_bytes(text)

@@ -5,13 +5,13 @@ import gzip
 
 import pytest
 
-from fanfold.account import choice
-from fanfold.account.choice import Account
 from fanfold.cli import app as commands
 from lambda_src.wire.requests import new_run_id
 from tests import grep_oracle
 from tests.e2e.conftest import StackOf
 from tests.e2e.roles import Role
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 LINES = [b"%d %s \xff" % (number, b"error" if number % 7 < 2 else b"fine") for number in range(300)]
 TEXT = b"\n".join(LINES)
@@ -22,10 +22,9 @@ PREFIX = "input/grep/"
 
 
 def test_lines_of_many_objects_and_blocks_are_printed_as_grep_does(
-    stack_of: StackOf, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    stack_of: StackOf, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     stack = stack_of("grep")
-    monkeypatch.setattr(choice, "open_account", lambda **_: Account(stack.aws, {"Fanfold": stack.deployment}))
     stored = {"a": TEXT, "b.gz": gzip.compress(TEXT), "c.bz2": STREAMS, "d": b"none\n"}
     for name, data in stored.items():
         stack.put(f"{PREFIX}{name}", data)
@@ -48,10 +47,9 @@ def test_lines_of_many_objects_and_blocks_are_printed_as_grep_does(
 
 
 def test_a_resumed_run_that_leaves_out_an_object_prints_all_others_in_order(
-    stack_of: StackOf, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+    stack_of: StackOf, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     stack = stack_of("grep")
-    monkeypatch.setattr(choice, "open_account", lambda **_: Account(stack.aws, {"Fanfold": stack.deployment}))
     prefix, run_id = "input/grep-resumed/", new_run_id()
     stored = {"a": TEXT, "b": b"", "b.gz": gzip.compress(TEXT)[:-9], "c.bz2": STREAMS, "d": b"", "e": TEXT}
     for name, data in stored.items():

@@ -5,17 +5,15 @@ from typing import Any
 
 import pytest
 
-from fanfold.account import choice
-from fanfold.account.choice import Account
 from tests.deployed import Stack
 from tests.notebook import code, printed, read, written
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 
 def test_each_cell_prints_what_is_stored(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    account = Account(stack.aws, {stack.deployment.stack: stack.deployment})
-    monkeypatch.setattr(choice, "open_account", lambda **_: account)
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for cell in code(read()):

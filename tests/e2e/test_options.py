@@ -5,21 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from fanfold.account import choice
-from fanfold.account.choice import Account
 from fanfold.cli import app as commands
-from tests.e2e.conftest import StackOf
 from tests.unit.test_report_page import files_in
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 OPTIONS = ("--set", "pattern=c[aou]t", "--set", "ignore_case=true")
 
 
 def test_options_are_wherever_a_run_is_shown_and_stay(
-    stack_of: StackOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack = stack_of("grep")
-    account = Account(stack.aws, {"Fanfold": stack.deployment})
-    monkeypatch.setattr(choice, "open_account", lambda **_: account)
     file = tmp_path / "animals.txt"
     file.write_text("one Cat\ntwo dogs\nthree cots\n")
     ask = ["run", "--job", "grep", "--run-id", "animals", str(file)]
@@ -57,11 +53,8 @@ def test_options_are_wherever_a_run_is_shown_and_stay(
 
 
 def test_the_words_of_a_wiki_with_stop_words_from_a_file_and_longer_words(
-    stack_of: StackOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stack = stack_of("top_words")
-    account = Account(stack.aws, {"Fanfold": stack.deployment})
-    monkeypatch.setattr(choice, "open_account", lambda **_: account)
     pages = "".join(
         f"<page><ns>0</ns><text>The ship isn&amp;#39;t a {{{{template}}}} "
         f"[[dog|Donau\u00addampf{number % 2}schiff]] {'x' * 30} {'y' * 31}</text></page>"

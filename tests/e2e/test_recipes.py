@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from fanfold.account import choice
-from fanfold.account.choice import Account
 from tests import recipes
 from tests.e2e.conftest import StackOf
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 PREFIX = "input/recipes/"
 
@@ -15,11 +15,9 @@ PREFIX = "input/recipes/"
 def test_recipes_print_what_the_page_says(
     stack_of: StackOf,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
     stack = stack_of("access_log")
-    monkeypatch.setattr(choice, "open_account", lambda **_: Account(stack.aws, {"Fanfold": stack.deployment}))
     recipes.put(tmp_path)
     for file in tmp_path.rglob("*"):
         if file.is_file():

@@ -141,7 +141,7 @@ def test_the_live_view_and_the_result_fit_the_terminal(stack: Stack, file: str, 
     with on_a_terminal(stack, columns, "run", file, "--block-bytes", "200000") as screen:
         assert screen.read_to_the_end() == 0, screen.text
     text = screen.text
-    for wanted in ("Blocks  ", "Parts   ", "Lambdas running", "dollars so far", "denmark 60,000"):
+    for wanted in ("Blocks  ", "Parts   ", " retries", "dollars so far", "denmark 60,000"):
         assert wanted in ESCAPE.sub("", text)
     run_id = RUN_ID.findall(text)[-1]
     assert f"fanfold report {run_id}" in text

@@ -379,7 +379,7 @@ def test_a_run_id_of_two_jobs_is_not_cleaned(stored: Any, aws: Aws, deployment: 
 
 def test_a_dry_run_deletes_nothing(stored: Any, aws: Aws, deployment: Deployment) -> None:
     before = keys(stored)
-    assert cleaned(aws, deployment, dry_run=True).endswith("3 objects of 1 runs would be deleted.\n")
+    assert cleaned(aws, deployment, dry_run=True).endswith("3 objects of 1 run would be deleted.\n")
     assert keys(stored) == before
 
 

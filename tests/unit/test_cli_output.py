@@ -1,7 +1,9 @@
 """The result is written where it was asked for, and shown as well as the terminal can."""
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from fanfold.account import choice as account
 from fanfold.account.connection import Aws
@@ -194,6 +197,26 @@ def test_a_reader_that_has_gone_costs_nothing(tmp_path: Path) -> None:
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(path.read_text())["words"] == 1
+
+
+def test_a_stage_in_a_pipe_shows_at_once_and_leaves_no_line_open() -> None:
+    file = io.StringIO()
+    stages = Stages(Console(file=file))
+    with stages.stage("a", "Deploying"):
+        assert file.getvalue() == "Deploying ... "
+    assert re.fullmatch(r"Deploying \.\.\. \d+\.\d s\n", file.getvalue())
+    with pytest.raises(ReportError), stages.stage("b", "Starting"):
+        raise ReportError
+    assert file.getvalue().endswith("Starting ... \n")
+
+
+def test_a_stage_on_a_terminal_shows_a_clock() -> None:
+    file = io.StringIO()
+    stages = Stages(Console(file=file, force_terminal=True, width=80))
+    with stages.stage("a", "Deploying [x]"):
+        pass
+    assert "Deploying [x]" in file.getvalue()
+    assert "0:00:00" in file.getvalue()
 
 
 def test_a_result_that_cannot_be_written_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ NASTY = ["<script>", "a|b", "\\|", "`x`", "**b**", "[a](http://x)", "![i](x)", "
 TEXT = (
     st.text(max_size=12)
     | st.sampled_from(NASTY)
-    | st.text("|\\`*_~<>&[]()!#@:/.w-\n\r\x1b\u202e ", max_size=9)
+    | st.text("|\\`*_~<>&[]()!#@:/.w1é-\n\r\x1b\u202e ", max_size=9)
 )
 ROWS = st.lists(
     st.builds(lambda host, n: {"host": host, "n": n}, TEXT, st.integers(0, 10**12)), min_size=1, max_size=4
@@ -79,6 +79,11 @@ def test_no_text_becomes_markdown(rows: list[dict[str, Any]]) -> None:
         cell.strip(" ") for cell in cells_of(rows)
     ]
     assert sum(token.type == "table_open" for token in tokens) == 1
+
+
+@pytest.mark.parametrize("name", ["remote_addr", "größe_2", "a_b_c"])
+def test_underscores_in_names_stay(name: str) -> None:
+    assert f"| {name} |" in as_markdown("mine", {"top": [{"name": name}]}).decode()
 
 
 @given(ROWS)

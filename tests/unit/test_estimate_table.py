@@ -143,7 +143,7 @@ def test_a_small_account_is_told_to_say_how_many_lambdas_it_may_run() -> None:
         show(console, estimate(top_words.workload(1000 * MB, None), 1000 * MB, quota, "us-east-1"))
         return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
-    assert "A run plans the same by itself." in told(1000)
+    assert "A run chooses this plan by itself." in told(1000)
     small = told(10)
     assert "Planned: 16 blocks of at most 62.5 MB (planned for 8 Lambdas at once), " in small
     assert "To run it so: --concurrency=8. Without it, it takes " in small

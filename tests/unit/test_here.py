@@ -169,7 +169,7 @@ def test_a_file_of_ones_own_is_a_job(
     assert lines[1] == f'  File "{job}", line 7, in count'
     assert lines[-2:] == [
         "ValueError: no such word",
-        "Error: the code of the job has failed, as the lines above say.",
+        "Error: the job's code failed: see the lines above.",
     ]
 
 

@@ -1,5 +1,7 @@
 """Jobs that are files anywhere: one import name, and what works here but not in Lambda is refused here."""
 
+import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from fanfold import job_code
 from fanfold.cli import app as commands
 from fanfold.errors import JobNotUsable
+from fanfold.here import libraries
 from fanfold.job_code import add_job, as_given, check_packages, job_named, known_jobs, load, sources_of
 from fanfold.testing import check_job, load_job
 from stacks import native_library
@@ -182,8 +185,42 @@ def test_c_that_does_not_compile_is_shown(
     assert capsys.readouterr().err.splitlines()[-3:] == [
         "scan.c does not compile:",
         "scan.c:1:1: error: no",
-        "Error: The C of the job my_job is not compiled, as the lines above say.",
+        "Error: The C of the job my_job does not compile: see the lines above.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("compilers", "first"),
+    [
+        ([], "Downloading a C compiler, 100 MB, to compile the jobs (once) ..."),
+        (["zig-0"], "Compiling the C of the jobs (once) ..."),
+    ],
+)
+def test_a_person_sees_that_a_long_compilation_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compilers: list[str], first: str
+) -> None:
+    told: list[str] = []
+    enough = threading.Event()
+
+    def say(text: str) -> None:
+        told.append(text)
+        if len(told) == 3:
+            enough.set()
+
+    def build(_: str, __: Sequence[Path]) -> Path:
+        assert enough.wait(60)
+        return tmp_path
+
+    for name in compilers:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(native_library, "BUILT", tmp_path)
+    monkeypatch.setattr(native_library, "build_libraries", build)
+    monkeypatch.setattr(libraries, "LATE_S", 0.0)
+    monkeypatch.setattr(libraries, "AGAIN_S", 0.0)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    libraries.add_libraries(say)
+    assert told[0] == first
+    assert told[1:3] == ["... 0 s"] * 2
 
 
 def test_a_name_without_code_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

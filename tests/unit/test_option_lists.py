@@ -68,7 +68,7 @@ def test_files_and_words_go_together(tmp_path: Path) -> None:
 
 HOSTILE = [
     (b"the\xff", "its byte 3 is not UTF-8: convert it to UTF-8."),
-    (b"x " * MOST_BYTES, "it has more than 1,048,576 bytes, so it is no list of words."),
+    (b"x " * MOST_BYTES, "it has more than 1,048,576 bytes, so it is not a list of words."),
     (b" \n", "there is no word in it."),
 ]
 
@@ -104,7 +104,7 @@ def test_a_long_list_is_refused_as_a_list_is_and_an_event_reads_no_file(tmp_path
     with pytest.raises(OptionError, match="stop_words: there are more than 5,000"):
         stop_words(f"@{tmp_path / 'stop.txt'}")
     with pytest.raises(
-        InvalidRequest, match=r"stop_words: '@stop.txt' is no word; only --set of the command"
+        InvalidRequest, match=r"stop_words: '@stop.txt' is not a word; only --set of the command"
     ):
         JOB.read_options({"stop_words": ["@stop.txt"]})
 

@@ -27,6 +27,7 @@ from fanfold.cli.runs_table import show_runs
 from fanfold.errors import AccountError, OptionError, StackNotFound
 from fanfold.estimate.workload import Workload, byte_by_byte
 from fanfold.format import options_text, value_text
+from fanfold.jobs import chosen_text
 from fanfold.report.page import page
 from fanfold.runs import app as app_module
 from fanfold.runs import history
@@ -97,6 +98,23 @@ def test_the_options_of_a_run_change_its_answer_and_keep_the_laws() -> None:
     answer = check_job(LINES_WITH, text, 5, {"words": ["dog"]})
     assert "big dog" in str(answer)
     assert "cat" not in str(answer)
+
+
+def test_a_record_names_the_options_that_differ_from_the_defaults() -> None:
+    request = ParseFileRequest(key="k", options={"words": ["dog"], "longest": 1000})
+    record = new_record(LINES_WITH, "run", "bucket", request, None)
+    assert record.options == DEFAULTS | {"words": ["dog"]}
+    assert record.options_chosen == ["words"]
+    record.etag = '"e"'
+    again = new_record(LINES_WITH, "run", "bucket", ParseFileRequest(key="k"), record)
+    assert again.options_chosen == ["words"]
+
+
+def test_runs_show_chosen_options_also_without_the_code_of_the_job() -> None:
+    options = DEFAULTS | {"words": ["dog"]}
+    assert chosen_text("elsewhere", options, ["words"]) == "words=dog"
+    assert chosen_text("elsewhere", options, None) == chosen_text("elsewhere", options)
+    assert "longest=" in chosen_text("elsewhere", options)
 
 
 def test_each_option_has_a_sentence() -> None:

@@ -38,7 +38,7 @@ def ending_of(record: RunRecord, command: str, resume: str) -> Ending:
     if not began or record.failed_with(InvalidRequest):
         return Ending(happened, [Step("Change what the message names, and start a new run:", command)])
     if _codes(record) & _OF_INPUT:
-        mended = Step("Mend, replace or remove what the message names, and start a new run:", command)
+        mended = Step("Fix, replace or remove what the message names, and start a new run:", command)
         bad = {error.__name__ for error in BAD_OBJECT}
         if record.key is None and record.on_bad_object == "fail" and _codes(record) & bad:
             without = Step(

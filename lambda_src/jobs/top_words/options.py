@@ -59,7 +59,7 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if in_file := next((word for word in self.stop_words if word.startswith("@")), None):
             raise ValueError(
-                f"stop_words: {in_file[:60]!r} is no word; only --set of the command line reads a file"
+                f"stop_words: {in_file[:60]!r} is not a word; only --set of the command line reads a file"
             )
         if len(self.stop_words) > MOST_STOP_WORDS:
             raise ValueError(f"stop_words: there are more than {MOST_STOP_WORDS:,}")
