@@ -308,6 +308,7 @@ def test_a_response_time_is_read_where_it_can_be_nothing_else(fields: str, milli
         ("haproxy", "2026-11-25T10:15:00Z lb haproxy[1]: 192.0.2.1:33 [25/Nov/2026:10:15:00.655] in"),
         ("logfmt", 'at=info method=GET path="/a" host=x.example status=200 bytes=13'),
         ("logfmt", '2026-11-25T10:15:00.1+00:00 heroku[router]: at=info method=GET path="/a" status=200'),
+        ("ltsv", "time:2026-11-25T10:15:00Z\thost:192.0.2.1\tstatus:200\treq:GET / HTTP/1.1"),
         ("container", '2026-11-25T10:15:00.1Z stdout P 192.0.2.1 - - [25/Nov/2026:10:15:00 +0000] "GET /a'),
         ("journald", "__REALTIME_TIMESTAMP=1764065700123456"),
         ("syslog", "2026-11-25T10:15:00+01:00 web1 sshd[1]: hello"),
@@ -450,3 +451,48 @@ def test_an_address_of_ipv4_is_taken_also_where_it_is_written_as_ipv6() -> None:
     assert answer(lines, client="192.0.2.0/24")["requests"] == 2
     assert answer(lines, client="192.0.2.8")["requests"] == 1
     assert answer(lines, client="::ffff:0:0/96")["requests"] == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "client", "path", "status"),
+    [
+        (
+            '{"start_time": "2026-11-25T10:15:00Z", "response_code": 0, "path": null, "method": null, '
+            '"x_forwarded_for": "192.0.2.7,10.0.0.1"}',
+            "192.0.2.7",
+            "-",
+            "-",
+        ),
+        (
+            '{"time": "25/Nov/2026:10:15:00 +0000", "remoteIP": "192.0.2.7", "request": "/a?b", '
+            '"method": "GET", "status": "404"}',
+            "192.0.2.7",
+            "/a",
+            "404",
+        ),
+        (
+            '{"time": "25/Nov/2026:10:15:00 +0000", "ip": "192.0.2.7", "request": "/garbage", "status": 400}',
+            "192.0.2.7",
+            "-",
+            "400",
+        ),
+        (
+            '{"time": "2016-12-31T23:59:60Z", "ip": "192.0.2.7", "path": "/a", "status": 200}',
+            "192.0.2.7",
+            "/a",
+            "200",
+        ),
+        (
+            '{"timeStamp": "2026-11-25T10:15:00+00:00", "properties": {"clientIP": "192.0.2.7", '
+            '"httpMethod": "GET", "requestUri": "/a", "httpStatus": 200, "timeTaken": 205}}',
+            "192.0.2.7",
+            "/a",
+            "200",
+        ),
+    ],
+)  # fmt: skip
+def test_odd_objects_are_read_as_what_they_say(line: str, client: str, path: str, status: str) -> None:
+    for by, key in (("client", client), ("path", path), ("status", status)):
+        found = answer(line, by=by)
+        assert found["formats"] == {"json": 1}
+        assert found["top"][0][by] == key

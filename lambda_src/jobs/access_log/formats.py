@@ -123,6 +123,7 @@ _OTHER_FORMATS = {
         + rb"\"|[^ \"]*)){2}",
         NOT_READ,
     ),
+    "ltsv": ("labeled values between tabs (LTSV)", rb"[a-zA-Z_]+:[^\t]*\t[a-zA-Z_]+:[^\t]*\t", NOT_READ),
     "container": ("the log of a container", _STAMP + rb" (?:stdout|stderr) [FP] ", WITHIN),
     "journald": (
         "journald's format for export",

@@ -9,15 +9,19 @@ Names = Mapping[str, tuple[str, ...]]
 
 NAMES: Names = {
     "time": ("time_iso8601", "time_local", "@timestamp", "timestamp", "time", "msec", "ts", "requestTime"),
-    "client": ("remote_addr", "client_ip", "clientip", "client", "remote_ip", "ip"),
+    "client": (
+        *("remote_addr", "client_ip", "clientip", "client", "remote_ip", "ip"),
+        *("remoteAddr", "remoteIP", "remoteIp", "clientIp", "clientIP"),
+    ),
+    "forwarded": ("http_x_forwarded_for", "x_forwarded_for"),
     "host": ("host", "http_host", "server_name"),
     "request": ("request",),
-    "method": ("request_method", "method", "httpMethod"),
-    "path": ("request_uri", "uri", "path", "url", "resourcePath"),
-    "status": ("status", "status_code"),
+    "method": ("request_method", "method", "httpMethod", "requestMethod"),
+    "path": ("request_uri", "uri", "path", "url", "resourcePath", "requestUri"),
+    "status": ("status", "status_code", "statusCode"),
     "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size", "responseLength"),
     "referrer": ("http_referer", "http_referrer", "referer", "referrer"),
-    "agent": ("http_user_agent", "user_agent", "agent"),
+    "agent": ("http_user_agent", "user_agent", "agent", "userAgent"),
     "seconds": ("request_time",),
 }
 """Those of nginx, Caddy and the gateways of AWS, and similar ones."""
@@ -48,7 +52,7 @@ _TRAEFIK: Names = {
 _ENVOY: Names = {
     "time": ("start_time",),
     "peer": ("downstream_remote_address",),
-    "client": ("x_forwarded_for",),
+    "forwarded": ("x_forwarded_for",),
     "host": ("authority",),
     "method": ("method",),
     "path": ("path",),
@@ -126,6 +130,8 @@ def fields_of(found: Mapping[str, Any]) -> dict[str, bytes]:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 fields[field] = b"%d" % value if isinstance(value, int) else f"{value:.6f}".encode()
                 break
+    if "method" in fields and fields.get("request", b"").startswith(b"/"):
+        fields.setdefault("path", fields.pop("request"))
     if fields.get("status") == b"0":  # the client had left
         fields["status"] = b"-"
     return fields

@@ -136,7 +136,7 @@ _LOCAL = re.compile(_BRACKETED[2:-2])
 _DECIMAL = re.compile(rb"[0-9]{1,18}(?:\.[0-9]{1,9})?")
 _EPOCH = re.compile(rb"([0-9]{9,11})(?:\.[0-9]{1,9}|[0-9]{3}(?:[0-9]{3}){0,2})?")
 _ZONED = re.compile(
-    rb"(" + _DATE + rb")[T ]([0-9]{2}:" + MINUTE + SECOND + rb")(?:[.,][0-9]+)?"
+    rb"(" + _DATE + rb")[T ]([0-9]{2}:" + MINUTE + rb"(?:" + SECOND + rb"|(?<=:59):60))(?:[.,][0-9]+)?"
     rb"(?:Z|([+-][0-9]{2}):?([0-9]{2}))?"
 )
 _DIGITS = re.compile(_SIZE)
