@@ -1,13 +1,16 @@
 """How lines are written: as grep does, or as JSON."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import accumulate, chain, repeat
+from operator import add
 from typing import Any, Protocol
 
 import msgspec
 
 from fanfold.lines.stitch import Found, Total
 from fanfold.safe_text import visible
+from lambda_src.jobs.grep.frames import runs_of
 from lambda_src.jobs.grep.pattern import Parts
 
 Name = Callable[[str], str]
@@ -38,15 +41,15 @@ class AsText:
         is_first = self._key is None
         if found.key != self._key:
             self._key, self._named = found.key, self._shown(self._name(found.key).encode())
-        name, mark = self._named, b":" if found.selected else b"-"
-        if found.lines == 1 and not self._parts:  # most are
-            line = self._shown(found.text.removesuffix(b"\n"))
-            lines = b"%b%b%d%b%b\n" % (name, mark, found.offset, mark, line)
-        else:
-            lines = b"".join(
-                b"%b%b%d%b%b\n" % (name, mark, offset, mark, self._shown(text))
-                for offset, text in _parts(found, self._parts)
-            )
+        mark = b":" if found.selected else b"-"
+        head = self._named.replace(b"%", b"%%") + mark + b"%d" + mark
+        offsets, texts = _parts(found, self._parts)
+        if self._terminal:
+            texts = map(for_terminal, texts)
+        # Without a loop in Python: there may be millions of lines.
+        lines = b"".join(
+            chain.from_iterable(zip(map(head.__mod__, offsets), texts, repeat(b"\n"), strict=False))
+        )
         return b"--\n" + lines if self._context and not is_first and not found.follows else lines
 
     def total(self, _: Total) -> bytes:
@@ -108,7 +111,7 @@ class AsJson:
         context = {} if found.selected else {"context": True}
         return b"".join(
             _json({"object": name, "offset": offset, **_text(field, text), **context}, self._terminal)
-            for offset, text in _parts(found, self._parts)
+            for offset, text in zip(*_parts(found, self._parts), strict=False)
         )
 
     def total(self, _: Total) -> bytes:
@@ -146,16 +149,19 @@ def for_terminal(text: bytes) -> bytes:
     return "\t".join(map(visible, text.decode(errors="backslashreplace").split("\t"))).encode()
 
 
-def _parts(found: Found, parts: Parts | None) -> Iterator[tuple[int, bytes]]:
-    """The lines, or what matches in them, each with its offset."""
-    offset, text = found.offset, found.text
+def _parts(found: Found, parts: Parts | None) -> tuple[Iterable[int], Iterable[bytes]]:
+    """The offsets of the lines, or of what matches in them, and their texts."""
     if parts:
-        for start, end in parts(text) if found.selected else ():
-            yield offset + start, text[start:end]
-        return
-    for line in text.removesuffix(b"\n").split(b"\n"):
-        yield offset, line
-        offset += len(line) + 1
+        every = [
+            (offset + start, text[start:end])
+            for offset, text in (runs_of(found.offset, found.text, found.gaps) if found.selected else ())
+            for start, end in parts(text)
+        ]
+        return [offset for offset, _ in every], [text for _, text in every]
+    lines = found.text.removesuffix(b"\n").split(b"\n")
+    gaps = found.gaps or repeat(0, found.lines)
+    steps = map(add, map(len, lines), repeat(1))
+    return map(add, accumulate(steps, initial=found.offset), accumulate(gaps)), lines
 
 
 def _json(value: dict[str, Any], terminal: bool) -> bytes:

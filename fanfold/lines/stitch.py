@@ -1,13 +1,13 @@
 """Puts together what the blocks of a run kept: the selected lines of each object in order, with their context
 across the borders of blocks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from fanfold.errors import RunError
 from lambda_src.errors import BlobDamaged
 from lambda_src.jobs.grep.context import Latest, forward
-from lambda_src.jobs.grep.frames import Begin, End, Frame, Lines
+from lambda_src.jobs.grep.frames import Begin, End, Frame, Lines, runs_of
 from lambda_src.jobs.grep.pattern import lines_in
 
 HELD_BYTES = 256 << 20
@@ -16,7 +16,8 @@ HELD_BYTES = 256 << 20
 
 class Found(NamedTuple):
     """Whole lines of the object ``key``, from byte ``offset`` of its text on: ``lines`` of them, which were
-    selected or are context. ``follows`` means that they follow the lines before without a gap."""
+    selected or are context. ``follows`` means that they follow the lines before without a gap; ``gaps`` are
+    the bytes left out before each of them, if they do not follow each other."""
 
     key: str
     offset: int
@@ -24,6 +25,7 @@ class Found(NamedTuple):
     lines: int
     selected: bool
     follows: bool
+    gaps: Sequence[int] = ()
 
 
 class Total(NamedTuple):
@@ -91,6 +93,7 @@ class _Object:
     def __init__(self, key: str, wanted: Wanted) -> None:
         self.key = key
         self._before, self._after, self._most = wanted
+        self._shows_all_and_no_more = wanted == Wanted()
         self._base = self._end = 0
         self._count = self._shown = 0
         self._owed = 0
@@ -109,12 +112,19 @@ class _Object:
         return Total(self.key, self._count)
 
     def lines(self, frame: Lines) -> Iterator[Found]:
-        offset, text = self._base + frame.offset, frame.text
+        offset, text, selected, gaps = self._base + frame.offset, *frame[1:]
+        if gaps and self._shows_all_and_no_more:
+            yield Found(self.key, offset, text, len(gaps), selected, follows=False, gaps=gaps)
+            return
+        for start, lines in runs_of(offset, text, gaps):
+            yield from self._run(start, lines, selected=selected)
+
+    def _run(self, offset: int, text: bytes, *, selected: bool) -> Iterator[Found]:
         if offset != self._reached:
             self._latest.take()
             self._owed = 0
         self._reached = offset + len(text)
-        if frame.selected:
+        if selected:
             yield from self._selected(offset, text)
         else:
             yield from self._others(offset, text)

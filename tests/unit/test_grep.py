@@ -25,7 +25,7 @@ from lambda_src.job import Context, Span, load
 from lambda_src.jobs.grep import context as context_module
 from lambda_src.jobs.grep import frames as frames_module
 from lambda_src.jobs.grep.context import Latest, backward, forward
-from lambda_src.jobs.grep.frames import Begin, End, Lines, Writer, frames
+from lambda_src.jobs.grep.frames import MOST_GAP, Begin, End, Lines, Writer, frames
 from lambda_src.jobs.grep.pattern import BadPattern, matching, parts_of
 from lambda_src.run.map_block import map_watched
 from tests import grep_oracle
@@ -115,8 +115,8 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
         "whole": draw(st.sampled_from(["none", "none", "word", "line"])),
         "count": draw(st.sampled_from([False, False, False, True])),
         "most": draw(st.sampled_from([None, None, 1, 2, 5])),
-        "before": draw(st.integers(0, 4)),
-        "after": draw(st.integers(0, 4)),
+        "before": draw(st.sampled_from([0, 0, 0, 1, 2, 4])),
+        "after": draw(st.sampled_from([0, 0, 0, 1, 2, 4])),
     }
     if draw(st.booleans()):
         options["only"] = True
@@ -141,9 +141,14 @@ def packed_in_blocks(text: bytes) -> bytes:
     st.lists(st.integers(1, 200), max_size=6),
     cases(),
     st.sampled_from([bytes, bytes, gzip.compress, packed_in_streams, packed_in_blocks]),
+    st.sampled_from([1, 4, 9, 1 << 20]),
 )
 def test_any_cut_and_any_options_print_what_grep_prints(
-    texts: list[bytes], cuts: list[int], options: dict[str, Any], pack: Callable[[bytes], bytes]
+    texts: list[bytes],
+    cuts: list[int],
+    options: dict[str, Any],
+    pack: Callable[[bytes], bytes],
+    frame_bytes: int,
 ) -> None:
     of_oracle = {**options, "pattern": options["pattern"].encode()}
     objects = [(str(number), text) for number, text in enumerate(texts) if text]
@@ -152,7 +157,8 @@ def test_any_cut_and_any_options_print_what_grep_prints(
     expected = grep_oracle.grep(objects, **of_oracle)
     stored = [pack(text) if text else b"" for text in texts]
     places = [cut % (sum(map(len, stored)) + 1) for cut in cuts]
-    assert printed(stored, places, **options) == expected
+    with patch.object(frames_module, "FRAME_BYTES", frame_bytes):
+        assert printed(stored, places, **options) == expected
 
 
 FLAGS: list[tuple[list[str], dict[str, Any]]] = [
@@ -326,8 +332,9 @@ def test_pieces_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     writer.begin("ä", 5)
     writer.lines(5, b"one\ntwo\n", selected=True)
     writer.lines(13, b"", selected=False)
-    writer.end(13, 2)
-    wanted = [Begin("ä", 5), Lines(5, b"one\ntwo\n", True), End(13, 2)]
+    writer.selected(20, b"a\nb\nc\n", [(0, 2, 1), (4, 6, 1)])
+    writer.end(26, 4)
+    wanted = [Begin("ä", 5), Lines(5, b"one\ntwo\na\nc\n", True, (0, 0, 7, 2)), End(26, 4)]
     assert list(frames(pieces)) == wanted
     whole = b"".join(pieces)
     for cut in range(len(whole)):
@@ -336,6 +343,22 @@ def test_pieces_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
         list(frames([whole[:-1]]))
     with pytest.raises(BlobDamaged, match="are damaged"):
         list(frames([b"?" + whole[1:]]))
+    for damaged in (whole.replace(b"a\nc", b"abc"), whole.replace(b"\4\0\0\0", b"\5\0\0\0")):
+        with pytest.raises(BlobDamaged, match="are damaged"):
+            list(frames([damaged]))
+
+
+def test_selected_lines_far_from_each_other_are_one_frame_if_their_gap_can_be_written() -> None:
+    """A frame for each took most of the time where many lines are selected."""
+    pieces: list[bytes] = []
+    writer = Writer(pieces.append)
+    writer.begin("a", 0)
+    for offset in (0, 10, MOST_GAP + 12, 2 * MOST_GAP + 15):
+        writer.selected(offset, b"x\n", [(0, 2, 1)])
+    writer.end(2 * MOST_GAP + 17, 4)
+    writer.flush()
+    kept = [frame for frame in frames(pieces) if isinstance(frame, Lines)]
+    assert [(one.offset, one.gaps) for one in kept] == [(0, (0, 8, MOST_GAP)), (2 * MOST_GAP + 15, ())]
 
 
 @settings(max_examples=50, deadline=None, derandomize=True, database=None)

@@ -23,7 +23,7 @@ from lambda_src.jobs.grep.frames import Writer
 from lambda_src.jobs.grep.pattern import Whole, inverted, is_of_unicode, matching, steps_per_byte
 from lambda_src.records import delimited
 
-RULES = "1"
+RULES = "2"
 
 LONGEST_LINE = 8 << 20
 LINES = delimited("line", b"\n", LONGEST_LINE)

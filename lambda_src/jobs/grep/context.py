@@ -66,11 +66,14 @@ class Around:
     def __init__(self, writer: Writer, before: int, after: int, most: int | None) -> None:
         self._writer, self._before, self._after = writer, before, after
         self._left = most
+        self._keeps_all_and_no_more = not before and not after and most is None
         self._owed = after  # to the block before: its last line may be selected
         self._latest = Latest(before)  # which a selected line may need; nothing is owed then
 
     def add(self, text: bytes, offset: int, runs: Runs) -> int:
         """Keep the selected lines of ``text``, at ``runs``, with their context. Return how many these are."""
+        if self._keeps_all_and_no_more:
+            return self._writer.selected(offset, text, runs)
         count = done = 0
         for start, end, lines in merged(runs):
             count += lines
