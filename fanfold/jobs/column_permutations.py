@@ -140,15 +140,17 @@ def draw(summary: Summary) -> Result:
 
 NOTE = (
     "R squared of the least-squares fit with intercept: at 1, the target is explained completely. Each dot "
-    "is R squared on an axis between the two numbers above it. The axis does not begin at 0, so that models "
+    "is R squared on an axis between the two numbers above it. It begins near the lowest one, so that models "
     "that are nearly as good can be told apart."
 )
 
 
 def _rankings(best: Mapping[str, list[dict[str, Any]]]) -> Iterator[Ranking]:
     for size, choices in by_number(best):
+        always = len(choices[0]["predictors"]) - int(size) if choices else 0
+        besides = f" besides the {f'{always} that are' if always > 1 else 'one that is'} in every model"
         yield Ranking(
-            f"{size} {plural(int(size), 'predictor')}",
+            f"{size} {plural(int(size), 'predictor')}{besides if always else ''}",
             "Target, explained by",
             "R squared",
             [(_model(choice), choice["r_squared"]) for choice in choices],

@@ -27,23 +27,25 @@ def axis_near(values: Sequence[float]) -> Axis:
 
     >>> axis_near([0.9951, 0.9954])
     Axis(low=0.9951, high=0.9954, decimals=4)
-    >>> axis_near([0.25, 0.25])
-    Axis(low=0.2, high=0.3, decimals=1)
+    >>> axis_near([0.25, 0.25]), axis_near([1.0, 1.0])
+    (Axis(low=0.2, high=0.3, decimals=1), Axis(low=0.9, high=1.0, decimals=1))
     """
     low, high = min(values), max(values)
     decimals = max(0, 1 - math.floor(math.log10(high - low))) if high > low else 9
     decimals = min(decimals - 1, 9) if high > low else 1
     step = 10.0**-decimals
     first, last = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
-    return Axis(round(first * step, decimals), round(max(last, first + 1) * step, decimals), decimals)
+    if first == last:
+        first, last = (first - 1, last) if first > 0 else (first, first + 1)
+    return Axis(round(first * step, decimals), round(last * step, decimals), decimals)
 
 
 class Ranking(NamedTuple):
     """A ranking with bars. A full bar means the number of the first entry.
 
     ``seconds`` are further numbers, one for each entry, under the heading ``second``. Numbers that are nearly
-    the same are ``near``: they are dots on an axis that does not begin at 0, and whose ends are written above
-    it.
+    the same are ``near``: they are dots on an axis that begins near the lowest one, and whose ends are
+    written above it.
     """
 
     title: str

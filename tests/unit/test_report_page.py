@@ -564,12 +564,35 @@ def test_what_to_do_depends_on_what_happened(changes: dict[str, Any], steps: lis
     assert ending.happened
 
 
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "RUNNING"])
+def test_what_to_do_begins_with_no_alternative(status: str) -> None:
+    record = msgspec.structs.replace(RUN.record, status=status, error="RunCancelled: The run was cancelled.")
+    steps = ending_of(record, "fanfold run", "").steps
+    assert [step.sentence for step in steps if step.command] == ["Start a new run:"]
+    says = Reader(drawn(RUN._replace(record=record))).says()
+    assert says.count("The run was cancelled") == 1
+
+
+def test_what_to_do_about_a_table_may_be_an_option() -> None:
+    error = "FanOutFailed: 1 of 4 tasks failed. share 0: TableUnusable: Leave it out by the option never=a."
+    record = msgspec.structs.replace(RUN.record, status="FAILED", error=error)
+    (step,) = ending_of(record, "fanfold run", "fanfold resume").steps
+    assert step.sentence == "Change the input or the options as the message says, and start a new run:"
+
+
+def test_a_run_without_blocks_says_nothing_of_them() -> None:
+    record = msgspec.structs.replace(fake_run(status="FAILED").record, blocks=0, blocks_done=0)
+    assert re.search(
+        r"How long [0-9.]+ sup to \d+ Lambdas", Reader(drawn(RUN._replace(record=record))).says()
+    )
+
+
 def test_what_to_do_names_only_options_that_were_chosen() -> None:
     options = load("top_words").plain_options({"top": 3})
     record = msgspec.structs.replace(fake_run(status="FAILED").record, options=options)
     text = Reader(drawn(fake_run(status="FAILED")._replace(record=record))).says()
-    assert "Or start a new run: fanfold run s3://" in text
-    first, _, same = text.partition("Or start a new run: ")[2].partition("Run it again")
+    assert "Start a new run: fanfold run s3://" in text
+    first, _, same = text.partition("Start a new run: ")[2].partition("Run it again")
     assert first.count("--set") == 1
     assert same.count("--set") == len(options)
 
@@ -621,6 +644,39 @@ def test_an_axis_has_all_values_and_none_at_a_place_of_another(values: list[floa
     assert f"{axis.low:.{axis.decimals}f}" != f"{axis.high:.{axis.decimals}f}"
 
 
+def test_an_axis_of_r_squared_ends_at_1() -> None:
+    for values in ([1.0, 1.0], [0.999999999], [0.9999999999, 0.9999999991]):
+        assert axis_near(values).high == 1
+    assert axis_near([0.0, 0.0]).low == 0
+
+
+def names_of(length: int) -> list[str]:
+    return [letter * length for letter in "ypqrs"]
+
+
+def test_no_column_of_a_model_and_no_reason_is_cut() -> None:
+    run = fake_run("column_permutations")
+    target, *predictors = names_of(256)
+    model = {"r_squared": 0.5, "adjusted_r_squared": 0.25, "target": target, "predictors": predictors}
+    reason = f"text: 8 of 9 cells, the first in the row at byte 1 of {'k' * 300}; name them in missing_words"
+    left_out = [{"column": "x" * 256, "reason": reason}]
+    summary = {**run.summary, "models": {"4": [{**model, "twins": {}}]}, "columns_left_out": left_out}
+    said = Reader(drawn(run._replace(summary=summary))).says()
+    assert f"{target} ~ {' + '.join(predictors)}" in said
+    assert "x" * 256 in said
+    assert reason in said
+
+
+def test_a_heading_of_models_counts_the_columns_that_are_in_all() -> None:
+    run = fake_run("column_permutations")
+    model = {"r_squared": 0.5, "adjusted_r_squared": 0.25, "target": "y", "predictors": ["a", "b", "c"]}
+    summary = {**run.summary, "models": {"1": [{**model, "twins": {}}]}, "best": {"1": [model]}}
+    assert (
+        "1 predictor besides the 2 that are in every model"
+        in Reader(drawn(run._replace(summary=summary))).says()
+    )
+
+
 def test_models_have_their_adjusted_r_squared_beside_the_dots() -> None:
     run = fake_run("column_permutations")
     models = [
@@ -657,7 +713,7 @@ def test_twenty_good_models_are_told_apart() -> None:
     said = Reader(text).says()
     assert "0.995400000" in said
     assert "0.99510.9954" in said, "the ends of the axis"
-    assert "The axis does not begin at 0" in said
+    assert "It begins near the lowest one" in said
 
 
 # ---- logs by anything but hours

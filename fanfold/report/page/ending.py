@@ -8,7 +8,7 @@ from lambda_src.wire.record import RunRecord
 
 LONGEST_SENTENCE = 1500
 
-_OF_INPUT = {error.__name__ for error in (*BAD_OBJECT, SourceChanged, TableUnusable)} - {"AccessDenied"}
+_OF_INPUT = {error.__name__ for error in (*BAD_OBJECT, SourceChanged)} - {"AccessDenied"}
 
 
 class Step(NamedTuple):
@@ -34,9 +34,12 @@ def ending_of(record: RunRecord, command: str, resume: str) -> Ending:
     happened = happened or "The run left no message."
     kept = f"The {record.blocks_done:,} finished blocks are kept" if record.blocks_done else "Nothing is lost"
     go_on = Step(f"{kept}. Resume the run, which does only what is missing:", resume) if resume else None
-    again = Step("Or start a new run:", command)
+    again = Step("Or start a new run:" if resume else "Start a new run:", command)
     if not began or record.failed_with(InvalidRequest):
         return Ending(happened, [Step("Change what the message names, and start a new run:", command)])
+    if TableUnusable.__name__ in _codes(record):
+        changed = "Change the input or the options as the message says, and start a new run:"
+        return Ending(happened, [Step(changed, command)])
     if _codes(record) & _OF_INPUT:
         mended = Step("Fix, replace or remove what the message names, and start a new run:", command)
         bad = {error.__name__ for error in BAD_OBJECT}

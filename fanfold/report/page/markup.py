@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from fanfold.format import plural
 from fanfold.safe_text import visible
 
-LONGEST_TEXT = 120
+LONGEST_TEXT, LONGEST_CELL = 120, 2000
 
 
 def shown(text: object, most: int = LONGEST_TEXT) -> str:
@@ -52,7 +52,7 @@ def cell(value: str | float | None) -> Markup:
     if value is None:
         return Markup("")
     if isinstance(value, str):
-        return Markup("<bdi>{}</bdi>").format(shown(value))
+        return Markup("<bdi>{}</bdi>").format(shown(value, LONGEST_CELL))
     # People do not read exponents.
     return Markup('<span class="n">{}</span>').format(_grouped(f"{Decimal(str(value)):f}"))
 
