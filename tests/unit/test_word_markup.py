@@ -81,7 +81,7 @@ def test_the_library_is_of_the_source_that_is_here() -> None:
         ("see http://a.b/c?d=e f [https://x.y/ label] [//z w] xhttp://q", "see f label w xhttp q"),
         ("caf&eacute; a&nbsp;b &#x41;&#66; &amp;lt; &bogus; &#xD800; d&apos;e", "café a b AB lt bogus d'e"),
         ("a<!-- b -->c <br/>d<br>e x<sub>2</sub>y <math>\\frac</math> a < b", "ac d e x y a b"),
-        ("<nowiki>[[a|b]] {{c}} &eacute;</nowiki> __NOTOC__ __x__", "a b c é x"),
+        ("<nowiki>[[a|b]] {{c}} &eacute;</nowiki> __NOTOC__ __x__ __KEIN_A__d __A___B__", "a b c é x d B"),
         ("== Head ==\n* item\n----\n", "Head item"),
     ],
 )
@@ -138,6 +138,8 @@ PIECES = (
         "&#x41;",
         "&#0;",
         "__TOC__",
+        "__A_",
+        "B__",
         "é",
         "\0",
         "=",

@@ -567,7 +567,8 @@ static const uint8_t *step(Cleaning *c, const uint8_t *at) {
     case '_':
         if (next == '_') {
             const uint8_t *end = at + 2;
-            while (end < c->end && *end >= 'A' && *end <= 'Z')
+            while (end < c->end && ((*end >= 'A' && *end <= 'Z') || (*end == '_' && end > at + 2 && end + 1 < c->end &&
+                                                                      end[1] >= 'A' && end[1] <= 'Z')))
                 end++;
             if (end > at + 2 && starts(c, end, "__")) {
                 *c->to++ = ' ';

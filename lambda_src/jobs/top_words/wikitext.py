@@ -82,7 +82,7 @@ _LANGUAGE = re.compile(rb"(?:[a-z]{2,3}(?:-[a-z]+)*|simple):[^ ]")
 TEMPLATE, TABLE, LINK = range(3)
 
 _TOKEN = re.compile(
-    rb"<!--|</?[A-Za-z]|\{\{|\}\}|\{\||\|\}|\[\[|\]\]|\||\n|''+|&|__[A-Z]+__|(?:https?|ftp)://|\[//"
+    rb"<!--|</?[A-Za-z]|\{\{|\}\}|\{\||\|\}|\[\[|\]\]|\||\n|''+|&|__[A-Z]+(?:_[A-Z]+)*__|(?:https?|ftp)://|\[//"
 )
 _TAG_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9]*")
 _TAG_END = re.compile(rb"[<>]")
