@@ -26,7 +26,7 @@ QUESTIONS = {
     "weekday": "How many requests were there on each day of the week?",
 }
 RANKED = {
-    "requests": "most requests", "bytes": "most bytes sent",
+    "requests": "the most requests", "bytes": "the most bytes sent",
     "p50": "the highest p50", "p95": "the highest p95", "p99": "the highest p99",
 }  # fmt: skip
 """What keys that come first have, by the option ``order``."""
@@ -111,7 +111,7 @@ def _columns(by: str, rows: Sequence[Mapping[str, Any]]) -> Stack:
 
 def _table(summary: Summary) -> Table:
     by, order, rows = summary["options"]["by"], _ranked_by(summary), _in_order(summary)
-    first = f"{RANKED[order]} first" if order else "in order of time"
+    first = f"{RANKED[order].removeprefix('the ')} first" if order else "in order of time"
     ranked = {"bytes": "bytes_sent"}.get(order, order)
     counts = [name for name in COUNTS if any(row.get(name) for row in rows)]
     times = [name for name in TIMES if any(row.get(name) is not None for row in rows)]

@@ -1,4 +1,4 @@
-"""How many lines match, and the objects with most of them. The lines themselves: ``fanfold grep``."""
+"""How many lines match, and the objects with the most. The lines themselves: ``fanfold grep``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ def rows(summary: Summary) -> Rows:
 
 
 def draw(summary: Summary) -> Result:
-    """The objects with most lines."""
+    """The objects with the most lines."""
     lines = summary["lines"]
     return Result(
         "Which objects have the lines?",

@@ -75,10 +75,13 @@ class App:
         Lambdas at once, 1 to 950. ``max_dollars``: the run is cancelled once it has cost more, in US dollars.
         ``run_id``: a name for it, or that of a run to resume. ``include_hidden``: also read files whose names
         begin with a dot or an underscore. ``on_bad_object``: ``"skip"`` leaves out unreadable objects.
-        ``reuse_days``: of the objects under a prefix, map only what no run of so many days, 1 to 400, has
-        mapped. ``keep``: ``"all"`` also stores all that is counted: see ``Run.all_rows``. All other arguments
-        are options of the job, which `fanfold jobs NAME` lists; ``options`` takes them as a mapping, also
-        those whose names are arguments here.
+        ``reuse_days``: map only objects under a prefix that no run of the last 1 to 400 days has mapped.
+        ``keep``: ``"all"`` also stores everything that the run counts: see ``Run.all_rows``. All other
+        arguments are options of the job, which `fanfold jobs NAME` lists; ``options`` takes them as a
+        mapping, for names that are arguments here.
+
+        Raises OptionError, SourceError for an input that cannot be read, JobNotUsable, DeploymentError,
+        UploadError, and RunError if the run does not begin.
         """
         run, request = self.prepare(
             parse(os.fspath(source), include_hidden=include_hidden),
@@ -123,7 +126,8 @@ class App:
         return 2 * (os.cpu_count() or 1) if self.account.aws.is_local else DEFAULT_MAX_CONCURRENCY
 
     def get(self, run_id: str, job: str | Path | None = None) -> Run:
-        """The run of that id. ``job`` is needed only if runs in several stacks have it."""
+        """The run of that id. ``job`` is needed only if runs in several stacks have it. Raises RunError if
+        there is none."""
         name = self._name(job)
         return find_run(self.account.aws, self.account.deployments(name), run_id, name)
 
@@ -153,9 +157,11 @@ class App:
         options: Mapping[str, Any] | None = None,
         **named: Any,
     ) -> dict[str, Any]:
-        """The estimate that ``fanfold estimate --json`` prints: seconds, US dollars, and how the run
-        would divide its work. ``source``: as for ``run``, or a number of bytes. ``quota``: how many Lambdas
-        the account may run at once. ``keep`` and options are as for ``run``."""
+        """The estimate that ``fanfold estimate --json`` prints. ``["default"]["seconds"]`` and
+        ``["default"]["dollars"]`` (US dollars) are for a run without other settings, with cold functions;
+        ``["suggested"]`` says how it would divide its work. ``source``: as for ``run``, or a number of bytes.
+        ``quota``: how many Lambdas the account may run at once. ``keep`` and options are as for ``run``.
+        Raises NotModelled if the job has no figures, OptionError, SourceError, RunError."""
         from fanfold.estimate.table import as_json, estimate  # noqa: PLC0415 - slow to import
 
         job = job_named(job)

@@ -129,8 +129,8 @@ class Run:
             return [dict(zip(map(str, columns), row, strict=True)) for row in rows]
 
     def all_rows(self) -> Iterator[Row]:
-        """All that a run with ``keep="all"`` has counted, as rows of a part, a key and its counts by column,
-        in the order of parts and of keys. They are read and verified as they are needed: memory is bounded.
+        """Everything that a run with ``keep="all"`` counted, as rows of a part, a key and its counts by
+        column, in the order of parts and of keys. They are read and verified as they are needed: memory is bounded.
         Raises RunError, also while rows are read."""
         complete = self.load_job().complete
         return self.complete_sums().rows(complete.columns if complete else ())
@@ -200,8 +200,8 @@ class Run:
         return text.encode()
 
     def resume(self, *, max_dollars: float | None = None) -> "Run":
-        """Resume a run that failed, was cancelled or died: only what is missing is done. It may cost
-        ``max_dollars`` US dollars in all; by default its former limit holds. Returns this run."""
+        """Resume a run that failed, was cancelled or died; it does only what is missing. It may cost
+        ``max_dollars`` US dollars in total, by default as many as before. Returns this run."""
         self.begin(self.request_to_resume(max_dollars))
         return self
 

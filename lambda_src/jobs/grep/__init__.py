@@ -2,7 +2,7 @@
 
 - A line ends with ``\\n``, or with its object. A ``\\r`` before that is part of the line, as in grep.
 - A line of more than ``LONGEST_LINE`` bytes is refused, not cut.
-- The answer has the number of lines that were selected, and the objects with most of them. What was selected
+- The answer has the number of lines that were selected, and the objects with the most. What was selected
   is kept beside it, by each block (``frames``).
 
 ``pattern`` says what patterns are.
@@ -133,7 +133,7 @@ class Selecting:
 
 
 def show(_part: str, sums: Sums) -> dict[str, Any]:
-    """How many lines were selected, and the objects with most of them."""
+    """How many lines were selected, and the objects with the most."""
     return {
         "lines": sums.totals[COLUMN],
         "top": [{"object": key, "lines": counts[COLUMN]} for key, counts in sums.best[COLUMN]],
@@ -143,7 +143,7 @@ def show(_part: str, sums: Sums) -> dict[str, Any]:
 def summarize(
     context: Context, _extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """``lines`` of all objects, and by object for those with most of them."""
+    """``lines`` of all objects, and by object for those with the most."""
     return {**context.facts, **results[PART]}
 
 
