@@ -74,13 +74,17 @@ def down(
     delete_data: Annotated[bool, typer.Option("--delete-data", help="Delete its data, too.")] = False,
 ) -> None:
     """Stop the local AWS. Its data are kept for the next `up`, unless you give --delete-data."""
-    from fanfold.local_aws.state import STATE
+    from fanfold.local_aws.state import STATE, Folder
     from fanfold.local_aws.state import down as stop
 
     console, had_data = open_console(), (STATE / "record.json").exists()
     for sentence in _stopped_runs(delete_data=delete_data):
         console.print(visible(sentence), soft_wrap=True)
-    was_up = stop(delete_data=delete_data)
+    if Folder(STATE).is_alive():
+        with open_stages().stage("stop", "Stopping the local AWS"):
+            was_up = stop(delete_data=delete_data)
+    else:
+        was_up = stop(delete_data=delete_data)
     if delete_data and had_data:
         console.print("The local AWS is down, and its data are deleted.")
     else:

@@ -130,8 +130,8 @@ class Run:
 
     def all_rows(self) -> Iterator[Row]:
         """Everything that a run with ``keep="all"`` counted, as rows of a part, a key and its counts by
-        column, in the order of parts and of keys. They are read and verified as they are needed: memory is bounded.
-        Raises RunError, also while rows are read."""
+        column, in the order of parts and of keys. They are read and verified as they are needed: memory is
+        bounded. Raises RunError, also while rows are read."""
         complete = self.load_job().complete
         return self.complete_sums().rows(complete.columns if complete else ())
 

@@ -103,7 +103,7 @@ Summarize = Callable[[Context, Mapping[str, int], Mapping[str, Mapping[str, Any]
 
 
 def show_all(_part: str, sums: Sums) -> dict[str, Any]:
-    """All that there is."""
+    """All totals, sums by name and first keys."""
     one = len(sums.best) == 1
     best = {
         "top" if one else f"top_{column}": [{"key": key, **counts} for key, counts in ranked]
@@ -115,7 +115,7 @@ def show_all(_part: str, sums: Sums) -> dict[str, Any]:
 def summarize_all(
     context: Context, extras: Mapping[str, int], results: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """All that there is."""
+    """The run's facts, its extras, and all results by part."""
     return {**context.facts, **extras, "results": dict(results)}
 
 
@@ -154,6 +154,9 @@ def counts_job(
 
     ``records`` and ``top`` may depend on the run's options. So do the keys that are counted, but in no
     ranking: ``unranked``.
+
+    Raises JobContractViolated for columns that cannot be counted, and unless there is one of ``count`` and
+    ``counter``.
     """
     all_columns = [column if isinstance(column, Column) else Column(column) for column in columns]
     names = [column.name for column in all_columns]
