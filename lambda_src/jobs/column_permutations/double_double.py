@@ -1,7 +1,5 @@
 """Double-double arithmetic (Dekker, Knuth): pairs of floats whose sum is a number of 106 bits."""
 
-import numpy as np
-
 from lambda_src.jobs.column_permutations.cells import Floats
 
 
@@ -34,10 +32,10 @@ def subtract(left: Floats, right: Floats) -> tuple[Floats, Floats]:
     return difference, error
 
 
-def divide(high: Floats, low: Floats, divisor: float, divisor_low: float) -> tuple[Floats, Floats]:
+def divide(high: Floats, low: Floats, divisor: Floats, divisor_low: Floats) -> tuple[Floats, Floats]:
     """``(high + low) / (divisor + divisor_low)``."""
     quotient = high / divisor
-    product, product_low = multiply(quotient, np.array([divisor]))
+    product, product_low = multiply(quotient, divisor)
     rest = (high - product) - product_low + low - quotient * divisor_low
     correction = rest / divisor
     total = quotient + correction

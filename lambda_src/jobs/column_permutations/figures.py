@@ -5,26 +5,26 @@ import math
 from lambda_src.figures import BYTE_BY_BYTE, Figure, Figures
 from lambda_src.jobs.column_permutations.ranks import Space, shards_for
 
-READ_MB_PER_S = 55.0
-PAIR_OF_ROW_S = 0.45e-9
+READ_MB_PER_S = 80.0
+PAIR_OF_ROW_S = 0.35e-9
 BLOB_BYTES_OF_PAIR = 10
-TESTS_PER_COLUMN = 0.3
-MOST_TESTS = 60.0
-"""Millions of choices that a core tests per second: for each column, and at most."""
+TESTS_PER_S = 55e6
 
 
 def figures_of(columns: int, row_bytes: float, space: Space) -> Figures:
     """The figures of a table of so many columns, with rows of so many bytes, whose choices are ``space``."""
     read_s = 1e-6 / READ_MB_PER_S + columns**2 * PAIR_OF_ROW_S / row_bytes
     blob = BLOB_BYTES_OF_PAIR * columns**2
-    tests = 1e6 * min(TESTS_PER_COLUMN * columns, MOST_TESTS)
     return {
         **BYTE_BY_BYTE,
         "imports_job": Figure(0.11, "s", "measured", "imports of NumPy, with its bytecode"),
         "count": Figure(1e-6 / read_s, "MB/s", "measured", "reading rows and adding products, per core"),
         "reduce": Figure(55, "MB/s", "measured", "adding sums, per core"),
         "shared": Figure(
-            space.work() / tests, "s", "measured", "processor time to test all choices, which reducers share"
+            space.work() / TESTS_PER_S,
+            "s",
+            "measured",
+            "processor time to test all choices, which reducers share",
         ),
         "shares": Figure(shards_for(space.work()), "", "code", "reducers that share it"),
         "blob": Figure(

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lambda_src.jobs.column_permutations import double_double
-from lambda_src.jobs.column_permutations.cells import Floats
+from lambda_src.jobs.column_permutations.cells import Floats, Places
 from lambda_src.jobs.column_permutations.sums import Sums
 
 _ROUNDING = -50
@@ -85,10 +85,13 @@ Pair = tuple[Floats, Floats]
 def eliminate(left: Left, predictor: int, rows: slice) -> Left:
     """What is left of ``rows`` once ``predictor``, one of the rows, is eliminated, too."""
     high, low = left.high[rows], left.low[rows]
-    variance = left.high[predictor, predictor]
+    own = slice(predictor, predictor + 1)
+    variance, variance_low = left.high[own, predictor], left.low[own, predictor]
     if variance <= left.noise[predictor]:
         return left._replace(high=high, low=low)
-    weight, weight_low = _weights(left, predictor)
+    weight, weight_low = double_double.divide(
+        left.high[predictor], left.low[predictor], variance, variance_low
+    )
     factor = high[:, predictor, None], low[:, predictor, None]
     high, low = _rest((high, low), factor, (weight, weight_low))
     return Left(
@@ -96,16 +99,6 @@ def eliminate(left: Left, predictor: int, rows: slice) -> Left:
         low,
         left.explained + left.high[predictor] ** 2 / variance,
         left.noise + weight**2 * left.noise[predictor],
-    )
-
-
-def _weights(left: Left, predictor: int) -> Pair:
-    """How much of the predictor is in each column."""
-    return double_double.divide(
-        left.high[predictor],
-        left.low[predictor],
-        left.high[predictor, predictor],
-        left.low[predictor, predictor],
     )
 
 
@@ -121,9 +114,35 @@ def _rest(of: Pair, factor: Pair, weight: Pair) -> Pair:
     return total, rest_low - (total - rest)
 
 
+class Begun(NamedTuple):
+    """How much of each row of ``left`` is in each column: ``weight + weight_low``, and 0 of a row that adds
+    nothing. ``explained`` is the explained part of each column's variance once the row is eliminated, too."""
+
+    left: Left
+    weight: Floats
+    weight_low: Floats
+    explained: Floats
+
+
+def begin(left: Left) -> Begun:
+    """What choices that differ in their first two predictors have in common."""
+    rows = np.arange(len(left.high))
+    variance, variance_low = left.high[rows, rows, None], left.low[rows, rows, None]
+    adds = variance > left.noise[rows, None]
+    variance = np.where(adds, variance, 1.0)
+    weight, weight_low = double_double.divide(left.high, left.low, variance, variance_low)
+    return Begun(
+        left,
+        np.where(adds, weight, 0.0),
+        np.where(adds, weight_low, 0.0),
+        left.explained + np.where(adds, left.high**2 / variance, 0.0),
+    )
+
+
 class Last(NamedTuple):
-    """What is left for a last predictor, one of some rows: ``cross`` are its inner products with targets,
-    ``own`` is its variance; the others are as in ``Left``, for targets and rows."""
+    """What is left for the last predictor (down) of each choice and its target (across): ``cross`` are the
+    inner products of both, ``own`` is the variance of the predictor; the others are as in ``Left``, for
+    targets and predictors."""
 
     cross: Floats
     own: Floats
@@ -131,27 +150,31 @@ class Last(NamedTuple):
     noise: Floats
 
 
-def last_of(left: Left, predictor: int | None, rows: slice, targets: slice) -> Last:
-    """What is left for ``rows`` and ``targets`` once ``predictor`` is eliminated, too, if there is one."""
-    numbers = np.arange(rows.start, rows.stop)
-    own = left.high[numbers, numbers], left.low[numbers, numbers]
-    cross = left.high[rows, targets], left.low[rows, targets]
-    if predictor is None or left.high[predictor, predictor] <= left.noise[predictor]:
-        return Last(cross[0], own[0], left.explained[targets], left.noise[rows])
-    weight, weight_low = _weights(left, predictor)
-    factor, factor_low = left.high[rows, predictor], left.low[rows, predictor]
-    own = _rest(own, (factor, factor_low), (weight[rows], weight_low[rows]))
-    cross = _rest(cross, (factor[:, None], factor_low[:, None]), (weight[targets], weight_low[targets]))
+def last_alone(left: Left, lasts: Places, targets: slice) -> Last:
+    """What is left for each of ``lasts``."""
     return Last(
-        cross[0],
-        own[0],
-        left.explained[targets] + left.high[predictor, targets] ** 2 / left.high[predictor, predictor],
-        left.noise[rows] + weight[rows] ** 2 * left.noise[predictor],
+        left.high[lasts, targets], left.high[lasts, lasts], left.explained[targets], left.noise[lasts]
     )
 
 
+def last_of_two(begun: Begun, others: Places, lasts: Places, targets: slice) -> Last:
+    """What is left for each of ``lasts`` once that one of ``others`` is eliminated that stands beside it, or
+    the only one of these."""
+    left = begun.left
+    factor, factor_low = left.high[lasts, others], left.low[lasts, others]
+    weight, weight_low = begun.weight[others, lasts], begun.weight_low[others, lasts]
+    own = _rest((left.high[lasts, lasts], left.low[lasts, lasts]), (factor, factor_low), (weight, weight_low))
+    cross = _rest(
+        (left.high[lasts, targets], left.low[lasts, targets]),
+        (factor[:, None], factor_low[:, None]),
+        (begun.weight[others, targets], begun.weight_low[others, targets]),
+    )
+    noise = left.noise[lasts] + weight**2 * left.noise[others]
+    return Last(cross[0], own[0], begun.explained[others, targets], noise)
+
+
 def r_squared(last: Last, variances: Floats) -> Floats:
-    """R squared of every target (across), explained by each row (down) and all eliminated predictors."""
+    """R squared of each choice, with all its predictors."""
     own = np.where(last.own > last.noise, last.own, np.inf)
     # The same bits for a on b and b on a.
     figures = last.cross**2 / (own[:, None] * variances)

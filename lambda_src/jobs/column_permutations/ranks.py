@@ -6,29 +6,25 @@ divide the ranks of sets.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from functools import cache
 from math import comb
 from typing import NamedTuple
 
 from lambda_src.job import Span
 
-BATCH_CHOICES = 1 << 14
-"""Number of choices computed at once: about ten arrays of as many floats fit into a processor's second-level
-cache."""
-
 SHARE = 50_000_000
-"""Choices that are worth a reducer: it tests 25 to 60 million a second, and needs up to a second to add sums
+"""Choices that are worth a reducer: it tests about 55 million a second, and needs up to a second to add sums
 of 500 columns."""
 
-BEGIN = 3_000
-"""Choices that could be tested while the arithmetic for one more batch begins: 60 microseconds."""
+BEGIN = 5_000
+"""Choices that could be tested while the arithmetic for one more batch begins, and one more for each pair of
+predictors."""
 
 SHARES = 64
 """As many reducers as there are for speed: each reads what all blocks have found."""
 
 MOST_OF_A_SHARE = 6_000_000_000
-"""Choices that a reducer tests within its time. So those of 500 columns, with up to four predictors, take 225
+"""Choices that a reducer tests within its time. So those of 500 columns, with up to four predictors, take 220
 reducers."""
 
 
@@ -69,9 +65,9 @@ class Space(NamedTuple):
         return sum(self.sets_of(size) * self.targets_of(size) for size in self.sizes)
 
     def work(self) -> int:
-        """The same, plus what it takes to begin with sets that differ in one predictor."""
-        begun = sum(comb(self.predictors, size - 1) for size in self.sizes if self.sets_of(size))
-        return self.choices() + begun * BEGIN
+        """The same, plus what it takes to begin with sets that differ only in their first two predictors."""
+        begun = sum(comb(self.predictors, size - 2) for size in self.sizes[1:] if self.sets_of(size))
+        return self.choices() + begun * (BEGIN + self.predictors**2)
 
     def share(self, shard: int, shards: int) -> Span:
         """The sets of reducer ``shard`` of so many.
@@ -115,25 +111,3 @@ def set_of(rank: int, space: Space) -> tuple[int, ...]:
 def _sets_below(columns: int, size: int) -> list[int]:
     """For each column, the number of sets of this size that have only columns before it."""
     return [comb(column, size) for column in range(columns)]
-
-
-class Batch(NamedTuple):
-    """Consecutive sets: ``others`` and one of ``rows``, which are before them. ``targets`` is how many each
-    has."""
-
-    rows: range
-    others: tuple[int, ...]
-    targets: int
-
-
-def batches(share: Span, space: Space) -> Iterator[Batch]:
-    """The sets of ``share``, in order."""
-    rank = share.start
-    while rank < share.end:
-        row, *others = set_of(rank, space)
-        targets = space.targets_of(1 + len(others))
-        end = others[0] if others else space.predictors
-        most = min(max(1, BATCH_CHOICES // targets), share.end - rank)
-        rows = range(row, min(row + most, end))
-        yield Batch(rows, tuple(others), targets)
-        rank += len(rows)

@@ -1,21 +1,31 @@
 """The best choices of a reducer's share: R squared of all of them, many at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lambda_src.job import Span
 from lambda_src.jobs.column_permutations.best import BILLION, Scored
-from lambda_src.jobs.column_permutations.cells import Floats
-from lambda_src.jobs.column_permutations.fit import Left, eliminate, last_of, r_squared
-from lambda_src.jobs.column_permutations.ranks import Batch, Space, batches
+from lambda_src.jobs.column_permutations.cells import Flags, Floats, Places
+from lambda_src.jobs.column_permutations.fit import (
+    Begun,
+    Left,
+    begin,
+    eliminate,
+    last_alone,
+    last_of_two,
+    r_squared,
+)
+from lambda_src.jobs.column_permutations.ranks import Space, set_of
 
 MAX_COLUMNS = 500
 
-Places = NDArray[np.int64]
+BATCH_CHOICES = 1 << 14
+"""Number of choices computed at once: about ten arrays of as many floats fit into a processor's second-level
+cache."""
 
 
 class Model(NamedTuple):
@@ -54,10 +64,10 @@ def evaluate(share: Span, model: Model, top: int) -> list[Found]:
     space = model.space
     variances = np.where(model.variances > 0, model.variances, np.nan)
     ranked = _Ranked(model)
-    tested = [0] * space.most
-    best = [_Best(top, ranked) for _ in space.sizes]
+    tested = dict.fromkeys(space.sizes, 0)
+    best = {size: _Best(top, ranked) for size in space.sizes}
     # Where R squared is 1, any of the columns may be the target of the same model.
-    models = [_Best(top * (size + 1), ranked) for size in space.sizes]
+    models = {size: _Best(top * (size + 1), ranked) for size in space.sizes}
 
     @lru_cache(maxsize=space.most)
     def without(predictors: tuple[int, ...]) -> Left:
@@ -65,20 +75,48 @@ def evaluate(share: Span, model: Model, top: int) -> list[Found]:
             return model.left
         return eliminate(without(predictors[1:]), predictors[0], slice(0, predictors[0]))
 
-    for batch in batches(share, space):
-        size = len(batch.others)
-        rows = slice(batch.rows.start, batch.rows.stop)
-        first, *rest = batch.others or (None,)
-        figures = r_squared(last_of(without(tuple(rest)), first, rows, model.targets), variances)
+    @lru_cache(maxsize=1)
+    def begun(predictors: tuple[int, ...]) -> Begun:
+        return begin(without(predictors))
+
+    for sets in _batches(share, space):
+        size = sets.shape[1]
+        if size == 1:
+            last = last_alone(model.left, sets[:, 0], model.targets)
+        else:
+            seconds = sets[:, 1] if sets[0, 1] < sets[-1, 1] else sets[:1, 1]
+            last = last_of_two(begun(tuple(sets[0, 2:].tolist())), seconds, sets[:, 0], model.targets)
+        figures = r_squared(last, variances)
         if space.targets is None:
-            numbers = np.arange(len(batch.rows))
-            figures[numbers, batch.rows.start + numbers] = np.nan
-            figures[:, batch.others] = np.nan
-        tested[size] += len(batch.rows) * batch.targets
-        _add(figures, batch, best[size], models[size], ranked)
-    return [
-        Found(count, first.found, once.found) for count, first, once in zip(tested, best, models, strict=True)
-    ]
+            for predictors in sets.T:
+                figures[np.arange(len(sets)), predictors] = np.nan
+        tested[size] += len(sets) * space.targets_of(size)
+        _add(figures, sets, best[size], models[size], ranked)
+    return [Found(tested[size], best[size].found, models[size].found) for size in space.sizes]
+
+
+def _batches(share: Span, space: Space) -> Iterator[Places]:
+    """The sets of ``share``, in order, each a row. Those of a batch differ only in their first two
+    predictors."""
+    seconds, firsts = np.tril_indices(space.predictors, -1)
+    rank = share.start
+    while rank < share.end:
+        first, *others = set_of(rank, space)
+        targets = space.targets_of(1 + len(others))
+        most = min(max(1, BATCH_CHOICES // targets), share.end - rank)
+        if others:
+            second, *rest = others
+            # With one second predictor there is less to look up, and a quarter of a batch is large enough.
+            one_second = second * targets > BATCH_CHOICES // 4
+            end = comb(second + 1 if one_second else (*rest, space.predictors)[0], 2)
+            begin = comb(second, 2) + first
+            pairs = slice(begin, min(begin + most, end))
+            sets = np.empty((pairs.stop - pairs.start, 2 + len(rest)), np.int64)
+            sets[:, 0], sets[:, 1], sets[:, 2:] = firsts[pairs], seconds[pairs], rest
+        else:
+            sets = np.arange(first, min(first + most, space.predictors))[:, None]
+        yield sets
+        rank += len(sets)
 
 
 class _Ranked:
@@ -102,15 +140,13 @@ class _Ranked:
         self.stands &= ~np.isin(self.same_as, list(always))
         self.stands &= model.left.high.diagonal() > model.left.noise
 
-    def are_models(self, batch: Batch, rows: Places, targets: Places) -> NDArray[np.bool_]:
-        """Which of the choices are models of their own; ``rows`` and ``targets`` are numbers of columns."""
-        classes = self.same_as
-        found: NDArray[np.bool_] = classes[rows] != classes[targets]
-        found &= self.stands[rows] & self.stands[targets]
-        for other in batch.others:
-            found &= self.stands[other] & (classes[other] != classes[targets])
-        if not batch.others and self.model.space.targets is None and not self.model.always:
-            found &= self.name_order[targets] < self.name_order[rows]  # a on b is b on a
+    def are_models(self, sets: Places, targets: Places) -> Flags:
+        """Which of the choices are models of their own; all are numbers of columns."""
+        found: Flags = self.stands[targets]
+        for predictors in sets.T:
+            found &= self.stands[predictors] & (self.same_as[predictors] != self.same_as[targets])
+        if sets.shape[1] == 1 and self.model.space.targets is None and not self.model.always:
+            found &= self.name_order[targets] < self.name_order[sets[:, 0]]  # a on b is b on a
         return found
 
 
@@ -129,20 +165,21 @@ class _Best:
             )
         )
 
-    def add(self, batch: Batch, figures: Floats, rows: Places, targets: Places) -> None:
-        """Add choices of ``batch``, those that are good enough."""
+    def add(self, figures: Floats, sets: Places, targets: Places) -> None:
+        """Add the choices that are good enough."""
         ranked, model = self._ranked, self._ranked.model
         billionths = np.rint(np.minimum(figures, 1.0) * BILLION).astype(np.int64)
         keys = ranked.name_order[targets] - billionths * MAX_COLUMNS
         (kept,) = np.nonzero(keys <= self.worst_key)
         if not model.always:
-            kept = kept[np.lexsort((ranked.name_order[rows[kept]], keys[kept]))[: self._top]]
+            names_of_sets = ranked.name_order[sets[kept, ::-1].T]
+            kept = kept[np.lexsort((*names_of_sets, keys[kept]))[: self._top]]
         elif len(kept) > self._top:  # where columns come in between, names decide on ties
             kept = kept[keys[kept] <= np.partition(keys[kept], self._top - 1)[self._top - 1]]
         names, column_of = model.names, model.column_of
         found = []
         for place in kept:
-            columns = sorted([*(column_of[at] for at in (rows[place], *batch.others)), *model.always])
+            columns = sorted([*(column_of[at] for at in sets[place]), *model.always])
             found.append(
                 Scored(
                     -int(billionths[place]),
@@ -167,15 +204,15 @@ def _adjusted(figure: float, rows: int, predictors: int) -> int | None:
     return round((1 - (1 - min(figure, 1.0)) * (rows - 1) / freedom) * BILLION)
 
 
-def _add(figures: Floats, batch: Batch, best: _Best, models: _Best, ranked: _Ranked) -> None:
+def _add(figures: Floats, sets: Places, best: _Best, models: _Best, ranked: _Ranked) -> None:
     places = np.flatnonzero(figures >= min(best.floor, models.floor))
     if not len(places):
         return
     numbers, targets = np.divmod(places, figures.shape[1])
-    rows, targets = batch.rows.start + numbers, ranked.model.targets.start + targets
+    sets, targets = sets[numbers], ranked.model.targets.start + targets
     found = figures.ravel()[places]
     good = found >= best.floor
-    best.add(batch, found[good], rows[good], targets[good])
+    best.add(found[good], sets[good], targets[good])
     good = found >= models.floor
-    good[good] = ranked.are_models(batch, rows[good], targets[good])
-    models.add(batch, found[good], rows[good], targets[good])
+    good[good] = ranked.are_models(sets[good], targets[good])
+    models.add(found[good], sets[good], targets[good])
