@@ -42,7 +42,10 @@ def named_job(text: str | None) -> str | None:
     """The name of a job, whose code may be elsewhere, given by that name or by its file."""
     name = None if text is None else job_named(text)
     if name is not None and not is_name(name):
-        raise typer.BadParameter(f"{text} is not the name of a job, nor a file such as ./my_job.py.")
+        raise typer.BadParameter(
+            f"{text} is not the name of a job, such as {', '.join(known_jobs())}, nor a file such as "
+            "./my_job.py."
+        )
     return name
 
 

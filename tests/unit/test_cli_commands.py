@@ -120,6 +120,7 @@ def test_a_command_imports_nothing_that_is_slow_before_it_needs_it(
             for option in ("--profile", "--region")
         ),
         (["rum", "x"], "Error: No such command 'rum'. Did you mean 'run', "),
+        (["run", "x", "--job", "access-log"], "access-log is not the name of a job, such as access_log, "),
         (["run", "x", "--job", "words"], "there is no job words; choose one of access_log, "),
         (["run", "x", "--concurrency", "951"], "'--concurrency': 951 is not a whole number from 1 to 950."),
         (["run", "x", "--concurrency", "many"], "'--concurrency': many is not a whole number from 1 to 950."),
