@@ -366,7 +366,8 @@ def _print(answer: Answer, asked: Asked) -> bool:
         SIGNALS.check()
         if not isinstance(found, Total):
             shown += found.lines if found.selected and asked.shows == "lines" else 0
-            written.add(form.found(found))
+            for portion in form.found(found):
+                written.add(portion)
             continue
         lines += found.lines
         total += counted(found, asked.wanted.most) if asked.shows == "lines" else 0

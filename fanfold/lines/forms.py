@@ -1,8 +1,8 @@
 """How lines are written: as grep does, or as JSON."""
 
 import base64
-from collections.abc import Callable, Iterable
-from itertools import accumulate, chain, repeat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate, chain, islice, repeat
 from operator import add
 from typing import Any, Protocol
 
@@ -13,6 +13,9 @@ from fanfold.safe_text import visible
 from lambda_src.jobs.grep.frames import runs_of
 from lambda_src.jobs.grep.pattern import Parts
 
+PARTS_AT_ONCE = 10_000
+"""A line may have millions of parts that match."""
+
 Name = Callable[[str], str]
 """The name of an object for people, by its key."""
 
@@ -20,8 +23,8 @@ Name = Callable[[str], str]
 class Form(Protocol):
     """``found`` writes lines, ``total`` the end of an object."""
 
-    def found(self, found: Found) -> bytes:
-        """What is written of these lines."""
+    def found(self, found: Found) -> Iterable[bytes]:
+        """What is written of these lines, in portions."""
 
     def total(self, total: Total) -> bytes:
         """What is written at the end of an object."""
@@ -36,21 +39,21 @@ class AsText:
         self._key: str | None = None
         self._named = b""
 
-    def found(self, found: Found) -> bytes:
+    def found(self, found: Found) -> Iterable[bytes]:
         """As ``Form.found``."""
         is_first = self._key is None
         if found.key != self._key:
             self._key, self._named = found.key, self._shown(self._name(found.key).encode())
         mark = b":" if found.selected else b"-"
         head = self._named.replace(b"%", b"%%") + mark + b"%d" + mark
-        offsets, texts = _parts(found, self._parts)
-        if self._terminal:
-            texts = map(for_terminal, texts)
-        # Without a loop in Python: there may be millions of lines.
-        lines = b"".join(
-            chain.from_iterable(zip(map(head.__mod__, offsets), texts, repeat(b"\n"), strict=False))
-        )
-        return b"--\n" + lines if self._context and not is_first and not found.follows else lines
+        if self._context and not is_first and not found.follows:
+            yield b"--\n"
+        for offsets, texts in _portions(found, self._parts):
+            shown = map(for_terminal, texts) if self._terminal else texts
+            # Without a loop in Python: there may be millions of lines.
+            yield b"".join(
+                chain.from_iterable(zip(map(head.__mod__, offsets), shown, repeat(b"\n"), strict=False))
+            )
 
     def total(self, _: Total) -> bytes:
         """As ``Form.total``."""
@@ -66,9 +69,9 @@ class AsCounts:
     def __init__(self, name: Name, *, terminal: bool, most: int | None) -> None:
         self._name, self._terminal, self._most = name, terminal, most
 
-    def found(self, _: Found) -> bytes:
+    def found(self, _: Found) -> Iterable[bytes]:
         """As ``Form.found``."""
-        return b""
+        return ()
 
     def total(self, total: Total) -> bytes:
         """As ``Form.total``."""
@@ -83,9 +86,9 @@ class AsNames:
     def __init__(self, name: Name, *, terminal: bool, json: bool, has_lines: bool) -> None:
         self._name, self._terminal, self._json, self._has_lines = name, terminal, json, has_lines
 
-    def found(self, _: Found) -> bytes:
+    def found(self, _: Found) -> Iterable[bytes]:
         """As ``Form.found``."""
-        return b""
+        return ()
 
     def total(self, total: Total) -> bytes:
         """As ``Form.total``."""
@@ -104,15 +107,16 @@ class AsJson:
     def __init__(self, name: Name, *, terminal: bool, parts: Parts | None = None) -> None:
         self._name, self._terminal, self._parts = name, terminal, parts
 
-    def found(self, found: Found) -> bytes:
+    def found(self, found: Found) -> Iterable[bytes]:
         """As ``Form.found``."""
         name = self._name(found.key)
         field = "match" if self._parts else "line"
         context = {} if found.selected else {"context": True}
-        return b"".join(
-            _json({"object": name, "offset": offset, **_text(field, text), **context}, self._terminal)
-            for offset, text in zip(*_parts(found, self._parts), strict=False)
-        )
+        for offsets, texts in _portions(found, self._parts):
+            yield b"".join(
+                _json({"object": name, "offset": offset, **_text(field, text), **context}, self._terminal)
+                for offset, text in zip(offsets, texts, strict=False)
+            )
 
     def total(self, _: Total) -> bytes:
         """As ``Form.total``."""
@@ -125,9 +129,9 @@ class JsonCounts:
     def __init__(self, name: Name, *, terminal: bool, most: int | None) -> None:
         self._name, self._terminal, self._most = name, terminal, most
 
-    def found(self, _: Found) -> bytes:
+    def found(self, _: Found) -> Iterable[bytes]:
         """As ``Form.found``."""
-        return b""
+        return ()
 
     def total(self, total: Total) -> bytes:
         """As ``Form.total``."""
@@ -149,19 +153,21 @@ def for_terminal(text: bytes) -> bytes:
     return "\t".join(map(visible, text.decode(errors="backslashreplace").split("\t"))).encode()
 
 
-def _parts(found: Found, parts: Parts | None) -> tuple[Iterable[int], Iterable[bytes]]:
+def _portions(found: Found, parts: Parts | None) -> Iterator[tuple[Iterable[int], Iterable[bytes]]]:
     """The offsets of the lines, or of what matches in them, and their texts."""
     if parts:
-        every = [
+        every = (
             (offset + start, text[start:end])
             for offset, text in (runs_of(found.offset, found.text, found.gaps) if found.selected else ())
             for start, end in parts(text)
-        ]
-        return [offset for offset, _ in every], [text for _, text in every]
+        )
+        while some := list(islice(every, PARTS_AT_ONCE)):
+            yield [offset for offset, _ in some], [text for _, text in some]
+        return
     lines = found.text.removesuffix(b"\n").split(b"\n")
     gaps = found.gaps or repeat(0, found.lines)
     steps = map(add, map(len, lines), repeat(1))
-    return map(add, accumulate(steps, initial=found.offset), accumulate(gaps)), lines
+    yield map(add, accumulate(steps, initial=found.offset), accumulate(gaps)), lines
 
 
 def _json(value: dict[str, Any], terminal: bool) -> bytes:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fanfold.errors import RunError
 from fanfold.lines.forms import AsCounts, AsText, for_terminal
-from fanfold.lines.stitch import Total, Wanted, stitched
+from fanfold.lines.stitch import Found, Total, Wanted, stitched
 from fanfold.testing import check_job
 from lambda_src.errors import BlobDamaged, InvalidRequest
 from lambda_src.input import ownership
@@ -57,7 +57,7 @@ def printed(texts: Sequence[bytes], cuts: Iterable[int] = (), *, only: bool = Fa
             lines += found.lines
             written.append(form.total(found))
         else:
-            written.append(form.found(found))
+            written += form.found(found)
     assert lines == counted  # what the run counts is what the blocks kept
     return b"".join(written)
 
@@ -323,6 +323,15 @@ def test_bytes_that_are_no_characters_are_found_where_characters_count() -> None
 def test_a_terminal_gets_nothing_that_it_might_obey() -> None:
     assert for_terminal(b"a\x1b[2J\tb\xff\x9b\r") == b"a\\x1b[2J\tb\\xff\\x9b\\r"
     assert for_terminal("\u202eé".encode()) == "\\u202eé".encode()
+
+
+def test_a_line_with_many_parts_is_written_in_portions() -> None:
+    """They may be millions, of which each takes more memory than its byte."""
+    form = AsText(str, terminal=False, context=False, parts=parts_of("a"))
+    text = b"a" * 25_000 + b"\n"
+    portions = list(form.found(Found("0", 5, text, 1, True, False)))
+    assert [portion.count(b"\n") for portion in portions] == [10_000, 10_000, 5_000]
+    assert b"".join(portions) == b"".join(b"0:%d:a\n" % (5 + at) for at in range(25_000))
 
 
 def test_pieces_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
