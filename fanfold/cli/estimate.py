@@ -101,6 +101,10 @@ def _size(source: str) -> int | None:
         raise typer.BadParameter(
             f"{source} would be {source} bytes: write a unit, as in {source}GB, or {source}B for bytes."
         )
+    if size is None and source[:1].isdigit() and not Path(source).exists():
+        raise typer.BadParameter(
+            f"{source} is no size, such as 500MB, 10GB or 1.5TiB, and there is no file or folder {source}."
+        )
     if size is not None and Path(source).exists():
         raise typer.BadParameter(
             f"{source} is both a size and a file: write ./{source} for the file, or {size} for the size."

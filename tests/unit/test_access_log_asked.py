@@ -471,9 +471,10 @@ def is_read(line: bytes) -> bool:
 @given(LOGS)
 @settings(max_examples=50, deadline=None)
 def test_a_line_that_the_default_reads_is_read_the_same(log: bytes) -> None:
-    """Lines of its formats; what it calls malformed may have another format."""
+    """Lines of its formats; what it calls malformed may have another format. Paths that are shortened have
+    more of their beginning there."""
     lines = [line for line in log.splitlines(keepends=True) if is_read(line)]
-    data = b"".join(line for line in lines if len(line) < 300)
+    data = b"".join(line for line in lines if len(line) < 300 and b" bytes, SHA-256 " not in line)
     expected = oracle.answer(data)
     found = run_job(JOB, Objects([data], "plain"), [40], options={"format": "auto"})
     for hour in found["hours"].values():

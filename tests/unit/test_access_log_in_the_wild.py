@@ -496,3 +496,11 @@ def test_odd_objects_are_read_as_what_they_say(line: str, client: str, path: str
         found = answer(line, by=by)
         assert found["formats"] == {"json": 1}
         assert found["top"][0][by] == key
+
+
+@pytest.mark.parametrize("millis", [1, 7, 123, 1285, 59_999])
+def test_no_percentile_exceeds_the_slowest(millis: int) -> None:
+    """Of all, and of a key, though a step is as wide as 1.6 %."""
+    found = answer(f"192.0.2.1 - - {REQUEST} {millis / 1000:.3f}\n")
+    for one in (found, found["top"][0]):
+        assert 0.992 * one["slowest"] <= one["p50"] == one["p99"] <= one["slowest"] == millis / 1000

@@ -140,6 +140,10 @@ def test_a_command_imports_nothing_that_is_slow_before_it_needs_it(
             )
             for size in ("10", "999999", "1.5")
         ),
+        *(
+            (["estimate", size], f"{size} is no size, such as 500MB, 10GB or 1.5TiB, and there is no file")
+            for size in ("100XB", "1e3GB", "10 G B", "1PB")
+        ),
         (["estimate", "10GB", "--quota", "1"], "'--quota': 1 is not a whole number of at least 2."),
         (["run", "x", "--detach", "--json"], "--detach does not wait for a result"),
         (["run", "x", "--detach", "--output", "y"], "--detach does not wait for a result"),

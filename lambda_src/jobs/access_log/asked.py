@@ -357,7 +357,9 @@ def _shown(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _percentiles(counts: Mapping[str, int]) -> dict[str, float | None]:
-    return {name: None if counts[name] == _NO_TIME else _seconds(counts[name]) for name in PERCENTILES}
+    """In seconds. The middle of a step may lie above the slowest one; a percentile does not."""
+    steps, slowest = {name: counts[name] for name in PERCENTILES}, counts["slowest"] / 1_000_000
+    return {name: None if step == _NO_TIME else min(_seconds(step), slowest) for name, step in steps.items()}
 
 
 def summarize(
@@ -383,7 +385,7 @@ def summarize(
         **lines_of(extras, results[MALFORMED]["lines"], totals[REQUESTS]),
         **_untimed(totals),
         **(_timed(totals) if steps else {}),
-        **percentiles(steps),
+        **{name: min(found, totals["slowest"] / 1_000_000) for name, found in percentiles(steps).items()},
         **({"least": options.least_shown} if options.least_shown > 1 else {}),
         "top": rows,
     }
