@@ -526,6 +526,12 @@ def test_text_with_missing_values_changes_no_rows_under_words_for_missing(words:
     assert [one["column"] for one in found["columns_left_out"]] == ["name"]
 
 
+def test_a_column_of_words_for_missing_is_told_as_such() -> None:
+    found = answer(b"q,a,b\n?,1,2\nNA,2,5\n,3,4\n", missing_words=["?"])
+    assert found["columns_left_out"] == [{"column": "q", "reason": "missing values: 3 of 3"}]
+    assert found["rows_used"] == 3
+
+
 def test_true_and_false_beside_a_word_for_missing() -> None:
     table = b"f,a,b\nTRUE,1,2\n?,2,5\nFALSE,3,4\nTRUE,4,9\n,5,7\n"
     assert answer(table, missing_words=["?"], booleans=True)["columns"] == ["f", "a", "b"]

@@ -146,7 +146,9 @@ def used(names: Sequence[str], found: Found, run: Chosen, options: Options) -> U
         if (reason := "never" if at in run.never else _why_not(column, found.rows, options, points=points))
     }
     for at in set(range(len(names))) - set(run.added) - why.keys():
-        why[at] = "text at the beginning of the table"
+        missing = found.columns[at].missing
+        is_missing = f"missing values: {missing:,} of {found.rows:,}"
+        why[at] = is_missing if missing == found.rows else "text at the beginning of the table"
     for option, wanted in (("target", run.targets), ("always", run.always)):
         for at in wanted:
             if at in why:

@@ -229,7 +229,8 @@ def _no_columns(found: int, text: bytes) -> TableUnusable:
 def ragged_row(where: str, cells: int, width: int, separator: str) -> TableUnusable:
     """What is wrong with a row of ``cells`` cells under a header of ``width``."""
     advice = (
-        "name the first column if it holds row names, or remove the separator at the end of rows"
+        "name the first column if it holds row names, or remove the separator at the end of rows, or lines "
+        "before the header"
         if cells == width + 1
         else "quote cells that have a separator inside, and remove lines that are not rows"
     )

@@ -30,6 +30,8 @@ LOOK_AHEAD_BYTES = 64 << 10
 longer, it may be wrong, which ends the run."""
 
 _TEXT = ord(TEXT)
+_BLANK = 3
+"""Stands for blanks inside a cell, which make it text."""
 _LINE_END, _QUOTE, _COMMA, _POINT = b'\n",.'
 _BLANKS = b" \t"
 
@@ -184,7 +186,7 @@ class _Written(NamedTuple):
 
 def _plain(text: bytes, dialect: Dialect, place: Place) -> bytes:
     """The same rows with commas between cells, decimal points, and a line end after each row; without quotes,
-    and blanks around cells. What a cell cannot hold then is ``_TEXT``."""
+    and blanks around cells. What a cell cannot hold then is ``_TEXT``, or ``_BLANK``."""
     if text and not text.endswith(b"\n"):
         text += b"\n"
     if b"\r" in text:
@@ -244,7 +246,7 @@ def _without_blanks(text: bytes) -> bytes:
     before, after = characters[first - 1], characters[last + 1]  # before the text is its last line end
     inner = (before != _COMMA) & (before != _LINE_END) & (after != _COMMA) & (after != _LINE_END)
     stripped = characters.copy()
-    stripped[first[inner]] = _TEXT
+    stripped[first[inner]] = _BLANK
     return bytes(stripped[(stripped != _BLANKS[0]) & (stripped != _BLANKS[1])])
 
 
@@ -267,15 +269,15 @@ def _points(plain: bytes, ends: Places, dialect: Dialect) -> tuple[Places, Place
 
 
 _UNIT = rb"(?:%|\$|\xe2\x82\xac|\xc2\xa3|\xc2\xa5)"
-_GROUP = rb"(?:[\x01.'_]|\xc2\xa0|\xe2\x80[\x89\x99\xaf])"
+_GROUP = rb"(?:[\x01\x03.'_]|\xc2\xa0|\xe2\x80[\x89\x99\xaf])"
 _LIKE = {
-    "a date": rb"(?=.{6})\d{1,4}([-/.\x01])\d{1,2}\1(?:\d{4}|\d\d?)(?:\D.*)?",
+    "a date": rb"(?=.{6})\d{1,4}([-/.\x01])\d{1,2}\1(?:\d{4}|\d\d?)(?:[T\x03].*)?",
     "a number with a minus sign that is not ASCII": rb"\xe2\x88\x92[\d.]+",
     "a number with separators of thousands": (
         rb"[+-]?\d{1,3}(?:" + _GROUP + rb"\d\d)*(?:" + _GROUP + rb"\d{3})+(?:[.\x01]\d*)?"
     ),
     "a number with another decimal mark": rb"[+-]?\d+[.\x01]\d+",
-    "a number with a unit": rb"[+-]?(?:" + _UNIT + rb"[\d.\x01]+|[\d.\x01]+" + _UNIT + rb")",
+    "a number with a unit": rb"[+-]?(?:" + _UNIT + rb"\x03?[\d.\x01]+|[\d.\x01]+\x03?" + _UNIT + rb")",
     "infinity": rb"[+-]?(?i:inf|infinity)",
     "an integer too long for a 64-bit float": rb"[+-]?\d{16,309}",
     "a number too large for a 64-bit float": NUMBER.pattern,
