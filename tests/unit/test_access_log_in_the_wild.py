@@ -504,3 +504,34 @@ def test_no_percentile_exceeds_the_slowest(millis: int) -> None:
     found = answer(f"192.0.2.1 - - {REQUEST} {millis / 1000:.3f}\n")
     for one in (found, found["top"][0]):
         assert 0.992 * one["slowest"] <= one["p50"] == one["p99"] <= one["slowest"] == millis / 1000
+
+
+COLUMNS = "#Fields: date time c-ip cs-method cs-uri sc-status cs(Host) x-host-header cs(User-Agent)"
+ROW = "2026-11-25 10:15:00 192.0.2.1 GET /a?b 200 d1.cloudfront.net www.example.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (f"192.0.2.1 - - {REQUEST}\n", {}),
+        (f"www.example.com 192.0.2.1 - - {REQUEST}\n", {}),
+        (json.dumps({"time": "2026-11-25T10:15:00Z", "status": 200, "ip": "192.0.2.1"}) + "\n", {}),
+        (f"2026-11-25T10:15:00.1Z stdout F 192.0.2.1 - - {REQUEST}\n", {}),
+        (f"192.0.2.1 - - {REQUEST}\n", {"format": '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"'}),
+        (f"{COLUMNS}\n{ROW} x\n", {"format": COLUMNS}),
+    ],
+)
+def test_a_byte_order_mark_is_part_of_no_line(text: str, options: dict[str, Any]) -> None:
+    """Also within an object, where files were put end to end."""
+    marked = "\ufeff" + text + "\ufeff" + text
+    with_marks, without = (answer(each, by="client", **options) for each in (marked, text + text))
+    assert {**with_marks, "bytes": 0} == {**without, "bytes": 0}
+    assert [(row["client"], row["requests"]) for row in without["top"]] == [("192.0.2.1", 2)]
+
+
+def test_columns_may_have_quotes_and_the_host_is_the_one_that_was_asked_for() -> None:
+    agents = ("x", '"Mozilla/5.0 (X11; Linux)"', '"-"', 'a"b')
+    text = f"{COLUMNS}\n" + "".join(f"{ROW} {agent}\n" for agent in agents) + f"{ROW} two words\n"
+    found = answer(text, by="agent", format=COLUMNS, host="www.example.com", path="/a")
+    assert sorted(row["agent"] for row in found["top"]) == ["-", "Mozilla/5.0 (X11; Linux)", 'a"b', "x"]
+    assert (found["requests"], found["malformed_lines"]) == (4, 1)

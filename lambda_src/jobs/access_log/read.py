@@ -2,6 +2,7 @@
 may begin anywhere."""
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -80,7 +81,7 @@ _CLF = (
 )  # fmt: skip
 _OTHER_BEGINNING = (
     rb"(?!\{|[a-z0-9]+ " + _DATE + rb"T|" + _DATE + rb"|[0-9a-f]{64} |#"
-    rb"|<|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:|MESSAGE=|\[pod/)"
+    rb"|<|[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:|MESSAGE=|\[pod/|\xef\xbb\xbf)"
 )  # fmt: skip
 _STAMP = (
     _DATE + rb"T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
@@ -140,6 +141,9 @@ _ZONED = re.compile(
     rb"(?:Z|([+-][0-9]{2}):?([0-9]{2}))?"
 )
 _DIGITS = re.compile(_SIZE)
+_CELL = re.compile(rb'(?:^|(?<= ))(?:"(?:[^"]|"")*+"(?= |$)|[^ ]*)')
+"""With quotes around it, a cell may have spaces."""
+_QUOTED_CELL = re.compile(rb'\A"(.*)"\Z')
 _STATUS = re.compile(rb"[0-9]{3}")
 
 
@@ -430,6 +434,8 @@ def read(line: bytes) -> Request | str | None:
     time. Raises OtherColumns."""
     if request := read_unwrapped(line):
         return request
+    if line.startswith(BOM_UTF8):
+        return read(line.removeprefix(BOM_UTF8))
     if request := _wrapped(line, read_unwrapped):
         return request
     return _clf(found) if (found := _ANY_CLF.fullmatch(line)) else None
@@ -465,6 +471,7 @@ def reader_of(log_format: str | None) -> Reader:
         return of_fields("custom", {k: v for k, v in found.groupdict().items() if v}) if found else None
 
     def read_custom(line: bytes) -> Request | None:
+        line = line.removeprefix(BOM_UTF8)
         return read_inner(line) or _wrapped(line, read_inner) or _wrapped_in_json(line, read_inner)
 
     return read_custom
@@ -475,11 +482,15 @@ def _reader_of_columns(columns: Sequence[str | None]) -> Reader:
     from lambda_src.jobs.access_log.custom import known_columns  # noqa: PLC0415 - as above
 
     def read_columns(line: bytes) -> Request | str | None:
+        line = line.removeprefix(BOM_UTF8)
         if line[:1] == b"#":
             if line.startswith(b"#Fields:") and known_columns(line.decode("latin-1")) != columns:
                 raise OtherColumns(line[9:].decode("latin-1"))
             return HEADER
         cells = line.split(b"\t" if b"\t" in line else b" ")
+        if b'"' in line:
+            cells = cells if len(cells) == len(columns) else _CELL.findall(line)
+            cells = [_QUOTED_CELL.sub(rb"\1", cell) for cell in cells]
         if len(cells) != len(columns):
             return None
         fields: dict[str, bytes] = {}
