@@ -25,8 +25,8 @@ class ProcessDied(FanfoldError):
 class Processes:
     """At most ``count`` processes that each call ``work(task)`` for one task at a time.
 
-    Each is forked when a task needs it, so it knows all that this process has loaded by then, such as NumPy;
-    do not start threads before. They end with this process, however that ends. With ``profile``, they note
+    Each is forked when a task needs it, so it knows all that this process has loaded by then, such as NumPy.
+    No thread may be working then. They end with this process, however that ends. With ``profile``, they note
     where their time goes.
     """
 

@@ -47,6 +47,32 @@ def _sentence(summary: Summary) -> str:
 
 def show(console: Console, summary: Summary) -> None:
     """Print the best models of each number of predictors, and what was left out."""
+    if any(_shown(summary).values()):
+        console.print(_table(summary))
+    else:
+        console.print(f"There is no model to show: {_why_none(summary)}.", soft_wrap=True)
+    for group in summary.get("twins", []):
+        first, *others = group
+        console.print(
+            Text(visible(f"One quantity, shown as {first}: {', '.join([first, *others])}")), soft_wrap=True
+        )
+    for column in summary.get("columns_left_out", []):
+        console.print(
+            Text(visible(f"Left out: {column['column'] or 'column 1'}, {column['reason']}")), soft_wrap=True
+        )
+    console.print(_sentence(summary))
+
+
+def _why_none(summary: Summary) -> str:
+    if not any(summary["best"].values()):
+        return "targets are constant"
+    always = summary.get("options", {}).get("always")
+    return (
+        f"columns are constant, or one quantity{', or those in every model explain them' if always else ''}"
+    )
+
+
+def _table(summary: Summary) -> Table:
     table = Table(pad_edge=False)
     has_models = "models" in summary
     table.add_column("R squared", justify="right")
@@ -65,17 +91,7 @@ def show(console: Console, summary: Summary) -> None:
                 Text(visible(", ".join(choice["predictors"]))),
             )
         table.add_section()
-    console.print(table)
-    for group in summary.get("twins", []):
-        first, *others = group
-        console.print(
-            Text(visible(f"One quantity, shown as {first}: {', '.join([first, *others])}")), soft_wrap=True
-        )
-    for column in summary.get("columns_left_out", []):
-        console.print(
-            Text(visible(f"Left out: {column['column'] or 'column 1'}, {column['reason']}")), soft_wrap=True
-        )
-    console.print(_sentence(summary))
+    return table
 
 
 def rows(summary: Summary) -> Rows:

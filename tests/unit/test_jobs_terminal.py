@@ -6,6 +6,8 @@ import pytest
 from rich.console import Console
 
 from fanfold.jobs import client_job
+from fanfold.testing import Objects, run_job
+from lambda_src.job import load
 from tests.fake_runs import fake_run
 
 
@@ -72,6 +74,30 @@ def asked() -> str:
 
 def test_one_longer_word_is_one() -> None:
     assert "; 1 longer one " in shown("top_words", longer_words=1) + " "
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "told"),
+    [
+        (
+            b"a,b,c\n1,2,7\n2,4,7\n4,8,7\n",
+            {},
+            "columns are constant, or one quantity.",
+        ),
+        (b"a,b\n7,1\n7,1\n", {}, "targets are constant."),
+        (
+            b"a,b,c\n1,2,5\n2,4,3\n4,8,4\n",
+            {"target": ["c"], "always": ["a"]},
+            "columns are constant, or one quantity, or those in every model explain them.",
+        ),
+    ],
+)
+def test_a_sentence_stands_for_a_table_without_rows(table: bytes, options: dict[str, Any], told: str) -> None:
+    job = load("column_permutations").with_options(options)
+    answer = run_job(job, Objects([table], "plain"), options=options)
+    text = shown("column_permutations", **answer, options=options)
+    assert text.startswith(f"There is no model to show: {told}")
+    assert "R squared" not in text
 
 
 def test_one_row_is_one_row() -> None:

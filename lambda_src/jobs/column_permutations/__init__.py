@@ -155,10 +155,10 @@ def _sum(lines: Iterable[bytes], context: Context) -> "Block":
 
 def reduce(shard: int, lines: Iterable[bytes], context: Context) -> Line:
     """The best of this reducer's share of all choices. Raises TableUnusable."""
-    from lambda_src.jobs.column_permutations.testing import test  # noqa: PLC0415
+    from lambda_src.jobs.column_permutations.share import best_of_share  # noqa: PLC0415
 
     block = _sum(lines, context)
-    found = test(shard, block, context)
+    found = best_of_share(shard, block, context)
     return Line(json.dumps(found).encode(), [block.found.rows] * context.options.most)
 
 

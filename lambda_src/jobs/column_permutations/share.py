@@ -1,4 +1,4 @@
-"""Tests a reducer's share of the choices, from the sums of all rows."""
+"""A reducer's share of the choices, from the sums of all rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from lambda_src.jobs.column_permutations.options import Options
 from lambda_src.jobs.column_permutations.search import Model, evaluate
 
 
-def test(shard: int, block: Block, context: Context) -> dict[str, Any]:
+def best_of_share(shard: int, block: Block, context: Context) -> dict[str, Any]:
     """The best of the share of ``shard``, by the number of predictors, and what was found of the table.
     Raises TableUnusable."""
     options: Options = context.options
