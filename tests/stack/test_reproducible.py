@@ -55,7 +55,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         (other, _start_synth(other, umask=0o077, seed="2")),
     ]
     for folder, synth in synths:
-        printed, _ = synth.communicate(timeout=300)
+        printed, _ = synth.communicate(timeout=900)
         assert synth.returncode == 0, f"{folder}:\n{printed}"
     return one, other
 
