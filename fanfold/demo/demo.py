@@ -61,7 +61,7 @@ def demo(
             with stages.stage("deploy", "Deploying the stack into it"):
                 deployment = deploy_locally(running, folder, added=[job] if is_own(job) else ())
             if generated:
-                with stages.stage("generate", "Waiting for the input that is being generated"):
+                with stages.stage("generate", "Waiting for the generated input"):
                     sample = generated.result()
             aws = account_of(running.environment)
             source = local(sample.path) if sample else file
