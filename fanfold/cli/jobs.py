@@ -46,10 +46,17 @@ def jobs(
         deployed = _deployed(local, profile, region)
         jobs = [*known_jobs(), *sorted((deployed or set()) - set(known_jobs()))]
         width = max(map(len, jobs))
-        lines = [f"{job:{width}}  {_state(job, deployed):12}  {sentence_of(job)}".rstrip() for job in jobs]
+        lines = [f"{job:{width}}  {_state(job, deployed):12}  {_sentence(job)}".rstrip() for job in jobs]
     for line in lines:
         # A command stays on one line, so that it can be pasted.
         console.print(visible(line), soft_wrap=True if line.startswith(EXAMPLE) else None)
+
+
+def _sentence(job: str) -> str:
+    """What it does; if its file is not here, how to see that."""
+    if job in known_jobs():
+        return sentence_of(job)
+    return f"To see what it does, name its file, as in `fanfold jobs ./{job}.py`."
 
 
 def _deployed(local: bool, profile: str | None, region: str | None) -> set[str] | None:

@@ -485,6 +485,13 @@ def test_jobs_are_listed_and_which_are_deployed(
         return [line.split("  ")[1].strip() for line in capsys.readouterr().out.splitlines()]
 
     assert states() == ["deployed", "not deployed"]
+    there: Any = SimpleNamespace(stack="Fanfold", own=None, jobs=(JOB, "elsewhere"))
+    with monkeypatch.context() as patched:
+        patched.setattr(Account, "deployments", lambda *_: [there])
+        assert commands.main(["jobs"]) == 0
+        assert "deployed      To see what it does, name its file, as in `fanfold jobs ./elsewhere.py`." in (
+            capsys.readouterr().out
+        )
 
     def fails(error: Exception) -> None:
         def opened(**_: Any) -> Any:
