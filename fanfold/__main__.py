@@ -1,5 +1,6 @@
 """The command line: ``fanfold --help``."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,29 @@ def fanfold() -> int:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Nothing has been started yet, so there is nothing to undo: Ctrl-C may end it without a word.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return main(sys.argv[1:])
+    status = main(sys.argv[1:])
+    _leave(status)
+    return status
+
+
+def _leave(status: int) -> None:
+    """End the program without deleting every object and module first: for a short command, that takes as long
+    as a quarter of all the rest. Does nothing if output cannot be written, a thread still works, or somebody
+    watches: then Python ends it as always."""
+    import atexit  # noqa: PLC0415 - as below
+    import threading  # noqa: PLC0415
+
+    others = [one for one in threading.enumerate() if one is not threading.main_thread()]
+    if sys.getprofile() or sys.gettrace() or not all(one.daemon for one in others):
+        return
+    atexit._run_exitfuncs()
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream:
+                stream.flush()
+    except (OSError, ValueError):
+        return
+    os._exit(status)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -99,23 +99,23 @@ class Writer:
         Return how many these are."""
         taken: list[bytes] = []
         gaps = self._gaps
-        count, last = 0, None
+        count, first, last = 0, 0, -1
         for start, end, lines in runs:
-            if last is None:
-                gap = offset + start - self._to
+            if last < 0:
+                gap, first = offset + start - self._to, start
                 if self._kind != SELECTED or gap > MOST_GAP:
                     self._begin_frame(SELECTED, offset + start)
                     gap = 0
-            else:
-                gap = start - last
+            elif gap := start - last:
+                taken.append(text[first:last])
+                first = start
             gaps.append(gap)
             if lines > 1:
                 gaps += [0] * (lines - 1)
-            taken.append(text[start:end])
             count += lines
             last = end
-        if last is not None:
-            self._take(taken, offset + last)
+        if count:
+            self._take([*taken, text[first:last]], offset + last)
         return count
 
     def end(self, offset: int, count: int) -> None:
