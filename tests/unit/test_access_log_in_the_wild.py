@@ -535,3 +535,15 @@ def test_columns_may_have_quotes_and_the_host_is_the_one_that_was_asked_for() ->
     found = answer(text, by="agent", format=COLUMNS, host="www.example.com", path="/a")
     assert sorted(row["agent"] for row in found["top"]) == ["-", "Mozilla/5.0 (X11; Linux)", 'a"b', "x"]
     assert (found["requests"], found["malformed_lines"]) == (4, 1)
+
+
+def test_the_option_in_a_message_is_whole_for_a_hundred_columns_and_bounded_for_more() -> None:
+    columns = COLUMNS + "".join(f" cs(X-Header-Of-Ours-{number})" for number in range(100))
+    with pytest.raises(SourceNotText) as refused:
+        answer(f"{columns}\n{ROW}\n")
+    option = str(refused.value).partition("format='")[2].removesuffix("'")
+    assert option == columns
+    assert answer(f"{columns}\n{ROW} x{' -' * 100}\n", format=option)["requests"] == 1
+    with pytest.raises(SourceNotText) as refused:
+        answer(f"{columns * 1000}\n{ROW}\n")
+    assert len(str(refused.value)) < 5000

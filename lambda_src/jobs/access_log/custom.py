@@ -5,6 +5,8 @@ import functools
 import re
 from collections.abc import Mapping
 
+from lambda_src.jobs.access_log.formats import LONGEST_FORMAT
+
 FIELDS = {
     "remote_addr": "client",
     "http_x_forwarded_for": "forwarded",
@@ -87,7 +89,6 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 _DIRECTIVE = re.compile(r"%(?:(%)|!?[0-9,]*[<>]?((?:\{[^}]*\})?(?:\^t[io]|[a-zA-Z])))")
 _STATEMENT = re.compile(r"\s*(?:log_format|LogFormat)\s")
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
-LONGEST_FORMAT = 4000
 
 NAMES = {
     "client": ("$remote_addr", "c-ip"),

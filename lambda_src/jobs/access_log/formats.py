@@ -213,8 +213,15 @@ def format_of(line: bytes, begin: int = 0, end: int = sys.maxsize) -> str | None
     return kind.lastgroup if kind else None
 
 
+LONGEST_FORMAT = 4000
+"""More than any server writes, and few enough for a message."""
+
+
 class OtherColumns(Exception):
     """Lines have other columns than those that are read."""
+
+    def __init__(self, columns: bytes) -> None:
+        super().__init__(" ".join(columns.decode("latin-1").split())[: LONGEST_FORMAT - len("#Fields: ")])
 
 
 class Noticed:

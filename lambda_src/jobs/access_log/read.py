@@ -408,11 +408,11 @@ def _any_minute(time: bytes) -> int | None:
 
 def _header(line: bytes) -> str:
     """Raises OtherColumns."""
-    name, _, columns = line.decode("latin-1").partition(" ")
-    given = columns.split()
+    name, _, columns = line.partition(b" ")
+    given = columns.decode("latin-1").split()
     is_known = all(one == other for one, other in zip(given, _CLOUDFRONT_FIELDS, strict=False))
-    if name == "#Fields:" and not (is_known and len(given) >= _FEWEST_FIELDS):
-        raise OtherColumns(" ".join(given))
+    if name == b"#Fields:" and not (is_known and len(given) >= _FEWEST_FIELDS):
+        raise OtherColumns(columns)
     return HEADER
 
 
@@ -485,7 +485,7 @@ def _reader_of_columns(columns: Sequence[str | None]) -> Reader:
         line = line.removeprefix(BOM_UTF8)
         if line[:1] == b"#":
             if line.startswith(b"#Fields:") and known_columns(line.decode("latin-1")) != columns:
-                raise OtherColumns(line[9:].decode("latin-1"))
+                raise OtherColumns(line.removeprefix(b"#Fields:"))
             return HEADER
         cells = line.split(b"\t" if b"\t" in line else b" ")
         if b'"' in line:
