@@ -1,4 +1,5 @@
-"""Answers what is asked of logs through options. It reads lines in Python; ``read`` knows their formats.
+"""Answers what is asked of logs through options. ``read`` knows the formats of lines; asked.c reads the most
+common ones.
 
 - By hour, a part is an hour and a key is a path, as without options. By anything else, a key is what is
   asked for, in one of the 24 parts by a hash of it. So no key is in two parts, and what is first over all
@@ -12,14 +13,13 @@
 import functools
 import heapq
 import math
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
-from lambda_src.counts import Column, Inner, Sums, table_type
-from lambda_src.counts.adding import Add
+from lambda_src.counts import Column, Inner, Sums
+from lambda_src.counts.library import find_library
 from lambda_src.counts.table import INNER
 from lambda_src.errors import SourceNotText
 from lambda_src.job import Context, Line, Place
@@ -31,14 +31,26 @@ from lambda_src.jobs.access_log.formats import (
     format_of,
     strange_format_of,
 )
+from lambda_src.jobs.access_log.lines import NUL_RUN
 from lambda_src.jobs.access_log.options import PERCENTILES, WEEKDAYS, Options
-from lambda_src.jobs.access_log.scan import HOURS, MALFORMED, PARTS, REQUESTS, SENT, SENT_BITS, SENT_HIGH
+from lambda_src.jobs.access_log.scan import (
+    ASKED_LIBRARY,
+    HOURS,
+    MALFORMED,
+    REQUESTS,
+    SENT,
+    SENT_BITS,
+    SENT_HIGH,
+)
 
 CLASSES = ("2xx", "3xx", "4xx", "5xx", "other")
 COLUMNS = (REQUESTS, SENT, SENT_HIGH, *CLASSES, "timed", "micros", Column("slowest", "max"))
 _NAMES = tuple(column if isinstance(column, str) else column.name for column in COLUMNS)
-_OF_STATUS = {b"2": 3, b"3": 4, b"4": 5, b"5": 6}
-_SENT, _SENT_HIGH, _OTHER, _TIMED, _MICROS, _SLOWEST = 1, 2, 7, 8, 9, 10
+_SENT, _SENT_HIGH, _TIMED = 1, 2, 8
+
+UNANSWERED = 1000
+"""Stands for a status of ``-``."""
+
 STEP = "step "
 """Begins the names of sums that count response times."""
 
@@ -48,12 +60,37 @@ or none that were asked for."""
 
 NO_LOG = "not a log line"
 
-HELD_BYTES, ENTRY_BYTES = 32 << 20, 400
-"""About what is counted before it moves to the table, and a key beside its own bytes."""
-
 LONGEST_KEY = 300
 _DIGEST = " bytes, SHA-256 "
-_LOW = (1 << SENT_BITS) - 1
+
+
+class Counts(Protocol):
+    """What one block counts. There is one in C, which also reads the most common formats, and one in Python
+    for where the layer lacks the library. Both give the same bytes, whatever the chunks. An error ends it."""
+
+    def read(self, chunk: bytes, start: int, end: int) -> tuple[int, int, int]:
+        """Read and count lines of ``chunk[start:end]``. Returns how many; from where on lines were not read;
+        and up to where. All lines between these two are for ``count``, or malformed."""
+
+    def count(self, hour: int, status: int, key: bytes, sent: int, micros: int | None) -> None:
+        """Count a request. Raises TooManyDistinct, OutOfMemory."""
+
+    def lines_read(self) -> tuple[dict[str, int], int]:
+        """How many lines of each format were read, and how many of them the filters left out."""
+
+    def lines(self, malformed: int) -> Sequence[Line]:
+        """What was counted, beside ``malformed`` lines. This ends the counting. Raises as ``count``."""
+
+
+def counts_of(context: Context) -> Counts:
+    """What counts a block in this process."""
+    if find_library(ASKED_LIBRARY):
+        from lambda_src.jobs.access_log.c_asked import Counts as InC  # noqa: PLC0415
+
+        return InC(context.options, context.shards)
+    from lambda_src.jobs.access_log.python_asked import Counts as InPython  # noqa: PLC0415
+
+    return InPython(context.options, context.shards)
 
 
 class Scan:
@@ -64,17 +101,11 @@ class Scan:
         from lambda_src.jobs.access_log.read import reader_of  # noqa: PLC0415
 
         options: Options = context.options
-        self._by_hour = options.by == "hour"
-        kinds = ("sum", "sum") if self._by_hour else ("sum",) * (len(COLUMNS) - 1) + ("max",)
-        self._kinds = kinds
-        table = table_type()(len(PARTS), kinds, has_inner=not self._by_hour)
-        self._add = Add(PARTS, kinds, context, table)
+        self._counts = counts_of(context)
         self._read, self._takes = reader_of(options.format), filter_of(options)
-        self._key = _key_of(options.by)
-        self.extras: Counter[str] = Counter()
-        self._found: dict[Any, list[int]] = {}
-        self._steps: Counter[Any] = Counter()
-        self._room = HELD_BYTES
+        self._key = _key_of("path" if options.by == "hour" else options.by)
+        self.extras: Counter[str] = Counter({LEFT_OUT: 0})
+        self._malformed = 0
         self._wants_times = options.order in PERCENTILES
         self._is_auto = options.format in (None, "auto")
         self._strange_format_of = strange_format_of if self._is_auto else format_of
@@ -85,7 +116,8 @@ class Scan:
         before is no first line, for a block may begin behind them."""
         self._key_of_object = at.key
         if at.begins_object():
-            line = chunk[: chunk.find(b"\n") + 1 or len(chunk)].removesuffix(b"\n").removesuffix(b"\r")
+            line = chunk[: chunk.find(b"\n") + 1 or len(chunk)].partition(bytes(NUL_RUN))[0]
+            line = line.removesuffix(b"\n").removesuffix(b"\r")
             with self._columns_named():
                 request = self._read(line)
             if isinstance(request, str):
@@ -112,19 +144,21 @@ class Scan:
         """Count the lines ``chunk[start:end]``, which all end with ``\\n``. Raises TooManyDistinct."""
         noticed = Noticed()
         while start < end:
-            slice_end = chunk.rfind(b"\n", start, min(start + _SLICE_BYTES, end)) + 1
-            slice_end = slice_end or chunk.index(b"\n", start) + 1
-            with self._columns_named():
-                self._add_lines(chunk[start : slice_end - 1].split(b"\n"), start, noticed)
-            start = slice_end
-        if noticed.malformed:
-            self._add(MALFORMED, "", noticed.malformed, *(0 for _ in self._kinds[1:]))
+            lines, strange, read = self._counts.read(chunk, start, end)
+            noticed.lines += lines
+            start = read
+            while strange < read:
+                slice_end = chunk.rfind(b"\n", strange, min(strange + _SLICE_BYTES, read)) + 1
+                slice_end = slice_end or chunk.index(b"\n", strange) + 1
+                with self._columns_named():
+                    self._add_lines(chunk[strange : slice_end - 1].split(b"\n"), strange, noticed)
+                strange = slice_end
+        self._malformed += noticed.malformed
         return noticed
 
     def _add_lines(self, lines: list[bytes], at: int, noticed: Noticed) -> None:
-        """The loop that takes the time."""
-        read, takes, key_of, by_hour = self._read, self._takes, self._key, self._by_hour
-        found, steps, wants_times = self._found, self._steps, self._wants_times
+        """The loop that takes the time, of lines that C does not read."""
+        read, takes, key_of, count = self._read, self._takes, self._key, self._counts.count
         formats: Counter[str] = Counter()
         left_out = 0
         noticed.lines += len(lines)
@@ -136,31 +170,21 @@ class Scan:
                 else:
                     self.extras[HEADERS] += 1
                 continue
-            kind, minute, _, _, _, path, status, sent, _, _, micros = request
+            kind, minute, _, _, _, _, status, sent, _, _, micros = request
             formats[kind] += 1
             if takes is not None and not takes(request):
                 left_out += 1
                 continue
-            key = (minute // 60 % 24, path, status) if by_hour else key_of(request)
-            counts = found.get(key)
-            if counts is None:
-                counts = found[key] = [0] * len(COLUMNS)
-                self._room -= ENTRY_BYTES + len(path if by_hour else key)
-            counts[0] += 1
-            counts[1] += sent
-            counts[_OF_STATUS.get(status[:1], _OTHER)] += 1
-            if micros is not None:
-                counts[_TIMED] += 1
-                counts[_MICROS] += micros
-                counts[_SLOWEST] = max(counts[_SLOWEST], micros)
-                steps[minute // 60 % 24 if by_hour else key, step_of(micros)] += 1
-            elif wants_times:
+            code = UNANSWERED if status == b"-" else int(status)
+            count(minute // 60 % 24, code, key_of(request), sent, micros)
+            if micros is None and self._wants_times:
                 _note(UNTIMED, lines, number, at, noticed)
+        self._note_read(formats, left_out)
+
+    def _note_read(self, formats: Mapping[str, int], left_out: int) -> None:
         for kind, count in formats.items():
             self.extras[FORMAT + kind] += count
         self.extras[LEFT_OUT] += left_out
-        if self._room < ENTRY_BYTES * len(steps):
-            self._flush()
 
     def _note_malformed(self, lines: list[bytes], number: int, at: int, noticed: Noticed) -> None:
         noticed.malformed += 1
@@ -168,48 +192,10 @@ class Scan:
         if MALFORMED_LINES not in noticed.first:
             noticed.first[MALFORMED_LINES] = at + sum(map(len, lines[:number])) + number
 
-    def _flush(self) -> None:
-        if self._by_hour:
-            self._move_hours(self._found)
-            self._move_steps((HOURS[hour], step, count) for (hour, step), count in self._steps.items())
-        else:
-            self._move(self._found, self._steps)
-        self._found.clear()
-        self._steps.clear()
-        self._room = HELD_BYTES
-
-    def _move_hours(self, found: Mapping[Any, list[int]]) -> None:
-        by_status: Counter[tuple[int, bytes]] = Counter()
-        sent: Counter[int] = Counter()
-        for (hour, path, status), counts in found.items():
-            self._add(HOURS[hour], shown(path), counts[0], counts[0] if status[:1] == b"5" else 0)
-            by_status[hour, status] += counts[0]
-            sent[hour] += counts[1]
-        for (hour, status), requests in by_status.items():
-            self._add.sum(HOURS[hour], status.decode(), requests)
-        for hour, size in sent.items():
-            self._add.sum(HOURS[hour], SENT, size & _LOW)
-            self._add.sum(HOURS[hour], SENT_HIGH, size >> SENT_BITS)
-
-    def _move(self, found: Mapping[Any, list[int]], steps: Mapping[Any, int]) -> None:
-        for raw, (requests, sent, _, *others) in found.items():
-            key = _without_nul(shown(raw))
-            self._add(_part_of(key), key, requests, sent & _LOW, sent >> SENT_BITS, *others)
-        of_all: Counter[int] = Counter()
-        for (raw, step), count in steps.items():
-            key = _without_nul(shown(raw))
-            self._add(_part_of(key), f"{key}{INNER}{step}", *_inner(count))
-            of_all[step] += count
-        self._move_steps((HOURS[0], step, count) for step, count in of_all.items())
-
-    def _move_steps(self, steps: Iterable[tuple[str, int, int]]) -> None:
-        for part, step, count in steps:
-            self._add.sum(part, f"{STEP}{step}", count)
-
     def lines(self) -> Sequence[Line]:
-        """What was counted. This ends the scan."""
-        self._flush()
-        return self._add.lines()
+        """What was counted. This ends the scan. Raises TooManyDistinct, OutOfMemory."""
+        self._note_read(*self._counts.lines_read())
+        return self._counts.lines(self._malformed)
 
 
 _SLICE_BYTES = 1 << 20
@@ -239,34 +225,25 @@ def _key_of(by: str) -> Callable[[Any], Any]:
     return operator.attrgetter(by)
 
 
-def _without_nul(key: str) -> str:
-    return key.replace(INNER, "\\x00") if INNER in key else key
-
-
-def _inner(count: int) -> list[int]:
-    """The counts of an inner key: how many requests took so long."""
-    return [count if column == _TIMED else 0 for column in range(len(COLUMNS))]
-
-
-def _part_of(key: str) -> str:
-    return HOURS[zlib.crc32(key.encode()) % len(HOURS)]
-
-
 @functools.lru_cache(maxsize=10_000)
-def shown(key: bytes) -> str:
+def shown(key: bytes, hides_nul: bool = False) -> str:
     """A key as it is counted.
 
-    >>> shown(b"/caf\\xff")
-    '/caf\\\\xff'
+    >>> shown(b"/caf\\xff"), shown(b"\\0", hides_nul=True)
+    ('/caf\\\\xff', '\\\\x00')
     """
-    text = key.decode("utf-8", errors="backslashreplace")
+    text = _decoded(key, hides_nul)
     if len(text) <= LONGEST_KEY and _DIGEST not in text:
         return text
     import hashlib  # noqa: PLC0415 - for keys that hardly ever occur
 
     digest = hashlib.sha256(key).hexdigest()
-    beginning = key[: LONGEST_KEY // 6].decode("utf-8", errors="backslashreplace")
-    return f"{beginning}... ({len(key)}{_DIGEST}{digest})"
+    return f"{_decoded(key[: LONGEST_KEY // 6], hides_nul)}... ({len(key)}{_DIGEST}{digest})"
+
+
+def _decoded(key: bytes, hides_nul: bool) -> str:
+    text = key.decode("utf-8", errors="backslashreplace")
+    return text.replace(INNER, "\\x00") if hides_nul else text
 
 
 def step_of(micros: int) -> int:

@@ -10,12 +10,21 @@
 enum { HOURS = 24, MALFORMED = HOURS, UNANSWERED = 1000, STATUSES, LONGEST_PATH = 2048 };
 
 typedef struct {
+    const uint8_t *at;
+    size_t bytes;
+} Text;
+
+typedef struct {
     int part;   /* the hour in UTC, or MALFORMED */
     int status; /* 0 to 999, or UNANSWERED */
     int is_alb;
     uint64_t sent;
     const uint8_t *path; /* NULL: there is none */
     size_t path_bytes;
+    int year, month, day, minute; /* of the line's own day, and the minute in UTC, which may be one of another day */
+    Text first, second; /* words: the client and what follows it, of ALB the client and its target */
+    Text request, user, referrer, agent;
+    const uint8_t *durations; /* of ALB, three */
 } Request;
 
 static inline int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') < 10; }
@@ -24,11 +33,13 @@ static inline int is_letter(uint8_t byte) { return (uint8_t)((byte | 0x20) - 'a'
 static inline const uint8_t *literal(const uint8_t *at, uint8_t byte) { return at && *at == byte ? at + 1 : NULL; }
 
 /* Bytes of any kind, and the space behind them. */
-static inline const uint8_t *word(const uint8_t *at) {
+static inline const uint8_t *word(const uint8_t *at, Text *text) {
     if (!at || *at == ' ')
         return NULL;
+    text->at = at;
     while (*at != ' ' && *at != '\n')
         at++;
+    text->bytes = (size_t)(at - text->at);
     return literal(at, ' ');
 }
 
@@ -50,17 +61,17 @@ static inline const uint8_t *digits(const uint8_t *at, size_t count, int *value)
     return end && (size_t)(end - at) == count ? end : NULL;
 }
 
-/* A quoted string; *inside and *bytes tell what is between its quotes. A backslash takes the next byte along. */
-static inline const uint8_t *quoted(const uint8_t *at, const uint8_t **inside, size_t *bytes) {
+/* A quoted string; *inside is what is between its quotes. A backslash takes the next byte along. */
+static inline const uint8_t *quoted(const uint8_t *at, Text *inside) {
     if (!(at = literal(at, '"')))
         return NULL;
-    *inside = at;
+    inside->at = at;
     for (; *at != '"'; at++) {
         if (*at == '\n')
             return NULL;
         at += *at == '\\' && at[1] != '\n';
     }
-    *bytes = (size_t)(at - *inside);
+    inside->bytes = (size_t)(at - inside->at);
     return at + 1;
 }
 
@@ -109,6 +120,7 @@ static const uint8_t *utc_time(const uint8_t *at, Request *line) {
             return NULL;
     }
     line->part = hour < HOURS && is_date(year, month, day) ? hour : MALFORMED;
+    line->year = year, line->month = month, line->day = day, line->minute = 60 * hour + minute;
     return literal(at, 'Z');
 }
 
@@ -130,9 +142,11 @@ static const uint8_t *zoned_time(const uint8_t *at, Request *line) {
     int sign = *at == '-' ? 1 : -1, day_minutes = 24 * 60;
     if (!(at = digits(at + 1, 4, &zone)))
         return NULL;
-    int local = 60 * hour + minute;
-    int utc = (local + sign * (60 * (zone / 100) + zone % 100) + 2 * day_minutes) % day_minutes;
-    int is_time = hour < HOURS && zone / 100 < HOURS && zone % 100 < 60 && is_date(year, month_of(name), day);
+    int local = 60 * hour + minute, month = month_of(name);
+    line->year = year, line->month = month, line->day = day;
+    line->minute = local + sign * (60 * (zone / 100) + zone % 100);
+    int utc = (line->minute + 2 * day_minutes) % day_minutes;
+    int is_time = hour < HOURS && zone / 100 < HOURS && zone % 100 < 60 && is_date(year, month, day);
     int can_leap = local == day_minutes - 1 || utc == day_minutes - 1;
     line->part = is_time && (second < 60 || can_leap) ? utc / 60 : MALFORMED;
     return at;
@@ -156,8 +170,9 @@ static const uint8_t *version_of(const uint8_t *request, const uint8_t *end) {
     return version >= request && !memcmp(version, "HTTP/", 5) ? version : NULL;
 }
 
-/* Set the path of the request that lies between `at` and `end`. */
-static void read_request(Request *line, const uint8_t *at, const uint8_t *end) {
+/* Set the path of the request. */
+static void read_request(Request *line) {
+    const uint8_t *at = line->request.at, *end = at + line->request.bytes;
     const uint8_t *method = at, *version = version_of(at, end), *behind;
     line->path = NULL;
     while (at < end && (is_letter(*at) || *at == '-' || *at == '_'))
@@ -198,55 +213,61 @@ static const uint8_t *duration(const uint8_t *at) {
 }
 
 static const uint8_t *alb_line(const uint8_t *at, Request *line) {
-    const uint8_t *from = at, *request, *agent;
-    size_t request_bytes, agent_bytes;
+    const uint8_t *from = at;
     uint64_t received;
     int target_status;
     while (is_digit(*at) || (is_letter(*at) && *at & 0x20))
         at++;
     if (at == from || !(at = utc_time(literal(at, ' '), line)))
         return NULL;
-    at = word(word(word(literal(at, ' '))));
+    at = word(word(word(literal(at, ' '), &line->second), &line->first), &line->second);
+    line->durations = at;
     at = duration(duration(duration(at)));
     at = status(status(at, &line->status), &target_status);
     at = literal(number(at, 15, &received), ' ');
     at = literal(number(at, 15, &line->sent), ' ');
-    at = literal(quoted(at, &request, &request_bytes), ' ');
-    at = end_of_line(quoted(at, &agent, &agent_bytes));
-    if (at) {
-        line->is_alb = 1;
-        read_request(line, request, request + request_bytes);
-    }
+    at = literal(quoted(at, &line->request), ' ');
+    at = end_of_line(quoted(at, &line->agent));
+    line->is_alb = 1;
+    if (at)
+        read_request(line);
     return at;
 }
 
-static const uint8_t *combined_line(const uint8_t *at, Request *line) {
-    const uint8_t *request, *text;
-    size_t request_bytes, text_bytes;
-    const uint8_t *user = at = word(word(at));
+/* What Common and Combined Log Format have, up to the bytes sent. */
+static const uint8_t *common_fields(const uint8_t *at, Request *line) {
+    const uint8_t *user = at = word(word(at, &line->first), &line->second);
     while (at && *at != '[' && *at != '\n')
         at++;
     if (!at || at == user || at[-1] != ' ')
         return NULL;
+    line->user = (Text){user, (size_t)(at - 1 - user)};
     at = literal(literal(zoned_time(literal(at, '['), line), ']'), ' ');
-    at = literal(quoted(at, &request, &request_bytes), ' ');
+    at = literal(quoted(at, &line->request), ' ');
     at = literal(digits(at, 3, &line->status), ' ');
-    if (at && *at == '-')
-        line->sent = 0, at++;
-    else
-        at = number(at, 15, &line->sent);
-    at = literal(quoted(literal(at, ' '), &text, &text_bytes), ' ');
-    at = end_of_line(quoted(at, &text, &text_bytes));
-    if (at) {
-        line->is_alb = 0;
-        read_request(line, request, request + request_bytes);
-    }
+    line->is_alb = 0;
+    if (!at || *at != '-')
+        return number(at, 15, &line->sent);
+    line->sent = 0;
+    return at + 1;
+}
+
+/* What only Combined Log Format has. */
+static const uint8_t *combined_fields(const uint8_t *at, Request *line) {
+    at = literal(quoted(literal(at, ' '), &line->referrer), ' ');
+    return end_of_line(quoted(at, &line->agent));
+}
+
+static inline const uint8_t *combined_line(const uint8_t *at, Request *line) {
+    at = combined_fields(common_fields(at, line), line);
+    if (at)
+        read_request(line);
     return at;
 }
 
 /* Read the line that begins at `at`, and answer whether it has a format that is known. Its time may still be
    MALFORMED. *next is where the line after it begins, if that is known, for `end` is where the text does. */
-static int read_line(const uint8_t *at, const uint8_t *end, Request *line, const uint8_t **next) {
+static inline int read_line(const uint8_t *at, const uint8_t *end, Request *line, const uint8_t **next) {
     const uint8_t *rest = alb_line(at, line);
     if (!rest)
         rest = combined_line(at, line);

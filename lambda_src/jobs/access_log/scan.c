@@ -6,26 +6,19 @@
 #include "../../counts/counts.h"
 
 #include "line.h"
-#include "sha256.h"
-#include <stdio.h>
+#include "shown.h"
 
-enum { PARTS = HOURS + 1, COLUMNS = 2 }; /* requests, and those answered with 5xx */
-enum { PLAIN = 1 }; /* marks a path with nothing that JSON escapes */
-enum { ENTRY_BYTES = 64, LONGEST_KEY = 4 * LONGEST_PATH + 128, SENT_BITS = 40 };
+enum { COLUMNS = 2, LONGEST_KEY = 4 * LONGEST_PATH + 128 }; /* requests, and those answered with 5xx */
 #ifndef MOST_STRANGE /* The fuzzer has fewer. */
 #define MOST_STRANGE 4096
 #endif
-
-#define DIGEST " bytes, SHA-256 "
-static const uint8_t NO_PATH[16] = "-";
 
 typedef struct {
     Table paths[PARTS]; /* malformed lines have one, which is empty */
     Lines lines;
     size_t held_bytes, most_bytes; /* of memory for paths */
     size_t written;
-    uint64_t statuses[HOURS][STATUSES];
-    unsigned __int128 sent[HOURS];
+    Sums sums;
     int64_t malformed_lines;
 } Scan;
 
@@ -75,57 +68,19 @@ static int write_paths(Scan *scan) {
 
 /* ------------------------------------------------------------------------------ paths as they are shown */
 
-static int is_ascii(const uint8_t *text, size_t bytes) {
-    uint64_t all = 0, some;
-    for (; bytes >= 8; text += 8, bytes -= 8)
-        all |= (memcpy(&some, text, 8), some);
-    for (; bytes; text++, bytes--)
-        all |= *text;
-    return !(all & EACH(0x80));
-}
-
-static int is_plain(const uint8_t *text, size_t bytes) {
-    for (size_t i = 0; i < bytes; i++)
-        if (text[i] < ' ' || text[i] == '"' || text[i] == '\\')
-            return 0;
-    return 1;
-}
-
 /* Whether a path must be shown by its digest. */
-static int needs_digest(const uint8_t *path, size_t bytes) {
-    size_t digest_bytes = sizeof DIGEST - 1;
-    for (size_t at = 0; bytes <= LONGEST_PATH && at + digest_bytes <= bytes; at++) {
-        const uint8_t *space = memchr(path + at, ' ', bytes - digest_bytes - at + 1);
-        if (!space)
-            return 0;
-        at = (size_t)(space - path);
-        if (!memcmp(space, DIGEST, digest_bytes))
-            return 1;
-    }
-    return bytes > LONGEST_PATH;
-}
+static int needs_digest(const uint8_t *path, size_t bytes) { return bytes > LONGEST_PATH || holds_digest(path, bytes); }
 
 static int is_shown_as_it_is(const uint8_t *path, size_t bytes) {
     return is_ascii(path, bytes) && !needs_digest(path, bytes);
 }
 
-/* Write what is shown of a path, with each byte that is not UTF-8 as `\xff`. Where there is room for LONGEST_KEY. */
+/* Write what is shown of a path where there is room for LONGEST_KEY. */
 static size_t show(const uint8_t *path, size_t bytes, uint8_t *to) {
-    uint8_t *from = to, digest[64];
     int is_shortened = needs_digest(path, bytes);
-    size_t shown = is_shortened && bytes > LONGEST_PATH / 2 ? LONGEST_PATH / 2 : bytes;
-    for (size_t at = 0, end = 0, size; at < shown; at = end) {
-        while (end < shown && (size = character(path + end, path + shown)))
-            end += size;
-        memcpy(to, path + at, end - at), to += end - at;
-        if (end < shown)
-            to += sprintf((char *)to, "\\x%02x", path[end++]);
-    }
-    if (is_shortened) {
-        sha256(path, bytes, digest);
-        to += sprintf((char *)to, "... (%zu" DIGEST "%.64s)", bytes, (const char *)digest);
-    }
-    return (size_t)(to - from);
+    size_t shown = is_shortened && bytes > LONGEST_PATH / 2 ? LONGEST_PATH / 2 : bytes, written;
+    uint8_t *end = write_decoded(to, path, shown, 0, SIZE_MAX, &written);
+    return (size_t)((is_shortened ? write_digest(end, path, bytes) : end) - to);
 }
 
 /* ------------------------------------------------------------------------------ counting */
@@ -183,8 +138,8 @@ EXPORTED int scan_add(Scan *scan, const uint8_t *chunk, size_t bytes, Noticed *n
             note_malformed(noticed, chunk, at, next, is_known);
             continue;
         }
-        scan->statuses[request.part][request.status]++;
-        scan->sent[request.part] += request.sent;
+        scan->sums.statuses[request.part][request.status]++;
+        scan->sums.sent[request.part] += request.sent;
         Counted *one = &counted[made++];
         one->hour = (size_t)request.part, one->is_5xx = request.status >= 500 && request.status < 600;
         const Table *paths = &scan->paths[request.part];
@@ -208,25 +163,6 @@ EXPORTED int scan_add(Scan *scan, const uint8_t *chunk, size_t bytes, Noticed *n
 
 /* ------------------------------------------------------------------------------ lines */
 
-/* Bytes sent may take more than 64 bits: what is above SENT_BITS is summed by itself. */
-static int write_sums(Scan *scan, size_t hour) {
-    int status = DONE;
-    char name[4];
-    int64_t low = (int64_t)(scan->sent[hour] & ((1ull << SENT_BITS) - 1)), high = (int64_t)(scan->sent[hour] >> SENT_BITS);
-    if (low)
-        status = write_sum(&scan->lines, hour, (const uint8_t *)"sent", 4, low);
-    if (high && !status)
-        status = write_sum(&scan->lines, hour, (const uint8_t *)"sent_high", 9, high);
-    for (int code = 0; code < STATUSES && !status; code++) {
-        int64_t requests = (int64_t)scan->statuses[hour][code];
-        if (!requests)
-            continue;
-        int name_bytes = snprintf(name, sizeof name, code == UNANSWERED ? "-" : "%03d", code % UNANSWERED);
-        status = write_sum(&scan->lines, hour, (const uint8_t *)name, (size_t)name_bytes, requests);
-    }
-    return status;
-}
-
 /* Write what is left to the lines. */
 EXPORTED int scan_finish(Scan *scan) {
     Key none;
@@ -236,7 +172,7 @@ EXPORTED int scan_finish(Scan *scan) {
     status = status ? status : write_paths(scan);
     begin_pieces(&scan->lines);
     for (size_t hour = 0; hour < HOURS && !status; hour++)
-        status = write_sums(scan, hour);
+        status = write_sums(&scan->sums, &scan->lines, hour);
     return status ? status : end_pieces(&scan->lines);
 }
 

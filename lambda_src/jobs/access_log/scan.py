@@ -7,8 +7,9 @@ from typing import Protocol
 from lambda_src.job import Line, Shards
 from lambda_src.jobs.access_log.formats import Noticed
 
-LIBRARY = "fanfold.libs/scan-0593ffd2.so"
-"""The path of the compiled scan.c in the layer, with a hash of the source."""
+LIBRARY = "fanfold.libs/scan-0f53c6be.so"
+ASKED_LIBRARY = "fanfold.libs/asked-fab02cca.so"
+"""The paths of the compiled scan.c and asked.c in the layer, with a hash of the source."""
 
 HOURS = tuple(str(hour) for hour in range(24))
 MALFORMED = "malformed"
