@@ -12,8 +12,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from pip._vendor.packaging.markers import Marker
 
 from fanfold.checkout import BUILDS, ROOT
 from fanfold.job_code import LOCK as LOCK_OF_JOB
@@ -38,6 +41,11 @@ _NOT_NEEDED = (
     "*.dist-info/RECORD",
     "*.dist-info/INSTALLER",
     "*.dist-info/REQUESTED",
+    # A quarter of NumPy, which nothing else of NumPy imports: Lambda unpacks layers for each new environment.
+    "numpy/**/tests",
+    "numpy/**/*_tests.*.so",
+    "numpy/_core/_simd.*.so",
+    "numpy/**/*.pyi",
 )
 
 
@@ -121,14 +129,47 @@ def pip_install(target: Path, locks: Sequence[Path], options: list[str], what: s
 
 
 def _install(target: Path, architecture: str, locks: Sequence[Path]) -> None:
-    options = []
-    if architecture != "host":
+    what = f"build the {architecture} layer"
+    if architecture == "host":
+        pip_install(target, locks, [], what)
+    else:
         machine = MACHINES[architecture]
-        options += ["--implementation", "cp", "--python-version", RUNTIME_PYTHON]
+        options = ["--implementation", "cp", "--python-version", RUNTIME_PYTHON]
         options += ["--platform", f"manylinux2014_{machine}"]
         for minor in range(17, _GLIBC_OF_RUNTIME + 1):
             options += ["--platform", f"manylinux_2_{minor}_{machine}"]
-    pip_install(target, locks, options, f"build the {architecture} layer")
+        with tempfile.TemporaryDirectory() as folder:
+            locks_of_lambda = [Path(folder, f"{number}.txt") for number in range(len(locks))]
+            for lock, of_lambda in zip(locks, locks_of_lambda, strict=True):
+                of_lambda.write_text(for_lambda(lock.read_text("utf-8"), machine), "utf-8")
+            pip_install(target, locks_of_lambda, options, what)
     for pattern in _NOT_NEEDED:
         for path in target.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def for_lambda(lock: str, machine: str) -> str:
+    """``lock`` with only what its markers want in Lambda. pip would compare them with the machine that
+    builds, whatever it installs for.
+
+    >>> for_lambda("a==1 ; python_version < '3.13' --hash=x\\nb==1 ; os_name == 'posix' --hash=y", "aarch64")
+    'b==1 --hash=y'
+    """
+    environment = {
+        "python_version": RUNTIME_PYTHON,
+        "python_full_version": f"{RUNTIME_PYTHON}.0",
+        "platform_machine": machine,
+        "platform_system": "Linux",
+        "sys_platform": "linux",
+        "os_name": "posix",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+    }
+    wanted = []
+    for line in lock.replace("\\\n", " ").splitlines():
+        marked = re.fullmatch(r"([^#;]+?)\s*;\s*(.+?)((?:\s+--hash=\S+)*)\s*", line)
+        if not marked:
+            wanted.append(line)
+        elif Marker(marked[2]).evaluate(environment):
+            wanted.append(marked[1] + marked[3])
+    return "\n".join(wanted)

@@ -11,14 +11,14 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from resource import getpagesize
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import ministack.app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, persistence
@@ -45,25 +45,40 @@ def execution_credentials(config: Mapping[str, str]) -> dict[str, str]:
 # Unpacked code
 
 
-class SharedZipFile(zipfile.ZipFile):
-    """Unpacks each zip of code once, and links to it from the folder of each function process."""
+class SharedZipFile:
+    """The zip of code or of a layer, which MiniStack has copied for a function process. It is unpacked once,
+    and the folder of each function process gets links to what is in it."""
 
-    _one_at_a_time = threading.Lock()  # ZipFile has its own _lock for each instance
+    _one_at_a_time = threading.Lock()
 
-    def extractall(self, path: Any = None, members: Any = None, pwd: Any = None) -> None:
-        """Extract into ``path``, in the folder of a function process."""
-        assert self.filename
-        target, content = Path(path), Path(self.filename).read_bytes()
-        shared = Path(tempfile.gettempdir(), "unpacked", hashlib.sha256(content).hexdigest())
+    def __init__(self, path: str) -> None:
+        self._copy = Path(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the copy, so that hundreds of processes do not fill the disk."""
+        self._copy.unlink()
+
+    def namelist(self) -> Sequence[str]:
+        """Nothing to check: MiniStack would look for names that lead out of the folder, which takes longer
+        than all else for a large layer, and ``ZipFile`` unpacks no file outside."""
+        return ()
+
+    def extractall(self, path: str) -> None:
+        """Fill the empty folder ``path``."""
+        shared = Path(tempfile.gettempdir(), "unpacked", hashlib.sha256(self._copy.read_bytes()).hexdigest())
         with self._one_at_a_time:
             if not shared.exists():
                 self._remove_unused(shared.parent)
                 unpacking = shared.with_suffix(".partial")
                 shutil.rmtree(unpacking, ignore_errors=True)
-                super().extractall(unpacking, members, pwd)
+                with zipfile.ZipFile(self._copy) as copy:
+                    copy.extractall(unpacking)
                 unpacking.rename(shared)
             for entry in shared.iterdir():
-                (target / entry.name).symlink_to(entry)
+                Path(path, entry.name).symlink_to(entry)
 
     @staticmethod
     def _remove_unused(unpacked: Path) -> None:
@@ -294,7 +309,7 @@ PATCHES = (
     Patch(
         lambda_runtime,
         "zipfile",
-        SimpleNamespace(ZipFile=SharedZipFile, BadZipFile=zipfile.BadZipFile),
+        SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZipFile}),
         "Unpacking code for each process, without bytecode, is most of a cold start.",
     ),
     Patch(lambda_runtime.Worker, "invoke", invoke, "Processes have no memory limit."),

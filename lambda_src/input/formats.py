@@ -7,6 +7,7 @@ import math
 import platform
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 from lambda_src.errors import SourceNotText
@@ -150,7 +151,6 @@ _NO_TEXT: dict[str, tuple[bytes, str]] = {
 }
 """The beginnings of formats that are not text, and advice. No text begins like this."""
 
-_BEGINNINGS = {name: re.compile(pattern, re.DOTALL) for name, (pattern, _) in _NO_TEXT.items()}
 _TAR, _PARQUET_TABLE = "a tar archive", "Parquet"
 
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -197,11 +197,17 @@ def _compression(beginning: bytes) -> Compression | None:
     return next((name for name, pattern in _COMPRESSED.items() if pattern.match(beginning)), None)
 
 
+@cache
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    """Of ``_NO_TEXT``. Most functions look at no object, and need none of them."""
+    return re.compile(pattern, re.DOTALL)
+
+
 def _no_text(beginning: bytes) -> tuple[str, str] | None:
     """The name of the format that begins like this, if it is not text, and advice on it."""
-    for name, pattern in _BEGINNINGS.items():
-        if pattern.match(beginning) and (name != "zlib" or _is_zlib(beginning)):
-            return name, _NO_TEXT[name][1]
+    for name, (pattern, advice) in _NO_TEXT.items():
+        if _compiled(pattern).match(beginning) and (name != "zlib" or _is_zlib(beginning)):
+            return name, advice
     if _is_tar(beginning[:512]):
         return _TAR, _ARCHIVE
     if wide := _wide_encoding(beginning[:LOOK_BYTES]):

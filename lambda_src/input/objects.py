@@ -3,8 +3,8 @@
 import io
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
 
 from lambda_src.errors import InvalidRequest, SourceTooLarge
 from lambda_src.input.addresses import Addresses, Listing, Piece, Placed, Portion, addresses_of
@@ -13,6 +13,9 @@ from lambda_src.input.ownership import Read, feed_block, first_read
 from lambda_src.job import Feed, Owned, Place, Span
 from lambda_src.records import Rule
 from lambda_src.telemetry import meter
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 AHEAD_THREADS = 32
 AHEAD_BYTES = 64 << 20
@@ -65,7 +68,7 @@ class ObjectsInput:
         if not pieces:
             return Owned(block.start, block.end)
         wanted = [piece for piece in pieces if piece.object.address not in self._left_out]
-        with _read_ahead(wanted[1:], self._read) as read:
+        with _read_ahead(wanted[1:], self._read) if wanted[1:] else nullcontext(self._read) as read:
             return feed_block(
                 pieces,
                 read,
@@ -138,6 +141,8 @@ def _too_large(piece: Piece, most_bytes: int) -> SourceTooLarge:
 def _read_ahead(pieces: Iterable[Piece], read: Read) -> Iterator[Read]:
     """A ``read`` that reads the first bytes of ``pieces`` ahead, at most ``AHEAD_BYTES`` at once, if they are
     requested in order."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 8 ms, for blocks of several objects
+
     coming = deque((piece.object, first) for piece in pieces if (first := first_read(piece)))
     ahead: deque[tuple[Placed, Span, Future[bytes]]] = deque()
     ahead_bytes = 0

@@ -2,6 +2,8 @@
 
 import re
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from lambda_src.counts.compiled import library_name
 from lambda_src.job import names
 from stacks import dependency_layer
-from stacks.dependency_layer import LOCK, LayerNotBuilt, build_layer, lock_of_job
+from stacks.dependency_layer import LOCK, LayerNotBuilt, build_layer, for_lambda, lock_of_job
 from stacks.native_library import build_libraries, sources_of_jobs
 
 ELF_MACHINES = {"arm64": 183, "x86_64": 62}
@@ -111,6 +113,56 @@ def test_lies_where_the_runtime_looks(architecture: str, lock: Path, sources: li
 def test_leaves_out_what_differs_between_machines(architecture: str, lock: Path, sources: list[Path]) -> None:
     names = {path.name for path in layer_of(architecture, lock, sources).rglob("*")}
     assert not names & {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "bin"}
+
+
+@each_architecture
+def test_has_no_package_that_only_another_python_needs(architecture: str) -> None:
+    """Whichever builds it. msgspec imports typing_extensions if it is there, which takes 10 ms."""
+    assert not list(build_layer(architecture).rglob("typing_extensions*"))
+
+
+@pytest.mark.parametrize(
+    ("marker", "is_wanted"),
+    [
+        ("python_full_version < '3.13'", False),
+        ('python_version >= "3.13" and python_version < "3.14"', True),
+        ("sys_platform == 'linux' and platform_machine == 'aarch64'", True),
+        ("platform_machine == 'x86_64' or sys_platform != 'linux'", False),
+        ("platform_python_implementation == 'PyPy' or os_name == 'nt'", False),
+    ],
+)
+def test_a_lock_is_read_as_lambda_would(marker: str, is_wanted: bool) -> None:
+    marked, others = (
+        f"marked==1 ; {marker} \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n",
+        "# a ; b\nother==2\n",
+    )
+    found = for_lambda(others + marked + others, "aarch64").split("\n")
+    assert [" ".join(line.split()) for line in found] == [
+        *others.splitlines(),
+        *(["marked==1 --hash=sha256:00 --hash=sha256:11"] if is_wanted else []),
+        *others.splitlines(),
+    ]
+
+
+@each_architecture
+def test_numpy_comes_without_its_tests(architecture: str) -> None:
+    names = {path.name for path in build_layer(architecture, [LAYERS["column_permutations"][0]]).rglob("*")}
+    assert not [name for name in names if re.search(r"^tests$|_tests\.|_simd\.|\.pyi$", name)]
+
+
+def test_numpy_has_all_that_a_job_may_import() -> None:
+    """Also what none of ours imports."""
+    layer = build_layer("host", [LAYERS["column_permutations"][0]])
+    program = f"""
+import sys
+sys.path.insert(0, {str(layer / "python")!r})
+from numpy import *
+import numpy, numpy.ctypeslib, numpy.fft, numpy.lib, numpy.linalg, numpy.ma, numpy.matlib, numpy.polynomial
+import numpy.random, numpy.rec, numpy.strings, numpy.testing, numpy.typing
+print(numpy.__file__, numpy.linalg.solve(numpy.eye(2), numpy.ones(2)))
+"""
+    ran = subprocess.check_output([sys.executable, "-I", "-S", "-B", "-c", program], text=True)
+    assert ran == f"{layer}/python/numpy/__init__.py [1. 1.]\n"
 
 
 @each_architecture

@@ -42,7 +42,7 @@ def test_every_handler_makes_its_clients_as_the_cold_starts_do() -> None:
     }
     assert {(one.handler, one.bytecode) for one in starts} == {
         *rows,
-        *((handler, cold_starts.ALL) for handler in cold_starts.MAPPING),
+        *((handler, cold_starts.ALL) for handler in cold_starts.WITH_PACKAGES),
         (cold_starts.PLAIN_BOTO3, cold_starts.NONE),
     }
     assert all(one.ms > 0 and one.peak_mib > 0 for one in starts)

@@ -1,5 +1,7 @@
-"""Whatever a handler is sent, only our own named errors come out."""
+"""Whatever a handler is sent, only our own named errors come out. And what a handler imports."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -11,9 +13,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fanfold.checkout import ROOT
 from fanfold.testing.texts import ANY_BYTES, ANY_JSON
 from lambda_src import job
 from lambda_src.errors import FanfoldError, InvalidRequest
+from lambda_src.fields import FUNCTIONS
 from lambda_src.handlers import (
     get_all_occurrences,
     get_occurrences,
@@ -402,3 +406,27 @@ def test_each_callee_is_waited_for_as_long_as_it_may_take(monkeypatch: pytest.Mo
     waited = {invocation.function: invocation.timeout_s for invocation in invocations}
     assert waited == {"block": 300, "all": 840, "part": 600, "log": 60}
     assert functions.warm("get_occurrences") == ("part", WarmRequest("access_log"), 600)
+
+
+FOR_OTHERS = {"boto3", "botocore", "email", "http.client", "isal", "numpy", "pkgutil", "re2", "regex"}
+FOR_FAN_OUTS = {"asyncio", "concurrent.futures", "logging"}
+
+
+@pytest.mark.parametrize("handler", sorted({*FUNCTIONS, "announce_runs"}))
+def test_a_cold_start_imports_only_what_the_function_needs(handler: str) -> None:
+    program = f"""
+import gc, sys, lambda_src.handlers
+before = gc.get_stats()
+import lambda_src.handlers.{handler}
+assert gc.isenabled()
+assert [of["collections"] for of in gc.get_stats()] == [of["collections"] for of in before]
+import lambda_src.job
+if "{handler}" != "announce_runs":
+    lambda_src.job.load("top_words")
+print(*sys.modules)
+"""
+    run = [sys.executable, "-c", program]
+    imported = set(subprocess.check_output(run, text=True, cwd=ROOT).split())
+    others = {f"lambda_src.jobs.{name}" for name in job.names() if name != "top_words"}
+    unneeded = FOR_OTHERS if handler in ("parse_file", "get_all_occurrences") else FOR_OTHERS | FOR_FAN_OUTS
+    assert not imported & (unneeded | others)

@@ -88,9 +88,12 @@ def count_stretches(chunk: bytes, stretches: Counter[bytes], spelling: Spelling 
     stretches.update(chunk.translate(_table(spelling)).split())
 
 
-_LETTER = "A-Za-z\u00c0-\u1fff\u3000-\ud7ff\ue000-\uefff\udcc3-\udce1\udce3-\udcee"
-_JOINED = re.compile(f"(?<=[{_LETTER}])[\u00ad\u200c\u200d\u2060]|[\u00ad\u200c\u200d\u2060](?=[{_LETTER}])")
-"""A joiner next to a letter, as far as first bytes tell: symbols hardly ever begin with one of these."""
+@cache
+def _joined() -> re.Pattern[str]:
+    """A joiner next to a letter, as far as first bytes tell: symbols hardly ever begin with one of these."""
+    joiner = "[\u00ad\u200c\u200d\u2060]"
+    letter = "[A-Za-z\u00c0-\u1fff\u3000-\ud7ff\ue000-\uefff\udcc3-\udce1\udce3-\udcee]"
+    return re.compile(f"(?<={letter}){joiner}|{joiner}(?={letter})")
 
 
 def joined_in(chunk: bytes) -> tuple[int, int]:
@@ -102,7 +105,7 @@ def joined_in(chunk: bytes) -> tuple[int, int]:
     if chunk.isascii():
         return 0, 0
     text = chunk.decode("utf-8", errors="surrogateescape")
-    places = [found.start() for found in _JOINED.finditer(text)]
+    places = [found.start() for found in _joined().finditer(text)]
     return len(places), len(text[: places[0]].encode("utf-8", errors="surrogateescape")) if places else 0
 
 
