@@ -26,6 +26,8 @@ from lambda_src.jobs.column_permutations import JOB as ENGINE_JOB
 from lambda_src.jobs.column_permutations.figures import figures_of
 from lambda_src.run.figures import figures_of as figures_of_job
 
+SUBTRACT = "subtract a constant from the column to have all 9"
+
 FEWEST_PREDICTORS = 3
 """Columns for predictors in a table of rows, even if there are fewer."""
 
@@ -56,6 +58,10 @@ def show(console: Console, summary: Summary) -> None:
         console.print(
             Text(visible(f"One quantity, shown as {first}: {', '.join([first, *others])}")), soft_wrap=True
         )
+    for column in summary.get("rounded", []):
+        leaves = f"leaves {counted(column['decimals'], 'decimal')} of R squared"
+        sentence = f"Rounded: {column['column']}. Rounding to 64-bit floats {leaves}: {SUBTRACT}."
+        console.print(Text(visible(sentence)), soft_wrap=True)
     for column in summary.get("columns_left_out", []):
         console.print(
             Text(visible(f"Left out: {column['column'] or 'column 1'}, {column['reason']}")), soft_wrap=True
@@ -127,6 +133,15 @@ def draw(summary: Summary) -> Result:
                 ["Shown as", "Others"],
                 [[group[0], ", ".join(group[1:])] for group in twins],
                 "R squared of one on the other is 1, to 9 decimals: a model of one is a model of the other.",
+            )
+        )
+    if rounded := summary.get("rounded"):
+        figures.append(
+            PageTable(
+                "Columns whose numbers are rounded",
+                ["Column", "Decimals of R squared that are sure"],
+                [[one["column"], one["decimals"]] for one in rounded],
+                f"They differ by so little that rounding to 64-bit floats changes more: {SUBTRACT}.",
             )
         )
     if columns := summary.get("columns_left_out"):

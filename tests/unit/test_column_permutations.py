@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from fanfold.demo.table import write_table
+from fanfold.jobs.column_permutations import draw, show
+from fanfold.report.figures import Table as PageTable
 from fanfold.testing import Objects, check_job, run_job
 from lambda_src.errors import ConservationBroken, FanfoldError, InvalidRequest, TableUnusable
 from lambda_src.input.objects import input_of_bytes
@@ -584,6 +587,52 @@ def test_a_beginning_that_ends_inside_a_cell_tells_the_columns_of_text(
     table = b'text,a,b\n"x\ny",1,2\n"' + 9 * b"line\n" + b'",2,3\n,3,1\n,4,4\n'
     found = answer(table)
     assert (found["columns"], found["rows_used"]) == (["a", "b"], 4)
+
+
+def nearly_constant(numbers: Iterable[str]) -> bytes:
+    rows = (f"{number},{place * place % 97}" for place, number in enumerate(numbers))
+    return "\n".join(["t,a", *rows]).encode()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "decimals"),
+    [
+        ([f"{2461373.5 + second / 86400:.6f}" for second in range(200)], 6),  # Julian dates
+        ([f"1764324173.{millisecond:03}" for millisecond in range(200)], 5),
+        ([f"1764324173.{place % 2}" for place in range(200)], 5),
+        (["4503599627370495.5", *["4503599627370496"] * 199], 0),
+        ([str(1764324173123 + place) for place in range(200)], None),  # integers are exact
+        ([f"{place / 1000:.3f}" for place in range(200)], None),
+        (["2461373.51"] * 200, None),
+    ],
+)
+@pytest.mark.parametrize("cuts", [(), (1000,)])
+def test_decimals_of_r_squared_that_rounding_leaves_open_are_told(
+    numbers: list[str], decimals: int | None, cuts: Sequence[int]
+) -> None:
+    table = nearly_constant(numbers)
+    found = answer(table, cuts)
+    assert found.get("rounded") == (None if decimals is None else [{"column": "t", "decimals": decimals}])
+    if decimals is not None:
+        cells = [[Fraction(cell) for cell in row.split(",")] for row in table.decode().split("\n")[1:]]
+        t, a = zip(*cells, strict=True)
+        means = sum(t) / len(t), sum(a) / len(a)
+        products = sum((x - means[0]) * (y - means[1]) for x, y in cells)
+        squares = sum((x - means[0]) ** 2 for x in t) * sum((y - means[1]) ** 2 for y in a)
+        assert found["best"]["1"][0]["r_squared"] == pytest.approx(
+            float(products**2 / squares), abs=10.0**-decimals
+        )
+
+
+def test_rounded_columns_are_shown() -> None:
+    summary = answer(nearly_constant(f"{2461373.5 + second / 86400:.6f}" for second in range(200)))
+    console = Console(record=True, width=200)
+    show(console, summary)
+    sentence = "Rounding to 64-bit floats leaves 6 decimals of R squared: subtract a constant from the column"
+    assert f"Rounded: t. {sentence}" in console.export_text()
+    (table,) = [one for one in draw(summary).figures if one.title == "Columns whose numbers are rounded"]
+    assert isinstance(table, PageTable)
+    assert table.rows == [["t", 6]]
 
 
 def test_names_of_rows_are_left_out_and_named() -> None:

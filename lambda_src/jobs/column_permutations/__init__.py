@@ -235,6 +235,7 @@ def summarize(
         "best": by_size("best"),
         "models": by_size("models"),
         "twins": table["twins"],
+        **({"rounded": rounded} if (rounded := _rounded(table)) else {}),
         "columns_left_out": [
             {"column": name, "reason": reason}
             for name, reason in [
@@ -243,6 +244,10 @@ def summarize(
             ]
         ],
     }
+
+
+def _rounded(table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"column": name, "decimals": decimals} for name, decimals in table.get("rounded", [])]
 
 
 def for_options(options: Options) -> Job:

@@ -27,6 +27,9 @@ from lambda_src.jobs.column_permutations.sums import Sums
 _ROUNDING = -50
 """Rounding noise of a cell, as a power of two: twice what reading it may change, for up to four columns."""
 
+NOISE_OF_ROUNDING = 2 ** (53 + _ROUNDING)
+"""How many times that is what reading a cell may change at most."""
+
 _EXACT_BITS = 200
 """Of a centred inner product, more than enough for the 106 that are kept."""
 

@@ -23,7 +23,7 @@ class Column(Struct):
     """Cells of a column: ``missing``, ``texts`` that are neither numbers nor missing, ``booleans`` that are
     words for true and false, and all other, which are numbers. ``first`` is where the row of the first text
     begins, ``like`` what it looks like. ``largest`` is the absolutely largest number of the rows used.
-    ``thousands`` and ``decimals`` are as in ``Rows``."""
+    ``whole`` says whether all of these are integers, ``thousands`` and ``decimals`` are as in ``Rows``."""
 
     missing: int = 0
     texts: int = 0
@@ -31,6 +31,7 @@ class Column(Struct):
     first: Place | None = None
     like: str = ""
     largest: float = 0.0
+    whole: bool = True
     thousands: int = 0
     decimals: int = 0
 
@@ -63,6 +64,7 @@ class Found(Struct):
             mine.missing += more.missing
             mine.booleans += more.booleans
             mine.largest = max(mine.largest, more.largest)
+            mine.whole &= more.whole
             mine.thousands += more.thousands
             mine.decimals += more.decimals
             mine.note_text(more.texts, more.first, more.like)
@@ -119,8 +121,10 @@ class Block:
         values = np.nan_to_num(values, nan=0.0)
         found.used += len(values)
         largest = np.abs(values).max(axis=0, initial=0.0).tolist()
-        for number, size in zip(self._added, largest, strict=True):
+        whole = (values == np.rint(values)).all(axis=0).tolist()
+        for number, size, is_whole in zip(self._added, largest, whole, strict=True):
             found.columns[number].largest = max(found.columns[number].largest, size)
+            found.columns[number].whole &= is_whole
         self.sums.add(values)
 
     def _note_patterns(self, patterns: Any) -> None:

@@ -256,7 +256,7 @@ _POINTED = re.compile(rb"[^,\n]*\.[^,\n]*")
 def _points(plain: bytes, ends: Places, dialect: Dialect) -> tuple[Places, Places]:
     """The ``thousands`` and ``decimals`` of cells that end at ``ends``."""
     width = len(dialect.columns)
-    if dialect.points:
+    if dialect.points or b"." not in plain:
         return np.zeros(width, np.int64), np.zeros(width, np.int64)
     found = [(cell.end(), cell.group()) for cell in _POINTED.finditer(plain)]
 

@@ -1,5 +1,6 @@
 """A reducer's share of the choices, from the sums of all rows."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from lambda_src.job import Context
 from lambda_src.jobs.column_permutations.asked import chosen, space_of, used
 from lambda_src.jobs.column_permutations.best import BILLION
-from lambda_src.jobs.column_permutations.fit import Left, eliminate, inner_products
+from lambda_src.jobs.column_permutations.fit import NOISE_OF_ROUNDING, Left, eliminate, inner_products
 from lambda_src.jobs.column_permutations.found import Block
 from lambda_src.jobs.column_permutations.options import Options
 from lambda_src.jobs.column_permutations.search import Model, evaluate
@@ -51,9 +52,23 @@ def best_of_share(shard: int, block: Block, context: Context) -> dict[str, Any]:
             "columns": [names[at] for at in columns],
             "choices": space.choices(),
             "twins": _twins(same_as, model.names),
+            "rounded": _rounded(left, model.names, [found.columns[at].whole for at in columns]),
             "left_out": left_out,
         },
     }
+
+
+def _rounded(left: Left, names: Sequence[str], whole: Sequence[bool]) -> list[tuple[str, int]]:
+    """Columns whose numbers differ by so little that reading them as floats leaves fewer than 9 decimals of R
+    squared, and how many: half a unit of the last bit, relative to their deviation, changes it by no more."""
+    rounded = []
+    for name, is_whole, variance, noise in zip(
+        names, whole, left.high.diagonal().tolist(), left.noise.tolist(), strict=True
+    ):
+        error = math.sqrt(noise / variance) / NOISE_OF_ROUNDING if variance and not is_whole else 0
+        if error > 0.5e-9:
+            rounded.append((name, math.floor(-math.log10(min(error, 1)))))
+    return rounded
 
 
 def _numbers(columns: Sequence[int], wanted: Sequence[int]) -> list[int]:
