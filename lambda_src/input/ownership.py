@@ -11,6 +11,7 @@ the beginnings that it finds if they unpack, and reports to the byte where its o
 end. The first block begins with the object; from there, ``check_chain`` proves that no beginning was false.
 """
 
+import math
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, pairwise
@@ -55,6 +56,9 @@ MOST_BAD = 2000
 
 LOOK_S = 60.0
 """Seconds left below which a block stops looking for bad objects: a good one would seem to take too long."""
+
+PACE_BYTES = 1 << 20
+"""After so much, it is known how long the rest takes: the first calls of a job take longer."""
 
 PIN_BYTES = 16 << 10
 """Size of the first read of an object: enough to start unpacking gzip and xz."""
@@ -123,12 +127,13 @@ def feed_block(
     """
     owned: list[Owned] = []
     bad: list[tuple[int, str]] = []
+    in_time, ignored = _InTime(feed, remaining_s).feed, _InTime(_ignore, remaining_s).feed
     for piece in pieces:
         address = piece.object.address
         span = Owned(piece.start, piece.end)
         if address not in left_out:
             try:
-                span = _feed_piece(piece, read, rule, _ignore if bad else feed, remaining_s)
+                span = _feed_piece(piece, read, rule, ignored if bad else in_time, remaining_s)
             except BAD_OBJECT as error:
                 if not skip_bad or isinstance(error, CredentialsRefused):
                     raise
@@ -154,6 +159,29 @@ def _crcs_of(owned: Sequence[Owned]) -> Crcs | None:
     if len(owned) == 1 or not (first or last):
         return first
     return Crcs(first.before if first else None, *(last[1:] if last else (0, 0)))
+
+
+class _InTime:
+    """Feeds chunks as long as there is time. A long record is one chunk: it is not begun if, at the pace of
+    those before, it would take longer than is left, because nothing can stop it then."""
+
+    def __init__(self, feed: Feed, remaining_s: Callable[[], float]) -> None:
+        self._feed, self._remaining_s = feed, remaining_s
+        self._fed_bytes, self._fed_s = 0, 0.0
+
+    def feed(self, chunk: bytes, at: Place) -> None:
+        """As ``Feed``. Raises BlockTooSlow."""
+        left_s, needed_s = self._remaining_s(), 0.0
+        if self._fed_bytes >= PACE_BYTES:
+            needed_s = len(chunk) * self._fed_s / self._fed_bytes
+        if left_s < RESERVE_S + needed_s:
+            raise BlockTooSlow(
+                f"To read this block takes longer than a function may run: its time was up at {at.name()}."
+            )
+        self._feed(chunk, at)
+        if left_s < math.inf:
+            self._fed_bytes += len(chunk)
+            self._fed_s += left_s - self._remaining_s()
 
 
 def _ignore(_chunk: bytes, _at: Place) -> None:
@@ -215,11 +243,6 @@ def _feed_plain(source: Readable, piece: Span, head: bytes, rule: Rule, feed: Fe
             return Place(source.name, piece.start + offset).name()
 
         def feed_at(chunk: bytes, offset: int) -> None:
-            if source.remaining_s() < RESERVE_S:
-                raise BlockTooSlow(
-                    "To read this block takes longer than a function may run: its time was up at byte "
-                    f"{piece.start + offset} of {source.name}."
-                )
             feed(chunk, Place(source.name, piece.start + offset))
 
         fed = feed_records(rule, Text(head[: piece.start - begin], own(), beyond(), where), feed_at)

@@ -207,6 +207,37 @@ def test_an_object_that_takes_too_long_is_refused() -> None:
         source.feed(Span(0, 1), LINE, lambda *_: None)
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(("long_bytes", "is_begun"), [(2 << 20, True), (5 << 20, False)])
+def test_a_long_record_is_begun_only_if_it_is_done_in_time(
+    pack: Callable[[bytes], bytes], long_bytes: int, is_begun: bool
+) -> None:
+    """Nothing can stop it: Lambda would end the function without a word, and the run would try again."""
+    left_s, fed = 40.0, []
+    text = b"word\n" * (300 << 10) + b"x" * long_bytes + b"\n"
+    line, stored = delimited("line", b"\n", 8 << 20), pack(text)
+    source = ObjectsInput(
+        Addresses(placed([len(stored)])),
+        lambda one, start, end: [stored[start:end]],
+        size_bytes=len(stored),
+        objects=1,
+        remaining_s=lambda: left_s,
+    )
+
+    def feed(chunk: bytes, at: Place) -> None:  # 5 s for a MiB
+        nonlocal left_s
+        left_s -= len(chunk) / (1 << 20) * 5
+        fed.append(chunk)
+
+    if is_begun:
+        source.feed(Span(0, len(stored)), line, feed)
+        assert b"".join(fed) == text
+        return
+    with pytest.raises(BlockTooSlow, match=r"its time was up at byte \d+ of 00000\."):
+        source.feed(Span(0, len(stored)), line, feed)
+    assert left_s > 10
+
+
 def test_text_is_fed_while_the_rest_of_it_arrives() -> None:
     events: list[str] = []
 
