@@ -131,7 +131,10 @@ def _quotients(
         kept = ~np.repeat(others, lengths + 1) | (_CLASSES[characters] == 0)
         text = bytes(characters[kept])
         decimals[others] = 0
-    numbers = np.fromstring(_filled(text.translate(_COMMAS, b".")), np.int64, sep=",")
+    text = text.translate(_COMMAS, b".")
+    if others.any() or not lengths.all():
+        text = _filled(text)
+    numbers = np.fromstring(text, np.int64, sep=",")
     quotients: Floats = numbers / _POWERS[decimals]
     return quotients
 
