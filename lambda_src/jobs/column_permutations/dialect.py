@@ -62,7 +62,7 @@ _LINES_LOOKED_AT = 50
 
 def dialect_of(head: bytes, missing_words: Sequence[str] = MISSING_WORDS) -> Dialect:
     """The dialect of a text that begins with ``head``: ``HEAD_BYTES`` of it, or all. Raises TableUnusable."""
-    start = len(_BOM) if head.startswith(_BOM) else 0
+    start = end_of_marks(head)
     separators: Sequence[str] = list(SEPARATORS)
     if named := _SEP_LINE.match(head, start):
         separators = [_separator_named(named[1])]
@@ -94,6 +94,11 @@ def dialect_of(head: bytes, missing_words: Sequence[str] = MISSING_WORDS) -> Dia
         missing_words=tuple(missing_words),
         points=reading.separator == "," or decimal == "," or _has_decimal_points(reading),
     )
+
+
+def end_of_marks(text: bytes) -> int:
+    """Where the byte order marks end with which ``text`` begins: some programs write two."""
+    return len(text) - len(text.removeprefix(_BOM).removeprefix(_BOM))
 
 
 def digest_of(header: bytes) -> str:

@@ -21,7 +21,14 @@ from numpy.typing import NDArray
 from lambda_src.errors import TableUnusable
 from lambda_src.job import Place
 from lambda_src.jobs.column_permutations.cells import NUMBER, Flags, Floats, Places, read_cells
-from lambda_src.jobs.column_permutations.dialect import THOUSANDS, Dialect, digest_of, is_decimal, ragged_row
+from lambda_src.jobs.column_permutations.dialect import (
+    THOUSANDS,
+    Dialect,
+    digest_of,
+    end_of_marks,
+    is_decimal,
+    ragged_row,
+)
 from lambda_src.jobs.column_permutations.quotes import TEXT, carefully_unquoted, grammar
 from lambda_src.records import LINES, Rule
 
@@ -71,7 +78,7 @@ def csv_records(dialect: Dialect) -> Rule:
     def last_cut(data: bytes) -> int:
         if b'"' not in data:
             return data.rfind(b"\n") + 1
-        begin = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+        begin = end_of_marks(data)
         found = patterns.rows.match(data, begin)
         return found.end() if found and found.end() > begin else 0
 
