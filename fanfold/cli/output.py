@@ -6,14 +6,10 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from fanfold.cli.formats import Format
 from fanfold.cli.table_export import as_html, as_json_lines, as_markdown, as_parquet
-from fanfold.cli.terminal import Terminal, drop_output
 from fanfold.errors import ReportError
 from fanfold.format import counted, dollars_text, singular, size_text, time_text
 from fanfold.job_code import load
@@ -22,6 +18,11 @@ from fanfold.runs.csv_export import as_csv
 from fanfold.runs.result import as_json, json_text
 from fanfold.safe_text import visible
 from lambda_src.wire.record import RunRecord, RunWarning
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# ruff: noqa: PLC0415 - rich is imported only to print for people
 
 STANDARD_OUTPUT = Path("-")
 
@@ -103,6 +104,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
                 yield cast(BinaryIO, _TerminalFile()) if sys.stdout.isatty() else sys.stdout.buffer
                 sys.stdout.buffer.flush()
             except BrokenPipeError:  # its reader has seen enough
+                from fanfold.cli.terminal import drop_output
+
                 drop_output()
         elif _in_place(path):
             with path.open("wb") as device:
@@ -181,7 +184,7 @@ def _is_standard_output(path: Path) -> bool:
         return False
 
 
-def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
+def show(console: "Console", job: str, summary: Mapping[str, Any], seconds: Mapping[str, float]) -> None:
     """Print the result as a table, and the duration of each stage."""
     client_job(job).show(console, summary)
     unit = singular(load(job).unit)
@@ -212,12 +215,18 @@ def show(console: Console, job: str, summary: Mapping[str, Any], seconds: Mappin
 
 def show_warnings(warnings: Iterable[RunWarning]) -> None:
     """Print what a person should know before relying on the result, always to standard error."""
-    for warning in warnings:
-        sentence = Text(visible(f"Warning: {warning.message}"), style="bold yellow")
-        Terminal(to_errors=True).print(sentence, soft_wrap=True)
+    sentences = [visible(f"Warning: {warning.message}") for warning in warnings]
+    if not sentences:
+        return
+    from rich.text import Text
+
+    from fanfold.cli.terminal import Terminal
+
+    for sentence in sentences:
+        Terminal(to_errors=True).print(Text(sentence, style="bold yellow"), soft_wrap=True)
 
 
-def show_dollars(console: Console, record: RunRecord) -> None:
+def show_dollars(console: "Console", record: RunRecord) -> None:
     """Print the cost of the run, if its record has it."""
     if record.dollars:
         items = ", ".join(

@@ -1,6 +1,7 @@
 """The command try."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -109,14 +110,14 @@ def _try(
     from fanfold.signals import SIGNALS
     from lambda_src.errors import FanfoldError, for_people
 
-    stages = open_stages(into)
+    stages = cache(partial(open_stages, into))  # a result for another program needs no console
     if is_own(named.name) or profile:
         count = count or processors()
     with SIGNALS.cleanup(
         lambda: workers(trial, count, profile=profile), lambda processes: processes.close()
     ) as processes:
         try:
-            with shown_late(lambda: stages.console, named.job) as show:
+            with shown_late(lambda: stages().console, named.job) as show:
                 tried = run_here(trial, processes, request, show)
         except FanfoldError as error:
             if isinstance(error.__cause__, JobFailed):
@@ -124,20 +125,23 @@ def _try(
             raise RunError(for_people(str(error))) from error
         except Exception as error:
             raise JobNotUsable(FAILED) from error
-        _finish(named, trial, tried, stages, into)
+        _finish(named, trial, tried, into, stages)
         show_warnings(tried.record.warnings)
         if profile:
-            _show_profile(stages, processes.profiles())
+            _show_profile(stages(), processes.profiles())
 
 
-def _finish(named: "Named", trial: "Trial", tried: "Tried", stages: "Stages", into: "Into | None") -> None:
+def _finish(
+    named: "Named", trial: "Trial", tried: "Tried", into: "Into | None", stages: "Callable[[], Stages]"
+) -> None:
     """Write the result, or all rows of a run that keeps them; show it unless that went to standard output."""
     from fanfold.cli import output
-    from fanfold.cli.all_export import write_all_rows
-    from fanfold.runs.complete import CompleteSums
 
     summary = tried.summary
     if into and tried.record.keep:
+        from fanfold.cli.all_export import write_all_rows
+        from fanfold.runs.complete import CompleteSums
+
         rows = CompleteSums("this run", tried.parts, trial.blobs.get_complete)
         write_all_rows(into, named.job, rows)
     elif into:
@@ -145,8 +149,8 @@ def _finish(named: "Named", trial: "Trial", tried: "Tried", stages: "Stages", in
     if into:
         if into.path == output.STANDARD_OUTPUT:
             return
-        stages.console.print(visible(f"Written to {into.path}"), soft_wrap=True)
-    output.show(stages.results, named.name, summary, {})
+        stages().console.print(visible(f"Written to {into.path}"), soft_wrap=True)
+    output.show(stages().results, named.name, summary, {})
 
 
 def _show_profile(stages: "Stages", profiles: Sequence[Any]) -> None:

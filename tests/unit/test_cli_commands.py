@@ -92,6 +92,7 @@ def test_help_says_of_every_command_how_its_own_help_begins() -> None:
         (["grep", "error", "FILE"], HEAVY | {"multiprocessing"}),
         (["grep", "-i", "errors", "FILE"], HEAVY | {"multiprocessing"}),
         (["try", "access_log", "FILE"], HEAVY - {"rich", "stacks"} | {"multiprocessing"}),
+        (["try", "top_words", "FILE", "--json"], HEAVY - {"stacks"} | {"multiprocessing"}),
     ],
 )
 def test_a_command_imports_nothing_that_is_slow_before_it_needs_it(
