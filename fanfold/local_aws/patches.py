@@ -42,7 +42,10 @@ def execution_credentials(config: Mapping[str, str]) -> dict[str, str]:
     return credentials
 
 
-# Unpacked code
+# Starts of function processes
+
+WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace("    _ms_install_invoke_depth()\n", "")
+"""What a process runs, without the import of botocore, whose requests it would mark."""
 
 
 class SharedZipFile:
@@ -311,6 +314,12 @@ PATCHES = (
         "zipfile",
         SimpleNamespace(**{**vars(zipfile), "ZipFile": SharedZipFile}),
         "Unpacking code for each process, without bytecode, is most of a cold start.",
+    ),
+    Patch(
+        lambda_runtime,
+        "_PYTHON_WORKER_SCRIPT",
+        WORKER_SCRIPT,
+        "Every process imports botocore, to count nested calls: longer than all that a function imports.",
     ),
     Patch(lambda_runtime.Worker, "invoke", invoke, "Processes have no memory limit."),
     Patch(

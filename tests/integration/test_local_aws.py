@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,8 +38,8 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def code(answer: str) -> bytes:
-    """Of a function that answers so, and with the files that its package is imported from."""
-    source = f"def handler(*_):\n    return [{answer!r}, __cached__]\n"
+    """Of a function that answers so, with the file that it is imported from, and whether it has botocore."""
+    source = f"import sys\ndef handler(*_):\n    return [{answer!r}, __cached__, 'botocore' in sys.modules]\n"
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w") as archive:
         for name, content in (("package/__init__.py", ""), ("package/module.py", source)):
@@ -55,8 +56,8 @@ def test_code_is_unpacked_once_and_old_code_goes(local: LocalAws, aws: Aws) -> N
     role = aws.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=document)["Role"]["Arn"]
     functions = aws.client("lambda")
 
-    def answer(name: str) -> list[str]:
-        answered: list[str] = json.load(functions.invoke(FunctionName=name)["Payload"])
+    def answer(name: str) -> list[Any]:
+        answered: list[Any] = json.load(functions.invoke(FunctionName=name)["Payload"])
         return answered
 
     for name in ("one", "two"):
@@ -67,7 +68,8 @@ def test_code_is_unpacked_once_and_old_code_goes(local: LocalAws, aws: Aws) -> N
             Handler="package.module.handler",
             Code={"ZipFile": code("old")},
         )
-        assert answer(name)[0] == "old"
+        said, _, has_botocore = answer(name)
+        assert (said, has_botocore) == ("old", False)  # to import it would take longer than all else
     (old,) = unpacked(local)
     # What one has compiled, the other finds.
     assert [Path(answer(name)[1]).resolve().is_relative_to(old) for name in ("one", "two")] == [True, True]
