@@ -25,7 +25,7 @@ from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Finding, Place, Span
 from lambda_src.jobs.top_words import JOB
 from lambda_src.jobs.top_words.markup import LIBRARY, PAGES, cleaner
-from lambda_src.jobs.top_words.wikitext import cleaned
+from lambda_src.jobs.top_words.wikitext import CATEGORY_NAMES, FILE_NAMES, cleaned
 from lambda_src.run.map_block import map_watched
 from stacks.native_library import sources_of_jobs
 from tests.oracle import count_words
@@ -194,6 +194,13 @@ PARTS_OF_PAGES = (
 @given(st.lists(st.sampled_from(PARTS_OF_PAGES), max_size=40).map("".join))
 def test_c_and_python_find_the_same_pages(pages: str) -> None:
     assert cleaner()(pages.encode()) == cleaned(pages.encode())
+
+
+@pytest.mark.parametrize("names", [CATEGORY_NAMES, FILE_NAMES])
+def test_c_and_python_know_the_same_names(names: frozenset[bytes]) -> None:
+    wikitext = "".join(f"[[{name.decode()}:x|y]]" for name in names)
+    assert cleaner()(page(wikitext)) == cleaned(page(wikitext))
+    assert text_of(wikitext).split() == ([] if names is CATEGORY_NAMES else ["y"] * len(names))
 
 
 def test_c_and_python_give_the_same_bytes_of_real_pages_and_of_noise() -> None:

@@ -28,10 +28,13 @@ static const char *const FILES[] = {
     "תמונה", "صورة", "ملف", "پرونده", "चित्र", "ไฟล์", "ファイル", "文件", "檔案", "画像", "그림", "파일",
 };
 static const char *const CATEGORIES[] = {
-    "categoria", "categorie", "category", "categoría", "catégorie", "flokkur", "kategori", "kategoria", "kategorie",
-    "kategorija", "kategorio", "kategória", "luokka", "thể_loại", "Κατηγορία", "κατηγορία", "Категория",
-    "Категорија", "Категорія", "Катэгорыя", "категория", "категорија", "категорія", "катэгорыя", "קטגוריה", "تصنيف",
-    "رده", "श्रेणी", "หมวดหมู่", "カテゴリ", "分类", "分類", "분류",
+    "catagóir", "categori", "categoria", "categorie", "category", "categoría", "catégorie", "flokkur", "jamii",
+    "kategooria", "kategori", "kategoria", "kategorie", "kategorija", "kategorio", "kategoriya", "kategorya",
+    "kategória", "kateqoriya", "luokka", "rummad", "thể_loại", "turkum", "Κατηγορία", "κατηγορία", "Ангилал",
+    "Категория", "Категорија", "Категорія", "Катэгорыя", "Санат", "Төркем", "ангилал", "категория", "категорија",
+    "категорія", "катэгорыя", "санат", "төркем", "Կատեգորիա", "կատեգորիա", "קטגוריה", "تصنيف", "رده", "زمرہ",
+    "वर्ग", "श्रेणी", "বিষয়শ্রেণী", "ਸ਼੍ਰੇਣੀ", "શ્રેણી", "பகுப்பு", "వర్గం", "ವರ್ಗ", "വർഗ്ഗം", "หมวดหมู่", "ကဏ္ဍ",
+    "კატეგორია", "カテゴリ", "分类", "分類", "분류",
 };
 static const char *const OPTIONS[] = {
     "baseline", "border", "bottom", "center", "centre", "derecha", "destra", "direita", "droite", "esquerda",

@@ -10,7 +10,7 @@ from lambda_src.errors import SourceNotText
 from lambda_src.job import Place
 from lambda_src.records import Rule
 
-LIBRARY = "fanfold.libs/markup-edc6cb0b.so"
+LIBRARY = "fanfold.libs/markup-32d7ce56.so"
 """The path of the compiled markup.c in the layer, with a hash of the source."""
 
 LONGEST_PAGE = 16 << 20

@@ -55,6 +55,9 @@ CATEGORY_NAMES = frozenset(
         "分类 分類 カテゴリ 분류 تصنيف رده "
         "קטגוריה श्रेणी หมวดหมู่ "
         "thể_loại flokkur "
+        "kategooria kateqoriya turkum kategoriya kategorya categori catagóir jamii rummad "
+        "կատեգորիա Կատեգորիա კატეგორია санат Санат төркем Төркем ангилал Ангилал "
+        "বিষয়শ্রেণী பகுப்பு వర్గం വർഗ്ഗം वर्ग ವರ್ಗ શ્રેણી ਸ਼੍ਰੇਣੀ زمرہ ကဏ္ဍ "
         "Категория Категорія Категорија Катэгорыя Κατηγορία"
     )
     .encode()
