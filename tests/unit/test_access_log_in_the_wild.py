@@ -116,7 +116,19 @@ def millis_json(one: Truth) -> str:
     return json.dumps({**found, "timestamp": int(one.when.timestamp() * 1000) + 7})
 
 
-IN_UTC = "%b %d %H:%M:%S"
+def short_json(one: Truth) -> str:
+    """As people name fields in a log_format."""
+    found = {"ts": one.when.isoformat(), "ip": one.client, "host": one.host, "method": one.method}
+    found |= {"uri": f"{one.path}?q=1", "status": one.status, "bytes": str(one.sent)}
+    return json.dumps({**found, "referer": one.referrer, "ua": one.agent, "rt": f"{one.millis / 1000:.3f}"})
+
+
+def app_json(one: Truth) -> str:
+    found = json.loads(json_line(one))
+    del found["request_time"]
+    return json.dumps({**found, "duration_ms": one.millis + 0.0})
+
+
 NOT_IN_ENVOY = frozenset({"referrer"})
 NOT_IN_GATEWAY = frozenset({"referrer", "agent", "host", "millis"})
 
@@ -194,6 +206,8 @@ FORMS = [
     Form("json", cloudfront_json),
     Form("json", gateway, NOT_IN_GATEWAY),
     Form("json", millis_json),
+    Form("json", short_json),
+    Form("json", app_json),
 ]  # fmt: skip
 
 

@@ -21,8 +21,9 @@ NAMES: Names = {
     "status": ("status", "status_code", "statusCode"),
     "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size", "responseLength"),
     "referrer": ("http_referer", "http_referrer", "referer", "referrer"),
-    "agent": ("http_user_agent", "user_agent", "agent", "userAgent"),
-    "seconds": ("request_time",),
+    "agent": ("http_user_agent", "user_agent", "agent", "userAgent", "ua"),
+    "seconds": ("request_time", "rt"),
+    "millis": ("request_time_ms", "response_time_ms", "duration_ms", "latency_ms"),
 }
 """Those of nginx, Caddy and the gateways of AWS, and similar ones."""
 
@@ -100,7 +101,7 @@ _GOOGLE: Names = {
     "seconds": ("latency",),
 }
 _CADDY: Names = {
-    **{field: names for field, names in NAMES.items() if field != "request"},
+    **{field: names for field, names in NAMES.items() if field not in ("request", "millis")},
     "seconds": ("duration",),
 }
 _BY_A_NAME = {
