@@ -16,8 +16,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from pip._vendor.packaging.markers import Marker
-
 from fanfold.checkout import BUILDS, ROOT
 from fanfold.job_code import LOCK as LOCK_OF_JOB
 from fanfold.job_code import folder_of
@@ -155,6 +153,9 @@ def for_lambda(lock: str, machine: str) -> str:
     >>> for_lambda("a==1 ; python_version < '3.13' --hash=x\\nb==1 ; os_name == 'posix' --hash=y", "aarch64")
     'b==1 --hash=y'
     """
+    # Only to build: `fanfold try` imports this module, too, where there may be no pip.
+    from pip._vendor.packaging.markers import Marker  # noqa: PLC0415
+
     environment = {
         "python_version": RUNTIME_PYTHON,
         "python_full_version": f"{RUNTIME_PYTHON}.0",

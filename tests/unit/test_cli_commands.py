@@ -34,7 +34,7 @@ from lambda_src.wire.requests import ParseFileRequest
 
 COMMANDS = typer.main.get_command(commands.app).commands  # type: ignore[attr-defined]
 
-HEAVY = {"aws_cdk", "asyncio", "boto3", "botocore", "numpy", "pydantic", "rich", "stacks"} | {
+HEAVY = {"aws_cdk", "asyncio", "boto3", "botocore", "numpy", "pip", "pydantic", "rich", "stacks"} | {
     "fanfold.account.connection",
     "fanfold.runs.run",
 }
