@@ -2,6 +2,7 @@
 ``test_access_log_asked``, the requests come first, and are written in each format."""
 
 import json
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -561,3 +562,21 @@ def test_the_option_in_a_message_is_whole_for_a_hundred_columns_and_bounded_for_
     with pytest.raises(SourceNotText) as refused:
         answer(f"{columns * 1000}\n{ROW}\n")
     assert len(str(refused.value)) < 5000
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: f"{form.name}: {form.write.__name__}")
+def test_without_options_a_line_of_the_wild_is_counted_or_the_warning_names_the_option(form: Form) -> None:
+    ones = requests(13, 30)
+    text = "".join(form.write(one) + "\n" for one in ones).encode()
+    context = Context(JOB.shards("run"), JOB.read_options({}), {})
+    found = JOB.map(Span(0, len(text)), input_of_bytes([text]), context).findings
+    if not found["malformed_lines"].found:
+        for hour, shown in run_job(JOB, Objects([text], "plain"))["hours"].items():
+            of_hour = [one for one in ones if one.when.astimezone(UTC).hour == int(hour)]
+            assert shown["bytes_sent"] == sum(one.sent for one in of_hour)
+            assert sum(shown["status"].values()) == len(of_hour)
+        return
+    assert found["malformed_lines"].found == len(ones)
+    (named,) = found.keys() - {"malformed_lines"}
+    assert found[named].found == len(ones)
+    assert "format=auto" in JOB.concerns[named].many

@@ -131,6 +131,11 @@ _OTHER_FORMATS = {
         WITHIN,
     ),
     "syslog": ("syslog", _SYSLOG, WITHIN),
+    "named_lines": (
+        "lines behind the name of a container",
+        rb"(?:\[pod/[^ \]]+\]|[a-zA-Z0-9_.-]+ +\|) ",
+        WITHIN,
+    ),
 }
 """Formats that are not read, some only without options: the name for a person, how a line begins, and what
 reads it."""
