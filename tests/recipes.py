@@ -393,7 +393,7 @@ def _cell(text: str) -> str | int | float:
 
 
 @contextlib.contextmanager
-def at_work() -> Iterator[None]:
+def in_a_folder_of_inputs() -> Iterator[None]:
     """In a folder that has the inputs."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         put(Path("input"))
@@ -422,7 +422,7 @@ def main() -> None:
         return text
 
     page = PAGE.read_text()
-    with at_work():
+    with in_a_folder_of_inputs():
         page = _RECIPE.sub(written, page)
     PAGE.write_text(page)
 

@@ -13,7 +13,7 @@ from fanfold.job_code import folder_of
 from lambda_src.job import names
 
 LATE_S, AGAIN_S = 2.0, 10.0
-"""Seconds until a person is told that it is compiling, and between the times."""
+"""Seconds until a person sees that it is compiling, and between later messages."""
 
 
 class NotCompiled(Exception):

@@ -55,7 +55,7 @@ MERGED_AT_ONCE = 16
 
 
 _ALL = ""
-"""In what a reducer tells, in place of a part's label: over all parts."""
+"""Stands for all parts in a reducer's line, in place of a part's label."""
 
 ROWS_BYTES = 64 << 10
 """Of rows that are written at once: who merges many shards holds as much of each."""
@@ -83,7 +83,7 @@ class Sums(NamedTuple):
     named: Mapping[str, int]
     best: Mapping[str, Sequence[Ranked]]
     of_all: Sequence[Ranked] | None = None
-    """The first keys over all parts, of a job with ``over_parts``, if the reducers told them."""
+    """The first keys over all parts, of a job with ``over_parts``, if its reducers rank them."""
 
 
 class Counter(Protocol):

@@ -31,7 +31,7 @@ class CLines(NamedTuple):
 
     @classmethod
     def room_for(cls, shards: Shards, parts: int) -> "CLines":
-        """Room for what C tells of them."""
+        """Buffers for what C returns about them."""
         count = parts if shards.by == "part" else parts * shards.count
         return cls((c_void_p * count)(), (c_size_t * count)(), (c_int64 * count)())
 

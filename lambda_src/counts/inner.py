@@ -1,4 +1,4 @@
-"""Keys that have inner ones (``table``): what a reducer tells of those, and ranking by it."""
+"""Keys that have inner ones (``table``): what a reducer reports about those, and ranking by it."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -305,7 +305,7 @@ def test_two_of_the_same_name_at_once_are_each_shown_their_own(stack: Stack, tmp
     assert shown == {name: oracle.top_words(oracle.count_words(text)) for name, text in texts.items()}
 
 
-def test_a_resumed_run_is_told_anew_although_nobody_waits_for_its_answer(
+def test_a_resumed_run_is_shown_again_although_nobody_waits_for_its_answer(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Until Lambda has begun, its record tells how it failed the first time."""
@@ -319,7 +319,7 @@ def test_a_resumed_run_is_told_anew_although_nobody_waits_for_its_answer(
     assert start(stack.aws, stack.deployment, request).follow().summary["words"] == 1
 
 
-def test_a_run_id_in_use_is_told_as_the_function_tells_it(stack: Stack) -> None:
+def test_a_run_id_in_use_is_reported_as_the_function_tells_it(stack: Stack) -> None:
     key = stack.put("input/once.txt", b"once")
     request = ParseFileRequest(key=key, run_id="once")
     summary = start(stack.aws, stack.deployment, request).follow().summary
@@ -331,7 +331,7 @@ def test_a_run_id_in_use_is_told_as_the_function_tells_it(stack: Stack) -> None:
         start(stack.aws, stack.deployment, other).follow()
 
 
-def test_a_refused_request_is_told(stack: Stack) -> None:
+def test_a_refused_request_is_reported(stack: Stack) -> None:
     request = ParseFileRequest(key="elsewhere/text.txt", run_id=new_run_id())
     with pytest.raises(RunError, match=r"^key: the inputs in .* begin with input/"):
         start(stack.aws, stack.deployment, request).follow()

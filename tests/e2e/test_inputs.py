@@ -122,7 +122,7 @@ def test_what_is_no_text_under_a_prefix_is_named(stack: Stack) -> None:
     assert "input/mixed/2.zip is zip, not UTF-8 text" in message
 
 
-def test_what_is_not_utf8_is_told_by_the_answer_and_the_record(stack: Stack) -> None:
+def test_what_is_not_utf8_is_reported_by_the_answer_and_the_record(stack: Stack) -> None:
     key = stack.put("input/latin1", "señor\n".encode("latin-1") * 1000)
     summary = stack.run(key, block_bytes=1000)
     (warning,) = summary["warnings"]

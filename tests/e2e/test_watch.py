@@ -166,8 +166,8 @@ def test_into_a_pipe_go_lines_without_control_characters(stack: Stack, file: str
 
 
 @contextmanager
-def at_work(stack: Stack, file: str) -> Iterator[tuple[Screen, str]]:
-    """A run that is at work for long, watched; it is cancelled in the end, whatever came of it."""
+def long_run(stack: Stack, file: str) -> Iterator[tuple[Screen, str]]:
+    """A long run, watched. It is cancelled at the end, however it went."""
     begun = fanfold(stack, "run", file, "--detach", *SLOWLY)
     assert begun.returncode == 0, begun.stderr
     run_id = begun.stdout.strip()
@@ -180,7 +180,7 @@ def at_work(stack: Stack, file: str) -> Iterator[tuple[Screen, str]]:
 
 
 def test_ctrl_c_asks_and_no_leaves_the_run_alone(stack: Stack, file: str) -> None:
-    with at_work(stack, file) as (screen, run_id):
+    with long_run(stack, file) as (screen, run_id):
         screen.type("\x03")
         screen.read_until("Cancel the run (y)")
         screen.type("n\n")
@@ -193,7 +193,7 @@ def test_ctrl_c_asks_and_no_leaves_the_run_alone(stack: Stack, file: str) -> Non
 
 
 def test_ctrl_c_twice_leaves_the_run_alone(stack: Stack, file: str) -> None:
-    with at_work(stack, file) as (screen, run_id):
+    with long_run(stack, file) as (screen, run_id):
         screen.type("\x03")
         screen.read_until("Cancel the run (y)")
         screen.type("\x03")
@@ -204,7 +204,7 @@ def test_ctrl_c_twice_leaves_the_run_alone(stack: Stack, file: str) -> None:
 
 
 def test_ctrl_c_and_yes_cancels_the_run_which_can_be_resumed(stack: Stack, file: str, tmp_path: Path) -> None:
-    with at_work(stack, file) as (screen, run_id):
+    with long_run(stack, file) as (screen, run_id):
         screen.type("\x03")
         screen.read_until("Cancel the run (y)")
         screen.type("y\n")
@@ -217,7 +217,7 @@ def test_ctrl_c_and_yes_cancels_the_run_which_can_be_resumed(stack: Stack, file:
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
 def test_any_other_signal_leaves_the_run_alone(stack: Stack, file: str, end: signal.Signals) -> None:
-    with at_work(stack, file) as (screen, run_id):
+    with long_run(stack, file) as (screen, run_id):
         os.kill(screen.process_id, end)
         assert screen.read_to_the_end() == 130
         assert f"the run {run_id} continues" in screen.text.replace("\r\n", "")
@@ -226,14 +226,14 @@ def test_any_other_signal_leaves_the_run_alone(stack: Stack, file: str, end: sig
 
 def test_a_closed_terminal_leaves_the_run_alone(stack: Stack, file: str) -> None:
     """The kernel sends SIGHUP, and then no line can be written any more."""
-    with at_work(stack, file) as (screen, run_id):
+    with long_run(stack, file) as (screen, run_id):
         screen.close()
         assert screen.read_to_the_end() == 130
         assert status_of(stack, run_id) == "RUNNING"
 
 
 def test_without_a_terminal_ctrl_c_leaves_the_run_and_says_how_to_come_back(stack: Stack, file: str) -> None:
-    with at_work(stack, file) as (_, run_id):
+    with long_run(stack, file) as (_, run_id):
         watching = subprocess.Popen(
             ["env", "--default-signal=INT", FANFOLD, "watch", run_id],
             env=dict(stack.local.environment),

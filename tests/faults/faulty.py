@@ -1,4 +1,4 @@
-"""The deployed stack behind the proxy, and the table of what came of each fault."""
+"""The deployed stack behind the proxy, and the table of how each fault ended."""
 
 import contextlib
 import os

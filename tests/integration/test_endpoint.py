@@ -538,7 +538,7 @@ def test_a_function_is_invoked(service: Service, functions: Connections) -> None
         ((200, {"X_Amz_Function_Error": "Unhandled"}), Transient, "function crashed: Unknown"),
     ],
 )
-def test_what_lambda_refuses_is_told(
+def test_what_lambda_refuses_is_reported(
     service: Service, functions: Connections, refusal: tuple[int, dict[str, str]], becomes: type, text: str
 ) -> None:
     status, headers = refusal
@@ -699,7 +699,7 @@ def test_a_gateway_in_between_fails_for_a_moment(
         ask(functions)
 
 
-def test_what_is_no_report_is_told(service: Service, functions: Connections) -> None:
+def test_what_is_no_report_is_reported(service: Service, functions: Connections) -> None:
     service.answer = lambda handler, _: handler.say(200, b"<html>")
     with pytest.raises(FunctionFailed, match="function answered something other than its report"):
         ask(functions)

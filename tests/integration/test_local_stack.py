@@ -153,7 +153,7 @@ def test_what_is_stored_is_there_again(state: Path) -> None:
 
 
 @pytest.mark.hostile
-def test_one_that_was_killed_is_told_and_started_anew(state: Path) -> None:
+def test_one_that_was_killed_is_reported_and_started_again(state: Path) -> None:
     started, _ = up(state)
     os.killpg(started.aws.process_id, signal.SIGKILL)
     wait_until_gone(state)
@@ -312,7 +312,7 @@ def test_only_its_user_can_read_its_keys(state: Path) -> None:
     state.chmod(0o700)
 
 
-def test_a_record_that_is_damaged_is_told(state: Path) -> None:
+def test_a_record_that_is_damaged_is_reported(state: Path) -> None:
     up(state)
     down(delete_data=False, state=state)
     (state / "record.json").write_text('{"server": 1}')

@@ -150,7 +150,7 @@ NO_REASON = (
         (412, "PreconditionFailed", "no", SourceChanged, "was replaced while the run read it"),
     ],
 )
-def test_a_refusal_is_told_in_the_words_of_s3_with_what_to_do(  # noqa: PLR0917 - one row
+def test_a_refusal_is_reported_in_the_words_of_s3_with_what_to_do(  # noqa: PLR0917 - one row
     monkeypatch: pytest.MonkeyPatch,
     pinning: bool,
     key: str,
@@ -176,7 +176,7 @@ def test_a_refusal_is_told_in_the_words_of_s3_with_what_to_do(  # noqa: PLR0917 
         Answer(400, {}, error("AuthorizationHeaderMalformed", "expecting 'eu-west-1'")),
     ],
 )
-def test_a_bucket_of_another_region_is_told(
+def test_a_bucket_of_another_region_is_reported(
     monkeypatch: pytest.MonkeyPatch, answer: Answer, pinning: bool
 ) -> None:
     with pytest.raises(InvalidRequest, match=r"^bucket: bucket is in another region than this deployment"):

@@ -523,7 +523,7 @@ def test_a_run_is_found_in_whichever_job_s_table_it_is(
         ),
     ],
 )
-def test_what_cannot_be_resumed_is_told(
+def test_what_cannot_be_resumed_is_reported(
     table: Any, aws: Aws, deployment: Deployment, fields: Any, sentence: str
 ) -> None:
     claim(table, "run", **fields)

@@ -96,14 +96,14 @@ def test_an_answer_that_is_not_whole_is_none(table: Any, results: ResultsTable) 
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_a_run_that_ended_otherwise_is_told(table: Any, results: ResultsTable, status: str) -> None:
+def test_a_run_that_ended_otherwise_is_reported(table: Any, results: ResultsTable, status: str) -> None:
     ended(results, 0, status, "SourceChanged: it was replaced")
     with pytest.raises(RunError, match=r"^it was replaced \(run run\)$"):
         follow(table)
 
 
 @pytest.mark.parametrize(("released", "late_s"), [(False, 11), (True, 61)])
-def test_a_run_that_died_is_told_with_how_to_resume_it(
+def test_a_run_that_died_is_reported_with_how_to_resume_it(
     table: Any, results: ResultsTable, released: bool, late_s: float
 ) -> None:
     """One that was handed over is given time to begin again."""
@@ -123,7 +123,7 @@ def test_a_run_that_died_is_told_with_how_to_resume_it(
         follow(table)
 
 
-def test_no_such_run_is_told(table: Any) -> None:
+def test_no_such_run_is_reported(table: Any) -> None:
     with pytest.raises(RunError, match="There is no run nothing"):
         follow(table, "nothing")
 
@@ -187,7 +187,7 @@ def test_a_new_run_is_asked_for_and_followed(table: Any) -> None:
     assert max(functions.waits_s) <= 60
 
 
-def test_a_new_run_that_is_refused_is_told_from_its_record(table: Any) -> None:
+def test_a_new_run_that_is_refused_is_reported_from_its_record(table: Any) -> None:
     def refuse() -> None:
         record = RunRecord(run_id="run", started_at=1.0)
         record.fail(AccessDenied("not there"))
@@ -197,7 +197,7 @@ def test_a_new_run_that_is_refused_is_told_from_its_record(table: Any) -> None:
         ask(table, Lambda(refuse))
 
 
-def test_a_run_that_lambda_does_not_begin_is_told(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_lambda_does_not_begin_is_reported(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "BEGIN_TIMEOUT_S", 0.05)
     with pytest.raises(
         RunError,
@@ -232,7 +232,7 @@ def test_the_end_of_a_resumed_run_is_the_new_one(table: Any, status: str) -> Non
 
 
 @pytest.mark.parametrize("status", ["SUCCEEDED", "FAILED", "CANCELLED"])
-def test_why_a_run_id_is_refused_is_told(table: Any, status: str) -> None:
+def test_why_a_run_id_is_refused_is_reported(table: Any, status: str) -> None:
     """It leaves no trace in the record, which is another run's."""
     finish(table, "old", status, "old: failure")
     refusal = {"errorMessage": "run_id: it is the run of s3://b/other (run run)"}
@@ -240,7 +240,7 @@ def test_why_a_run_id_is_refused_is_told(table: Any, status: str) -> None:
         ask(table, Lambda(lambda: refusal))
 
 
-def test_why_a_resumed_run_fails_at_once_is_told_without_names_of_errors(table: Any) -> None:
+def test_why_a_resumed_run_fails_at_once_is_reported_without_names_of_errors(table: Any) -> None:
     finish(table, "old", "FAILED", "old: failure")
     failure = {"errorMessage": "1 of 9 tasks failed. block 0: SourceNotText: It is binary. (run run)"}
     with pytest.raises(RunError, match=r"^1 of 9 tasks failed\. block 0: It is binary\. \(run run\)$"):
@@ -257,7 +257,7 @@ def test_a_run_of_another_key_under_the_same_id_is_not_taken_for_the_own(table: 
         ask(table, Lambda(lambda: claim(table, "other", "theirs")))
 
 
-def test_what_lambda_refuses_is_told(table: Any) -> None:
+def test_what_lambda_refuses_is_reported(table: Any) -> None:
     def refuse() -> None:
         raise ClientError({"Error": {"Code": "TooManyRequestsException", "Message": "full"}}, "Invoke")
 
@@ -285,7 +285,7 @@ def test_a_table_out_of_reach_for_a_moment_is_no_end(
 
 
 @pytest.mark.parametrize("fault", [AccessDenied("no"), Transient("lost")])
-def test_a_table_out_of_reach_is_told(
+def test_a_table_out_of_reach_is_reported(
     table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     def get_run(_: RunTable) -> Any:
@@ -307,7 +307,7 @@ def test_a_table_out_of_reach_is_told(
         ),
     ],
 )
-def test_a_local_aws_that_has_gone_is_told_at_once(
+def test_a_local_aws_that_has_gone_is_reported_at_once(
     table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch, gone: Stopped, told: str
 ) -> None:
     """It does not come back by itself, as a service does."""
@@ -326,7 +326,7 @@ def test_a_local_aws_that_has_gone_is_told_at_once(
     assert len(looks) == 1
 
 
-def test_an_expired_login_is_told_as_one(
+def test_an_expired_login_is_reported_as_one(
     table: Any, results: ResultsTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def get_run(_: RunTable) -> Any:

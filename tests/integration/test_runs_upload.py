@@ -83,7 +83,7 @@ def test_what_another_has_just_sent_is_taken_and_not_overwritten(
     assert upload(aws, BUCKET, file(tmp_path, content)) == other._replace(sent=False)
 
 
-def test_something_else_under_the_key_is_told(aws: Aws, s3: Any, tmp_path: Path) -> None:
+def test_something_else_under_the_key_is_reported(aws: Aws, s3: Any, tmp_path: Path) -> None:
     key = upload(aws, BUCKET, file(tmp_path, b"words")).key
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"a forgery")
     with pytest.raises(UploadError, match="holds other content, of 9 bytes: remove it"):
@@ -104,7 +104,7 @@ def emptied(path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"words", BIG], ids=["small", "big"])
 @pytest.mark.parametrize("change", [rewritten, truncated, emptied])
-def test_a_file_that_changes_meanwhile_is_told_and_not_stored(
+def test_a_file_that_changes_meanwhile_is_reported_and_not_stored(
     aws: Aws, s3: Any, tmp_path: Path, content: bytes, change: Callable[[Path], None]
 ) -> None:
     path = file(tmp_path, content)
@@ -140,12 +140,12 @@ def test_of_a_file_that_grows_meanwhile_one_state_is_stored(
     assert uploaded.key == input_key(hashlib.sha256(stored).hexdigest(), path.name)
 
 
-def test_a_file_that_is_gone_is_told(aws: Aws, tmp_path: Path) -> None:
+def test_a_file_that_is_gone_is_reported(aws: Aws, tmp_path: Path) -> None:
     with pytest.raises(UploadError, match=r"gone\.txt cannot be read: No such file or directory\."):
         upload(aws, BUCKET, tmp_path / "gone.txt")
 
 
-def test_no_bucket_is_told(aws: Aws, tmp_path: Path) -> None:
+def test_no_bucket_is_reported(aws: Aws, tmp_path: Path) -> None:
     with pytest.raises(UploadError, match=r"could not be uploaded to the bucket nowhere: .*NoSuchBucket"):
         upload(aws, "nowhere", file(tmp_path, b"words"))
 
@@ -219,7 +219,7 @@ def test_folders_of_other_names_or_contents_do_not_meet(aws: Aws, tmp_path: Path
     assert len(prefixes) == len(folders)
 
 
-def test_a_stranger_s_object_under_the_prefix_is_told(aws: Aws, s3: Any, tmp_path: Path) -> None:
+def test_a_stranger_s_object_under_the_prefix_is_reported(aws: Aws, s3: Any, tmp_path: Path) -> None:
     """It would be counted."""
     folder = folder_of(tmp_path / "logs", {"a": b"x"})
     prefix = upload_folder(aws, BUCKET, folder).prefix
@@ -228,7 +228,7 @@ def test_a_stranger_s_object_under_the_prefix_is_told(aws: Aws, s3: Any, tmp_pat
         upload_folder(aws, BUCKET, folder)
 
 
-def test_a_file_of_a_folder_that_changes_meanwhile_is_told(
+def test_a_file_of_a_folder_that_changes_meanwhile_is_reported(
     aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = folder_of(tmp_path / "logs", {"a": b"x", "b": b"y"})
@@ -255,7 +255,9 @@ def test_any_other_name_is_a_key_that_is_read_again(
         assert source.input_of(objects, pinned, listing.addresses).whole(9) == content
 
 
-def test_a_name_too_long_for_a_key_is_told_before_anything_is_sent(aws: Aws, s3: Any, tmp_path: Path) -> None:
+def test_a_name_too_long_for_a_key_is_reported_before_anything_is_sent(
+    aws: Aws, s3: Any, tmp_path: Path
+) -> None:
     deep = "/".join(["x" * 200] * 5)
     with pytest.raises(UploadError, match="is too long for a key: shorten it"):
         upload_folder(aws, BUCKET, folder_of(tmp_path / "logs", {"a": b"x", deep: b"y"}))

@@ -1,4 +1,4 @@
-// Visits pages in Chromium as the JSON on standard input says, and prints what came of it as JSON.
+// Visits pages in Chromium as the JSON on standard input says, and prints what it saw as JSON.
 // One visit: {file, theme, width, height, steps}, where a step is [what, ...arguments].
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -39,7 +39,7 @@ LIVE = "live.svg"
 
 
 def live() -> str:
-    """A run at work in a terminal, as SVG."""
+    """A run in progress in a terminal, as SVG."""
     record = RunRecord(
         run_id="run",
         started_at=0.0,
@@ -85,7 +85,7 @@ def questions() -> str:
     console = Console(
         record=True, width=80, file=io.StringIO(), force_terminal=True, color_system="truecolor"
     )
-    with recipes.at_work():
+    with recipes.in_a_folder_of_inputs():
         plain = [recipes.line_of(one).rpartition(" ")[0] for one in recipes.requests()]
         Path("input/web").mkdir()
         Path("input/web/access.log").write_text("\n".join(plain))

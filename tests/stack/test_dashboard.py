@@ -191,7 +191,7 @@ def test_alarms_are_these(alarms: Synthesized) -> None:
     }
 
 
-def test_an_alarm_rings_by_e_mail_and_not_for_want_of_data(alarms: Synthesized) -> None:
+def test_an_alarm_rings_by_e_mail_and_not_because_data_is_missing(alarms: Synthesized) -> None:
     (topic,) = alarms.resources("AWS::SNS::Topic")
     for alarm in alarms.resources("AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["TreatMissingData"] == "notBreaching"

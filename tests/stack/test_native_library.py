@@ -95,14 +95,14 @@ def test_is_built_once_for_its_source(elsewhere: Path, monkeypatch: pytest.Monke
     assert build_libraries("host", [elsewhere]) != first
 
 
-def test_a_source_that_does_not_compile_is_told_and_leaves_nothing(elsewhere: Path) -> None:
+def test_a_source_that_does_not_compile_is_reported_and_leaves_nothing(elsewhere: Path) -> None:
     elsewhere.write_text("int nonsense", "utf-8")
     with pytest.raises(LayerNotBuilt, match=r"kernel.c does not compile for (.|\n)*kernel\.c:1:"):
         build_libraries("arm64", [elsewhere])
     assert list(native_library.BUILT.iterdir()) == []
 
 
-def test_a_compiler_that_cannot_be_had_is_told_and_leaves_nothing(
+def test_a_compiler_that_cannot_be_installed_is_reported_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = tmp_path / "requirements.txt"

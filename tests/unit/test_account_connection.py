@@ -106,7 +106,7 @@ def test_the_region_is_the_one_that_is_given_or_set(configured: pytest.MonkeyPat
     assert account_of_person(region="eu-west-1").session.region_name == "eu-west-1"
 
 
-def test_a_profile_that_is_not_there_is_told(configured: pytest.MonkeyPatch) -> None:
+def test_a_profile_that_is_not_there_is_reported(configured: pytest.MonkeyPatch) -> None:
     with pytest.raises(AccountError, match=r"\(play\) could not be found"):
         account_of_person("play")
 

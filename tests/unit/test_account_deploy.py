@@ -127,7 +127,7 @@ def test_what_cannot_be_meant_is_refused(
 
 
 @pytest.mark.parametrize("ran", [{"get_caller_identity": NoCredentialsError()}], indirect=True)
-def test_credentials_that_do_not_work_are_told_before_anything_is_done(
+def test_credentials_that_do_not_work_are_reported_before_anything_is_done(
     ran: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["deploy"]) == 1

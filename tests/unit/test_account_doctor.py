@@ -113,7 +113,7 @@ def test_the_clock(ahead_s: float, state: str) -> None:
         (refused("SignatureDoesNotMatch", 403), "does not accept your credentials"),
     ],
 )
-def test_credentials_that_do_not_work_are_told_and_nothing_else_is_asked(
+def test_credentials_that_do_not_work_are_reported_and_nothing_else_is_asked(
     error: Exception, sentence: str
 ) -> None:
     """But the clock, whose error may be the reason."""
@@ -211,7 +211,7 @@ def test_lambda_keeps_a_part_unreserved(
     assert text in found.text
 
 
-def test_a_stack_that_is_not_deployed_is_told_with_the_command() -> None:
+def test_a_stack_that_is_not_deployed_is_reported_with_the_command() -> None:
     account = Account(Aws(Service(describe_stacks=refused("ValidationError"))))
     (found,) = doctor.of_stack(account, "access_log")
     assert found == Finding(
@@ -234,7 +234,7 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def test_a_stack_of_an_older_version_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stack_of_an_older_version_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deployed without its settings, it would lose its source bucket."""
     monkeypatch.setattr(doctor, "synthesized", lambda _: pytest.fail("with which settings?"))
     found = doctor.drift({"Resources": {}}, deployment(), local=False)

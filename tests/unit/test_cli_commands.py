@@ -377,7 +377,9 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"fanfold {version('fanfold')}\n"
 
 
-def test_an_option_before_the_command_is_told_where_it_belongs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_before_the_command_is_reported_where_it_belongs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert commands.main(["--region", "eu-west-1", "runs"]) == 2
     assert "Put options after the command" in capsys.readouterr().err
 
@@ -804,7 +806,7 @@ def test_last_is_the_newest_run_and_says_which(
     [("1", [], True), ("true", [], True), ("0", [], False), ("", [], False), (None, [], False),
      (None, ["--local"], True), ("1", ["--local"], True), ("0", ["--local"], True)],
 )  # fmt: skip
-def test_a_variable_means_the_local_aws_and_is_told(
+def test_a_variable_means_the_local_aws_and_is_reported(
     value: str | None,
     words: list[str],
     local: bool,

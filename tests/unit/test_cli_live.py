@@ -1,4 +1,4 @@
-"""What a person sees of a run at work, at any width."""
+"""What a person sees of a run in progress, at any width."""
 
 import io
 import re
@@ -22,7 +22,7 @@ def record(**fields: Any) -> RunRecord:
     return RunRecord(run_id="run", started_at=started_at, **fields)
 
 
-def at_work(**fields: Any) -> RunRecord:
+def half_done(**fields: Any) -> RunRecord:
     """In the middle, with everything there is to tell."""
     calls = {"running": 120, "at_most": 250, "done": 71, "tried_again": 3, "throttled": 2, "copies": 1}
     done = {"blocks_done": 71, "units_done": 371_700_000}
@@ -43,7 +43,7 @@ def lines(moment: Moment, width: int) -> list[str]:
 
 
 def test_at_80_columns() -> None:
-    first, second, *facts = lines(Moment(Progress(at_work(), 0, 20), 104_700_000, 65.0, "bytes"), 80)
+    first, second, *facts = lines(Moment(Progress(half_done(), 0, 20), 104_700_000, 65.0, "bytes"), 80)
     assert first.startswith("Blocks  ━━━")
     assert first.endswith(" 71/191  0:01:05")
     assert second.endswith(" 0/20")
@@ -54,14 +54,14 @@ def test_at_80_columns() -> None:
 
 
 def test_at_200_columns_the_facts_are_one_line() -> None:
-    assert len(lines(Moment(Progress(at_work(), 0, 20), 20.0, 65.0, "bytes"), 200)) == 3
+    assert len(lines(Moment(Progress(half_done(), 0, 20), 20.0, 65.0, "bytes"), 200)) == 3
 
 
 @given(st.integers(60, 300), st.integers(0, 100_000), st.integers(0, 24), st.floats(0, 1e12), st.booleans())
 def test_it_is_never_wider_than_the_terminal_nor_higher_than_five_lines(
     width: int, done: int, parts_done: int, pace: float, known: bool
 ) -> None:
-    run = at_work(blocks_done=done if known else 0, stage="reduce" if parts_done else "parse")
+    run = half_done(blocks_done=done if known else 0, stage="reduce" if parts_done else "parse")
     run.blocks = 100_000 if known else 0
     shown = lines(Moment(Progress(run, parts_done, 24), pace, 36_000.0, "bytes"), width)
     assert max(map(len, shown)) <= width
@@ -83,7 +83,7 @@ def test_done_and_not_done_differ_with_and_without_colour(options: Any) -> None:
 
 
 def test_without_colour_there_is_none() -> None:
-    text = drawn(Moment(Progress(at_work(), 3, 20), 1.0, 1.0, "bytes"), 80, no_color=True)
+    text = drawn(Moment(Progress(half_done(), 3, 20), 1.0, 1.0, "bytes"), 80, no_color=True)
     assert not re.search(r"\x1b\[[0-9;]*(3|4|9|10)[0-9]m", text)
 
 
@@ -123,16 +123,16 @@ def piped(records: list[tuple[float, RunRecord]]) -> list[str]:
 
 
 def test_a_pipe_gets_a_line_now_and_then_and_at_each_stage() -> None:
-    looks = [(second / 2, at_work(blocks_done=second)) for second in range(100)]
-    told = piped([*looks, (50.0, at_work(stage="reduce")), (50.5, at_work(stage="done"))])
+    looks = [(second / 2, half_done(blocks_done=second)) for second in range(100)]
+    told = piped([*looks, (50.0, half_done(stage="reduce")), (50.5, half_done(stage="done"))])
     assert len(told) == 50 / LINE_EVERY_S + 2
     assert "Mapping blocks: 0/191 blocks" in told[0]
     assert "Reducing parts: 5/20 parts" in told[-2]
     assert ", 120 of 250 Lambdas running, 3 retries, 2 throttles" in told[3]
 
 
-def test_the_end_is_told_without_what_no_longer_runs() -> None:
-    told = as_line(Moment(Progress(at_work(stage="done"), 20, 20), 0.0, 61.0, "bytes"))
+def test_the_end_is_reported_without_what_no_longer_runs() -> None:
+    told = as_line(Moment(Progress(half_done(stage="done"), 20, 20), 0.0, 61.0, "bytes"))
     assert told == "0:01:01 Done, 3 retries, 2 throttles, 1 second copy, 0.0021 dollars so far"
 
 
@@ -152,8 +152,8 @@ def test_parts_that_nobody_counts_are_not_shown() -> None:
         (None, 0, "Reducing parts: 0/20 parts, 1 of 1 Lambdas running"),
     ],
 )
-def test_reducers_are_told_while_one_call_waits_for_them(by: Any, shards: int, says: str) -> None:
-    run = at_work(stage="reduce", shard_by=by, shards=shards, calls={"running": 1, "at_most": 1})
+def test_reducers_are_reported_while_one_call_waits_for_them(by: Any, shards: int, says: str) -> None:
+    run = half_done(stage="reduce", shard_by=by, shards=shards, calls={"running": 1, "at_most": 1})
     told = as_line(Moment(Progress(run, 0, 20), 1.0, 1.0, "bytes"))
     assert told == f"0:00:01 {says}, 0 retries, 0 throttles, 0.0021 dollars so far"
     if by == "key":
@@ -161,12 +161,12 @@ def test_reducers_are_told_while_one_call_waits_for_them(by: Any, shards: int, s
 
 
 def test_a_line_says_units_that_are_no_bytes_by_their_name() -> None:
-    run = at_work(units=191_000)
+    run = half_done(units=191_000)
     assert "20,000 choices/s" in as_line(Moment(Progress(run, 0, 3), 20_000.0, 1.0, "choices"))
 
 
 def time_left(units_per_s: float, **fields: Any) -> str:
-    told = as_line(Moment(Progress(at_work(**fields), 0, 20), units_per_s, 1.0, "bytes")).split(", ")[1:]
+    told = as_line(Moment(Progress(half_done(**fields), 0, 20), units_per_s, 1.0, "bytes")).split(", ")[1:]
     return ", ".join(words for words in told if "left" in words or words.endswith(("block", "blocks")))
 
 
@@ -191,5 +191,5 @@ def test_it_is_never_called_nothing_while_something_runs(
 
 
 def test_a_clock_that_is_ahead_does_no_harm() -> None:
-    told = piped([(0.0, at_work(started_at=9e12))])
+    told = piped([(0.0, half_done(started_at=9e12))])
     assert told[0].startswith("0:00:00 ")

@@ -37,7 +37,7 @@ def test_a_line_is_the_answer(
     assert tuple(capsys.readouterr()) == ("", QUESTION)  # nothing that a pipe would take for a result
 
 
-def test_the_end_of_input_is_told(person: int) -> None:
+def test_the_end_of_input_is_reported(person: int) -> None:
     os.write(person, b"\x04")
     with pytest.raises(EOFError):
         ask(QUESTION)

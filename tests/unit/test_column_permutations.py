@@ -529,7 +529,7 @@ def test_text_with_missing_values_changes_no_rows_under_words_for_missing(words:
     assert [one["column"] for one in found["columns_left_out"]] == ["name"]
 
 
-def test_a_column_of_words_for_missing_is_told_as_such() -> None:
+def test_a_column_of_words_for_missing_is_reported_as_such() -> None:
     found = answer(b"q,a,b\n?,1,2\nNA,2,5\n,3,4\n", missing_words=["?"])
     assert found["columns_left_out"] == [{"column": "q", "reason": "missing values: 3 of 3"}]
     assert found["rows_used"] == 3
@@ -607,7 +607,7 @@ def nearly_constant(numbers: Iterable[str]) -> bytes:
     ],
 )
 @pytest.mark.parametrize("cuts", [(), (1000,)])
-def test_decimals_of_r_squared_that_rounding_leaves_open_are_told(
+def test_decimals_of_r_squared_that_rounding_leaves_open_are_reported(
     numbers: list[str], decimals: int | None, cuts: Sequence[int]
 ) -> None:
     table = nearly_constant(numbers)

@@ -114,7 +114,7 @@ def mapped(count: Callable[[bytes, Add], None], text: bytes = b"a\n") -> Any:
         (lambda add: [add.sum("Mon", str(name), 1) for name in range(10_001)], "10,000 sums by name"),
     ],
 )
-def test_what_add_does_not_take_is_told(add: Callable[[Add], Any], fault: str) -> None:
+def test_what_add_does_not_take_is_reported(add: Callable[[Add], Any], fault: str) -> None:
     with pytest.raises(JobContractViolated, match=fault):
         mapped(lambda _, given_add: add(given_add))
 

@@ -162,7 +162,7 @@ INNER_KEYS = st.tuples(st.text("ab", max_size=18), st.sampled_from(["", "\0x", "
     st.integers(1, 3),
 )
 @settings(max_examples=150)
-def test_inner_keys_are_where_their_key_is_and_are_told_with_it(
+def test_inner_keys_are_where_their_key_is_and_are_reported_with_it(
     blocks: list[dict[str, int]], shards: Shards, passes: int
 ) -> None:
     """The same in C and in Python; a key and all its inner ones, and no other inner one."""

@@ -71,7 +71,7 @@ def test_a_look_at_a_large_archive_is_short(tmp_path: Path, monkeypatch: pytest.
     assert found.ratio == pytest.approx(20 * len(TEXT) / len(packed), rel=0.1)
 
 
-def test_a_folder_is_told_file_by_file(tmp_path: Path) -> None:
+def test_a_folder_is_reported_file_by_file(tmp_path: Path) -> None:
     for how, pack in PACK.items():
         for copies in (1, 2):
             (tmp_path / f"{how}{copies}").write_bytes(pack(TEXT * copies))

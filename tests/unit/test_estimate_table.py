@@ -113,7 +113,7 @@ def test_what_was_not_looked_at_is_said() -> None:
     assert "looked at" not in estimated(Stored("a", MB), Stored("b", MB), looked_at=2)
 
 
-def test_requests_to_kms_are_told_with_what_is_assumed() -> None:
+def test_requests_to_kms_are_reported_with_what_is_assumed() -> None:
     assert "KMS" not in estimated(Stored("plain", 80 * MB))
     key = {"kms_input": Figure(1, "", "assumed", "requests to KMS")}
     told = estimated(Stored("plain", 80 * MB), figures=key)

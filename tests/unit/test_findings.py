@@ -72,7 +72,7 @@ COMMON = b'1.2.3.4 - - [22/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1\n'
 
 
 @pytest.mark.parametrize("step", [1 << 20, 700, 100])
-def test_a_few_bad_lines_are_told_and_the_object_that_is_bad_is_named(step: int) -> None:
+def test_a_few_bad_lines_are_reported_and_the_object_that_is_bad_is_named(step: int) -> None:
     texts = [GOOD * 20 + b"bad\n", GOOD * 15, b"x\n" * 6 + GOOD * 2, *[GOOD * 16 + b"?\n"] * 3, GOOD * 17]
     (told,) = warnings(texts, range(step, sum(map(len, texts)), step))
     assert told == RunWarning(
@@ -148,7 +148,7 @@ def test_nuls_before_a_line_are_skipped_and_told(step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [1 << 30, 100])
-def test_nuls_inside_of_a_log_line_are_told(step: int) -> None:
+def test_nuls_inside_of_a_log_line_are_reported(step: int) -> None:
     odd = GOOD.replace(b"/ ", b"/\0\0 ")
     texts = [GOOD + b"\0" + odd + odd]
     skipped, inside = warnings(texts, range(step, len(texts[0]), step))
@@ -161,7 +161,7 @@ def test_nuls_inside_of_a_log_line_are_told(step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [1 << 30, 700, 7])
-def test_nuls_that_are_read_as_text_are_told(step: int) -> None:
+def test_nuls_that_are_read_as_text_are_reported(step: int) -> None:
     texts = [b"words\n", b"some " + bytes(300) + b" more\0\n" + bytes(1000)]
     (told,) = warnings(texts, range(step, sum(map(len, texts)), step), "top_words")
     assert (told.code, told.key, told.offset, told.count) == (NUL_BYTES, "1", 5, 1301)
@@ -170,7 +170,7 @@ def test_nuls_that_are_read_as_text_are_told(step: int) -> None:
 
 @pytest.mark.parametrize("job", ["access_log", "top_words"])
 @pytest.mark.parametrize("step", [1 << 30, 7, 1])
-def test_what_is_not_utf8_is_told_by_every_job_that_reads_text(job: str, step: int) -> None:
+def test_what_is_not_utf8_is_reported_by_every_job_that_reads_text(job: str, step: int) -> None:
     """Also where a block is cut inside a character that separates words."""
     texts = [b"plain\n", "é—中—é".encode() * 40 + b"caf\xe9 na\xefve\n", bytes(range(128, 256)) * 9]
     told = warnings(texts, range(step, sum(map(len, texts)), step), job)[0]

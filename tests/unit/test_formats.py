@@ -119,7 +119,7 @@ def test_a_text_is_plain(text: str) -> None:
 
 
 @given(ANY_BYTES)
-def test_any_bytes_are_told_or_refused_by_name(data: bytes) -> None:
+def test_any_bytes_are_reported_or_refused_by_name(data: bytes) -> None:
     with patch.object(formats, "load_zstd"):
         try:
             assert told(data) in ("plain", "gzip", "bzip2", "xz", "zstd")

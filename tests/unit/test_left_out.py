@@ -185,7 +185,7 @@ def test_the_answer_is_that_of_the_good_objects_alone(chosen: list[int], data: s
 TWO = [b"good words\n" * 3, b"".join([STREAMS[0], STREAMS[1], bytes(CORRUPT), STREAMS[3]]), b"more words"]
 
 
-def test_what_is_found_by_one_block_is_left_out_by_all_and_the_reason_is_told() -> None:
+def test_what_is_found_by_one_block_is_left_out_by_all_and_the_reason_is_reported() -> None:
     run = SkippingRun(list(TWO))
     answer = run.run(run.asked(20))
     assert answer.top_words == counts([TWO[0], TWO[2]])

@@ -1,6 +1,6 @@
 """The table of letters and marks is that of the pinned ``regex`` package.
 
-``python -m tests.unit.test_letters`` writes it anew.
+``python -m tests.unit.test_letters`` writes it again.
 """
 
 from collections.abc import Iterator

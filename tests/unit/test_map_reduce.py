@@ -490,7 +490,7 @@ DEEDS = st.lists(st.sampled_from([*FAULTS, "answers"]), max_size=7)
 
 @given(st.lists(DEEDS, max_size=9), st.integers(1, 8))
 @settings(deadline=None, max_examples=60)
-def test_every_call_is_told_once(deeds: list[list[str]], max_concurrency: int) -> None:
+def test_every_call_is_reported_once(deeds: list[list[str]], max_concurrency: int) -> None:
     """What the stub did, in any order of outcomes; behind them, every task answers."""
     did: list[tuple[int, int, str]] = []
 
@@ -533,7 +533,7 @@ def test_a_call_that_is_tried_again_was_queued_from_its_backoff_on() -> None:
     assert first.queued_at <= first.ended_at <= second.queued_at - 0.2 <= second.started_at
 
 
-def test_a_copy_that_lost_is_told_though_it_is_not_waited_for(
+def test_a_copy_that_lost_is_reported_though_it_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "STRAGGLER_MIN_S", 0.0)
@@ -550,7 +550,7 @@ def test_a_copy_that_lost_is_told_though_it_is_not_waited_for(
     assert books.paces[-1][0] == 0
 
 
-def test_tasks_that_take_far_longer_than_those_that_are_done_are_told(
+def test_tasks_that_take_far_longer_than_those_that_are_done_are_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two of five: nobody can tell when they end."""
@@ -574,7 +574,9 @@ def test_tasks_that_take_far_longer_than_those_that_are_done_are_told(
     assert books.paces[-1] == (0, 5, 0)
 
 
-def test_calls_that_are_given_up_are_told_with_the_time_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_that_are_given_up_are_reported_with_the_time_until_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "TICK_S", 0.01)
     released = threading.Event()
     books, started, ticks_at = Books(), set[int](), []

@@ -235,7 +235,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(("texts", "message"), [*MISTAKES, MISSING])
-def test_a_mistake_is_told_before_anything_is_read_or_uploaded(
+def test_a_mistake_is_reported_before_anything_is_read_or_uploaded(
     texts: list[str], message: str, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = [word for text in texts for word in ("--set", text)]

@@ -477,7 +477,7 @@ def test_an_empty_object_is_a_run_with_empty_lists_and_a_warning() -> None:
     assert all(words == [] for words in summary.top_words.values())
 
 
-def test_an_archive_of_nothing_is_told_as_an_empty_object_is() -> None:
+def test_an_archive_of_nothing_is_reported_as_an_empty_object_is() -> None:
     job = Run(blocks=3)
 
     def of_nothing(request: ParseBlockRequest) -> BlockReport:
@@ -502,7 +502,7 @@ def test_a_run_keeps_its_job() -> None:
     assert run.table.record.job == "access_log"
 
 
-def test_what_was_skipped_is_told_and_names_that_are_included_stay_so() -> None:
+def test_what_was_skipped_is_reported_and_names_that_are_included_stay_so() -> None:
     job = Run(blocks=3)
     warning = RunWarning("skipped_names", "Skipped 1 object.", "a/_b", count=1)
     seen: list[bool] = []
@@ -1547,7 +1547,7 @@ def test_a_limit_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
         (None, None, (5 << 20, "planned for 4 Lambdas at once")),
     ],
 )
-def test_the_size_of_a_block_is_told_with_its_reason(
+def test_the_size_of_a_block_is_reported_with_its_reason(
     asked: int | None, of_job: int | None, expected: tuple[int, str]
 ) -> None:
     job = Run(blocks=3)

@@ -447,7 +447,7 @@ def test_a_broken_chain_is_named(owned: list[Owned], message: str) -> None:
         check_chain(owned, 9)
 
 
-def test_a_broken_chain_is_told_in_the_jobs_unit() -> None:
+def test_a_broken_chain_is_reported_in_the_jobs_unit() -> None:
     with pytest.raises(
         ConservationBroken, match="Block 1 owned choices 5 to 9, which leaves a gap after choice 4, w"
     ):

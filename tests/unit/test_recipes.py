@@ -6,7 +6,7 @@ import pytest
 
 from tests import recipes
 from tests.page.screenshots import QUESTIONS, questions
-from tests.recipes import PAGE, Recipe, answer_of, at_work, cost_of, rows_of, same, truth
+from tests.recipes import PAGE, Recipe, answer_of, cost_of, in_a_folder_of_inputs, rows_of, same, truth
 
 RECIPES = recipes.read(PAGE.read_text())
 UPDATE = "python -m tests.recipes writes what it is now into the page"
@@ -16,7 +16,7 @@ each_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: reci
 
 @pytest.fixture(scope="module", autouse=True)
 def _inputs() -> Iterator[None]:
-    with at_work():
+    with in_a_folder_of_inputs():
         yield
 
 

@@ -209,7 +209,7 @@ def test_a_second_copy_starts_while_the_first_is_under_way() -> None:
     ]
 
 
-def test_what_went_wrong_is_told_where_it_happened() -> None:
+def test_what_went_wrong_is_reported_where_it_happened() -> None:
     run = fake_run(blocks=2_000, concurrency=100)
     found = timeline_of(run.trace, 100)
     assert found.faults_in_all > 50

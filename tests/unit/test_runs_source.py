@@ -113,7 +113,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
         (os, "access", "Permission denied: .*/logs/deep/a. Make it readable"),
     ],
 )
-def test_what_may_not_be_read_is_told(
+def test_what_may_not_be_read_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: Any, function: str, sentence: str
 ) -> None:
     """Whoever runs this test may read everything if it is root."""

@@ -98,14 +98,14 @@ def test_words_and_names_in_the_report_are_just_text(capsys: pytest.CaptureFixtu
         ["run", "x", "--job", "\x1b]0;x\x07"],
     ],
 )
-def test_a_wrong_argument_is_told_without_what_steers(
+def test_a_wrong_argument_is_reported_without_what_steers(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert commands.main(arguments) == 2
     assert "\\x1b]0;x\\x07" in capsys.readouterr().err
 
 
-def test_an_error_is_told_without_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_reported_without_what_steers(capsys: pytest.CaptureFixture[str]) -> None:
     assert commands.main(["run", "/nowhere/\x1b]0;x\x07"]) == 1
     error = capsys.readouterr().err
     assert error == "Error: There is no file or folder /nowhere/\\x1b]0;x\\x07: check the spelling.\n"

@@ -91,7 +91,7 @@ def test_the_end_of_a_run_tells_them_on_standard_error(
         assert json.loads(shown.out)["warnings"] == [AS_DATA]
 
 
-def test_what_only_this_machine_knows_is_told_too(
+def test_what_only_this_machine_knows_is_reported_too(
     warned: FakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a.log", "_SUCCESS"):

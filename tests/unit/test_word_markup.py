@@ -401,7 +401,7 @@ def test_a_dump_whose_texts_cannot_be_read_is_refused(inside: str, told: str) ->
             findings(f"<mediawiki><page>{inside}</page>".encode() + more)
 
 
-def test_articles_without_their_texts_are_told() -> None:
+def test_articles_without_their_texts_are_reported() -> None:
     """As in stubs, which have sizes only."""
     stub = '<text bytes="{}" id="9" />'
     pages = [revisions(stub.format(size)) for size in (7, 0, 10)]

@@ -2,7 +2,7 @@
 hexadecimal.
 
 To import that package takes 40 ms of each cold start (docs/decisions/0001). A test holds the table equal to
-it, and ``python -m tests.unit.test_letters`` writes it anew.
+it, and ``python -m tests.unit.test_letters`` writes it again.
 """
 
 from bisect import bisect_right
