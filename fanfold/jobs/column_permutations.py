@@ -141,7 +141,7 @@ def draw(summary: Summary) -> Result:
                 "Columns whose numbers are rounded",
                 ["Column", "Decimals of R squared that are sure"],
                 [[one["column"], one["decimals"]] for one in rounded],
-                f"They differ by so little that rounding to 64-bit floats changes more: {SUBTRACT}.",
+                f"They differ by so little that rounding to 64-bit floats changes the others: {SUBTRACT}.",
             )
         )
     if columns := summary.get("columns_left_out"):

@@ -113,6 +113,20 @@ OVERLAPS = """(() => {
   };
 })()"""
 
+
+def test_a_reason_beside_a_name_needs_no_sideways_scrolling(tmp_path: Path) -> None:
+    run = fake_run("column_permutations")
+    reason = f"text: 8 of 9 cells, the first in the row at byte 1 of {'k' * 90}; name them in missing_words"
+    left_out = [{"column": name, "reason": reason} for name in ("visitors_of_the_shop", "x" * 256)]
+    file = written(run._replace(summary={**run.summary, "columns_left_out": left_out}), tmp_path)
+    wider = """[...document.querySelectorAll("#result .keyed")]
+      .map((one) => [one.scrollWidth - one.clientWidth, one.querySelector("td:last-child").clientWidth])"""
+    width = 390
+    more, cell = seen(file, ["evaluate", wider], width=width).values[0][-1]
+    assert more == 0
+    assert cell > 0.4 * width
+
+
 HIDDEN = """[...document.querySelectorAll('.scroll')]
   .filter((one) => one.checkVisibility() && one.scrollWidth > one.clientWidth + 1)
   .map((one) => getComputedStyle(one, '::before').content.includes('more') &&
