@@ -73,7 +73,7 @@ def inner_products(sums: Sums, largest: Sequence[float], columns: Sequence[int])
             shifts[row, column] = shifts[column, row] = shift
     shifts -= scales[:, None] + scales
 
-    exponents = np.array([sums.exponents[column] for column in columns], np.int64)
+    exponents = np.array(sums.exponents, np.int64)[columns]
     mantissas, powers = np.frexp(np.array([largest[column] for column in columns]))
     # A constant column has no scale, and no need of one.
     powers = np.where(scales > 0, powers - exponents - scales + _ROUNDING, 0)
