@@ -95,13 +95,38 @@ _ALB_LINES = st.builds(
     ),
     choice(b'|-|curl/8|" "trace" "x|"\r', b"a" * 400),
 )
+_ELB_LINES = _ALB_LINES.map(lambda line: line.removeprefix(b"h2 "))
+_CELLS = choice(
+    b"-|0|000|200|2000|1|77|9999999999999999|D1.Cloudfront.net|192.0.2.1|GET|/a||x y|0.25|1.|7|\xff|-1"
+)
+_CLOUDFRONT_LINES = st.builds(
+    lambda clock, cells, codes, count: b"\t".join(
+        [b"2026-11-22", clock, b"FRA", *cells[:4], b"/", codes, *cells[4:]][:count]
+    ),
+    choice(b"10:00:00|23:59:59|24:00:00|10:60:00|10:00:60|1:00:00|10:00:00.1"),
+    st.lists(_CELLS, min_size=18, max_size=18),
+    choice(b"200|404|-|0|000|20|x|"),
+    st.sampled_from([11, 12, 15, 16, 18, 19, 20]),
+)
+_SIZES = choice(b"-|0|7|1000000000|1000000001|999999999999|1234567890123|x|1234567890123456")
+_S3_LINES = st.builds(
+    lambda *parts: b"%b %b [%b] %b - ID OP key %b %b - %b %b %b %b %b %b%b" % parts,
+    choice(b"ff", b"0a" * 32, b"0a" * 32, b"0a" * 32, b"0A" * 32, b"0" * 63),
+    *(_WORDS, _TIMES, _WORDS, _REQUESTS.map(lambda each: b'"%b"' % each) | st.just(b"-")),
+    *(choice(b"200|404|-|20"), _SIZES, _SIZES, _SIZES, _SIZES),
+    *(choice(b'-|"-"|""|"a \\" b"|x'), choice(b'-|"curl/8"|""|"'), choice(b"| | more||x|\r")),
+)
 _WRITTEN = [
     form.write(one._replace(**mean)).encode(errors="surrogateescape")
     for form in FORMS[:13]
     for one in requests(1, 2)
     for mean in ({}, *MEAN[1:8], *MEAN[9:])
 ]
-_ANY_LINES = st.one_of(_CLF_LINES, _CLF_LINES, _ALB_LINES, st.sampled_from([*_WRITTEN, *HOSTILE[3:7]]), LINES)
+_ANY_LINES = st.one_of(
+    *(_CLF_LINES, _CLF_LINES, _ALB_LINES, _ELB_LINES, _CLOUDFRONT_LINES, _S3_LINES),
+    st.sampled_from([*_WRITTEN, *HOSTILE[3:7]]),
+    LINES,
+)
 _CHANGED_LINES = st.builds(
     lambda line, at, cut, noise: line[: at % (len(line) + 1)] + noise + line[at % (len(line) + 1) + cut :],
     _ANY_LINES,
@@ -163,7 +188,7 @@ def test_lines_that_python_reads_are_counted_in_their_place(by: str) -> None:
     both("".join(form.write(one) + "\n" for one in ones).encode(), {"by": by, "format": CUSTOM})
 
 
-@pytest.mark.parametrize("form", [*FORMS[:5], FORMS[6]], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [*FORMS[:5], *FORMS[6:10]], ids=lambda form: form.name)
 def test_the_most_common_formats_are_read_in_c(form: Form) -> None:
     data = "".join(form.write(one) + "\r\n" for one in requests(1)).encode()
     for options in ({"by": "path"}, {"by": "day", "client": "192.0.2.0/26"}):

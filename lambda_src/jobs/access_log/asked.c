@@ -1,7 +1,7 @@
 /* Answers what is asked of logs through options: asked.py, read.py and filters.py say the same in Python.
 
-   Lines of the family of Common Log Format and of Application Load Balancers are read here. Any other line is strange,
-   and goes back to Python; so does one where all that matters is not certain. Python counts its requests here, line by
+   Lines of the family of Common Log Format are read here, and those of AWS: of load balancers, S3 and CloudFront. Any
+   other line is strange, and goes back to Python; so does one where all that matters is not certain. Python counts its requests here, line by
    line and in their order. So, whatever the chunks, the same lines are written, to the byte. */
 
 #include "../../counts/counts.h"
@@ -12,8 +12,8 @@
 /* By what requests are counted, in the order of options.By. */
 enum { HOUR, DAY, WEEKDAY, MONTH, PATH, METHOD, STATUS, CLIENT, AGENT, REFERRER, HOST };
 
-/* The formats, c_asked.py has their names: a sum of these, or ALB. */
-enum { COMBINED = 1, VIRTUAL_HOST = 2, REQUEST_TIME = 4, ALB = 8, FORMATS };
+/* The formats, c_asked.py has their names: a sum of the first three, or one of the others. */
+enum { COMBINED = 1, VIRTUAL_HOST = 2, REQUEST_TIME = 4, ALB = 8, ELB, S3, CLOUDFRONT, FORMATS };
 
 /* What a key has: by hour requests, and those answered with 5xx; by anything else, these. */
 enum { REQUESTS, SENT, SENT_HIGH, CLASSES, TIMED = CLASSES + 5, MICROS, SLOWEST, COLUMNS };
@@ -181,23 +181,27 @@ static int request_time(const uint8_t *at, const uint8_t *end, int64_t *micros) 
     return !memchr(at, '.', (size_t)(end - at)) && memcmp(end - 2, "ms", 2);
 }
 
+/* Seconds with any decimals, as microseconds. */
+static const uint8_t *seconds_at(const uint8_t *at, int64_t *micros) {
+    uint64_t seconds, fraction;
+    if (!(at = number(at, 18, &seconds)) || seconds > MOST_SECONDS)
+        return NULL;
+    *micros = 1000000 * (int64_t)seconds;
+    if (*at == '.') {
+        const uint8_t *from = at + 1;
+        if (!(at = number(from, 9, &fraction)))
+            return NULL;
+        for (int64_t unit = 100000; from < at && unit; unit /= 10)
+            *micros += unit * (*from++ - '0');
+    }
+    return *micros <= 1000000ll * MOST_SECONDS ? at : NULL;
+}
+
 /* The sum of three durations with a space behind each, if all of them are known. */
 static int64_t sum_of_durations(const uint8_t *at) {
-    int64_t sum = 0;
+    int64_t sum = 0, micros = 0;
     for (int each = 0; each < 3; each++) {
-        uint64_t seconds, fraction = 0;
-        int64_t micros;
-        if (!(at = number(at, 18, &seconds)) || seconds > MOST_SECONDS)
-            return NO_TIME;
-        micros = 1000000 * (int64_t)seconds;
-        if (*at == '.') {
-            const uint8_t *from = at + 1;
-            if (!(at = number(from, 9, &fraction)))
-                return NO_TIME;
-            for (int64_t unit = 100000; from < at && unit; unit /= 10)
-                micros += unit * (*from++ - '0');
-        }
-        if (!(at = literal(at, ' ')) || micros > 1000000ll * MOST_SECONDS)
+        if (!(at = literal(seconds_at(at, &micros), ' ')))
             return NO_TIME;
         sum += micros;
     }
@@ -221,6 +225,122 @@ static Text host_of(Text request) {
     return or_nothing(host);
 }
 
+/* Set the method and the path of a request that was read; there is no path without a method. */
+static void use_request(Seen *seen) {
+    const Request *line = &seen->request;
+    seen->method = seen->path = NOTHING;
+    if (!line->path)
+        return;
+    seen->path = (Text){line->path, line->path_bytes};
+    seen->method = line->request;
+    seen->method.bytes = (size_t)((const uint8_t *)memchr(line->request.at, ' ', line->request.bytes) - line->request.at);
+}
+
+static void use_balancer(Seen *seen, int format) {
+    Request *line = &seen->request;
+    seen->format = format;
+    seen->client = without_port(line->first), seen->host = host_of(line->request);
+    seen->micros = sum_of_durations(line->durations);
+    seen->referrer = NOTHING, seen->agent = or_nothing(line->agent);
+    use_request(seen);
+}
+
+static const uint8_t *elb_line(const uint8_t *at, Request *line) {
+    uint64_t received, target_status;
+    at = word(word(word(literal(utc_time(at, line), ' '), &line->second), &line->first), &line->second);
+    line->durations = at;
+    at = status(duration(duration(duration(at))), &line->status);
+    at = literal(at && *at == '-' ? at + 1 : number(at, 3, &target_status), ' ');
+    at = literal(number(at, 15, &received), ' ');
+    at = literal(number(at, 15, &line->sent), ' ');
+    at = quoted(at, &line->request);
+    line->agent = NOTHING;
+    if (at && *at == ' ')
+        at = quoted(at + 1, &line->agent);
+    at = end_of_line(at);
+    line->is_alb = 1; /* as to URLs */
+    if (at)
+        read_request(line);
+    return at;
+}
+
+/* Digits or a `-`, for which *value stays. */
+static const uint8_t *number_or_none(const uint8_t *at, size_t most, uint64_t *value) {
+    return at && *at == '-' ? at + 1 : number(at, most, value);
+}
+
+/* A quoted string or a `-`, for which *text stays. */
+static const uint8_t *quoted_or_none(const uint8_t *at, Text *text) {
+    return at && *at == '-' ? at + 1 : quoted(at, text);
+}
+
+static int read_s3(const uint8_t *at, Seen *seen) {
+    Request *line = &seen->request;
+    Text owner, other;
+    uint64_t ignored, millis = UINT64_MAX;
+    if (!(at = word(at, &owner)) || owner.bytes != 64)
+        return 0;
+    for (size_t i = 0; i < owner.bytes; i++)
+        if (!is_digit(owner.at[i]) && (uint8_t)(owner.at[i] - 'a') >= 6)
+            return 0;
+    at = word(at, &seen->host);
+    at = literal(literal(zoned_time(literal(at, '['), line), ']'), ' ');
+    at = word(word(word(word(word(at, &seen->client), &other), &other), &other), &other);
+    line->request = line->referrer = line->agent = NOTHING, line->sent = 0;
+    at = literal(quoted_or_none(at, &line->request), ' ');
+    at = word(status(at, &line->status), &other);
+    at = literal(number_or_none(at, 15, &line->sent), ' ');
+    at = literal(number_or_none(at, 15, &ignored), ' ');
+    at = literal(number_or_none(at, 12, &millis), ' ');
+    at = literal(number_or_none(at, 12, &ignored), ' ');
+    at = literal(quoted_or_none(at, &line->referrer), ' ');
+    if (!end_of_line(quoted_or_none(at, &line->agent)))
+        return 0;
+    line->is_alb = 0, read_request(line);
+    seen->format = S3;
+    seen->micros = millis <= 1000 * MOST_SECONDS ? 1000 * (int64_t)millis : NO_TIME;
+    seen->referrer = or_nothing(line->referrer), seen->agent = or_nothing(line->agent);
+    use_request(seen);
+    return 1;
+}
+
+/* What CloudFront's columns are used for. */
+enum { BYTES_SENT = 3, CLIENT_IP, CS_METHOD, CS_HOST, URI_STEM, SC_STATUS, CS_REFERRER, CS_AGENT, FEWEST_COLUMNS = 12,
+       HOST_HEADER = 15, TIME_TAKEN = 18, CLOUDFRONT_COLUMNS };
+
+static int read_cloudfront(const uint8_t *at, const uint8_t *end, Seen *seen) {
+    Request *line = &seen->request;
+    Text fields[CLOUDFRONT_COLUMNS];
+    int hour, minute, second, count = 0;
+    const uint8_t *clock = digits(literal(digits(literal(digits(at, 4, &line->year), '-'), 2, &line->month), '-'), 2, &line->day);
+    clock = literal(digits(literal(digits(literal(clock, '\t'), 2, &hour), ':'), 2, &minute), ':');
+    if (!literal(digits(clock, 2, &second), '\t') || minute > 59 || second > 59)
+        return 0;
+    for (const uint8_t *tab = at; tab < end && count < CLOUDFRONT_COLUMNS; at = tab + 1, count++) {
+        tab = memchr(at, '\t', (size_t)(end - at));
+        tab = tab ? tab : end;
+        fields[count] = (Text){at, (size_t)(tab - at)};
+    }
+    if (count < FEWEST_COLUMNS)
+        return 0;
+    Text code = fields[SC_STATUS], sent = fields[BYTES_SENT];
+    line->status = UNANSWERED, line->sent = 0;
+    int is_unanswered = code.bytes == 1 && (*code.at == '-' || *code.at == '0'), is_unknown = sent.bytes == 1 && *sent.at == '-';
+    if ((!is_unanswered && digits(code.at, 3, &line->status) != code.at + code.bytes) ||
+        (!is_unknown && number(sent.at, 15, &line->sent) != sent.at + sent.bytes))
+        return 0;
+    line->part = hour < HOURS && is_date(line->year, line->month, line->day) ? hour : MALFORMED;
+    line->minute = 60 * hour + minute;
+    Text host = count > HOST_HEADER ? fields[HOST_HEADER] : NOTHING;
+    seen->format = CLOUDFRONT;
+    seen->client = fields[CLIENT_IP], seen->method = fields[CS_METHOD], seen->path = or_nothing(fields[URI_STEM]);
+    seen->host = host.bytes == 1 && *host.at == '-' ? fields[CS_HOST] : host;
+    seen->referrer = fields[CS_REFERRER], seen->agent = fields[CS_AGENT];
+    if (count <= TIME_TAKEN || seconds_at(fields[TIME_TAKEN].at, &seen->micros) != fields[TIME_TAKEN].at + fields[TIME_TAKEN].bytes)
+        seen->micros = NO_TIME;
+    return 1;
+}
+
 /* Whether a line could have a format that comes before those of Common Log Format. */
 static int begins_otherwise(const uint8_t *at) {
     int year, month, day;
@@ -229,20 +349,6 @@ static int begins_otherwise(const uint8_t *at) {
         return 1;
     at = word(at, &first);
     return first.bytes == 64 || digits(literal(digits(literal(digits(at, 4, &year), '-'), 2, &month), '-'), 2, &day);
-}
-
-/* Common or Combined Log Format, with or without a virtual host and a response time. `end`: where the line does. */
-static const uint8_t *clf_line(const uint8_t *at, Seen *seen) {
-    Request *line = &seen->request;
-    if (!(at = common_fields(at, line)))
-        return NULL;
-    const uint8_t *end = at + (*at == ' ');
-    if (*end == '\n' || (*end == '\r' && end[1] == '\n')) {
-        seen->format = 0, line->referrer = line->agent = NOTHING;
-        return end;
-    }
-    seen->format = COMBINED;
-    return combined_fields(at, line);
 }
 
 /* Whether a virtual host comes first: then an address follows, or one word is left before the user. -1: not certain. */
@@ -259,39 +365,25 @@ static int has_virtual_host(const Request *line) {
            is_address(second);
 }
 
-/* Use a line of Common Log Format, or answer that it is strange. */
-static int use_clf(Seen *seen, const uint8_t *rest, const uint8_t *end) {
+/* Common or Combined Log Format, with or without a virtual host and a response time. */
+static int read_clf(const uint8_t *at, const uint8_t *end, Seen *seen) {
     Request *line = &seen->request;
-    int behind_host = has_virtual_host(line);
+    if (begins_otherwise(at) || !(at = common_fields(at, line)))
+        return 0;
+    int behind_host = has_virtual_host(line), is_common = at + (at < end && *at == ' ') == end;
+    line->referrer = line->agent = NOTHING;
+    if (behind_host < 0 || (!is_common && !(at = combined_fields(at, line))))
+        return 0;
+    seen->micros = NO_TIME;
+    if (!is_common && !request_time(at, end, &seen->micros))
+        return 0;
+    seen->format = (is_common ? 0 : COMBINED) + (behind_host ? VIRTUAL_HOST : 0) + (seen->micros == NO_TIME ? 0 : REQUEST_TIME);
     seen->client = behind_host ? line->second : line->first;
     seen->host = behind_host ? without_port(line->first) : NOTHING;
-    seen->format += behind_host ? VIRTUAL_HOST : 0;
-    seen->micros = NO_TIME;
-    if (behind_host < 0 || (seen->format & COMBINED && !request_time(rest, end, &seen->micros)))
-        return 0;
-    seen->format += seen->micros == NO_TIME ? 0 : REQUEST_TIME;
-    seen->referrer = or_nothing(line->referrer);
-    return 1;
-}
-
-static void use_alb(Seen *seen) {
-    Request *line = &seen->request;
-    seen->format = ALB;
-    seen->client = without_port(line->first), seen->host = host_of(line->request);
-    seen->micros = sum_of_durations(line->durations);
-    seen->referrer = NOTHING;
-}
-
-/* The method and the path; there is no path without a method. */
-static void use_request(Seen *seen) {
-    Request *line = &seen->request;
+    seen->referrer = or_nothing(line->referrer), seen->agent = or_nothing(line->agent);
     read_request(line);
-    seen->method = seen->path = NOTHING;
-    if (!line->path)
-        return;
-    seen->path = (Text){line->path, line->path_bytes};
-    seen->method = line->request;
-    seen->method.bytes = (size_t)((const uint8_t *)memchr(line->request.at, ' ', line->request.bytes) - line->request.at);
+    use_request(seen);
+    return 1;
 }
 
 /* Hosts are in lower case. Answer whether there was room. */
@@ -305,27 +397,22 @@ static int lower_host(Seen *seen) {
     return 1;
 }
 
-/* Read the line that begins at `at`, or answer that it is strange. *next is where the line after it begins. */
-static int read_known(const Asked *asked, const uint8_t *at, const uint8_t *end, Seen *seen, const uint8_t **next) {
+/* Read the line between `at` and `end`, with a '\n' or "\r\n" behind it, or answer that it is strange. */
+static int read_known(const uint8_t *at, const uint8_t *end, Seen *seen) {
     Request *line = &seen->request;
-    const uint8_t *rest = NULL;
-    if (asked->options.reads && !(rest = alb_line(at, line)) && !begins_otherwise(at))
-        rest = clf_line(at, seen);
-    const uint8_t *from = rest ? rest : at, *newline = memchr(from, '\n', (size_t)(end - from));
-    *next = newline + 1;
-    if (!rest || line->part == MALFORMED)
+    if (alb_line(at, line))
+        use_balancer(seen, ALB);
+    else if (elb_line(at, line))
+        use_balancer(seen, ELB);
+    else if (!read_cloudfront(at, end, seen) && !read_clf(at, end, seen) && !read_s3(at, seen))
         return 0;
-    if (line->is_alb)
-        use_alb(seen);
-    else if (!use_clf(seen, rest, newline - (newline > rest && newline[-1] == '\r')))
+    if (line->part == MALFORMED || (seen->format != S3 && !lower_host(seen)))
         return 0;
-    use_request(seen);
-    seen->agent = or_nothing(line->agent);
     seen->minute = 24 * 60 * day_number(line->year, line->month, line->day) + line->minute;
     for (int i = 0, code = line->status; i < 3; i++, code /= 10)
         seen->room_for_status[2 - i] = (uint8_t)('0' + code % 10);
     seen->status = line->status == UNANSWERED ? NOTHING : (Text){seen->room_for_status, 3};
-    return lower_host(seen);
+    return 1;
 }
 
 /* ------------------------------------------------------------------------------ filters */
@@ -589,7 +676,10 @@ EXPORTED int asked_read(Asked *asked, const uint8_t *chunk, size_t bytes, Found 
     Seen seen;
     int status = DONE;
     for (found->lines = 0; at < end && !status; at = next) {
-        int is_taken = read_known(asked, at, end, &seen, &next) ? takes(&asked->options, &seen) : UNCERTAIN;
+        const uint8_t *newline = memchr(at, '\n', (size_t)(end - at)), *behind = newline;
+        next = newline + 1, behind -= newline > at && newline[-1] == '\r';
+        int is_known = asked->options.reads && read_known(at, behind, &seen);
+        int is_taken = is_known ? takes(&asked->options, &seen) : UNCERTAIN;
         if (is_taken == UNCERTAIN) {
             strange = strange ? strange : at;
             if (next - strange < MOST_STRANGE)

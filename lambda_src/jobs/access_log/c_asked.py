@@ -21,7 +21,7 @@ _KINDS = [
     for host in ("", " with virtual host")
     for kind in ("common", "combined")
 ]
-_FORMATS = (*_KINDS, "alb")
+_FORMATS = (*_KINDS, "alb", "elb", "s3", "cloudfront")
 """Those that C reads, in the order of its numbers."""
 
 _NO_TIME = -1
