@@ -414,6 +414,9 @@ def test_formats_as_they_stand_in_configurations_are_read(log_format: str, form:
         assert is_within(found["top"], top_of(by, form, seen(form, ones), 4))
 
 
+NO_CLIENTS = ("192.0.2", "192.0.2.", "192.0.2.*", "192.0.2.1:80", "192.0.2.1,192.0.2.2", "a b", "1/2")
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -431,6 +434,14 @@ def test_formats_as_they_stand_in_configurations_are_read(log_format: str, form:
         ),
         ({"by": "agent", "format": "#Fields: date time sc-status"}, "needs the column cs(User-Agent)"),
         ({"format": "%h %{%H:%M}t %s"}, "format: %{%H:%M}t is no time that is known: take %t"),
+        *(({"client": client}, f"or a name, not {client!r}") for client in NO_CLIENTS),
+        *(({"client": client}, None) for client in ("192.0.2.1", "::1", "unix:", "a.example", "-", "::/0")),
+        ({"host": "www.example.com:443"}, "host has no port: write www.example.com"),
+        ({"host": "[2001:db8::1]:443"}, "host has no port: write [2001:db8::1]"),
+        *(({"host": host}, None) for host in ("www.example.com", "[2001:db8::1]", "::1", "-", "my-bucket")),
+        ({"method": "get"}, "method takes one as logs have it, such as GET, not 'get'"),
+        ({"path": "api/"}, "path begins with / or *, which is any text, not as 'api/'"),
+        *(({"path": path}, None) for path in ("/api", "*.js", "-", "*", "https://a/*", "a.example:443")),
         ({"format": "%t%D %s"}, None),
         ({"format": "$a$a $time_local $status"}, "after $a there must be a character that ends it"),
         ({"format": "$status $time_local$a $a"}, "after $time_local there must be"),
@@ -580,3 +591,13 @@ def test_without_options_a_line_of_the_wild_is_counted_or_the_warning_names_the_
     (named,) = found.keys() - {"malformed_lines"}
     assert found[named].found == len(ones)
     assert "format=auto" in JOB.concerns[named].many
+
+
+def test_a_host_in_json_has_no_port() -> None:
+    for host, key in (
+        ("A.example:8080", "a.example"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("a.example", "a.example"),
+    ):
+        line = json.dumps({"time": "2026-11-25T10:15:00Z", "status": 200, "host": host})
+        assert answer(line, by="host")["top"][0]["host"] == key

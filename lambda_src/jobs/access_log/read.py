@@ -377,13 +377,15 @@ def of_fields(kind: str, fields: dict[str, bytes]) -> Request | None:
     if "url" in fields:
         _, path, of_url = _URL_REQUESTS[b"GET %s HTTP/1.1" % fields["url"]]
         host = of_url if of_url != b"-" else host
+    if host.count(b":") == 1 or b"]:" in host:
+        host = _PORT.sub(b"", host)
     method = fields.get("method") or method
     path = fields["path"].partition(b"?")[0] if fields.get("path") else path
     client = _PORT.sub(b"", fields.get("peer") or b"") or fields.get("client")
     client = client or fields.get("forwarded", b"").partition(b",")[0] or b"-"
     taken = [_micros(fields[unit], power) for unit, power in _POWERS.items() if unit in fields]
     return Request(
-        kind, minute, client, _PORT.sub(b"", host).lower(), method, path or b"-", status,
+        kind, minute, client, host.lower(), method, path or b"-", status,
         int(sent) if sent != b"-" else 0, fields.get("referrer") or b"-", fields.get("agent") or b"-",
         taken[0] if taken else None,
     )  # fmt: skip
