@@ -151,8 +151,14 @@ def _first(top: list[dict[str, Any]]) -> tuple[str | None, int | None]:
 
 
 def workload(source: Local | int, options: Options) -> Workload:
-    """Its units are the bytes of the input."""
-    return byte_by_byte("access_log on logs in Combined Log Format", ENGINE_JOB, bytes_of(source), options)
+    """Its units are the bytes of the input. Which format they have is not known before a run."""
+    if (options or {}).get("format") not in (None, "auto"):
+        about = "access_log on logs in the format that is given"
+    elif options:
+        about = "access_log on logs in Combined Log Format (JSON lines: about four times the dollars)"
+    else:
+        about = "access_log on logs in Combined Log Format"
+    return byte_by_byte(about, ENGINE_JOB, bytes_of(source), options)
 
 
 def sample(folder: Path, size: int, seed: int, progress: Callable[[int], None]) -> Sample:

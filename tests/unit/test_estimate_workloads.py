@@ -25,6 +25,8 @@ from lambda_src.jobs.access_log.scan import ENTRY_BYTES, MOST_HELD_BYTES
 from lambda_src.jobs.grep import JOB
 from lambda_src.run.figures import ENGINE
 from lambda_src.run.plan import NO_LARGER
+from lambda_src.run.prices import REFERENCE
+from lambda_src.settings import ACCOUNT_QUOTA
 
 
 @pytest.fixture
@@ -181,3 +183,15 @@ def test_a_job_that_brings_no_figures_says_what_to_do_instead() -> None:
         NotModelled, match=r"^There are no measurements for mine, .*: run it on a part of the "
     ):
         modelled("mine")
+
+
+@pytest.mark.parametrize("options", [{"by": "path"}, {"by": "client"}, {"by": "agent"}], ids=str)
+def test_logs_that_c_does_not_read_take_about_four_times_the_dollars(options: dict[str, Any]) -> None:
+    """As estimates and the page of recipes say."""
+    in_c, given = (
+        estimate(modelled("access_log")(100 * GB, each), 100 * GB, ACCOUNT_QUOTA, REFERENCE)
+        for each in (options, {**options, "format": FORMAT})
+    )
+    assert 3 < given.cold.dollars / in_c.cold.dollars < 5
+    assert "about four times the dollars" in in_c.workload.about
+    assert "the format that is given" in given.workload.about
