@@ -665,6 +665,27 @@ def test_patterns_of_missing_values_are_bounded(monkeypatch: pytest.MonkeyPatch)
         (b"a,b\n1,2\n3,4\na,b\n1,2\n", {}, "has 0. 'a': text, the first in the row at byte 12; 'b'"),
         (b'"a,x",b\n1,2\n3,4\n', {"target": ["a"]}, r"did you mean 'a,x'\? Write it as a\\,x\."),
         (b"a,b\n1,T\n3,\n", {"missing_words": ["x"]}, "the table has 1. 'b': text"),
+        (
+            b"t,h\n1,2\nnan,nan\n3,5\n",
+            {},
+            "'h': text, the first in the row at byte 8. If these stand for missing values, name them in the "
+            "option missing_words.",
+        ),
+        (
+            b"a;b\n1.234;1,5\n99;2\n",
+            {},
+            "'a': a number with separators of thousands, the first in the row at byte 4.$",
+        ),
+        (
+            b"t,h,x\n1,2,3\nnan,5,2\n3,5,1\n",
+            {"target": ["t"]},
+            "target: the column 't' holds text, the first in the row at byte 12. If these stand for missing",
+        ),
+        (
+            b"t,h,x\n1,2,3\n2,5,2026-11-28\n",
+            {"always": ["x"]},
+            "'x' holds a date, the first in the row at byte",
+        ),
         (MIXED, {"target": ["A"]}, "target: the table has no column 'A': its columns are name, a, b"),
         (MIXED, {"always": ["nmae"]}, "always: the table has no column 'nmae': did you mean name"),
         (MIXED, {"never": ["q"]}, "never: the table has no column 'q'"),

@@ -50,13 +50,17 @@ def measure(source: Input) -> Measured:
     if not is_all:
         head = head[: csv_records(dialect).last_cut(head)]
     rows = read_rows(head, dialect, Place(key, 0))
-    missing = rows.missing.sum(axis=0)
+    missing = rows.missing.sum(axis=0).tolist()
     texts = [at for at, found in enumerate(rows.texts) if found.cells]
     booleans = [at for at, count in enumerate(rows.booleans.tolist()) if count]
     facts = {
         "dialect": msgspec.json.decode(msgspec.json.encode(dialect)),
         "texts": texts,
-        "texts_at": [[at, place.offset] for at in texts if (place := rows.texts[at].first)],
+        "texts_at": [
+            [at, found.first.offset, found.like, found.cells + missing[at] < len(rows.values)]
+            for at, found in enumerate(rows.texts)
+            if found.first
+        ],
         "only_texts": [at for at in texts if rows.texts[at].cells + missing[at] == len(rows.values)],
         "booleans": booleans,
         "row_bytes": len(head) // max(head.count(b"\n"), 1),

@@ -49,9 +49,23 @@ def chosen(facts: Mapping[str, Any], options: Options) -> Chosen:
     for option, wanted in (("target", found.targets), ("always", found.always)):
         for at in wanted:
             if at in never:
-                why = "text" if at in facts["texts"] else "true and false: set booleans=true"
-                raise InvalidRequest(f"options: {option}: the column {names[at]!r} holds {why}.")
+                why = f"holds {_texts(facts).get(at, 'true and false: set booleans=true')}"
+                raise InvalidRequest(
+                    f"options: {option}: the column {names[at]!r} {why}.{_hint(facts, [at])}"
+                )
     return found
+
+
+def _texts(facts: Mapping[str, Any]) -> dict[int, str]:
+    """What columns hold that are text from the beginning on."""
+    return {at: f"{like}, the first in the row at byte {first}" for at, first, like, _ in facts["texts_at"]}
+
+
+def _hint(facts: Mapping[str, Any], columns: Sequence[int]) -> str:
+    """What to do about text beside numbers in one of ``columns``."""
+    if any(at in columns and like == "text" and numbers for at, _, like, numbers in facts["texts_at"]):
+        return " If these stand for missing values, name them in the option missing_words."
+    return ""
 
 
 class _Named:
@@ -99,14 +113,17 @@ def check_columns(facts: Mapping[str, Any], run: Chosen) -> None:
     """Raise TableUnusable if there are too few columns of numbers, whatever is asked of them."""
     names = facts["dialect"]["columns"]
     others = {
-        **{at: f"text, the first in the row at byte {first}" for at, first in facts["texts_at"]},
+        **_texts(facts),
         **dict.fromkeys(facts["booleans"], "true and false, which the option booleans=true reads as 1 and 0"),
     }
     left_out = [at for at in others if at not in run.added]
     numbers = len(names) - len(left_out)
     if numbers < 2:
         reasons = "; ".join(f"{names[at]!r}: {others[at]}" for at in left_out[:3])
-        raise TableUnusable(f"A fit needs at least 2 columns of numbers; the table has {numbers}. {reasons}.")
+        raise TableUnusable(
+            f"A fit needs at least 2 columns of numbers; the table has {numbers}. {reasons}."
+            f"{_hint(facts, left_out[:3])}"
+        )
 
 
 def space_of(columns: Iterable[int], run: Chosen, options: Options) -> tuple[Space, list[int]]:
