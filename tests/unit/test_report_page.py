@@ -434,7 +434,7 @@ def test_a_failed_run_has_no_result_and_says_why() -> None:
     said = Reader(text).says()
     assert "The run failed 2 of 191 tasks failed. block 17: Crashed: " in said
     assert "block 90: Crashed: it was killed." in said
-    assert "The 189 finished blocks are kept. Resume the run, which does only what is missing:" in said
+    assert "189 finished blocks are kept. Resume the run, which does only what is missing:" in said
     assert said.index("fanfold resume RUN") < said.index("How far it came")
     assert "189 of 191 blocks done" in said
     assert "The proof" not in said
@@ -562,6 +562,15 @@ def test_what_to_do_depends_on_what_happened(changes: dict[str, Any], steps: lis
     ending = ending_of(msgspec.structs.replace(RUN.record, **changes), "fanfold run", "fanfold resume")
     assert [step.command for step in ending.steps] == steps
     assert ending.happened
+
+
+@pytest.mark.parametrize(
+    ("done", "kept"),
+    [(0, "Nothing is lost."), (1, "1 finished block is kept."), (1200, "1,200 finished blocks are kept.")],
+)
+def test_blocks_that_are_kept_are_counted(done: int, kept: str) -> None:
+    record = msgspec.structs.replace(RUN.record, status="CANCELLED", error="", blocks_done=done)
+    assert ending_of(record, "fanfold run", "fanfold resume").steps[0].sentence.startswith(kept)
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED", "RUNNING"])

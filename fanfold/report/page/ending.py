@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from fanfold.format import counted
 from lambda_src.errors import BAD_OBJECT, InvalidRequest, SourceChanged, TableUnusable, for_people
 from lambda_src.wire.record import RunRecord
 
@@ -30,9 +31,13 @@ def ending_of(record: RunRecord, command: str, resume: str) -> Ending:
     began = bool(record.etag)
     happened = for_people(record.error)
     if not happened and record.status == "RUNNING":
-        happened = "No Lambda works on the run any more: its owner died before it could say why."
+        happened = "No Lambda works on the run any more: the one in charge died before it could say why."
     happened = happened or "The run left no message."
-    kept = f"The {record.blocks_done:,} finished blocks are kept" if record.blocks_done else "Nothing is lost"
+    kept = (
+        f"{counted(record.blocks_done, 'finished block')} {'is' if record.blocks_done == 1 else 'are'} kept"
+        if record.blocks_done
+        else "Nothing is lost"
+    )
     go_on = Step(f"{kept}. Resume the run, which does only what is missing:", resume) if resume else None
     again = Step("Or start a new run:" if resume else "Start a new run:", command)
     if not began or record.failed_with(InvalidRequest):
