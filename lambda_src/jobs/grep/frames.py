@@ -204,7 +204,7 @@ def frames(pieces: Iterable[bytes]) -> Iterator[Frame]:
             elif kind in (SELECTED, CONTEXT):
                 yield Lines(offset, data[body:at], kind == SELECTED)
             elif kind == APART:
-                yield _apart(offset, data[body:at])
+                yield _apart(offset, data, body, at)
             else:
                 raise BlobDamaged(DAMAGED)
         rest = data[at:]
@@ -212,12 +212,13 @@ def frames(pieces: Iterable[bytes]) -> Iterator[Frame]:
         raise BlobDamaged("The lines that a block kept end too early: start a new run.")
 
 
-def _apart(offset: int, body: bytes) -> Lines:
-    if len(body) >= _COUNT.size:
-        (lines,) = _COUNT.unpack_from(body)
-        begin = _COUNT.size * (1 + lines)
-        if lines and begin < len(body) and lines_in(body, begin, len(body)) == lines:
-            return Lines(offset, body[begin:], True, struct.unpack_from(f"<{lines}I", body, _COUNT.size))
+def _apart(offset: int, data: bytes, start: int, end: int) -> Lines:
+    if end - start >= _COUNT.size:
+        (lines,) = _COUNT.unpack_from(data, start)
+        begin = start + _COUNT.size * (1 + lines)
+        if lines and begin < end and lines_in(data, begin, end) == lines:
+            gaps = struct.unpack_from(f"<{lines}I", data, start + _COUNT.size)
+            return Lines(offset, data[begin:end], True, gaps)
     raise BlobDamaged(DAMAGED)
 
 
