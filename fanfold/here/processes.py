@@ -19,7 +19,7 @@ Work = Callable[[Any], Any]
 
 
 class ProcessDied(FanfoldError):
-    """A process ended in the middle of its work."""
+    """A process ended in the middle of its work, or could not start."""
 
 
 class Processes:
@@ -41,19 +41,24 @@ class Processes:
         return bool(self.idle) or len(self._all) < self.count
 
     def take(self) -> Connection:
-        """The connection to a process that has no task."""
+        """The connection to a process that has no task. Raises ProcessDied."""
         return self.idle.pop() if self.idle else self._fork()
 
     def _fork(self) -> Connection:
         context = multiprocessing.get_context("fork")
-        here, there = context.Pipe()
-        inherited = [here, *(connection for _, connection in self._all)]
-        process = context.Process(
-            target=_serve, args=(there, inherited, self._work, self._profile), daemon=True
-        )
-        with SIGNALS.held():
-            process.start()
-            self._all.append((process, here))
+        try:
+            here, there = context.Pipe()
+            inherited = [here, *(connection for _, connection in self._all)]
+            process = context.Process(
+                target=_serve, args=(there, inherited, self._work, self._profile), daemon=True
+            )
+            with SIGNALS.held():
+                process.start()
+                self._all.append((process, here))
+        except OSError as error:
+            raise ProcessDied(
+                f"this machine cannot start another process ({error.strerror}): choose fewer (--processes)."
+            ) from error
         there.close()
         return here
 
@@ -144,8 +149,9 @@ def _raised(kind: type[BaseException], message: str, fields: dict[str, Any]) -> 
 def _serve(connection: Connection, inherited: Sequence[Connection], work: Work, profile: bool) -> None:
     """A process's work: one task after another, until the process that forked it has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the process that forked it ends it
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as by nohup
+            signal.signal(number, signal.SIG_DFL)
     for other in inherited:  # or this process would not notice that the other end is closed
         other.close()
     profiler = cProfile.Profile() if profile else None

@@ -218,7 +218,7 @@ class _Functions:
         return LogResultsReport(len(self._job.parts))
 
     def warm(self, _: Function) -> Warmed:
-        """The processes have started already."""
+        """Processes start when there is work for them."""
         return Warmed()
 
     def hand_over(self, _: HandOverRequest) -> None:

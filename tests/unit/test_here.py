@@ -1,8 +1,10 @@
 """Runs on this machine: the same answers as the engine gives in memory, and nothing is left behind."""
 
 import bz2
+import errno
 import gzip
 import io
+import multiprocessing.process
 import os
 import signal
 import subprocess
@@ -19,6 +21,7 @@ from fanfold.cli import app as commands
 from fanfold.errors import SourceError
 from fanfold.here.blobs import FolderBlobs
 from fanfold.here.files import find
+from fanfold.here.processes import ProcessDied, Processes
 from fanfold.here.run import Trial, Tried, run_here, workers
 from fanfold.here.tracebacks import JobFailed
 from fanfold.testing import Objects, run_job
@@ -120,6 +123,31 @@ def test_a_process_that_is_killed_fails_the_run(tmp_path: Path) -> None:
     file.write_bytes(TEXT)
     with pytest.raises(FanOutFailed, match="a process of this run was killed"):
         run(replace(HONEST, map=dies), [file], tmp_path)
+
+
+def test_a_process_that_cannot_start_is_no_mistake_of_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", start)
+    file = tmp_path / "file"
+    file.write_bytes(TEXT)
+    with pytest.raises(ProcessDied, match=r"cannot start another process \(Too many open files\): choose"):
+        run(HONEST, [file], tmp_path)
+
+
+def test_what_nohup_ignores_ends_no_process() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    processes = Processes(1, signal.getsignal)
+    try:
+        connection = processes.take()
+        connection.send(signal.SIGHUP)
+        assert connection.recv() == (signal.SIG_IGN, None)
+    finally:
+        processes.close()
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_processes_know_what_measuring_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
