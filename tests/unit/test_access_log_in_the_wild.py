@@ -555,6 +555,12 @@ def test_a_byte_order_mark_is_part_of_no_line(text: str, options: dict[str, Any]
     assert [(row["client"], row["requests"]) for row in without["top"]] == [("192.0.2.1", 2)]
 
 
+@pytest.mark.parametrize("line", ["", "x", f"192.0.2.1 - - {REQUEST}"])
+def test_a_line_may_begin_with_any_number_of_byte_order_marks(line: str) -> None:
+    found = answer("\ufeff" * 2000 + line + "\n" + f"192.0.2.1 - - {REQUEST}\n" * 9, by="client")
+    assert (found["requests"], found["malformed_lines"]) == ((10, 0) if "192" in line else (9, 1))
+
+
 def test_columns_may_have_quotes_and_the_host_is_the_one_that_was_asked_for() -> None:
     agents = ("x", '"Mozilla/5.0 (X11; Linux)"', '"-"', 'a"b')
     text = f"{COLUMNS}\n" + "".join(f"{ROW} {agent}\n" for agent in agents) + f"{ROW} two words\n"

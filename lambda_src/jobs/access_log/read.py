@@ -429,6 +429,7 @@ _FORMATS: list[tuple[re.Pattern[bytes], Callable[[re.Match[bytes]], Request | st
 ]
 """In this order: a line that could be read as two formats has the first one."""
 _ANY_CLF = re.compile(_CLF)
+_MARKS = re.compile(rb"(?:\xef\xbb\xbf)++")
 
 
 def read(line: bytes) -> Request | str | None:
@@ -436,8 +437,8 @@ def read(line: bytes) -> Request | str | None:
     time. Raises OtherColumns."""
     if request := read_unwrapped(line):
         return request
-    if line.startswith(BOM_UTF8):
-        return read(line.removeprefix(BOM_UTF8))
+    if marks := _MARKS.match(line):
+        return read(line[marks.end() :])
     if request := _wrapped(line, read_unwrapped):
         return request
     return _clf(found) if (found := _ANY_CLF.fullmatch(line)) else None
