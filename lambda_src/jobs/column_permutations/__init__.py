@@ -260,7 +260,7 @@ def for_options(options: Options) -> Job:
 
 
 JOB = Job(
-    rules="2",
+    rules="3",
     part="size",
     parts=sizes_of(Options()),
     measure=measure,
