@@ -41,8 +41,8 @@ NUL_BYTES = "nul_bytes"
 FOUND, NOT_FOUND, FAILED = range(3)
 
 SOURCES_HELP = (
-    "Files and folders of this machine, which are read here; - is standard input. Or what a deployment "
-    "reads: objects, s3://bucket/key, and prefixes, s3://bucket/prefix/. Objects come in the order of their "
+    "Files and folders on this machine, which are read here; - is standard input. Or objects that a "
+    "deployment reads: s3://bucket/key, or all under s3://bucket/prefix/. Objects come in the order of their "
     "names."
 )
 MOST_CONTEXT = 1000
@@ -55,7 +55,7 @@ AS_ALWAYS = (
 )
 """Options of other greps that ask for what this one always does."""
 
-_NUMBER = "Lines are not numbered: each has its offset in bytes in front."
+_NUMBER = "Lines are not numbered: each begins with its offset in bytes."
 _PERL = "Patterns are in the syntax of RE2, which has most of Perl's: leave out -P."
 _SEVERAL = "PATTERN is the first argument; several patterns are one, with | between them."
 _NAME = "Every line names its object; `--json | jq -r .line` leaves the lines alone."
@@ -113,16 +113,16 @@ def grep(
         typer.Option(
             "--run",
             metavar="RUN_ID",
-            help="Print what this run of the job grep has found, or the newest (`last`), in place of PATTERN "
-            "and SOURCE.",
+            help="Print what an earlier run of the job grep found, in place of PATTERN and SOURCE; `last` is "
+            "the newest.",
             callback=valid_run_id,
         ),
     ] = None,
     count: Annotated[
-        bool, typer.Option("--count", "-c", help="Print how many lines each object has, and no lines.")
+        bool, typer.Option("--count", "-c", help="Print only how many lines each object has.")
     ] = False,
     ignore_case: Annotated[
-        bool, typer.Option("--ignore-case", "-i", help="Upper and lower case are the same.")
+        bool, typer.Option("--ignore-case", "-i", help="Do not distinguish upper and lower case.")
     ] = False,
     invert_match: Annotated[
         bool, typer.Option("--invert-match", "-v", help="Select the lines that do not match.")
@@ -151,13 +151,15 @@ def grep(
         int | None, context_option("--context", "-C", help_="Also print N lines around each line.")
     ] = None,
     names: Annotated[
-        bool, typer.Option("--files-with-matches", "-l", help="Print the names of objects that have any.")
+        bool,
+        typer.Option("--files-with-matches", "-l", help="Print only the names of objects that have any."),
     ] = False,
     other_names: Annotated[
-        bool, typer.Option("--files-without-match", "-L", help="Print the names of objects that have none.")
+        bool,
+        typer.Option("--files-without-match", "-L", help="Print only the names of objects that have none."),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing: the exit status tells.")
+        bool, typer.Option("--quiet", "-q", help="Print nothing; the exit status says whether there are any.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
     _always: Annotated[bool, typer.Option(*AS_ALWAYS, hidden=True)] = False,
@@ -185,7 +187,7 @@ def grep(
     )
     if run_id and any(one not in (None, False) for one in chosen):
         raise typer.BadParameter(
-            "with --run, only -c, -l, -L, -o, -q, --json and what names the account can be chosen."
+            "with --run, give only -c, -l, -L, -o, -q, --json, and the options that name the account."
         )
     if not run_id and (pattern is None or not sources):
         raise typer.BadParameter(

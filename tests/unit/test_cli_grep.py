@@ -121,7 +121,7 @@ def test_objects_without_text_are_counted_and_those_left_out_are_not(grep: Grep)
 @pytest.mark.parametrize(
     ("habit", "told"),
     [
-        ("-n", "Lines are not numbered: each has its offset in bytes in front."),
+        ("-n", "Lines are not numbered: each begins with its offset in bytes."),
         ("-in", "Lines are not numbered"),
         ("-lL", "-l names the objects that have lines, -L the others: choose one."),
         ("--no-filename", "Every line names its object"),

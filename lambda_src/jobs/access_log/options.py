@@ -44,26 +44,26 @@ def _is_client(text: str) -> bool:
 class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
     """Raises ValueError for a time or a format that cannot be."""
 
-    by: Annotated[By, Meta(description="What requests are counted by.")] = "hour"
+    by: Annotated[By, Meta(description="What to count requests by.")] = "hour"
     top: Annotated[
         int,
         Meta(
             ge=1,
             le=MOST_TOP,
-            description="The number of keys shown, those with most requests first. By day, month or weekday, "
-            "up to 400 are shown, in the order of time, unless order is set.",
+            description="How many keys to show, those with the most requests first. By day, month or "
+            "weekday, up to 400 are shown in order of time, unless order is set.",
         ),
     ] = 10
     order: Annotated[
         Order | None,
         Meta(
-            description="What keys are ranked by, if not by requests: bytes, or response times.",
+            description="Rank keys by bytes or by a percentile of response times, not by requests.",
             examples=["p95"],
         ),
     ] = None
     least: Annotated[
         int,
-        Meta(ge=1, description="Where order is a percentile, leave out keys with fewer requests."),
+        Meta(ge=1, description="With order=p50, p95 or p99, leave out keys with fewer requests."),
     ] = LEAST_TIMED
     format: Annotated[
         str | None,
@@ -75,31 +75,39 @@ class Options(Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
         ),
     ] = None
     from_: Annotated[
-        str | None, Meta(description=f"Count requests from this time on. {_WHEN}", examples=["2026-11-25"])
+        str | None,
+        Meta(description=f"Count only requests from this time on. {_WHEN}", examples=["2026-11-25"]),
     ] = None
     to: Annotated[
-        str | None, Meta(description=f"Count requests before this time. {_WHEN}", examples=["2026-11-26"])
+        str | None,
+        Meta(description=f"Count only requests before this time. {_WHEN}", examples=["2026-11-26"]),
     ] = None
     status: Annotated[
-        str | None, Meta(description="Count requests with this status, or class.", examples=["5xx"])
+        str | None,
+        Meta(
+            description="Count only requests with this status, such as 404, or this class, such as 5xx.",
+            examples=["5xx"],
+        ),
     ] = None
-    method: Annotated[str | None, Meta(description="Count requests with this method.", examples=["GET"])] = (
-        None
-    )
+    method: Annotated[
+        str | None, Meta(description="Count only requests with this method.", examples=["GET"])
+    ] = None
     path: Annotated[
         str | None,
         Meta(
-            description="Count requests whose path begins with this; with *, which is any text, whose whole "
-            "path is this.",
+            description="Count only requests whose path begins with this. With *, which stands for any text, "
+            "the whole path must match.",
             examples=["/api/"],
         ),
     ] = None
     client: Annotated[
         str | None,
-        Meta(description="Count requests of this address, network or name.", examples=["192.0.2.0/24"]),
+        Meta(
+            description="Count only requests from this address, network or name.", examples=["192.0.2.0/24"]
+        ),
     ] = None
     host: Annotated[
-        str | None, Meta(description="Count requests to this host.", examples=["www.example.com"])
+        str | None, Meta(description="Count only requests to this host.", examples=["www.example.com"])
     ] = None
 
     def __post_init__(self) -> None:

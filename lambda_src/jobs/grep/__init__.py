@@ -49,7 +49,7 @@ class Options(Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     fixed: Annotated[bool, Meta(description="The pattern is text, not a regular expression.")] = False
-    ignore_case: Annotated[bool, Meta(description="Upper and lower case are the same.")] = False
+    ignore_case: Annotated[bool, Meta(description="Do not distinguish upper and lower case.")] = False
     whole: Annotated[Whole, Meta(description="What matches must be a whole word, or the whole line.")] = (
         "none"
     )
