@@ -82,7 +82,7 @@ _OTHER_FORMATS = {
         NOT_READ,
     ),
     "s3_access_log": ("an access log of S3", rb"[0-9a-f]{64} [^ ]+ " + _BRACKETED, BY_ITSELF),
-    "json_lines": ("lines of JSON", rb"[ \t]*\{.*\}[ \t]*\r?\Z", BY_ITSELF),
+    "json_lines": ("JSON", rb"[ \t]*\{.*\}[ \t]*\r?\Z", BY_ITSELF),
     "json_array": (
         "an array of JSON that has more than one line",
         rb"[ \t]*(?:\[[ \t]*\r?\Z|\[[ \t]*\{.*\},|\{.*\}[ \t]*[,\]]+\r?\Z)",
