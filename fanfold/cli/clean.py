@@ -99,7 +99,7 @@ def clean_up(
     if dry_run:
         console.print(f"{total} would be deleted.")
         return
-    question = f"Delete {total} (y), or nothing (Enter)?  "
+    question = f"Delete {total} (y), or nothing (Enter)? "
     unasked = "Not a terminal: pass --yes or --dry-run."
     if not yes and not agrees(question, unasked):
         console.print("Nothing was deleted.")

@@ -103,7 +103,7 @@ def _size(source: str) -> int | None:
         )
     if size is None and source[:1].isdigit() and not Path(source).exists():
         raise typer.BadParameter(
-            f"{source} is no size, such as 500MB, 10GB or 1.5TiB, and there is no file or folder {source}."
+            f"{source} is not a size, such as 500MB, 10GB or 1.5TiB, and there is no file or folder {source}."
         )
     if size is not None and Path(source).exists():
         raise typer.BadParameter(

@@ -163,7 +163,7 @@ def test_a_command_ends_without_tidying_its_memory_up() -> None:
             for size in ("10", "999999", "1.5")
         ),
         *(
-            (["estimate", size], f"{size} is no size, such as 500MB, 10GB or 1.5TiB, and there is no file")
+            (["estimate", size], f"{size} is not a size, such as 500MB, 10GB or 1.5TiB, and there is no file")
             for size in ("100XB", "1e3GB", "10 G B", "1PB")
         ),
         (["estimate", "10GB", "--quota", "1"], "'--quota': 1 is not a whole number of at least 2."),
