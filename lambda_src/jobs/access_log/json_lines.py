@@ -7,6 +7,9 @@ Names = Mapping[str, tuple[str, ...]]
 """The names that a field may have; the first one that is there counts. ``peer`` is a client with its port,
 ``url`` has a path and maybe a host, and what takes time is in ``seconds``, ``millis`` or ``nanos``."""
 
+Known = Mapping[str, tuple[str, int]]
+"""The field that each name stands for, and its rank among the names of that field."""
+
 NAMES: Names = {
     "time": ("time_iso8601", "time_local", "@timestamp", "timestamp", "time", "msec", "ts", "requestTime"),
     "client": (
@@ -104,11 +107,19 @@ _CADDY: Names = {
     **{field: names for field, names in NAMES.items() if field not in ("request", "millis")},
     "seconds": ("duration",),
 }
+
+
+def _known(names: Names) -> Known:
+    return {name: (field, rank) for field, ranked in names.items() for rank, name in enumerate(ranked)}
+
+
+_OF_ANY, _OF_CADDY, _OF_GOOGLE = _known(NAMES), _known(_CADDY), _known(_GOOGLE)
+_OF_AZURE, _OF_FRONT_DOOR = _known(_AZURE), _known(_FRONT_DOOR)
 _BY_A_NAME = {
-    "EdgeResponseStatus": _CLOUDFLARE,
-    "DownstreamStatus": _TRAEFIK,
-    "response_code": _ENVOY,
-    "sc-status": _CLOUDFRONT,
+    "EdgeResponseStatus": _known(_CLOUDFLARE),
+    "DownstreamStatus": _known(_TRAEFIK),
+    "response_code": _known(_ENVOY),
+    "sc-status": _known(_CLOUDFRONT),
 }
 """Servers that are known by a name that others do not have."""
 
@@ -120,17 +131,22 @@ _WRAPPERS = ("log", "message", "MESSAGE")
 
 def fields_of(found: Mapping[str, Any]) -> dict[str, bytes]:
     """The fields that a line has."""
-    found, names = _flat(found)
+    found, known = _flat(found)
     fields: dict[str, bytes] = {}
-    for field, candidates in names.items():
-        for name in candidates:
-            value = found.get(name)
-            if isinstance(value, str):
-                fields[field] = value.encode(errors="backslashreplace")
-                break
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                fields[field] = b"%d" % value if isinstance(value, int) else f"{value:.6f}".encode()
-                break
+    ranks: dict[str, int] = {}
+    for name, value in found.items():
+        if name not in known:
+            continue
+        field, rank = known[name]
+        if ranks.get(field, rank) < rank:
+            continue
+        if isinstance(value, str):
+            fields[field] = value.encode(errors="backslashreplace")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            fields[field] = b"%d" % value if isinstance(value, int) else f"{value:.6f}".encode()
+        else:
+            continue
+        ranks[field] = rank
     if "method" in fields and fields.get("request", b"").startswith(b"/"):
         fields.setdefault("path", fields.pop("request"))
     if fields.get("status") == b"0":  # the client had left
@@ -147,7 +163,7 @@ def wrapped_line(found: Mapping[str, Any]) -> bytes | None:
     return None
 
 
-def _flat(found: Mapping[str, Any]) -> tuple[Mapping[str, Any], Names]:
+def _flat(found: Mapping[str, Any]) -> tuple[Mapping[str, Any], Known]:
     """The names and values without the object of its own that some have, and what their names mean."""
     for name, server in _BY_A_NAME.items():
         if name in found:
@@ -159,11 +175,11 @@ def _flat(found: Mapping[str, Any]) -> tuple[Mapping[str, Any], Names]:
             for name, values in (headers.items() if isinstance(headers, dict) else ())
             if (field := _HEADERS.get(name.lower())) and isinstance(values, list) and values
         }
-        return {**firsts, **inner, **found}, _CADDY
+        return {**firsts, **inner, **found}, _OF_CADDY
     if isinstance(inner := found.get("httpRequest"), dict):
         latency = inner.get("latency")
         seconds = latency.removesuffix("s") if isinstance(latency, str) else None
-        return {**found, **inner, "latency": seconds}, _GOOGLE
+        return {**found, **inner, "latency": seconds}, _OF_GOOGLE
     if isinstance(inner := found.get("properties"), dict) and "httpMethod" in inner:
-        return {**found, **inner}, _FRONT_DOOR if "httpStatusCode" in inner else _AZURE
-    return found, NAMES
+        return {**found, **inner}, _OF_FRONT_DOOR if "httpStatusCode" in inner else _OF_AZURE
+    return found, _OF_ANY

@@ -381,13 +381,13 @@ def of_fields(kind: str, fields: dict[str, bytes]) -> Request | None:
         host = _PORT.sub(b"", host)
     method = fields.get("method") or method
     path = fields["path"].partition(b"?")[0] if fields.get("path") else path
-    client = _PORT.sub(b"", fields.get("peer") or b"") or fields.get("client")
+    client = _PORT.sub(b"", fields["peer"]) if "peer" in fields else fields.get("client")
     client = client or fields.get("forwarded", b"").partition(b",")[0] or b"-"
-    taken = [_micros(fields[unit], power) for unit, power in _POWERS.items() if unit in fields]
+    unit = "seconds" if "seconds" in fields else next((unit for unit in _POWERS if unit in fields), None)
     return Request(
         kind, minute, client, host.lower(), method, path or b"-", status,
         int(sent) if sent != b"-" else 0, fields.get("referrer") or b"-", fields.get("agent") or b"-",
-        taken[0] if taken else None,
+        _micros(fields[unit], _POWERS[unit]) if unit else None,
     )  # fmt: skip
 
 
