@@ -33,7 +33,7 @@ from lambda_src.job import MAX_LINE_BYTES, Context, Job, Owned, Shards, Span, lo
 from lambda_src.jobs.access_log.lines import LINES
 from lambda_src.jobs.access_log.scan import LONGEST_PATH
 from lambda_src.jobs.column_permutations.dialect import MAX_COLUMNS
-from lambda_src.settings import DEFAULT_JOB, ONE_THREAD, ONE_VCPU_MB
+from lambda_src.settings import DEFAULT_JOB, ONE_VCPU_MB, THREADS
 from lambda_src.store.blobs import HEADER_STEP_BYTES, BlobStore
 from lambda_src.store.digests import DIGEST_BYTES, digest_of
 from lambda_src.wire.codec import encode, to_plain
@@ -56,7 +56,7 @@ ENVIRONMENT = {
     "FANFOLD_BUCKET": BUCKET,
     "FANFOLD_TABLE": "table",
     "FANFOLD_REQUESTER_PAYS": "off",
-    **ONE_THREAD,
+    THREADS: "1",
 }
 
 

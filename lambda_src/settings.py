@@ -23,9 +23,9 @@ LOG_RESULTS_TIMEOUT_S = 60
 ONE_VCPU_MB = 1769
 """At this memory size Lambda gives exactly one vCPU (AWS Lambda developer guide, "Configure memory")."""
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-"""The environment of what has one processor: a Lambda, or one of several local processes. Threads of NumPy's
-BLAS would wait for each other there, and such waiting takes processor time."""
+THREADS = "OMP_NUM_THREADS"
+"""The variable for the threads of NumPy's BLAS and similar libraries: one for each vCPU of a Lambda, and one
+in a local process. More would wait for each other, and that takes processor time."""
 
 ACCOUNT_QUOTA = 1000
 """The concurrent Lambdas of an account that is not new."""

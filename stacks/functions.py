@@ -11,7 +11,7 @@ from constructs import Construct
 from msgspec import Struct
 
 from fanfold.checkout import ROOT
-from lambda_src.settings import ONE_THREAD, to_environment
+from lambda_src.settings import ONE_VCPU_MB, THREADS, to_environment
 from stacks.assets import code_of
 from stacks.dependency_layer import LOCK, RUNTIME_PYTHON, build_layer, host_architecture
 from stacks.function_code import build_code
@@ -94,7 +94,7 @@ class Functions(Construct):
             handler=f"lambda_src.handlers.{handler}.handler",
             code=self._code,
             layers=[self._dependencies, *layers],
-            environment={**to_environment(environment), **ONE_THREAD},
+            environment={**to_environment(environment), THREADS: str(max(1, memory_mb // ONE_VCPU_MB))},
             memory_size=memory_mb,
             timeout=Duration.seconds(timeout_s),
             role=role,

@@ -21,7 +21,7 @@ from lambda_src.run.orchestrator import execute
 from lambda_src.run.ports import Ports
 from lambda_src.run.reduce_shard import reduce_shard
 from lambda_src.run.reduce_shards import reduce_shards
-from lambda_src.settings import ONE_THREAD
+from lambda_src.settings import THREADS
 from lambda_src.telemetry.calls import Trace, Usage
 from lambda_src.wire.family import Family
 from lambda_src.wire.record import RunRecord
@@ -118,8 +118,7 @@ def workers(trial: Trial, count: int | None = None, *, profile: bool = False) ->
     """``count`` processes for the run. Without a count one for each processor, but none for a small input;
     this is for code that is known not to end its process."""
     job, files, blobs = trial
-    for variable, value in ONE_THREAD.items():
-        os.environ.setdefault(variable, value)
+    os.environ.setdefault(THREADS, "1")
 
     def work(task: ParseBlockRequest | GetOccurrencesRequest) -> BlockReport | Reduced:
         if isinstance(task, GetOccurrencesRequest):

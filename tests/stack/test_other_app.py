@@ -18,6 +18,7 @@ from fanfold import job_code
 from fanfold.cdk import MapReduceJob, Objects
 from fanfold.checkout import ROOT
 from lambda_src.errors import InvalidRequest
+from lambda_src.settings import ONE_VCPU_MB, THREADS
 
 EXAMPLE = ROOT / "docs" / "examples" / "other_app.py"
 
@@ -86,11 +87,20 @@ def test_a_job_of_its_author(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     app = App(outdir=str(tmp_path / "cdk.out"))
     stack = Stack(app, "Work")
     bucket = s3.Bucket.from_bucket_name(stack, "Bucket", "their-logs")
-    job = MapReduceJob(stack, "Job", inputs=Objects(bucket), jobs=[str(own)])
+    job = MapReduceJob(stack, "Job", inputs=Objects(bucket), jobs=[str(own)], map_memory_mb=2 * ONE_VCPU_MB)
     job.schedule("rate(1 day)", {"job": "kinds_of_bytes", "prefix": "anything/"})
     job.put_out()
     app.synth()
-    outputs = template_of(tmp_path / "cdk.out", "Work")["Outputs"]
+    template = template_of(tmp_path / "cdk.out", "Work")
+    threads = {
+        function["Properties"]["Handler"].split(".")[2]: function["Properties"]["Environment"]["Variables"][
+            THREADS
+        ]
+        for function in template["Resources"].values()
+        if function["Type"] == "AWS::Lambda::Function"
+    }
+    assert (threads["parse_block"], threads["get_occurrences"], threads["log_results"]) == ("2", "1", "1")
+    outputs = template["Outputs"]
     assert outputs["Jobs"]["Value"] == "kinds_of_bytes"
     assert outputs["OwnJobs"]["Value"].startswith("kinds_of_bytes=")
 
