@@ -555,6 +555,12 @@ def test_a_byte_order_mark_is_part_of_no_line(text: str, options: dict[str, Any]
     assert [(row["client"], row["requests"]) for row in without["top"]] == [("192.0.2.1", 2)]
 
 
+@pytest.mark.parametrize("time", [20261125101500, 202611251015, 17640657001234, 99999999999])
+def test_a_date_in_digits_is_no_time_since_1970(time: int) -> None:
+    found = answer(json.dumps({"time": time, "status": 200}) + "\n")
+    assert (found["requests"], found["malformed_lines"]) == (0, 1)
+
+
 @pytest.mark.parametrize("line", ["", "x", f"192.0.2.1 - - {REQUEST}"])
 def test_a_line_may_begin_with_any_number_of_byte_order_marks(line: str) -> None:
     found = answer("\ufeff" * 2000 + line + "\n" + f"192.0.2.1 - - {REQUEST}\n" * 9, by="client")

@@ -135,7 +135,8 @@ _URL = re.compile(URL_REQUEST)
 _HOST = re.compile(rb'[A-Za-z_-]+ +[A-Za-z]+://([^/?: "\\]+)')
 _LOCAL = re.compile(_BRACKETED[2:-2])
 _DECIMAL = re.compile(rb"[0-9]{1,18}(?:\.[0-9]{1,9})?")
-_EPOCH = re.compile(rb"([0-9]{9,11})(?:\.[0-9]{1,9}|[0-9]{3}(?:[0-9]{3}){0,2})?")
+_EPOCH = re.compile(rb"([0-9]{10}|[0-9]{9}(?![0-9]))(?:\.[0-9]{1,9}|(?:[0-9]{3}){1,3})?")
+"""Seconds since 1970, until 2286: numbers of other lengths are dates, such as 20261125101500."""
 _ZONED = re.compile(
     rb"(" + _DATE + rb")[T ]([0-9]{2}:" + MINUTE + rb"(?:" + SECOND + rb"|(?<=:59):60))(?:[.,][0-9]+)?"
     rb"(?:Z|([+-][0-9]{2}):?([0-9]{2}))?"
