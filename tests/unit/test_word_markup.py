@@ -3,6 +3,7 @@
 import bz2
 import html
 import re
+import tracemalloc
 from collections import Counter
 from collections.abc import Mapping
 from itertools import pairwise
@@ -24,7 +25,7 @@ from lambda_src.errors import SourceNotText
 from lambda_src.input.objects import input_of_bytes
 from lambda_src.job import Context, Finding, Place, Span
 from lambda_src.jobs.top_words import JOB
-from lambda_src.jobs.top_words.markup import LIBRARY, PAGES, cleaner
+from lambda_src.jobs.top_words.markup import LIBRARY, PAGES, begins_dump, cleaner
 from lambda_src.jobs.top_words.wikitext import CATEGORY_NAMES, FILE_NAMES, cleaned
 from lambda_src.run.map_block import map_watched
 from stacks.native_library import sources_of_jobs
@@ -422,6 +423,16 @@ def test_a_dump_of_log_entries_is_refused() -> None:
 def test_a_dump_may_begin_with_comments(before: str) -> None:
     dump = before.encode() + b"<mediawiki>" + page("one") + b"</mediawiki>"
     assert run_job(JOB, Objects([dump], "plain"), options=MEDIAWIKI)["articles"] == 1
+
+
+def test_a_long_comment_before_a_dump_takes_no_memory() -> None:
+    pages = b"<!--" + b"-" * 100_000 + b"-->\n<mediawiki>"
+    tracemalloc.start()
+    try:
+        assert begins_dump(pages, Place("dump.xml", 0))
+        assert tracemalloc.get_traced_memory()[1] < len(pages)
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_multistream_dump_gives_the_answer_of_a_plain_one() -> None:

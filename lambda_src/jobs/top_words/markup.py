@@ -17,7 +17,7 @@ LONGEST_PAGE = 16 << 20
 
 _PAGE = b"<page>"
 _DUMP = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*(?:(?:<\?xml[^<>]*>|<!DOCTYPE[^<>]*>|<!--(?:(?!-->).)*-->)\s*)*"
+    rb"(?:\xef\xbb\xbf)?\s*(?:(?:<\?xml[^<>]*>|<!DOCTYPE[^<>]*>|<!--(?>.*?-->))\s*)*"
     rb"(?:<mediawiki[\s>]|<page>)",
     re.DOTALL,
 )
