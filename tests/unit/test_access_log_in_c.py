@@ -20,7 +20,8 @@ from lambda_src.jobs.access_log import JOB, asked, c_asked, python_asked
 from lambda_src.jobs.access_log.scan import ASKED_LIBRARY
 from stacks.native_library import sources_of_jobs
 from tests.unit.test_access_log import LINES, SHARDS, combined
-from tests.unit.test_access_log_asked import CUSTOM, FORMS, HOSTILE, KEYS, MEAN, Form, paged, requests
+from tests.unit.test_access_log_asked import CUSTOM, FORMS, HOSTILE, KEYS, MEAN, paged, requests
+from tests.unit.test_access_log_asked import Form as Written
 
 AT_ONCE = Shards("key", 1, "run")
 
@@ -38,13 +39,17 @@ def both(data: bytes, options: dict[str, Any], shards: Shards = AT_ONCE) -> Mapp
     return found
 
 
-def choice(texts: bytes, *more: bytes) -> st.SearchStrategy[bytes]:
-    """Of what is between the bars, and ``more``."""
-    return st.sampled_from([*texts.split(b"|"), *more])
+Form = tuple[bytes, list[list[bytes]]]
+"""A line with `%b` for each of its fields, and what these may be: first what is usual."""
+
+
+def choice(texts: bytes, *more: bytes) -> list[bytes]:
+    """What is between the bars, and ``more``."""
+    return [*texts.split(b"|"), *more]
 
 
 _WORDS = choice(
-    b"192.0.2.1|198.51.100.9|192.0.2.300|192.0.2.01|1.2.3|1.2.3.4.5|0.0.0.0|h:123456|:80|-|localhost|a,b|"
+    b"192.0.2.1|198.51.100.9|192.0.2.256|192.0.2.1000|a:b|192.0.2.01|1.2.3|1.2.3.4.5|0.0.0.0|h:123456|:80|-|localhost|a,b|"
     b"www.Example.com:443|2001:db8::1|[2001:db8::1]|::ffff:192.0.2.1|FE80::1|a:b:c|g::|192.0.2.1,|"
     b"2026-11-22|2026-11-22T|12:34:56|Nov|<13>h|MESSAGE=h",
     *(b"f" * 64, b"f" * 65, b"h" * 300, b"h" * 301, b":" * 45, b":" * 46, b"h\xc3\x89X"),
@@ -63,11 +68,11 @@ _REQUESTS = choice(
     *(b"GET /" + key + b" HTTP/1.1" for key in (*_KEYS, "é".encode() * 299, "é".encode() * 300)),
 )
 _ANSWERS = choice(
-    b'200 1|404 -|500 999999999999999|000 0|599 1 |200 1 \r|200 1  |20 1|200 1 x|200 1 "-" "-"|301 - "" ""|'
-    b'503 77 "https://e/\xff" "a \\"b\\""|200 1 "-"|100 1 "\\" "x"'
+    b'200 1 "-" "curl/8"|200 1|404 -|500 999999999999999|000 0|599 1 |200 1 \r|200 1  |20 1|200 1 x|'
+    b'301 - "" ""|200 1 "-" "-"|503 77 "https://e/\xff" "a \\"b\\""|200 1 "-"|100 1 "\\" "x"'
 )
 _TAILS = choice(
-    rb'|||  |  | 0.123| "0.123"| "0.123| 0.123"| 0.1234| 1234567.000| "x" 1.500| "\" 1.500| "x" rt=2.500|'
+    rb'| |  | 0.123| "0.123"| "0.123| 0.123"| 0.1234| 1234567.000| "x" 1.500| "\" 1.500| "x" rt=2.500|'
     rb'x 0.123| rt=0.001 rt=9.000| rt=0.0011 rt=9.000| "rt=1.000"| "0.123" 0.456| "a" "0.250"| "a|'
     rb' 7 0.125 [x]| "a" "0.250" rt=1.000|'
     rb' "0.123 x"| "1234567.000" 0.123| "203.0.113.9, 10.0.0.1" 0.250| "203.0.113.9"|'
@@ -75,47 +80,83 @@ _TAILS = choice(
     rb' 0.001 0.002| "" ""| "a \"b" 0.125| "a" 1.000 -| "a" 1.000 x',
     *(b"\r", b" \r", b"\r\r", b" 0.123\r", b" rt=5.000\r", b" \xff 0.123"),
 )
-_CLF_LINES = st.builds(
-    lambda *parts: b'%b %b %b [%b] "%b" %b%b' % parts,
-    *(_WORDS, _WORDS | st.just(b"-"), _USERS, _TIMES, _REQUESTS, _ANSWERS, _TAILS),
+_CLF: Form = (
+    b'%b %b %b [%b] "%b" %b%b',
+    [_WORDS, [b"-", *_WORDS], _USERS, _TIMES, _REQUESTS, _ANSWERS, _TAILS],
 )
 _SECONDS = choice(
-    b"0.000|0.001|0.1|1|12.345678901|1.1234567890|1000000|1000000.1|999999999.9|1234567890|-1|.|-|1..|7.|"
+    b"0.000|0.001|0.0002|0.1|1|12.345678901|1.1234567890|1000000|1000000.1|999999999.9|1234567890|-1|.|-|1..|7.|"
     b"000000000000000001.5|0000000000000000001"
 )
-_ALB_LINES = st.builds(
-    lambda *parts: b'h2 %b %b %b %b %b %b %b %b 0 7 "%b" "%b"' % parts,
-    choice(b"2026-11-22T05:59:59.1Z|2016-12-31T23:59:60Z|0001-01-01T00:00:00Z|2026-02-29T00:00:00Z"),
+_BALANCED = [
+    choice(
+        b"2026-11-22T05:59:59.1Z|2016-12-31T23:59:60Z|0001-01-01T00:00:00Z|2026-02-29T00:00:00Z|2026-1-1T0Z"
+    ),
     *(_WORDS, _WORDS, _WORDS, _SECONDS, _SECONDS, _SECONDS),
-    choice(b"200 200|- -|502 -|460 x"),
+    choice(b"200 200|- -|502 -|460 x|460 1|460 1234"),
     choice(
         rb"GET https://Www.Example.com:443/a?b HTTP/1.1|GET https:///a HTTP/1.1|- http://h- -|GET / HTTP/2|"
         rb"GET  https://two/ HTTP/1.1|GET https://h\x/a HTTP/1.1|G1 https://h/ HTTP/1.1|GET ws://h",
         b"GET https://" + b"H" * 400 + b"/ HTTP/1.1",
     ),
-    choice(b'|-|curl/8|" "trace" "x|"\r', b"a" * 400),
+    choice(b' "curl/8"|| "-"| ""| "" "trace" "x"| "a"x| "| ""\r|\r| x', b' "%b"' % (b"a" * 400)),
+]
+_ALB: Form = (b'h2 %b %b %b %b %b %b %b %b 0 7 "%b"%b', _BALANCED)
+_ELB: Form = (b'%b %b %b %b %b %b %b %b 0 7 "%b"%b', _BALANCED)
+_CELLS = choice(b"-|0|x y||7|\xff|Www.Example.com|192.0.2.1")
+_CLOUDFRONT: Form = (
+    b"\t".join([b"%b"] * 20),
+    [
+        choice(b"2026-11-22|2026-02-29|2026-1-2"),
+        choice(b"10:00:00|23:59:59|24:00:00|10:60:00|10:00:60|1:00:00|10:00:00.1"),
+        _CELLS,
+        choice(b"77|-|0||x|999999999999999|9999999999999999|7 "),
+        *(_CELLS, _CELLS, _CELLS, [b"/a", *_CELLS]),
+        choice(b"200|404|-|0|000|20|x||2000|20 "),
+        *([_CELLS] * 9),
+        choice(b"0.250|-||1|1.|x|1000000.1|0.0000001|7\t|12345678901234567890"),
+        choice(b"|-|\t|\r| "),
+    ],
 )
-_ELB_LINES = _ALB_LINES.map(lambda line: line.removeprefix(b"h2 "))
-_CELLS = choice(
-    b"-|0|000|200|2000|1|77|9999999999999999|D1.Cloudfront.net|192.0.2.1|GET|/a||x y|0.25|1.|7|\xff|-1"
+_SIZES = choice(b"7|-|0|1000000000|1000000001|999999999999|1234567890123|x|1234567890123456|")
+_S3: Form = (
+    b"%b %b [%b] %b - ID OP key %b %b - %b %b %b %b %b %b%b",
+    [
+        choice(b"", *(b"0a" * 32, b"0A" * 32, b"0" * 63, b"ff"))[1:],
+        *(
+            [b"bucket", b"BUCKET", *_WORDS],
+            _TIMES,
+            _WORDS,
+            [b'"%b"' % one for one in _REQUESTS] + [b"-", b"x"],
+        ),
+        *(choice(b"200|404|-|20"), _SIZES, _SIZES, _SIZES, _SIZES),
+        *(choice(b'"-"|-|""|"a \\" b"|x'), choice(b'"curl/8"|-|""|"'), choice(b"|| | more|x|\r")),
+    ],
 )
-_CLOUDFRONT_LINES = st.builds(
-    lambda clock, cells, codes, count: b"\t".join(
-        [b"2026-11-22", clock, b"FRA", *cells[:4], b"/", codes, *cells[4:]][:count]
-    ),
-    choice(b"10:00:00|23:59:59|24:00:00|10:60:00|10:00:60|1:00:00|10:00:00.1"),
-    st.lists(_CELLS, min_size=18, max_size=18),
-    choice(b"200|404|-|0|000|20|x|"),
-    st.sampled_from([11, 12, 15, 16, 18, 19, 20]),
-)
-_SIZES = choice(b"-|0|7|1000000000|1000000001|999999999999|1234567890123|x|1234567890123456")
-_S3_LINES = st.builds(
-    lambda *parts: b"%b %b [%b] %b - ID OP key %b %b - %b %b %b %b %b %b%b" % parts,
-    choice(b"ff", b"0a" * 32, b"0a" * 32, b"0a" * 32, b"0A" * 32, b"0" * 63),
-    *(_WORDS, _TIMES, _WORDS, _REQUESTS.map(lambda each: b'"%b"' % each) | st.just(b"-")),
-    *(choice(b"200|404|-|20"), _SIZES, _SIZES, _SIZES, _SIZES),
-    *(choice(b'-|"-"|""|"a \\" b"|x'), choice(b'-|"curl/8"|""|"'), choice(b"| | more||x|\r")),
-)
+_FORMS = {"clf": _CLF, "alb": _ALB, "elb": _ELB, "cloudfront": _CLOUDFRONT, "s3": _S3}
+
+
+def odd_lines(form: Form) -> bytes:
+    """Lines of which one field, or two with one between them, may be odd."""
+    text, fields = form
+    usual = [values[0] for values in fields]
+    lines = [
+        text % (*usual[:at], value, *usual[at + 1 :]) for at, values in enumerate(fields) for value in values
+    ]
+    for at in range(len(fields) - 1):
+        lines += [
+            text % (*usual[:at], one, other, *usual[at + 2 :])
+            for one in fields[at]
+            for other in fields[at + 1]
+        ]
+    return b"\n".join(lines) + b"\n"
+
+
+def lines_of(form: Form) -> st.SearchStrategy[bytes]:
+    text, fields = form
+    return st.tuples(*map(st.sampled_from, fields)).map(lambda found: text % found)
+
+
 _WRITTEN = [
     form.write(one._replace(**mean)).encode(errors="surrogateescape")
     for form in FORMS[:13]
@@ -123,9 +164,7 @@ _WRITTEN = [
     for mean in ({}, *MEAN[1:8], *MEAN[9:])
 ]
 _ANY_LINES = st.one_of(
-    *(_CLF_LINES, _CLF_LINES, _ALB_LINES, _ELB_LINES, _CLOUDFRONT_LINES, _S3_LINES),
-    st.sampled_from([*_WRITTEN, *HOSTILE[3:7]]),
-    LINES,
+    *(lines_of(form) for form in (_CLF, *_FORMS.values())), st.sampled_from([*_WRITTEN, *HOSTILE[3:7]]), LINES
 )
 _CHANGED_LINES = st.builds(
     lambda line, at, cut, noise: line[: at % (len(line) + 1)] + noise + line[at % (len(line) + 1) + cut :],
@@ -143,7 +182,7 @@ _LOGS = st.lists(
     max_size=12,
 ).map(b"".join)
 _FILTERS: list[dict[str, Any]] = [
-    *({}, {}, {}, {"from": "2026-11-01"}, {"to": "2026-11-22T18:30"}),
+    *({}, {}, {}, {"from": "2026-11-01"}, {"from": "2026-11-22T18:29"}, {"to": "2026-11-22T18:30"}),
     *({"from": "0001-01-01"}, {"to": "9999-12-31"}),
     *({name: value} for name, values in {
         "status": ["5xx", "404", "-"], "method": ["GET", "-"], "host": ["WWW.example.com", "-"],
@@ -178,6 +217,18 @@ def test_c_and_python_map_a_block_to_the_same_bytes_whatever_the_chunks(
         assert mapped(log, options, shards) == found
 
 
+@pytest.mark.parametrize("form", _FORMS)
+@pytest.mark.parametrize("by", ["hour", *KEYS])
+def test_any_odd_field_is_what_it_is_in_python(by: str, form: str) -> None:
+    both(odd_lines(_FORMS[form]), {"by": by, "format": "auto"})
+
+
+@pytest.mark.parametrize("options", [*_FILTERS[3:], {"to": "2026-11-22T18:29"}, {"order": "p95"}], ids=str)
+def test_any_filter_takes_what_it_takes_in_python(options: dict[str, Any]) -> None:
+    for form in _FORMS.values():
+        both(odd_lines(form)[:200_000].rpartition(b"\n")[0], {"by": "path", **options})
+
+
 @pytest.mark.parametrize("by", ["hour", "path"])
 def test_lines_that_python_reads_are_counted_in_their_place(by: str) -> None:
     """Among lines that C reads, and with a format that it never reads."""
@@ -189,7 +240,7 @@ def test_lines_that_python_reads_are_counted_in_their_place(by: str) -> None:
 
 
 @pytest.mark.parametrize("form", [*FORMS[:5], *FORMS[6:10]], ids=lambda form: form.name)
-def test_the_most_common_formats_are_read_in_c(form: Form) -> None:
+def test_the_most_common_formats_are_read_in_c(form: Written) -> None:
     data = "".join(form.write(one) + "\r\n" for one in requests(1)).encode()
     for options in ({"by": "path"}, {"by": "day", "client": "192.0.2.0/26"}):
         counts = c_asked.Counts(JOB.read_options(options), AT_ONCE)
