@@ -1,6 +1,7 @@
 """What C reads and counts of logs with options is what Python does, to the byte. Whether Python is right,
 other tests say, with an oracle of their own (``test_access_log_asked``)."""
 
+import itertools
 from typing import Any
 from unittest.mock import patch
 
@@ -227,6 +228,22 @@ def test_any_odd_field_is_what_it_is_in_python(by: str, form: str) -> None:
 def test_any_filter_takes_what_it_takes_in_python(options: dict[str, Any]) -> None:
     for form in _FORMS.values():
         both(odd_lines(form)[:200_000].rpartition(b"\n")[0], {"by": "path", **options})
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a*b", "*a", "a*", "*ab*", "*a*b*a", "ab*ba", "**", "*b*", "a*a*a", "ab"]
+)
+def test_a_pattern_matches_what_it_matches_in_python(pattern: str) -> None:
+    paths = ["".join(letters) for size in range(7) for letters in itertools.product("ab", repeat=size)]
+    data = b"".join(combined(b"GET http://%b HTTP/1.1" % path.encode()) for path in paths)
+    both(data, {"by": "path", "path": f"http://{pattern}"})
+
+
+def test_lines_of_cloudfront_may_have_fewer_columns() -> None:
+    text, fields = _CLOUDFRONT
+    cells = (text % tuple(values[0] for values in fields)).replace(b"-", b"x").split(b"\t")
+    for count in range(1, 25):
+        both(b"\t".join([b"2026-11-22", *cells[1:], *cells][:count]) + b"\n", {"by": "host"})
 
 
 @pytest.mark.parametrize("by", ["hour", "path"])
