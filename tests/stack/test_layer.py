@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fanfold.checkout import ROOT
 from lambda_src.counts.compiled import library_name
 from lambda_src.job import names
 from stacks import dependency_layer
@@ -119,6 +120,12 @@ def test_leaves_out_what_differs_between_machines(architecture: str, lock: Path,
 def test_has_no_package_that_only_another_python_needs(architecture: str) -> None:
     """Whichever builds it. msgspec imports typing_extensions if it is there, which takes 10 ms."""
     assert not list(build_layer(architecture).rglob("typing_extensions*"))
+
+
+def test_libraries_are_found_without_pip() -> None:
+    """`fanfold try` looks for those that are built; tools such as uv install it without pip."""
+    program = "import sys; sys.modules['pip'] = None; import stacks.dependency_layer, stacks.native_library"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize(
