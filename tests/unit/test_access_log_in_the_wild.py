@@ -287,6 +287,7 @@ def test_the_client_is_found_behind_whatever_comes_first(
         (' "rt=9.000"', None),
         (' "\\" rt=9.000 \\"" x=1', None),
         (" rt=0.1234", None),
+        (" rt=123.000ms", None),
         (" request_time=0.123,upstream=9.000", 123),
         (" 12345", None),
         (" 431 0.123 [shop-web-80] [] 10.0.0.1:80 612 0.100 200 0fd2", 123),

@@ -123,11 +123,12 @@ _TIME = rb"([0-9]{1,6}\.[0-9]{3})"
 _REQUEST_TIME = re.compile(
     rb'(?: "(?![0-9]+\.[0-9]{3}[",])(?:' + TEXT + rb')")? "?' + _TIME + rb'"?(?=$| (?!"?[-0-9.]))'
     rb"| [0-9]+ " + _TIME + rb" \["
-    rb'|(?: [^ "\n]*+(?:"' + TEXT + rb'"[^ "\n]*+)?+)*? (?:rt|request_time)="?' + _TIME + rb"(?![0-9.])"
+    rb'|(?: [^ "\n]*+(?:"' + TEXT + rb'"[^ "\n]*+)?+)*? (?:rt|request_time)="?' + _TIME + rb"(?![0-9.A-Za-z])"
     rb'| [0-9]+ "' + TEXT + rb'" "' + TEXT + rb'" ([0-9]{1,9})ms$'
 )
 """Where fields behind a line have its response time: that of nginx, if no other number follows that might be
-it; of its ingress in Kubernetes; by name, outside of quotes, for clients choose what is within; Traefik's."""
+it; of its ingress in Kubernetes; by name and without a unit, outside of quotes, for clients choose what is
+within; Traefik's."""
 _ADDRESS = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
 _PORT = re.compile(rb":[0-9]{1,5}$")
 _PLAIN = re.compile(REQUEST)
