@@ -115,8 +115,9 @@ class InThisProcess:
 
 
 def workers(trial: Trial, count: int | None = None, *, profile: bool = False) -> Workers:
-    """``count`` processes for the run. Without a count one for each processor, but none for a small input;
-    this is for code that is known not to end its process."""
+    """``count`` processes for the run. Without a count one for each processor, but none for a small input,
+    unless reducers share the work: that grows with columns, not with bytes. ``None`` is for code that is
+    known not to end its process."""
     job, files, blobs = trial
     os.environ.setdefault(THREADS, "1")
 
@@ -133,7 +134,7 @@ def workers(trial: Trial, count: int | None = None, *, profile: bool = False) ->
         )
         return map_block(job, task, source, blobs)
 
-    if count is None and files.size_bytes() <= SMALL_BYTES:
+    if count is None and "share" not in job.sharded_by and files.size_bytes() <= SMALL_BYTES:
         return InThisProcess(work)
     from fanfold.here.processes import Processes  # noqa: PLC0415 - slow to import
 

@@ -138,6 +138,19 @@ def test_a_process_that_cannot_start_is_no_mistake_of_the_job(
         run(HONEST, [file], tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "has_processes"), [("access_log", False), ("top_words", False), ("column_permutations", True)]
+)
+def test_a_small_input_is_read_without_processes_unless_reducers_have_more_to_do(
+    name: str, has_processes: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(TEXT)
+    files = find([str(tmp_path / "file")], tmp_path)
+    processes = workers(Trial(load(name), files, FolderBlobs(tmp_path, "run")))
+    processes.close()
+    assert isinstance(processes, Processes) == has_processes
+
+
 def test_what_nohup_ignores_ends_no_process() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     processes = Processes(1, signal.getsignal)
