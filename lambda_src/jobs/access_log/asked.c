@@ -1,8 +1,9 @@
-/* Answers what is asked of logs through options: asked.py, read.py and filters.py say the same in Python.
+/* Answers what options ask of logs: asked.py, read.py and filters.py say the same in Python.
 
-   Lines of the family of Common Log Format are read here, and those of AWS: of load balancers, S3 and CloudFront. Any
-   other line is strange, and goes back to Python; so does one where all that matters is not certain. Python counts its requests here, line by
-   line and in their order. So, whatever the chunks, the same lines are written, to the byte. */
+   This file reads the lines of the family of Common Log Format, and those of AWS: of load balancers, S3 and CloudFront.
+   Every other line is strange and goes back to Python, and so does a line that C cannot read with certainty. Python
+   counts the requests of strange lines here, one by one and in their order. So, whatever the chunks, the same lines are
+   written, to the byte. */
 
 #include "../../counts/counts.h"
 
@@ -98,7 +99,7 @@ typedef struct {
     Request request;
     int format;
     Text client, host, method, path, referrer, agent, status;
-    int64_t minute, micros; /* minutes of the times.py; NO_TIME: it is not known */
+    int64_t minute, micros; /* minutes as in times.py; NO_TIME if the time taken is not known */
     uint8_t room_for_host[LONGEST_HOST], room_for_status[3];
 } Seen;
 
