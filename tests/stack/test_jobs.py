@@ -163,5 +163,5 @@ def test_what_is_no_own_job_is_refused(
     path = tmp_path / (f"{name}.py" if name != ".." else name)
     with pytest.raises(InvalidContext, match=sentence):
         synthesize(job_files=str(path))
-    with pytest.raises(InvalidContext, match=r"my_job.py is no absolute path"):
+    with pytest.raises(InvalidContext, match=r"my_job.py is not an absolute path"):
         synthesize(job_files="my_job.py")

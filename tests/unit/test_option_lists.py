@@ -110,9 +110,9 @@ def test_a_long_list_is_refused_as_a_list_is_and_an_event_reads_no_file(tmp_path
 
 
 def test_other_options_may_begin_with_that_sign() -> None:
-    options = from_texts(load("access_log"), ["path=@x"])
+    options = from_texts(load("grep"), ["pattern=@x"])
     assert options
-    assert options["path"] == "@x"
+    assert options["pattern"] == "@x"
 
 
 def test_try_reads_it_and_a_person_sees_how_many_there_are(
