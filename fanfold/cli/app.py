@@ -179,7 +179,7 @@ BY_NAME = {command.name: command for command in COMMANDS}
 
 
 class _OnDemand(Mapping[str, Any]):
-    """The commands by their names. A command is imported when it is asked for: that takes time."""
+    """The commands by name. Each is imported only when it is looked up, because imports take time."""
 
     def __getitem__(self, name: str) -> Any:
         return BY_NAME[name].load()

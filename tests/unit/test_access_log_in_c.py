@@ -138,7 +138,7 @@ _FORMS = {"clf": _CLF, "alb": _ALB, "elb": _ELB, "cloudfront": _CLOUDFRONT, "s3"
 
 
 def odd_lines(form: Form) -> bytes:
-    """Lines of which one field, or two with one between them, may be odd."""
+    """Lines with one odd field, or with two odd fields and one field between them."""
     text, fields = form
     usual = [values[0] for values in fields]
     lines = [

@@ -326,7 +326,7 @@ def test_a_terminal_gets_nothing_that_it_might_obey() -> None:
 
 
 def test_a_line_with_many_parts_is_written_in_portions() -> None:
-    """They may be millions, of which each takes more memory than its byte."""
+    """A line may have millions of parts, and each part takes more memory than its byte of text."""
     form = AsText(str, terminal=False, context=False, parts=parts_of("a"))
     text = b"a" * 25_000 + b"\n"
     portions = list(form.found(Found("0", 5, text, 1, True, False)))

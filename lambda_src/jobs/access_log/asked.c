@@ -466,7 +466,7 @@ static int is_version_4(Text text, uint32_t *address) {
 
 enum { LEFT_OUT, TAKEN, UNCERTAIN };
 
-/* Whether a request is asked for. */
+/* Whether the filters take a request. */
 static int takes(const Options *options, const Seen *seen) {
     uint32_t address;
     if (seen->minute < options->from || seen->minute >= options->to ||

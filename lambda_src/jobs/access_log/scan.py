@@ -8,7 +8,7 @@ from lambda_src.job import Line, Shards
 from lambda_src.jobs.access_log.formats import Noticed
 
 LIBRARY = "fanfold.libs/scan-0f53c6be.so"
-ASKED_LIBRARY = "fanfold.libs/asked-7771a7c0.so"
+ASKED_LIBRARY = "fanfold.libs/asked-2dfafc30.so"
 """The paths of the compiled scan.c and asked.c in the layer, with a hash of the source."""
 
 HOURS = tuple(str(hour) for hour in range(24))
