@@ -3,20 +3,9 @@
    Memory fails on demand. An input's first byte chooses the key and the shards, the second how much is held, the third
    when memory fails, the fourth the filters. */
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static size_t allocations_left = SIZE_MAX;
-static int fails(void) { return allocations_left == 0 || allocations_left-- == 0; }
-static void *failing_realloc(void *old, size_t size) { return fails() ? NULL : realloc(old, size); }
-static void *failing_calloc(size_t count, size_t size) { return fails() ? NULL : calloc(count, size); }
-
 #define FEWEST_SLOTS 16 /* so that small inputs make tables grow */
 #define MOST_STRANGE 50
-#define realloc failing_realloc
-#define calloc failing_calloc
+#include "failing_memory.h"
 #include "../../lambda_src/jobs/access_log/asked.c"
 #undef realloc
 #undef calloc

@@ -1,19 +1,8 @@
 /* What is fuzzed: the sums of counts and the word kernel, against code that is too simple to share their faults. Memory
    fails on demand. */
 
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static size_t allocations_left = SIZE_MAX;
-static int fails(void) { return allocations_left == 0 || allocations_left-- == 0; }
-static void *failing_realloc(void *old, size_t size) { return fails() ? NULL : realloc(old, size); }
-static void *failing_calloc(size_t count, size_t size) { return fails() ? NULL : calloc(count, size); }
-
 #define FEWEST_SLOTS 16 /* so that small inputs make tables grow */
-#define realloc failing_realloc
-#define calloc failing_calloc
+#include "failing_memory.h"
 #include "../../lambda_src/counts/counts.c"
 #include "../../lambda_src/jobs/top_words/kernel.c"
 #undef realloc
